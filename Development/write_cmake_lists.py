@@ -1,0 +1,73 @@
+"""Lists every file of the module folder in its CMakeLists.txt.
+
+Slicer installs only what is listed there. Run through `make cmake-lists` after adding, renaming
+or removing a file; with ``--check`` nothing is written and a difference ends in exit status 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+MODULE_FOLDER = Path(__file__).resolve().parent.parent / "PseudoCTDenoise"
+
+
+def module_files(folder: Path) -> dict[str, list[str]]:
+    """The files to install, by the CMake variable that lists them; relative and sorted."""
+    library = f"{folder.name}Lib"
+    found = {
+        "MODULE_PYTHON_SCRIPTS": [
+            *folder.glob(f"{folder.name}.py"),
+            *(folder / library).rglob("*.py"),
+        ],
+        "MODULE_PYTHON_RESOURCES": [
+            path for path in (folder / "Resources").rglob("*") if path.is_file()
+        ],
+    }
+    return {
+        variable: sorted(
+            path.relative_to(folder).as_posix()
+            for path in paths
+            if not path.name.startswith(".") and not path.name.endswith("~")
+        )
+        for variable, paths in found.items()
+    }
+
+
+def with_lists(text: str, lists: dict[str, list[str]]) -> str:
+    """The text of a CMakeLists.txt with each `set(VARIABLE …)` holding exactly these files."""
+    for variable, files in lists.items():
+        block = "".join(f"  {name}\n" for name in files)
+        text, count = re.subn(
+            rf"^set\({variable}\n[^)]*\)", f"set({variable}\n{block}  )", text, flags=re.MULTILINE
+        )
+        if count != 1:
+            raise SystemExit(f"CMakeLists.txt needs one 'set({variable}' block, found {count}.")
+    return text
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="only say whether the lists are right")
+    parser.add_argument("folder", nargs="?", type=Path, default=MODULE_FOLDER)
+    arguments = parser.parse_args()
+
+    cmake = arguments.folder / "CMakeLists.txt"
+    before = cmake.read_text(encoding="utf-8")
+    after = with_lists(before, module_files(arguments.folder))
+    if after == before:
+        return 0
+    if arguments.check:
+        wrong = sorted(set(before.splitlines()) ^ set(after.splitlines())) or ["(the order)"]
+        print(f"{cmake} does not list the files on disk; run make cmake-lists.")
+        print(*wrong, sep="\n")
+        return 1
+    cmake.write_text(after, encoding="utf-8", newline="\n")
+    print(f"Rewrote the lists in {cmake}.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

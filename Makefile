@@ -1,0 +1,62 @@
+# make        builds .venv with the command .venv/bin/pseudoct
+# make test   checks format and lint, then runs the tests
+# make demo   makes a phantom and denoises it; `make demo INPUT=scan.nrrd` denoises a scan
+#
+# PYTHON=/path/to/python chooses the interpreter (3.10 to 3.12).
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := setup
+.PHONY: setup test lint format demo cmake-lists clean
+
+# Through the environment, so that paths with spaces or quotes need no care in the recipes.
+export PYTHON INPUT
+
+READY := .venv/.ready
+TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)",*$$/\1/p' pyproject.toml)
+PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
+
+setup: $(READY)
+	@echo "Ready: .venv/bin/pseudoct --help"
+
+# torch comes by itself, at an exact version: asked for as an open range beside the rest, pip
+# may settle on another release and bring gigabytes of CUDA libraries.
+$(READY): pyproject.toml
+	@python=$$(sh Development/check_system.sh) || exit 1; \
+	if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then \
+	    echo "Making .venv with $$("$$python" --version)"; \
+	    "$$python" -m venv --clear .venv; \
+	fi
+	@echo "Installing $(TORCH) (the largest part, minutes)"
+	@$(PIP) "$(TORCH)"
+	@echo "Installing pseudoct and what its tests need"
+	@$(PIP) --editable ".[tools,dev]"
+	@touch $(READY)
+
+test: lint
+	@echo "Running the tests"
+	@.venv/bin/python -m pytest
+
+lint: $(READY)
+	@echo "Checking lint and format"
+	@.venv/bin/python -m ruff check
+	@.venv/bin/python -m ruff format --check
+
+format: $(READY)
+	@.venv/bin/python -m ruff check --fix
+	@.venv/bin/python -m ruff format
+
+demo: $(READY)
+	@mkdir -p demo
+	@if [ -n "$$INPUT" ]; then \
+	    .venv/bin/pseudoct denoise "$$INPUT" --output demo/denoised.nrrd; \
+	else \
+	    .venv/bin/pseudoct phantom --output demo && \
+	    .venv/bin/pseudoct denoise demo/phantom_ldct.nrrd --output demo/phantom_denoised.nrrd; \
+	fi
+
+cmake-lists: $(READY)
+	@.venv/bin/python Development/write_cmake_lists.py
+
+clean:
+	@echo "Removing .venv, build, demo and caches"
+	@rm -rf .venv build demo .pytest_cache .ruff_cache PseudoCTDenoise/*.egg-info

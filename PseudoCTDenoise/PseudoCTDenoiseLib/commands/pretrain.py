@@ -1,0 +1,159 @@
+"""`pseudoct pretrain`: train a denoiser or a noise model on pairs or on normal-dose CT alone."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from ..engine.compute_device import DEVICES, choose_device
+from ..engine.ct_dataset import CtScan, read_index
+from ..engine.errors import BadInputError
+from ..engine.model_store import NOISE_MODEL, Manifest, save_model
+from ..engine.pretraining import Pretraining, PretrainingSettings, validation_patches
+from ..engine.training_pairs import paired_slices, simulated_slices
+from ..engine.training_patches import Augmentation
+from ..engine.volume_files import read_volume
+
+PRESETS = {
+    "fast": PretrainingSettings(parameters={"widths": [16, 32, 64, 128]}),
+    "noise": PretrainingSettings(
+        role=NOISE_MODEL,
+        parameters={"widths": [16, 32, 64], "residual": False},
+        steps=4000,
+    ),
+    "red-cnn": PretrainingSettings(
+        architecture="RedCnn",
+        parameters={"channels": 96},
+        batch=16,
+        patch_size=64,
+        learning_rate=1e-4,
+        schedule="plateau",
+        augmentation=Augmentation(rotations=False, rescale=(0.5, 2.0)),
+    ),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="name of the new model")
+    parser.add_argument("--preset", choices=PRESETS, default="fast", help="network and settings")
+    data = parser.add_argument_group("data: an index, or normal-dose scans, or pairs")
+    data.add_argument("--index", type=Path, help="CSV that lists scans with patient and split")
+    data.add_argument("--patient", action="append", help="only this patient of the index")
+    data.add_argument("--ndct", type=Path, nargs="+", help="normal-dose scans (file or folder)")
+    data.add_argument(
+        "--ldct", type=Path, nargs="+", help="their low-dose twins, in the order of --ndct"
+    )
+    parser.add_argument("--validation-split", default="val", help="split of the index to choose on")
+    parser.add_argument("--steps", type=int, help="training steps (default: the preset's)")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=float("inf"),
+        help="stop after so many minutes; the same command goes on from there",
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument(
+        "--work", type=Path, default=Path("local"), help="folder for checkpoints and drawn noise"
+    )
+    parser.add_argument(
+        "--models", type=Path, default=Path("local/models"), help="folder for the finished model"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    settings = replace(PRESETS[arguments.preset], seed=arguments.seed)
+    if arguments.steps:
+        settings = replace(settings, steps=arguments.steps)
+    device = choose_device(arguments.device)
+    print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
+
+    scans, slices, validation = _load(arguments, settings, device.name)
+    if arguments.ldct:
+        settings = replace(settings, noise_range=None)
+    training = Pretraining(
+        settings,
+        slices,
+        validation,
+        arguments.work / f"{arguments.name}.checkpoint.npz",
+        device.name,
+    )
+    with tqdm(total=settings.steps, initial=training.step, unit="step") as bar:
+
+        def show(step: int, steps: int, row: dict | None) -> None:
+            bar.update(step - bar.n)
+            if row:
+                bar.write("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
+
+        training.run(arguments.minutes, show)
+
+    if training.curve and validation:
+        from ..engine.pictures import curve_picture
+
+        curve_picture(
+            arguments.work / f"{arguments.name}.curve.png",
+            training.curve,
+            {f"validation, {name} kernel": f"gain_{name}_db" for name in validation},
+            y_label="PSNR gain over LDCT (dB)",
+            title=f"Pre-training of '{arguments.name}'",
+        )
+    best = training.best_row()
+    manifest = Manifest(
+        name=arguments.name,
+        role=settings.role,
+        architecture=settings.architecture,
+        parameters=settings.parameters,
+        steps=int(best.get("step", training.step)),
+        training={"scans": _credits(scans), "settings": asdict(settings)},
+        metrics={key: round(value, 3) for key, value in best.items() if key.startswith("gain")},
+    )
+    save_model(training.best_network(), manifest, arguments.models)
+    state = "finished" if training.done else "unfinished: run the same command to go on"
+    print(f"Model '{arguments.name}' written to {arguments.models} ({state}).")
+
+
+def _load(arguments, settings, device):
+    from tqdm import tqdm
+
+    cache = arguments.work / "noise"
+    if bool(arguments.index) == bool(arguments.ndct):
+        raise BadInputError("Give either --index or --ndct to train on.")
+    if arguments.index:
+        scans = read_index(arguments.index, "train", arguments.patient)
+        held_out = read_index(arguments.index, arguments.validation_split)
+    else:
+        scans = [_scan(path) for path in arguments.ndct]
+        held_out = []
+    if arguments.ldct:
+        if len(arguments.ldct) != len(arguments.ndct):
+            raise BadInputError("--ldct and --ndct need as many scans as each other.")
+        low = [read_volume(path).hu for path in arguments.ldct]
+        slices = [s for x, y in zip(low, scans, strict=True) for s in paired_slices(x, y.hu)]
+        return scans, slices, {}
+
+    with tqdm(total=len(scans) + len(held_out), unit="scan", desc="Noise") as bar:
+        step = lambda done, total: bar.update()  # noqa: E731
+        slices = simulated_slices(scans, cache, device=device, progress=step)
+        held_out = simulated_slices(held_out, cache, device=device, progress=step)
+    validation = {}
+    if held_out:
+        for kernel, sharpness in (("soft", 0.0), ("sharp", 1.0)):
+            validation[kernel] = validation_patches(held_out, 48, 160, sharpness)
+    return scans, slices, validation
+
+
+def _scan(path: Path) -> CtScan:
+    volume = read_volume(path)
+    return CtScan(volume.name, volume.hu, volume.pixel_size[0])
+
+
+def _credits(scans: list[CtScan]) -> list[dict]:
+    rows = {(s.patient, s.source, s.licence) for s in scans}
+    return [
+        {"patient": patient, "source": source, "licence": licence}
+        for patient, source, licence in sorted(rows)
+    ]

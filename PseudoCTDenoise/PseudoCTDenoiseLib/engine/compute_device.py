@@ -1,0 +1,104 @@
+"""Which device computes, in which precision, and why."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+
+import torch
+
+from .errors import BadInputError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class ComputeDevice:
+    """A torch device that was seen to work, and the reason for it in words."""
+
+    name: str
+    reason: str
+
+    @property
+    def torch(self) -> torch.device:
+        return torch.device(self.name)
+
+    @property
+    def description(self) -> str:
+        if self.name == "cuda":
+            memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+            return f"{torch.cuda.get_device_name(0)}, {memory:.0f} GiB, torch {torch.__version__}"
+        return (
+            f"{self.name.upper()} ({platform.machine()}, {torch.get_num_threads()} threads), "
+            f"torch {torch.__version__}"
+        )
+
+
+def choose_device(wanted: str = "auto") -> ComputeDevice:
+    """The wanted device, or for ``auto`` the fastest on which a small kernel runs.
+
+    Raises
+    ------
+    BadInputError
+        If a device is asked for by name and does not work.
+    """
+    if wanted not in DEVICES:
+        raise BadInputError(f"Unknown device '{wanted}': choose {', '.join(DEVICES)}.")
+    if wanted == "cpu":
+        return ComputeDevice("cpu", "asked for")
+    faults = {name: _fault(name) for name in (("cuda", "mps") if wanted == "auto" else (wanted,))}
+    for name, fault in faults.items():
+        if fault is None:
+            return ComputeDevice(name, "asked for" if wanted == name else "found and working")
+    if wanted != "auto":
+        raise BadInputError(
+            f"Device '{wanted}' does not work: {faults[wanted]}. Choose --device auto or cpu."
+        )
+    why = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
+    return ComputeDevice("cpu", f"no working GPU ({why})")
+
+
+def autocast_precision(wanted: str, device: ComputeDevice) -> torch.dtype:
+    """The number format of the network's layers.
+
+    ``auto`` takes bfloat16 where the processor multiplies it in hardware (a GPU, or a CPU with
+    AVX-512 BF16 or AMX), else float32.
+    """
+    if wanted != "auto":
+        if wanted not in PRECISIONS:
+            known = ", ".join(["auto", *PRECISIONS])
+            raise BadInputError(f"Unknown precision '{wanted}': choose {known}.")
+        return PRECISIONS[wanted]
+    if device.name == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    if device.name == "cpu" and _cpu_multiplies_bfloat16():
+        return torch.bfloat16
+    return torch.float32
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    capabilities = getattr(torch.backends.cpu, "get_cpu_capability", lambda: "")()
+    if "AVX512" not in capabilities:
+        return False
+    checks = [
+        getattr(torch.cpu, name, None)
+        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    ]
+    return any(check() for check in checks if check)
+
+
+def _fault(name: str) -> str | None:
+    """Why a device cannot be used; None if a small kernel ran on it."""
+    if name == "cuda" and not torch.cuda.is_available():
+        return "no CUDA device or driver, or torch was built without CUDA"
+    if name == "mps" and not torch.backends.mps.is_available():
+        return "no Apple GPU"
+    try:
+        image = torch.ones(1, 1, 8, 8, device=name)
+        kernel = torch.ones(1, 1, 3, 3, device=name)
+        if torch.nn.functional.conv2d(image, kernel).sum().item() != 9 * 36:
+            return "a test convolution gave a wrong result"
+    except (RuntimeError, AssertionError) as error:  # "no kernel image" on cards too new
+        return str(error).splitlines()[0]
+    return None

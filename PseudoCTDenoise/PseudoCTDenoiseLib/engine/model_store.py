@@ -1,0 +1,152 @@
+"""Weights as plain arrays, each file beside a manifest that says what it is.
+
+A model is ``PseudoCTDenoise_<name>.npz``, half-precision arrays read without pickle, and
+``PseudoCTDenoise_<name>.json``, its manifest, which carries the SHA-256 of the former.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from .errors import BadInputError
+from .hounsfield import OFFSET_HU, RANGE_HU
+from .networks import build_network
+
+SHIPPED_MODELS = Path(__file__).resolve().parents[2] / "Resources" / "Models"
+DENOISER = "denoiser"
+NOISE_MODEL = "noise model"
+_PREFIX = "PseudoCTDenoise_"
+_NORMALISATION = {"offset_hu": OFFSET_HU, "range_hu": RANGE_HU}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known of a model.
+
+    ``role`` is "denoiser" (LDCT to NDCT) or "noise model" (LDCT to its noise). ``training`` holds
+    the patients with source and licence, doses, kernels and settings; ``metrics`` what it scored
+    on the validation scans. ``sha256`` is of the weights' file.
+    """
+
+    name: str
+    role: str
+    architecture: str
+    parameters: dict
+    steps: int = 0
+    training: dict = field(default_factory=dict)
+    metrics: dict = field(default_factory=dict)
+    normalisation: dict = field(default_factory=lambda: dict(_NORMALISATION))
+    sha256: str = ""
+
+
+def list_models(folder: Path | str = SHIPPED_MODELS) -> list[Manifest]:
+    """Manifests of the models in a folder, by name."""
+    return [read_manifest(path) for path in sorted(Path(folder).glob(f"{_PREFIX}*.json"))]
+
+
+def read_manifest(path: Path | str) -> Manifest:
+    """The manifest in a JSON file.
+
+    Raises
+    ------
+    BadInputError
+        If the file is missing, is no manifest, or was made for another normalisation.
+    """
+    try:
+        manifest = Manifest(**json.loads(Path(path).read_text(encoding="utf-8")))
+    except OSError as error:
+        raise BadInputError(
+            f"Cannot read the model's manifest {path}: {error.strerror}."
+        ) from error
+    except (ValueError, TypeError) as error:
+        raise BadInputError(f"{path} is not a model's manifest: {error}.") from error
+    if manifest.normalisation != _NORMALISATION:
+        raise BadInputError(
+            f"Model '{manifest.name}' was trained with another normalisation; train it again."
+        )
+    return manifest
+
+
+def load_model(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Module, Manifest]:
+    """A network in evaluation mode, float32 on the CPU, and its manifest.
+
+    Parameters
+    ----------
+    name : name of a model in ``folder``.
+
+    Raises
+    ------
+    BadInputError
+        If no such model exists, or its weights are damaged or do not fit.
+    """
+    path = Path(folder) / f"{_PREFIX}{name}.json"
+    if Path(name).name != name or not path.is_file():
+        known = ", ".join(m.name for m in list_models(folder) if m.role == DENOISER) or "none"
+        raise BadInputError(f"No model '{name}' in {folder}. Available: {known}.")
+    manifest = read_manifest(path)
+    try:
+        content = path.with_suffix(".npz").read_bytes()
+    except OSError as error:
+        raise BadInputError(f"Weights of model '{name}' are missing; install it again.") from error
+    if hashlib.sha256(content).hexdigest() != manifest.sha256:
+        raise BadInputError(
+            f"Weights of model '{name}' are damaged: their SHA-256 is not the manifest's. "
+            "Install it again."
+        )
+    network = build_network(manifest.architecture, manifest.parameters)
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            state = {key: torch.from_numpy(arrays[key].astype(np.float32)) for key in arrays}
+        network.load_state_dict(state)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise BadInputError(f"Weights of model '{name}' do not fit its architecture.") from error
+    return network.eval(), manifest
+
+
+def load_noise_models(folder: Path | str = SHIPPED_MODELS) -> list[tuple[nn.Module, Manifest]]:
+    """Every noise model of a folder, by name."""
+    return [load_model(m.name, folder) for m in list_models(folder) if m.role == NOISE_MODEL]
+
+
+def save_model(network: nn.Module, manifest: Manifest, folder: Path | str) -> Manifest:
+    """Write weights and manifest; returns the manifest with the weights' SHA-256.
+
+    The same weights always give the same bytes.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    content = io.BytesIO()
+    arrays = {key: value.cpu().numpy() for key, value in network.state_dict().items()}
+    np.savez_compressed(content, **{key: value.astype(np.float16) for key, value in arrays.items()})
+    digest = hashlib.sha256(content.getvalue()).hexdigest()
+    manifest = Manifest(**{**asdict(manifest), "sha256": digest})
+    stem = folder / f"{_PREFIX}{manifest.name}"
+    replace_file(stem.with_suffix(".npz"), content.getvalue())
+    replace_file(
+        stem.with_suffix(".json"),
+        (json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n").encode(),
+    )
+    return manifest
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, so that a kill never leaves half of one."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,49 @@
+"""Applying a network to slices: one at a time, or averaged over flips and quarter turns."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+def apply_network(
+    network: nn.Module,
+    slices: torch.Tensor,
+    *,
+    orientations: int = 1,
+    precision: torch.dtype = torch.float32,
+) -> torch.Tensor:
+    """Output of a network without gradients.
+
+    Parameters
+    ----------
+    slices : (N, rows, columns), normalised, on the network's device.
+    orientations : 1, or 8 to average over the square's symmetries.
+    precision : number format of the layers (autocast); the result is float32.
+
+    Returns
+    -------
+    (N, rows, columns), normalised.
+    """
+    kind = slices.device.type
+    with (
+        torch.inference_mode(),
+        torch.autocast(kind, precision, enabled=precision != torch.float32),
+    ):
+        outputs = [_apply(network, one, orientations) for one in slices[:, None, None]]
+    # A clone leaves inference mode: the result may be trained on.
+    return torch.cat(outputs).clone()
+
+
+def _apply(network: nn.Module, one: torch.Tensor, orientations: int) -> torch.Tensor:
+    if orientations == 1:
+        return network(one)[:, 0].float()
+    total = torch.zeros_like(one[:, 0], dtype=torch.float32)
+    for turns in range(4):
+        for flipped in (False, True):
+            view = one.rot90(turns, (-2, -1))
+            view = view.flip(-1) if flipped else view
+            output = network(view.contiguous())[:, 0].float()
+            output = output.flip(-1) if flipped else output
+            total += output.rot90(-turns, (-2, -1))
+    return total / 8

@@ -1,0 +1,137 @@
+"""The networks: RED-CNN, the paper's denoiser, and a U-Net for noise models and `fast`.
+
+Every network maps normalised slices (N, 1, rows, columns) to normalised slices of the same
+shape; see :mod:`.hounsfield`. A noise model maps to a noise map, in the same units without the
+offset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from .errors import BadInputError
+
+
+class RedCnn(nn.Module):
+    """Residual encoder-decoder CNN (Chen et al., IEEE TMI 2017, doi:10.1109/TMI.2017.2715284).
+
+    Five 5×5 convolutions, five 5×5 transposed convolutions, none padded, with three shortcuts;
+    1.85 M weights at 96 channels. Slices are extended by replication so that none need be larger
+    than the field that the encoder consumes.
+    """
+
+    LAYERS = 5
+
+    def __init__(self, channels: int = 96):
+        super().__init__()
+        widths = [1] + [channels] * self.LAYERS
+        self.encoder = nn.ModuleList(
+            nn.Conv2d(a, b, kernel_size=5) for a, b in zip(widths, widths[1:], strict=False)
+        )
+        self.decoder = nn.ModuleList(
+            nn.ConvTranspose2d(b, a, kernel_size=5)
+            for a, b in reversed(list(zip(widths, widths[1:], strict=False)))
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows, columns = x.shape[-2:]
+        margin = 4 * self.LAYERS
+        missing = [max(0, margin + 1 - size) for size in (columns, rows)]
+        x = F.pad(x, (0, missing[0], 0, missing[1]), mode="replicate")
+
+        shortcuts = []
+        y = x
+        for index, layer in enumerate(self.encoder):
+            if index in (0, 2, 4):
+                shortcuts.append(y)
+            y = F.relu(layer(y))
+        for index, layer in enumerate(self.decoder):
+            y = layer(y)
+            if index in (0, 2, 4):
+                y = y + shortcuts.pop()
+            y = F.relu(y)
+        return y[..., :rows, :columns]
+
+
+class UNet(nn.Module):
+    """U-Net (Ronneberger et al., MICCAI 2015) whose last layer predicts the noise.
+
+    Parameters
+    ----------
+    widths : channels of each level, the finest first; each level halves the resolution.
+    unshuffle : the slice enters as ``unshuffle``² images of a lower resolution
+        (Shi et al., CVPR 2016, arXiv:1609.05158), which costs ``unshuffle``² times less.
+    residual : True returns x − noise (a denoiser), False the noise alone (a noise model).
+
+    Levels are joined by addition instead of concatenation: half the operations on the way up.
+    """
+
+    def __init__(
+        self, widths: Sequence[int] = (16, 48, 96), unshuffle: int = 2, residual: bool = True
+    ):
+        super().__init__()
+        self.unshuffle = unshuffle
+        self.residual = residual
+        self.stride = unshuffle * 2 ** (len(widths) - 1)
+        steps = list(zip(widths, widths[1:], strict=False))
+        self.head = nn.Conv2d(unshuffle**2, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(_ConvPair(width) for width in widths[:-1])
+        self.shrink = nn.ModuleList(nn.Conv2d(a, b, kernel_size=2, stride=2) for a, b in steps)
+        self.bottom = _ConvPair(widths[-1])
+        self.grow = nn.ModuleList(nn.Conv2d(b, a * 4, kernel_size=1) for a, b in steps)
+        self.up = nn.ModuleList(_ConvPair(width) for width in widths[:-1])
+        self.tail = nn.Conv2d(widths[0], unshuffle**2, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows, columns = x.shape[-2:]
+        extra = (-columns % self.stride, -rows % self.stride)
+        y = F.pad(x, (0, extra[0], 0, extra[1]), mode="replicate")
+
+        y = self.head(F.pixel_unshuffle(y, self.unshuffle))
+        finer = []
+        for convolutions, shrink in zip(self.down, self.shrink, strict=True):
+            y = convolutions(y)
+            finer.append(y)
+            y = shrink(y)
+        y = self.bottom(y)
+        for grow, convolutions in zip(reversed(self.grow), reversed(self.up), strict=True):
+            y = convolutions(F.pixel_shuffle(grow(y), 2) + finer.pop())
+        noise = F.pixel_shuffle(self.tail(y), self.unshuffle)[..., :rows, :columns]
+        return x - noise if self.residual else noise
+
+
+class _ConvPair(nn.Module):
+    """Two 3×3 convolutions with a shortcut, so that a deep stack trains from the first step."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.second(F.relu(self.first(F.relu(x)), inplace=True))
+
+
+ARCHITECTURES: dict[str, type[nn.Module]] = {"RedCnn": RedCnn, "UNet": UNet}
+
+
+def build_network(architecture: str, parameters: dict) -> nn.Module:
+    """The network of a manifest, with fresh weights.
+
+    Raises
+    ------
+    BadInputError
+        If the architecture or one of its parameters is unknown.
+    """
+    if architecture not in ARCHITECTURES:
+        raise BadInputError(
+            f"Unknown network '{architecture}': this version knows {', '.join(ARCHITECTURES)}."
+        )
+    try:
+        return ARCHITECTURES[architecture](**parameters)
+    except TypeError as error:
+        raise BadInputError(f"Wrong parameters for {architecture}: {error}.") from error

@@ -1,0 +1,110 @@
+"""All settings of one denoising job, checked where they are made."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+from .compute_device import DEVICES, PRECISIONS
+from .errors import BadInputError
+
+_CHOICES = {
+    "method": ("pseudo-ct", "pretrained"),
+    "teacher": ("network", "average"),
+    "noise_sign": ("as-is", "mirrored", "random"),
+    "ensemble": ("pixel", "region"),
+    "loss": ("mse", "l1"),
+    "tuning": ("scan", "slice"),
+    "device": DEVICES,
+    "precision": ("auto", *PRECISIONS),
+}
+_POSITIVE = ("learning_rate", "patch_size", "batch", "tuning_slices")
+
+
+@dataclass(frozen=True)
+class DenoisingSettings:
+    """What is done to a scan; equal settings give an equal result on the same machine.
+
+    Parameters
+    ----------
+    method : ``pseudo-ct`` tunes the network on the scan, ``pretrained`` applies it as it is.
+    teacher : what makes the pseudo-NDCT. ``network`` is the paper's f(X); ``average`` is the mean
+        of f over eight flips and quarter turns, blended with X − mean Z.
+    noise_sign : how the noise maps Z = X − NDCT are added back: as they are, negated, or either
+        at random for each patch.
+    ensemble : draw the noise model for each ``pixel`` (the paper) or for smooth ``region``s.
+    steps : largest number of updates.
+    patience : stop when the loss, averaged over 20 steps, has not fallen for so many steps; None
+        runs all steps.
+    update_period : C, steps between two copies of the student to the teacher; None never copies.
+    learning_rate, loss, patch_size, batch : of an update; patch_size in pixels.
+    flips, rescale : random flips, and the range of a random zoom of both images; None for none.
+    tuning : ``scan`` tunes once on ``tuning_slices`` slices spread over the scan, ``slice`` anew
+        on each slice (the paper, read literally).
+    orientations : 1, or 8 to average the result over flips and quarter turns.
+    strength : 0 to 100 %; 0 returns the input, 100 the network's output.
+    seed : of all random choices.
+
+    Raises
+    ------
+    BadInputError
+        If a value is out of range.
+    """
+
+    method: str = "pseudo-ct"
+    teacher: str = "average"
+    noise_sign: str = "as-is"
+    ensemble: str = "pixel"
+    steps: int = 100
+    patience: int | None = None
+    update_period: int | None = None
+    learning_rate: float = 2e-5
+    loss: str = "mse"
+    patch_size: int = 64
+    batch: int = 8
+    flips: bool = True
+    rescale: tuple[float, float] | None = None
+    tuning: str = "scan"
+    tuning_slices: int = 8
+    orientations: int = 1
+    strength: float = 100.0
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+
+    def __post_init__(self):
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise BadInputError(
+                    f"Unknown {name} '{getattr(self, name)}': choose {' or '.join(known)}."
+                )
+        for name in _POSITIVE:
+            if not getattr(self, name) > 0:
+                raise BadInputError(f"{name} must be positive, not {getattr(self, name)}.")
+        for name in ("patience", "update_period"):
+            if getattr(self, name) is not None and not getattr(self, name) > 0:
+                raise BadInputError(f"{name} must be positive or none, not {getattr(self, name)}.")
+        if self.steps < 0:
+            raise BadInputError(f"steps must not be negative, not {self.steps}.")
+        if self.orientations not in (1, 8):
+            raise BadInputError(f"orientations must be 1 or 8, not {self.orientations}.")
+        if not 0 <= self.strength <= 100:
+            raise BadInputError(f"strength must lie between 0 and 100 %, not {self.strength:g}.")
+        if self.rescale is not None and not 0 < self.rescale[0] <= self.rescale[1] <= 8:
+            raise BadInputError(f"rescale must be a range of factors, not {self.rescale}.")
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+
+def paper_settings(**changes) -> DenoisingSettings:
+    """The loop as printed (arXiv 2104.02326, algorithm 1), with C and the steps that it omits."""
+    return replace(
+        DenoisingSettings(
+            teacher="network",
+            steps=200,
+            update_period=50,
+            learning_rate=1e-4,
+            rescale=(0.5, 2.0),
+        ),
+        **changes,
+    )

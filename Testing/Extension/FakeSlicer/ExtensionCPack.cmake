@@ -1,0 +1,10 @@
+if(NOT FakeSlicer_GENERATED_CONFIG)
+  message(FATAL_ERROR "Packaging comes after Slicer_EXTENSION_GENERATE_CONFIG")
+endif()
+foreach(file LICENSE README)
+  if(NOT EXISTS "${EXTENSION_${file}_FILE}")
+    message(FATAL_ERROR "EXTENSION_${file}_FILE is not on disk: ${EXTENSION_${file}_FILE}")
+  endif()
+endforeach()
+file(WRITE "${CMAKE_BINARY_DIR}/package.txt"
+  "${EXTENSION_NAME}\n${EXTENSION_LICENSE_FILE}\n${EXTENSION_README_FILE}\n")

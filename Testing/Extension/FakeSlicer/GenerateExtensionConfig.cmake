@@ -1,0 +1,6 @@
+foreach(field HOMEPAGE CONTRIBUTORS DESCRIPTION ICONURL SCREENSHOTURLS DEPENDS)
+  if("${EXTENSION_${field}}" STREQUAL "")
+    message(FATAL_ERROR "EXTENSION_${field} is empty")
+  endif()
+endforeach()
+set(FakeSlicer_GENERATED_CONFIG TRUE)

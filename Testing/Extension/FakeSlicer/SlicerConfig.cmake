@@ -1,0 +1,7 @@
+# Stands in for a Slicer build, so that the extension's CMake files can be configured and
+# installed without one. It refuses what Slicer refuses and takes the same defaults.
+set(Slicer_USE_PYTHONQT ON)
+set(Slicer_USE_FILE "${CMAKE_CURRENT_LIST_DIR}/UseSlicer.cmake")
+set(Slicer_EXTENSION_GENERATE_CONFIG "${CMAKE_CURRENT_LIST_DIR}/GenerateExtensionConfig.cmake")
+set(Slicer_EXTENSION_CPACK "${CMAKE_CURRENT_LIST_DIR}/ExtensionCPack.cmake")
+set(Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR "qt-scripted-modules")

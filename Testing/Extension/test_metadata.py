@@ -1,0 +1,136 @@
+"""The files that describe the extension tell one story, and the extensions index accepts it."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from pathlib import Path
+
+import pytest
+from PseudoCTDenoiseLib import __version__
+
+DESCRIPTION_FILES = ["CMakeLists.txt", "PseudoCTDenoise.s4ext", "PseudoCTDenoise.json"]
+OUR_ADDRESS = re.compile(
+    r"https://(github|raw\.githubusercontent)\.com/"
+    r"(?P<repository>[\w.-]+/[\w-]*PseudoCTDenoise[\w-]*)"
+)
+
+
+@pytest.fixture(scope="module")
+def cmake(repository: Path) -> dict[str, str]:
+    """EXTENSION_… of CMakeLists.txt, read as the index reads it: a line of text each."""
+    text = (repository / "CMakeLists.txt").read_text(encoding="utf-8")
+    return dict(re.findall(r'^set\(EXTENSION_(\w+) "([^"\n]*)"\)$', text, flags=re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def s4ext(repository: Path) -> dict[str, str]:
+    lines = (repository / "PseudoCTDenoise.s4ext").read_text(encoding="utf-8").splitlines()
+    entries = [line.split(maxsplit=1) for line in lines if line.strip() and line[0] != "#"]
+    return {keyword: value for keyword, value in entries}
+
+
+@pytest.fixture(scope="module")
+def catalogue_entry(repository: Path) -> dict:
+    return json.loads((repository / "PseudoCTDenoise.json").read_text(encoding="utf-8"))
+
+
+def in_repository(url: str, homepage: str) -> str:
+    """The path within the repository that a raw.githubusercontent.com address points at."""
+    prefix = homepage.replace("github.com", "raw.githubusercontent.com") + "/main/"
+    assert url.startswith(prefix)
+    return url.removeprefix(prefix)
+
+
+def test_every_field_stands_on_one_line_of_cmake(cmake: dict[str, str]):
+    assert set(cmake) == {
+        "HOMEPAGE",
+        "CONTRIBUTORS",
+        "DESCRIPTION",
+        "ICONURL",
+        "SCREENSHOTURLS",
+        "DEPENDS",
+        "LICENSE_FILE",
+        "README_FILE",
+    }
+    assert "" not in cmake.values()
+
+
+def test_the_repository_has_one_address_in_every_file(repository: Path, cmake: dict[str, str]):
+    homepage = cmake["HOMEPAGE"].removeprefix("https://github.com/")
+    texts = [
+        *repository.glob("*.*"),
+        *(repository / "Docs").rglob("*.md"),
+        *(repository / "PseudoCTDenoise").rglob("*.py"),
+    ]
+    others = {
+        f"{path.relative_to(repository)}: {match[0]}"
+        for path in texts
+        if path.is_file()
+        for match in OUR_ADDRESS.finditer(path.read_text(encoding="utf-8"))
+        if match["repository"] != homepage
+    }
+    assert not others, f"CMakeLists.txt says {homepage}; change these"
+
+
+def test_catalogue_entry_agrees_with_cmake(cmake: dict[str, str], catalogue_entry: dict):
+    assert catalogue_entry["scm_url"] == cmake["HOMEPAGE"]
+    assert catalogue_entry["build_dependencies"] == cmake["DEPENDS"].split()
+
+
+def test_catalogue_entry_holds_only_what_its_schema_knows(catalogue_entry: dict):
+    assert catalogue_entry["$schema"].endswith("slicer-extension-catalog-entry-schema-v1.0.1.json#")
+    assert {"category", "scm_url"} <= set(catalogue_entry)
+    assert set(catalogue_entry) <= {
+        "$schema",
+        "build_dependencies",
+        "build_subdirectory",
+        "category",
+        "enabled",
+        "scm_revision",
+        "scm_type",
+        "scm_url",
+        "tier",
+    }
+    assert catalogue_entry["category"] == "Filtering"
+    assert catalogue_entry["tier"] in (1, 3, 5)
+
+
+def test_s4ext_agrees_with_cmake_and_the_catalogue_entry(
+    cmake: dict[str, str], s4ext: dict[str, str], catalogue_entry: dict
+):
+    assert s4ext["scmurl"] == s4ext["homepage"] == cmake["HOMEPAGE"]
+    assert s4ext["depends"] == cmake["DEPENDS"]
+    for field in ["contributors", "description", "iconurl", "screenshoturls"]:
+        assert s4ext[field] == cmake[field.upper()]
+    for field in ["category", "build_subdirectory"]:
+        assert s4ext[field] == catalogue_entry[field]
+    assert s4ext["scmrevision"] == catalogue_entry["scm_revision"]
+
+
+def test_the_icon_is_a_png_of_128_by_128_with_transparency(repository: Path, cmake: dict[str, str]):
+    icon = (repository / in_repository(cmake["ICONURL"], cmake["HOMEPAGE"])).read_bytes()
+    assert icon[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height, depth, colour_type = struct.unpack(">IIBB", icon[16:26])
+    assert (width, height, depth, colour_type) == (128, 128, 8, 6)
+
+
+def test_every_screenshot_is_in_the_repository(repository: Path, cmake: dict[str, str]):
+    urls = cmake["SCREENSHOTURLS"].split()
+    paths = [repository / in_repository(url, cmake["HOMEPAGE"]) for url in urls]
+    missing = [path.name for path in paths if not path.exists()]
+    if missing:
+        pytest.skip(f"not made yet: {', '.join(missing)}")
+    assert all(path.read_bytes()[:4] == b"\x89PNG" for path in paths)
+
+
+def test_the_citation_names_this_version_and_the_paper(repository: Path):
+    citation = (repository / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {__version__}\n" in citation
+    assert "10.48550/arXiv.2104.02326" in citation
+
+
+@pytest.mark.parametrize("name", DESCRIPTION_FILES)
+def test_lines_end_as_the_index_wants_them(repository: Path, name: str):
+    assert b"\r" not in (repository / name).read_bytes()
