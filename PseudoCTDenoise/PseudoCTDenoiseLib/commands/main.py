@@ -13,6 +13,7 @@ from ..engine.errors import BadInputError, Cancelled
 DONE, FAULT, BAD_INPUT, CANCELLED = 0, 1, 2, 3
 
 COMMANDS = {
+    "denoise": "denoise a low-dose CT scan",
     "pretrain": "train a denoiser or a noise model",
 }
 
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"pseudoct: {error}", file=sys.stderr)
         return BAD_INPUT
     except (KeyboardInterrupt, Cancelled):
-        print("pseudoct: cancelled; nothing was written.", file=sys.stderr)
+        print("pseudoct: cancelled.", file=sys.stderr)
         return CANCELLED
     except SystemExit as end:
         return int(end.code or 0)

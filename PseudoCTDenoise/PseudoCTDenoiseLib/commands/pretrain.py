@@ -67,8 +67,10 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     settings = replace(PRESETS[arguments.preset], seed=arguments.seed)
-    if arguments.steps:
+    if arguments.steps is not None:
         settings = replace(settings, steps=arguments.steps)
+    # Made before the hours of training, so that a name that no file can have ends here.
+    manifest = Manifest(arguments.name, settings.role, settings.architecture, settings.parameters)
     device = choose_device(arguments.device)
     print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
 
@@ -102,11 +104,8 @@ def run(arguments: argparse.Namespace) -> None:
             title=f"Pre-training of '{arguments.name}'",
         )
     best = training.best_row()
-    manifest = Manifest(
-        name=arguments.name,
-        role=settings.role,
-        architecture=settings.architecture,
-        parameters=settings.parameters,
+    manifest = replace(
+        manifest,
         steps=int(best.get("step", training.step)),
         training={"scans": _credits(scans), "settings": asdict(settings)},
         metrics={key: round(value, 3) for key, value in best.items() if key.startswith("gain")},
@@ -122,6 +121,8 @@ def _load(arguments, settings, device):
     cache = arguments.work / "noise"
     if bool(arguments.index) == bool(arguments.ndct):
         raise BadInputError("Give either --index or --ndct to train on.")
+    if arguments.ldct and not arguments.ndct:
+        raise BadInputError("--ldct needs its normal-dose twins: give --ndct instead of --index.")
     if arguments.index:
         scans = read_index(arguments.index, "train", arguments.patient)
         held_out = read_index(arguments.index, arguments.validation_split)

@@ -89,7 +89,7 @@ def _cpu_multiplies_bfloat16() -> bool:
 
 
 def _fault(name: str) -> str | None:
-    """Why a device cannot be used; None if a small kernel ran on it."""
+    """Why a device cannot be used; None if a small convolution ran on it."""
     if name == "cuda" and not torch.cuda.is_available():
         return "no CUDA device or driver, or torch was built without CUDA"
     if name == "mps" and not torch.backends.mps.is_available():
@@ -100,5 +100,5 @@ def _fault(name: str) -> str | None:
         if torch.nn.functional.conv2d(image, kernel).sum().item() != 9 * 36:
             return "a test convolution gave a wrong result"
     except (RuntimeError, AssertionError) as error:  # "no kernel image" on cards too new
-        return str(error).splitlines()[0]
+        return (str(error).splitlines() or [type(error).__name__])[0]
     return None

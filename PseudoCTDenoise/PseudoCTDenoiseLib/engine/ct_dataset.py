@@ -37,7 +37,8 @@ def read_index(index: Path | str, split: str, patients: list[str] | None = None)
     Raises
     ------
     BadInputError
-        If the index or one of its files cannot be read, or nothing matches.
+        If the index or one of its files cannot be read, a stack lacks a slice that is listed, or
+        nothing matches.
     """
     index = Path(index)
     scans = []
@@ -45,25 +46,33 @@ def read_index(index: Path | str, split: str, patients: list[str] | None = None)
         path = index.parent / row["file"]
         credit = {"licence": row.get("licence", ""), "source": row.get("source", "")}
         if row["split"].startswith("see"):
-            slices = _rows(path.with_name(path.name.split(".")[0] + ".csv"), {"index", "pixel_mm"})
-            if any(_wanted(one, split, patients) for one in slices):
-                hu = read_volume(path).hu
-            for one in slices:
-                if _wanted(one, split, patients):
-                    number = int(one["index"])
-                    scans.append(
-                        CtScan(
-                            one["patient"],
-                            hu[number : number + 1],
-                            float(one["pixel_mm"]),
-                            **credit,
-                        )
-                    )
+            scans += _stacked_scans(path, split, patients, credit)
         elif _wanted(row, split, patients):
             volume = read_volume(path)
             scans.append(CtScan(row["patient"], volume.hu, volume.pixel_size[0], **credit))
     if not scans:
         raise BadInputError(f"{index} lists no scan of split '{split}' for these patients.")
+    return scans
+
+
+def _stacked_scans(
+    path: Path, split: str, patients: list[str] | None, credit: dict[str, str]
+) -> list[CtScan]:
+    table = path.with_name(path.name.split(".")[0] + ".csv")
+    rows = _rows(table, {"index", "patient", "split", "pixel_mm"})
+    rows = [row for row in rows if _wanted(row, split, patients)]
+    if not rows:
+        return []
+    hu = read_volume(path).hu
+    scans = []
+    for row in rows:
+        try:
+            number, pixel_mm = int(row["index"]), float(row["pixel_mm"])
+        except ValueError as error:
+            raise BadInputError(f"{table} holds no number where one belongs: {error}.") from error
+        if not 0 <= number < len(hu):
+            raise BadInputError(f"{table} lists slice {number}, but {path.name} has {len(hu)}.")
+        scans.append(CtScan(row["patient"], hu[number : number + 1], pixel_mm, **credit))
     return scans
 
 
@@ -73,10 +82,12 @@ def _wanted(row: dict, split: str, patients: list[str] | None) -> bool:
 
 def _rows(path: Path, needed: set[str]) -> list[dict[str, str]]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file, restval=""))
     except OSError as error:
         raise BadInputError(f"Cannot read the index {path}: {error.strerror}.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadInputError(f"{path} is no table of comma-separated values in UTF-8.") from error
     missing = needed - set(rows[0] if rows else ())
     if missing:
         raise BadInputError(f"{path} lacks the columns {', '.join(sorted(missing))}.")

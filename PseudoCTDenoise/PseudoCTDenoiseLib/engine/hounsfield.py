@@ -1,5 +1,7 @@
 """The one normalisation between Hounsfield units (HU) and what a network sees."""
 
+import numpy as np
+
 OFFSET_HU = 1024.0
 RANGE_HU = 4096.0
 MIN_CT_HU = -1024.0
@@ -16,3 +18,9 @@ def normalise(hu):
 def to_hu(x):
     """Inverse of :func:`normalise`."""
     return x * RANGE_HU - OFFSET_HU
+
+
+def to_int16(hu: np.ndarray) -> np.ndarray:
+    """HU rounded to whole numbers and clipped to what int16 holds."""
+    limits = np.iinfo(np.int16)
+    return np.clip(np.rint(hu), limits.min, limits.max).astype(np.int16)

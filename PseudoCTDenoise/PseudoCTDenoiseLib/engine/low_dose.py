@@ -8,6 +8,7 @@ wanted kernel; resolution stays that of the scan.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -49,45 +50,62 @@ class LowDoseSimulator:
         Raises
         ------
         BadInputError
-            If no slice shows enough soft tissue to measure noise in.
+            If no slice shows enough soft tissue to measure noise in, or there is no noise.
         """
         sample = hu[np.unique(np.linspace(0, len(hu) - 1, 8).astype(int)[1:-1])]
         slices = torch.from_numpy(np.ascontiguousarray(sample)).float()
         generator = torch.Generator().manual_seed(seed)
-        unit = replace(self, scanner=replace(self.scanner, electronic_noise=0.0))
-        # A tenth of a dose so small that the added noise is the whole noise of dose 1/quanta.
-        sinogram = unit.noise_sinogram(slices, 0.5, generator)
-        noise = unit.reconstruct(sinogram, slices.shape[-2:], kernel)
+        # Without the read-out's share σ² ∝ 1/N0, so one draw tells N0; that share is some
+        # thousandths of the noise at normal dose.
+        quantum = replace(self, scanner=replace(self.scanner, electronic_noise=0.0))
+        sinogram = quantum.noise_sinogram(slices, 1.0, generator, image_dose=math.inf)
+        noise = quantum.reconstruct(sinogram, slices.shape[-2:], kernel)
         mean = F.avg_pool2d(slices[:, None], 11, stride=1, padding=5)[:, 0]
         tissue = (mean > 0) & (mean < 130)
         simulated = soft_tissue_noise(torch.where(tissue, 50 + noise, -1000.0).numpy())
         measured = soft_tissue_noise(sample)
+        if measured == 0:
+            raise BadInputError("The scan has no noise to fit N0 to: choose a measured scan.")
         return replace(self, quanta=self.quanta * (simulated / measured) ** 2)
 
     def noise_sinogram(
-        self, hu: torch.Tensor, dose: float, generator: torch.Generator
+        self,
+        hu: torch.Tensor,
+        dose: float,
+        generator: torch.Generator,
+        *,
+        image_dose: float = 1.0,
     ) -> torch.Tensor:
         """The noise to add on every parallel ray for a dose fraction, before reconstruction.
 
         Parameters
         ----------
         hu : (slices, rows, columns), HU.
-        dose : fraction a of the scan's dose, 0 < a ≤ 1.
+        dose : fraction a of the normal dose, 0 < a ≤ 1.
         generator : of ``hu``'s device; the same state gives the same noise.
+        image_dose : the dose that ``hu`` was taken at; infinite for a noise-free image.
 
         Returns
         -------
         (slices, views, rays) of line integrals.
         """
+        deviation = self.ray_deviation(hu, dose, image_dose=image_dose)
+        return deviation * torch.randn(deviation.shape, generator=generator, device=hu.device)
+
+    def ray_deviation(
+        self, hu: torch.Tensor, dose: float, *, image_dose: float = 1.0
+    ) -> torch.Tensor:
+        """Standard deviation of :meth:`noise_sinogram`, (slices, views, rays)."""
         if not 0 < dose <= 1:
             raise BadInputError(f"Dose fraction {dose:g} is not between 0 and 1.")
         line_integrals = fan_line_integrals(hu, self.pixel_mm, self.scanner)
         relative_noise = line_integrals - relative_fluence(line_integrals, self.scanner)
         inverse_quanta = _on_parallel_rays(relative_noise, self.scanner).exp() / self.quanta
-        added = (1 - dose) / dose * inverse_quanta
-        added *= 1 + (1 + dose) / dose * self.scanner.electronic_noise * inverse_quanta
+        added = (1 / dose - 1 / image_dose) * inverse_quanta
+        readout = (1 / dose + 1 / image_dose) * self.scanner.electronic_noise
+        added *= 1 + readout * inverse_quanta
         variance = added.mean(dim=0) * _measurements_per_ray(self.scanner, hu.device)
-        return variance.sqrt() * torch.randn(variance.shape, generator=generator, device=hu.device)
+        return variance.sqrt()
 
     def reconstruct(
         self, sinogram: torch.Tensor, shape: tuple[int, int], kernel: ReconstructionKernel
@@ -102,9 +120,11 @@ class LowDoseSimulator:
         dose: float,
         kernel: ReconstructionKernel,
         generator: torch.Generator,
+        *,
+        image_dose: float = 1.0,
     ) -> torch.Tensor:
         """The noise, (slices, rows, columns) in HU, between a scan and its dose fraction."""
-        sinogram = self.noise_sinogram(hu, dose, generator)
+        sinogram = self.noise_sinogram(hu, dose, generator, image_dose=image_dose)
         return self.reconstruct(sinogram, hu.shape[-2:], kernel)
 
 
@@ -114,15 +134,19 @@ def simulate_low_dose(
     dose: float,
     kernel: ReconstructionKernel,
     *,
+    image_dose: float = 1.0,
     seed: int = 0,
     device: str = "cpu",
     batch: int = 4,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> np.ndarray:
     """Low-dose twin of a normal-dose scan.
 
     Parameters
     ----------
     hu : (slices, rows, columns), HU. Slices are independent of each other.
+    image_dose : the dose that ``hu`` was taken at; infinite for a noise-free image.
+    progress : called with the slices done and their number.
 
     Returns
     -------
@@ -132,9 +156,10 @@ def simulate_low_dose(
     low_dose = np.empty(hu.shape, np.int16)
     for start in range(0, len(hu), batch):
         part = torch.from_numpy(hu[start : start + batch].astype(np.float32)).to(device)
-        noisy = part + simulator.added_noise(part, dose, kernel, generator)
+        noisy = part + simulator.added_noise(part, dose, kernel, generator, image_dose=image_dose)
         noisy = torch.where(part < -1024, part, noisy.clamp(min=-1024))
         low_dose[start : start + batch] = noisy.round().clamp(-32768, 32767).cpu().numpy()
+        progress(start + len(part), len(hu))
     return low_dose
 
 

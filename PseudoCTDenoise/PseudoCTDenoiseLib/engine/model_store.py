@@ -10,8 +10,11 @@ import hashlib
 import io
 import json
 import os
+import re
 import tempfile
-from dataclasses import asdict, dataclass, field
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +39,11 @@ class Manifest:
     ``role`` is "denoiser" (LDCT to NDCT) or "noise model" (LDCT to its noise). ``training`` holds
     the patients with source and licence, doses, kernels and settings; ``metrics`` what it scored
     on the validation scans. ``sha256`` is of the weights' file.
+
+    Raises
+    ------
+    BadInputError
+        If the name is not fit for a file's name, or the role is unknown.
     """
 
     name: str
@@ -47,6 +55,17 @@ class Manifest:
     metrics: dict = field(default_factory=dict)
     normalisation: dict = field(default_factory=lambda: dict(_NORMALISATION))
     sha256: str = ""
+
+    def __post_init__(self):
+        if not _is_name(self.name):
+            raise BadInputError(
+                f"'{self.name}' cannot name a model: use letters, digits, spaces and _ . + -."
+            )
+        if self.role not in (DENOISER, NOISE_MODEL):
+            raise BadInputError(
+                f"Model '{self.name}' has the unknown role '{self.role}': "
+                f"this version knows {DENOISER} and {NOISE_MODEL}."
+            )
 
 
 def list_models(folder: Path | str = SHIPPED_MODELS) -> list[Manifest]:
@@ -60,16 +79,24 @@ def read_manifest(path: Path | str) -> Manifest:
     Raises
     ------
     BadInputError
-        If the file is missing, is no manifest, or was made for another normalisation.
+        If the file is missing, is no manifest or another model's, or was made for another
+        normalisation.
     """
+    path = Path(path)
     try:
-        manifest = Manifest(**json.loads(Path(path).read_text(encoding="utf-8")))
+        manifest = Manifest(**json.loads(path.read_text(encoding="utf-8")))
+    except BadInputError:
+        raise
     except OSError as error:
         raise BadInputError(
             f"Cannot read the model's manifest {path}: {error.strerror}."
         ) from error
     except (ValueError, TypeError) as error:
         raise BadInputError(f"{path} is not a model's manifest: {error}.") from error
+    if path.name != f"{_PREFIX}{manifest.name}.json":
+        raise BadInputError(
+            f"{path} is the manifest of model '{manifest.name}': give the file its own name back."
+        )
     if manifest.normalisation != _NORMALISATION:
         raise BadInputError(
             f"Model '{manifest.name}' was trained with another normalisation; train it again."
@@ -90,7 +117,7 @@ def load_model(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Modul
         If no such model exists, or its weights are damaged or do not fit.
     """
     path = Path(folder) / f"{_PREFIX}{name}.json"
-    if Path(name).name != name or not path.is_file():
+    if not _is_name(name) or not path.is_file():
         known = ", ".join(m.name for m in list_models(folder) if m.role == DENOISER) or "none"
         raise BadInputError(f"No model '{name}' in {folder}. Available: {known}.")
     manifest = read_manifest(path)
@@ -108,7 +135,10 @@ def load_model(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Modul
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             state = {key: torch.from_numpy(arrays[key].astype(np.float32)) for key in arrays}
         network.load_state_dict(state)
-    except (RuntimeError, ValueError, OSError) as error:
+    except (
+        *(RuntimeError, ValueError, TypeError, OSError, EOFError),
+        *(zipfile.BadZipFile, zlib.error),
+    ) as error:
         raise BadInputError(f"Weights of model '{name}' do not fit its architecture.") from error
     return network.eval(), manifest
 
@@ -121,22 +151,36 @@ def load_noise_models(folder: Path | str = SHIPPED_MODELS) -> list[tuple[nn.Modu
 def save_model(network: nn.Module, manifest: Manifest, folder: Path | str) -> Manifest:
     """Write weights and manifest; returns the manifest with the weights' SHA-256.
 
-    The same weights always give the same bytes.
+    The same weights always give the same bytes. Of a model of that name that was there before,
+    a kill leaves both files or, in the moment between the two, a pair that
+    :func:`load_model` refuses.
+
+    Raises
+    ------
+    BadInputError
+        If a weight is not a finite number in half precision: the training diverged.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    content = io.BytesIO()
-    arrays = {key: value.cpu().numpy() for key, value in network.state_dict().items()}
-    np.savez_compressed(content, **{key: value.astype(np.float16) for key, value in arrays.items()})
-    digest = hashlib.sha256(content.getvalue()).hexdigest()
-    manifest = Manifest(**{**asdict(manifest), "sha256": digest})
-    stem = folder / f"{_PREFIX}{manifest.name}"
-    replace_file(stem.with_suffix(".npz"), content.getvalue())
-    replace_file(
-        stem.with_suffix(".json"),
-        (json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n").encode(),
-    )
+    arrays = {
+        key: value.detach().cpu().half().numpy() for key, value in network.state_dict().items()
+    }
+    if not all(np.isfinite(value).all() for value in arrays.values()):
+        raise BadInputError(
+            f"Weights of model '{manifest.name}' are not finite numbers: its training diverged. "
+            "Train it again with a smaller learning rate."
+        )
+    weights = io.BytesIO()
+    np.savez_compressed(weights, **arrays)
+    manifest = replace(manifest, sha256=hashlib.sha256(weights.getvalue()).hexdigest())
+    text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n"
+    replace_file(folder / f"{_PREFIX}{manifest.name}.npz", weights.getvalue())
+    replace_file(folder / f"{_PREFIX}{manifest.name}.json", text.encode())
     return manifest
+
+
+def _is_name(name: str) -> bool:
+    return isinstance(name, str) and bool(re.fullmatch(r"\w[\w .+-]*", name))
 
 
 def replace_file(path: Path, content: bytes) -> None:

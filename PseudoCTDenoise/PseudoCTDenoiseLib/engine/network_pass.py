@@ -31,8 +31,8 @@ def apply_network(
         torch.autocast(kind, precision, enabled=precision != torch.float32),
     ):
         outputs = [_apply(network, one, orientations) for one in slices[:, None, None]]
-    # A clone leaves inference mode: the result may be trained on.
-    return torch.cat(outputs).clone()
+    # Joined outside of inference mode, so that the result may be trained on.
+    return torch.cat(outputs)
 
 
 def _apply(network: nn.Module, one: torch.Tensor, orientations: int) -> torch.Tensor:

@@ -14,6 +14,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from .errors import BadInputError
+from .hounsfield import RANGE_HU, normalise
+
+WATER = normalise(0.0)
+CONTRAST = RANGE_HU / 128
+"""Inside the U-Net 128 HU are one unit: noise is then of the size that weights and steps are."""
 
 
 class RedCnn(nn.Module):
@@ -88,10 +93,10 @@ class UNet(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         rows, columns = x.shape[-2:]
-        extra = (-columns % self.stride, -rows % self.stride)
-        y = F.pad(x, (0, extra[0], 0, extra[1]), mode="replicate")
+        missing = [-size % self.stride for size in (columns, rows)]
+        y = F.pad(x, (0, missing[0], 0, missing[1]), mode="replicate")
 
-        y = self.head(F.pixel_unshuffle(y, self.unshuffle))
+        y = self.head(F.pixel_unshuffle((y - WATER) * CONTRAST, self.unshuffle))
         finer = []
         for convolutions, shrink in zip(self.down, self.shrink, strict=True):
             y = convolutions(y)
@@ -100,7 +105,7 @@ class UNet(nn.Module):
         y = self.bottom(y)
         for grow, convolutions in zip(reversed(self.grow), reversed(self.up), strict=True):
             y = convolutions(F.pixel_shuffle(grow(y), 2) + finer.pop())
-        noise = F.pixel_shuffle(self.tail(y), self.unshuffle)[..., :rows, :columns]
+        noise = F.pixel_shuffle(self.tail(y), self.unshuffle)[..., :rows, :columns] / CONTRAST
         return x - noise if self.residual else noise
 
 
@@ -133,5 +138,6 @@ def build_network(architecture: str, parameters: dict) -> nn.Module:
         )
     try:
         return ARCHITECTURES[architecture](**parameters)
-    except TypeError as error:
-        raise BadInputError(f"Wrong parameters for {architecture}: {error}.") from error
+    except Exception as error:  # what torch raises depends on which parameter is wrong
+        reason = str(error).split("\n")[0]
+        raise BadInputError(f"Wrong parameters for {architecture}: {reason}.") from error

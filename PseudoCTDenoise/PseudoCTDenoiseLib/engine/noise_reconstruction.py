@@ -12,6 +12,7 @@ Source: Fessler and Sutton, IEEE TSP 2003, doi:10.1109/TSP.2002.807005.
 from __future__ import annotations
 
 import math
+import warnings
 from functools import lru_cache
 
 import numpy as np
@@ -91,31 +92,48 @@ def _spreading_matrix(
     """Sparse matrix from polar frequencies (views × lines) to the plane of size × size."""
     angle = np.arange(views) * (np.pi / views)
     radius = np.arange(1, lines + 1) / period * (size * pixel_mm)
-    x = np.outer(-np.sin(angle), radius).ravel()
-    y = np.outer(np.cos(angle), radius).ravel()
+    row, row_weight = _taps(np.outer(np.cos(angle), radius).ravel(), size)
+    column, column_weight = _taps(np.outer(-np.sin(angle), radius).ravel(), size)
 
-    def neighbours(position):
-        first = np.floor(position).astype(np.int64) - _TAPS // 2 + 1
-        index = first[:, None] + np.arange(_TAPS)
-        distance = (index - position[:, None]) * (2 / _TAPS)
-        weight = np.i0(_WINDOW_SHAPE * np.sqrt(np.clip(1 - distance**2, 0, None)))
-        return index % size, weight.astype(np.float32)
+    # Points that share their first tap share all of them, so the entries need no sorting: each
+    # tap fills its places in the matrix's rows at once, one block of points after the other.
+    first = row[0] * size + column[0]
+    order = np.argsort(first).astype(np.int32)
+    first = first[order]
+    count = np.bincount(first, minlength=size * size)
+    rank = np.arange(len(first)) - (count.cumsum() - count)[first]
+    count = count.reshape(size, size)
+    offsets = [(i, j) for i in range(_TAPS) for j in range(_TAPS)]
+    shifted = {tap: np.roll(count, tap, axis=(0, 1)).ravel() for tap in offsets}
+    starts = np.concatenate([[0], np.cumsum(sum(shifted.values()))])
 
-    column_index, column_weight = neighbours(x)
-    row_index, row_weight = neighbours(y)
-    cell = row_index[:, :, None] * size + column_index[:, None, :]
-    weight = row_weight[:, :, None] * column_weight[:, None, :]
-    point = np.broadcast_to(np.arange(len(x))[:, None, None], cell.shape)
-    order = np.argsort(cell.ravel(), kind="stable")
-    counts = np.bincount(cell.ravel(), minlength=size * size)
-    return torch.sparse_csr_tensor(
-        torch.from_numpy(np.concatenate([[0], np.cumsum(counts)])).int(),
-        torch.from_numpy(point.ravel()[order]).int(),
-        torch.from_numpy(weight.ravel()[order]),
-        size=(size * size, len(x)),
-        device=device,
-        check_invariants=False,
-    )
+    point = np.empty(starts[-1], np.int32)
+    weight = np.empty(starts[-1], np.float32)
+    free = starts[:-1].copy()
+    for i, j in offsets:
+        place = free[(row[i] * size + column[j])[order]] + rank
+        point[place] = order
+        weight[place] = (row_weight[i] * column_weight[j])[order]
+        free += shifted[i, j]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(starts).int(),
+            torch.from_numpy(point),
+            torch.from_numpy(weight),
+            size=(size * size, len(first)),
+            device=device,
+            check_invariants=False,
+        )
+
+
+def _taps(position: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cells around each position, folded into the grid, and their weights; (taps, points)."""
+    first = np.floor(position).astype(np.int64) - _TAPS // 2 + 1
+    index = first + np.arange(_TAPS)[:, None]
+    distance = torch.from_numpy((index - position) * (2 / _TAPS))
+    weight = torch.special.i0(_WINDOW_SHAPE * (1 - distance**2).clamp(min=0).sqrt())
+    return index % size, weight.float().numpy()
 
 
 @lru_cache(maxsize=4)

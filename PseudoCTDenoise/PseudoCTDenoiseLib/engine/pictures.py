@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import BadInputError
+from .slice_choice import most_informative_slice, organ_box
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 DERIVED = "Derived – research use only"
-
-ORGANS_HU = (20.0, 180.0)
-"""What the eye wants to see of a slice: organs, with or without contrast medium."""
 
 _DPI = 128
 """A power of two, so that inches times dots are again whole pixels."""
@@ -42,27 +40,6 @@ _PLATE = {"facecolor": "black", "alpha": 0.65, "linewidth": 0, "pad": 1.5}
 _LEVELS = 511
 """Odd, so that a difference of zero has a level of its own."""
 _DIFFERENCE_WINDOWS = (10, 20, 50, 100, 200, 500, 1000)
-
-
-# --------------------------------------------------------------- scans
-
-
-def most_informative_slice(hu: np.ndarray) -> int:
-    """Index of the slice of (slices, rows, columns) with the most organ tissue."""
-    return int(np.argmax([np.count_nonzero(_organs(part)) for part in hu]))
-
-
-def organ_box(hu: np.ndarray, rows: int, columns: int) -> tuple[int, int]:
-    """Top row and left column of the rows x columns box with the most organ tissue."""
-    sums = np.pad(_organs(hu).astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    box = (
-        sums[rows:, columns:]
-        - sums[:-rows, columns:]
-        - sums[rows:, :-columns]
-        + sums[:-rows, :-columns]
-    )
-    top, left = np.unravel_index(np.argmax(box), box.shape)
-    return int(top), int(left)
 
 
 def side_by_side(
@@ -249,11 +226,6 @@ def spectra_picture(
 
 
 # --------------------------------------------------------------- shared
-
-
-def _organs(hu: np.ndarray) -> np.ndarray:
-    low, high = ORGANS_HU
-    return (hu >= low) & (hu <= high)
 
 
 def _difference_window(difference: np.ndarray) -> float:

@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,18 +22,24 @@ from torch import nn
 from torch.nn import functional as F
 
 from .errors import BadInputError
+from .hounsfield import RANGE_HU
 from .losses import LOSSES, image_loss
 from .model_store import DENOISER, NOISE_MODEL, replace_file
 from .networks import build_network
 from .training_pairs import NoiseRange, NoisySlice, draw_patches
 from .training_patches import Augmentation
 
+LEAST_NOISE_HU = 4.0
+"""Patches with less noise than this are balanced as if they had it."""
+
 
 @dataclass(frozen=True)
 class PretrainingSettings:
     """One pre-training run; the defaults are those of the shipped models.
 
-    ``schedule`` "plateau" is the paper's ReduceLROnPlateau (factor 0.5) on the validation loss,
+    ``balance`` divides every patch by its noise, so that patches of little noise count as much as
+    those of much. ``schedule`` "plateau" is the paper's
+    ReduceLROnPlateau (factor 0.5) on the validation loss,
     "cosine" lets the learning rate fall to zero over ``steps``. ``validate_every`` is in steps.
     ``noise_range`` None takes the pairs' own noise.
     """
@@ -44,6 +51,7 @@ class PretrainingSettings:
     batch: int = 12
     patch_size: int = 96
     loss: str = "l1"
+    balance: bool = True
     learning_rate: float = 1e-3
     schedule: str = "cosine"
     patience: int = 4
@@ -61,8 +69,10 @@ class PretrainingSettings:
             if value not in known:
                 raise BadInputError(f"Unknown {name} '{value}': choose {' or '.join(known)}.")
         for name in ("steps", "batch", "patch_size", "validate_every", "learning_rate"):
-            if getattr(self, name) <= 0:
+            if not getattr(self, name) > 0:
                 raise BadInputError(f"{name} must be positive, not {getattr(self, name)}.")
+        if self.seed < 0:
+            raise BadInputError(f"seed must not be negative, not {self.seed}.")
 
 
 class Pretraining:
@@ -172,7 +182,14 @@ class Pretraining:
 
     def _loss(self, ldct: torch.Tensor, ndct: torch.Tensor) -> torch.Tensor:
         wanted = ndct if self.settings.role == DENOISER else ldct - ndct
-        return image_loss(self.settings.loss, self.network(ldct), wanted)
+        output = self.network(ldct)
+        if self.settings.balance:
+            scale = (
+                (ldct - ndct).std(dim=(1, 2, 3), keepdim=True).clamp(min=LEAST_NOISE_HU / RANGE_HU)
+            )
+            output, wanted = output / scale, wanted / scale
+            return image_loss(self.settings.loss, output, wanted) / RANGE_HU
+        return image_loss(self.settings.loss, output, wanted)
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
@@ -245,7 +262,7 @@ class Pretraining:
             with np.load(self.checkpoint, allow_pickle=False) as file:
                 arrays = {key: file[key] for key in file}
             status = json.loads(str(arrays.pop("status")))
-        except (ValueError, KeyError, OSError) as error:
+        except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise BadInputError(
                 f"{self.checkpoint} is not a checkpoint of this program; remove it to start anew."
             ) from error

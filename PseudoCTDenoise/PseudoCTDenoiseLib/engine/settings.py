@@ -17,7 +17,16 @@ _CHOICES = {
     "device": DEVICES,
     "precision": ("auto", *PRECISIONS),
 }
-_POSITIVE = ("learning_rate", "patch_size", "batch", "tuning_slices")
+_LEAST = {
+    "steps": 0,
+    "patience": 1,
+    "update_period": 1,
+    "patch_size": 1,
+    "batch": 1,
+    "tuning_slices": 1,
+    "seed": 0,
+}
+_OR_NONE = ("patience", "update_period")
 
 
 @dataclass(frozen=True)
@@ -77,23 +86,47 @@ class DenoisingSettings:
                 raise BadInputError(
                     f"Unknown {name} '{getattr(self, name)}': choose {' or '.join(known)}."
                 )
-        for name in _POSITIVE:
-            if not getattr(self, name) > 0:
-                raise BadInputError(f"{name} must be positive, not {getattr(self, name)}.")
-        for name in ("patience", "update_period"):
-            if getattr(self, name) is not None and not getattr(self, name) > 0:
-                raise BadInputError(f"{name} must be positive or none, not {getattr(self, name)}.")
-        if self.steps < 0:
-            raise BadInputError(f"steps must not be negative, not {self.steps}.")
-        if self.orientations not in (1, 8):
-            raise BadInputError(f"orientations must be 1 or 8, not {self.orientations}.")
-        if not 0 <= self.strength <= 100:
-            raise BadInputError(f"strength must lie between 0 and 100 %, not {self.strength:g}.")
-        if self.rescale is not None and not 0 < self.rescale[0] <= self.rescale[1] <= 8:
-            raise BadInputError(f"rescale must be a range of factors, not {self.rescale}.")
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if not (value is None and name in _OR_NONE or type(value) is int and value >= least):
+                none = " or none" if name in _OR_NONE else ""
+                raise BadInputError(
+                    f"{name} must be a whole number from {least}{none}, not {value!r}."
+                )
+        if type(self.orientations) is not int or self.orientations not in (1, 8):
+            raise BadInputError(f"orientations must be 1 or 8, not {self.orientations!r}.")
+        if type(self.flips) is not bool:
+            raise BadInputError(f"flips must be true or false, not {self.flips!r}.")
+        if not _is_number(self.learning_rate) or not 0 < self.learning_rate < float("inf"):
+            raise BadInputError(f"learning_rate must be positive, not {self.learning_rate!r}.")
+        if not _is_number(self.strength) or not 0 <= self.strength <= 100:
+            raise BadInputError(f"strength must lie between 0 and 100 %, not {self.strength!r}.")
+        if self.rescale is not None:
+            # JSON knows no tuples.
+            factors = tuple(self.rescale) if isinstance(self.rescale, list) else self.rescale
+            if not _is_range(factors):
+                raise BadInputError(
+                    "rescale must be none or two factors, the smaller first, above 0 and at most "
+                    f"8, not {self.rescale!r}."
+                )
+            object.__setattr__(self, "rescale", factors)
 
     def as_dict(self) -> dict:
+        """Plain values by name, for JSON; ``DenoisingSettings(**values)`` takes them back."""
         return asdict(self)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_range(factors: object) -> bool:
+    return (
+        isinstance(factors, tuple)
+        and len(factors) == 2
+        and all(_is_number(factor) for factor in factors)
+        and 0 < factors[0] <= factors[1] <= 8
+    )
 
 
 def paper_settings(**changes) -> DenoisingSettings:

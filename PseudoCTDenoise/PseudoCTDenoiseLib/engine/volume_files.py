@@ -121,7 +121,7 @@ def read_volume(
     )
 
 
-def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume) -> None:
+def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str = "") -> None:
     """Write HU as int16 with the geometry and the axis order of ``like``.
 
     The file appears complete or not at all, and an older one stays until then. NRRD and MetaImage
@@ -131,6 +131,7 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume) -> None:
     Parameters
     ----------
     hu : (slices, rows, columns) as ``like.hu``, any real type.
+    note : kept in the header (NIfTI: its first 80 characters).
 
     Raises
     ------
@@ -148,6 +149,9 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume) -> None:
     image.SetSpacing(like.spacing)
     image.SetOrigin(like.origin)
     image.SetDirection(like.direction)
+    if note:
+        room = 79 if IMAGE_IO[_suffix(path)] == "NiftiImageIO" else None
+        image.SetMetaData("ITK_FileNotes", note[:room])
 
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:

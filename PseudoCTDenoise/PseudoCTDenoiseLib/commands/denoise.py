@@ -1,0 +1,226 @@
+"""Denoise a low-dose CT scan without a normal-dose reference.
+
+Reads NRRD, NIfTI, MetaImage or a DICOM folder and writes NRRD, NIfTI or MetaImage with the same
+geometry, and a JSON report beside it. Research use only; not for primary diagnosis.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..engine.compute_device import DEVICES
+from ..engine.denoising import DenoisedScan, DenoisingJob
+from ..engine.errors import BadInputError
+from ..engine.job_progress import Progress
+from ..engine.model_store import DENOISER, SHIPPED_MODELS, load_model, load_noise_models
+from ..engine.report import NOTICE, job_report
+from ..engine.settings import DenoisingSettings
+from ..engine.volume_files import CtVolume, check_output_path, read_volume, write_volume
+from .staged_files import StagedFiles
+
+FLAGS = ("method", "steps", "strength", "device", "seed", "tuning", "orientations")
+"""Settings with a flag of their own; the others are set by ``--settings``."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", type=Path, help="scan: .nrrd, .nii.gz, .mha or a DICOM folder")
+    parser.add_argument("output", type=Path, help="denoised scan: .nrrd, .nii.gz or .mha")
+    parser.add_argument("--model", default="fast", help="denoiser (default: fast)")
+    parser.add_argument(
+        "--models", type=Path, default=SHIPPED_MODELS, help="folder of models (default: shipped)"
+    )
+    default = DenoisingSettings()
+    parser.add_argument(
+        "--method",
+        choices=("pseudo-ct", "pretrained"),
+        help=f"tune the network on the scan, or use it as it is (default: {default.method})",
+    )
+    parser.add_argument("--steps", type=int, help=f"tuning steps (default: {default.steps})")
+    parser.add_argument(
+        "--strength",
+        type=float,
+        help=f"0 (the input) to 100 %% (default: {default.strength:g})",
+    )
+    parser.add_argument("--device", choices=DEVICES, help=f"default: {default.device}")
+    parser.add_argument("--seed", type=int, help=f"of all random choices (default: {default.seed})")
+    parser.add_argument(
+        "--tuning",
+        choices=("scan", "slice"),
+        help=f"tune once for the scan or anew on each slice (default: {default.tuning})",
+    )
+    parser.add_argument(
+        "--orientations",
+        type=int,
+        choices=(1, 8),
+        help=f"8 averages over flips and quarter turns (default: {default.orientations})",
+    )
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        help="JSON file with any setting, or the report of an earlier run to repeat it",
+    )
+    parser.add_argument("--series", help="number or UID, where a folder holds several series")
+    parser.add_argument(
+        "--slice-axis", choices=("auto", "i", "j", "k"), default="auto", help="default: auto"
+    )
+    parser.add_argument("--noise-dir", type=Path, help="folder for noise maps and the pseudo-LDCT")
+    parser.add_argument("--reference", type=Path, help="NDCT of the same scan, for metrics")
+    parser.add_argument("--report", type=Path, help="JSON report (default: beside the output)")
+    parser.add_argument("--picture", type=Path, help="PNG: original, denoised, difference")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    settings = read_settings(arguments)
+    output, noise_dir = arguments.output, arguments.noise_dir
+    volume = read_volume(arguments.input, series=arguments.series, slice_axis=arguments.slice_axis)
+    report_path = arguments.report or output.with_name(_stem(output) + ".json")
+    check_output_path(output, volume)
+    for path in (report_path, arguments.picture, noise_dir):
+        _check_folder(path)
+    reference = _read_reference(arguments.reference, volume)
+    denoiser, manifest = load_model(arguments.model, arguments.models)
+    if manifest.role != DENOISER:
+        raise BadInputError(f"'{manifest.name}' is a noise model; --model takes a denoiser.")
+    noise_models = load_noise_models(arguments.models)
+
+    job = DenoisingJob(
+        volume.hu,
+        denoiser,
+        [network for network, _ in noise_models],
+        settings,
+        want_noise=noise_dir is not None,
+    )
+    plan = job.estimate()
+    print(
+        f"{volume.name}: {len(volume.hu)} slices of {volume.hu.shape[1]}×{volume.hu.shape[2]}, "
+        f"about {_duration(sum(plan.values()))} on {job.device.description} "
+        f"({job.device.reason}).",
+        file=sys.stderr,
+    )
+    started = time.monotonic()
+    with _ProgressBar() as bar:
+        job.progress = bar.show
+        result = job.run(plan)
+
+    manifests = [manifest for _, manifest in noise_models]
+    report = {"input": arguments.input.name, "output": output.name}
+    report |= job_report(volume.hu, result, manifest, manifests, reference)
+    with StagedFiles() as staged:
+        write_volume(staged.path(output), result.hu, volume, note=NOTICE)
+        if noise_dir is not None:
+            staged.folder(noise_dir)
+            _write_noise(staged, noise_dir, result, [m.name for m in manifests], volume)
+        if arguments.picture:
+            _draw(staged.path(arguments.picture), volume, result, reference)
+        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+        staged.path(report_path).write_text(text, encoding="utf-8")
+
+    noise = report["noise"]
+    if noise:
+        print(
+            f"Noise in soft tissue {noise['soft_tissue_before_hu']:.1f} HU → "
+            f"{noise['soft_tissue_after_hu']:.1f} HU (−{noise['reduction_percent']:.0f} %)."
+        )
+    print(f"Written in {_duration(time.monotonic() - started)}: {output} (research use only).")
+
+
+def read_settings(arguments: argparse.Namespace) -> DenoisingSettings:
+    """The defaults, changed by ``--settings``, changed by the flags.
+
+    Raises
+    ------
+    BadInputError
+        If the file is no JSON, or a setting is unknown or out of range.
+    """
+    values = {}
+    if arguments.settings:
+        try:
+            values = json.loads(arguments.settings.read_text(encoding="utf-8"))
+            values = values.get("settings", values)
+            values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        except (OSError, ValueError, AttributeError) as error:
+            raise BadInputError(f"{arguments.settings} holds no settings in JSON.") from error
+    flags = {name: getattr(arguments, name) for name in FLAGS}
+    values |= {name: value for name, value in flags.items() if value is not None}
+    try:
+        return replace(DenoisingSettings(), **values)
+    except TypeError as error:
+        raise BadInputError(f"Unknown or wrong setting: {error}.") from error
+
+
+class _ProgressBar:
+    """Percent, stage and time left on the terminal; silent where there is none."""
+
+    def __enter__(self):
+        from tqdm import tqdm
+
+        layout = "{desc}: {percentage:3.0f}%|{bar}| {postfix}"
+        self._bar = tqdm(total=100, bar_format=layout, disable=None, leave=False)
+        self._started = time.monotonic()
+        return self
+
+    def show(self, report: Progress) -> None:
+        spent = time.monotonic() - self._started
+        done = 100 * spent / (spent + report.seconds_left) if spent else 0
+        self._bar.set_description(f"{report.stage} {report.step}/{report.total}", refresh=False)
+        self._bar.set_postfix_str(f"{_duration(report.seconds_left)} left", refresh=False)
+        self._bar.update(max(0.0, done - self._bar.n))
+
+    def __exit__(self, *error) -> None:
+        self._bar.close()
+
+
+def _write_noise(
+    staged: StagedFiles, folder: Path, result: DenoisedScan, names: list[str], like: CtVolume
+) -> None:
+    images = {"noise_ensemble": result.noise, "pseudo_ldct": result.pseudo_ldct}
+    images |= dict(zip([f"noise_{name}" for name in names], result.noise_maps, strict=True))
+    for name, hu in images.items():
+        write_volume(staged.path(folder / f"{name}.nrrd"), hu, like, note=NOTICE)
+
+
+def _draw(path: Path, volume: CtVolume, result: DenoisedScan, reference) -> None:
+    from ..engine.pictures import side_by_side
+
+    side_by_side(
+        path,
+        volume.hu,
+        result.hu,
+        reference=reference,
+        pixel_mm=volume.pixel_size[0],
+        title=volume.name,
+    )
+
+
+def _read_reference(path: Path | None, volume: CtVolume) -> np.ndarray | None:
+    if path is None:
+        return None
+    reference = read_volume(path).hu
+    if reference.shape != volume.hu.shape:
+        raise BadInputError(
+            f"The reference has {reference.shape} voxels and the scan {volume.hu.shape}: "
+            "give the NDCT of the same scan."
+        )
+    return reference
+
+
+def _check_folder(path: Path | None) -> None:
+    if path is not None and not path.parent.is_dir():
+        raise BadInputError(f"There is no folder {path.parent}: create it first.")
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").rpartition(".")[0]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min"

@@ -1,0 +1,253 @@
+"""The main job: from a low-dose scan to a denoised one."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from .compute_device import ComputeDevice, autocast_precision, choose_device
+from .errors import BadInputError
+from .fine_tuning import fine_tune
+from .hounsfield import MIN_CT_HU, RANGE_HU, normalise, to_hu, to_int16
+from .job_progress import JobClock, Progress, ProgressCallback
+from .losses import image_loss
+from .network_pass import apply_network
+from .noise_ensemble import ensemble, predict_noise_maps
+from .settings import DenoisingSettings
+from .slice_choice import most_informative_slice, spread_slices
+from .strength import apply_strength
+
+NOISE, TUNING, DENOISING, MAPS = "noise maps", "tuning", "denoising", "noise of every slice"
+
+
+@dataclass(frozen=True)
+class DenoisedScan:
+    """The result of a job.
+
+    All arrays are (slices, rows, columns) int16 HU. The three that describe the noise are None
+    unless they were asked for: ``noise`` is the ensemble's map, ``noise_maps`` has one map for
+    each noise model, ``pseudo_ldct`` is the denoised scan with the ensemble's noise. ``losses``
+    holds the tuning's loss of every step, ``seconds`` those of every stage.
+    """
+
+    hu: np.ndarray
+    settings: DenoisingSettings
+    device: ComputeDevice
+    precision: str
+    losses: list[float]
+    seconds: dict[str, float]
+    noise: np.ndarray | None = None
+    noise_maps: list[np.ndarray] | None = None
+    pseudo_ldct: np.ndarray | None = None
+
+
+@dataclass
+class DenoisingJob:
+    """A scan, the networks and the settings of a job; :meth:`run` does it.
+
+    Parameters
+    ----------
+    hu : LDCT, (slices, rows, columns), HU; left as it is. Slices may be unrelated.
+    denoiser : network f from normalised slices to normalised slices.
+    noise_models : networks N_1 to N_M from normalised slices to noise maps; needed for the method
+        ``pseudo-ct`` and for noise maps.
+    settings : what is done.
+    want_noise : return the noise of every slice as well.
+    progress : called often; what it raises ends the job.
+
+    Raises
+    ------
+    BadInputError
+        If noise models are needed and none are given.
+    """
+
+    hu: np.ndarray
+    denoiser: nn.Module
+    noise_models: Sequence[nn.Module]
+    settings: DenoisingSettings = DenoisingSettings()
+    want_noise: bool = False
+    progress: ProgressCallback = lambda report: None
+    preview_seconds: float = 2.0
+
+    def __post_init__(self):
+        if not len(self.noise_models) and (self._tunes or self.want_noise):
+            raise BadInputError("The method needs noise models and none are there: train some.")
+        self.device = choose_device(self.settings.device)
+        self.precision = autocast_precision(self.settings.precision, self.device)
+        self.denoiser = self._place(self.denoiser)
+        self.noise_models = [self._place(model) for model in self.noise_models]
+        self._preview_slice = most_informative_slice(self.hu)
+        self._tuning_slices = spread_slices(self.hu, self.settings.tuning_slices)
+        self._last_preview = 0.0
+
+    @property
+    def _tunes(self) -> bool:
+        return self.settings.method == "pseudo-ct" and self.settings.steps > 0
+
+    def estimate(self) -> dict[str, float]:
+        """Expected seconds of every stage, from one slice and one update done for trial."""
+        settings = self.settings
+        one = self._slices([self._preview_slice])
+        pass_one = self._time(lambda: self._apply(self.denoiser, one))
+        tunings = len(self.hu) if settings.tuning == "slice" else 1
+        sampled = 1 if settings.tuning == "slice" else len(self._tuning_slices)
+        plan = {}
+        if self._tunes or self.want_noise:
+            noise_one = self._time(
+                lambda: predict_noise_maps(self.noise_models, one, self.precision)
+            )
+        if self._tunes:
+            plan[NOISE] = tunings * sampled * noise_one
+            plan[TUNING] = tunings * (
+                settings.steps * self._time(self._trial_update)
+                + sampled
+                * pass_one
+                * (8 if settings.teacher == "average" else 1)
+                * (1 + settings.steps // (settings.update_period or settings.steps + 1))
+            )
+        plan[DENOISING] = len(self.hu) * settings.orientations * pass_one
+        if self.want_noise:
+            plan[MAPS] = len(self.hu) * noise_one
+        return plan
+
+    def run(self, plan: dict[str, float] | None = None) -> DenoisedScan:
+        """Do the job; ``plan`` is what :meth:`estimate` returned, if it was called."""
+        torch.manual_seed(self.settings.seed)
+        self._clock = JobClock(plan or self.estimate())
+        denoised = np.empty(self.hu.shape, np.int16)
+        losses: list[float] = []
+        if self.settings.tuning == "slice" and self._tunes:
+            for index in range(len(self.hu)):
+                share = (index / len(self.hu), 1 / len(self.hu))
+                network, new = self._tune([index], share)
+                losses += new
+                self._denoise(network, [index], denoised)
+        else:
+            network = self.denoiser
+            if self._tunes:
+                network, losses = self._tune(self._tuning_slices, (0.0, 1.0))
+            self._denoise(network, range(len(self.hu)), denoised)
+        noise = self._noise_of_every_slice(denoised) if self.want_noise else {}
+        return DenoisedScan(
+            apply_strength(self.hu, denoised, self.settings.strength),
+            self.settings,
+            self.device,
+            str(self.precision).removeprefix("torch."),
+            losses,
+            dict(self._clock.seconds),
+            **noise,
+        )
+
+    def _tune(self, indices, share: tuple[float, float]) -> tuple[nn.Module, list[float]]:
+        settings = self.settings
+        slices = self._slices(indices)
+        maps = []
+        for number in range(len(indices)):
+            maps.append(
+                predict_noise_maps(self.noise_models, slices[number : number + 1], self.precision)
+            )
+            self._report(NOISE, number + 1, len(indices), share)
+
+        def report(step: int, loss: float, student: nn.Module) -> None:
+            self._report(TUNING, step, settings.steps, share, loss, student)
+
+        self._report(TUNING, 0, settings.steps, share)
+        tuned = fine_tune(
+            self.denoiser,
+            slices,
+            torch.cat(maps, dim=1),
+            settings,
+            precision=self.precision,
+            progress=report,
+        )
+        return tuned.student, tuned.losses
+
+    def _denoise(self, network: nn.Module, indices, denoised: np.ndarray) -> None:
+        for index in indices:
+            result = self._apply(network, self._slices([index]))
+            denoised[index] = self._image(result)
+            self._report(DENOISING, index + 1, len(self.hu), preview=(index, denoised[index]))
+
+    def _noise_of_every_slice(self, denoised: np.ndarray) -> dict:
+        maps = [np.empty(self.hu.shape, np.int16) for _ in self.noise_models]
+        mixed = np.empty(self.hu.shape, np.int16)
+        pseudo_ldct = np.empty(self.hu.shape, np.int16)
+        generator = torch.Generator(self.device.name).manual_seed(self.settings.seed)
+        for index in range(len(self.hu)):
+            slices = self._slices([index])
+            noise = predict_noise_maps(self.noise_models, slices, self.precision) * RANGE_HU
+            padding = self.hu[index] < MIN_CT_HU
+            noise = noise.masked_fill(torch.from_numpy(padding).to(noise.device), 0)
+            one = ensemble(noise, self.settings.ensemble, generator)
+            for out, values in zip([*maps, mixed], [*noise, one], strict=True):
+                out[index] = to_int16(values[0].cpu().numpy())
+            noisy = np.maximum(denoised[index] + one[0].cpu().numpy(), MIN_CT_HU)
+            pseudo_ldct[index] = np.where(padding, self.hu[index], to_int16(noisy))
+            self._report(MAPS, index + 1, len(self.hu))
+        return {"noise": mixed, "noise_maps": maps, "pseudo_ldct": pseudo_ldct}
+
+    def _report(
+        self,
+        stage: str,
+        step: int,
+        total: int,
+        share: tuple[float, float] = (0.0, 1.0),
+        loss: float | None = None,
+        student: nn.Module | None = None,
+        preview: tuple[int, np.ndarray] | None = None,
+    ) -> None:
+        left = self._clock.update(stage, share[0] + share[1] * step / total)
+        if time.monotonic() - self._last_preview > self.preview_seconds:
+            if student is not None:
+                student.eval()
+                image = self._apply(student, self._slices([self._preview_slice]), orientations=1)
+                student.train()
+                preview = (self._preview_slice, self._image(image))
+            if preview is not None:
+                self._last_preview = time.monotonic()
+        else:
+            preview = None
+        index, image = preview or (None, None)
+        self.progress(Progress(stage, step, total, left, loss, image, index))
+
+    def _trial_update(self) -> None:
+        settings = self.settings
+        size = min(settings.patch_size, *self.hu.shape[-2:])
+        student = copy.deepcopy(self.denoiser).train()
+        patches = torch.rand(settings.batch, 1, size, size, device=self.device.torch)
+        with torch.autocast(
+            self.device.name, self.precision, enabled=self.precision != torch.float32
+        ):
+            output = student(patches)
+        image_loss(settings.loss, output.float(), patches).backward()
+
+    def _time(self, work) -> float:
+        seconds = []
+        for _ in range(2):
+            started = time.perf_counter()
+            work()
+            if self.device.name == "cuda":
+                torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - started)
+        return min(seconds)
+
+    def _apply(self, network, slices, orientations: int | None = None) -> torch.Tensor:
+        orientations = orientations or self.settings.orientations
+        return apply_network(network, slices, orientations=orientations, precision=self.precision)
+
+    def _place(self, network: nn.Module) -> nn.Module:
+        return network.to(self.device.torch, memory_format=torch.channels_last).eval()
+
+    def _slices(self, indices) -> torch.Tensor:
+        values = np.maximum(self.hu[list(indices)].astype(np.float32), MIN_CT_HU)
+        return normalise(torch.from_numpy(values)).to(self.device.torch)
+
+    def _image(self, output: torch.Tensor) -> np.ndarray:
+        """One slice of a network's output as int16 HU."""
+        return to_int16(to_hu(output[0]).clamp(min=MIN_CT_HU).cpu().numpy())

@@ -1,0 +1,57 @@
+"""How far a job is, and how long it will still take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One report to a callback.
+
+    ``step`` of ``total`` within ``stage``; ``seconds_left`` for the whole job; ``loss`` in HU or
+    HU² while tuning; ``preview`` an int16 HU slice and ``preview_slice`` its number, or None.
+    """
+
+    stage: str
+    step: int
+    total: int
+    seconds_left: float
+    loss: float | None = None
+    preview: np.ndarray | None = None
+    preview_slice: int | None = None
+
+
+ProgressCallback = Callable[[Progress], None]
+"""What it raises ends the job; raise :class:`.errors.Cancelled` to cancel."""
+
+
+class JobClock:
+    """Seconds of each stage, and what is left of the plan.
+
+    Parameters
+    ----------
+    plan : stage → expected seconds, in the order in which the stages run. What is left is the
+        rest of the plan times the ratio of seconds spent to seconds planned so far.
+    """
+
+    def __init__(self, plan: dict[str, float]):
+        self.plan = plan
+        self.seconds = dict.fromkeys(plan, 0.0)
+        self._entered: dict[str, float] = {}
+        self._shares = dict.fromkeys(plan, 0.0)
+
+    def update(self, stage: str, share: float) -> float:
+        """Note that ``share`` (0 to 1) of a stage is done; returns the seconds left."""
+        now = time.monotonic()
+        self._entered.setdefault(stage, now)
+        self.seconds[stage] = now - self._entered[stage]
+        self._shares[stage] = share
+        planned = sum(self.plan[name] * done for name, done in self._shares.items())
+        spent = sum(self.seconds.values())
+        pace = spent / planned if planned > 0.1 * sum(self.plan.values()) else 1.0
+        return pace * sum(self.plan[name] * (1 - done) for name, done in self._shares.items())

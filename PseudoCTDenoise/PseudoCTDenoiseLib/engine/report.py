@@ -1,0 +1,102 @@
+"""The report of a denoising job: all that is needed to judge and to repeat it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from .. import __version__
+from .denoising import DenoisedScan
+from .errors import BadInputError
+from .metrics import image_metrics, noise_reduction, soft_tissue_noise
+from .model_store import Manifest
+
+NOTICE = "Derived by PseudoCTDenoise. Research use only, not for primary diagnosis."
+
+
+def job_report(
+    hu: np.ndarray,
+    result: DenoisedScan,
+    denoiser: Manifest,
+    noise_models: Sequence[Manifest],
+    reference: np.ndarray | None = None,
+) -> dict:
+    """Everything known of a job, ready for JSON; units are in the names.
+
+    Parameters
+    ----------
+    hu : the scan that was denoised, (slices, rows, columns) HU.
+    reference : NDCT on the same grid; adds the metrics of input and result against it.
+    """
+    report = {
+        "notice": NOTICE,
+        "settings": result.settings.as_dict(),
+        "model": _identity(denoiser),
+        "noise_models": [_identity(manifest) for manifest in noise_models],
+        "versions": {
+            "pseudoctdenoise": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "simpleitk": sitk.Version.VersionString(),
+        },
+        "device": {
+            "name": result.device.name,
+            "description": result.device.description,
+            "reason": result.device.reason,
+            "precision": result.precision,
+        },
+        "slices": len(hu),
+        "steps_done": len(result.losses),
+        "tuning_loss": result.losses,
+        "seconds": {stage: round(seconds, 3) for stage, seconds in result.seconds.items()},
+        "peak_memory_mib": peak_memory_mib(),
+        "mean_absolute_change_hu": float(
+            np.mean(
+                [np.abs(x.astype(np.int32) - y).mean() for x, y in zip(hu, result.hu, strict=True)]
+            )
+        ),
+        "noise": noise_figures(hu, result.hu),
+    }
+    if reference is not None:
+        report["against_reference"] = {
+            "input": image_metrics(hu, reference),
+            "result": image_metrics(result.hu, reference),
+        }
+    return report
+
+
+def noise_figures(before: np.ndarray, after: np.ndarray) -> dict | None:
+    """Noise in flat soft tissue before and after; None where no soft tissue is seen."""
+    try:
+        return {
+            "soft_tissue_before_hu": soft_tissue_noise(before),
+            "soft_tissue_after_hu": soft_tissue_noise(after),
+            "reduction_percent": 100 * noise_reduction(before, after),
+        }
+    except BadInputError:
+        return None
+
+
+def peak_memory_mib() -> dict[str, int]:
+    """Largest memory of this process, and of the GPU where one was used, in MiB."""
+    peak = {}
+    try:
+        import resource
+    except ImportError:  # Windows has no such counter
+        pass
+    else:
+        unit = 2**20 if sys.platform == "darwin" else 2**10
+        peak["process"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+    if torch.cuda.is_available():
+        peak["gpu"] = torch.cuda.max_memory_allocated() // 2**20
+    return peak
+
+
+def _identity(manifest: Manifest) -> dict[str, str]:
+    return {"name": manifest.name, "sha256": manifest.sha256}
