@@ -19,10 +19,10 @@ from ..engine.compute_device import DEVICES
 from ..engine.denoising import DenoisedScan, DenoisingJob
 from ..engine.errors import BadInputError
 from ..engine.job_progress import Progress
-from ..engine.model_store import DENOISER, SHIPPED_MODELS, load_model, load_noise_models
 from ..engine.report import NOTICE, job_report
 from ..engine.settings import DenoisingSettings
 from ..engine.volume_files import CtVolume, check_output_path, read_volume, write_volume
+from .model_arguments import add_model_arguments, load_models
 from .staged_files import StagedFiles
 
 FLAGS = ("method", "steps", "strength", "device", "seed", "tuning", "orientations")
@@ -32,10 +32,7 @@ FLAGS = ("method", "steps", "strength", "device", "seed", "tuning", "orientation
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", type=Path, help="scan: .nrrd, .nii.gz, .mha or a DICOM folder")
     parser.add_argument("output", type=Path, help="denoised scan: .nrrd, .nii.gz or .mha")
-    parser.add_argument("--model", default="fast", help="denoiser (default: fast)")
-    parser.add_argument(
-        "--models", type=Path, default=SHIPPED_MODELS, help="folder of models (default: shipped)"
-    )
+    add_model_arguments(parser)
     default = DenoisingSettings()
     parser.add_argument(
         "--method",
@@ -85,10 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
     for path in (report_path, arguments.picture, noise_dir):
         _check_folder(path)
     reference = _read_reference(arguments.reference, volume)
-    denoiser, manifest = load_model(arguments.model, arguments.models)
-    if manifest.role != DENOISER:
-        raise BadInputError(f"'{manifest.name}' is a noise model; --model takes a denoiser.")
-    noise_models = load_noise_models(arguments.models)
+    (denoiser, manifest), noise_models = load_models(arguments)
 
     job = DenoisingJob(
         volume.hu,

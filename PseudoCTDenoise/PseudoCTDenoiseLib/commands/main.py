@@ -14,7 +14,12 @@ DONE, FAULT, BAD_INPUT, CANCELLED = 0, 1, 2, 3
 
 COMMANDS = {
     "denoise": "denoise a low-dose CT scan",
+    "compare": "table of methods on pairs of LDCT and NDCT",
+    "evaluate": "table of methods on scans at simulated low dose",
+    "models": "list the models",
+    "phantom": "make the torso phantom",
     "pretrain": "train a denoiser or a noise model",
+    "simulate": "make a low-dose twin of a normal-dose scan",
 }
 
 
@@ -44,11 +49,14 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"pseudoct {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    arguments = sys.argv[1:] if arguments is None else arguments
     for name, summary in COMMANDS.items():
-        module = importlib.import_module(f".{name}", __package__)
-        command = commands.add_parser(name, help=summary, description=module.__doc__)
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        command = commands.add_parser(name, help=summary)
+        if name in arguments:  # importing torch takes seconds, and `--help` should not
+            module = importlib.import_module(f".{name}", __package__)
+            command.description = module.__doc__
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
     return parser.parse_args(arguments)
 
 

@@ -93,7 +93,7 @@ class DenoisingJob:
     def estimate(self) -> dict[str, float]:
         """Expected seconds of every stage, from one slice and one update done for trial."""
         settings = self.settings
-        one = self._slices([self._preview_slice])
+        one = self.normalised([self._preview_slice])
         pass_one = self._time(lambda: self._apply(self.denoiser, one))
         tunings = len(self.hu) if settings.tuning == "slice" else 1
         sampled = 1 if settings.tuning == "slice" else len(self._tuning_slices)
@@ -144,9 +144,14 @@ class DenoisingJob:
             **noise,
         )
 
+    def normalised(self, indices) -> torch.Tensor:
+        """Slices of the scan as the networks see them, (N, rows, columns), on the device."""
+        values = np.maximum(self.hu[list(indices)].astype(np.float32), MIN_CT_HU)
+        return normalise(torch.from_numpy(values)).to(self.device.torch)
+
     def _tune(self, indices, share: tuple[float, float]) -> tuple[nn.Module, list[float]]:
         settings = self.settings
-        slices = self._slices(indices)
+        slices = self.normalised(indices)
         maps = []
         for number in range(len(indices)):
             maps.append(
@@ -170,7 +175,7 @@ class DenoisingJob:
 
     def _denoise(self, network: nn.Module, indices, denoised: np.ndarray) -> None:
         for index in indices:
-            result = self._apply(network, self._slices([index]))
+            result = self._apply(network, self.normalised([index]))
             denoised[index] = self._image(result)
             self._report(DENOISING, index + 1, len(self.hu), preview=(index, denoised[index]))
 
@@ -180,7 +185,7 @@ class DenoisingJob:
         pseudo_ldct = np.empty(self.hu.shape, np.int16)
         generator = torch.Generator(self.device.name).manual_seed(self.settings.seed)
         for index in range(len(self.hu)):
-            slices = self._slices([index])
+            slices = self.normalised([index])
             noise = predict_noise_maps(self.noise_models, slices, self.precision) * RANGE_HU
             padding = self.hu[index] < MIN_CT_HU
             noise = noise.masked_fill(torch.from_numpy(padding).to(noise.device), 0)
@@ -206,7 +211,7 @@ class DenoisingJob:
         if time.monotonic() - self._last_preview > self.preview_seconds:
             if student is not None:
                 student.eval()
-                image = self._apply(student, self._slices([self._preview_slice]), orientations=1)
+                image = self._apply(student, self.normalised([self._preview_slice]), orientations=1)
                 student.train()
                 preview = (self._preview_slice, self._image(image))
             if preview is not None:
@@ -243,10 +248,6 @@ class DenoisingJob:
 
     def _place(self, network: nn.Module) -> nn.Module:
         return network.to(self.device.torch, memory_format=torch.channels_last).eval()
-
-    def _slices(self, indices) -> torch.Tensor:
-        values = np.maximum(self.hu[list(indices)].astype(np.float32), MIN_CT_HU)
-        return normalise(torch.from_numpy(values)).to(self.device.torch)
 
     def _image(self, output: torch.Tensor) -> np.ndarray:
         """One slice of a network's output as int16 HU."""

@@ -1,0 +1,70 @@
+"""Print the table of methods on given pairs of LDCT and NDCT."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..engine.comparison import (
+    COLUMNS,
+    CtPair,
+    compare,
+    filter_methods,
+    network_methods,
+    summary,
+)
+from ..engine.compute_device import DEVICES
+from ..engine.errors import BadInputError
+from ..engine.results_table import markdown, write_csv
+from ..engine.settings import DenoisingSettings
+from ..engine.volume_files import read_volume
+from .model_arguments import add_model_arguments, load_models
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--pair",
+        type=Path,
+        nargs=2,
+        action="append",
+        required=True,
+        metavar=("LDCT", "NDCT"),
+        help="two scans on the same grid; repeat for more patients",
+    )
+    add_comparison_arguments(parser)
+
+
+def add_comparison_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model_arguments(parser)
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--csv", type=Path, help="write every score of every scan there")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    pairs = []
+    for low, normal in arguments.pair:
+        ldct, ndct = read_volume(low), read_volume(normal)
+        if ldct.hu.shape != ndct.hu.shape:
+            raise BadInputError(f"{low.name} and {normal.name} are not on the same grid.")
+        pairs.append(CtPair(ldct.name, ldct.hu, ndct.hu))
+    scores = compare_all(arguments, pairs, "pairs")
+    print(markdown(summary(scores), COLUMNS))
+    if arguments.csv:
+        write_csv(arguments.csv, scores)
+
+
+def compare_all(arguments: argparse.Namespace, pairs: Sequence[CtPair], name: str) -> list[dict]:
+    """Scores of every method on the pairs, with a progress bar called ``name``."""
+    from tqdm import tqdm
+
+    (denoiser, manifest), noise_models = load_models(arguments)
+    settings = DenoisingSettings(device=arguments.device, seed=arguments.seed)
+    print(f"{name}: searching the filters' best settings", file=sys.stderr)
+    methods = filter_methods(pairs) + network_methods(
+        denoiser, [network for network, _ in noise_models], manifest.name, settings
+    )
+    total = (len(methods) + 1) * len(pairs)
+    return list(tqdm(compare(methods, pairs), name, total, unit="scan", disable=None))

@@ -1,0 +1,40 @@
+"""The arguments that name a denoiser and its noise models, and the loading of both."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from torch import nn
+
+from ..engine.errors import BadInputError
+from ..engine.model_store import (
+    DENOISER,
+    SHIPPED_MODELS,
+    Manifest,
+    load_model,
+    load_noise_models,
+)
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="fast", help="denoiser (default: fast)")
+    parser.add_argument(
+        "--models", type=Path, default=SHIPPED_MODELS, help="folder of models (default: shipped)"
+    )
+
+
+def load_models(
+    arguments: argparse.Namespace,
+) -> tuple[tuple[nn.Module, Manifest], list[tuple[nn.Module, Manifest]]]:
+    """The denoiser and all noise models of the folder, each with its manifest.
+
+    Raises
+    ------
+    BadInputError
+        If the denoiser is unknown, damaged, or a noise model.
+    """
+    denoiser, manifest = load_model(arguments.model, arguments.models)
+    if manifest.role != DENOISER:
+        raise BadInputError(f"'{manifest.name}' is a noise model; --model takes a denoiser.")
+    return (denoiser, manifest), load_noise_models(arguments.models)

@@ -1,0 +1,47 @@
+"""List the models, or check that the weights of each are whole."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..engine.model_store import SHIPPED_MODELS, list_models, load_model
+from ..engine.results_table import Column, markdown
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--models", type=Path, default=SHIPPED_MODELS, help="folder of models (default: shipped)"
+    )
+    parser.add_argument("--check", action="store_true", help="load every model and say so")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    rows = []
+    for manifest in list_models(arguments.models):
+        rows.append(
+            {
+                "name": manifest.name,
+                "role": manifest.role,
+                "network": manifest.architecture,
+                "steps": manifest.steps,
+                "patients": len(manifest.training.get("scans", ())),
+                "metrics": ", ".join(f"{k} {v:g}" for k, v in manifest.metrics.items()),
+            }
+        )
+        if arguments.check:
+            network, _ = load_model(manifest.name, arguments.models)
+            rows[-1]["weights"] = (
+                f"{sum(p.numel() for p in network.parameters()) / 1e6:.2f} M, whole"
+            )
+    headings = {
+        "name": "Model",
+        "role": "Role",
+        "network": "Network",
+        "steps": "Steps",
+        "patients": "Patients",
+        "metrics": "On validation scans",
+        "weights": "Weights",
+    }
+    shown = [Column(key, text) for key, text in headings.items() if rows and key in rows[0]]
+    print(markdown(rows, shown) if rows else f"No models in {arguments.models}.")

@@ -1,0 +1,282 @@
+"""What fine-tuning promises: algorithm 1 of arXiv 2104.02326, step by step."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PseudoCTDenoiseLib.engine import fine_tuning
+from PseudoCTDenoiseLib.engine.errors import Cancelled
+from PseudoCTDenoiseLib.engine.fine_tuning import SMOOTHING_STEPS, StopRule, fine_tune
+from PseudoCTDenoiseLib.engine.networks import RedCnn, UNet
+from PseudoCTDenoiseLib.engine.pseudo_pairs import PseudoPairs
+from PseudoCTDenoiseLib.engine.settings import DenoisingSettings, paper_settings
+from torch import nn
+
+SETTINGS = DenoisingSettings(
+    teacher="network", steps=7, learning_rate=1e-3, patch_size=16, batch=2, seed=1
+)
+
+
+def small_network(device="cpu"):
+    torch.manual_seed(0)
+    return UNet([4, 8]).to(device).eval()
+
+
+def three_layers():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Conv2d(4, 1, 3, padding=1))
+
+
+def scan(device="cpu", maps=2, size=20):
+    generator = torch.Generator().manual_seed(0)
+    slices = 0.26 + 0.01 * torch.randn(2, size, size, generator=generator)
+    noise = 0.01 * torch.randn(maps, 2, size, size, generator=generator)
+    return slices.to(device), noise.to(device)
+
+
+def state(network):
+    return {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
+
+
+def same(one, other):
+    return all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.fixture
+def teachers(monkeypatch):
+    """The teacher's weights each time that the pseudo-NDCT is made from it."""
+    seen = []
+    refresh = PseudoPairs.refresh
+
+    def probe(pairs, teacher, precision):
+        seen.append(state(teacher))
+        refresh(pairs, teacher, precision)
+
+    monkeypatch.setattr(PseudoPairs, "refresh", probe)
+    return seen
+
+
+@pytest.mark.parametrize("period", [1, 3, 7])
+def test_the_teacher_follows_the_student_every_c_steps(device, teachers, period):
+    network, students = small_network(device), {}
+    tuned = fine_tune(
+        network,
+        *scan(device),
+        replace(SETTINGS, update_period=period),
+        progress=lambda step, loss, student: students.update({step: state(student)}),
+    )
+    copies = [step for step in range(1, 8) if step % period == 0]
+    assert len(teachers) == 1 + len(copies)
+    assert same(teachers[0], state(network))
+    for seen, step in zip(teachers[1:], copies, strict=True):
+        assert same(seen, students[step])
+    # Each step moves the student, so no two copies could be mistaken for each other.
+    assert all(not same(students[step], students[step + 1]) for step in range(1, 7))
+    # A last copy after the loop: no step after the last multiple of C is lost.
+    assert same(state(tuned.teacher), students[7]) and same(state(tuned.student), students[7])
+
+
+def test_without_the_update_the_teacher_stays_what_came_in(device, teachers):
+    network = small_network(device)
+    tuned = fine_tune(network, *scan(device), replace(SETTINGS, update_period=None))
+    assert len(teachers) == 1
+    assert same(state(tuned.teacher), state(network))
+    assert not same(state(tuned.student), state(network))
+
+
+def test_the_network_that_came_in_is_left_as_it_is(device):
+    network = small_network(device)
+    before = state(network)
+    tuned = fine_tune(network, *scan(device), replace(SETTINGS, update_period=2))
+    assert same(state(network), before) and not network.training
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert not tuned.student.training and not tuned.teacher.training
+
+
+def test_frozen_weights_are_tuned_all_the_same():
+    network = small_network().requires_grad_(False)
+    tuned = fine_tune(network, *scan(), SETTINGS)
+    assert not same(state(tuned.student), state(network))
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("loss", ["mse", "l1"])
+@pytest.mark.parametrize("sign", ["as-is", "mirrored"])
+@pytest.mark.parametrize("period", [None, 2])
+def test_the_update_is_the_one_written_out_by_hand(loss, sign, period):
+    """Three steps on a whole slice with one map: nothing is left to chance."""
+    slices, noise = scan(maps=1)
+    slices, noise = slices[:1], noise[:, :1]
+    settings = replace(
+        SETTINGS,
+        steps=3,
+        batch=1,
+        patch_size=20,
+        flips=False,
+        loss=loss,
+        noise_sign=sign,
+        update_period=period,
+    )
+    tuned = fine_tune(three_layers(), slices, noise, settings)
+
+    rate, beta_1, beta_2, epsilon = settings.learning_rate, 0.9, 0.999, 1e-8
+    student, teacher = three_layers().double(), three_layers().double()
+    X, Z = slices[:, None].double(), noise[0, :, None].double()
+    Z = Z if sign == "as-is" else -Z
+    first = [torch.zeros_like(p) for p in student.parameters()]
+    second = [torch.zeros_like(p) for p in student.parameters()]
+    losses = []
+    for step in range(1, 4):
+        with torch.no_grad():
+            pseudo_ndct = teacher(X)
+        difference = 4096 * (student(pseudo_ndct + Z) - pseudo_ndct)
+        error = difference.square().mean() if loss == "mse" else difference.abs().mean()
+        losses.append(error.item())
+        gradients = torch.autograd.grad(error, list(student.parameters()))
+        with torch.no_grad():
+            for p, g, m, v in zip(student.parameters(), gradients, first, second, strict=True):
+                m.mul_(beta_1).add_((1 - beta_1) * g)
+                v.mul_(beta_2).add_((1 - beta_2) * g**2)
+                mean, spread = m / (1 - beta_1**step), v / (1 - beta_2**step)
+                p.sub_(rate * mean / (spread.sqrt() + epsilon))
+        if period and step % period == 0:
+            teacher.load_state_dict(student.state_dict())
+
+    assert tuned.losses == pytest.approx(losses, rel=1e-3)
+    for found, expected in zip(tuned.student.parameters(), student.parameters(), strict=True):
+        assert torch.allclose(found.double(), expected, atol=2e-5)
+
+
+def test_the_losses_are_in_hu_squared_and_one_for_each_step():
+    class Same(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(()))
+
+        def forward(self, x):
+            return x * self.scale
+
+    slices, noise = scan(maps=1)
+    constant = torch.full_like(noise, 10 / 4096)
+    heard = []
+    settings = replace(SETTINGS, learning_rate=1e-30)
+    tuned = fine_tune(
+        Same(), slices, constant, settings, progress=lambda *now: heard.append(now[:2])
+    )
+    assert tuned.losses == pytest.approx([100] * 7, rel=1e-3)
+    assert heard == list(enumerate(tuned.losses, start=1))
+
+
+@pytest.mark.parametrize("make", [three_layers, lambda: RedCnn(channels=3), small_network])
+def test_any_network_can_be_tuned(make):
+    network = make()
+    tuned = fine_tune(network, *scan(), replace(SETTINGS, update_period=3))
+    assert type(tuned.student) is type(network)
+    assert not same(state(tuned.student), state(network))
+    with torch.no_grad():
+        assert tuned.student(torch.rand(1, 1, 9, 11)).shape == (1, 1, 9, 11)
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, paper_settings(steps=5, patch_size=16, batch=2)])
+def test_the_same_seed_gives_the_same_result(device, settings):
+    runs = [fine_tune(small_network(device), *scan(device), settings) for _ in range(2)]
+    assert runs[0].losses == runs[1].losses
+    assert same(state(runs[0].student), state(runs[1].student))
+    other = fine_tune(small_network(device), *scan(device), replace(settings, seed=9))
+    assert other.losses != runs[0].losses
+
+
+def test_global_random_numbers_have_no_part_in_it():
+    torch.manual_seed(1)
+    network = small_network()
+    first = fine_tune(network, *scan(), SETTINGS)
+    torch.rand(100)
+    np.random.default_rng().random()
+    assert fine_tune(network, *scan(), SETTINGS).losses == first.losses
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_half_precision_tunes_float32_weights_close_to_the_same(device, precision):
+    exact = fine_tune(small_network(device), *scan(device), SETTINGS)
+    tuned = fine_tune(small_network(device), *scan(device), SETTINGS, precision=precision)
+    assert all(p.dtype == torch.float32 for p in tuned.student.parameters())
+    assert tuned.losses == pytest.approx(exact.losses, rel=0.1)
+    assert tuned.losses != exact.losses
+
+
+def test_tuning_makes_the_loss_fall():
+    settings = replace(SETTINGS, steps=60, learning_rate=3e-3)
+    losses = fine_tune(three_layers(), *scan(), settings).losses
+    assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
+
+
+def test_no_steps_change_nothing():
+    network = small_network()
+    tuned = fine_tune(network, *scan(), replace(SETTINGS, steps=0, update_period=5))
+    assert tuned.losses == []
+    assert same(state(tuned.student), state(network)) and same(state(tuned.teacher), state(network))
+
+
+def test_a_cancel_ends_the_tuning_at_once():
+    steps = []
+
+    def cancel(step, loss, student):
+        steps.append(step)
+        if step == 2:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        fine_tune(small_network(), *scan(), SETTINGS, progress=cancel)
+    assert steps == [1, 2]
+
+
+def stops_after(losses, patience):
+    """The step at which the rule ends a run with these losses; None if it runs to the end."""
+    rule = StopRule(patience)
+    return next((n for n in range(1, len(losses) + 1) if rule(losses[:n])), None)
+
+
+@pytest.mark.parametrize("patience", [1, 5, 30])
+def test_a_flat_loss_stops_after_the_patience(patience):
+    assert stops_after([4.0] * 200, patience) == SMOOTHING_STEPS + patience
+
+
+def test_a_falling_loss_never_stops():
+    assert stops_after(list(np.linspace(9, 1, 300)), 1) is None
+
+
+@pytest.mark.parametrize("patience", [3, 10, 25])
+def test_a_loss_that_rises_again_stops_the_patience_after_its_lowest_mean(patience):
+    losses = [*np.linspace(10, 1, 50), *np.linspace(1, 10, 100)]
+    means = np.convolve(losses, np.ones(SMOOTHING_STEPS) / SMOOTHING_STEPS, "valid")
+    lowest = int(means.argmin()) + SMOOTHING_STEPS
+    assert 50 < lowest < 70
+    assert stops_after(losses, patience) == lowest + patience
+
+
+def test_a_single_lucky_step_does_not_reset_the_patience():
+    losses = [4.0] * 60
+    losses[25] = 6.0
+    losses[30] = 3.9
+    assert stops_after(losses, 10) == SMOOTHING_STEPS + 10
+
+
+def test_a_second_fall_within_the_patience_goes_on():
+    losses = [4.0] * 30 + [3.0] * 100
+    assert stops_after(losses, 15) == 50 + 15
+
+
+def test_without_patience_all_steps_are_run():
+    assert stops_after([4.0] * 500, None) is None
+
+
+def test_the_stop_rule_ends_the_tuning(monkeypatch):
+    monkeypatch.setattr(fine_tuning, "SMOOTHING_STEPS", 4)
+    settings = replace(SETTINGS, steps=50, learning_rate=1e-30, patience=3, update_period=10)
+    slices, noise = scan(maps=1)
+    tuned = fine_tune(small_network(), slices, torch.zeros_like(noise), settings)
+    assert 7 <= len(tuned.losses) < 50
+    assert same(state(tuned.teacher), state(tuned.student))

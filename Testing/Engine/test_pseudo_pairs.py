@@ -1,0 +1,160 @@
+"""What the pseudo-CT pairs promise: the pseudo-LDCT is the pseudo-NDCT plus noise of that place."""
+
+import numpy as np
+import pytest
+import torch
+from PseudoCTDenoiseLib.engine.pseudo_pairs import PseudoPairs
+from PseudoCTDenoiseLib.engine.settings import DenoisingSettings
+from torch import nn
+
+SHAPE = (2, 16, 16)
+PLACES = 2 * 16 * 16
+SETTINGS = DenoisingSettings(
+    teacher="network", ensemble="pixel", patch_size=8, batch=6, flips=False, seed=3
+)
+
+
+class Same(nn.Module):
+    def forward(self, x):
+        return x
+
+
+class Halved(nn.Module):
+    def forward(self, x):
+        return x / 2
+
+
+class Lopsided(nn.Module):
+    """Adds the column's number: turned and flipped views give other results."""
+
+    def forward(self, x):
+        return x + torch.arange(x.shape[-1]).to(x)
+
+
+def encoded(device="cpu", maps=3):
+    """Slices whose values say where they are, noise maps that say the model and where."""
+    places = torch.arange(PLACES, dtype=torch.float32, device=device).view(SHAPE)
+    models = torch.arange(1, maps + 1, device=device).view(-1, 1, 1, 1)
+    return places, places + PLACES * models
+
+
+def drawn(settings=SETTINGS, device="cpu", draws=1, teacher=None):
+    pairs = PseudoPairs(*encoded(device), settings)
+    pairs.refresh(teacher or Same())
+    results = [pairs.draw() for _ in range(draws)]
+    ldct, ndct = (torch.cat(images) for images in zip(*results, strict=True))
+    return ldct.cpu(), ndct.cpu()
+
+
+@pytest.mark.parametrize("ensemble", ["pixel", "region"])
+@pytest.mark.parametrize("flips", [False, True])
+def test_the_noise_of_every_pixel_is_one_models_at_that_very_place(device, ensemble, flips):
+    settings = DenoisingSettings(**{**SETTINGS.as_dict(), "ensemble": ensemble, "flips": flips})
+    ldct, ndct = drawn(settings, device, draws=5)
+    assert ldct.shape == ndct.shape == (30, 1, 8, 8)
+    noise = ldct - ndct
+    place, model = noise % PLACES, noise // PLACES
+    assert torch.equal(place, ndct)
+    assert set(model.unique().tolist()) == {1, 2, 3}
+    mixed = [len(patch.unique()) > 1 for patch in model]
+    assert all(mixed) if ensemble == "pixel" else not all(mixed)
+
+
+def test_a_patch_is_a_square_of_one_slice_and_all_slices_are_drawn_from():
+    _, ndct = drawn(draws=20)
+    corner = ndct[:, :, :1, :1]
+    grid = 16 * torch.arange(8)[:, None] + torch.arange(8)
+    assert torch.equal(ndct, corner + grid)
+    assert set((corner // 256).flatten().tolist()) == {0, 1}
+    assert ((corner % 256 // 16) <= 8).all() and ((corner % 16) <= 8).all()
+
+
+def test_flips_turn_both_images_along_both_axes():
+    settings = DenoisingSettings(**{**SETTINGS.as_dict(), "flips": True})
+    _, ndct = drawn(settings, draws=10)
+    down = (ndct[:, 0, 1, 0] - ndct[:, 0, 0, 0]).tolist()
+    right = (ndct[:, 0, 0, 1] - ndct[:, 0, 0, 0]).tolist()
+    assert set(zip(down, right, strict=True)) == {(16, 1), (16, -1), (-16, 1), (-16, -1)}
+
+
+def test_a_zoom_acts_on_both_images_together_and_keeps_the_patch():
+    settings = DenoisingSettings(**{**SETTINGS.as_dict(), "rescale": (0.5, 2.0)})
+    slices, maps = encoded()
+    pairs = PseudoPairs(slices, 3 * slices[None], settings)
+    pairs.refresh(Same())
+    ldct, ndct = pairs.draw()
+    assert ldct.shape == (6, 1, 8, 8)
+    assert torch.allclose(ldct, 4 * ndct, rtol=1e-5)
+    assert len({round(step, 3) for step in ndct.diff(dim=3)[:, 0, 0, 1].tolist()}) > 3
+
+
+@pytest.mark.parametrize(("sign", "signs"), [("as-is", {1}), ("mirrored", {-1})])
+def test_the_noise_is_added_with_the_sign_that_was_asked_for(sign, signs):
+    settings = DenoisingSettings(**{**SETTINGS.as_dict(), "noise_sign": sign})
+    ldct, ndct = drawn(settings)
+    assert set((ldct - ndct).sign().unique().tolist()) == signs
+
+
+def test_a_random_sign_holds_for_a_whole_patch():
+    settings = DenoisingSettings(**{**SETTINGS.as_dict(), "noise_sign": "random"})
+    ldct, ndct = drawn(settings, draws=5)
+    signs = (ldct - ndct).sign()
+    assert set(signs.unique().tolist()) == {1, -1}
+    assert torch.equal(signs, signs[:, :, :1, :1].expand_as(signs))
+
+
+def test_the_papers_teacher_makes_the_pseudo_ndct_from_the_slice():
+    slices, maps = encoded()
+    pairs = PseudoPairs(slices, maps, SETTINGS)
+    pairs.refresh(Halved())
+    assert torch.equal(pairs.pseudo_ndct, slices / 2)
+    ldct, ndct = pairs.draw()
+    assert torch.equal((ldct - ndct) % PLACES, 2 * ndct)
+
+
+def test_the_average_teacher_blends_eight_orientations_and_the_noise_models():
+    settings = DenoisingSettings(**{**SETTINGS.as_dict(), "teacher": "average"})
+    rng = np.random.default_rng(0)
+    slices, maps = rng.random((2, 10, 14)), rng.normal(0, 0.1, (3, 2, 10, 14))
+    pairs = PseudoPairs(torch.from_numpy(slices).float(), torch.from_numpy(maps).float(), settings)
+    pairs.refresh(Lopsided())
+    for index, X in enumerate(slices):
+        views = []
+        for turns in range(4):
+            for mirror in (np.array, np.fliplr):
+                view = mirror(np.rot90(X, turns))
+                output = view + np.arange(view.shape[1])
+                views.append(np.rot90(mirror(output), -turns))
+        expected = (np.mean(views, axis=0) + X - maps[:, index].mean(axis=0)) / 2
+        assert np.allclose(pairs.pseudo_ndct[index], expected, atol=1e-5)
+
+
+def test_a_new_teacher_makes_new_pseudo_ndct():
+    slices, maps = encoded()
+    pairs = PseudoPairs(slices, maps, SETTINGS)
+    for teacher, factor in ((Same(), 1), (Halved(), 0.5)):
+        pairs.refresh(teacher)
+        assert torch.equal(pairs.pseudo_ndct, factor * slices)
+
+
+def test_patches_shrink_to_slices_smaller_than_they_are():
+    slices, maps = encoded()
+    pairs = PseudoPairs(slices[:, :12, :5], maps[..., :12, :5], SETTINGS)
+    pairs.refresh(Same())
+    assert pairs.draw()[0].shape == (6, 1, 5, 5)
+
+
+def test_equal_seeds_draw_alike_and_others_do_not(device):
+    first, again = drawn(device=device, draws=2), drawn(device=device, draws=2)
+    assert torch.equal(first[0], again[0]) and torch.equal(first[1], again[1])
+    other = drawn(DenoisingSettings(**{**SETTINGS.as_dict(), "seed": 4}), device, draws=2)
+    assert not torch.equal(first[0], other[0])
+
+
+def test_the_slices_and_the_maps_are_left_as_they_are():
+    slices, maps = encoded()
+    before = slices.clone(), maps.clone()
+    pairs = PseudoPairs(slices, maps, DenoisingSettings(teacher="average", patch_size=8))
+    pairs.refresh(Same())
+    pairs.draw()
+    assert torch.equal(slices, before[0]) and torch.equal(maps, before[1])
