@@ -6,7 +6,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := setup
-.PHONY: setup test lint format demo cmake-lists clean
+.PHONY: setup test lint format demo pictures cmake-lists clean
 
 # Through the environment, so that paths with spaces or quotes need no care in the recipes.
 export PYTHON INPUT
@@ -48,11 +48,18 @@ format: $(READY)
 demo: $(READY)
 	@mkdir -p demo
 	@if [ -n "$$INPUT" ]; then \
-	    .venv/bin/pseudoct denoise "$$INPUT" --output demo/denoised.nrrd; \
+	    .venv/bin/pseudoct denoise "$$INPUT" demo/denoised.nrrd \
+	        --noise-dir demo/noise --picture demo/denoised.png; \
 	else \
-	    .venv/bin/pseudoct phantom --output demo && \
-	    .venv/bin/pseudoct denoise demo/phantom_ldct.nrrd --output demo/phantom_denoised.nrrd; \
+	    .venv/bin/pseudoct phantom demo && \
+	    .venv/bin/pseudoct denoise demo/phantom_ldct.nrrd demo/phantom_denoised.nrrd \
+	        --reference demo/phantom_ndct.nrrd --noise-dir demo/phantom_noise \
+	        --picture demo/phantom_denoised.png; \
 	fi
+	@echo "Look into demo/"
+
+pictures: demo
+	@cp demo/phantom_denoised.png Resources/PseudoCTDenoise_screenshot.png
 
 cmake-lists: $(READY)
 	@.venv/bin/python Development/write_cmake_lists.py

@@ -1,6 +1,5 @@
 """What fine-tuning promises: algorithm 1 of arXiv 2104.02326, step by step."""
 
-import copy
 from dataclasses import replace
 
 import numpy as np

@@ -7,21 +7,25 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import torch
+
 from ..engine.compute_device import DEVICES, choose_device
 from ..engine.ct_dataset import CtScan, read_index
 from ..engine.errors import BadInputError
 from ..engine.model_store import NOISE_MODEL, Manifest, save_model
 from ..engine.pretraining import Pretraining, PretrainingSettings, validation_patches
-from ..engine.training_pairs import paired_slices, simulated_slices
+from ..engine.training_pairs import NoisySlice, paired_slices, simulated_slices
 from ..engine.training_patches import Augmentation
 from ..engine.volume_files import read_volume
 
 PRESETS = {
-    "fast": PretrainingSettings(parameters={"widths": [16, 32, 64, 128]}),
+    "fast": PretrainingSettings(
+        parameters={"widths": [16, 32, 64, 128]}, steps=17000, learning_rate=2e-3
+    ),
     "noise": PretrainingSettings(
         role=NOISE_MODEL,
         parameters={"widths": [16, 32, 64], "residual": False},
-        steps=4000,
+        steps=2000,
     ),
     "red-cnn": PretrainingSettings(
         architecture="RedCnn",
@@ -74,7 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
     device = choose_device(arguments.device)
     print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
 
-    scans, slices, validation = _load(arguments, settings, device.name)
+    scans, slices, validation = _load(arguments, device.name)
     if arguments.ldct:
         settings = replace(settings, noise_range=None)
     training = Pretraining(
@@ -115,7 +119,10 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"Model '{arguments.name}' written to {arguments.models} ({state}).")
 
 
-def _load(arguments, settings, device):
+def _load(
+    arguments: argparse.Namespace, device: str
+) -> tuple[list[CtScan], list[NoisySlice], dict[str, tuple[torch.Tensor, torch.Tensor]]]:
+    """The scans to train on, their slices, and validation patches by the kernel's name."""
     from tqdm import tqdm
 
     cache = arguments.work / "noise"

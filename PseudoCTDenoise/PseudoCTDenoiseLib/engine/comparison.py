@@ -61,14 +61,17 @@ def filter_methods(pairs: Sequence[CtPair]) -> list[Method]:
     """The untrained filters, each at the setting that is best on these very pairs.
 
     That favours them: the setting is searched on the middle slice of every scan, with the
-    reference at hand.
+    reference at hand. A filter that has to measure the noise is left out where a scan shows no
+    soft tissue to measure it in.
     """
-    middle = [np.s_[len(p.ndct) // 2 : len(p.ndct) // 2 + 1] for p in pairs]
-    ldct = np.concatenate([p.ldct[at] for p, at in zip(pairs, middle, strict=True)])
-    ndct = np.concatenate([p.ndct[at] for p, at in zip(pairs, middle, strict=True)])
+    ldct = [pair.ldct[len(pair.ldct) // 2] for pair in pairs]
+    ndct = [pair.ndct[len(pair.ndct) // 2] for pair in pairs]
     methods = []
     for one in FILTERS.values():
-        setting = best_setting(one, ldct, ndct)
+        try:
+            setting = best_setting(one, ldct, ndct)
+        except BadInputError:
+            continue
 
         def denoise(hu, one=one, setting=setting):
             return np.stack([one.function(part, **setting) for part in hu])
@@ -84,10 +87,13 @@ def network_methods(
     """A denoiser as it is, averaged over orientations and tuned; and the control X − mean Z."""
 
     def variant(**changes):
-        from dataclasses import replace
-
         chosen = replace(settings, **changes)
-        return lambda hu: DenoisingJob(hu, denoiser, noise_models, chosen).run().hu
+
+        def denoise(hu):
+            job = DenoisingJob(hu, denoiser, noise_models, chosen)
+            return job.run(dict.fromkeys(job.stages, 1.0)).hu  # no trial runs: this is timed
+
+        return denoise
 
     def control(hu):
         job = DenoisingJob(hu, denoiser, noise_models, settings)
@@ -143,7 +149,7 @@ def summary(scores: Sequence[dict]) -> list[dict]:
         patients = _by_patient([s for s in scores if s["method"] == name])
         row = {"method": name, "patients": len(patients)}
         for key in ("psnr_4096", "psnr_400", "ssim_4096", "hu_bias", "noise_reduction", "seconds"):
-            row[key] = float(np.nanmean([one[key] for one in patients.values()]))
+            row[key] = _mean([one[key] for one in patients.values()])
         gains = [one["psnr_4096"] - ldct[who]["psnr_4096"] for who, one in patients.items()]
         row["gain_mean"], row["gain_deviation"] = float(np.mean(gains)), float(np.std(gains))
         row["gain"] = f"{row['gain_mean']:+.2f} ± {row['gain_deviation']:.2f}".replace("-", "−")
@@ -154,14 +160,24 @@ def summary(scores: Sequence[dict]) -> list[dict]:
 
 
 def _by_patient(scores: Sequence[dict]) -> dict[str, dict]:
-    """Mean over the scans of each patient, weighted by slices."""
+    """Mean over the scans of each patient that have a figure, weighted by slices."""
     patients = {}
     for who in dict.fromkeys(s["patient"] for s in scores):
         mine = [s for s in scores if s["patient"] == who]
         weights = [s["slices"] for s in mine]
         patients[who] = {
-            key: float(np.average([s[key] for s in mine], weights=weights))
+            key: _mean([s[key] for s in mine], weights)
             for key in mine[0]
             if key not in ("method", "patient")
         }
     return patients
+
+
+def _mean(values: Sequence[float], weights: Sequence[float] | None = None) -> float:
+    """Mean of the values that are numbers; NaN if none is."""
+    values = np.asarray(values, dtype=float)
+    known = ~np.isnan(values)
+    if not known.any():
+        return float("nan")
+    weights = None if weights is None else np.asarray(weights)[known]
+    return float(np.average(values[known], weights=weights))

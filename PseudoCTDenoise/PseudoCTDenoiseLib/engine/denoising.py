@@ -32,8 +32,8 @@ class DenoisedScan:
 
     All arrays are (slices, rows, columns) int16 HU. The three that describe the noise are None
     unless they were asked for: ``noise`` is the ensemble's map, ``noise_maps`` has one map for
-    each noise model, ``pseudo_ldct`` is the denoised scan with the ensemble's noise. ``losses``
-    holds the tuning's loss of every step, ``seconds`` those of every stage.
+    each noise model, ``pseudo_ldct`` is the scan denoised at full strength with the ensemble's
+    noise. ``losses`` holds the tuning's loss of every step, ``seconds`` those of every stage.
     """
 
     hu: np.ndarray
@@ -60,11 +60,13 @@ class DenoisingJob:
     settings : what is done.
     want_noise : return the noise of every slice as well.
     progress : called often; what it raises ends the job.
+    preview_seconds : a report carries a preview, at full strength, where the last one is so old.
 
     Raises
     ------
     BadInputError
-        If noise models are needed and none are given.
+        If ``hu`` is no stack of slices, or noise models are needed and none are given;
+        by :meth:`run`, if the tuning diverged.
     """
 
     hu: np.ndarray
@@ -76,19 +78,31 @@ class DenoisingJob:
     preview_seconds: float = 2.0
 
     def __post_init__(self):
+        if self.hu.ndim != 3 or not self.hu.size:
+            raise BadInputError(
+                f"An array of shape {self.hu.shape} is no scan: give (slices, rows, columns)."
+            )
         if not len(self.noise_models) and (self._tunes or self.want_noise):
-            raise BadInputError("The method needs noise models and none are there: train some.")
+            raise BadInputError(
+                "Tuning and noise maps need noise models and there are none: train some with "
+                "'pseudoct pretrain', or choose the method 'pretrained' without noise maps."
+            )
         self.device = choose_device(self.settings.device)
         self.precision = autocast_precision(self.settings.precision, self.device)
         self.denoiser = self._place(self.denoiser)
         self.noise_models = [self._place(model) for model in self.noise_models]
         self._preview_slice = most_informative_slice(self.hu)
         self._tuning_slices = spread_slices(self.hu, self.settings.tuning_slices)
-        self._last_preview = 0.0
 
     @property
     def _tunes(self) -> bool:
         return self.settings.method == "pseudo-ct" and self.settings.steps > 0
+
+    @property
+    def stages(self) -> list[str]:
+        """The stages that run, in their order."""
+        tuning = [NOISE, TUNING] if self._tunes else []
+        return [*tuning, DENOISING, *([MAPS] if self.want_noise else [])]
 
     def estimate(self) -> dict[str, float]:
         """Expected seconds of every stage, from one slice and one update done for trial."""
@@ -108,7 +122,7 @@ class DenoisingJob:
                 settings.steps * self._time(self._trial_update)
                 + sampled
                 * pass_one
-                * (8 if settings.teacher == "average" else 1)
+                * (1 if settings.teacher == "network" else 8)
                 * (1 + settings.steps // (settings.update_period or settings.steps + 1))
             )
         plan[DENOISING] = len(self.hu) * settings.orientations * pass_one
@@ -118,20 +132,20 @@ class DenoisingJob:
 
     def run(self, plan: dict[str, float] | None = None) -> DenoisedScan:
         """Do the job; ``plan`` is what :meth:`estimate` returned, if it was called."""
-        torch.manual_seed(self.settings.seed)
         self._clock = JobClock(plan or self.estimate())
+        self._next_preview = time.monotonic()
+        torch.manual_seed(self.settings.seed)
         denoised = np.empty(self.hu.shape, np.int16)
         losses: list[float] = []
         if self.settings.tuning == "slice" and self._tunes:
             for index in range(len(self.hu)):
-                share = (index / len(self.hu), 1 / len(self.hu))
-                network, new = self._tune([index], share)
+                network, new = self._tune([index], index, len(self.hu))
                 losses += new
                 self._denoise(network, [index], denoised)
         else:
             network = self.denoiser
             if self._tunes:
-                network, losses = self._tune(self._tuning_slices, (0.0, 1.0))
+                network, losses = self._tune(self._tuning_slices)
             self._denoise(network, range(len(self.hu)), denoised)
         noise = self._noise_of_every_slice(denoised) if self.want_noise else {}
         return DenoisedScan(
@@ -149,7 +163,10 @@ class DenoisingJob:
         values = np.maximum(self.hu[list(indices)].astype(np.float32), MIN_CT_HU)
         return normalise(torch.from_numpy(values)).to(self.device.torch)
 
-    def _tune(self, indices, share: tuple[float, float]) -> tuple[nn.Module, list[float]]:
+    def _tune(
+        self, indices: Sequence[int], turn: int = 0, turns: int = 1
+    ) -> tuple[nn.Module, list[float]]:
+        """A network tuned on some slices, and its losses; the ``turn``-th tuning of ``turns``."""
         settings = self.settings
         slices = self.normalised(indices)
         maps = []
@@ -157,12 +174,12 @@ class DenoisingJob:
             maps.append(
                 predict_noise_maps(self.noise_models, slices[number : number + 1], self.precision)
             )
-            self._report(NOISE, number + 1, len(indices), share)
+            self._report(NOISE, number + 1, len(indices), (turn, turns))
 
         def report(step: int, loss: float, student: nn.Module) -> None:
-            self._report(TUNING, step, settings.steps, share, loss, student)
+            self._report(TUNING, step, settings.steps, (turn, turns), loss, student)
 
-        self._report(TUNING, 0, settings.steps, share)
+        self._report(TUNING, 0, settings.steps, (turn, turns))
         tuned = fine_tune(
             self.denoiser,
             slices,
@@ -171,9 +188,10 @@ class DenoisingJob:
             precision=self.precision,
             progress=report,
         )
+        self._clock.update(TUNING, (turn + 1) / turns)  # patience may have ended it early
         return tuned.student, tuned.losses
 
-    def _denoise(self, network: nn.Module, indices, denoised: np.ndarray) -> None:
+    def _denoise(self, network: nn.Module, indices: Sequence[int], denoised: np.ndarray) -> None:
         for index in indices:
             result = self._apply(network, self.normalised([index]))
             denoised[index] = self._image(result)
@@ -202,20 +220,20 @@ class DenoisingJob:
         stage: str,
         step: int,
         total: int,
-        share: tuple[float, float] = (0.0, 1.0),
+        turn: tuple[int, int] = (0, 1),
         loss: float | None = None,
         student: nn.Module | None = None,
         preview: tuple[int, np.ndarray] | None = None,
     ) -> None:
-        left = self._clock.update(stage, share[0] + share[1] * step / total)
-        if time.monotonic() - self._last_preview > self.preview_seconds:
+        left = self._clock.update(stage, (turn[0] + step / total) / turn[1])
+        if time.monotonic() >= self._next_preview:
             if student is not None:
                 student.eval()
                 image = self._apply(student, self.normalised([self._preview_slice]), orientations=1)
                 student.train()
                 preview = (self._preview_slice, self._image(image))
             if preview is not None:
-                self._last_preview = time.monotonic()
+                self._next_preview = time.monotonic() + self.preview_seconds
         else:
             preview = None
         index, image = preview or (None, None)
@@ -251,4 +269,9 @@ class DenoisingJob:
 
     def _image(self, output: torch.Tensor) -> np.ndarray:
         """One slice of a network's output as int16 HU."""
+        if not output.isfinite().all():
+            raise BadInputError(
+                "The network gave no finite numbers, its tuning diverged: choose a smaller "
+                "learning_rate, or precision float32."
+            )
         return to_int16(to_hu(output[0]).clamp(min=MIN_CT_HU).cpu().numpy())

@@ -8,7 +8,7 @@ so no library infers a range from the data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -111,16 +111,22 @@ class Filter:
 
 def best_setting(
     filter_: Filter,
-    image: np.ndarray,
-    reference: np.ndarray,
+    images: Sequence[np.ndarray],
+    references: Sequence[np.ndarray],
     score: Callable[[np.ndarray, np.ndarray], float] = psnr_4096,
 ) -> dict[str, Any]:
-    """The setting of the grid whose result scores highest against the reference.
+    """The setting of the grid whose results score highest, on average, against the references.
 
+    The images, of any sizes, are filtered each on its own; (slices, rows, columns) is as good.
     Chosen on the very images it is reported on, it is the filter's upper bound; a fair
     comparison chooses on validation scans.
     """
-    return dict(max(filter_.grid, key=lambda s: score(filter_.function(image, **s), reference)))
+
+    def mean_score(setting: Mapping[str, Any]) -> float:
+        pairs = zip(images, references, strict=True)
+        return np.mean([score(filter_.function(x, **setting), y) for x, y in pairs])
+
+    return dict(max(filter_.grid, key=mean_score))
 
 
 def _filter(

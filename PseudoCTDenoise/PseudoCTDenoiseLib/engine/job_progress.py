@@ -35,21 +35,25 @@ class JobClock:
 
     Parameters
     ----------
-    plan : stage → expected seconds, in the order in which the stages run. What is left is the
-        rest of the plan times the ratio of seconds spent to seconds planned so far.
+    plan : stage → expected seconds. What is left is the rest of the plan times the ratio of
+        seconds spent to seconds planned so far.
     """
 
     def __init__(self, plan: dict[str, float]):
         self.plan = plan
         self.seconds = dict.fromkeys(plan, 0.0)
-        self._entered: dict[str, float] = {}
         self._shares = dict.fromkeys(plan, 0.0)
+        self._latest = time.monotonic()
 
     def update(self, stage: str, share: float) -> float:
-        """Note that ``share`` (0 to 1) of a stage is done; returns the seconds left."""
+        """Note that ``share`` (0 to 1) of a stage is done; returns the seconds left.
+
+        The time since the last note, of whichever stage, was spent on this one: tuned slice by
+        slice, a job comes back to its stages.
+        """
         now = time.monotonic()
-        self._entered.setdefault(stage, now)
-        self.seconds[stage] = now - self._entered[stage]
+        self.seconds[stage] += now - self._latest
+        self._latest = now
         self._shares[stage] = share
         planned = sum(self.plan[name] * done for name, done in self._shares.items())
         spent = sum(self.seconds.values())

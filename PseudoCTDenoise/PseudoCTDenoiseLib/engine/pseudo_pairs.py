@@ -38,12 +38,13 @@ class PseudoPairs:
 
     def refresh(self, teacher: nn.Module, precision: torch.dtype = torch.float32) -> None:
         """Make Ỹ anew after the teacher has changed."""
-        if self.settings.teacher == "network":
-            self.pseudo_ndct = apply_network(teacher, self.slices, precision=precision)
-        else:
-            turned = apply_network(teacher, self.slices, orientations=8, precision=precision)
+        orientations = 1 if self.settings.teacher == "network" else 8
+        self.pseudo_ndct = apply_network(
+            teacher, self.slices, orientations=orientations, precision=precision
+        )
+        if self.settings.teacher == "average":
             cleaned = self.slices - self.noise_maps.mean(dim=0)
-            self.pseudo_ndct = (turned + cleaned) / 2
+            self.pseudo_ndct = (self.pseudo_ndct + cleaned) / 2
 
     def draw(self) -> tuple[torch.Tensor, torch.Tensor]:
         """X̃ and Ỹ, (batch, 1, size, size) each, normalised."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import sys
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ def job_report(
     reference: np.ndarray | None = None,
 ) -> dict:
     """Everything known of a job, ready for JSON; units are in the names.
+
+    A figure that does not exist, as the PSNR of equal images, is None: JSON has no infinity.
 
     Parameters
     ----------
@@ -65,8 +68,8 @@ def job_report(
     }
     if reference is not None:
         report["against_reference"] = {
-            "input": image_metrics(hu, reference),
-            "result": image_metrics(result.hu, reference),
+            "input": _finite(image_metrics(hu, reference)),
+            "result": _finite(image_metrics(result.hu, reference)),
         }
     return report
 
@@ -96,6 +99,10 @@ def peak_memory_mib() -> dict[str, int]:
     if torch.cuda.is_available():
         peak["gpu"] = torch.cuda.max_memory_allocated() // 2**20
     return peak
+
+
+def _finite(figures: dict[str, float]) -> dict[str, float | None]:
+    return {key: value if math.isfinite(value) else None for key, value in figures.items()}
 
 
 def _identity(manifest: Manifest) -> dict[str, str]:

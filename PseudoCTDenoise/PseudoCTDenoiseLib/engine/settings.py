@@ -9,7 +9,7 @@ from .errors import BadInputError
 
 _CHOICES = {
     "method": ("pseudo-ct", "pretrained"),
-    "teacher": ("network", "average"),
+    "teacher": ("network", "orientations", "average"),
     "noise_sign": ("as-is", "mirrored", "random"),
     "ensemble": ("pixel", "region"),
     "loss": ("mse", "l1"),
@@ -36,8 +36,9 @@ class DenoisingSettings:
     Parameters
     ----------
     method : ``pseudo-ct`` tunes the network on the scan, ``pretrained`` applies it as it is.
-    teacher : what makes the pseudo-NDCT. ``network`` is the paper's f(X); ``average`` is the mean
-        of f over eight flips and quarter turns, blended with X − mean Z.
+    teacher : what makes the pseudo-NDCT. ``network`` is the paper's f(X); ``orientations`` is the
+        mean of f over eight flips and quarter turns; ``average`` is the mean of that and
+        X − mean Z.
     noise_sign : how the noise maps Z = X − NDCT are added back: as they are, negated, or either
         at random for each patch.
     ensemble : draw the noise model for each ``pixel`` (the paper) or for smooth ``region``s.

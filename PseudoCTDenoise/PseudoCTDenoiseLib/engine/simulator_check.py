@@ -174,7 +174,7 @@ def read_facts(path: str | Path) -> dict[str, RealNoise]:
         }
     except OSError as error:
         raise BadInputError(f"Cannot read {path}: {error.strerror}.") from error
-    except (ValueError, TypeError, AttributeError, KeyError, StopIteration) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, StopIteration) as error:
         raise BadInputError(
             f"{path} does not hold the noise figures of real scans: give another file to --facts."
         ) from error
@@ -192,7 +192,7 @@ def acceptance(simulated: SimulatedNoise, real: RealNoise | None = None) -> list
         Check(kernel, "f_av in 1/cm", simulated.f_av_per_cm, f_av, F_AV_TOLERANCE_PER_CM[kernel])
     ]
     if real is not None:
-        deviation = np.abs(simulated.spectrum - real.spectrum).max() / real.spectrum.max()
+        deviation = float(np.abs(simulated.spectrum - real.spectrum).max() / real.spectrum.max())
         label = "largest deviation of the NPS in % of its peak"
         checks.append(Check(kernel, label, 100 * deviation, 0.0, SPECTRUM_TOLERANCE_PERCENT))
     for lag, value in simulated.autocorrelation.items():

@@ -22,6 +22,7 @@ __all__ = [
     "CtVolume",
     "DicomSeries",
     "check_output_path",
+    "check_place",
     "list_series",
     "read_volume",
     "write_volume",
@@ -190,8 +191,28 @@ def check_output_path(path: str | Path, like: CtVolume | None = None) -> None:
             f"{path.name} has no suffix of a format that can be written: "
             f"use one of {', '.join(OUTPUT_SUFFIXES)}."
         )
+    check_place(path)
+    if like is not None and IMAGE_IO[suffix] == "NiftiImageIO":
+        dimension = len(like.spacing)
+        direction = np.array(like.direction).reshape(dimension, dimension)
+        if np.abs(direction.T @ direction - np.eye(dimension)).max() > 1e-4:
+            raise BadInputError(
+                f"{path.name} cannot hold skewed axes (tilted gantry): write .nrrd or .mha instead."
+            )
+
+
+def check_place(path: Path) -> None:
+    """Refuse a path at which no file of any kind could be put.
+
+    Raises
+    ------
+    BadInputError
+        If the folder is missing or cannot be written to, or something is there that is no file.
+    """
     if path.is_dir():
         raise BadInputError(f"{path} is a folder: add a file name.")
+    if path.exists() and not path.is_file():
+        raise BadInputError(f"{path} is a device, not a file: choose another name.")
     if not path.parent.is_dir():
         raise BadInputError(f"There is no folder {path.parent}: create it first.")
     try:
@@ -202,13 +223,6 @@ def check_output_path(path: str | Path, like: CtVolume | None = None) -> None:
         raise BadInputError(
             f"{path.parent} cannot be written to ({error.strerror}): choose another folder."
         ) from error
-    if like is not None and IMAGE_IO[suffix] == "NiftiImageIO":
-        dimension = len(like.spacing)
-        direction = np.array(like.direction).reshape(dimension, dimension)
-        if np.abs(direction.T @ direction - np.eye(dimension)).max() > 1e-4:
-            raise BadInputError(
-                f"{path.name} cannot hold skewed axes (tilted gantry): write .nrrd or .mha instead."
-            )
 
 
 def _suffix(path: Path) -> str:
