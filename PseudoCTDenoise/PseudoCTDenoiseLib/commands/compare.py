@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ..engine.comparison import (
     COLUMNS,
     CtPair,
@@ -16,10 +18,10 @@ from ..engine.comparison import (
     summary,
 )
 from ..engine.compute_device import DEVICES
-from ..engine.errors import BadInputError
+from ..engine.denoising import DenoisingJob
 from ..engine.results_table import markdown, write_csv
 from ..engine.settings import DenoisingSettings
-from ..engine.volume_files import read_volume
+from ..engine.volume_files import check_place, check_same_grid, read_volume
 from .model_arguments import add_model_arguments, load_models
 
 
@@ -43,13 +45,29 @@ def add_comparison_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", type=Path, help="write every score of every scan there")
 
 
+def check_comparison_arguments(arguments: argparse.Namespace) -> None:
+    """Refuse at once what would fail after hours.
+
+    Raises
+    ------
+    BadInputError
+        If a model is missing, the device does not work or the CSV cannot be put there.
+    """
+    (denoiser, _), noise_models = load_models(arguments)
+    blank = np.zeros((1, 16, 16), np.int16)
+    DenoisingJob(blank, denoiser, [network for network, _ in noise_models], _settings(arguments))
+    if arguments.csv:
+        check_place(arguments.csv)
+
+
 def run(arguments: argparse.Namespace) -> None:
+    check_comparison_arguments(arguments)
     pairs = []
     for low, normal in arguments.pair:
         ldct, ndct = read_volume(low), read_volume(normal)
-        if ldct.hu.shape != ndct.hu.shape:
-            raise BadInputError(f"{low.name} and {normal.name} are not on the same grid.")
-        pairs.append(CtPair(ldct.name, ldct.hu, ndct.hu))
+        check_same_grid(ldct, ndct)
+        # By its path: files of several patients may have one name.
+        pairs.append(CtPair(str(low), ldct.hu, ndct.hu))
     scores = compare_all(arguments, pairs, "pairs")
     print(markdown(summary(scores), COLUMNS))
     if arguments.csv:
@@ -61,10 +79,13 @@ def compare_all(arguments: argparse.Namespace, pairs: Sequence[CtPair], name: st
     from tqdm import tqdm
 
     (denoiser, manifest), noise_models = load_models(arguments)
-    settings = DenoisingSettings(device=arguments.device, seed=arguments.seed)
     print(f"{name}: searching the filters' best settings", file=sys.stderr)
     methods = filter_methods(pairs) + network_methods(
-        denoiser, [network for network, _ in noise_models], manifest.name, settings
+        denoiser, [network for network, _ in noise_models], manifest.name, _settings(arguments)
     )
     total = (len(methods) + 1) * len(pairs)
     return list(tqdm(compare(methods, pairs), name, total, unit="scan", disable=None))
+
+
+def _settings(arguments: argparse.Namespace) -> DenoisingSettings:
+    return DenoisingSettings(device=arguments.device, seed=arguments.seed)

@@ -10,7 +10,8 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,17 @@ from ..engine.compute_device import DEVICES
 from ..engine.denoising import DenoisedScan, DenoisingJob
 from ..engine.errors import BadInputError
 from ..engine.job_progress import Progress
+from ..engine.model_store import Manifest
 from ..engine.report import NOTICE, job_report
 from ..engine.settings import DenoisingSettings
-from ..engine.volume_files import CtVolume, check_output_path, read_volume, write_volume
+from ..engine.volume_files import (
+    CtVolume,
+    check_output_path,
+    check_place,
+    check_same_grid,
+    read_volume,
+    write_volume,
+)
 from .model_arguments import add_model_arguments, load_models
 from .staged_files import StagedFiles
 
@@ -76,13 +85,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     settings = read_settings(arguments)
     output, noise_dir = arguments.output, arguments.noise_dir
-    volume = read_volume(arguments.input, series=arguments.series, slice_axis=arguments.slice_axis)
+    check_output_path(output)
     report_path = arguments.report or output.with_name(_stem(output) + ".json")
+    check_place(report_path)
+    _check_picture(arguments.picture)
+    if noise_dir is not None:
+        check_place(noise_dir / "noise" if noise_dir.is_dir() else noise_dir)
+    volume = read_volume(arguments.input, series=arguments.series, slice_axis=arguments.slice_axis)
     check_output_path(output, volume)
-    for path in (report_path, arguments.picture, noise_dir):
-        _check_folder(path)
-    reference = _read_reference(arguments.reference, volume)
+    reference = _read_reference(arguments.reference, volume, arguments.slice_axis)
     (denoiser, manifest), noise_models = load_models(arguments)
+    manifests = [manifest for _, manifest in noise_models]
+    noise_paths = _noise_paths(noise_dir, manifests)
+    _check_apart(
+        [p for p in (output, report_path, arguments.picture, *noise_paths) if p],
+        [p for p in (arguments.input, arguments.reference) if p],
+    )
+    if arguments.settings:
+        _compare_models(arguments.settings, [manifest, *manifests])
 
     job = DenoisingJob(
         volume.hu,
@@ -103,24 +123,27 @@ def run(arguments: argparse.Namespace) -> None:
         job.progress = bar.show
         result = job.run(plan)
 
-    manifests = [manifest for _, manifest in noise_models]
-    report = {"input": arguments.input.name, "output": output.name}
+    report = {"input": arguments.input.resolve().name, "output": output.name}
     report |= job_report(volume.hu, result, manifest, manifests, reference)
     with StagedFiles() as staged:
         write_volume(staged.path(output), result.hu, volume, note=NOTICE)
         if noise_dir is not None:
             staged.folder(noise_dir)
-            _write_noise(staged, noise_dir, result, [m.name for m in manifests], volume)
+            images = [result.noise, result.pseudo_ldct, *result.noise_maps]
+            for path, hu in zip(noise_paths, images, strict=True):
+                write_volume(staged.path(path), hu, volume, note=NOTICE)
         if arguments.picture:
             _draw(staged.path(arguments.picture), volume, result, reference)
         text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-        staged.path(report_path).write_text(text, encoding="utf-8")
+        # Names of files may hold bytes that are no UTF-8; JSON can escape them.
+        staged.path(report_path).write_text(text, encoding="utf-8", errors="backslashreplace")
 
     noise = report["noise"]
     if noise:
+        change = f"{-noise['reduction_percent']:+.0f}".replace("-", "−")
         print(
             f"Noise in soft tissue {noise['soft_tissue_before_hu']:.1f} HU → "
-            f"{noise['soft_tissue_after_hu']:.1f} HU (−{noise['reduction_percent']:.0f} %)."
+            f"{noise['soft_tissue_after_hu']:.1f} HU ({change} %)."
         )
     print(f"Written in {_duration(time.monotonic() - started)}: {output} (research use only).")
 
@@ -135,18 +158,46 @@ def read_settings(arguments: argparse.Namespace) -> DenoisingSettings:
     """
     values = {}
     if arguments.settings:
-        try:
-            values = json.loads(arguments.settings.read_text(encoding="utf-8"))
-            values = values.get("settings", values)
-            values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        except (OSError, ValueError, AttributeError) as error:
-            raise BadInputError(f"{arguments.settings} holds no settings in JSON.") from error
+        values = _read_json(arguments.settings)
+        values = values.get("settings", values)
+        known = [field.name for field in fields(DenoisingSettings)]
+        if not isinstance(values, dict):
+            raise BadInputError(f"{arguments.settings} holds no settings by name.")
+        if unknown := values.keys() - set(known):
+            raise BadInputError(
+                f"{arguments.settings} holds the unknown setting '{min(unknown)}': "
+                f"known are {', '.join(known)}."
+            )
     flags = {name: getattr(arguments, name) for name in FLAGS}
-    values |= {name: value for name, value in flags.items() if value is not None}
+    values = values | {name: value for name, value in flags.items() if value is not None}
+    return replace(DenoisingSettings(), **values)
+
+
+def _read_json(path: Path) -> dict:
     try:
-        return replace(DenoisingSettings(), **values)
-    except TypeError as error:
-        raise BadInputError(f"Unknown or wrong setting: {error}.") from error
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInputError(f"Cannot read the settings {path}: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"{path} is no JSON in UTF-8: give settings or a report.") from error
+    if not isinstance(values, dict):
+        raise BadInputError(f"{path} holds no settings by name.")
+    return values
+
+
+def _compare_models(path: Path, manifests: Sequence[Manifest]) -> None:
+    """Say so if a report that is to be repeated was made with other weights."""
+    report = _read_json(path)
+    try:
+        weights = [one["sha256"] for one in (report["model"], *report["noise_models"])]
+    except (KeyError, TypeError):  # settings alone
+        return
+    if weights != [manifest.sha256 for manifest in manifests]:
+        print(
+            f"Note: {path} was made with other models, '{report['model'].get('name')}' and "
+            f"{len(weights) - 1} noise models; the result will differ.",
+            file=sys.stderr,
+        )
 
 
 class _ProgressBar:
@@ -171,13 +222,12 @@ class _ProgressBar:
         self._bar.close()
 
 
-def _write_noise(
-    staged: StagedFiles, folder: Path, result: DenoisedScan, names: list[str], like: CtVolume
-) -> None:
-    images = {"noise_ensemble": result.noise, "pseudo_ldct": result.pseudo_ldct}
-    images |= dict(zip([f"noise_{name}" for name in names], result.noise_maps, strict=True))
-    for name, hu in images.items():
-        write_volume(staged.path(folder / f"{name}.nrrd"), hu, like, note=NOTICE)
+def _noise_paths(folder: Path | None, noise_models: Sequence[Manifest]) -> list[Path]:
+    """Files of the ensemble, the pseudo-LDCT and each noise model's map."""
+    if folder is None:
+        return []
+    names = ["noise_ensemble", "pseudo_ldct", *(f"noise_{model.name}" for model in noise_models)]
+    return [folder / f"{name}.nrrd" for name in names]
 
 
 def _draw(path: Path, volume: CtVolume, result: DenoisedScan, reference) -> None:
@@ -193,21 +243,35 @@ def _draw(path: Path, volume: CtVolume, result: DenoisedScan, reference) -> None
     )
 
 
-def _read_reference(path: Path | None, volume: CtVolume) -> np.ndarray | None:
+def _read_reference(path: Path | None, volume: CtVolume, slice_axis: str) -> np.ndarray | None:
     if path is None:
         return None
-    reference = read_volume(path).hu
-    if reference.shape != volume.hu.shape:
-        raise BadInputError(
-            f"The reference has {reference.shape} voxels and the scan {volume.hu.shape}: "
-            "give the NDCT of the same scan."
-        )
-    return reference
+    reference = read_volume(path, slice_axis=slice_axis)
+    check_same_grid(volume, reference)
+    return reference.hu
 
 
-def _check_folder(path: Path | None) -> None:
-    if path is not None and not path.parent.is_dir():
-        raise BadInputError(f"There is no folder {path.parent}: create it first.")
+def _check_picture(path: Path | None) -> None:
+    if path is None:
+        return
+    if path.suffix.lower() != ".png":
+        raise BadInputError(f"{path.name} is no name of a picture: let it end in .png.")
+    check_place(path)
+
+
+def _check_apart(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Refuse to write over an input, or two outputs into one file."""
+    for number, path in enumerate(outputs):
+        if any(_same_file(path, other) for other in inputs):
+            raise BadInputError(f"{path} is an input: choose another name for the output.")
+        if any(_same_file(path, other) for other in outputs[:number]):
+            raise BadInputError(f"Two results would be written to {path}: choose another name.")
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return one.resolve() == other.resolve()
 
 
 def _stem(path: Path) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from ..engine.comparison import COLUMNS, simulated_pair, summary
 from ..engine.ct_dataset import read_index
+from ..engine.errors import BadInputError
 from ..engine.reconstruction_kernels import KERNELS
-from ..engine.results_table import markdown, replace_block, write_csv
-from .compare import add_comparison_arguments, compare_all
+from ..engine.results_table import check_block, markdown, replace_block, write_csv
+from ..engine.volume_files import check_place
+from .compare import add_comparison_arguments, check_comparison_arguments, compare_all
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    check_comparison_arguments(arguments)
+    if not 0 < arguments.dose < 1:
+        raise BadInputError(f"--dose {arguments.dose:g} is not between 0 and 1.")
+    if arguments.page:
+        check_place(arguments.page)
+        check_block(arguments.page, "RESULTS")
     scans = read_index(arguments.index, arguments.split)
     parts, scores = [], []
     for kernel in arguments.kernel or KERNELS:

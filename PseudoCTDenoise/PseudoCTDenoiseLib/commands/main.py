@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import math
+import signal
 import sys
+import time
 import traceback
 
 from .. import __version__
@@ -23,22 +26,55 @@ COMMANDS = {
 }
 
 
+TOOLS = ("matplotlib", "scipy", "skimage", "tqdm")
+"""What comes with the extra `tools`."""
+PATIENCE_SECONDS = 3.0
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns 0 done, 1 a fault, 2 bad input, 3 cancelled."""
+    """Run one command; returns 0 done, 1 a fault, 2 bad input, 3 cancelled.
+
+    Without ``arguments`` it takes the process's own, and Ctrl-C and SIGTERM cancel.
+    """
+    if arguments is None:
+        _cancel_on_signals()
+        if sys.stdout is not None:  # a terminal that lacks a sign should not end the work
+            sys.stdout.reconfigure(errors="replace")
     try:
         parsed = _parse(arguments)
         return parsed.run(parsed) or DONE
     except BadInputError as error:
-        print(f"pseudoct: {error}", file=sys.stderr)
-        return BAD_INPUT
+        return _bad_input(str(error))
     except (KeyboardInterrupt, Cancelled):
         print("pseudoct: cancelled.", file=sys.stderr)
         return CANCELLED
     except SystemExit as end:
         return int(end.code or 0)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name in TOOLS:
+            return _bad_input(f"{error.name} is missing: pip install 'pseudoctdenoise[tools]'.")
         traceback.print_exc()
         return FAULT
+
+
+def _bad_input(text: str) -> int:
+    print("pseudoct:", " ".join(text.splitlines()), file=sys.stderr)
+    return BAD_INPUT
+
+
+def _cancel_on_signals() -> None:
+    latest = -math.inf
+
+    def cancel(number, frame):
+        nonlocal latest
+        before, latest = latest, time.monotonic()
+        # Whoever presses twice must not break into the cleaning up.
+        if latest - before > PATIENCE_SECONDS:
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, cancel)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -55,8 +55,8 @@ class LowDoseSimulator:
         sample = hu[np.unique(np.linspace(0, len(hu) - 1, 8).astype(int)[1:-1])]
         slices = torch.from_numpy(np.ascontiguousarray(sample)).float()
         generator = torch.Generator().manual_seed(seed)
-        # Without the read-out's share σ² ∝ 1/N0, so one draw tells N0; that share is some
-        # thousandths of the noise at normal dose.
+        # Without the read-out's share σ² ∝ 1/N0, so one draw tells N0; that share is
+        # about a hundredth of the variance at normal dose.
         quantum = replace(self, scanner=replace(self.scanner, electronic_noise=0.0))
         sinogram = quantum.noise_sinogram(slices, 1.0, generator, image_dose=math.inf)
         noise = quantum.reconstruct(sinogram, slices.shape[-2:], kernel)
@@ -66,7 +66,11 @@ class LowDoseSimulator:
         measured = soft_tissue_noise(sample)
         if measured == 0:
             raise BadInputError("The scan has no noise to fit N0 to: choose a measured scan.")
-        return replace(self, quanta=self.quanta * (simulated / measured) ** 2)
+        # The flattest windows of a scan are not those of its noise alone. Noise as strong as the
+        # scan's own, added to the scan, must raise the very same reading by √2: mend by that.
+        equal = noise.numpy() * (measured / simulated)
+        raised = soft_tissue_noise(sample + equal) / measured
+        return replace(self, quanta=self.quanta * (simulated / measured) ** 2 * (raised**2 - 1))
 
     def noise_sinogram(
         self,

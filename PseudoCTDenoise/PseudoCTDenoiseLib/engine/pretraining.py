@@ -38,10 +38,9 @@ class PretrainingSettings:
     """One pre-training run; the defaults are those of the shipped models.
 
     ``balance`` divides every patch by its noise, so that patches of little noise count as much as
-    those of much. ``schedule`` "plateau" is the paper's
-    ReduceLROnPlateau (factor 0.5) on the validation loss,
-    "cosine" lets the learning rate fall to zero over ``steps``. ``validate_every`` is in steps.
-    ``noise_range`` None takes the pairs' own noise.
+    those of much. ``schedule`` "plateau" is the paper's ReduceLROnPlateau (factor 0.5) on the
+    validation loss, "cosine" lets the learning rate fall to zero over ``steps``.
+    ``validate_every`` is in steps. ``noise_range`` None takes the pairs' own noise.
     """
 
     role: str = DENOISER

@@ -59,16 +59,37 @@ def replace_block(page: str | os.PathLike, marker: str, text: str) -> None:
     BadInputError
         The page does not hold this pair of lines exactly once.
     """
-    content = Path(page).read_text(encoding="utf-8")
-    first, last = f"<!-- {marker} -->", f"<!-- /{marker} -->"
+    content = check_block(page, marker)
+    first, last = _marks(marker)
     block = re.compile(f"{re.escape(first)}.*?{re.escape(last)}", re.DOTALL)
-    if (content.count(first), content.count(last), len(block.findall(content))) != (1, 1, 1):
-        raise BadInputError(f"{page}: put one line {first} and, below it, one line {last}.")
     # A function, since backslashes in a replacement string would be read as escapes.
     content = block.sub(lambda _: f"{first}\n{text.strip()}\n{last}", content)
     part = _beside(page)
     part.write_text(content, encoding="utf-8", newline="\n")
     os.replace(part, page)
+
+
+def check_block(page: str | os.PathLike, marker: str) -> str:
+    """The text of a Markdown page, which must hold the block of :func:`replace_block`.
+
+    Raises
+    ------
+    BadInputError
+        The page cannot be read, or does not hold this pair of lines exactly once.
+    """
+    try:
+        content = Path(page).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(f"Cannot read the page {page}: give a Markdown file.") from error
+    first, last = _marks(marker)
+    once = (content.count(first), content.count(last)) == (1, 1)
+    if not once or content.index(last) < content.index(first):
+        raise BadInputError(f"{page}: put one line {first} and, below it, one line {last}.")
+    return content
+
+
+def _marks(marker: str) -> tuple[str, str]:
+    return f"<!-- {marker} -->", f"<!-- /{marker} -->"
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -89,7 +89,9 @@ class DenoisingSettings:
                 )
         for name, least in _LEAST.items():
             value = getattr(self, name)
-            if not (value is None and name in _OR_NONE or type(value) is int and value >= least):
+            if value is None and name in _OR_NONE:
+                continue
+            if type(value) is not int or value < least:
                 none = " or none" if name in _OR_NONE else ""
                 raise BadInputError(
                     f"{name} must be a whole number from {least}{none}, not {value!r}."

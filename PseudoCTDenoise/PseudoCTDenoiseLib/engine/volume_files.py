@@ -23,6 +23,7 @@ __all__ = [
     "DicomSeries",
     "check_output_path",
     "check_place",
+    "check_same_grid",
     "list_series",
     "read_volume",
     "write_volume",
@@ -209,20 +210,46 @@ def check_place(path: Path) -> None:
     BadInputError
         If the folder is missing or cannot be written to, or something is there that is no file.
     """
-    if path.is_dir():
-        raise BadInputError(f"{path} is a folder: add a file name.")
-    if path.exists() and not path.is_file():
-        raise BadInputError(f"{path} is a device, not a file: choose another name.")
-    if not path.parent.is_dir():
-        raise BadInputError(f"There is no folder {path.parent}: create it first.")
     try:
+        if path.is_dir():
+            raise BadInputError(f"{path} is a folder: add a file name.")
+        if path.exists() and not path.is_file():
+            raise BadInputError(f"{path} is a device, not a file: choose another name.")
+        if not path.parent.is_dir():
+            raise BadInputError(f"There is no folder {path.parent}: create it first.")
         # Only trying tells: permission bits say nothing on network drives and on Windows.
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
         raise BadInputError(
-            f"{path.parent} cannot be written to ({error.strerror}): choose another folder."
+            f"{path} cannot be written to ({error.strerror}): choose another folder or name."
         ) from error
+
+
+def check_same_grid(one: CtVolume, other: CtVolume) -> None:
+    """Refuse two volumes whose voxels do not lie at the same places.
+
+    Raises
+    ------
+    BadInputError
+        If they differ in size, slice axis, spacing or direction, or by a tenth of a voxel in
+        origin.
+    """
+    same = (
+        one.hu.shape == other.hu.shape
+        and one.slice_axis == other.slice_axis
+        and len(one.spacing) == len(other.spacing)
+        and np.allclose(one.spacing, other.spacing, rtol=1e-3)
+        and np.allclose(one.direction, other.direction, atol=1e-3)
+        and np.all(np.abs(np.subtract(one.origin, other.origin)) < 0.1 * min(one.spacing))
+    )
+    if not same:
+        sizes = ["×".join(map(str, volume.hu.shape)) for volume in (one, other)]
+        unlike = " and ".join(sizes) if sizes[0] != sizes[1] else "spacing, direction or origin"
+        raise BadInputError(
+            f"{one.name} and {other.name} are not on the same grid ({unlike} differ): give two "
+            "images of one scan, or resample one of them."
+        )
 
 
 def _suffix(path: Path) -> str:
