@@ -14,7 +14,13 @@ from PseudoCTDenoiseLib.engine.settings import DenoisingSettings, paper_settings
 from torch import nn
 
 SETTINGS = DenoisingSettings(
-    teacher="network", steps=7, learning_rate=1e-3, patch_size=16, batch=2, seed=1
+    teacher="network",
+    noise_source="models",
+    steps=7,
+    learning_rate=1e-3,
+    patch_size=16,
+    batch=2,
+    seed=1,
 )
 
 

@@ -10,7 +10,13 @@ from torch import nn
 SHAPE = (2, 16, 16)
 PLACES = 2 * 16 * 16
 SETTINGS = DenoisingSettings(
-    teacher="network", ensemble="pixel", patch_size=8, batch=6, flips=False, seed=3
+    teacher="network",
+    noise_source="models",
+    ensemble="pixel",
+    patch_size=8,
+    batch=6,
+    flips=False,
+    seed=3,
 )
 
 
@@ -154,7 +160,24 @@ def test_equal_seeds_draw_alike_and_others_do_not(device):
 def test_the_slices_and_the_maps_are_left_as_they_are():
     slices, maps = encoded()
     before = slices.clone(), maps.clone()
-    pairs = PseudoPairs(slices, maps, DenoisingSettings(teacher="average", patch_size=8))
+    pairs = PseudoPairs(
+        slices, maps, DenoisingSettings(teacher="average", noise_source="models", patch_size=8)
+    )
     pairs.refresh(Same())
     pairs.draw()
     assert torch.equal(slices, before[0]) and torch.equal(maps, before[1])
+
+
+def test_the_scans_own_residual_gives_the_scan_back_as_pseudo_ldct():
+    settings = DenoisingSettings(**{**SETTINGS.as_dict(), "noise_source": "residual"})
+    ldct, ndct = drawn(settings, teacher=Halved())
+    assert torch.equal(ldct, 2 * ndct)
+
+
+def test_both_sources_take_every_pixel_from_a_noise_model_or_the_residual():
+    settings = DenoisingSettings(**{**SETTINGS.as_dict(), "noise_source": "both"})
+    ldct, ndct = drawn(settings, draws=5, teacher=Same())
+    noise = ldct - ndct
+    # The residual of a teacher that changes nothing is zero; the models' maps never are.
+    assert set((noise // PLACES).unique().tolist()) == {0, 1, 2, 3}
+    assert torch.all((noise == 0) | (noise % PLACES == ndct))

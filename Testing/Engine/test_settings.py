@@ -11,6 +11,7 @@ NAN, INFINITY = float("nan"), float("inf")
 BAD = {
     "method": ["", "Pseudo-CT", None, 3, []],
     "teacher": ["student", None],
+    "noise_source": ["model", None],
     "noise_sign": ["as_is", 1],
     "ensemble": ["voxel", None],
     "loss": ["huber", None],

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -249,6 +250,34 @@ def test_a_shortened_nifti_in_sound_gzip_is_refused(tmp_path):
     data = write_image(tmp_path / "in.nii").read_bytes()
     (tmp_path / "cut.nii.gz").write_bytes(gzip.compress(data[:-2]))
     assert "damaged" in refusal(tmp_path / "cut.nii.gz")
+
+
+@pytest.mark.parametrize("suffix", NIFTI)
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+@pytest.mark.parametrize("index", [0, -1])
+def test_a_nifti_that_holds_no_number_somewhere_is_refused(tmp_path, suffix, kind, value, index):
+    array = stored_array((17, 19, 21)).astype(kind)
+    assert read_volume(write_image(tmp_path / f"whole{suffix}", array)).hu.shape == array.shape
+    array.flat[index] = value
+    assert "NaN or infinity" in refusal(write_image(tmp_path / f"in{suffix}", array))
+
+
+def test_a_big_endian_nifti_is_looked_at_in_its_own_order(tmp_path):
+    array = stored_array((17, 19, 21)).astype(">f4")
+    header = bytearray(344)
+    for at, layout, *values in (
+        *((0, ">i", 348), (40, ">8h", 3, 21, 19, 17, 1, 1, 1, 1), (70, ">2h", 16, 32)),
+        *((76, ">8f", 1, 1, 1, 1, 0, 0, 0, 0), (108, ">2f", 352, 1)),
+    ):
+        struct.pack_into(layout, header, at, *values)
+    start = bytes(header) + b"n+1\0" + bytes(4)
+    (tmp_path / "in.nii").write_bytes(start + array.tobytes())
+    read = read_volume(tmp_path / "in.nii", slice_axis="k").hu
+    assert np.array_equal(read, array.astype(np.int16))
+    array[0, 0, 1] = np.nan
+    (tmp_path / "in.nii").write_bytes(start + array.tobytes())
+    assert "NaN or infinity" in refusal(tmp_path / "in.nii", slice_axis="k")
 
 
 def test_colour_and_complex_voxels_are_refused(tmp_path):

@@ -29,7 +29,9 @@ UNSAFE_MODULES = {
     *("urllib", "urllib3", "http", "requests", "socket", "torch.hub"),
 }
 UNSAFE_CALLS = {"torch.load", "torch.save", "os.system", "os.popen", "eval", "exec", "__import__"}
-ENGINE_AT_FILE_SCOPE = {"torch", "numpy", "SimpleITK", "PseudoCTDenoiseLib.engine"}
+ENGINE_AT_FILE_SCOPE = {
+    *("torch", "numpy", "SimpleITK", "PseudoCTDenoiseLib.engine", "PseudoCTDenoiseLib.__version__")
+}
 
 
 class Import(NamedTuple):

@@ -90,6 +90,8 @@ def run(arguments: argparse.Namespace) -> None:
     check_place(report_path)
     _check_picture(arguments.picture)
     if noise_dir is not None:
+        if noise_dir.is_file():
+            raise BadInputError(f"{noise_dir} is a file: name a folder for the noise maps.")
         check_place(noise_dir / "noise" if noise_dir.is_dir() else noise_dir)
     volume = read_volume(arguments.input, series=arguments.series, slice_axis=arguments.slice_axis)
     check_output_path(output, volume)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import math
+import os
 import signal
 import sys
 import time
@@ -24,10 +25,10 @@ COMMANDS = {
     "pretrain": "train a denoiser or a noise model",
     "simulate": "make a low-dose twin of a normal-dose scan",
 }
-
-
 TOOLS = ("matplotlib", "scipy", "skimage", "tqdm")
 """What comes with the extra `tools`."""
+CANCELLED_TEXT = "pseudoct: cancelled."
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE_SECONDS = 3.0
 
 
@@ -36,17 +37,20 @@ def main(arguments: list[str] | None = None) -> int:
 
     Without ``arguments`` it takes the process's own, and Ctrl-C and SIGTERM cancel.
     """
-    if arguments is None:
-        _cancel_on_signals()
+    own_process = arguments is None
+    if own_process:
+        _on_signals(_leave)
         if sys.stdout is not None:  # a terminal that lacks a sign should not end the work
             sys.stdout.reconfigure(errors="replace")
     try:
         parsed = _parse(arguments)
+        if own_process:
+            _on_signals(_cancelling())
         return parsed.run(parsed) or DONE
     except BadInputError as error:
         return _bad_input(str(error))
     except (KeyboardInterrupt, Cancelled):
-        print("pseudoct: cancelled.", file=sys.stderr)
+        print(CANCELLED_TEXT, file=sys.stderr)
         return CANCELLED
     except SystemExit as end:
         return int(end.code or 0)
@@ -55,6 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
             return _bad_input(f"{error.name} is missing: pip install 'pseudoctdenoise[tools]'.")
         traceback.print_exc()
         return FAULT
+    finally:
+        if own_process:  # the end is told, and nothing is left to cancel
+            _on_signals(signal.SIG_IGN)
 
 
 def _bad_input(text: str) -> int:
@@ -62,19 +69,29 @@ def _bad_input(text: str) -> int:
     return BAD_INPUT
 
 
-def _cancel_on_signals() -> None:
+def _on_signals(handler) -> None:
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, handler)
+
+
+def _leave(number, frame) -> None:
+    """While modules load nothing is to be cleaned up, and an exception could abort torch."""
+    print(CANCELLED_TEXT, file=sys.stderr, flush=True)
+    os._exit(CANCELLED)
+
+
+def _cancelling():
+    """A handler that cancels, but not twice: pressing on must not break into the cleaning up."""
     latest = -math.inf
 
     def cancel(number, frame):
         nonlocal latest
         before, latest = latest, time.monotonic()
-        # Whoever presses twice must not break into the cleaning up.
         if latest - before > PATIENCE_SECONDS:
             raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
-            signal.signal(number, cancel)
+    return cancel
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -8,11 +8,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ..engine.compute_device import DEVICES, choose_device
 from ..engine.ct_dataset import CtScan, read_index
 from ..engine.errors import BadInputError
-from ..engine.model_store import NOISE_MODEL, Manifest, save_model
+from ..engine.model_store import NOISE_MODEL, Manifest, load_model, save_model
 from ..engine.pretraining import Pretraining, PretrainingSettings, validation_patches
 from ..engine.training_pairs import NoisySlice, paired_slices, simulated_slices
 from ..engine.training_patches import Augmentation
@@ -50,6 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ldct", type=Path, nargs="+", help="their low-dose twins, in the order of --ndct"
     )
     parser.add_argument("--validation-split", default="val", help="split of the index to choose on")
+    parser.add_argument("--start", help="model in --models whose weights a new run starts from")
+    parser.add_argument("--learning-rate", type=float, help="default: the preset's")
     parser.add_argument("--steps", type=int, help="training steps (default: the preset's)")
     parser.add_argument(
         "--minutes",
@@ -71,10 +74,12 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     settings = replace(PRESETS[arguments.preset], seed=arguments.seed)
-    if arguments.steps is not None:
-        settings = replace(settings, steps=arguments.steps)
+    for name in ("steps", "learning_rate"):
+        if getattr(arguments, name) is not None:
+            settings = replace(settings, **{name: getattr(arguments, name)})
     # Made before the hours of training, so that a name that no file can have ends here.
     manifest = Manifest(arguments.name, settings.role, settings.architecture, settings.parameters)
+    start = _start_network(arguments, settings)
     device = choose_device(arguments.device)
     print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
 
@@ -87,6 +92,7 @@ def run(arguments: argparse.Namespace) -> None:
         validation,
         arguments.work / f"{arguments.name}.checkpoint.npz",
         device.name,
+        start,
     )
     with tqdm(total=settings.steps, initial=training.step, unit="step") as bar:
 
@@ -111,12 +117,32 @@ def run(arguments: argparse.Namespace) -> None:
     manifest = replace(
         manifest,
         steps=int(best.get("step", training.step)),
-        training={"scans": _credits(scans), "settings": asdict(settings)},
+        training={
+            "scans": _credits(scans),
+            "settings": asdict(settings),
+            "start": arguments.start or "random weights",
+        },
         metrics={key: round(value, 3) for key, value in best.items() if key.startswith("gain")},
     )
     save_model(training.best_network(), manifest, arguments.models)
     state = "finished" if training.done else "unfinished: run the same command to go on"
     print(f"Model '{arguments.name}' written to {arguments.models} ({state}).")
+
+
+def _start_network(
+    arguments: argparse.Namespace, settings: PretrainingSettings
+) -> nn.Module | None:
+    if not arguments.start:
+        return None
+    network, manifest = load_model(arguments.start, arguments.models)
+    if (manifest.architecture, manifest.parameters) != (
+        settings.architecture,
+        settings.parameters,
+    ):
+        raise BadInputError(
+            f"'{arguments.start}' is another network than the preset '{arguments.preset}' trains."
+        )
+    return network
 
 
 def _load(

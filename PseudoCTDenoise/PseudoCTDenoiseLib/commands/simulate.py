@@ -11,7 +11,7 @@ from ..engine.errors import BadInputError
 from ..engine.low_dose import LowDoseSimulator, simulate_low_dose
 from ..engine.metrics import psnr_4096, soft_tissue_noise
 from ..engine.reconstruction_kernels import KERNELS
-from ..engine.results_table import Column, markdown
+from ..engine.results_table import Column, markdown, replace_block
 from ..engine.simulator_check import (
     RealNoise,
     SimulatedNoise,
@@ -41,13 +41,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--facts", type=Path, help=f"JSON of the real scanner's figures (default: {FACTS})"
     )
     check.add_argument("--plot", type=Path, help="PNG for the noise power spectra")
+    check.add_argument(
+        "--page", type=Path, help="Markdown page whose block SIMULATOR is replaced by the table"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int | None:
     if arguments.check:
         return _check(arguments)
-    if arguments.facts or arguments.plot:
-        raise BadInputError("--facts and --plot belong to --check: add it.")
+    if arguments.facts or arguments.plot or arguments.page:
+        raise BadInputError("--facts, --plot and --page belong to --check: add it.")
     if arguments.input is None or arguments.output is None:
         raise BadInputError("Give a scan and an output file, or --check.")
     _simulate(arguments)
@@ -129,6 +132,8 @@ def _check(arguments: argparse.Namespace) -> int | None:
         Column("passed", "within"),
     ]
     print(markdown(rows, columns))
+    if arguments.page:
+        replace_block(arguments.page, "SIMULATOR", markdown(rows, columns))
     for noise in measured.values():
         print(
             f"{noise.kernel} kernel: N0 = {noise.quanta:.0f} quanta a ray, fitted once; "

@@ -59,7 +59,8 @@ class StagedFiles(contextlib.AbstractContextManager):
         """The error by the name that the file would have got."""
         text = str(error)
         if isinstance(error, OSError):
-            name = os.fspath(error.filename or "The results")
+            # Not every library says which file it was; then it is the last one begun.
+            name = error.filename or next(reversed(self._files.values()), "The folder")
             text = (
                 f"{name} could not be written ({error.strerror or error}): free some space or "
                 "choose another folder."

@@ -108,6 +108,10 @@ def network_methods(
         Method(name, variant(method="pretrained", orientations=1)),
         Method(f"{name}, 8 orientations", variant(method="pretrained", orientations=8)),
         Method(f"{name} + method", variant(method="pseudo-ct")),
+        Method(
+            f"{name} + method, noise models alone",
+            variant(method="pseudo-ct", noise_source="models"),
+        ),
         Method("X − mean Z (control)", control),
     ]
 

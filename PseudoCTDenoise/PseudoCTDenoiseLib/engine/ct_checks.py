@@ -45,14 +45,25 @@ def check_ct(values: np.ndarray, name: str = "The volume") -> None:
             f"{MIN_SLICE_SIZE}×{MIN_SLICE_SIZE} pixels."
         )
 
+    check_finite(values, name)
     lowest, highest = values.min(), values.max()
-    if not (np.isfinite(lowest) and np.isfinite(highest)):
-        raise BadInputError(f"{name} holds NaN or infinity: replace these by −1024 HU first.")
     if lowest == highest:
         raise BadInputError(f"{name} holds the value {lowest} everywhere: there is no image in it.")
     _check_int16_range(lowest, highest, name)
     if _share(values, MIN_CT_HU, FAT_HU) < FAT_SHARE:
         raise BadInputError(_what_else_it_is(values, name))
+
+
+def check_finite(values: np.ndarray, name: str = "The volume") -> None:
+    """Refuse NaN and infinity.
+
+    Raises
+    ------
+    BadInputError
+        If there are any.
+    """
+    if values.size and not np.isfinite([values.min(), values.max()]).all():
+        raise BadInputError(f"{name} holds NaN or infinity: replace these by −1024 HU first.")
 
 
 def to_int16(values: np.ndarray, name: str = "The volume") -> np.ndarray:

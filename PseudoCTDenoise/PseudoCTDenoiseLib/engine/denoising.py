@@ -242,13 +242,15 @@ class DenoisingJob:
     def _trial_update(self) -> None:
         settings = self.settings
         size = min(settings.patch_size, *self.hu.shape[-2:])
-        student = copy.deepcopy(self.denoiser).train()
+        student = copy.deepcopy(self.denoiser).train().requires_grad_(True)
+        optimizer = torch.optim.Adam(student.parameters())  # torch's first takes seconds to load
         patches = torch.rand(settings.batch, 1, size, size, device=self.device.torch)
         with torch.autocast(
             self.device.name, self.precision, enabled=self.precision != torch.float32
         ):
             output = student(patches)
         image_loss(settings.loss, output.float(), patches).backward()
+        optimizer.step()
 
     def _time(self, work) -> float:
         seconds = []

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .errors import BadInputError
-from .itk_reading import MODALITY, check_header, quiet_itk, read_header, read_voxels, tag
+from .itk_reading import MODALITY, check_header, itk_path, quiet_itk, read_header, read_voxels, tag
 
 GAP_TOLERANCE = 0.1
 """Slices may be this share of their distance away from an even spacing."""
@@ -50,10 +50,11 @@ def list_series(folder: str | Path) -> list[DicomSeries]:
     folder = Path(folder)
     if not folder.is_dir():
         raise BadInputError(f"There is no folder {folder}: check the path.")
+    name = itk_path(folder)
     with quiet_itk():
         files_of = {
-            uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid)
-            for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+            uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(name, uid)
+            for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(name)
         }
     if not files_of:
         raise BadInputError(

@@ -43,16 +43,35 @@ def quiet_itk() -> Iterator[BinaryIO]:
                 os.close(terminal)
 
 
+def itk_path(path: str | Path) -> str:
+    """A path as SimpleITK takes it; at one that is no UTF-8 it would abort the process.
+
+    Raises
+    ------
+    BadInputError
+        If the path holds bytes that are no UTF-8, as names from older systems may.
+    """
+    text = str(path)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadInputError(
+            f"{text.encode('utf-8', 'replace').decode()} holds characters that are not UTF-8: "
+            "rename the file or its folder."
+        ) from error
+    return text
+
+
 def read_header(path: str | Path, image_io: str = "") -> sitk.ImageFileReader:
     """A reader that has read the file's header but none of its voxels.
 
     Raises
     ------
     BadInputError
-        If the header cannot be read.
+        If the header cannot be read, or the path is no UTF-8.
     """
     reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
+    reader.SetFileName(itk_path(path))
     reader.SetImageIO(image_io)
     try:
         with quiet_itk():

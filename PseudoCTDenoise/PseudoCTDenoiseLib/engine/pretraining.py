@@ -83,6 +83,7 @@ class Pretraining:
     validation : name → (LDCT, NDCT) normalised patches, (count, 1, rows, columns) each; the mean
         of their losses steers the schedule and picks the weights that are kept.
     checkpoint : ``.npz`` file to resume from and to write to.
+    start : a network of the same architecture whose weights a new run starts from.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Pretraining:
         validation: dict[str, tuple[torch.Tensor, torch.Tensor]],
         checkpoint: Path | str,
         device: str = "cpu",
+        start: nn.Module | None = None,
     ):
         self.settings = settings
         self.slices = slices
@@ -100,6 +102,8 @@ class Pretraining:
         self.device = device
         torch.manual_seed(settings.seed)
         network = build_network(settings.architecture, settings.parameters)
+        if start is not None:
+            network.load_state_dict(start.state_dict())
         self.network = network.to(device, memory_format=torch.channels_last)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate)
         if settings.schedule == "cosine":
@@ -183,11 +187,9 @@ class Pretraining:
         wanted = ndct if self.settings.role == DENOISER else ldct - ndct
         output = self.network(ldct)
         if self.settings.balance:
-            scale = (
-                (ldct - ndct).std(dim=(1, 2, 3), keepdim=True).clamp(min=LEAST_NOISE_HU / RANGE_HU)
-            )
+            noise_hu = (ldct - ndct).std(dim=(1, 2, 3), keepdim=True) * RANGE_HU
+            scale = noise_hu.clamp(min=LEAST_NOISE_HU)
             output, wanted = output / scale, wanted / scale
-            return image_loss(self.settings.loss, output, wanted) / RANGE_HU
         return image_loss(self.settings.loss, output, wanted)
 
     @torch.no_grad()
@@ -208,7 +210,7 @@ class Pretraining:
                 error += F.mse_loss(clean, normal, reduction="sum").item()
                 loss += self._loss(low, normal).item() * len(low)
             noise = F.mse_loss(ldct, ndct, reduction="sum").item()
-            row[f"gain_{name}_db"] = 10 * np.log10(noise / error)
+            row[f"gain_{name}_db"] = 10 * np.log10(noise / max(error, 1e-30))
             losses.append(loss / len(ldct))
         row["validation_loss"] = float(np.mean(losses)) if losses else self._recent_loss
         row["learning_rate"] = self.optimizer.param_groups[0]["lr"]

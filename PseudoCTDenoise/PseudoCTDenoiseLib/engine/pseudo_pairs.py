@@ -34,10 +34,10 @@ class PseudoPairs:
         )
         self._rng = np.random.default_rng(settings.seed)
         self._generator = torch.Generator(slices.device).manual_seed(settings.seed)
-        self.pseudo_ndct = slices
+        self.pseudo_ndct, self.noise = slices, noise_maps
 
     def refresh(self, teacher: nn.Module, precision: torch.dtype = torch.float32) -> None:
-        """Make Ỹ anew after the teacher has changed."""
+        """Make Ỹ and the noise anew after the teacher has changed."""
         orientations = 1 if self.settings.teacher == "network" else 8
         self.pseudo_ndct = apply_network(
             teacher, self.slices, orientations=orientations, precision=precision
@@ -45,6 +45,12 @@ class PseudoPairs:
         if self.settings.teacher == "average":
             cleaned = self.slices - self.noise_maps.mean(dim=0)
             self.pseudo_ndct = (self.pseudo_ndct + cleaned) / 2
+        residual = (self.slices - self.pseudo_ndct)[None]
+        self.noise = {
+            "models": self.noise_maps,
+            "both": torch.cat([self.noise_maps, residual]),
+            "residual": residual,
+        }[self.settings.noise_source]
 
     def draw(self) -> tuple[torch.Tensor, torch.Tensor]:
         """X̃ and Ỹ, (batch, 1, size, size) each, normalised."""
@@ -54,7 +60,7 @@ class PseudoPairs:
             top, left = patch_corner(self.slices[index], self.size, self._rng)
             here = np.s_[..., index, top : top + self.size, left : left + self.size]
             ndct.append(self.pseudo_ndct[here])
-            noise.append(self.noise_maps[here])
+            noise.append(self.noise[here])
         ndct = torch.stack(ndct)
         noise = ensemble(torch.stack(noise, dim=1), self.settings.ensemble, self._generator)
         ldct = ndct + apply_sign(noise, self.settings.noise_sign, self._generator)

@@ -10,6 +10,7 @@ from .errors import BadInputError
 _CHOICES = {
     "method": ("pseudo-ct", "pretrained"),
     "teacher": ("network", "orientations", "average"),
+    "noise_source": ("models", "both", "residual"),
     "noise_sign": ("as-is", "mirrored", "random"),
     "ensemble": ("pixel", "region"),
     "loss": ("mse", "l1"),
@@ -39,6 +40,8 @@ class DenoisingSettings:
     teacher : what makes the pseudo-NDCT. ``network`` is the paper's f(X); ``orientations`` is the
         mean of f over eight flips and quarter turns; ``average`` is the mean of that and
         X − mean Z.
+    noise_source : which noise maps make the pseudo-LDCT: those of the noise ``models`` (the
+        paper), the scan's own ``residual`` X − Ỹ, or the ensemble of ``both``.
     noise_sign : how the noise maps Z = X − NDCT are added back: as they are, negated, or either
         at random for each patch.
     ensemble : draw the noise model for each ``pixel`` (the paper) or for smooth ``region``s.
@@ -61,13 +64,14 @@ class DenoisingSettings:
     """
 
     method: str = "pseudo-ct"
-    teacher: str = "average"
+    teacher: str = "orientations"
+    noise_source: str = "residual"
     noise_sign: str = "as-is"
     ensemble: str = "pixel"
     steps: int = 100
     patience: int | None = None
     update_period: int | None = None
-    learning_rate: float = 2e-5
+    learning_rate: float = 3e-4
     loss: str = "mse"
     patch_size: int = 64
     batch: int = 8
@@ -137,6 +141,7 @@ def paper_settings(**changes) -> DenoisingSettings:
     return replace(
         DenoisingSettings(
             teacher="network",
+            noise_source="models",
             steps=200,
             update_period=50,
             learning_rate=1e-4,

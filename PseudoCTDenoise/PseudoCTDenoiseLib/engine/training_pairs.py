@@ -124,7 +124,7 @@ def _draw_patch(
     else:
         dose = math.exp(rng.uniform(*np.log(noise_range.doses)))
         soft, sharp = noise_range.sharpness
-        sharpness = soft + (sharp - soft) * rng.random() ** 2
+        sharpness = soft + (sharp - soft) * rng.random() ** 3
         noise = (1 - sharpness) * noise[0] + sharpness * noise[-1]
         noise = noise * dose_factor(dose)
     low = np.maximum(normal + noise, MIN_CT_HU)

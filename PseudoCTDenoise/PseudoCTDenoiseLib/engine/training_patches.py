@@ -12,6 +12,9 @@ from torch.nn import functional as F
 from .errors import BadInputError
 from .hounsfield import TISSUE_HU, normalise
 
+ANYWHERE_SHARE = 0.2
+"""Share of the patches for which no body is looked for."""
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -27,7 +30,7 @@ def patch_corner(
 ) -> tuple[int, int]:
     """Top row and left column of a random patch that shows the body, if a few tries find one.
 
-    Most of a slice is air, and a patch of air teaches nothing.
+    Most of a slice is air. A fifth of the patches come from anywhere: there is noise in air too.
 
     Parameters
     ----------
@@ -41,9 +44,10 @@ def patch_corner(
     rows, columns = image.shape
     if rows < size or columns < size:
         raise BadInputError(f"Slices of {rows}×{columns} are smaller than a patch of {size}.")
-    for _ in range(8):
+    tries = 1 if rng.random() < ANYWHERE_SHARE else 8
+    for _ in range(tries):
         top, left = int(rng.integers(rows - size + 1)), int(rng.integers(columns - size + 1))
-        # Every fourth pixel is enough to tell body from air.
+        # Every fourth pixel is enough to see whether a third of the patch is body.
         if (image[top : top + size : 4, left : left + size : 4] > tissue).sum() > 0.02 * size**2:
             break
     return top, left
@@ -53,17 +57,8 @@ def augment(
     images: torch.Tensor, rng: np.random.Generator, augmentation: Augmentation
 ) -> torch.Tensor:
     """The same random flip, quarter turn and zoom on (images, size, size)."""
-    size = images.shape[-1]
     if augmentation.rescale:
-        zoom = math.exp(rng.uniform(*np.log(augmentation.rescale)))
-        wanted = max(2, round(size * zoom))
-        images = F.interpolate(
-            images[None], size=(wanted, wanted), mode="bilinear", align_corners=False
-        )[0]
-        if wanted < size:
-            images = F.pad(images[None], (0, size - wanted) * 2, mode="replicate")[0]
-        top = rng.integers(max(1, images.shape[-1] - size + 1))
-        images = images[:, top : top + size, top : top + size]
+        images = _zoom(images, rng, augmentation.rescale)
     if augmentation.flips and rng.random() < 0.5:
         images = images.flip(-1)
     if augmentation.flips and rng.random() < 0.5:
@@ -71,3 +66,19 @@ def augment(
     if augmentation.rotations:
         images = images.rot90(int(rng.integers(4)), (-2, -1))
     return images
+
+
+def _zoom(
+    images: torch.Tensor, rng: np.random.Generator, rescale: tuple[float, float]
+) -> torch.Tensor:
+    """The images at a random scale, cut or filled with their mirror image to the size they had."""
+    size = images.shape[-1]
+    wanted = max(2, round(size * math.exp(rng.uniform(*np.log(rescale)))))
+    images = F.interpolate(
+        images[None], size=(wanted, wanted), mode="bilinear", align_corners=False
+    )[0]
+    cells = torch.arange(size, device=images.device)
+    mirrored = torch.minimum(cells % (2 * wanted), 2 * wanted - 1 - cells % (2 * wanted))
+    room = max(0, wanted - size)
+    rows, columns = (mirrored + int(rng.integers(room + 1)) for _ in range(2))
+    return images[:, rows][:, :, columns]

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from .ct_checks import check_ct, to_int16
+from .ct_checks import check_ct, check_finite, to_int16
 from .dicom_series import DicomSeries, list_series, read_series
 from .errors import BadInputError
-from .itk_reading import check_header, damaged, quiet_itk, read_header, read_voxels
+from .itk_reading import check_header, damaged, itk_path, quiet_itk, read_header, read_voxels
 
 __all__ = [
     "CtVolume",
@@ -40,6 +40,8 @@ IMAGE_IO = {
     ".ima": "GDCMImageIO",
 }
 OUTPUT_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
+NIFTI_FLOATS = {"16": 4, "64": 8}
+"""Bytes of a voxel by NIfTI's code for its type."""
 AXES = "ijk"
 MAX_TILT_DEGREES = 35.0
 """Gantries tilt by 30 degrees at most; the rest is room for a tilted head's reformat."""
@@ -127,7 +129,8 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
     """Write HU as int16 with the geometry and the axis order of ``like``.
 
     The file appears complete or not at all, and an older one stays until then. NRRD and MetaImage
-    hold geometry as doubles, to the last digit. NIfTI holds float32: spacing and origin are rounded
+    hold geometry as doubles, to the last digit, but that NRRD holds oblique axes multiplied by
+    their spacing, whose last digit may change. NIfTI holds float32: spacing and origin are rounded
     once and then stay, oblique directions move by at most 2e-7 at each write.
 
     Parameters
@@ -182,8 +185,8 @@ def check_output_path(path: str | Path, like: CtVolume | None = None) -> None:
     Raises
     ------
     BadInputError
-        If the suffix is unknown, the folder is missing or cannot be written to, the path is a
-        folder, or NIfTI would have to hold the skewed axes of a tilted gantry.
+        If the suffix is unknown, the folder is missing, no UTF-8 or cannot be written to, the path
+        is a folder, or NIfTI would have to hold the skewed axes of a tilted gantry.
     """
     path = Path(path)
     suffix = _suffix(path)
@@ -192,6 +195,7 @@ def check_output_path(path: str | Path, like: CtVolume | None = None) -> None:
             f"{path.name} has no suffix of a format that can be written: "
             f"use one of {', '.join(OUTPUT_SUFFIXES)}."
         )
+    itk_path(path.parent)
     check_place(path)
     if like is not None and IMAGE_IO[suffix] == "NiftiImageIO":
         dimension = len(like.spacing)
@@ -267,27 +271,33 @@ def _read_file(path: Path) -> sitk.Image:
     header = read_header(path, IMAGE_IO[suffix])
     check_header(header, path.name)
     if IMAGE_IO[suffix] == "NiftiImageIO":
-        _check_nifti_is_complete(path, header)
+        _check_nifti(path, header)
     return read_voxels(header, path.name)
 
 
-def _check_nifti_is_complete(path: Path, header: sitk.ImageFileReader) -> None:
-    """ITK fills what a truncated NIfTI lacks with zeros and ignores gzip's checksum."""
-    bits = int(header.GetMetaData("bitpix")) * math.prod(header.GetSize())
-    expected = int(float(header.GetMetaData("vox_offset"))) + bits // 8
+def _check_nifti(path: Path, header: sitk.ImageFileReader) -> None:
+    """See what ITK hides: it puts zeros for what a truncated NIfTI lacks, and for NaN.
+
+    It ignores gzip's checksum, too.
+    """
+    bytes_left = int(header.GetMetaData("bitpix")) * math.prod(header.GetSize()) // 8
+    size = NIFTI_FLOATS.get(header.GetMetaData("datatype"))
     with open(path, "rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
-    length = 0
     try:
-        if zipped:
-            with gzip.open(path) as file:
-                while block := file.read(1 << 24):
-                    length += len(block)
-        else:
-            length = path.stat().st_size
+        with (gzip.open if zipped else open)(path, "rb") as file:
+            start = file.read(int(float(header.GetMetaData("vox_offset"))))
+            order = ">" if start[:2] == b"\x00\x00" else "<"  # of 348, the header's length
+            while block := file.read(min(1 << 24, bytes_left)):
+                bytes_left -= len(block)
+                if size:
+                    whole = block[: len(block) // size * size]
+                    check_finite(np.frombuffer(whole, f"{order}f{size}"), path.name)
+            while file.read(1 << 24):  # gzip looks at its checksum only at the end
+                pass
     except (EOFError, OSError, zlib.error) as error:
         raise damaged(path.name) from error
-    if length < expected:
+    if bytes_left > 0:
         raise damaged(path.name)
 
 

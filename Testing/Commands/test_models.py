@@ -1,0 +1,55 @@
+"""`pseudoct models`: what there is, and whether it is whole."""
+
+from __future__ import annotations
+
+import shutil
+
+
+def rows(text):
+    lines = text.splitlines()
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in (lines[0], *lines[2:])]
+
+
+def test_every_model_is_listed_with_its_role(pseudoct, models):
+    ended = pseudoct("models", "--models", models)
+    assert ended.code == 0
+    heading, *listed = [row for row in rows(ended.out) if row]
+    assert heading == [*("Model", "Role", "Network", "Steps", "Patients", "On validation scans")]
+    assert listed == [
+        ["fast", "denoiser", "UNet", "7", "1", "–"],
+        ["noise-a", "noise model", "UNet", "7", "1", "gain_soft_db 1.25"],
+        ["noise-b", "noise model", "UNet", "7", "1", "gain_soft_db 1.25"],
+        ["other", "denoiser", "UNet", "7", "1", "gain_soft_db 1.25"],
+    ]
+
+
+def test_check_loads_every_model(pseudoct, models):
+    ended = pseudoct("models", "--models", models, "--check")
+    assert ended.code == 0
+    heading, *listed = [row for row in rows(ended.out) if row]
+    assert heading[-1] == "Weights"
+    assert len(listed) == 4 and all(row[-1] == "0.00 M, whole" for row in listed)
+
+
+def test_check_reports_weights_that_were_tampered_with(pseudoct, models, tmp_path):
+    folder = shutil.copytree(models, tmp_path / "models")
+    weights = folder / "PseudoCTDenoise_noise-a.npz"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    assert pseudoct("models", "--models", folder).code == 0
+    ended = pseudoct("models", "--models", folder, "--check")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("pseudoct: Weights of model 'noise-a' are damaged")
+    assert ended.err.count("\n") == 1
+
+
+def test_a_manifest_that_is_none_is_named(pseudoct, models, tmp_path):
+    folder = shutil.copytree(models, tmp_path / "models")
+    (folder / "PseudoCTDenoise_other.json").write_text("[]")
+    ended = pseudoct("models", "--models", folder)
+    assert ended.code == 2 and "PseudoCTDenoise_other.json" in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_an_empty_folder_holds_no_models(pseudoct, tmp_path):
+    ended = pseudoct("models", "--models", tmp_path)
+    assert (ended.code, ended.out) == (0, f"No models in {tmp_path}.\n")
