@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PseudoCTDenoiseLib.commands import compare as command
-from PseudoCTDenoiseLib.engine.comparison import Method
-from PseudoCTDenoiseLib.engine.metrics import psnr_4096
+from PseudoCTDenoiseLib.engine.evaluation.comparison import Method
+from PseudoCTDenoiseLib.engine.evaluation.metrics import psnr_4096
 from PseudoCTDenoiseLib.engine.settings import DenoisingSettings
 
 

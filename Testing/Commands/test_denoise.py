@@ -15,9 +15,9 @@ import pytest
 import SimpleITK as sitk
 from PseudoCTDenoiseLib.commands import denoise as command
 from PseudoCTDenoiseLib.commands import main as entry
-from PseudoCTDenoiseLib.engine import volume_files
 from PseudoCTDenoiseLib.engine.denoising import DenoisingJob
-from PseudoCTDenoiseLib.engine.metrics import psnr_4096
+from PseudoCTDenoiseLib.engine.evaluation.metrics import psnr_4096
+from PseudoCTDenoiseLib.engine.files import volume_files
 from PseudoCTDenoiseLib.engine.model_store import load_model, load_noise_models
 from PseudoCTDenoiseLib.engine.settings import DenoisingSettings
 

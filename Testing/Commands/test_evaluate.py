@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PseudoCTDenoiseLib.commands import compare, evaluate
-from PseudoCTDenoiseLib.engine.comparison import CtPair, Method
-from PseudoCTDenoiseLib.engine.metrics import psnr_4096
+from PseudoCTDenoiseLib.engine.evaluation.comparison import CtPair, Method
+from PseudoCTDenoiseLib.engine.evaluation.metrics import psnr_4096
 from PseudoCTDenoiseLib.engine.settings import DenoisingSettings
 
 
@@ -54,17 +54,19 @@ def test_the_table_of_each_kernel_is_put_into_the_page_and_every_score_into_the_
     pseudoct, index, models, tmp_path, twins
 ):
     page, scores = tmp_path / "README.md", tmp_path / "scores.csv"
-    page.write_text("# Title\n\n<!-- RESULTS -->\nolder\n<!-- /RESULTS -->\n\nEnd.\n")
+    blocks = [f"<!-- RESULTS {k} -->\nolder\n<!-- /RESULTS {k} -->" for k in ("soft", "sharp")]
+    page.write_text("\n\n".join(["# Title", *blocks, "End.\n"]))
     arguments = ["--index", index, "--models", models, "--page", page, "--csv", scores]
     ended = pseudoct("evaluate", *arguments, "--dose", "0.1", "--seed", "4", "--device", "cpu")
     assert ended.code == 0, ended
-    assert twins == [("a", 0.1, kernel, 4) for kernel in ("soft", "sharp") for _ in range(2)]
+    assert twins == [("a", 0.1, kernel, 4000 + n) for kernel in ("soft", "sharp") for n in range(2)]
     text = page.read_text()
-    assert text.startswith("# Title\n\n<!-- RESULTS -->\n**Soft kernel**, 10% of the dose")
-    assert text.endswith("<!-- /RESULTS -->\n\nEnd.\n") and "older" not in text
+    assert text.startswith("# Title\n\n<!-- RESULTS soft -->\n**Soft kernel**, 10% of the dose")
+    assert text.endswith("<!-- /RESULTS sharp -->\n\nEnd.\n") and "older" not in text
     assert text.count("split `val`: 1 patients, 2 slices.") == 2
     assert text.count("| LDCT |") == text.count("| fast + method |") == 2
-    assert text.split("-->\n")[1].split("\n<!--")[0] == ended.out.strip()
+    tables = [part.split("\n<!--")[0] for part in text.split("-->\n")[1::2]]
+    assert len(tables) == 2 and all(table in ended.out for table in tables)
 
     with open(scores, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -118,10 +120,12 @@ def refused(pseudoct, listing, index, models, monkeypatch):
 
 def test_what_cannot_be_evaluated_is_refused_at_once(refused, tmp_path):
     (tmp_path / "page.md").write_text("No block.\n")
-    (tmp_path / "twice.md").write_text("<!-- RESULTS --><!-- /RESULTS -->" * 2)
-    (tmp_path / "turned.md").write_text("<!-- /RESULTS --><!-- RESULTS -->")
+    (tmp_path / "twice.md").write_text("<!-- RESULTS soft --><!-- /RESULTS soft -->" * 2)
+    (tmp_path / "turned.md").write_text("<!-- /RESULTS soft --><!-- RESULTS soft -->")
     for name in ("page.md", "twice.md", "turned.md"):
-        assert "<!-- RESULTS -->" in refused("--page", tmp_path / name)
+        assert "<!-- RESULTS soft -->" in refused("--page", tmp_path / name)
+    (tmp_path / "soft.md").write_text("<!-- RESULTS soft --><!-- /RESULTS soft -->")
+    assert "<!-- RESULTS sharp -->" in refused("--page", tmp_path / "soft.md")
     assert "Cannot read the page" in refused("--page", tmp_path / "none.md")
     assert "no folder" in refused("--csv", tmp_path / "missing" / "scores.csv")
     for dose in ("0", "1", "-0.5", "nan"):

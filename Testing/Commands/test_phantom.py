@@ -9,8 +9,8 @@ import pytest
 import SimpleITK as sitk
 from PseudoCTDenoiseLib.commands import phantom as command
 from PseudoCTDenoiseLib.commands.main import BAD_INPUT, DONE, main
-from PseudoCTDenoiseLib.engine.phantom import SUBSLICES, axial_plane
-from PseudoCTDenoiseLib.engine.phantom_scan import scan_phantom
+from PseudoCTDenoiseLib.engine.phantom.phantom_scan import scan_phantom
+from PseudoCTDenoiseLib.engine.phantom.torso import SUBSLICES, axial_plane
 
 NAMES = ("clean", "ndct", "ldct")
 

@@ -9,9 +9,9 @@ import SimpleITK as sitk
 import torch
 from PseudoCTDenoiseLib.commands import pretrain
 from PseudoCTDenoiseLib.commands.main import main
-from PseudoCTDenoiseLib.engine import training_pairs
 from PseudoCTDenoiseLib.engine.model_store import load_model
-from PseudoCTDenoiseLib.engine.pretraining import Pretraining
+from PseudoCTDenoiseLib.engine.training import training_pairs
+from PseudoCTDenoiseLib.engine.training.pretraining import Pretraining
 
 SIZE = 64
 TINY = {"steps": 6, "batch": 2, "patch_size": 32, "validate_every": 3}

@@ -10,9 +10,9 @@ import pytest
 import SimpleITK as sitk
 from PseudoCTDenoiseLib.commands import simulate as command
 from PseudoCTDenoiseLib.commands.main import BAD_INPUT, DONE, main
-from PseudoCTDenoiseLib.engine.low_dose import LowDoseSimulator, simulate_low_dose
-from PseudoCTDenoiseLib.engine.reconstruction_kernels import SOFT
-from PseudoCTDenoiseLib.engine.simulator_check import SimulatedNoise
+from PseudoCTDenoiseLib.engine.simulation.low_dose import LowDoseSimulator, simulate_low_dose
+from PseudoCTDenoiseLib.engine.simulation.reconstruction_kernels import SOFT
+from PseudoCTDenoiseLib.engine.simulation.simulator_check import SimulatedNoise
 
 PIXEL_MM = 3.0
 

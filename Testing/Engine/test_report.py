@@ -12,7 +12,11 @@ import torch
 from PseudoCTDenoiseLib import __version__
 from PseudoCTDenoiseLib.engine.compute_device import ComputeDevice
 from PseudoCTDenoiseLib.engine.denoising import DenoisedScan
-from PseudoCTDenoiseLib.engine.metrics import image_metrics, noise_reduction, soft_tissue_noise
+from PseudoCTDenoiseLib.engine.evaluation.metrics import (
+    image_metrics,
+    noise_reduction,
+    soft_tissue_noise,
+)
 from PseudoCTDenoiseLib.engine.model_store import DENOISER, NOISE_MODEL, Manifest
 from PseudoCTDenoiseLib.engine.report import job_report, noise_figures, peak_memory_mib
 from PseudoCTDenoiseLib.engine.settings import DenoisingSettings

@@ -30,8 +30,9 @@ import importlib, pkgutil, tempfile
 from pathlib import Path
 import numpy as np
 from PseudoCTDenoiseLib import engine
-for module in pkgutil.iter_modules(engine.__path__):
-    importlib.import_module(f"{engine.__name__}.{module.name}")
+for module in pkgutil.walk_packages(engine.__path__, f"{engine.__name__}."):
+    importlib.import_module(module.name)
+
 from PseudoCTDenoiseLib.engine.denoising import DenoisingJob
 from PseudoCTDenoiseLib.engine.model_store import (
     DENOISER, NOISE_MODEL, Manifest, load_model, load_noise_models, save_model
@@ -39,7 +40,7 @@ from PseudoCTDenoiseLib.engine.model_store import (
 from PseudoCTDenoiseLib.engine.networks import build_network
 from PseudoCTDenoiseLib.engine.report import job_report
 from PseudoCTDenoiseLib.engine.settings import DenoisingSettings
-from PseudoCTDenoiseLib.engine.volume_files import CtVolume, read_volume, write_volume
+from PseudoCTDenoiseLib.engine.files.volume_files import CtVolume, read_volume, write_volume
 
 hu = np.full((2, 32, 40), -1000.0)
 hu[:, 8:24, 8:32] = 50

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..engine.comparison import (
+from ..engine.compute_device import DEVICES
+from ..engine.denoising import DenoisingJob
+from ..engine.evaluation.comparison import (
     COLUMNS,
     CtPair,
     compare,
@@ -17,11 +19,9 @@ from ..engine.comparison import (
     network_methods,
     summary,
 )
-from ..engine.compute_device import DEVICES
-from ..engine.denoising import DenoisingJob
-from ..engine.results_table import markdown, write_csv
+from ..engine.evaluation.results_table import markdown, write_csv
+from ..engine.files.volume_files import check_place, check_same_grid, read_volume
 from ..engine.settings import DenoisingSettings
-from ..engine.volume_files import check_place, check_same_grid, read_volume
 from .model_arguments import add_model_arguments, load_models
 
 

@@ -19,11 +19,7 @@ import numpy as np
 from ..engine.compute_device import DEVICES
 from ..engine.denoising import DenoisedScan, DenoisingJob
 from ..engine.errors import BadInputError
-from ..engine.job_progress import Progress
-from ..engine.model_store import Manifest
-from ..engine.report import NOTICE, job_report
-from ..engine.settings import DenoisingSettings
-from ..engine.volume_files import (
+from ..engine.files.volume_files import (
     CtVolume,
     check_output_path,
     check_place,
@@ -31,6 +27,10 @@ from ..engine.volume_files import (
     read_volume,
     write_volume,
 )
+from ..engine.job_progress import Progress
+from ..engine.model_store import Manifest
+from ..engine.report import NOTICE, job_report
+from ..engine.settings import DenoisingSettings
 from .model_arguments import add_model_arguments, load_models
 from .staged_files import StagedFiles
 
@@ -233,7 +233,7 @@ def _noise_paths(folder: Path | None, noise_models: Sequence[Manifest]) -> list[
 
 
 def _draw(path: Path, volume: CtVolume, result: DenoisedScan, reference) -> None:
-    from ..engine.pictures import side_by_side
+    from ..engine.evaluation.pictures import side_by_side
 
     side_by_side(
         path,

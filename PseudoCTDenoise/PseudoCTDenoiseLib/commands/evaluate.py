@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..engine.comparison import COLUMNS, simulated_pair, summary
-from ..engine.ct_dataset import read_index
 from ..engine.errors import BadInputError
-from ..engine.reconstruction_kernels import KERNELS
-from ..engine.results_table import check_block, markdown, replace_block, write_csv
-from ..engine.volume_files import check_place
+from ..engine.evaluation.comparison import COLUMNS, simulated_pair, summary
+from ..engine.evaluation.results_table import check_block, markdown, replace_block, write_csv
+from ..engine.files.volume_files import check_place
+from ..engine.simulation.reconstruction_kernels import KERNELS
+from ..engine.training.ct_dataset import read_index
 from .compare import add_comparison_arguments, check_comparison_arguments, compare_all
 
 
@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kernel", choices=KERNELS, action="append", help="default: each of them in turn"
     )
-    parser.add_argument("--page", type=Path, help="Markdown page whose block RESULTS is replaced")
+    parser.add_argument(
+        "--page", type=Path, help="Markdown page whose block 'RESULTS KERNEL' is replaced"
+    )
     add_comparison_arguments(parser)
 
 
@@ -29,25 +31,29 @@ def run(arguments: argparse.Namespace) -> None:
     check_comparison_arguments(arguments)
     if not 0 < arguments.dose < 1:
         raise BadInputError(f"--dose {arguments.dose:g} is not between 0 and 1.")
+    kernels = arguments.kernel or list(KERNELS)
     if arguments.page:
         check_place(arguments.page)
-        check_block(arguments.page, "RESULTS")
+        for kernel in kernels:
+            check_block(arguments.page, f"RESULTS {kernel}")
     scans = read_index(arguments.index, arguments.split)
-    parts, scores = [], []
-    for kernel in arguments.kernel or KERNELS:
-        pairs = [simulated_pair(s, arguments.dose, KERNELS[kernel], arguments.seed) for s in scans]
+    scores = []
+    for kernel in kernels:
+        pairs = [
+            simulated_pair(scan, arguments.dose, KERNELS[kernel], seed)
+            for seed, scan in enumerate(scans, start=1000 * arguments.seed)
+        ]
         new = compare_all(arguments, pairs, f"{kernel} kernel")
         rows = summary(new)
         slices = sum(len(pair.ndct) for pair in pairs)
-        parts.append(
+        text = (
             f"**{kernel.capitalize()} kernel**, {arguments.dose:.0%} of the dose, split "
             f"`{arguments.split}`: {rows[0]['patients']} patients, {slices} slices.\n\n"
             + markdown(rows, COLUMNS)
         )
+        print(text)
+        if arguments.page:
+            replace_block(arguments.page, f"RESULTS {kernel}", text)
         scores += [{"kernel": kernel, "dose": arguments.dose, **one} for one in new]
-    text = "\n".join(parts)
-    print(text)
-    if arguments.csv:
-        write_csv(arguments.csv, scores)
-    if arguments.page:
-        replace_block(arguments.page, "RESULTS", text)
+        if arguments.csv:
+            write_csv(arguments.csv, scores)

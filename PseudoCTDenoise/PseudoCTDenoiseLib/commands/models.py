@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..engine.evaluation.results_table import Column, markdown
 from ..engine.model_store import SHIPPED_MODELS, list_models, load_model
-from ..engine.results_table import Column, markdown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

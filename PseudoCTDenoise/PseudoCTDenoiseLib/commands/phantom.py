@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from ..engine.errors import BadInputError
-from ..engine.phantom import Phantom, torso_phantom
-from ..engine.phantom_scan import NORMAL_DOSE_QUANTA, scan_phantom
-from ..engine.reconstruction_kernels import KERNELS
-from ..engine.volume_files import CtVolume, check_output_path, write_volume
+from ..engine.files.volume_files import CtVolume, check_output_path, write_volume
+from ..engine.phantom.phantom_scan import NORMAL_DOSE_QUANTA, scan_phantom
+from ..engine.phantom.torso import Phantom, torso_phantom
+from ..engine.simulation.reconstruction_kernels import KERNELS
 
 SLICES, SMALL_SLICES = 24, 18
 SAMPLE = "PseudoCTDenoise_phantom_ldct.nrrd"

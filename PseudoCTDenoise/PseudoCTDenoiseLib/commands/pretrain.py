@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from ..engine.compute_device import DEVICES, choose_device
-from ..engine.ct_dataset import CtScan, read_index
 from ..engine.errors import BadInputError
+from ..engine.files.volume_files import read_volume
 from ..engine.model_store import NOISE_MODEL, Manifest, load_model, save_model
-from ..engine.pretraining import Pretraining, PretrainingSettings, validation_patches
-from ..engine.training_pairs import NoisySlice, paired_slices, simulated_slices
-from ..engine.training_patches import Augmentation
-from ..engine.volume_files import read_volume
+from ..engine.training.ct_dataset import CtScan, read_index
+from ..engine.training.pretraining import Pretraining, PretrainingSettings, validation_patches
+from ..engine.training.training_pairs import NoisySlice, paired_slices, simulated_slices
+from ..engine.training.training_patches import Augmentation
 
 PRESETS = {
     "fast": PretrainingSettings(
@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
         training.run(arguments.minutes, show)
 
     if training.curve and validation:
-        from ..engine.pictures import curve_picture
+        from ..engine.evaluation.pictures import curve_picture
 
         curve_picture(
             arguments.work / f"{arguments.name}.curve.png",

@@ -8,18 +8,18 @@ from pathlib import Path
 
 from ..engine.compute_device import DEVICES, choose_device
 from ..engine.errors import BadInputError
-from ..engine.low_dose import LowDoseSimulator, simulate_low_dose
-from ..engine.metrics import psnr_4096, soft_tissue_noise
-from ..engine.reconstruction_kernels import KERNELS
-from ..engine.results_table import Column, markdown, replace_block
-from ..engine.simulator_check import (
+from ..engine.evaluation.metrics import psnr_4096, soft_tissue_noise
+from ..engine.evaluation.results_table import Column, markdown, replace_block
+from ..engine.files.volume_files import check_output_path, read_volume, write_volume
+from ..engine.simulation.low_dose import LowDoseSimulator, simulate_low_dose
+from ..engine.simulation.reconstruction_kernels import KERNELS
+from ..engine.simulation.simulator_check import (
     RealNoise,
     SimulatedNoise,
     acceptance,
     read_facts,
     simulated_noise,
 )
-from ..engine.volume_files import check_output_path, read_volume, write_volume
 
 FACTS = Path("../shared/data/noise_facts.json")
 
@@ -159,7 +159,7 @@ def _facts(path: Path | None) -> dict[str, RealNoise]:
 
 
 def _plot(path: Path, measured: dict[str, SimulatedNoise], facts: dict[str, RealNoise]) -> None:
-    from ..engine.pictures import spectra_picture
+    from ..engine.evaluation.pictures import spectra_picture
 
     spectra_picture(
         path,

@@ -12,7 +12,7 @@ from torch import nn
 from .network_pass import apply_network
 from .noise_ensemble import apply_sign, ensemble
 from .settings import DenoisingSettings
-from .training_patches import Augmentation, augment, patch_corner
+from .training.training_patches import Augmentation, augment, patch_corner
 
 
 class PseudoPairs:

@@ -14,7 +14,7 @@ import torch
 from .. import __version__
 from .denoising import DenoisedScan
 from .errors import BadInputError
-from .metrics import image_metrics, noise_reduction, soft_tissue_noise
+from .evaluation.metrics import image_metrics, noise_reduction, soft_tissue_noise
 from .model_store import Manifest
 
 NOTICE = "Derived by PseudoCTDenoise. Research use only, not for primary diagnosis."

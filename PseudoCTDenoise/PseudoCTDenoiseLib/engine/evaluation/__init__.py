@@ -1,0 +1,1 @@
+"""Metrics, filters to compare with, tables and pictures."""

@@ -1,0 +1,193 @@
+"""Methods side by side on LDCT with a known NDCT: the rows of the results table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..denoising import DenoisingJob
+from ..errors import BadInputError
+from ..hounsfield import to_hu
+from ..noise_ensemble import predict_noise_maps
+from ..settings import DenoisingSettings
+from ..simulation.low_dose import LowDoseSimulator, simulate_low_dose
+from ..simulation.reconstruction_kernels import ReconstructionKernel
+from ..training.ct_dataset import CtScan
+from .filters import FILTERS, best_setting
+from .metrics import image_metrics, noise_reduction
+from .results_table import Column
+
+COLUMNS = (
+    Column("method", "Method"),
+    Column("psnr_4096", "PSNR-4096 (dB)"),
+    Column("gain", "Gain (dB)", signed=True),
+    Column("psnr_400", "PSNR-400 (dB)"),
+    Column("ssim_4096", "SSIM", decimals=4),
+    Column("hu_bias", "HU bias (HU)", signed=True),
+    Column("noise_reduction", "Noise reduction (%)", decimals=0),
+    Column("seconds", "Time (s/slice)"),
+)
+"""``gain`` is mean ± standard deviation over the patients, the others are means."""
+
+
+@dataclass(frozen=True)
+class CtPair:
+    """LDCT and NDCT of one scan, (slices, rows, columns) int16 HU."""
+
+    patient: str
+    ldct: np.ndarray
+    ndct: np.ndarray
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to denoise; ``denoise`` maps LDCT to HU of the same shape."""
+
+    name: str
+    denoise: Callable[[np.ndarray], np.ndarray]
+
+
+def simulated_pair(scan: CtScan, dose: float, kernel: ReconstructionKernel, seed: int) -> CtPair:
+    """A normal-dose scan and its simulated low-dose twin."""
+    simulator = LowDoseSimulator(scan.pixel_mm).fitted(scan.hu)
+    ldct = simulate_low_dose(scan.hu, simulator, dose, kernel, seed=seed)
+    return CtPair(scan.patient, ldct, scan.hu)
+
+
+def filter_methods(pairs: Sequence[CtPair]) -> list[Method]:
+    """The untrained filters, each at the setting that is best on these very pairs.
+
+    That favours them: the setting is searched on the middle of every scan's middle slice, with
+    the reference at hand. A filter that has to measure the noise is left out where a scan shows no
+    soft tissue to measure it in.
+    """
+    ldct = [_middle(pair.ldct) for pair in pairs]
+    ndct = [_middle(pair.ndct) for pair in pairs]
+    methods = []
+    for one in FILTERS.values():
+        try:
+            setting = best_setting(one, ldct, ndct)
+        except BadInputError:
+            continue
+
+        def denoise(hu, one=one, setting=setting):
+            return np.stack([one.function(part, **setting) for part in hu])
+
+        words = ", ".join(f"{key} {value:g}" for key, value in setting.items())
+        methods.append(Method(f"{one.name} ({words})", denoise))
+    return methods
+
+
+def _middle(hu: np.ndarray) -> np.ndarray:
+    """The middle slice without its outer quarters, which are mostly air."""
+    _, rows, columns = hu.shape
+    return hu[len(hu) // 2, rows // 4 : rows - rows // 4, columns // 4 : columns - columns // 4]
+
+
+def network_methods(
+    denoiser, noise_models: Sequence, name: str, settings: DenoisingSettings
+) -> list[Method]:
+    """A denoiser as it is, averaged over orientations and tuned; and the control X − mean Z."""
+
+    def variant(**changes):
+        chosen = replace(settings, **changes)
+
+        def denoise(hu):
+            job = DenoisingJob(hu, denoiser, noise_models, chosen)
+            return job.run(dict.fromkeys(job.stages, 1.0)).hu  # no trial runs: this is timed
+
+        return denoise
+
+    def control(hu):
+        job = DenoisingJob(hu, denoiser, noise_models, settings)
+        cleaned = np.empty(hu.shape, np.float32)
+        for index in range(len(hu)):
+            slices = job.normalised([index])
+            maps = predict_noise_maps(job.noise_models, slices, job.precision)
+            cleaned[index] = to_hu(slices - maps.mean(dim=0))[0].cpu().numpy()
+        return cleaned
+
+    return [
+        Method(name, variant(method="pretrained", orientations=1)),
+        Method(f"{name}, 8 orientations", variant(method="pretrained", orientations=8)),
+        Method(f"{name} + method", variant(method="pseudo-ct")),
+        Method(
+            f"{name} + method, noise models alone",
+            variant(method="pseudo-ct", noise_source="models"),
+        ),
+        Method("X − mean Z (control)", control),
+    ]
+
+
+def score(method: Method, pair: CtPair) -> dict:
+    """One method on one pair: metrics against the NDCT, noise reduction in %, seconds a slice."""
+    started = time.perf_counter()
+    image = method.denoise(pair.ldct)
+    seconds = (time.perf_counter() - started) / len(pair.ldct)
+    try:
+        reduction = 100 * noise_reduction(pair.ldct, image)
+    except BadInputError:  # a chest slice may show no soft tissue wide enough
+        reduction = float("nan")
+    return {
+        "method": method.name,
+        "patient": pair.patient,
+        "slices": len(pair.ndct),
+        **image_metrics(image, pair.ndct),
+        "noise_reduction": reduction,
+        "seconds": seconds,
+    }
+
+
+def compare(methods: Sequence[Method], pairs: Sequence[CtPair]) -> Iterator[dict]:
+    """The scores of every method on every pair, LDCT itself first."""
+    for method in [Method("LDCT", lambda hu: hu), *methods]:
+        for pair in pairs:
+            yield score(method, pair)
+
+
+def summary(scores: Sequence[dict]) -> list[dict]:
+    """A row a method: means over patients, each the mean of the patient's slices.
+
+    Gains are against the LDCT of the same patient.
+    """
+    rows = []
+    ldct = _by_patient([s for s in scores if s["method"] == "LDCT"])
+    for name in dict.fromkeys(s["method"] for s in scores):
+        patients = _by_patient([s for s in scores if s["method"] == name])
+        row = {"method": name, "patients": len(patients)}
+        for key in ("psnr_4096", "psnr_400", "ssim_4096", "hu_bias", "noise_reduction", "seconds"):
+            row[key] = _mean([one[key] for one in patients.values()])
+        gains = [one["psnr_4096"] - ldct[who]["psnr_4096"] for who, one in patients.items()]
+        row["gain_mean"], row["gain_deviation"] = float(np.mean(gains)), float(np.std(gains))
+        row["gain"] = f"{row['gain_mean']:+.2f} ± {row['gain_deviation']:.2f}".replace("-", "−")
+        if name == "LDCT":
+            row["gain"] = row["noise_reduction"] = row["seconds"] = None
+        rows.append(row)
+    return rows
+
+
+def _by_patient(scores: Sequence[dict]) -> dict[str, dict]:
+    """Mean over the scans of each patient that have a figure, weighted by slices."""
+    patients = {}
+    for who in dict.fromkeys(s["patient"] for s in scores):
+        mine = [s for s in scores if s["patient"] == who]
+        weights = [s["slices"] for s in mine]
+        patients[who] = {
+            key: _mean([s[key] for s in mine], weights)
+            for key in mine[0]
+            if key not in ("method", "patient")
+        }
+    return patients
+
+
+def _mean(values: Sequence[float], weights: Sequence[float] | None = None) -> float:
+    """Mean of the values that are numbers; NaN if none is."""
+    values = np.asarray(values, dtype=float)
+    known = ~np.isnan(values)
+    if not known.any():
+        return float("nan")
+    weights = None if weights is None else np.asarray(weights)[known]
+    return float(np.average(values[known], weights=weights))

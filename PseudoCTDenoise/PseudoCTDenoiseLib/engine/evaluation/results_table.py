@@ -1,0 +1,118 @@
+"""Results as a Markdown table, as a CSV file, and as a block inside a Markdown page."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInputError
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a Markdown table: the rows' key, the heading with its unit, the decimals.
+
+    ``signed`` writes a plus before positive numbers, as gains and biases want it.
+    """
+
+    key: str
+    heading: str
+    decimals: int = 2
+    signed: bool = False
+
+
+def markdown(rows: Sequence[Row], columns: Sequence[Column]) -> str:
+    """The rows as a GitHub Markdown table, numbers to the right; a dash where there is none."""
+    numeric = [any(_is_number(row.get(c.key)) for row in rows) for c in columns]
+    lines = [
+        _line(_escape(c.heading) for c in columns),
+        _line("---:" if right else "---" for right in numeric),
+        *(_line(_cell(row.get(c.key), c) for c in columns) for row in rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write_csv(path: str | os.PathLike, rows: Sequence[Row]) -> None:
+    """Write the rows under a line of all their keys, in order of appearance; UTF-8."""
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    part = _beside(path)
+    with open(part, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, keys, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(part, path)
+
+
+def replace_block(page: str | os.PathLike, marker: str, text: str) -> None:
+    """Put ``text`` between ``<!-- marker -->`` and ``<!-- /marker -->`` of a Markdown page.
+
+    Raises
+    ------
+    BadInputError
+        The page does not hold this pair of lines exactly once.
+    """
+    content = check_block(page, marker)
+    first, last = _marks(marker)
+    block = re.compile(f"{re.escape(first)}.*?{re.escape(last)}", re.DOTALL)
+    # A function, since backslashes in a replacement string would be read as escapes.
+    content = block.sub(lambda _: f"{first}\n{text.strip()}\n{last}", content)
+    part = _beside(page)
+    part.write_text(content, encoding="utf-8", newline="\n")
+    os.replace(part, page)
+
+
+def check_block(page: str | os.PathLike, marker: str) -> str:
+    """The text of a Markdown page, which must hold the block of :func:`replace_block`.
+
+    Raises
+    ------
+    BadInputError
+        The page cannot be read, or does not hold this pair of lines exactly once.
+    """
+    try:
+        content = Path(page).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(f"Cannot read the page {page}: give a Markdown file.") from error
+    first, last = _marks(marker)
+    once = (content.count(first), content.count(last)) == (1, 1)
+    if not once or content.index(last) < content.index(first):
+        raise BadInputError(f"{page}: put one line {first} and, below it, one line {last}.")
+    return content
+
+
+def _marks(marker: str) -> tuple[str, str]:
+    return f"<!-- {marker} -->", f"<!-- /{marker} -->"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _cell(value: Any, column: Column) -> str:
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, float):
+        return f"{value:{'+' if column.signed else ''}.{column.decimals}f}".replace("-", "−")
+    return _escape(str(value))
+
+
+def _escape(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _beside(path: str | os.PathLike) -> Path:
+    """A temporary name in the same folder, so that replacing is one step of the disk."""
+    path = Path(path)
+    return path.with_name(f".{path.name}.{os.getpid()}.part")

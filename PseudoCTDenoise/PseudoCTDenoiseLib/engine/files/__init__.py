@@ -1,0 +1,1 @@
+"""Volumes on disk: NRRD, NIfTI, MetaImage and DICOM folders."""

@@ -1,0 +1,1 @@
+"""The project's sample scan: a torso with known lesions."""

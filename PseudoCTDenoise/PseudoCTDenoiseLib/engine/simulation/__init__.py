@@ -1,0 +1,1 @@
+"""Low-dose CT from normal-dose images: scanner, kernels, noise."""

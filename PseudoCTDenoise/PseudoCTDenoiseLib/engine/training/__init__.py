@@ -1,0 +1,1 @@
+"""Pre-training on pairs or on normal-dose CT alone."""

@@ -1,0 +1,299 @@
+"""Pre-training of a denoiser (LDCT to NDCT) or of a noise model (LDCT to its noise).
+
+Every step draws its patches from a generator seeded by the seed and the step's number, and a
+checkpoint holds weights, moments and schedule: a run that was killed and resumed gives the same
+weights, bit by bit, as one that was not.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..errors import BadInputError
+from ..hounsfield import RANGE_HU
+from ..losses import LOSSES, image_loss
+from ..model_store import DENOISER, NOISE_MODEL, replace_file
+from ..networks import build_network
+from .training_pairs import NoiseRange, NoisySlice, draw_patches
+from .training_patches import Augmentation
+
+LEAST_NOISE_HU = 4.0
+"""Patches with less noise than this are balanced as if they had it."""
+
+
+@dataclass(frozen=True)
+class PretrainingSettings:
+    """One pre-training run; the defaults are those of the shipped models.
+
+    ``balance`` divides every patch by its noise, so that patches of little noise count as much as
+    those of much. ``schedule`` "plateau" is the paper's ReduceLROnPlateau (factor 0.5) on the
+    validation loss, "cosine" lets the learning rate fall to zero over ``steps``.
+    ``validate_every`` is in steps. ``noise_range`` None takes the pairs' own noise.
+    """
+
+    role: str = DENOISER
+    architecture: str = "UNet"
+    parameters: dict = field(default_factory=dict)
+    steps: int = 20000
+    batch: int = 12
+    patch_size: int = 96
+    loss: str = "l1"
+    balance: bool = True
+    learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    patience: int = 4
+    noise_range: NoiseRange | None = NoiseRange()
+    augmentation: Augmentation = Augmentation()
+    validate_every: int = 500
+    seed: int = 0
+
+    def __post_init__(self):
+        for name, value, known in (
+            ("role", self.role, (DENOISER, NOISE_MODEL)),
+            ("loss", self.loss, LOSSES),
+            ("schedule", self.schedule, ("plateau", "cosine")),
+        ):
+            if value not in known:
+                raise BadInputError(f"Unknown {name} '{value}': choose {' or '.join(known)}.")
+        for name in ("steps", "batch", "patch_size", "validate_every", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise BadInputError(f"{name} must be positive, not {getattr(self, name)}.")
+        if self.seed < 0:
+            raise BadInputError(f"seed must not be negative, not {self.seed}.")
+
+
+class Pretraining:
+    """A training run that can be left and taken up again.
+
+    Parameters
+    ----------
+    slices : what to train on.
+    validation : name → (LDCT, NDCT) normalised patches, (count, 1, rows, columns) each; the mean
+        of their losses steers the schedule and picks the weights that are kept.
+    checkpoint : ``.npz`` file to resume from and to write to.
+    start : a network of the same architecture whose weights a new run starts from.
+    """
+
+    def __init__(
+        self,
+        settings: PretrainingSettings,
+        slices: Sequence[NoisySlice],
+        validation: dict[str, tuple[torch.Tensor, torch.Tensor]],
+        checkpoint: Path | str,
+        device: str = "cpu",
+        start: nn.Module | None = None,
+    ):
+        self.settings = settings
+        self.slices = slices
+        self.validation = validation
+        self.checkpoint = Path(checkpoint)
+        self.device = device
+        torch.manual_seed(settings.seed)
+        network = build_network(settings.architecture, settings.parameters)
+        if start is not None:
+            network.load_state_dict(start.state_dict())
+        self.network = network.to(device, memory_format=torch.channels_last)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate)
+        if settings.schedule == "cosine":
+            self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+                self.optimizer, settings.steps
+            )
+        else:
+            self.schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+                self.optimizer, factor=0.5, patience=settings.patience
+            )
+        self.step = 0
+        self.curve: list[dict[str, float]] = []
+        self.best: dict[str, np.ndarray] = {}
+        self.seconds = 0.0
+        self._recent_loss = 0.0
+        if self.checkpoint.is_file():
+            self._resume()
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self.settings.steps
+
+    def run(
+        self,
+        minutes: float = float("inf"),
+        progress: Callable[[int, int, dict | None], None] = lambda step, steps, row: None,
+    ) -> None:
+        """Train until done or for some minutes, then write the checkpoint.
+
+        ``progress`` is called after every step with the step, their number, and the newest row of
+        the validation curve if there is a new one.
+        """
+        started = time.monotonic()
+        before = self.seconds
+        while not self.done and time.monotonic() - started < 60 * minutes:
+            self._one_step()
+            row = None
+            if self.step % self.settings.validate_every == 0 or self.done:
+                self.seconds = before + time.monotonic() - started
+                row = self._validate()
+                self.save()
+            progress(self.step, self.settings.steps, row)
+        self.seconds = before + time.monotonic() - started
+        self.save()
+
+    def best_network(self) -> nn.Module:
+        """The network with the weights of the lowest validation loss, on the CPU."""
+        network = build_network(self.settings.architecture, self.settings.parameters)
+        state = self.best or {k: v.cpu().numpy() for k, v in self.network.state_dict().items()}
+        network.load_state_dict({key: torch.from_numpy(value) for key, value in state.items()})
+        return network.eval()
+
+    def best_row(self) -> dict[str, float]:
+        """The validation curve's row of those weights."""
+        return min(self.curve, key=lambda row: row["validation_loss"], default={})
+
+    def _one_step(self) -> None:
+        settings = self.settings
+        rng = np.random.default_rng([settings.seed, self.step])
+        ldct, ndct = draw_patches(
+            self.slices,
+            settings.batch,
+            settings.patch_size,
+            rng,
+            settings.noise_range,
+            settings.augmentation,
+        )
+        ldct, ndct = ldct.to(self.device), ndct.to(self.device)
+        self.network.train()
+        loss = self._loss(ldct, ndct)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        if settings.schedule == "cosine":
+            self.schedule.step()
+        self.step += 1
+        share = 1 / min(self.step, 100)
+        self._recent_loss += share * (loss.item() - self._recent_loss)
+
+    def _loss(self, ldct: torch.Tensor, ndct: torch.Tensor) -> torch.Tensor:
+        wanted = ndct if self.settings.role == DENOISER else ldct - ndct
+        output = self.network(ldct)
+        if self.settings.balance:
+            noise_hu = (ldct - ndct).std(dim=(1, 2, 3), keepdim=True) * RANGE_HU
+            scale = noise_hu.clamp(min=LEAST_NOISE_HU)
+            output, wanted = output / scale, wanted / scale
+        return image_loss(self.settings.loss, output, wanted)
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        self.network.eval()
+        row = {
+            "step": self.step,
+            "minutes": round(self.seconds / 60, 2),
+            "training_loss": self._recent_loss,
+        }
+        losses = []
+        for name, (ldct, ndct) in self.validation.items():
+            error, loss = 0.0, 0.0
+            for low, normal in zip(ldct.split(4), ndct.split(4), strict=True):
+                low, normal = low.to(self.device), normal.to(self.device)
+                output = self.network(low)
+                clean = output if self.settings.role == DENOISER else low - output
+                error += F.mse_loss(clean, normal, reduction="sum").item()
+                loss += self._loss(low, normal).item() * len(low)
+            noise = F.mse_loss(ldct, ndct, reduction="sum").item()
+            row[f"gain_{name}_db"] = 10 * np.log10(noise / max(error, 1e-30))
+            losses.append(loss / len(ldct))
+        row["validation_loss"] = float(np.mean(losses)) if losses else self._recent_loss
+        row["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        if self.settings.schedule == "plateau":
+            self.schedule.step(row["validation_loss"])
+        if row["validation_loss"] <= min((r["validation_loss"] for r in self.curve), default=1e9):
+            self.best = {
+                key: value.detach().cpu().numpy().copy()
+                for key, value in self.network.state_dict().items()
+            }
+        self.curve.append({key: float(value) for key, value in row.items()})
+        return self.curve[-1]
+
+    def save(self) -> None:
+        """Write the checkpoint, and the validation curve as CSV beside it."""
+        arrays = {f"best/{key}": value for key, value in self.best.items()}
+        for name, parameter in self.network.state_dict().items():
+            arrays[f"weights/{name}"] = parameter.cpu().numpy()
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            for name, value in moments.items():
+                arrays[f"adam/{index}/{name}"] = value.cpu().numpy()
+        schedule = {
+            key: value
+            for key, value in self.schedule.state_dict().items()
+            if isinstance(value, (int, float, list, str, bool))
+        }
+        status = {
+            "settings": asdict(self.settings),
+            "step": self.step,
+            "seconds": self.seconds,
+            "curve": self.curve,
+            "recent_loss": self._recent_loss,
+            "schedule": schedule,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+        }
+        arrays["status"] = np.array(json.dumps(status))
+        content = io.BytesIO()
+        np.savez(content, **arrays)
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(self.checkpoint, content.getvalue())
+        if self.curve:
+            table = io.StringIO()
+            writer = csv.DictWriter(table, self.curve[0].keys(), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.curve)
+            replace_file(self.checkpoint.with_suffix(".csv"), table.getvalue().encode())
+
+    def _resume(self) -> None:
+        try:
+            with np.load(self.checkpoint, allow_pickle=False) as file:
+                arrays = {key: file[key] for key in file}
+            status = json.loads(str(arrays.pop("status")))
+        except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+            raise BadInputError(
+                f"{self.checkpoint} is not a checkpoint of this program; remove it to start anew."
+            ) from error
+        if status["settings"] != json.loads(json.dumps(asdict(self.settings))):
+            raise BadInputError(
+                f"{self.checkpoint} was made with other settings; remove it to start anew."
+            )
+        adam: dict[int, dict] = {}
+        weights = {}
+        for key, value in arrays.items():
+            group, _, name = key.partition("/")
+            if group == "weights":
+                weights[name] = torch.from_numpy(value)
+            elif group == "best":
+                self.best[name] = value
+            else:
+                index, _, moment = name.partition("/")
+                adam.setdefault(int(index), {})[moment] = torch.from_numpy(value)
+        self.network.load_state_dict(weights)
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": adam})
+        self.schedule.load_state_dict({**self.schedule.state_dict(), **status["schedule"]})
+        self.optimizer.param_groups[0]["lr"] = status["learning_rate"]
+        self.step, self.seconds = status["step"], status["seconds"]
+        self.curve, self._recent_loss = status["curve"], status["recent_loss"]
+
+
+def validation_patches(
+    slices: Sequence[NoisySlice], count: int, size: int, sharpness: float, dose: float = 0.25
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Patches that stay the same, at one dose and one kernel; see :func:`.draw_patches`."""
+    exact = NoiseRange(doses=(dose, dose), sharpness=(sharpness, sharpness))
+    still = Augmentation(flips=False, rotations=False)
+    return draw_patches(slices, count, size, np.random.default_rng(1), exact, still)
