@@ -23,7 +23,7 @@ SETTINGS = PretrainingSettings(
     learning_rate=1e-2,
     validate_every=4,
 )
-PLATEAU = replace(SETTINGS, schedule="plateau", patience=0, learning_rate=1e-8)
+PLATEAU = replace(SETTINGS, schedule="plateau", patience=0, learning_rate=1e-7)
 
 
 def noisy_slices(offset=None):
