@@ -289,6 +289,14 @@ def test_the_network_alone_needs_no_noise_models():
     assert denoise(scan(), replace(TUNED, steps=0), []).hu.shape == scan().shape
 
 
+def test_tuning_on_the_scans_own_residual_needs_and_asks_no_noise_models():
+    settings = replace(TUNED, teacher="orientations", noise_source="residual")
+    alone = denoise(scan(), settings, [])
+    assert list(alone.seconds) == [TUNING, DENOISING]
+    assert np.array_equal(alone.hu, denoise(scan(), settings, noise_models()).hu)
+    assert not np.array_equal(alone.hu, denoise(scan(), PRETRAINED, []).hu)
+
+
 @pytest.mark.parametrize("shape", [(48, 64), (0, 48, 64), (1, 3, 48, 64)])
 def test_what_is_no_stack_of_slices_is_refused(shape):
     with pytest.raises(BadInputError, match="slices, rows, columns"):

@@ -82,10 +82,10 @@ class DenoisingJob:
             raise BadInputError(
                 f"An array of shape {self.hu.shape} is no scan: give (slices, rows, columns)."
             )
-        if not len(self.noise_models) and (self._tunes or self.want_noise):
+        if not len(self.noise_models) and (self._needs_maps or self.want_noise):
             raise BadInputError(
-                "Tuning and noise maps need noise models and there are none: train some with "
-                "'pseudoct pretrain', or choose the method 'pretrained' without noise maps."
+                "Noise maps and tuning on them need noise models and there are none: train some "
+                "with 'pseudoct pretrain', or do without."
             )
         self.device = choose_device(self.settings.device)
         self.precision = autocast_precision(self.settings.precision, self.device)
@@ -99,10 +99,23 @@ class DenoisingJob:
         return self.settings.method == "pseudo-ct" and self.settings.steps > 0
 
     @property
+    def _needs_maps(self) -> bool:
+        """Whether the tuning uses what the noise models say."""
+        settings = self.settings
+        return self._tunes and (
+            settings.noise_source != "residual" or settings.teacher == "average"
+        )
+
+    @property
     def stages(self) -> list[str]:
         """The stages that run, in their order."""
-        tuning = [NOISE, TUNING] if self._tunes else []
-        return [*tuning, DENOISING, *([MAPS] if self.want_noise else [])]
+        wanted = {
+            NOISE: self._needs_maps,
+            TUNING: self._tunes,
+            DENOISING: True,
+            MAPS: self.want_noise,
+        }
+        return [stage for stage, runs in wanted.items() if runs]
 
     def estimate(self) -> dict[str, float]:
         """Expected seconds of every stage, from one slice and one update done for trial."""
@@ -112,12 +125,13 @@ class DenoisingJob:
         tunings = len(self.hu) if settings.tuning == "slice" else 1
         sampled = 1 if settings.tuning == "slice" else len(self._tuning_slices)
         plan = {}
-        if self._tunes or self.want_noise:
+        if self._needs_maps or self.want_noise:
             noise_one = self._time(
                 lambda: predict_noise_maps(self.noise_models, one, self.precision)
             )
-        if self._tunes:
+        if self._needs_maps:
             plan[NOISE] = tunings * sampled * noise_one
+        if self._tunes:
             plan[TUNING] = tunings * (
                 settings.steps * self._time(self._trial_update)
                 + sampled
@@ -170,10 +184,9 @@ class DenoisingJob:
         settings = self.settings
         slices = self.normalised(indices)
         maps = []
-        for number in range(len(indices)):
-            maps.append(
-                predict_noise_maps(self.noise_models, slices[number : number + 1], self.precision)
-            )
+        for number in range(len(indices) if self._needs_maps else 0):
+            one = slices[number : number + 1]
+            maps.append(predict_noise_maps(self.noise_models, one, self.precision))
             self._report(NOISE, number + 1, len(indices), (turn, turns))
 
         def report(step: int, loss: float, student: nn.Module) -> None:
@@ -183,7 +196,7 @@ class DenoisingJob:
         tuned = fine_tune(
             self.denoiser,
             slices,
-            torch.cat(maps, dim=1),
+            torch.cat(maps, dim=1) if maps else slices.new_empty(0, *slices.shape),
             settings,
             precision=self.precision,
             progress=report,

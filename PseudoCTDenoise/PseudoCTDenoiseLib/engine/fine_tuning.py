@@ -40,7 +40,8 @@ def fine_tune(
     ----------
     network : any module from normalised (N, 1, rows, columns) to the same; left as it is.
     slices : LDCT, (N, rows, columns), normalised, on the network's device.
-    noise_maps : (M, N, rows, columns) from :func:`.predict_noise_maps`.
+    noise_maps : (M, N, rows, columns) from :func:`.predict_noise_maps`; M may be 0 where neither
+        teacher nor noise source takes them.
     progress : called after every step with its number from 1, its loss and the student; what it
         raises ends the tuning.
 
