@@ -58,6 +58,7 @@ demo: $(READY)
 	fi
 	@echo "Look into demo/"
 
+pictures: override INPUT :=
 pictures: demo
 	@cp demo/phantom_denoised.png Resources/PseudoCTDenoise_screenshot.png
 

@@ -11,6 +11,7 @@ import pytest
 from PseudoCTDenoiseLib import __version__
 
 DESCRIPTION_FILES = ["CMakeLists.txt", "PseudoCTDenoise.s4ext", "PseudoCTDenoise.json"]
+TEXTS = {".cff", ".json", ".md", ".s4ext", ".toml", ".txt"}
 OUR_ADDRESS = re.compile(
     r"https://(github|raw\.githubusercontent)\.com/"
     r"(?P<repository>[\w.-]+/[\w-]*PseudoCTDenoise[\w-]*)"
@@ -60,7 +61,7 @@ def test_every_field_stands_on_one_line_of_cmake(cmake: dict[str, str]):
 def test_the_repository_has_one_address_in_every_file(repository: Path, cmake: dict[str, str]):
     homepage = cmake["HOMEPAGE"].removeprefix("https://github.com/")
     texts = [
-        *repository.glob("*.*"),
+        *(path for path in repository.glob("*.*") if path.suffix in TEXTS),
         *(repository / "Docs").rglob("*.md"),
         *(repository / "PseudoCTDenoise").rglob("*.py"),
     ]

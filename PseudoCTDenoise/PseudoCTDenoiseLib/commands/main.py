@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         return int(end.code or 0)
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name in TOOLS:
-            return _bad_input(f"{error.name} is missing: pip install 'pseudoctdenoise[tools]'.")
+            return _bad_input(f"{error.name} is missing: run 'make' in the checkout.")
         traceback.print_exc()
         return FAULT
     finally:

@@ -35,6 +35,7 @@ PRESETS = {
         patch_size=64,
         learning_rate=1e-4,
         schedule="plateau",
+        balance=False,
         augmentation=Augmentation(rotations=False, rescale=(0.5, 2.0)),
     ),
 }
@@ -86,6 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
     scans, slices, validation = _load(arguments, device.name)
     if arguments.ldct:
         settings = replace(settings, noise_range=None)
+    data = {"scans": _credits(scans), "start": arguments.start or "random weights"}
     training = Pretraining(
         settings,
         slices,
@@ -93,6 +95,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.work / f"{arguments.name}.checkpoint.npz",
         device.name,
         start,
+        data,
     )
     with tqdm(total=settings.steps, initial=training.step, unit="step") as bar:
 
@@ -117,11 +120,7 @@ def run(arguments: argparse.Namespace) -> None:
     manifest = replace(
         manifest,
         steps=int(best.get("step", training.step)),
-        training={
-            "scans": _credits(scans),
-            "settings": asdict(settings),
-            "start": arguments.start or "random weights",
-        },
+        training={**data, "settings": asdict(settings)},
         metrics={key: round(value, 3) for key, value in best.items() if key.startswith("gain")},
     )
     save_model(training.best_network(), manifest, arguments.models)

@@ -9,8 +9,9 @@ from pathlib import Path
 from ..engine.compute_device import DEVICES, choose_device
 from ..engine.errors import BadInputError
 from ..engine.evaluation.metrics import psnr_4096, soft_tissue_noise
-from ..engine.evaluation.results_table import Column, markdown, replace_block
+from ..engine.evaluation.results_table import Column, check_block, markdown, replace_block
 from ..engine.files.volume_files import check_output_path, read_volume, write_volume
+from ..engine.report import NOTICE
 from ..engine.simulation.low_dose import LowDoseSimulator, simulate_low_dose
 from ..engine.simulation.reconstruction_kernels import KERNELS
 from ..engine.simulation.simulator_check import (
@@ -84,7 +85,7 @@ def _simulate(arguments: argparse.Namespace) -> None:
             device=device,
             progress=lambda done, _: bar.update(done - bar.n),
         )
-    write_volume(arguments.output, low_dose, scan)
+    write_volume(arguments.output, low_dose, scan, note=NOTICE)
 
     before, after = soft_tissue_noise(scan.hu), soft_tissue_noise(low_dose)
     print(f"Tube output fitted to the scan: N0 = {simulator.quanta:.0f} quanta a ray.")
@@ -101,6 +102,8 @@ def _check(arguments: argparse.Namespace) -> int | None:
         raise BadInputError("--check measures on the phantom: leave the scan out.")
     if arguments.plot:
         _check_plot_path(arguments.plot)
+    if arguments.page:
+        check_block(arguments.page, "SIMULATOR")
     facts = _facts(arguments.facts)
     device = _device(arguments.device)
     with tqdm(unit="draw") as bar:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +61,8 @@ class DenoisingJob:
     settings : what is done.
     want_noise : return the noise of every slice as well.
     progress : called often; what it raises ends the job.
-    preview_seconds : a report carries a preview, at full strength, where the last one is so old.
+    preview_seconds : a report carries a preview, at full strength, where the last one is so old;
+        infinite for none, since each costs a pass over a slice.
 
     Raises
     ------
@@ -75,7 +77,7 @@ class DenoisingJob:
     settings: DenoisingSettings = DenoisingSettings()
     want_noise: bool = False
     progress: ProgressCallback = lambda report: None
-    preview_seconds: float = 2.0
+    preview_seconds: float = math.inf
 
     def __post_init__(self):
         if self.hu.ndim != 3 or not self.hu.size:
@@ -147,7 +149,7 @@ class DenoisingJob:
     def run(self, plan: dict[str, float] | None = None) -> DenoisedScan:
         """Do the job; ``plan`` is what :meth:`estimate` returned, if it was called."""
         self._clock = JobClock(plan or self.estimate())
-        self._next_preview = time.monotonic()
+        self._next_preview = time.monotonic() if math.isfinite(self.preview_seconds) else math.inf
         torch.manual_seed(self.settings.seed)
         denoised = np.empty(self.hu.shape, np.int16)
         losses: list[float] = []

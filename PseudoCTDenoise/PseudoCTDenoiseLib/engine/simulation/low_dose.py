@@ -70,6 +70,8 @@ class LowDoseSimulator:
         # scan's own, added to the scan, must raise the very same reading by √2: mend by that.
         equal = noise.numpy() * (measured / simulated)
         raised = soft_tissue_noise(sample + equal) / measured
+        if raised <= 1:
+            raise BadInputError("The scan's noise cannot be told from its anatomy.")
         return replace(self, quanta=self.quanta * (simulated / measured) ** 2 * (raised**2 - 1))
 
     def noise_sinogram(

@@ -35,7 +35,7 @@ LEAST_NOISE_HU = 4.0
 
 @dataclass(frozen=True)
 class PretrainingSettings:
-    """One pre-training run; the defaults are those of the shipped models.
+    """One pre-training run.
 
     ``balance`` divides every patch by its noise, so that patches of little noise count as much as
     those of much. ``schedule`` "plateau" is the paper's ReduceLROnPlateau (factor 0.5) on the
@@ -84,6 +84,7 @@ class Pretraining:
         of their losses steers the schedule and picks the weights that are kept.
     checkpoint : ``.npz`` file to resume from and to write to.
     start : a network of the same architecture whose weights a new run starts from.
+    data : what is trained on, in words that JSON can hold; a checkpoint of other data is refused.
     """
 
     def __init__(
@@ -94,9 +95,11 @@ class Pretraining:
         checkpoint: Path | str,
         device: str = "cpu",
         start: nn.Module | None = None,
+        data: dict | None = None,
     ):
         self.settings = settings
         self.slices = slices
+        self.data = data or {}
         self.validation = validation
         self.checkpoint = Path(checkpoint)
         self.device = device
@@ -216,7 +219,7 @@ class Pretraining:
         row["learning_rate"] = self.optimizer.param_groups[0]["lr"]
         if self.settings.schedule == "plateau":
             self.schedule.step(row["validation_loss"])
-        if row["validation_loss"] <= min((r["validation_loss"] for r in self.curve), default=1e9):
+        if row["validation_loss"] < min((r["validation_loss"] for r in self.curve), default=1e9):
             self.best = {
                 key: value.detach().cpu().numpy().copy()
                 for key, value in self.network.state_dict().items()
@@ -239,6 +242,7 @@ class Pretraining:
         }
         status = {
             "settings": asdict(self.settings),
+            "data": self.data,
             "step": self.step,
             "seconds": self.seconds,
             "curve": self.curve,
@@ -267,10 +271,12 @@ class Pretraining:
             raise BadInputError(
                 f"{self.checkpoint} is not a checkpoint of this program; remove it to start anew."
             ) from error
-        if status["settings"] != json.loads(json.dumps(asdict(self.settings))):
-            raise BadInputError(
-                f"{self.checkpoint} was made with other settings; remove it to start anew."
-            )
+        mine = json.loads(json.dumps({"settings": asdict(self.settings), "data": self.data}))
+        for what, value in mine.items():
+            if status.get(what) != value:
+                raise BadInputError(
+                    f"{self.checkpoint} was made with other {what}; remove it to start anew."
+                )
         adam: dict[int, dict] = {}
         weights = {}
         for key, value in arrays.items():
