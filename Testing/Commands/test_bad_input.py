@@ -248,8 +248,8 @@ def test_a_folder_without_models_or_without_noise_models(refused, scan, own_mode
     assert "Available: none" in refused(scan, output, "--models", scan.with_name("nowhere"))
     for path in own_models.glob("*_noise-*"):
         path.unlink()
-    said = refused(scan, output, "--models", own_models)
-    assert "noise models" in said and "'pretrained'" in said
+    said = refused(scan, output, "--models", own_models, "--noise-dir", scan.with_name("noise"))
+    assert "noise models" in said and "pseudoct pretrain" in said
 
 
 # ------------------------------------------------------------------- settings

@@ -353,6 +353,4 @@ def test_a_missing_tool_is_named(pseudoct, scan, quick, monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     ended = pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick)
     assert ended.code == entry.BAD_INPUT
-    assert ended.err.splitlines()[-1] == (
-        "pseudoct: tqdm is missing: pip install 'pseudoctdenoise[tools]'."
-    )
+    assert ended.err.splitlines()[-1] == "pseudoct: tqdm is missing: run 'make' in the checkout."

@@ -354,7 +354,16 @@ def _graph(x_label: str, y_label: str, title: str) -> tuple[Figure, Axes]:
 
 def _legend(axes: Axes, entries: int) -> None:
     if entries > 1:
-        axes.legend(frameon=False, fontsize=9, labelcolor=_INK, handlelength=3)
+        # Below the axes, so that it covers no curve.
+        axes.legend(
+            frameon=False,
+            fontsize=8,
+            labelcolor=_INK,
+            handlelength=3,
+            ncols=4,
+            loc="upper left",
+            bbox_to_anchor=(0, -0.13),
+        )
 
 
 def _save(figure: Figure, path: str | os.PathLike) -> None:
