@@ -171,7 +171,7 @@ def test_what_is_timed_holds_no_trial_runs(monkeypatch):
 
 
 def test_every_filter_runs_at_its_best_setting_on_scans_of_any_sizes():
-    pairs = [pair("one"), pair("two", slices=1, size=40, seed=1)]
+    pairs = [pair("one", size=64), pair("two", slices=1, size=56, seed=1)]
     methods = filter_methods(pairs)
     assert [m.name.split(" (")[0] for m in methods] == [f.name for f in FILTERS.values()]
     scores = list(compare(methods, pairs))
@@ -180,7 +180,7 @@ def test_every_filter_runs_at_its_best_setting_on_scans_of_any_sizes():
     assert all("=" not in row["method"] and row["method"].endswith(")") for row in rows)
 
 
-def test_the_setting_is_the_one_that_is_best_on_the_middle_slices(monkeypatch):
+def test_the_setting_is_the_one_that_is_best_in_the_middle_of_the_middle_slices(monkeypatch):
     seen = []
 
     def shift(hu, *, by):
@@ -194,14 +194,14 @@ def test_the_setting_is_the_one_that_is_best_on_the_middle_slices(monkeypatch):
     one = CtPair("one", one.ldct, one.ldct + np.int16(3))
     (method,) = filter_methods([one])
     assert method.name == "Shift (by 3)"
-    assert all(np.array_equal(image, one.ldct[1]) for image in seen)
+    assert all(np.array_equal(image, one.ldct[1, 8:24, 8:24]) for image in seen)
     assert np.array_equal(method.denoise(one.ldct), one.ndct)
 
 
 def test_a_filter_that_must_measure_the_noise_is_left_out_where_there_is_none_to_measure():
-    lung = pair()
+    lung = pair(size=64)
     lung = CtPair("lung", lung.ldct - np.int16(900), lung.ndct - np.int16(900))
-    names = [method.name.split(" (")[0] for method in filter_methods([pair(), lung])]
+    names = [method.name.split(" (")[0] for method in filter_methods([pair(size=64), lung])]
     assert names == ["Gaussian", "Curvature anisotropic diffusion", "Total variation"]
 
 
