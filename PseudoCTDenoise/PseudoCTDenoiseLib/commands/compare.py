@@ -88,4 +88,4 @@ def compare_all(arguments: argparse.Namespace, pairs: Sequence[CtPair], name: st
 
 
 def _settings(arguments: argparse.Namespace) -> DenoisingSettings:
-    return DenoisingSettings(device=arguments.device, seed=arguments.seed)
+    return DenoisingSettings(device=arguments.device, seed=arguments.seed, precision="float32")

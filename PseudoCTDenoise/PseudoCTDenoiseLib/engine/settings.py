@@ -95,7 +95,7 @@ class DenoisingSettings:
             value = getattr(self, name)
             if value is None and name in _OR_NONE:
                 continue
-            if type(value) is not int or value < least:
+            if type(value) is not int or not least <= value < 2**63:
                 none = " or none" if name in _OR_NONE else ""
                 raise BadInputError(
                     f"{name} must be a whole number from {least}{none}, not {value!r}."
