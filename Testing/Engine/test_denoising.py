@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PseudoCTDenoiseLib.engine import denoising
 from PseudoCTDenoiseLib.engine.denoising import (
     DENOISING,
     MAPS,
@@ -346,3 +347,17 @@ def test_the_job_runs_on_each_kind_of_device(device):
     on_cpu = denoise(scan(), replace(PRETRAINED, device="cpu"))
     there = denoise(scan(), replace(PRETRAINED, device=device.type, precision="float32"))
     assert np.abs(there.hu.astype(int) - on_cpu.hu).max() <= 1
+
+
+def test_the_estimate_counts_the_orientations_once(monkeypatch):
+    seen = []
+
+    def one_orientation(network, slices, *, orientations=1, precision=torch.float32):
+        seen.append(orientations)
+        return slices
+
+    monkeypatch.setattr(denoising, "apply_network", one_orientation)
+    monkeypatch.setattr(DenoisingJob, "_time", lambda job, work: (work(), 1.0)[1])
+    job = DenoisingJob(scan(), network(), [], replace(PRETRAINED, orientations=8))
+    assert job.estimate() == {DENOISING: 8 * len(scan())}
+    assert seen == [1]

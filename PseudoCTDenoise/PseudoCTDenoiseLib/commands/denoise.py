@@ -19,6 +19,7 @@ import numpy as np
 from ..engine.compute_device import DEVICES
 from ..engine.denoising import DenoisedScan, DenoisingJob
 from ..engine.errors import BadInputError
+from ..engine.evaluation.pictures import check_picture_path, side_by_side
 from ..engine.files.volume_files import (
     CtVolume,
     check_output_path,
@@ -88,7 +89,8 @@ def run(arguments: argparse.Namespace) -> None:
     check_output_path(output)
     report_path = arguments.report or output.with_name(_stem(output) + ".json")
     check_place(report_path)
-    _check_picture(arguments.picture)
+    if arguments.picture:
+        check_picture_path(arguments.picture)
     if noise_dir is not None:
         if noise_dir.is_file():
             raise BadInputError(f"{noise_dir} is a file: name a folder for the noise maps.")
@@ -233,8 +235,6 @@ def _noise_paths(folder: Path | None, noise_models: Sequence[Manifest]) -> list[
 
 
 def _draw(path: Path, volume: CtVolume, result: DenoisedScan, reference) -> None:
-    from ..engine.evaluation.pictures import side_by_side
-
     side_by_side(
         path,
         volume.hu,
@@ -251,14 +251,6 @@ def _read_reference(path: Path | None, volume: CtVolume, slice_axis: str) -> np.
     reference = read_volume(path, slice_axis=slice_axis)
     check_same_grid(volume, reference)
     return reference.hu
-
-
-def _check_picture(path: Path | None) -> None:
-    if path is None:
-        return
-    if path.suffix.lower() != ".png":
-        raise BadInputError(f"{path.name} is no name of a picture: let it end in .png.")
-    check_place(path)
 
 
 def _check_apart(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from ..engine.compute_device import DEVICES, choose_device
 from ..engine.errors import BadInputError
 from ..engine.evaluation.metrics import psnr_4096, soft_tissue_noise
+from ..engine.evaluation.pictures import check_picture_path, spectra_picture
 from ..engine.evaluation.results_table import Column, check_block, markdown, replace_block
-from ..engine.files.volume_files import check_output_path, read_volume, write_volume
+from ..engine.files.volume_files import check_output_path, check_place, read_volume, write_volume
 from ..engine.report import NOTICE
 from ..engine.simulation.low_dose import LowDoseSimulator, simulate_low_dose
 from ..engine.simulation.reconstruction_kernels import KERNELS
@@ -101,8 +102,9 @@ def _check(arguments: argparse.Namespace) -> int | None:
     if arguments.input:
         raise BadInputError("--check measures on the phantom: leave the scan out.")
     if arguments.plot:
-        _check_plot_path(arguments.plot)
+        check_picture_path(arguments.plot)
     if arguments.page:
+        check_place(arguments.page)
         check_block(arguments.page, "SIMULATOR")
     facts = _facts(arguments.facts)
     device = _device(arguments.device)
@@ -162,8 +164,6 @@ def _facts(path: Path | None) -> dict[str, RealNoise]:
 
 
 def _plot(path: Path, measured: dict[str, SimulatedNoise], facts: dict[str, RealNoise]) -> None:
-    from ..engine.evaluation.pictures import spectra_picture
-
     spectra_picture(
         path,
         {
@@ -177,13 +177,6 @@ def _plot(path: Path, measured: dict[str, SimulatedNoise], facts: dict[str, Real
         },
         title="Noise between full and quarter dose",
     )
-
-
-def _check_plot_path(path: Path) -> None:
-    if path.suffix.lower() != ".png":
-        raise BadInputError(f"{path} does not end in .png: pictures are PNG files.")
-    if not path.parent.is_dir():
-        raise BadInputError(f"There is no folder {path.parent}: create it first.")
 
 
 def _device(wanted: str) -> str:

@@ -56,8 +56,8 @@ class DenoisingJob:
     ----------
     hu : LDCT, (slices, rows, columns), HU; left as it is. Slices may be unrelated.
     denoiser : network f from normalised slices to normalised slices.
-    noise_models : networks N_1 to N_M from normalised slices to noise maps; needed for the method
-        ``pseudo-ct`` and for noise maps.
+    noise_models : networks N_1 to N_M from normalised slices to noise maps; needed for noise maps
+        and where the settings' noise source or teacher takes them.
     settings : what is done.
     want_noise : return the noise of every slice as well.
     progress : called often; what it raises ends the job.
@@ -123,7 +123,7 @@ class DenoisingJob:
         """Expected seconds of every stage, from one slice and one update done for trial."""
         settings = self.settings
         one = self.normalised([self._preview_slice])
-        pass_one = self._time(lambda: self._apply(self.denoiser, one))
+        pass_one = self._time(lambda: self._apply(self.denoiser, one, orientations=1))
         tunings = len(self.hu) if settings.tuning == "slice" else 1
         sampled = 1 if settings.tuning == "slice" else len(self._tuning_slices)
         plan = {}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PseudoCTDenoiseLib.engine.errors import BadInputError
-from PseudoCTDenoiseLib.engine.files.ct_checks import check_ct, to_int16
+from PseudoCTDenoiseLib.engine.files.ct_checks import check_ct, checked_int16
 
 
 def ct(shape=(3, 64, 64), noise=20.0):
@@ -126,17 +126,17 @@ def test_a_few_voxels_below_fat_do_not_make_an_mr_a_ct():
 
 
 def test_hu_are_rounded_to_the_nearest_int16():
-    rounded = to_int16(np.array([-1000.4, -0.6, 40.49, 32767.4]))
+    rounded = checked_int16(np.array([-1000.4, -0.6, 40.49, 32767.4]))
     assert rounded.dtype == np.int16
     assert rounded.tolist() == [-1000, -1, 40, 32767]
 
 
 def test_int16_is_handed_through_without_a_copy():
     hu = np.arange(5, dtype=np.int16)
-    assert to_int16(hu) is hu
+    assert checked_int16(hu) is hu
 
 
 @pytest.mark.parametrize("value", [32767.6, -32769.0, np.nan, np.inf])
 def test_what_int16_cannot_hold_is_refused(value):
     with pytest.raises(BadInputError):
-        to_int16(np.array([0.0, value]))
+        checked_int16(np.array([0.0, value]))

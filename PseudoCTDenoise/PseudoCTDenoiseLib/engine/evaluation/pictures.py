@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BadInputError
+from ..files.volume_files import check_place
 from ..slice_choice import most_informative_slice, organ_box
 
 if TYPE_CHECKING:
@@ -40,6 +41,19 @@ _PLATE = {"facecolor": "black", "alpha": 0.65, "linewidth": 0, "pad": 1.5}
 _LEVELS = 511
 """Odd, so that a difference of zero has a level of its own."""
 _DIFFERENCE_WINDOWS = (10, 20, 50, 100, 200, 500, 1000)
+
+
+def check_picture_path(path: Path) -> None:
+    """Refuse a path at which no picture could be put, before anything is computed.
+
+    Raises
+    ------
+    BadInputError
+        If the name does not end in ``.png`` or no file could be written there.
+    """
+    if path.suffix.lower() != ".png":
+        raise BadInputError(f"{path.name} is no name of a picture: let it end in .png.")
+    check_place(path)
 
 
 def side_by_side(

@@ -66,7 +66,7 @@ def check_finite(values: np.ndarray, name: str = "The volume") -> None:
         raise BadInputError(f"{name} holds NaN or infinity: replace these by −1024 HU first.")
 
 
-def to_int16(values: np.ndarray, name: str = "The volume") -> np.ndarray:
+def checked_int16(values: np.ndarray, name: str = "The volume") -> np.ndarray:
     """HU rounded to the nearest int16, which is what every file and every scene node holds.
 
     Raises

@@ -14,7 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import BadInputError
-from .ct_checks import check_ct, check_finite, to_int16
+from .ct_checks import check_ct, check_finite, checked_int16
 from .dicom_series import DicomSeries, list_series, read_series
 from .itk_reading import check_header, damaged, itk_path, quiet_itk, read_header, read_voxels
 
@@ -116,7 +116,7 @@ def read_volume(
     values = values[np.newaxis] if values.ndim == 2 else np.moveaxis(values, 2 - axis, 0)
     check_ct(values, full_name)
     return CtVolume(
-        hu=np.ascontiguousarray(to_int16(values, full_name)),
+        hu=np.ascontiguousarray(checked_int16(values, full_name)),
         spacing=image.GetSpacing(),
         origin=image.GetOrigin(),
         direction=image.GetDirection(),
@@ -148,7 +148,7 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
     if hu.shape != like.hu.shape:
         raise ValueError(f"hu has shape {hu.shape}, its geometry is for {like.hu.shape}")
     check_output_path(path, like)
-    values = to_int16(hu, path.name)
+    values = checked_int16(hu, path.name)
     values = values[0] if len(like.spacing) == 2 else np.moveaxis(values, 0, 2 - like.slice_axis)
     image = sitk.GetImageFromArray(np.ascontiguousarray(values))
     image.SetSpacing(like.spacing)
