@@ -108,10 +108,26 @@ def test_a_precision_that_is_asked_for_is_taken(name):
     assert autocast_precision(name, CPU) is getattr(torch, name)
 
 
-@pytest.mark.parametrize("fast", [True, False])
-def test_auto_takes_bfloat16_where_the_processor_multiplies_it(monkeypatch, fast):
-    monkeypatch.setattr(compute_device, "_cpu_multiplies_bfloat16", lambda: fast)
-    assert autocast_precision("auto", CPU) is (torch.bfloat16 if fast else torch.float32)
+@pytest.mark.parametrize(
+    ("able", "speed", "expected"),
+    [
+        (True, 3.0, torch.bfloat16),
+        (True, 1.1, torch.float32),
+        (True, 0.5, torch.float32),
+        (False, 3.0, torch.float32),
+    ],
+)
+def test_auto_takes_bfloat16_where_the_processor_can_and_gains_by_it(
+    monkeypatch, able, speed, expected
+):
+    monkeypatch.setattr(compute_device, "_cpu_multiplies_bfloat16", lambda: able)
+    monkeypatch.setattr(compute_device, "_bfloat16_speed", lambda: speed)
+    assert autocast_precision("auto", CPU) is expected
+
+
+def test_the_gain_is_measured_once():
+    assert compute_device._bfloat16_speed() > 0
+    assert compute_device._bfloat16_speed() == compute_device._bfloat16_speed()
 
 
 @pytest.mark.parametrize(

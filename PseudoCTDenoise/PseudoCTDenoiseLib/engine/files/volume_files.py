@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from ..axial_axis import axial_axis, tilt_degrees
 from ..errors import BadInputError
 from .ct_checks import check_ct, check_finite, checked_int16
 from .dicom_series import DicomSeries, list_series, read_series
@@ -43,8 +44,6 @@ OUTPUT_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
 NIFTI_FLOATS = {"16": 4, "64": 8}
 """Bytes of a voxel by NIfTI's code for its type."""
 AXES = "ijk"
-MAX_TILT_DEGREES = 35.0
-"""Gantries tilt by 30 degrees at most; the rest is room for a tilted head's reformat."""
 
 
 @dataclass(frozen=True)
@@ -306,15 +305,11 @@ def _slice_axis(image: sitk.Image, wanted: str, name: str) -> int:
         return 2
     if wanted in AXES:
         return AXES.index(wanted)
-    planes = [axis for axis, size in enumerate(image.GetSize()) if size == 1]
-    if len(planes) == 1:
-        return planes[0]
-    along_patient = np.abs(image.GetDirection()[6:])
-    axis = int(along_patient.argmax())
-    if along_patient[axis] < math.cos(math.radians(MAX_TILT_DEGREES)):
-        angle = math.degrees(math.acos(along_patient[axis]))
+    superior = image.GetDirection()[6:]
+    axis = axial_axis(image.GetSize(), superior)
+    if axis is None:
         raise BadInputError(
-            f"{name} is oblique by {angle:.0f} degrees, so its axial slices cannot be told: "
-            "say which axis they follow with --slice-axis i|j|k."
+            f"{name} is oblique by {tilt_degrees(superior):.0f} degrees, so its axial slices "
+            "cannot be told: say which axis they follow with --slice-axis i|j|k."
         )
     return axis
