@@ -254,9 +254,11 @@ def test_previews_are_slices_in_hu_and_come_first_and_when_they_are_due():
     assert all(r.preview.shape == hu.shape[1:] for r in tuning)
     assert all(r.preview.dtype == np.int16 for r in tuning)
     assert not np.array_equal(tuning[0].preview, tuning[-1].preview)
-    last = [r for r in reports if r.stage == DENOISING]
-    assert [r.preview_slice for r in last] == [0, 1, 2]
-    assert np.array_equal(np.stack([r.preview for r in last]), result.hu)
+    chosen = tuning[0].preview_slice
+    last = [(r.preview_slice, r.step) for r in reports if r.stage == DENOISING]
+    assert last == [(chosen, 1), (None, 2), (None, 3)]
+    shown = next(r.preview for r in reports if r.stage == DENOISING)
+    assert np.array_equal(shown, result.hu[chosen])
 
     reports.clear()
     denoise(hu, progress=reports.append, preview_seconds=1e6)
@@ -264,9 +266,67 @@ def test_previews_are_slices_in_hu_and_come_first_and_when_they_are_due():
     assert shown == [(TUNING, 1)]
 
 
-def test_previews_do_not_change_the_result():
+@pytest.mark.parametrize("settings", [TUNED, PRETRAINED, replace(TUNED, tuning="slice")])
+def test_previews_do_not_change_the_result(settings):
     hu = scan()
-    assert np.array_equal(denoise(hu, preview_seconds=0.0).hu, denoise(hu, preview_seconds=1e6).hu)
+    plain = denoise(hu, settings)
+    for chosen in range(3):
+        watched = denoise(hu, settings, preview_seconds=0.0, preview_slice=chosen)
+        assert np.array_equal(watched.hu, plain.hu)
+        assert watched.losses == plain.losses
+
+
+@pytest.mark.parametrize("settings", [TUNED, PRETRAINED, replace(TUNED, tuning="slice")])
+def test_the_slice_to_preview_may_be_chosen_and_is_denoised_first(settings):
+    reports = []
+    result = denoise(
+        scan(), settings, progress=reports.append, preview_seconds=0.0, preview_slice=2
+    )
+    previews = [r for r in reports if r.preview is not None]
+    assert {r.preview_slice for r in previews} == {2}
+    assert previews[-1].stage == DENOISING and previews[-1].step == 1
+    assert np.array_equal(previews[-1].preview, result.hu[2])
+
+
+@pytest.mark.parametrize("settings", [TUNED, PRETRAINED])
+@pytest.mark.parametrize("start, later", [(2, 0), (0, 2)])
+def test_another_slice_may_be_looked_at_while_the_job_runs(settings, start, later):
+    seen = []
+
+    def look(report):
+        if report.preview is not None:
+            seen.append(report)
+        if report.stage == DENOISING and report.step == 1:
+            job.preview_slice = later
+
+    job = DenoisingJob(scan(), network(), noise_models(), settings, preview_seconds=0.0)
+    job.preview_slice = start
+    job.progress = look
+    result = job.run()
+    finished = [r for r in seen if r.stage == DENOISING]
+    assert [(r.preview_slice, r.step) for r in finished] == [(start, 1), (later, 2)]
+    assert all(np.array_equal(r.preview, result.hu[r.preview_slice]) for r in finished)
+
+
+def test_a_slice_that_is_finished_may_be_looked_at_again():
+    seen = []
+    job = DenoisingJob(scan(), network(), noise_models(), PRETRAINED, want_noise=True)
+    job.preview_seconds, job.preview_slice = 0.0, 0
+
+    def look(report):
+        if report.preview is not None:
+            seen.append((report.stage, report.preview_slice))
+        job.preview_slice = {DENOISING: 1, MAPS: 0}[report.stage]
+
+    job.progress = look
+    job.run()
+    assert seen == [(DENOISING, 0), (DENOISING, 1), (MAPS, 0)]
+
+
+@pytest.mark.parametrize("chosen", [-1, 3])
+def test_a_slice_to_preview_that_the_scan_lacks_is_refused(chosen):
+    with pytest.raises(BadInputError, match="slices 0 to 2"):
+        DenoisingJob(scan(), network(), noise_models(), TUNED, preview_slice=chosen)
 
 
 @pytest.mark.parametrize("stage", [NOISE, TUNING, DENOISING, MAPS])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,12 +63,14 @@ class DenoisingJob:
     progress : called often; what it raises ends the job.
     preview_seconds : a report carries a preview, at full strength, where the last one is so old;
         infinite for none, since each costs a pass over a slice.
+    preview_slice : the slice that previews show and that is denoised first; may be changed while
+        the job runs. None takes the one with the most organ tissue.
 
     Raises
     ------
     BadInputError
-        If ``hu`` is no stack of slices, or noise models are needed and none are given;
-        by :meth:`run`, if the tuning diverged.
+        If ``hu`` is no stack of slices or lacks the preview's, or noise models are needed and
+        none are given; by :meth:`run`, if the tuning diverged.
     """
 
     hu: np.ndarray
@@ -78,6 +80,7 @@ class DenoisingJob:
     want_noise: bool = False
     progress: ProgressCallback = lambda report: None
     preview_seconds: float = math.inf
+    preview_slice: int | None = None
 
     def __post_init__(self):
         if self.hu.ndim != 3 or not self.hu.size:
@@ -93,7 +96,13 @@ class DenoisingJob:
         self.precision = autocast_precision(self.settings.precision, self.device)
         self.denoiser = self._place(self.denoiser)
         self.noise_models = [self._place(model) for model in self.noise_models]
-        self._preview_slice = most_informative_slice(self.hu)
+        if self.preview_slice is None:
+            self.preview_slice = most_informative_slice(self.hu)
+        elif self.preview_slice not in range(len(self.hu)):
+            raise BadInputError(
+                f"There is no slice {self.preview_slice} to preview: the scan has slices 0 to "
+                f"{len(self.hu) - 1}."
+            )
         self._tuning_slices = spread_slices(self.hu, self.settings.tuning_slices)
 
     @property
@@ -122,7 +131,7 @@ class DenoisingJob:
     def estimate(self) -> dict[str, float]:
         """Expected seconds of every stage, from one slice and one update done for trial."""
         settings = self.settings
-        one = self.normalised([self._preview_slice])
+        one = self.normalised([self.preview_slice])
         pass_one = self._time(lambda: self._apply(self.denoiser, one, orientations=1))
         tunings = len(self.hu) if settings.tuning == "slice" else 1
         sampled = 1 if settings.tuning == "slice" else len(self._tuning_slices)
@@ -151,18 +160,23 @@ class DenoisingJob:
         self._clock = JobClock(plan or self.estimate())
         self._next_preview = time.monotonic() if math.isfinite(self.preview_seconds) else math.inf
         torch.manual_seed(self.settings.seed)
-        denoised = np.empty(self.hu.shape, np.int16)
+        self._denoised = denoised = np.empty(self.hu.shape, np.int16)
+        self._finished: set[int] = set()
+        self._shown: int | None = None
         losses: list[float] = []
-        if self.settings.tuning == "slice" and self._tunes:
-            for index in range(len(self.hu)):
-                network, new = self._tune([index], index, len(self.hu))
-                losses += new
-                self._denoise(network, [index], denoised)
-        else:
-            network = self.denoiser
-            if self._tunes:
-                network, losses = self._tune(self._tuning_slices)
-            self._denoise(network, range(len(self.hu)), denoised)
+        network = self.denoiser
+        by_slice = self.settings.tuning == "slice" and self._tunes
+        losses_of: dict[int, list[float]] = {}
+        if self._tunes and not by_slice:
+            network, losses = self._tune(self._tuning_slices)
+        for turn, index in enumerate(self._order()):
+            if by_slice:
+                network, losses_of[index] = self._tune([index], turn, len(self.hu))
+            denoised[index] = self._image(self._apply(network, self.normalised([index])))
+            self._finished.add(index)
+            self._report(DENOISING, turn + 1, len(self.hu))
+        for index in sorted(losses_of):
+            losses += losses_of[index]
         noise = self._noise_of_every_slice(denoised) if self.want_noise else {}
         return DenoisedScan(
             apply_strength(self.hu, denoised, self.settings.strength),
@@ -192,7 +206,10 @@ class DenoisingJob:
             self._report(NOISE, number + 1, len(indices), (turn, turns))
 
         def report(step: int, loss: float, student: nn.Module) -> None:
-            self._report(TUNING, step, settings.steps, (turn, turns), loss, student)
+            # Tuned on another slice alone, the student says nothing of the one to preview.
+            speaks = settings.tuning == "scan" or self.preview_slice in indices
+            tuned = student if speaks else None
+            self._report(TUNING, step, settings.steps, (turn, turns), loss, tuned)
 
         self._report(TUNING, 0, settings.steps, (turn, turns))
         tuned = fine_tune(
@@ -206,11 +223,13 @@ class DenoisingJob:
         self._clock.update(TUNING, (turn + 1) / turns)  # patience may have ended it early
         return tuned.student, tuned.losses
 
-    def _denoise(self, network: nn.Module, indices: Sequence[int], denoised: np.ndarray) -> None:
-        for index in indices:
-            result = self._apply(network, self.normalised([index]))
-            denoised[index] = self._image(result)
-            self._report(DENOISING, index + 1, len(self.hu), preview=(index, denoised[index]))
+    def _order(self) -> Iterator[int]:
+        """Every slice once: that of the preview as soon as it is asked for, else from the first."""
+        waiting = dict.fromkeys(range(len(self.hu)))
+        while waiting:
+            index = self.preview_slice if self.preview_slice in waiting else next(iter(waiting))
+            del waiting[index]
+            yield index
 
     def _noise_of_every_slice(self, denoised: np.ndarray) -> dict:
         maps = [np.empty(self.hu.shape, np.int16) for _ in self.noise_models]
@@ -238,21 +257,29 @@ class DenoisingJob:
         turn: tuple[int, int] = (0, 1),
         loss: float | None = None,
         student: nn.Module | None = None,
-        preview: tuple[int, np.ndarray] | None = None,
     ) -> None:
         left = self._clock.update(stage, (turn[0] + step / total) / turn[1])
+        index = self.preview_slice
+        image = None
         if time.monotonic() >= self._next_preview:
-            if student is not None:
-                student.eval()
-                image = self._apply(student, self.normalised([self._preview_slice]), orientations=1)
-                student.train()
-                preview = (self._preview_slice, self._image(image))
-            if preview is not None:
-                self._next_preview = time.monotonic() + self.preview_seconds
-        else:
-            preview = None
-        index, image = preview or (None, None)
-        self.progress(Progress(stage, step, total, left, loss, image, index))
+            image = self._preview(index, student)
+        if image is not None:
+            self._next_preview = time.monotonic() + self.preview_seconds
+        shown = None if image is None else index
+        self.progress(Progress(stage, step, total, left, loss, image, shown))
+
+    def _preview(self, index: int, student: nn.Module | None) -> np.ndarray | None:
+        """A slice as it is known by now; None where that was shown, or nothing is known."""
+        if index in self._finished:
+            new = index != self._shown
+            self._shown = index
+            return self._denoised[index].copy() if new else None
+        if student is None:
+            return None
+        student.eval()
+        image = self._apply(student, self.normalised([index]), orientations=1)
+        student.train()
+        return self._image(image)
 
     def _trial_update(self) -> None:
         settings = self.settings
