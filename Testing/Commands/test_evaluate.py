@@ -60,7 +60,7 @@ def test_the_table_of_each_kernel_is_put_into_the_page_and_every_score_into_the_
     ended = pseudoct("evaluate", *arguments, "--dose", "0.1", "--seed", "4", "--device", "cpu")
     assert ended.code == 0, ended
     assert twins == [("a", 0.1, kernel, 4000 + n) for kernel in ("soft", "sharp") for n in range(2)]
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     assert text.startswith("# Title\n\n<!-- RESULTS soft -->\n**Soft kernel**, 10% of the dose")
     assert text.endswith("<!-- /RESULTS sharp -->\n\nEnd.\n") and "older" not in text
     assert text.count("split `val`: 1 patients, 2 slices.") == 2

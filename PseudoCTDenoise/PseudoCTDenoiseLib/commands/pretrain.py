@@ -21,7 +21,12 @@ from ..engine.training.training_patches import Augmentation
 
 PRESETS = {
     "fast": PretrainingSettings(
-        parameters={"widths": [16, 32, 64, 128]}, steps=17000, learning_rate=2e-3
+        parameters={"widths": [16, 48, 96, 192]},
+        steps=36000,
+        batch=8,
+        patch_size=128,
+        learning_rate=1.5e-3,
+        gradient_limit=2.0,
     ),
     "noise": PretrainingSettings(
         role=NOISE_MODEL,

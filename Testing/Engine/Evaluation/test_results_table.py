@@ -70,4 +70,4 @@ def test_a_page_without_its_one_block_is_refused_and_left_alone(tmp_path, conten
     page.write_text(content)
     with pytest.raises(BadInputError, match="<!-- table -->"):
         replace_block(page, "table", "new")
-    assert page.read_text() == content
+    assert page.read_text(encoding="utf-8") == content

@@ -210,6 +210,20 @@ def test_what_progress_raises_ends_the_run(tmp_path):
     assert run.step == 1
 
 
+def gradient_norm_after_a_step(folder, limit):
+    run = training(folder, replace(SETTINGS, gradient_limit=limit))
+    killed_after(1, run)
+    return torch.stack([p.grad.norm() for p in run.network.parameters()]).norm().item()
+
+
+def test_no_step_follows_a_gradient_beyond_the_limit(tmp_path):
+    free = gradient_norm_after_a_step(tmp_path / "free", None)
+    assert gradient_norm_after_a_step(tmp_path / "high", 2 * free) == pytest.approx(free)
+    assert gradient_norm_after_a_step(tmp_path / "low", free / 4) == pytest.approx(
+        free / 4, rel=1e-3
+    )
+
+
 @pytest.mark.parametrize("role", ["denoiser", "noise model"])
 def test_the_loss_falls_and_the_role_is_learnt(tmp_path, role):
     """Every LDCT is its NDCT plus 40 HU: a denoiser takes them off, a noise model names them."""
@@ -320,6 +334,8 @@ def test_validation_patches_stay_the_same_and_have_one_dose_and_kernel():
         ("validate_every", 0),
         ("learning_rate", 0.0),
         ("learning_rate", float("nan")),
+        ("gradient_limit", 0.0),
+        ("gradient_limit", float("nan")),
         ("seed", -1),
     ],
 )

@@ -40,7 +40,9 @@ class PretrainingSettings:
     ``balance`` divides every patch by its noise, so that patches of little noise count as much as
     those of much. ``schedule`` "plateau" is the paper's ReduceLROnPlateau (factor 0.5) on the
     validation loss, "cosine" lets the learning rate fall to zero over ``steps``.
-    ``validate_every`` is in steps. ``noise_range`` None takes the pairs' own noise.
+    ``gradient_limit`` bounds the norm of a step's gradient: one patch out of the ordinary can
+    otherwise undo thousands of steps. ``validate_every`` is in steps. ``noise_range`` None takes
+    the pairs' own noise.
     """
 
     role: str = DENOISER
@@ -54,6 +56,7 @@ class PretrainingSettings:
     learning_rate: float = 1e-3
     schedule: str = "cosine"
     patience: int = 4
+    gradient_limit: float | None = None
     noise_range: NoiseRange | None = NoiseRange()
     augmentation: Augmentation = Augmentation()
     validate_every: int = 500
@@ -70,6 +73,8 @@ class PretrainingSettings:
         for name in ("steps", "batch", "patch_size", "validate_every", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise BadInputError(f"{name} must be positive, not {getattr(self, name)}.")
+        if self.gradient_limit is not None and not self.gradient_limit > 0:
+            raise BadInputError(f"gradient_limit must be positive, not {self.gradient_limit}.")
         if self.seed < 0:
             raise BadInputError(f"seed must not be negative, not {self.seed}.")
 
@@ -179,6 +184,8 @@ class Pretraining:
         loss = self._loss(ldct, ndct)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        if settings.gradient_limit is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), settings.gradient_limit)
         self.optimizer.step()
         if settings.schedule == "cosine":
             self.schedule.step()

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from ..errors import BadInputError
 from ..hounsfield import TISSUE_HU, normalise
 
-ANYWHERE_SHARE = 0.2
+ANYWHERE_SHARE = 0.3
 """Share of the patches for which no body is looked for."""
 
 
@@ -30,7 +30,7 @@ def patch_corner(
 ) -> tuple[int, int]:
     """Top row and left column of a random patch that shows the body, if a few tries find one.
 
-    Most of a slice is air. A fifth of the patches come from anywhere: there is noise in air too.
+    Most of a slice is air. Of ten patches three come from anywhere: there is noise in air too.
 
     Parameters
     ----------
