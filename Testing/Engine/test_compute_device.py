@@ -56,8 +56,24 @@ def test_an_unknown_device_is_refused_with_those_that_are_known(wanted):
 @pytest.mark.parametrize("wanted", ["cuda", "mps"])
 def test_a_device_that_is_not_there_is_refused_with_the_reason(without_gpu, wanted):
     text = refusal(wanted)
-    assert f"'{wanted}' does not work" in text and "--device auto or cpu" in text
-    assert "no CUDA device" in text or "no Apple GPU" in text
+    assert f"'{wanted}' does not work" in text and "Choose auto or cpu" in text
+    assert "CUDA" in text or "no Apple GPU" in text
+
+
+@pytest.mark.parametrize(
+    ("built", "why"), [(None, "this torch is built without CUDA"), ("12.8", "no CUDA device")]
+)
+def test_without_cuda_it_says_whether_torch_or_the_machine_lacks_it(
+    without_gpu, monkeypatch, built, why
+):
+    monkeypatch.setattr(torch.version, "cuda", built)
+    assert why in refusal("cuda")
+
+
+@pytest.mark.parametrize(("platform", "why"), [("linux", "CUDA"), ("darwin", "Apple")])
+def test_auto_looks_for_the_gpu_that_the_system_can_have(without_gpu, monkeypatch, platform, why):
+    monkeypatch.setattr("sys.platform", platform)
+    assert why in choose_device().reason
 
 
 def test_a_device_that_does_not_work_is_refused_with_the_drivers_first_line(broken_cuda):
@@ -67,7 +83,7 @@ def test_a_device_that_does_not_work_is_refused_with_the_drivers_first_line(brok
 def test_auto_falls_back_to_the_processor_and_says_why(without_gpu):
     device = choose_device()
     assert device.name == "cpu"
-    assert "no working GPU" in device.reason and "no CUDA device" in device.reason
+    assert "no working GPU" in device.reason and "CUDA" in device.reason
 
 
 def test_auto_passes_over_a_device_that_does_not_work(broken_cuda):
