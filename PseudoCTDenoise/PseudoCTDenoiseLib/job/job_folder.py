@@ -1,0 +1,155 @@
+"""The private folder through which a scan goes to the worker, and its results come back."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import weakref
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..engine.errors import BadInputError
+from ..engine.files.ct_checks import checked_int16
+
+_INPUT, _REQUEST = "input.npy", "job.json"
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What the worker is to do with the scan in the folder.
+
+    ``settings`` are those of the engine by name, defaults may be left out; ``models_folder`` None
+    takes the models that are installed with the module; ``preview_slice`` None the slice with the
+    most organs.
+    """
+
+    settings: dict
+    model: str = "fast"
+    want_noise: bool = True
+    preview_slice: int | None = None
+    preview_seconds: float = 3.0
+    models_folder: str | None = None
+
+
+class JobFolder:
+    """A folder that the user alone can read: scans are patients' data.
+
+    A method that cannot write raises BadInputError in words; :meth:`remove` always works.
+    """
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path)
+
+    @classmethod
+    def make(cls, parent: Path | str | None = None) -> JobFolder:
+        """A new folder, in the system's folder for temporary files or in ``parent``.
+
+        It also goes when nobody holds it any more, as at the end of a program that did not wait.
+
+        Raises
+        ------
+        BadInputError
+            If none can be made there.
+        """
+        try:
+            folder = cls(tempfile.mkdtemp(prefix="PseudoCTDenoise-", dir=parent))
+        except OSError as error:
+            raise BadInputError(
+                f"No temporary folder can be made ({error}): free some space or choose another "
+                "folder for temporary files."
+            ) from error
+        weakref.finalize(folder, shutil.rmtree, folder.path, ignore_errors=True)
+        return folder
+
+    def writeJob(self, hu: np.ndarray, request: JobRequest) -> None:
+        """The scan, (slices, rows, columns) HU, and what is to be done with it.
+
+        Raises
+        ------
+        BadInputError
+            If there is no space, or the values are no int16 HU.
+        """
+        self.writeArray(_INPUT, checked_int16(hu))
+        text = json.dumps(asdict(request), indent=1)
+        with self._words(), self._create(_REQUEST) as file:
+            file.write(text.encode())
+
+    def readJob(self) -> tuple[np.ndarray, JobRequest]:
+        request = JobRequest(**json.loads((self.path / _REQUEST).read_text("utf-8")))
+        return np.load(self.path / _INPUT, allow_pickle=False), request
+
+    def writeArray(self, name: str, values: np.ndarray) -> None:
+        """Raises
+        ------
+        BadInputError
+            If there is no space.
+        """
+        with self._words(), self._create(name) as file:
+            np.save(file, values, allow_pickle=False)
+
+    def readArray(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """An int16 array of this shape.
+
+        Raises
+        ------
+        BadInputError
+            If the file is missing, damaged or holds something else.
+        """
+        try:
+            if Path(name).name != name:
+                raise ValueError("the name leads out of the folder")
+            values = np.load(self.path / name, allow_pickle=False)
+        except (OSError, ValueError, EOFError, MemoryError) as error:
+            raise BadInputError(f"{name} could not be read ({error}): run it again.") from error
+        if values.dtype != np.int16 or values.shape != shape:
+            raise BadInputError(
+                f"{name} holds {values.dtype} {values.shape} where int16 {shape} belongs: "
+                "run it again."
+            )
+        return values
+
+    def removeFile(self, name: str) -> None:
+        """Remove a file that is no longer needed, if that is possible."""
+        try:
+            (self.path / name).unlink()
+        except OSError:  # gone, or on Windows still being read
+            return
+
+    def remove(self) -> None:
+        """Remove the folder with everything in it; may be called again."""
+        # A worker that is ending may still be writing: what came in between goes next time.
+        for _ in range(3):
+            shutil.rmtree(self.path, ignore_errors=True)
+            if not self.path.exists():
+                return
+
+    def _create(self, name: str):
+        return open(self.path / name, "wb", opener=_private)
+
+    def _words(self) -> _SpaceInWords:
+        return _SpaceInWords(self.path)
+
+
+class _SpaceInWords:
+    """Turns an error of writing into one that the user understands."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind, error, trace) -> None:
+        if isinstance(error, OSError):  # numpy's own has a text and no number
+            raise BadInputError(
+                f"The scan could not be written to {self._path.parent} "
+                f"({error.strerror or error}): free some space there."
+            ) from error
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
