@@ -1,0 +1,1 @@
+"""Slicer's scene: from a job's arrays to nodes, views, tables and plots."""

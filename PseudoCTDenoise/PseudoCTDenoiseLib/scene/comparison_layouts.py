@@ -1,0 +1,38 @@
+"""The layouts in which a result is compared: their ids, their files and their views."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import slicer
+
+FOLDER = Path(__file__).resolve().parents[2] / "Resources" / "Layouts"
+
+TWO_VIEWS, THREE_VIEWS, FIGURES = 58741, 58742, 58743
+FILES = {
+    TWO_VIEWS: "PseudoCTDenoise_TwoViews.xml",
+    THREE_VIEWS: "PseudoCTDenoise_ThreeViews.xml",
+    FIGURES: "PseudoCTDenoise_TwoViewsAndFigures.xml",
+}
+ORIGINAL, DENOISED, NOISE = (
+    "PseudoCTDenoiseOriginal",
+    "PseudoCTDenoiseDenoised",
+    "PseudoCTDenoiseNoise",
+)
+PLOT, TABLE = "PseudoCTDenoisePlot", "PseudoCTDenoiseTable"
+VIEWS = {
+    TWO_VIEWS: (ORIGINAL, DENOISED),
+    THREE_VIEWS: (ORIGINAL, DENOISED, NOISE),
+    FIGURES: (ORIGINAL, DENOISED),
+}
+
+
+def registerLayouts() -> None:
+    """Make the layouts known, so that a saved scene finds them; harmless when repeated."""
+    node = slicer.app.layoutManager().layoutLogic().GetLayoutNode()
+    for layout, file in FILES.items():
+        text = (FOLDER / file).read_text(encoding="utf-8")
+        if node.IsLayoutDescription(layout):
+            node.SetLayoutDescription(layout, text)
+        else:
+            node.AddLayoutDescription(layout, text)

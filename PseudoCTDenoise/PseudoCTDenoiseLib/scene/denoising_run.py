@@ -1,0 +1,240 @@
+"""One denoising of a volume node: from the click to the result's nodes."""
+
+from __future__ import annotations
+
+import math
+import traceback
+from dataclasses import dataclass, field
+
+import slicer
+import vtk
+
+from ..engine.errors import BadInputError
+from ..job.denoising_process import DenoisingProcess
+from ..job.runner import Runner
+from ..job.signals import Signal
+from ..job.worker_process import JobFailure, JobState
+from .ct_input import ctFromNode
+from .live_preview import LivePreview
+from .results import Outputs, storeResult
+
+PREVIEW_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be denoised, and how.
+
+    Parameters
+    ----------
+    inputVolume, outputVolume : volume nodes; without an output a new one is made.
+    settings : of the engine, by name; what is left out is the default.
+    sliceRange : first and last slice, from 0; None for all. The others stay as they are.
+    strength : 0 to 100 %.
+    """
+
+    inputVolume: object
+    outputVolume: object = None
+    model: str = "fast"
+    settings: dict = field(default_factory=dict)
+    outputs: Outputs = Outputs()
+    strength: float = 100.0
+    sliceRange: tuple[int, int] | None = None
+
+
+class DenoisingRun:
+    """The job of one request: the handle that ``process(…, waitForCompletion=False)`` returns.
+
+    >>> run = logic.process(volume, waitForCompletion=False)
+    >>> run.ended.connect(lambda state: print(state, run.outputVolume))
+    >>> run.cancel()
+
+    Attributes
+    ----------
+    state : :class:`.JobState`.
+    stateChanged, progressed, previewed, logged, ended : signals; ``previewed`` gives the preview's
+        node and whether it is new, the others what those of :class:`.DenoisingProcess` give.
+    outputVolume : the denoised volume once the state is COMPLETED.
+    failure : what happened and what to do, once the state is FAILED.
+
+    Raises
+    ------
+    BadInputError
+        If the input is no CT, the output is the input, or the range holds no slice.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        runner: Runner,
+        *,
+        preview: bool = False,
+        previewSlice: int | None = None,
+    ):
+        self.request = request
+        self._ct = ctFromNode(request.inputVolume)
+        self._range = _checkedRange(request.sliceRange, len(self._ct.hu))
+        _checkOutput(request)
+        first, last = self._range
+        self._inputID = request.inputVolume.GetID()
+        self._outputID = request.outputVolume.GetID() if request.outputVolume else None
+        self._preview = LivePreview(request.inputVolume, self._ct)
+        self._observers: list[int] = []
+        self._withdrawn = ""
+        self.stateChanged, self.progressed, self.previewed = Signal(), Signal(), Signal()
+        self.logged, self.ended = Signal(), Signal()
+        self.outputVolume = None
+        self.failure = None
+        self._process = DenoisingProcess(
+            runner,
+            self._ct.hu[first : last + 1],
+            request.settings,
+            model=request.model,
+            wantNoise=request.outputs.needsNoiseModels,
+            previewSlice=None if previewSlice is None else previewSlice - first,
+            previewSeconds=PREVIEW_SECONDS if preview else math.inf,
+        )
+        self.state = self._process.state
+        self._process.stateChanged.connect(self._onState)
+        self._process.progressed.connect(self.progressed.emit)
+        self._process.previewed.connect(self._onPreview)
+        self._process.deviceReported.connect(self._onDevice)
+        self._process.logged.connect(self.logged.emit)
+        self._process.ended.connect(self._onEnded)
+
+    @property
+    def axis(self) -> int:
+        """The input's index axis from slice to slice."""
+        return self._ct.axis
+
+    def start(self) -> None:
+        """Start the background process; from here on the signals tell what happens."""
+        scene = slicer.mrmlScene
+        self._observers = [
+            scene.AddObserver(scene.NodeAboutToBeRemovedEvent, self._onNodeRemoved),
+            scene.AddObserver(scene.StartCloseEvent, self._onSceneClose),
+        ]
+        first, last = self._range
+        self.logged.emit(
+            f"Denoising {self.request.inputVolume.GetName()}, slices {first + 1} to {last + 1}, "
+            f"with model {self.request.model}."
+        )
+        self._process.start()
+
+    def cancel(self) -> None:
+        """End the job; the scene stays as it was before it. Takes less than two seconds."""
+        self._process.cancel()
+
+    def abort(self) -> None:
+        """End the job now, and return when its process is gone."""
+        self._process.abort()
+
+    def wait(self) -> JobState:
+        """Block until the job has ended; signals come meanwhile, on the caller's thread."""
+        self._process.wait()
+        return self.state
+
+    def showSlice(self, index: int) -> None:
+        """Preview this slice from now on, counted in the whole volume from 0."""
+        first, last = self._range
+        if first <= index <= last:
+            self._process.showSlice(index - first)
+
+    def _onState(self, state: JobState) -> None:
+        if not state.isOver:  # the end comes after the import
+            self._setState(state)
+
+    def _onDevice(self, device) -> None:
+        self.logged.emit(f"Runs on {device.description} ({device.reason}).")
+
+    def _onPreview(self, index: int, image) -> None:
+        if self._withdrawn:
+            return
+        new = self._preview.show(index + self._range[0], image)
+        self.previewed.emit(self._preview.node, new)
+
+    def _onEnded(self, state: JobState) -> None:
+        self._stopObserving()
+        self._preview.remove()
+        self.failure = self._process.failure
+        if state is JobState.COMPLETED and self._withdrawn:
+            state = JobState.CANCELLED
+        if state is JobState.COMPLETED:
+            state = self._import()
+        if self._withdrawn:
+            self.logged.emit(self._withdrawn)
+        self._setState(state)
+        self.ended.emit(state)
+
+    def _import(self) -> JobState:
+        """The result into the scene. The user had minutes to change it: nodes are looked up."""
+        inputVolume = slicer.mrmlScene.GetNodeByID(self._inputID)
+        outputVolume = slicer.mrmlScene.GetNodeByID(self._outputID) if self._outputID else None
+        try:
+            self.outputVolume = storeResult(
+                inputVolume,
+                outputVolume,
+                self._ct,
+                self._process.result,
+                self.request.outputs,
+                self.request.strength,
+                self._range,
+            )
+        except Exception as error:  # whatever it is, the panel must leave its running state
+            self.failure = JobFailure(
+                "import",
+                f"The result could not be put into the scene: {error}.",
+                "Copy the log and report it; the original is untouched.",
+                traceback.format_exc(),
+            )
+            return JobState.FAILED
+        return JobState.COMPLETED
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeRemoved(self, caller, event, node) -> None:
+        if node is not None and node.GetID() == self._inputID:
+            self._withdraw("The input volume was removed, so the job was cancelled.")
+
+    def _onSceneClose(self, caller, event) -> None:
+        self._withdraw("The scene was closed, so the job was cancelled.")
+
+    def _withdraw(self, reason: str) -> None:
+        if not self._withdrawn:
+            self._withdrawn = reason
+            self.cancel()
+
+    def _stopObserving(self) -> None:
+        for tag in self._observers:
+            slicer.mrmlScene.RemoveObserver(tag)
+        self._observers = []
+
+    def _setState(self, state: JobState) -> None:
+        if state is not self.state:
+            self.state = state
+            if state.isOver:
+                self.logged.emit(f"{state.value.capitalize()}.")
+            self.stateChanged.emit(state)
+
+
+def _checkedRange(wanted: tuple[int, int] | None, count: int) -> tuple[int, int]:
+    if wanted is None:
+        return 0, count - 1
+    first, last = wanted
+    if not 0 <= first <= last < count:
+        raise BadInputError(
+            f"Slices {first + 1} to {last + 1} are not in this volume, which has {count}: "
+            "change the range under Advanced."
+        )
+    return first, last
+
+
+def _checkOutput(request: Request) -> None:
+    output = request.outputVolume
+    if output is None:
+        return
+    if output.GetID() == request.inputVolume.GetID():
+        raise BadInputError(
+            "Input and output are the same volume: choose another output, the original is kept."
+        )
+    if not output.IsA("vtkMRMLScalarVolumeNode") or output.IsA("vtkMRMLLabelMapVolumeNode"):
+        raise BadInputError(f"{output.GetName()} is no scalar volume: choose another output.")

@@ -1,0 +1,79 @@
+"""One slice of the unfinished result, in the scene while the job runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+import vtk
+
+from .ct_input import CtInput
+from .provenance import DERIVED
+from .results import geometryOf
+
+
+class LivePreview:
+    """A volume of one slice that lies where that slice lies in the input.
+
+    It is not saved, listed in no selector, and leaves with :meth:`remove`.
+    """
+
+    def __init__(self, inputVolume, ct: CtInput):
+        self._inputVolume = inputVolume
+        self._ct = ct
+        self.node = None
+
+    def show(self, sliceIndex: int, image: np.ndarray) -> bool:
+        """Show slice ``sliceIndex``, (rows, columns) int16 HU; True if the node is new."""
+        new = self.node is None
+        if new:
+            self.node = slicer.vtkMRMLScalarVolumeNode()
+            self.node.SetName(f"{self._inputVolume.GetName()} preview")
+            self.node.SetHideFromEditors(True)
+            self.node.SetSaveWithScene(False)
+            self.node.SetAttribute(DERIVED, "1")
+            slicer.mrmlScene.AddNode(self.node)
+        slicer.util.updateVolumeFromArray(self.node, np.expand_dims(image, 2 - self._ct.axis))
+        matrix = geometryOf(self._inputVolume)
+        matrix[:3, 3] += matrix[:3, self._ct.axis] * sliceIndex
+        self.node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(matrix))
+        self.node.SetAndObserveTransformNodeID(self._inputVolume.GetTransformNodeID())
+        if new:
+            self.node.CreateDefaultDisplayNodes()
+            self.node.GetDisplayNode().SetSaveWithScene(False)
+        source = self._inputVolume.GetDisplayNode()
+        if source is not None:
+            window, level = source.GetWindow(), source.GetLevel()
+            self.node.GetDisplayNode().AutoWindowLevelOff()
+            self.node.GetDisplayNode().SetWindowLevel(window, level)
+        return new
+
+    def remove(self) -> None:
+        """Take the preview out of the scene; harmless where it is gone already."""
+        node, self.node = self.node, None
+        if node is not None and slicer.mrmlScene.IsNodePresent(node):
+            display = node.GetDisplayNode()
+            slicer.mrmlScene.RemoveNode(node)
+            if display is not None:
+                slicer.mrmlScene.RemoveNode(display)
+
+
+def sliceIndexAt(inputVolume, axis: int, ras) -> int:
+    """The slice of a volume that is nearest to a point in world RAS (mm), within the volume."""
+    toVolume = vtk.vtkMatrix4x4()
+    inputVolume.GetRASToIJKMatrix(toVolume)
+    world = [*ras, 1.0]
+    transform = inputVolume.GetParentTransformNode()
+    if transform is not None:
+        fromWorld = vtk.vtkGeneralTransform()
+        slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(None, transform, fromWorld)
+        world = [*fromWorld.TransformPoint(ras), 1.0]
+    index = toVolume.MultiplyPoint(world)[axis]
+    count = inputVolume.GetImageData().GetDimensions()[axis]
+    return min(max(round(index), 0), count - 1)
+
+
+def middleOf(volume) -> tuple[float, float, float]:
+    """The middle of a volume in world RAS (mm)."""
+    bounds = [0.0] * 6
+    volume.GetRASBounds(bounds)
+    return tuple((bounds[2 * i] + bounds[2 * i + 1]) / 2 for i in range(3))

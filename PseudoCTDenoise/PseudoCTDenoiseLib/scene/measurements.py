@@ -1,0 +1,345 @@
+"""Mean, noise and contrast in regions that were drawn in the scene, original beside denoised.
+
+A region is a box in coordinates of its own: a markups ROI as Slicer draws it, or a slab around the
+plane of a closed curve, within which the curve is the outline. One test serves every orientation
+of volume and region.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import numpy_to_vtk
+
+from ..engine.errors import BadInputError
+
+ORIGINAL = "PseudoCTDenoise.Original"
+DENOISED = "PseudoCTDenoise.Denoised"
+REGION = "PseudoCTDenoise.Region"
+BACKGROUND = "PseudoCTDenoise.Background"
+"""Roles of a table's references to what was measured."""
+
+COLUMNS = ("Quantity", "Original", "Denoised", "Change", "Unit")
+MEAN, DEVIATION, VOXELS = "Mean", "Standard deviation", "Voxels"
+CONTRAST, CNR = "Contrast to background", "Contrast-to-noise ratio"
+
+ROUNDING_MM = 1e-3
+"""Markups keep float32: a voxel centre so close to a border lies on it, and that is inside."""
+SAME_PLACE = 0.01
+"""Two volumes lie at the same place if no corner is off by more than this share of a voxel."""
+
+
+def measure(original, denoised, region, background=None, tableNode=None):
+    """Measure a region in two volumes of the same geometry.
+
+    Parameters
+    ----------
+    original, denoised : volume nodes in HU.
+    region, background : markups ROI or closed-curve nodes; without a background there is neither
+        contrast nor contrast-to-noise ratio.
+    tableNode : table to fill and name anew; a new one if None or no longer in the scene.
+
+    Returns
+    -------
+    The table node "<denoised> in <region>"
+        Quantity, Original, Denoised, Change (denoised minus original), Unit. The rows are the
+        mean, the sample standard deviation (over n - 1; NaN for one voxel) and the number of
+        voxels of the region, then its mean minus that of the background, and the absolute value of
+        this contrast over the background's standard deviation (NaN where that is 0). Figures are
+        rounded to 0.001. What was measured is kept as node references.
+
+    Raises
+    ------
+    BadInputError
+        If the volumes do not lie at the same place, or a region holds no voxel
+        (:func:`regionMask`).
+    """
+    _checkSamePlace(original, denoised)
+    mask = regionMask(original, region)
+    outside = None if background is None else regionMask(original, background)
+    before, after = (
+        _figures(voxels[mask], None if outside is None else voxels[outside])
+        for voxels in map(slicer.util.arrayFromVolume, (original, denoised))
+    )
+    if tableNode is None or tableNode.GetScene() is None:
+        tableNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
+    wasModifying = tableNode.StartModify()
+    # An older name could tell of another region.
+    against = f" against {background.GetName()}" if background else ""
+    tableNode.SetName(f"{denoised.GetName()} in {region.GetName()}{against}")
+    _fill(tableNode, before, after)
+    nodes = {ORIGINAL: original, DENOISED: denoised, REGION: region, BACKGROUND: background}
+    for role, node in nodes.items():
+        tableNode.SetNodeReferenceID(role, node.GetID() if node else None)
+    tableNode.EndModify(wasModifying)
+    return tableNode
+
+
+def regionMask(volumeNode, regionNode) -> np.ndarray:
+    """Which voxels of a volume lie in a region.
+
+    A voxel belongs to the region if its centre does. Centres on the border belong to it. Parent
+    transforms of both nodes count; the volume's must be linear. What reaches beyond the volume is
+    cut off.
+
+    A box is taken as Slicer draws it, also where a transform scales or turns it; whether it is
+    shown inside out makes no difference.
+
+    Of a closed curve, the plane is the best fit to its points. A centre belongs to it if it is at
+    most half a voxel away from the plane, and within the curve when projected onto the plane along
+    its normal. A voxel's size here is the distance between neighbouring centres along the normal,
+    so a curve drawn in a slice view takes one layer of voxels: the slice in which, or nearest to
+    which, it was drawn, of two that are equally near the one of higher index. Where a curve crosses
+    itself, what it encloses twice is outside (even-odd rule).
+
+    Returns
+    -------
+    bool array of the shape of ``slicer.util.arrayFromVolume(volumeNode)``: (slices, rows,
+    columns), or in general (k, j, i).
+
+    Raises
+    ------
+    BadInputError
+        If the region is neither box nor closed curve, is not drawn completely, encloses no area
+        or is not flat, holds no voxel's centre or lies outside the volume.
+    """
+    indexToWorld = _indexToWorld(volumeNode)
+    if regionNode is None:
+        raise BadInputError("There is no region: draw a box (ROI) or a closed curve.")
+    if regionNode.IsA("vtkMRMLMarkupsROINode"):
+        region = _box(regionNode)
+    elif regionNode.IsA("vtkMRMLMarkupsClosedCurveNode"):
+        region = _slab(regionNode, indexToWorld)
+    else:
+        raise BadInputError(
+            f"{regionNode.GetName()} is no region: draw a box (ROI) or a closed curve."
+        )
+    shape = tuple(reversed(volumeNode.GetImageData().GetDimensions()))
+    mask, reaches = _rasterised(region, indexToWorld, shape)
+    if mask is not None:
+        return mask
+    if reaches:
+        raise BadInputError(
+            f"{regionNode.GetName()} holds no voxel's centre of {volumeNode.GetName()}: "
+            "make it larger, or move it into the volume."
+        )
+    raise BadInputError(
+        f"{regionNode.GetName()} lies outside {volumeNode.GetName()}: move it into the volume."
+    )
+
+
+@dataclass(frozen=True)
+class _Region:
+    """A box in coordinates of its own, in mm.
+
+    ``worldToOwn`` is 4×4; ``low`` and ``high`` are the box's corners (3,). ``outline`` is None or
+    a closed polygon (points, 2) in the first two coordinates, without the first point repeated.
+    """
+
+    worldToOwn: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    outline: np.ndarray | None = None
+
+
+# ---------------------------------------------------------------- from nodes to regions
+
+
+def _indexToWorld(volumeNode) -> np.ndarray:
+    """4×4 from (i, j, k, 1) to RAS in mm, with the parent transforms."""
+    matrix = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(matrix)
+    indexToWorld = slicer.util.arrayFromVTKMatrix(matrix)
+    parent = volumeNode.GetParentTransformNode()
+    if parent is None:
+        return indexToWorld
+    if not parent.GetMatrixTransformToWorld(matrix):
+        raise BadInputError(
+            f"{volumeNode.GetName()} is deformed by {parent.GetName()}: "
+            "harden the transform, or take the volume out of it to measure."
+        )
+    return slicer.util.arrayFromVTKMatrix(matrix) @ indexToWorld
+
+
+def _box(roiNode) -> _Region:
+    if roiNode.GetNumberOfDefinedControlPoints() == 0:
+        raise BadInputError(f"{roiNode.GetName()} is not placed yet: draw it in a slice view.")
+    half = np.array(roiNode.GetSize()) / 2
+    objectToWorld = slicer.util.arrayFromVTKMatrix(roiNode.GetObjectToWorldMatrix())
+    # A transform may scale the box. Its own axes are kept in mm of the world, so that a
+    # millimetre of rounding is the same on every side.
+    scale = np.linalg.norm(objectToWorld[:3, :3], axis=0)
+    if not (np.isfinite(objectToWorld).all() and scale.all()):
+        raise BadInputError(
+            f"{roiNode.GetName()} is flattened by its transform: take it out of the transform."
+        )
+    ownToWorld = objectToWorld / [*scale, 1.0]
+    half = half * scale + ROUNDING_MM
+    return _Region(np.linalg.inv(ownToWorld), -half, half)
+
+
+def _slab(curveNode, indexToWorld: np.ndarray) -> _Region:
+    """The curve's outline in its plane, as thick as the volume's voxels along the normal."""
+    name = curveNode.GetName()
+    if curveNode.GetNumberOfDefinedControlPoints() < 3:
+        raise BadInputError(f"{name} has too few points to enclose an area: draw at least three.")
+    points = slicer.util.arrayFromMarkupsCurvePoints(curveNode, world=True).astype(float)
+    centre = points.mean(axis=0)
+    _, extent, axes = np.linalg.svd(points - centre, full_matrices=False)
+    if extent[1] <= ROUNDING_MM * np.sqrt(len(points)):
+        raise BadInputError(f"{name} encloses no area: its points lie on one line.")
+    normal = axes[2]
+    # One step along the normal, counted in voxels.
+    steps = np.linalg.solve(indexToWorld[:3, :3], normal)
+    # The drawing's sense of rotation must not decide between two slices that are equally near.
+    if steps[np.abs(steps).argmax()] < 0:
+        normal, steps = -normal, -steps
+    thickness = 1 / np.linalg.norm(steps)
+
+    worldToOwn = np.eye(4)
+    worldToOwn[:3, :3] = axes[0], axes[1], normal
+    worldToOwn[:3, 3] = -worldToOwn[:3, :3] @ centre
+    outline = (points - centre) @ worldToOwn[:3, :3].T
+    bend = np.abs(outline[:, 2]).max()
+    if bend > thickness / 2 + ROUNDING_MM:
+        raise BadInputError(
+            f"{name} is not flat, it leaves its plane by {bend:.1f} mm: draw it within one slice."
+        )
+    outline = outline[:, :2]
+    low = np.append(outline.min(axis=0) - ROUNDING_MM, -thickness / 2 + ROUNDING_MM)
+    high = np.append(outline.max(axis=0) + ROUNDING_MM, thickness / 2 + ROUNDING_MM)
+    return _Region(worldToOwn, low, high, outline)
+
+
+def _checkSamePlace(original, denoised) -> None:
+    shapes = [node.GetImageData().GetDimensions() for node in (original, denoised)]
+    if shapes[0] == shapes[1]:
+        corners = _corners(np.zeros(3), np.array(shapes[0]) - 1.0)
+        matrices = [_indexToWorld(node) for node in (original, denoised)]
+        apart = np.abs((matrices[0] - matrices[1])[:3] @ corners).max()
+        if apart <= SAME_PLACE * np.linalg.norm(matrices[0][:3, :3], axis=0).min():
+            return
+    raise BadInputError(
+        f"{original.GetName()} and {denoised.GetName()} are not at the same place: "
+        "put both under the same transform, or denoise again."
+    )
+
+
+# ---------------------------------------------------------------- from regions to voxels
+
+
+def _rasterised(
+    region: _Region, indexToWorld: np.ndarray, shape: tuple[int, int, int]
+) -> tuple[np.ndarray | None, bool]:
+    """The mask, None where it were empty; and whether its bounds reach the volume's centres."""
+    indexToOwn = region.worldToOwn @ indexToWorld
+    # Only the index box around the region is looked at, slice by slice: a region in a volume of
+    # 512×512×200 takes the time of its own size, and the memory of one slice.
+    corners = (np.linalg.inv(indexToOwn) @ _corners(region.low, region.high))[:3]
+    lowest, highest = corners.min(axis=1), corners.max(axis=1)
+    last = np.array(shape[::-1]) - 1
+    reaches = bool(np.all(highest >= 0) and np.all(lowest <= last))
+    first = np.maximum(np.ceil(lowest), 0).astype(int)
+    last = np.minimum(np.floor(highest), last).astype(int)
+    if np.any(first > last):
+        return None, reaches
+
+    i, j = (np.arange(first[axis], last[axis] + 1) for axis in (0, 1))
+    # Coordinate n of voxel (i, j, k) is inSlice[n] + indexToOwn[n, 2] k.
+    inSlice = [row[0] * i[None, :] + row[1] * j[:, None] + row[3] for row in indexToOwn[:3]]
+    mask = np.zeros(shape, dtype=bool)
+    for k in range(first[2], last[2] + 1):
+        coordinates = [part + row[2] * k for part, row in zip(inSlice, indexToOwn, strict=False)]
+        inside = np.ones(coordinates[0].shape, dtype=bool)
+        for values, low, high in zip(coordinates, region.low, region.high, strict=True):
+            inside &= (values >= low) & (values <= high)
+        if region.outline is not None and inside.any():
+            candidates = np.column_stack([values[inside] for values in coordinates[:2]])
+            inside[inside] = _insidePolygon(candidates, region.outline)
+        mask[k, j[0] : j[-1] + 1, i[0] : i[-1] + 1] = inside
+    return (mask if mask.any() else None), reaches
+
+
+def _insidePolygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    """Which points (n, 2) lie in a polygon (m, 2) or at most ROUNDING_MM off its line.
+
+    Even-odd rule: a ray along the first coordinate leaves the polygon through an odd number of
+    edges. The points are sorted by the second one, so each edge meets only those beside it.
+    """
+    order = np.argsort(points[:, 1], kind="stable")
+    x, y = points[order].T
+    inside = np.zeros(len(points), dtype=bool)
+    onLine = np.zeros(len(points), dtype=bool)
+    starts, ends = polygon, np.roll(polygon, -1, axis=0)
+    bands = np.column_stack([np.minimum(starts[:, 1], ends[:, 1]), np.maximum(starts, ends)[:, 1]])
+    crossed = np.searchsorted(y, bands)
+    nearby = np.searchsorted(y, bands + [-ROUNDING_MM, ROUNDING_MM])
+    for (x0, y0), (x1, y1), (a, b), (c, d) in zip(starts, ends, crossed, nearby, strict=True):
+        if b > a:  # so y1 and y0 differ
+            inside[a:b] ^= x[a:b] < x0 + (y[a:b] - y0) * ((x1 - x0) / (y1 - y0))
+        if d > c:
+            dx, dy = x1 - x0, y1 - y0
+            along = ((x[c:d] - x0) * dx + (y[c:d] - y0) * dy) / ((dx * dx + dy * dy) or 1.0)
+            along = np.clip(along, 0.0, 1.0)
+            distance = np.hypot(x[c:d] - x0 - along * dx, y[c:d] - y0 - along * dy)
+            onLine[c:d] |= distance <= ROUNDING_MM
+    found = np.empty(len(points), dtype=bool)
+    found[order] = inside | onLine
+    return found
+
+
+def _corners(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """The eight corners of a box, (4, 8) with ones below."""
+    x, y, z = np.meshgrid(*zip(low, high, strict=True), indexing="ij")
+    return np.stack([x.ravel(), y.ravel(), z.ravel(), np.ones(8)])
+
+
+# ---------------------------------------------------------------- from voxels to figures
+
+
+def _figures(voxels: np.ndarray, background: np.ndarray | None) -> dict[str, float]:
+    """The figures of one volume, by quantity."""
+    mean, deviation = _meanAndDeviation(voxels)
+    figures = {MEAN: mean, DEVIATION: deviation, VOXELS: float(voxels.size)}
+    if background is not None:
+        backgroundMean, noise = _meanAndDeviation(background)
+        figures[CONTRAST] = mean - backgroundMean
+        figures[CNR] = abs(mean - backgroundMean) / noise if noise > 0 else np.nan
+    return figures
+
+
+def _meanAndDeviation(voxels: np.ndarray) -> tuple[float, float]:
+    mean = voxels.mean(dtype=np.float64)
+    if voxels.size < 2:
+        return float(mean), np.nan
+    return float(mean), float(voxels.std(dtype=np.float64, ddof=1))
+
+
+_UNITS = {MEAN: "HU", DEVIATION: "HU", VOXELS: "", CONTRAST: "HU", CNR: ""}
+
+
+def _fill(tableNode, before: dict[str, float], after: dict[str, float]) -> None:
+    change = [after[name] - before[name] for name in before]
+    figures = [list(before.values()), list(after.values()), change]
+    columns = [
+        _texts(before),
+        *(np.round(column, 3) for column in figures),
+        _texts(_UNITS[name] for name in before),
+    ]
+    tableNode.RemoveAllColumns()
+    for name, column in zip(COLUMNS, columns, strict=True):
+        if isinstance(column, np.ndarray):
+            column = numpy_to_vtk(column, deep=True)
+        column.SetName(name)
+        tableNode.AddColumn(column)
+    tableNode.SetUseColumnTitleAsColumnHeader(True)
+
+
+def _texts(cells) -> vtk.vtkStringArray:
+    column = vtk.vtkStringArray()
+    for cell in cells:
+        column.InsertNextValue(cell)
+    return column

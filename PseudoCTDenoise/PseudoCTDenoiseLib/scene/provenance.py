@@ -1,0 +1,240 @@
+"""Where a result comes from: attributes and node references of its volume, and a table to read.
+
+Everything hangs on the denoised volume's node, so a saved scene keeps it together.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import slicer
+import vtk
+
+# Roles of the denoised volume's node references.
+INPUT = "PseudoCTDenoise.Input"
+REMOVED_NOISE = "PseudoCTDenoise.FullStrengthRemoved"
+"""Input minus result at full strength: what the strength slider needs after a reload."""
+NOISE_MAP = "PseudoCTDenoise.NoiseMap"
+PSEUDO_LDCT = "PseudoCTDenoise.PseudoLdct"
+PROVENANCE = "PseudoCTDenoise.Provenance"
+CHARTS = "PseudoCTDenoise.Charts"
+
+# Attributes.
+DERIVED = "PseudoCTDenoise.Derived"
+NOTICE = "PseudoCTDenoise.Notice"
+VERSION = "PseudoCTDenoise.Version"
+MODEL = "PseudoCTDenoise.Model"
+MODEL_SHA256 = "PseudoCTDenoise.ModelSha256"
+SEED = "PseudoCTDenoise.Seed"
+DEVICE = "PseudoCTDenoise.Device"
+SECONDS = "PseudoCTDenoise.Seconds"
+SETTINGS = "PseudoCTDenoise.Settings"
+STRENGTH = "PseudoCTDenoise.Strength"
+SLICES = "PseudoCTDenoise.Slices"
+
+
+def _sliceRange(text: str) -> tuple[int, int]:
+    first, last = text.split("-")
+    return int(first), int(last)
+
+
+_READERS: dict[str, Callable[[str], object]] = {
+    NOTICE: str,
+    VERSION: str,
+    MODEL: str,
+    MODEL_SHA256: str,
+    SEED: int,
+    DEVICE: str,
+    SECONDS: float,
+    SETTINGS: json.loads,
+    STRENGTH: float,
+    SLICES: _sliceRange,
+}
+"""How each attribute is read back."""
+
+COLUMNS = ("What", "Value", "Unit")
+STRENGTH_ROW = "Strength shown"
+_HU, _PERCENT, _SECONDS = "HU", "%", "s"
+_UNITS_OF_SETTINGS = {
+    "steps": "updates",
+    "patience": "updates",
+    "update_period": "updates",
+    "patch_size": "pixels",
+    "batch": "patches",
+    "tuning_slices": "slices",
+}
+
+
+class Row(NamedTuple):
+    """One line of the provenance table."""
+
+    what: str
+    value: str
+    unit: str = ""
+
+
+def recordProvenance(outputNode, report: dict, strength: float, sliceRange: tuple[int, int]):
+    """Write down how a result was made, so that it can be judged and made again.
+
+    Parameters
+    ----------
+    outputNode : the denoised volume, which gets the attributes and the table.
+    report : of :func:`.engine.report.job_report`. What it has beyond settings, model, versions,
+        device and seconds may be missing, and so are then its rows.
+    strength : 0 to 100 %, as shown; all figures of the report are of full strength.
+    sliceRange : first and last slice that were denoised, counted from 0.
+
+    Returns
+    -------
+    The table node "<output> provenance" (What, Value, Unit); that of an earlier run of the same
+    output is filled anew.
+    """
+    first, last = sliceRange
+    attributes = {
+        DERIVED: "1",
+        NOTICE: report.get("notice"),
+        VERSION: report["versions"]["pseudoctdenoise"],
+        MODEL: report["model"]["name"],
+        MODEL_SHA256: report["model"]["sha256"],
+        SEED: str(report["settings"]["seed"]),
+        DEVICE: report["device"]["description"],
+        SECONDS: f"{sum(report['seconds'].values()):.3f}",
+        SETTINGS: json.dumps(report["settings"]),
+        SLICES: f"{first}-{last}",
+    }
+    inputNode = outputNode.GetNodeReference(INPUT)
+    rows = [Row("Input", inputNode.GetName())] if inputNode else []
+    # The whole table is made before the scene is touched: an error leaves everything as it was.
+    rows += _rows(report, sliceRange)
+
+    wasModifying = outputNode.StartModify()
+    for name, value in attributes.items():
+        outputNode.SetAttribute(name, value)
+    table = outputNode.GetNodeReference(PROVENANCE)
+    if table is None:
+        table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
+        outputNode.SetNodeReferenceID(PROVENANCE, table.GetID())
+    table.SetName(f"{outputNode.GetName()} provenance")
+    _fill(table, rows)
+    recordStrength(outputNode, strength)
+    outputNode.EndModify(wasModifying)
+    return table
+
+
+def recordStrength(outputNode, strength: float) -> None:
+    """Write down the strength (0 to 100 %) at which a result is shown now."""
+    outputNode.SetAttribute(STRENGTH, f"{strength:g}")
+    table = outputNode.GetNodeReference(PROVENANCE)
+    if table is None:
+        return
+    for row in range(table.GetNumberOfRows()):
+        if table.GetCellText(row, 0) == STRENGTH_ROW:
+            table.SetCellText(row, 1, f"{strength:g}")
+
+
+def isDerived(node) -> bool:
+    """Whether this module made the node."""
+    return node is not None and node.GetAttribute(DERIVED) == "1"
+
+
+def provenanceOf(node) -> dict:
+    """What a result's attributes tell, by the name that follows "PseudoCTDenoise.".
+
+    Returns
+    -------
+    ``Settings`` is a dict, ``Seed`` an int, ``Seconds`` and ``Strength`` (%) are floats,
+    ``Slices`` the first and last slice counted from 0, the rest are texts. What the node does not
+    have, or somebody made unreadable, is left out.
+    """
+    found = {}
+    for name, read in _READERS.items():
+        text = node.GetAttribute(name)
+        if text is None:
+            continue
+        try:
+            found[name.partition(".")[2]] = read(text)
+        except ValueError:  # attributes can be edited by hand
+            continue
+    return found
+
+
+def _fill(table, rows: list[Row]) -> None:
+    """Fill a table node anew, for reading only: what is written there is not to be improved."""
+    wasModifying = table.StartModify()
+    table.RemoveAllColumns()
+    for name, cells in zip(COLUMNS, zip(*rows, strict=True), strict=True):
+        column = vtk.vtkStringArray()
+        column.SetName(name)
+        for cell in cells:
+            column.InsertNextValue(cell)
+        table.AddColumn(column)
+    table.SetUseColumnTitleAsColumnHeader(True)
+    table.SetLocked(True)
+    table.EndModify(wasModifying)
+
+
+def _rows(report: dict, sliceRange: tuple[int, int]) -> list[Row]:
+    return [
+        *_what(report, sliceRange),
+        *_figures(report),
+        *_software(report),
+        *_settings(report["settings"]),
+    ]
+
+
+def _what(report: dict, sliceRange: tuple[int, int]) -> Iterator[Row]:
+    first, last = sliceRange
+    if "notice" in report:
+        yield Row("Notice", report["notice"])
+    yield Row(STRENGTH_ROW, "", _PERCENT)
+    yield Row("Slices denoised", f"{first + 1} to {last + 1}", "counted from 1")
+    yield Row("Model", report["model"]["name"])
+    yield Row("Model's SHA-256", report["model"]["sha256"])
+    for model in report.get("noise_models", ()):
+        yield Row(f"Noise model {model['name']}, SHA-256", model["sha256"])
+
+
+def _figures(report: dict) -> Iterator[Row]:
+    if "mean_absolute_change_hu" in report:
+        change = report["mean_absolute_change_hu"]
+        yield Row("Mean absolute change at full strength", f"{change:.2f}", _HU)
+    noise = report.get("noise")
+    if noise is not None:
+        before, after = noise["soft_tissue_before_hu"], noise["soft_tissue_after_hu"]
+        yield Row("Noise in soft tissue, input", f"{before:.2f}", _HU)
+        yield Row("Noise in soft tissue, full strength", f"{after:.2f}", _HU)
+        yield Row("Noise removed at full strength", f"{noise['reduction_percent']:.1f}", _PERCENT)
+    if "steps_done" in report:
+        yield Row("Tuning steps done", str(report["steps_done"]), "updates")
+    if report.get("tuning_loss"):
+        unit = lossUnit(report["settings"])
+        yield Row("Last tuning loss", f"{report['tuning_loss'][-1]:.4g}", unit)
+    for stage, seconds in report["seconds"].items():
+        yield Row(f"Time of {stage}", f"{seconds:.1f}", _SECONDS)
+    for kind, mib in report.get("peak_memory_mib", {}).items():
+        yield Row(f"Peak memory, {kind}", str(mib), "MiB")
+
+
+def _software(report: dict) -> Iterator[Row]:
+    device = report["device"]
+    yield Row("Device", device["description"])
+    yield Row("Why this device", device["reason"])
+    if "precision" in device:
+        yield Row("Precision", device["precision"])
+    for program, version in report["versions"].items():
+        yield Row(f"Version of {program}", version)
+
+
+def _settings(settings: dict) -> Iterator[Row]:
+    for name, value in settings.items():
+        if name == "strength":  # of the job, which is always full; what is shown has its own row
+            continue
+        text = value if isinstance(value, str) else json.dumps(value)
+        yield Row(f"Setting {name}", text, _UNITS_OF_SETTINGS.get(name, ""))
+
+
+def lossUnit(settings: dict) -> str:
+    """Unit of the tuning's loss: HU for ``l1``, HU² for ``mse``; empty where it is not told."""
+    return {"l1": "HU", "mse": "HU²"}.get(settings.get("loss"), "")

@@ -1,0 +1,230 @@
+"""From a finished job to nodes of the scene, and the strength of a result that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import slicer
+import vtk
+
+from ..engine.errors import BadInputError
+from ..engine.hounsfield import to_int16
+from ..engine.strength import apply_strength
+from . import provenance
+from .ct_input import CtInput, sliceAxis
+from .noise_colors import noiseColors
+from .plots import createPlots
+
+NOISE_WINDOW_HU = 100.0
+"""Noise maps are shown from −50 to +50 HU."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Which nodes a job leaves beside the denoised volume."""
+
+    noiseMap: bool = True
+    pseudoLdct: bool = True
+    modelMaps: bool = False
+    removedNoise: bool = False
+
+    @property
+    def needsNoiseModels(self) -> bool:
+        return self.noiseMap or self.pseudoLdct or self.modelMaps
+
+
+def storeResult(
+    inputVolume,
+    outputVolume,
+    ct: CtInput,
+    result,
+    outputs: Outputs,
+    strength: float = 100.0,
+    sliceRange: tuple[int, int] | None = None,
+):
+    """Put a job's result into the scene; returns the denoised volume's node.
+
+    Parameters
+    ----------
+    inputVolume : the node that was denoised; only read.
+    outputVolume : node to fill, or None for a new one. What it has of an earlier run is replaced.
+    ct : what was denoised.
+    result : :class:`.job.denoising_process.JobResult` of the slices in ``sliceRange``.
+    strength : 0 to 100 %.
+    sliceRange : first and last slice that were denoised, from 0; the others stay as they are.
+
+    Either all nodes are there afterwards, or none is new.
+    """
+    first, last = sliceRange or (0, len(ct.hu) - 1)
+    here = slice(first, last + 1)
+
+    def whole(part: np.ndarray, background: np.ndarray | None = None) -> np.ndarray:
+        full = np.zeros_like(ct.hu) if background is None else background.copy()
+        full[here] = part
+        return ct.toNodeOrder(full)
+
+    name = inputVolume.GetName()
+    slicer.mrmlScene.SaveStateForUndo()
+    with _newNodesOnlyOnSuccess():
+        output = outputVolume or _newVolume(f"{name} denoised")
+
+        def companion(role: str, suffix: str):
+            node = output.GetNodeReference(role)
+            if node is None or node.GetID() in (inputVolume.GetID(), output.GetID()):
+                node = _newVolume(f"{name} {suffix}")
+            node.SetAttribute(provenance.DERIVED, "1")
+            output.SetNodeReferenceID(role, node.GetID())
+            return node
+
+        removed = ct.hu[here].astype(np.int32) - result.denoised
+        if removed.min() >= -(2**15) and removed.max() < 2**15:
+            removed = removed.astype(np.int16)
+        full = np.zeros(ct.hu.shape, removed.dtype)
+        full[here] = removed
+        node = companion(provenance.REMOVED_NOISE, "removed noise")
+        _fillNoise(node, inputVolume, ct.toNodeOrder(full))
+        node.SetHideFromEditors(not outputs.removedNoise)
+
+        if outputs.noiseMap:
+            node = companion(provenance.NOISE_MAP, "noise")
+            _fillNoise(node, inputVolume, whole(result.noise))
+        if outputs.pseudoLdct:
+            node = companion(provenance.PSEUDO_LDCT, "pseudo-LDCT")
+            _fillCt(node, inputVolume, whole(result.pseudoLdct, ct.hu))
+        if outputs.modelMaps:
+            for model, hu in result.noiseMaps.items():
+                node = companion(f"{provenance.NOISE_MAP}.{model}", model)
+                _fillNoise(node, inputVolume, whole(hu))
+
+        output.SetNodeReferenceID(provenance.INPUT, inputVolume.GetID())
+        denoised = apply_strength(ct.hu[here], result.denoised, strength)
+        _fillCt(output, inputVolume, whole(denoised, ct.hu))
+        provenance.recordProvenance(output, result.report, strength, (first, last))
+        createPlots(output, ct.hu[here], result.denoised, ct.pixelSizeMm, result.losses)
+    return output
+
+
+def applyStrength(outputVolume, strength: float) -> None:
+    """Show a finished result at another strength, without computing it anew.
+
+    Parameters
+    ----------
+    strength : 0 (the input, voxel by voxel) to 100 % (the network's output).
+
+    Raises
+    ------
+    BadInputError
+        If the input or the removed noise of this result is no longer in the scene, or no longer
+        of its size.
+    """
+    if not 0 <= strength <= 100:
+        raise BadInputError(f"Strength must lie between 0 and 100 %, not {strength:g}.")
+    inputVolume, removedNoise = resultParts(outputVolume)
+    axis = 2 - sliceAxis(inputVolume)
+    original, removed, shown = (
+        np.moveaxis(slicer.util.arrayFromVolume(node), axis, 0)
+        for node in (inputVolume, removedNoise, outputVolume)
+    )
+    if not original.shape == removed.shape == shown.shape:
+        raise BadInputError(
+            f"The input of {outputVolume.GetName()} has changed its size since: denoise it again."
+        )
+    for out, x, noise in zip(shown, original, removed, strict=True):
+        x = to_int16(x)
+        denoised = x.astype(np.int32) - noise
+        out[...] = apply_strength(x[None], denoised[None], strength)[0]
+    slicer.util.arrayFromVolumeModified(outputVolume)
+    provenance.recordStrength(outputVolume, strength)
+
+
+def resultParts(outputVolume):
+    """The nodes of a result's input and of the noise that was removed from it.
+
+    Raises
+    ------
+    BadInputError
+        If one of them is no longer in the scene.
+    """
+    parts = [
+        outputVolume.GetNodeReference(role) for role in (provenance.INPUT, provenance.REMOVED_NOISE)
+    ]
+    for node, what in zip(parts, ("input", "removed noise"), strict=True):
+        if node is None or node.GetImageData() is None:
+            raise BadInputError(
+                f"The {what} of {outputVolume.GetName()} is no longer in the scene: "
+                "denoise the scan again."
+            )
+    return tuple(parts)
+
+
+@contextmanager
+def _newNodesOnlyOnSuccess() -> Iterator[None]:
+    """If anything fails, what was added to the scene leaves it again."""
+    scene = slicer.mrmlScene
+    before = _nodeIDs(scene)
+    try:
+        yield
+    except BaseException:
+        for nodeID in _nodeIDs(scene) - before:
+            node = scene.GetNodeByID(nodeID)  # some leave together with another
+            if node is not None:
+                scene.RemoveNode(node)
+        raise
+
+
+def _nodeIDs(scene) -> set[str]:
+    return {scene.GetNthNode(index).GetID() for index in range(scene.GetNumberOfNodes())}
+
+
+def _newVolume(name: str):
+    name = slicer.mrmlScene.GenerateUniqueName(name)
+    return slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+
+
+def _fillCt(node, inputVolume, voxels: np.ndarray) -> None:
+    _fill(node, inputVolume, voxels)
+    source = inputVolume.GetDisplayNode()
+    if source is not None:
+        node.GetDisplayNode().CopyContent(source)
+
+
+def _fillNoise(node, inputVolume, voxels: np.ndarray) -> None:
+    _fill(node, inputVolume, voxels)
+    display = node.GetDisplayNode()
+    display.SetAndObserveColorNodeID(noiseColors().GetID())
+    display.AutoWindowLevelOff()
+    display.SetWindowLevel(NOISE_WINDOW_HU, 0.0)
+
+
+def _fill(node, inputVolume, voxels: np.ndarray) -> None:
+    """Voxels (k, j, i), and all that says where they are: geometry, transform, patient, study."""
+    slicer.util.updateVolumeFromArray(node, voxels)
+    node.CopyOrientation(inputVolume)
+    node.SetAndObserveTransformNodeID(inputVolume.GetTransformNodeID())
+    if node.GetDisplayNode() is None:
+        node.CreateDefaultDisplayNodes()
+    _placeInStudy(node, inputVolume)
+
+
+def _placeInStudy(node, inputVolume) -> None:
+    """Beside the input in the subject hierarchy, from where DICOM export takes the patient."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    source = hierarchy.GetItemByDataNode(inputVolume)
+    if source == slicer.vtkMRMLSubjectHierarchyNode.GetInvalidItemID():
+        return
+    parent = hierarchy.GetItemParent(source)
+    item = hierarchy.GetItemByDataNode(node)
+    if item == slicer.vtkMRMLSubjectHierarchyNode.GetInvalidItemID():
+        hierarchy.CreateItem(parent, node)
+    else:
+        hierarchy.SetItemParent(item, parent)
+
+
+def geometryOf(node) -> np.ndarray:
+    """The node's 4×4 matrix from indices (i, j, k) to RAS in mm."""
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)

@@ -1,0 +1,28 @@
+"""A MRML scene for tests: Slicer's own, without Slicer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture
+def scene() -> Iterator:
+    """An empty scene as ``slicer.mrmlScene``, with the colour nodes that display nodes want.
+
+    Where an application or its stand-in runs in this process its scene is used, since its views
+    and logics watch that one.
+    """
+    pytest.importorskip("slicer.util", reason="slicer-core is not installed")
+    import slicer
+
+    if getattr(slicer, "app", None) is None:
+        slicer.mrmlScene = slicer.vtkMRMLScene()
+        colors = slicer.vtkMRMLColorLogic()
+        colors.SetMRMLScene(slicer.mrmlScene)
+    slicer.mrmlScene.Clear(0)
+    # Slicer always has one; asked for here, it is not taken for something that a test left behind.
+    slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    yield slicer.mrmlScene
+    slicer.mrmlScene.Clear(0)

@@ -1,0 +1,110 @@
+"""A volume node is taken as the CT that it is, or refused in one line."""
+
+import numpy as np
+import pytest
+from PseudoCTDenoiseLib.engine.errors import BadInputError
+
+slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
+from PseudoCTDenoiseLib.scene.ct_input import ctFromNode, doubtOf, sequenceOf  # noqa: E402
+from PseudoCTDenoiseLib.scene.provenance import DERIVED  # noqa: E402
+
+
+def ct(shape=(6, 40, 48), noise=15.0, dtype=np.int16):
+    """Air around soft tissue."""
+    hu = np.full(shape, -1000.0)
+    hu[:, 8:-8, 8:-8] = 50.0
+    hu += np.random.default_rng(0).normal(0, noise, shape)
+    return hu.astype(dtype)
+
+
+def volume(hu, className="vtkMRMLScalarVolumeNode", name="scan"):
+    return slicer.util.addVolumeFromArray(hu, name=name, nodeClassName=className)
+
+
+def refusal(node):
+    with pytest.raises(BadInputError) as caught:
+        ctFromNode(node)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_slices_come_first_whatever_the_order_of_the_axes(scene):
+    hu = ct()
+    node = volume(np.moveaxis(hu, 0, 2))  # slices along i
+    node.SetIJKToRASDirections(0, 1, 0, 0, 0, 1, 1, 0, 0)
+    node.SetSpacing(5.0, 0.7, 0.8)
+    found = ctFromNode(node)
+    assert found.axis == 0 and found.pixelSizeMm == (0.8, 0.7)
+    assert np.array_equal(found.hu, hu)
+    assert np.array_equal(found.toNodeOrder(found.hu), slicer.util.arrayFromVolume(node))
+
+
+def test_the_slices_are_a_copy(scene):
+    node = volume(ct())
+    found = ctFromNode(node)
+    found.hu[:] = 0
+    assert slicer.util.arrayFromVolume(node).any()
+
+
+def test_float_hu_is_rounded(scene):
+    assert ctFromNode(volume(ct(dtype=np.float32))).hu.dtype == np.int16
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: None, "no input volume"),
+        (lambda: slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "x"), "no voxels"),
+        (lambda: volume(ct(), "vtkMRMLLabelMapVolumeNode"), "is a segmentation"),
+        (lambda: slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", "x"), "no volume"),
+        (lambda: volume((ct() > 0).astype(np.int16)), "looks like a segmentation"),
+        (
+            lambda: volume(np.random.default_rng(1).integers(0, 900, (4, 32, 32), np.int16)),
+            "not a CT",
+        ),
+        (lambda: volume(np.full((3, 32, 32), -1000, np.int16)), "everywhere"),
+        (lambda: volume(ct((3, 8, 8))), "too small"),
+        (lambda: volume(np.where(ct() > 0, np.nan, -1000.0)), "NaN"),
+    ],
+)
+def test_what_is_no_ct_is_refused_in_words(scene, make, words):
+    assert words in refusal(make())
+
+
+def test_a_colour_image_is_refused(scene):
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "photo")
+    slicer.util.updateVolumeFromArray(node, np.zeros((4, 32, 32, 3), np.uint8))
+    assert "colour" in refusal(node)
+
+
+def test_an_oblique_reformat_is_refused(scene):
+    node = volume(ct())
+    half = 0.5**0.5
+    node.SetIJKToRASDirections(1, 0, 0, 0, half, -half, 0, half, half)
+    assert "oblique by 45 degrees" in refusal(node)
+
+
+def test_an_item_of_a_sequence_is_refused(scene):
+    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "movie")
+    for index in range(2):
+        sequence.SetDataNodeAtValue(volume(ct(), name=f"frame {index}"), str(index))
+    browser = slicer.vtkMRMLSequenceBrowserNode()
+    scene.AddNode(browser)
+    browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
+    proxy = browser.AddProxyNode(volume(ct(), name="shown"), sequence, False)
+    assert sequenceOf(proxy) is browser
+    assert "sequence" in refusal(proxy)
+
+
+def test_a_noisy_scan_raises_no_doubt(scene):
+    assert doubtOf(volume(ct((4, 96, 96)))) is None
+
+
+def test_a_quiet_scan_looks_denoised(scene):
+    assert "looks denoised already" in doubtOf(volume(ct((4, 96, 96), noise=1.0)))
+
+
+def test_a_result_of_this_module_is_known(scene):
+    node = volume(ct())
+    node.SetAttribute(DERIVED, "1")
+    assert "made by this module" in doubtOf(node)

@@ -1,0 +1,198 @@
+"""Results lie where the scan lies, keep what belongs to it, and change strength at once."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PseudoCTDenoiseLib.engine.errors import BadInputError
+from PseudoCTDenoiseLib.engine.strength import apply_strength
+
+slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
+from PseudoCTDenoiseLib.scene import provenance, results  # noqa: E402
+from PseudoCTDenoiseLib.scene.ct_input import ctFromNode  # noqa: E402
+from PseudoCTDenoiseLib.scene.live_preview import LivePreview, sliceIndexAt  # noqa: E402
+from PseudoCTDenoiseLib.scene.results import Outputs, applyStrength, storeResult  # noqa: E402
+
+SHAPE = (5, 32, 40)
+RNG = np.random.default_rng(3)
+HU = np.clip(RNG.normal(-300, 400, SHAPE), -1024, 3000).astype(np.int16)
+CLEAN = np.clip(HU + RNG.normal(0, 20, SHAPE), -1024, 3000).astype(np.int16)
+DIRECTIONS = np.linalg.qr(np.eye(3) + 0.05 * RNG.normal(size=(3, 3)))[0]
+DIRECTIONS *= np.sign(np.diag(DIRECTIONS))
+
+
+@pytest.fixture
+def scan(scene):
+    """Oblique, transformed, and with a window of its own."""
+    node = slicer.util.addVolumeFromArray(HU, name="scan")
+    node.SetIJKToRASDirections(*DIRECTIONS.ravel())
+    node.SetSpacing(0.7123, 0.7123, 2.5)
+    node.SetOrigin(-101.3, 88.8, 12.345)
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "shift")
+    node.SetAndObserveTransformNodeID(transform.GetID())
+    node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().AutoWindowLevelOff()
+    node.GetDisplayNode().SetWindowLevel(350, 45)
+    return node
+
+
+def job_result(denoised=CLEAN, first=0, last=SHAPE[0] - 1):
+    part = np.s_[first : last + 1]
+    noise = np.full(SHAPE, 7, np.int16)[part]
+    return SimpleNamespace(
+        denoised=denoised[part],
+        noise=noise,
+        pseudoLdct=denoised[part] + noise,
+        noiseMaps={"noise-a": noise, "noise-b": -noise},
+        report={
+            "settings": {"seed": 3, "steps": 1},
+            "model": {"name": "fast", "sha256": "ab"},
+            "noise_models": [],
+            "versions": {"pseudoctdenoise": "0.1"},
+            "device": {"name": "cpu", "description": "CPU", "reason": "asked for"},
+            "seconds": {"denoising": 1.25},
+            "steps_done": 1,
+            "tuning_loss": [2.0],
+        },
+        losses=[2.0],
+    )
+
+
+def store(scan, outputs=None, to=None, **more):
+    return storeResult(scan, to, ctFromNode(scan), job_result(), outputs or Outputs(), **more)
+
+
+def voxels(node):
+    return slicer.util.arrayFromVolume(node)
+
+
+def test_the_result_has_the_scans_geometry_to_the_last_bit(scan):
+    output = store(scan, Outputs(modelMaps=True, removedNoise=True))
+    nodes = [output] + [
+        output.GetNodeReference(role)
+        for role in (
+            provenance.NOISE_MAP,
+            provenance.PSEUDO_LDCT,
+            provenance.REMOVED_NOISE,
+            f"{provenance.NOISE_MAP}.noise-a",
+            f"{provenance.NOISE_MAP}.noise-b",
+        )
+    ]
+    for node in nodes:
+        assert np.array_equal(results.geometryOf(node), results.geometryOf(scan))
+        assert node.GetTransformNodeID() == scan.GetTransformNodeID()
+        assert node.GetAttribute(provenance.DERIVED) == "1"
+    assert np.array_equal(voxels(output), CLEAN) and voxels(output).dtype == np.int16
+    assert np.array_equal(voxels(scan), HU)
+
+
+def test_the_result_is_shown_at_the_scans_window(scan):
+    display = store(scan).GetDisplayNode()
+    assert (display.GetWindow(), display.GetLevel()) == (350, 45)
+    assert not display.GetAutoWindowLevel()
+
+
+def test_noise_has_a_symmetric_window_and_diverging_colours(scan):
+    display = store(scan).GetNodeReference(provenance.NOISE_MAP).GetDisplayNode()
+    assert display.GetLevel() == 0
+    colors = display.GetColorNode()
+    low, middle, high = np.zeros((3, 4))
+    for index, color in ((0, low), (128, middle), (255, high)):
+        colors.GetColor(index, color)
+    assert low[2] > low[0] and high[0] > high[2] and middle[:3].min() > 0.9
+
+
+def test_only_what_was_asked_for_is_made(scan, scene):
+    output = store(scan, Outputs(noiseMap=False, pseudoLdct=False))
+    names = {n.GetName() for n in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")}
+    assert names == {"scan", "scan denoised", "scan removed noise"}
+    assert output.GetNodeReference(provenance.REMOVED_NOISE).GetHideFromEditors()
+
+
+def test_a_second_run_into_the_same_output_makes_no_further_nodes(scan, scene):
+    output = store(scan)
+    count = scene.GetNumberOfNodes()
+    assert store(scan, to=output) is output
+    assert scene.GetNumberOfNodes() == count
+
+
+@pytest.mark.parametrize("strength", [0, 1, 37.5, 50, 100])
+def test_every_strength_is_the_engines(scan, strength):
+    output = store(scan)
+    applyStrength(output, strength)
+    assert np.array_equal(voxels(output), apply_strength(HU, CLEAN, strength))
+    assert output.GetAttribute(provenance.STRENGTH) == f"{strength:g}"
+
+
+def test_strength_nothing_is_the_scan_and_full_strength_comes_back(scan):
+    output = store(scan, strength=60)
+    applyStrength(output, 0)
+    assert np.array_equal(voxels(output), HU)
+    applyStrength(output, 100)
+    assert np.array_equal(voxels(output), CLEAN)
+
+
+def test_strength_needs_the_scan_and_says_so(scan, scene):
+    output = store(scan)
+    scene.RemoveNode(scan)
+    with pytest.raises(BadInputError, match="input of scan denoised is no longer in the scene"):
+        applyStrength(output, 50)
+
+
+@pytest.mark.parametrize("strength", [-1, 100.5, float("nan")])
+def test_a_strength_out_of_range_is_refused(scan, strength):
+    with pytest.raises(BadInputError, match="between 0 and 100 %"):
+        applyStrength(store(scan), strength)
+
+
+def test_slices_outside_the_range_stay_as_they_are(scan):
+    result = job_result(first=1, last=2)
+    output = storeResult(scan, None, ctFromNode(scan), result, Outputs(), 100, (1, 2))
+    expected = HU.copy()
+    expected[1:3] = CLEAN[1:3]
+    assert np.array_equal(voxels(output), expected)
+    applyStrength(output, 0)
+    assert np.array_equal(voxels(output), HU)
+    assert not voxels(output.GetNodeReference(provenance.NOISE_MAP))[[0, 3, 4]].any()
+
+
+def test_a_failure_half_way_leaves_the_scene_as_it_was(scan, scene, monkeypatch):
+    before = {scene.GetNthNode(i).GetID() for i in range(scene.GetNumberOfNodes())}
+
+    def fail(*arguments):
+        raise RuntimeError("disk full")
+
+    monkeypatch.setattr(provenance, "recordProvenance", fail)
+    with pytest.raises(RuntimeError, match="disk full"):
+        store(scan)
+    after = {scene.GetNthNode(i).GetID() for i in range(scene.GetNumberOfNodes())}
+    assert after == before
+
+
+def test_the_result_lies_beside_the_scan_in_its_study(scan, scene):
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "study")
+    hierarchy.CreateItem(study, scan)
+    output = store(scan)
+    item = hierarchy.GetItemByDataNode(output)
+    assert hierarchy.GetItemParent(item) == study
+    assert scan.GetAttribute("DICOM.instanceUIDs") == output.GetAttribute("DICOM.instanceUIDs")
+
+
+def test_a_preview_lies_on_its_slice_and_leaves_nothing_behind(scan, scene):
+    before = scene.GetNumberOfNodes()
+    preview = LivePreview(scan, ctFromNode(scan))
+    assert preview.show(3, HU[3]) and not preview.show(4, HU[4])
+    assert voxels(preview.node).shape == (1, 32, 40)
+    expected = results.geometryOf(scan) @ [0, 0, 4, 1]
+    assert np.allclose(results.geometryOf(preview.node)[:, 3], expected)
+    assert preview.node.GetHideFromEditors() and not preview.node.GetSaveWithScene()
+    preview.remove()
+    preview.remove()
+    assert scene.GetNumberOfNodes() == before
+
+
+def test_a_point_of_the_world_finds_its_slice(scan):
+    middle = results.geometryOf(scan) @ [20, 16, 2.3, 1]
+    assert sliceIndexAt(scan, 2, middle[:3]) == 2
+    assert sliceIndexAt(scan, 2, (0, 0, 1e5)) == SHAPE[0] - 1
