@@ -1,0 +1,88 @@
+"""The application around a module: files, settings, sample data, extensions."""
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def volume(slicer):
+    return slicer.util.addVolumeFromArray(np.arange(24, dtype=np.int16).reshape(2, 3, 4), name="CT")
+
+
+def test_a_user_s_slicer(slicer):
+    assert slicer.app.applicationName == "Slicer"
+    assert (slicer.app.majorVersion, slicer.app.minorVersion) == (5, 10)
+    assert slicer.app.testingEnabled() is False
+    assert slicer.app.mrmlScene() is slicer.mrmlScene
+    assert slicer.util.mainWindow().visible
+
+
+def test_settings_are_kept_apart_from_the_user_s(qt, slicer):
+    qt.QSettings().setValue("Harness/value", 3)
+    assert int(qt.QSettings().value("Harness/value", 0)) == 3
+    assert slicer.util.settingsValue("Harness/value", 0, converter=int) == 3
+    assert qt.QSettings().fileName().startswith(slicer.app.temporaryPath)
+
+
+def test_volume_is_saved_and_loaded(slicer, volume, tmp_path):
+    path = str(tmp_path / "ct.nrrd")
+    assert slicer.util.saveNode(volume, path)
+    loaded = slicer.util.loadVolume(path)
+    assert loaded.GetName() == "ct"
+    assert (slicer.util.arrayFromVolume(loaded) == slicer.util.arrayFromVolume(volume)).all()
+    shown = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
+    assert shown.GetBackgroundVolumeID() == loaded.GetID()
+    with pytest.raises(RuntimeError, match="Failed to load"):
+        slicer.util.loadVolume(str(tmp_path / "missing.nrrd"))
+
+
+@pytest.mark.parametrize("name", ["scene.mrb", "folder"])
+def test_scene_is_saved_and_loaded(slicer, volume, tmp_path, name):
+    volume.SetAttribute("Origin", "harness")
+    path = tmp_path / name
+    assert slicer.util.saveScene(str(path))
+    slicer.mrmlScene.Clear(0)
+    slicer.util.loadScene(str(path if name.endswith(".mrb") else path / "folder.mrml"))
+    loaded = slicer.util.getNode("CT")
+    assert loaded.GetAttribute("Origin") == "harness"
+    assert slicer.util.arrayFromVolume(loaded).sum() == 276
+
+
+def test_sample_data_is_loaded_from_a_file(slicer, volume, tmp_path):
+    import SampleData
+
+    path = tmp_path / "sample.nrrd"
+    slicer.util.saveNode(volume, str(path))
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        sampleName="HarnessSample", uris=path.as_uri(), fileNames="s.nrrd", nodeNames="Sample"
+    )
+    assert SampleData.downloadSample("HarnessSample").GetName() == "Sample"
+    with pytest.raises(ValueError, match="same length"):
+        SampleData.SampleDataLogic.registerCustomSampleDataSource(
+            sampleName="Wrong", uris=["a", "b"], fileNames="a", nodeNames=["a", "b"]
+        )
+
+
+def test_torch_is_installed_only_in_words(slicer, slicerApp):
+    import PyTorchUtils
+
+    PyTorchUtils.state.installed = False
+    logic = PyTorchUtils.PyTorchUtilsLogic()
+    slicerApp.dialogs.answerWith("Cancel", "Ok")
+    assert logic.installTorch(askConfirmation=True) is None
+    assert logic.torchInstalled() is False
+    assert logic.installTorch(askConfirmation=True) is not None
+    assert logic.torchInstalled() is True
+    assert len(PyTorchUtils.state.requests) == 2
+    PyTorchUtils.state.reset()
+
+
+def test_importing_the_harness_needs_nothing(repository):
+    import subprocess
+    import sys
+
+    code = (
+        "import SlicerHarness, SlicerHarness.fixtures, sys;"
+        "assert not {'PySide6', 'vtk', 'slicer'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=repository / "Testing")

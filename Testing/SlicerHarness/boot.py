@@ -1,0 +1,111 @@
+"""Starts the stand-in for Slicer in this process, once."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from typing import Any
+
+DEFAULT_SIZE = (1400, 900)
+
+
+def _module(name: str, attributes: dict[str, Any]) -> types.ModuleType:
+    module = types.ModuleType(name)
+    module.__dict__.update(attributes)
+    sys.modules[name] = module
+    return module
+
+
+_harness = None
+
+
+def boot() -> Any:
+    """The running harness (``harness.Harness``), off screen."""
+    global _harness
+    if _harness is None:
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        _harness = _start()
+    return _harness
+
+
+def _start() -> Any:
+    import slicer
+    import slicer.util
+
+    from . import dialogs, faults
+    from .application import qSlicerApplication
+    from .core_modules import coreModules
+    from .harness import Harness
+    from .pythonqt.convert import wrap
+    from .views.layout_manager import qSlicerLayoutManager
+
+    faults.install()
+    shown = dialogs.Dialogs()
+    dialogs.install(shown)
+    _installQt()
+    app = qSlicerApplication()
+    slicer.app, slicer.mrmlScene = wrap(app), app.mrmlScene()
+    slicer.selfTests = {}
+    slicer.modules = types.SimpleNamespace(**coreModules(app.mrmlScene(), app.applicationLogic()))
+    app.setLayoutManager(qSlicerLayoutManager(app, app.mainWindow().centralWidget()))
+    _installSlicerModules()
+    app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+    app.mainWindow().resize(*DEFAULT_SIZE)
+    app.mainWindow().show()
+    app.processEvents()
+    return Harness(app, shown)
+
+
+def _installQt() -> None:
+    """``qt``, ``ctk``, and the widgets that Slicer has under ``slicer``."""
+    import slicer
+
+    from . import modules, widgets
+    from .pythonqt.names import SLICER_CLASSES
+    from .pythonqt.proxy import proxyClass
+    from .pythonqt.qt_module import QtModule
+    from .ui_loader import QUiLoader
+    from .views import layout_manager, plot_widget, slice_view, slice_widget, table_widget
+
+    qt = sys.modules["qt"] = QtModule("qt")
+    qt.QUiLoader = proxyClass(QUiLoader)
+
+    def missing(name: str) -> Any:
+        if name in SLICER_CLASSES:
+            raise AttributeError(f"the harness has no stand-in for {name} yet")
+        raise AttributeError(f"Slicer has no '{name}', or the harness does not know it")
+
+    ctk = _module("ctk", {c.__name__: proxyClass(c) for c in widgets.CTK_WIDGETS})
+    ctk.__getattr__ = missing
+    slicer.__getattr__ = missing
+    classes = [
+        *widgets.SLICER_WIDGETS,
+        modules.qSlicerScriptedLoadableModule,
+        modules.qSlicerScriptedLoadableModuleWidget,
+        layout_manager.qSlicerLayoutManager,
+        plot_widget.qMRMLPlotView,
+        plot_widget.qMRMLPlotWidget,
+        slice_view.qMRMLSliceView,
+        slice_widget.qMRMLSliceWidget,
+        table_widget.qMRMLTableView,
+        table_widget.qMRMLTableWidget,
+    ]
+    for cls in classes:
+        setattr(slicer, cls.__name__, proxyClass(cls))
+
+
+def _installSlicerModules() -> None:
+    """The Python modules that ``slicer-core`` leaves out, and two extensions' modules."""
+    import slicer
+
+    from . import i18n, parameter_nodes, pytorch_utils, sample_data, scripted_module
+
+    sys.modules["slicer.i18n"] = slicer.i18n = i18n
+    sys.modules["slicer.parameterNodeWrapper"] = parameter_nodes
+    slicer.parameterNodeWrapper = parameter_nodes
+    sys.modules["slicer.ScriptedLoadableModule"] = scripted_module
+    slicer.ScriptedLoadableModule = scripted_module
+    slicer.modules.sampleDataSources = {}
+    sys.modules["SampleData"] = sample_data
+    sys.modules["PyTorchUtils"] = pytorch_utils

@@ -1,0 +1,75 @@
+"""Fixtures for pytest: the running harness, an empty scene, modules that are unloaded afterwards.
+
+In a ``conftest.py``: ``from SlicerHarness.fixtures import loadModule, scene, slicerApp, user``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from . import faults
+from .requirements import missingRequirement
+
+
+@pytest.fixture(scope="session")
+def slicerApp() -> Any:
+    """The running ``Harness``; ``slicer``, ``qt`` and ``ctk`` can be imported from then on."""
+    reason = missingRequirement()
+    if reason is not None:
+        pytest.skip(reason)
+    from .boot import boot
+
+    return boot()
+
+
+@pytest.fixture
+def scene(slicerApp: Any) -> Iterator[Any]:
+    """The empty scene. Afterwards it is cleared; a fault or an unused answer fails the test."""
+    with noFaults(slicerApp) as emptyScene:
+        yield emptyScene
+
+
+@contextmanager
+def noFaults(harness: Any) -> Iterator[Any]:
+    """What the fixture ``scene`` does around a test."""
+    import slicer
+
+    slicer.app, slicer.mrmlScene = harness.wrap(harness._app), harness._app.mrmlScene()
+    faults.takeFaults()
+    harness.dialogs.clear()
+    yield slicer.mrmlScene
+    harness.clearScene()
+    harness.setTestingEnabled(False)
+    unused = harness.dialogs.unusedAnswers()
+    harness.dialogs.clear()
+    found = faults.takeFaults()
+    if found:
+        pytest.fail("nobody caught:\n" + faults.words(found), pytrace=False)
+    assert not unused, f"no dialog asked for the answers {unused}"
+
+
+@pytest.fixture
+def user(slicerApp: Any) -> Any:
+    """The module ``user``: mouse, keyboard and patience."""
+    from . import user
+
+    return user
+
+
+@pytest.fixture
+def loadModule(slicerApp: Any, scene: Any) -> Iterator[Callable[[Path | str], Any]]:
+    """Loads a module's file, shows its panel and returns its widget object."""
+    loaded: list[str] = []
+
+    def load(path: Path | str) -> Any:
+        loaded.append(Path(path).stem)
+        return slicerApp.load(path)
+
+    yield load
+    for name in loaded:
+        slicerApp.unload(name)

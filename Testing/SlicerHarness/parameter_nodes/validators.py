@@ -1,0 +1,80 @@
+"""What a value must fulfil to be stored. TypeError for a wrong type, ValueError for the rest."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from typing import Any
+
+
+class Validator(abc.ABC):
+    @abc.abstractmethod
+    def validate(self, value: Any) -> None:
+        """Raises an exception, best a ValueError, where the value is refused."""
+
+
+class IsNone(Validator):
+    def validate(self, value: Any) -> None:
+        if value is not None:
+            raise ValueError(f"{value!r} is not None")
+
+
+class NotNone(Validator):
+    def validate(self, value: Any) -> None:
+        if value is None:
+            raise ValueError("None is not allowed")
+
+
+class IsInstance(Validator):
+    """None passes; NotNone refuses it where it must not."""
+
+    def __init__(self, classtype: Any) -> None:
+        self.classtype = classtype
+
+    def validate(self, value: Any) -> None:
+        if value is not None and not isinstance(value, self.classtype):
+            raise TypeError(f"{value!r} is of type {type(value)}, not of {self.classtype}")
+
+
+class WithinRange(Validator):
+    """Both ends belong to the range."""
+
+    def __init__(self, minimum: float, maximum: float) -> None:
+        self.minimum, self.maximum = minimum, maximum
+
+    def validate(self, value: Any) -> None:
+        if not self.minimum <= value <= self.maximum:
+            raise ValueError(f"{value} is not within [{self.minimum}, {self.maximum}]")
+
+
+class Minimum(Validator):
+    def __init__(self, minimum: float) -> None:
+        self.minimum = minimum
+
+    def validate(self, value: Any) -> None:
+        if value < self.minimum:
+            raise ValueError(f"{value} is below {self.minimum}")
+
+
+class Maximum(Validator):
+    def __init__(self, maximum: float) -> None:
+        self.maximum = maximum
+
+    def validate(self, value: Any) -> None:
+        if value > self.maximum:
+            raise ValueError(f"{value} is above {self.maximum}")
+
+
+class Choice(Validator):
+    def __init__(self, choices: Sequence[Any]) -> None:
+        self.choices = choices
+
+    def validate(self, value: Any) -> None:
+        if value not in self.choices:
+            raise ValueError(f"{value!r} is none of {self.choices}")
+
+
+def extractValidators(extras: list[Any]) -> tuple[list[Validator], list[Any]]:
+    """The annotations that are validators, and the others."""
+    validators = [e for e in extras if isinstance(e, Validator)]
+    return validators, [e for e in extras if not isinstance(e, Validator)]

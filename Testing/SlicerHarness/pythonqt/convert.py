@@ -1,0 +1,182 @@
+"""Values on their way between scripts and PySide6: enums as ints, lists as tuples, proxies."""
+
+from __future__ import annotations
+
+import enum
+import math
+import types
+from typing import Any
+
+from PySide6 import QtCore
+
+from .names import isVisible
+
+
+class Enum(int):
+    """An enum value or a flag as PythonQt has it, an int; remembers PySide6's member."""
+
+    def __new__(cls, member: enum.Enum) -> Enum:
+        self = int.__new__(cls, member.value)
+        self.member = member
+        return self
+
+    def __or__(self, other: Any) -> Any:
+        return wrap(self.member | unwrap(other))
+
+    __ror__ = __or__
+
+    def __and__(self, other: Any) -> Any:
+        return wrap(self.member & unwrap(other))
+
+    __rand__ = __and__
+
+    def __invert__(self) -> Any:
+        return wrap(~self.member)
+
+    def __repr__(self) -> str:
+        return f"{self.member.name} ({int(self)})"
+
+
+class EnumClass:
+    """An enum's type, such as ``qt.QProcess.ExitStatus``."""
+
+    def __init__(self, enumClass: type[enum.Enum]) -> None:
+        self._enumClass = enumClass
+
+    def __getattr__(self, name: str) -> Enum:
+        return Enum(getattr(self._enumClass, name))
+
+    def __call__(self, value: int) -> Enum:
+        return Enum(self._enumClass(value))
+
+
+class Value:
+    """An object that is no QObject: QSize, QIcon, QByteArray, an event, a layout's item."""
+
+    def __init__(self, value: Any) -> None:
+        object.__setattr__(self, "_v", value)
+
+    def __getattr__(self, name: str) -> Any:
+        value = object.__getattribute__(self, "_v")
+        if not isVisible(type(value), name):
+            raise AttributeError(f"{type(value).__name__} has no attribute named '{name}'")
+        return present(getattr(value, name), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"attributes of {type(self._v).__name__} cannot be set")
+
+    def __repr__(self) -> str:
+        return f"{type(self._v).__name__} {self._v!r}"
+
+    def __eq__(self, other: object) -> bool:
+        return self._v == unwrap(other)
+
+    def __hash__(self) -> int:
+        return hash(self._v)
+
+
+class ValueClass:
+    """A class that is no QObject class; making and testing work as with a type."""
+
+    def __init__(self, cls: type) -> None:
+        self._c = cls
+
+    def __call__(self, *args: Any) -> Value:
+        return Value(self._c(*unwrap(args)))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or not isVisible(self._c, name):
+            raise AttributeError(f"{self._c.__name__} has no attribute named '{name}'")
+        return present(getattr(self._c, name), name)
+
+    def __instancecheck__(self, instance: object) -> bool:
+        return isinstance(unwrap(instance), self._c)
+
+
+class SlotFunction:
+    """A method of Qt; unlike PySide6's it takes proxies in and hands proxies out."""
+
+    def __init__(self, raw: Any, name: str) -> None:
+        self._raw, self.__name__ = raw, name
+
+    def __call__(self, *args: Any) -> Any:
+        return wrap(self._raw(*unwrap(args)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SlotFunction) and self._raw == other._raw
+
+    def __hash__(self) -> int:
+        return hash(self._raw)
+
+    def __repr__(self) -> str:
+        return f"<built-in qt slot {self.__name__}>"
+
+
+def present(value: Any, name: str) -> Any:
+    """An attribute's value as a script sees it."""
+    if isinstance(value, type) and issubclass(value, enum.Enum):
+        return EnumClass(value)
+    if isinstance(value, enum.Enum):
+        return Enum(value)
+    if callable(value):
+        return SlotFunction(value, name)
+    return wrap(value)
+
+
+def wrap(value: Any) -> Any:
+    """What a script gets for a value of PySide6."""
+    from .proxy import wrapObject
+
+    if isinstance(value, QtCore.QObject):
+        return wrapObject(value)
+    if isinstance(value, enum.Enum):
+        return Enum(value)
+    if isinstance(value, (list, tuple)):
+        return tuple(wrap(v) for v in value)
+    if type(value).__module__.startswith("PySide6."):
+        return Value(value)
+    return value
+
+
+def unwrap(value: Any) -> Any:
+    """What PySide6 gets for a value of a script."""
+    from .proxy import Proxy, ProxyMeta
+    from .signals import slotFor
+
+    if isinstance(value, Proxy):
+        return value._q
+    if isinstance(value, Enum):
+        return value.member
+    if isinstance(value, ProxyMeta):
+        return value._qclass
+    if isinstance(value, Value):
+        return value._v
+    if isinstance(value, ValueClass):
+        return value._c
+    if isinstance(value, SlotFunction):
+        return value._raw
+    if isinstance(value, (list, tuple)):
+        return type(value)(unwrap(v) for v in value)
+    if isinstance(value, (types.FunctionType, types.MethodType)):
+        return slotFor(value)
+    return value
+
+
+_NUMBERS = {"int", "uint", "qlonglong"}
+
+
+def convertForProperty(typeName: str, value: Any) -> Any:
+    """PythonQt's generous conversions on writing a property; TypeError and ValueError refuse."""
+    if typeName in _NUMBERS:
+        return math.floor(value) if isinstance(value, float) else int(value)
+    if typeName in ("double", "float"):
+        return float(value)
+    if typeName == "bool":
+        return bool(value)
+    if typeName == "QString":
+        return str(value)  # None becomes "None" in PythonQt as well
+    if typeName == "QStringList":
+        if isinstance(value, str):
+            raise TypeError("a string is not a list of strings")
+        return [str(v) for v in value]
+    return unwrap(value)

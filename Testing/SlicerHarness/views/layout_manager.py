@@ -1,0 +1,140 @@
+"""qSlicerLayoutManager: the views that Slicer's layout logic asks for."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import slicer
+import vtk
+from PySide6 import QtCore, QtWidgets
+from PySide6.QtCore import Property, Qt, Signal, Slot
+
+from ..pythonqt.names import Native
+from .plot_widget import qMRMLPlotWidget
+from .slice_widget import qMRMLSliceWidget
+from .table_widget import qMRMLTableWidget
+from .three_d_widget import qMRMLThreeDWidget
+
+WIDGETS = {
+    "vtkMRMLSliceNode": qMRMLSliceWidget,
+    "vtkMRMLTableViewNode": qMRMLTableWidget,
+    "vtkMRMLPlotViewNode": qMRMLPlotWidget,
+    "vtkMRMLViewNode": qMRMLThreeDWidget,
+}
+COLORS = {"Red": "#f34a33", "Green": "#6eb04b", "Yellow": "#edd54c"}
+GRAY = "#8c8c8c"
+
+
+class qSlicerLayoutManager(Native, QtCore.QObject):
+    """A view is made when a layout first names it, and kept for the layouts after that."""
+
+    layoutChanged = Signal(int)
+
+    def __init__(self, app: Any, viewport: QtWidgets.QWidget) -> None:
+        super().__init__()
+        self._app, self._viewport = app, viewport
+        self._views: dict[tuple[str, str], QtWidgets.QWidget] = {}
+        self._inLayout: list[tuple[str, str]] = []
+        self._root: QtWidgets.QWidget | None = None
+        self._description = ""
+        self._box = QtWidgets.QVBoxLayout(viewport)
+        self._box.setContentsMargins(0, 0, 0, 0)
+        self._logic = slicer.vtkMRMLLayoutLogic()
+        self._logic.SetMRMLScene(app.mrmlScene())
+        self._node = self._logic.GetLayoutNode()
+        self._node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._follow)
+
+    def _follow(self, *unused: Any) -> None:
+        description = self._node.GetCurrentLayoutDescription() or ""
+        if description == self._description:
+            return
+        self._description = description
+        for view in self._views.values():
+            view.setParent(None)
+        if self._root is not None:
+            self._root.setParent(None)
+            self._root.deleteLater()
+        self._inLayout = []
+        empty = not description.strip()
+        self._root = QtWidgets.QWidget() if empty else self._build(ET.fromstring(description))
+        self._box.addWidget(self._root)
+        self._root.show()
+        self.layoutChanged.emit(self._node.GetViewArrangement())
+
+    def _build(self, element: ET.Element) -> QtWidgets.QWidget:
+        if element.tag == "view":
+            return self._view(element)
+        items = element.findall("item")
+        kind = element.get("type", "vertical")
+        if kind == "tab":
+            tabs = QtWidgets.QTabWidget()
+            for item in items:
+                tabs.addTab(self._build(item[0]), item.get("name", ""))
+            return tabs
+        orientation = Qt.Orientation.Vertical if kind == "vertical" else Qt.Orientation.Horizontal
+        splitter = QtWidgets.QSplitter(orientation)
+        sizes = []
+        for item in items:
+            splitter.addWidget(self._build(item[0]))
+            splitter.setStretchFactor(splitter.count() - 1, 1)
+            sizes.append(int(item.get("splitSize", 0)) or 1000)
+        splitter.setSizes([10 * size for size in sizes])
+        return splitter
+
+    def _view(self, element: ET.Element) -> QtWidgets.QWidget:
+        kind, tag = element.get("class"), element.get("singletontag")
+        key = (kind, tag)
+        self._inLayout.append(key)
+        if key not in self._views:
+            texts = {p.get("name"): (p.text or "").strip() for p in element.findall("property")}
+            node = self._app.mrmlScene().GetSingletonNode(tag, kind)
+            label = texts.get("viewlabel", tag)
+            color = texts.get("viewcolor") or COLORS.get(tag, GRAY)
+            self._views[key] = WIDGETS[kind](self._app, node, label, color)
+        self._views[key].show()
+        return self._views[key]
+
+    def _shown(self, kind: str) -> list[QtWidgets.QWidget]:
+        return [self._views[key] for key in self._inLayout if key[0] == kind]
+
+    @Slot(int)
+    def setLayout(self, layout: int) -> None:
+        self._node.SetViewArrangement(layout)
+
+    layout = Property(int, lambda self: self._node.GetViewArrangement(), setLayout)
+    plotViewCount = Property(int, lambda self: len(self._shown("vtkMRMLPlotViewNode")))
+    tableViewCount = Property(int, lambda self: len(self._shown("vtkMRMLTableViewNode")))
+    threeDViewCount = Property(int, lambda self: len(self._shown("vtkMRMLViewNode")))
+
+    def layoutLogic(self) -> Any:
+        return self._logic
+
+    def mrmlSliceLogics(self) -> Any:
+        return self._app.applicationLogic().GetSliceLogics()
+
+    def sliceViewNames(self) -> list[str]:
+        """Those of the former layouts too, as in Slicer."""
+        return [tag for kind, tag in self._views if kind == "vtkMRMLSliceNode"]
+
+    def sliceWidget(self, name: str) -> Any:
+        return self._views.get(("vtkMRMLSliceNode", name))
+
+    def tableWidget(self, index: int) -> Any:
+        return _nth(self._shown("vtkMRMLTableViewNode"), index)
+
+    def plotWidget(self, index: int) -> Any:
+        return _nth(self._shown("vtkMRMLPlotViewNode"), index)
+
+    def threeDWidget(self, index: int) -> Any:
+        return _nth(self._shown("vtkMRMLViewNode"), index)
+
+    @Slot()
+    def resetSliceViews(self) -> None:
+        for view in self._views.values():
+            if isinstance(view, qMRMLSliceWidget):
+                view.fitSliceToBackground()
+
+
+def _nth(views: list[QtWidgets.QWidget], index: int) -> QtWidgets.QWidget | None:
+    return views[index] if 0 <= index < len(views) else None

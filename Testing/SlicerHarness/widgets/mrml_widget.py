@@ -1,0 +1,25 @@
+"""Widgets that know a MRML scene."""
+
+from __future__ import annotations
+
+from PySide6 import QtWidgets
+from PySide6.QtCore import Signal, Slot
+
+from ..pythonqt.names import Native
+
+
+class qMRMLWidget(Native, QtWidgets.QWidget):
+    """A widget with a scene; .ui files pass the scene on through ``mrmlSceneChanged``."""
+
+    mrmlSceneChanged = Signal(object)
+    _scene = None
+
+    @Slot(object)
+    def setMRMLScene(self, scene: object) -> None:
+        if scene is not self._scene:
+            self._scene = scene
+            self.mrmlSceneChanged.emit(scene)
+
+
+class qSlicerWidget(qMRMLWidget):
+    pass
