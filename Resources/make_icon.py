@@ -1,4 +1,4 @@
-"""Draws Resources/PseudoCTDenoise.png: a chest slice, its left half noisy, its right half clean.
+"""Draws the icon of catalogue and module: a chest slice, its left half noisy, its right half clean.
 
 Everything is drawn, nothing comes from a patient. Run again after a change:
 ``.venv/bin/python Resources/make_icon.py``.
@@ -73,8 +73,10 @@ def draw() -> np.ndarray:
 if __name__ == "__main__":
     from matplotlib.image import imsave
 
-    imsave(
-        Path(__file__).with_name("PseudoCTDenoise.png"),
-        np.round(draw() * 255).astype(np.uint8),
-        metadata={"Software": None},
-    )
+    here = Path(__file__).parent
+    for folder in (here, here.parent / "PseudoCTDenoise/Resources/Icons"):
+        imsave(
+            folder / "PseudoCTDenoise.png",
+            np.round(draw() * 255).astype(np.uint8),
+            metadata={"Software": None},
+        )

@@ -80,22 +80,10 @@ def test_catalogue_entry_agrees_with_cmake(cmake: dict[str, str], catalogue_entr
     assert catalogue_entry["build_dependencies"] == cmake["DEPENDS"].split()
 
 
-def test_catalogue_entry_holds_only_what_its_schema_knows(catalogue_entry: dict):
-    assert catalogue_entry["$schema"].endswith("slicer-extension-catalog-entry-schema-v1.0.1.json#")
-    assert {"category", "scm_url"} <= set(catalogue_entry)
-    assert set(catalogue_entry) <= {
-        "$schema",
-        "build_dependencies",
-        "build_subdirectory",
-        "category",
-        "enabled",
-        "scm_revision",
-        "scm_type",
-        "scm_url",
-        "tier",
-    }
+def test_catalogue_entry_holds_only_what_the_index_takes(catalogue_entry: dict):
+    assert catalogue_entry["$schema"].endswith("slicer-extension-catalog-entry-schema-v1.0.2.json#")
+    assert set(catalogue_entry) == {"$schema", "build_dependencies", "category", "scm_url"}
     assert catalogue_entry["category"] == "Filtering"
-    assert catalogue_entry["tier"] in (1, 3, 5)
 
 
 def test_s4ext_agrees_with_cmake_and_the_catalogue_entry(
@@ -105,9 +93,8 @@ def test_s4ext_agrees_with_cmake_and_the_catalogue_entry(
     assert s4ext["depends"] == cmake["DEPENDS"]
     for field in ["contributors", "description", "iconurl", "screenshoturls"]:
         assert s4ext[field] == cmake[field.upper()]
-    for field in ["category", "build_subdirectory"]:
-        assert s4ext[field] == catalogue_entry[field]
-    assert s4ext["scmrevision"] == catalogue_entry["scm_revision"]
+    assert s4ext["category"] == catalogue_entry["category"]
+    assert s4ext["build_subdirectory"] == "."
 
 
 def test_the_icon_is_a_png_of_128_by_128_with_transparency(repository: Path, cmake: dict[str, str]):

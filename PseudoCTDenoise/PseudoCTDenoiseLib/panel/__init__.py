@@ -1,0 +1,1 @@
+"""The parts of the window: widgets in, widgets out; what they do is done elsewhere."""

@@ -1,0 +1,83 @@
+"""The line that says what the network will run on, and the time that a job will take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from slicer.i18n import tr as _
+
+from ..job.device_check import DeviceCheck
+from ..job.worker_process import JobState
+from .duration import duration
+
+
+class DevicePanel:
+    """Asks the background process once for device and speed, then estimates every job by them.
+
+    Parameters
+    ----------
+    makeCheck : gives a new, not yet started :class:`.DeviceCheck` for a slice of rows × columns.
+    """
+
+    def __init__(self, ui, makeCheck: Callable[[tuple[int, int]], DeviceCheck]):
+        self._ui = ui
+        self._makeCheck = makeCheck
+        self._running: DeviceCheck | None = None
+        self._known: DeviceCheck | None = None
+        self._job: tuple[dict, int, bool] | None = None
+        self._sliceSize = (512, 512)
+        ui.checkDeviceButton.connect("clicked()", self.check)
+
+    def setJob(
+        self, settings: dict | None, slices: int, wantNoise: bool, sliceSize: tuple[int, int]
+    ) -> None:
+        """What a click would do, or None for nothing; asks the device where it is not known yet."""
+        self._job = None if settings is None else (settings, slices, wantNoise)
+        self._sliceSize = sliceSize
+        if settings is not None and self._known is None and self._running is None:
+            self.check()
+        self._showTime()
+
+    def forget(self) -> None:
+        """Ask anew at the next occasion: another device was chosen."""
+        self._known = None
+
+    def check(self) -> None:
+        """Start the background process and let it tell device and speed."""
+        if self._running is not None:
+            return
+        self._ui.deviceLabel.text = _("checking…")
+        self._ui.checkDeviceButton.enabled = False
+        self._running = self._makeCheck(self._sliceSize)
+        self._running.ended.connect(self._onEnded)
+        self._running.start()
+
+    def cleanup(self) -> None:
+        if self._running is not None:
+            self._running.ended.disconnect(self._onEnded)
+            self._running.abort()
+            self._running = None
+
+    def _onEnded(self, state: JobState) -> None:
+        check, self._running = self._running, None
+        self._ui.checkDeviceButton.enabled = True
+        if state is JobState.COMPLETED:
+            self._known = check
+            self._ui.deviceLabel.text = f"{check.device.description}\n({check.device.reason})"
+        else:
+            failure = check.failure
+            self._ui.deviceLabel.text = (
+                f"{failure.message} {failure.whatToDo}" if failure else _("not checked yet")
+            )
+        self._showTime()
+
+    def _showTime(self) -> None:
+        if self._job is None:
+            text = "–"
+        elif self._known is None:
+            text = _("known after the check of the device")
+        else:
+            text = _("about {time} for {count} slices").format(
+                time=duration(self._known.estimateSeconds(*self._job)), count=self._job[1]
+            )
+        self._ui.timeLabel.text = text

@@ -1,0 +1,45 @@
+"""What is missing before anything can be denoised, and the button that installs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import slicer
+from slicer.i18n import tr as _
+
+
+class EnvironmentPanel:
+    """A frame at the panel's top, shown only while something is missing.
+
+    Parameters
+    ----------
+    problem : says what is missing, in words; None if nothing is.
+    install : gets it; called on a click.
+    """
+
+    def __init__(self, ui, problem: Callable[[], str | None], install: Callable[[], None]):
+        self._ui = ui
+        self._problem = problem
+        self._install = install
+        ui.installButton.connect("clicked()", self.onInstall)
+        self.refresh()
+
+    @property
+    def complete(self) -> bool:
+        return self._problem() is None
+
+    def refresh(self) -> None:
+        problem = self._problem()
+        self._ui.environmentFrame.visible = problem is not None
+        self._ui.environmentLabel.text = problem or ""
+
+    def onInstall(self) -> None:
+        self._ui.installButton.enabled = False
+        self._ui.installButton.text = _("Installing…")
+        try:
+            with slicer.util.tryWithErrorDisplay(_("PyTorch could not be installed.")):
+                self._install()
+        finally:
+            self._ui.installButton.enabled = True
+            self._ui.installButton.text = _("Install PyTorch…")
+            self.refresh()

@@ -1,0 +1,126 @@
+"""A run from the click to the views that show its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ..job.worker_process import JobState
+from ..scene import provenance
+from ..scene.live_preview import middleOf, sliceIndexAt
+from .compare_panel import ComparePanel
+from .duration import duration
+from .run_panel import RunPanel
+
+FOLLOW_MS = 400
+"""How often the preview looks which slice the user is on."""
+
+
+class RunControl:
+    """Holds the one run of the panel.
+
+    Parameters
+    ----------
+    comparison : the views.
+    ended : called at the end of a job, with the result's node or None, before it is shown.
+    """
+
+    def __init__(
+        self,
+        runPanel: RunPanel,
+        comparePanel: ComparePanel,
+        comparison,
+        ended: Callable[[object], None],
+    ):
+        self._runPanel = runPanel
+        self._comparePanel = comparePanel
+        self._comparison = comparison
+        self._ended = ended
+        self._before = None
+        self.run = None
+        self._timer = qt.QTimer()
+        self._timer.interval = FOLLOW_MS
+        self._timer.connect("timeout()", self._followUser)
+
+    def start(self, run) -> None:
+        """Start a :class:`.DenoisingRun` and show what becomes of it."""
+        comparison = self._comparison
+        self._before = (comparison.original, comparison.denoised, comparison.noise)
+        self._before = self._before if comparison.shown else None
+        self.run = run
+        run.stateChanged.connect(self._runPanel.onState)
+        run.progressed.connect(self._runPanel.onProgress)
+        run.logged.connect(self._runPanel.log)
+        run.previewed.connect(self._onPreview)
+        run.ended.connect(self._onEnded)
+        run.start()
+        self._timer.start()
+
+    def cancel(self) -> None:
+        if self.run is not None:
+            self.run.cancel()
+
+    def sliceOnScreen(self, volume, axis: int) -> int | None:
+        """The slice of a volume that the user looks at; None where no view shows the volume."""
+        place = self._comparison.placeIn(volume)
+        return None if place is None else sliceIndexAt(volume, axis, place)
+
+    def cleanup(self) -> None:
+        """Cancel what runs; its end is shown nowhere."""
+        self._timer.stop()
+        if self.run is not None:
+            self.run.ended.disconnect(self._onEnded)
+            self.run.abort()
+            self.run = None
+
+    def _followUser(self) -> None:
+        volume = self.run.request.inputVolume
+        if not slicer.mrmlScene.IsNodePresent(volume):
+            return
+        index = self.sliceOnScreen(volume, self.run.axis)
+        if index is not None:
+            self.run.showSlice(index)
+
+    def _onPreview(self, node, new: bool) -> None:
+        if new:
+            self._comparison.show(self.run.request.inputVolume, node, place=middleOf(node))
+            self._comparePanel.refresh()
+
+    def _onEnded(self, state: JobState) -> None:
+        self._timer.stop()
+        run, self.run = self.run, None
+        self._runPanel.onState(state)
+        self._ended(run.outputVolume)
+        if state is JobState.COMPLETED:
+            self._showResult(run.outputVolume)
+            return
+        self._showWhatWasShown()
+        if state is JobState.CANCELLED:
+            self._runPanel.setStatus(_("Cancelled. The scene is as it was."))
+            return
+        failure = run.failure
+        text = f"{failure.message} {failure.whatToDo}"
+        self._runPanel.log(f"{text}\n{failure.standardError}".strip())
+        self._runPanel.setStatus(text)
+        slicer.util.errorDisplay(text, detailedText=failure.standardError or None)
+
+    def _showResult(self, output) -> None:
+        self._comparePanel.showSideBySide()
+        self._runPanel.setStatus(
+            _("Done in {time}: {name}. Research use only.").format(
+                time=duration(float(output.GetAttribute(provenance.SECONDS))),
+                name=output.GetName(),
+            )
+        )
+
+    def _showWhatWasShown(self) -> None:
+        """The views as they were before the click."""
+        volumes = self._before or ()
+        if all(v is None or slicer.mrmlScene.IsNodePresent(v) for v in volumes) and any(volumes):
+            self._comparison.show(*volumes)
+        else:
+            self._comparison.restore()
+        self._comparePanel.refresh()

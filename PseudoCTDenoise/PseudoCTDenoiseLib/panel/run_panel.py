@@ -1,0 +1,73 @@
+"""The button that starts and cancels, the progress bar, the status line and the log."""
+
+from __future__ import annotations
+
+import time
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ..job.worker_process import JobState
+from .duration import duration
+
+
+class RunPanel:
+    """Shows how far a job is; Denoise turns into Cancel while one runs."""
+
+    def __init__(self, ui):
+        self._ui = ui
+        self._state = JobState.IDLE
+        ui.copyLogButton.connect("clicked(bool)", self.onCopyLog)
+        ui.progressBar.visible = False
+        ui.progressBar.setRange(0, 1000)
+
+    @property
+    def running(self) -> bool:
+        return self._state.isActive
+
+    def setReady(self, ready: bool, reason: str) -> None:
+        """Whether Denoise may be clicked, and why or why not."""
+        if not self.running:
+            self._ui.applyButton.enabled = ready
+            self._ui.applyButton.toolTip = reason
+
+    def onState(self, state: JobState) -> None:
+        """Follow the job's state."""
+        ui = self._ui
+        if state is JobState.STARTING:
+            ui.progressBar.value = 0
+        self._state = state
+        ui.progressBar.visible = self.running
+        ui.applyButton.text = _("Cancel") if self.running else _("Denoise")
+        ui.applyButton.enabled = state is not JobState.CANCELLING
+        if self.running:
+            ui.applyButton.toolTip = _("Ends the job; the scene stays as it was.")
+        if state is JobState.STARTING:
+            self.setStatus(_("Starting the background process…"))
+        elif state is JobState.CANCELLING:
+            self.setStatus(_("Cancelling…"))
+
+    def onProgress(self, progress) -> None:
+        """One report of the job: stage, step and seconds left."""
+        self._ui.progressBar.value = int(1000 * progress.share)
+        if self._state is not JobState.CANCELLING:
+            self.setStatus(
+                _("{stage}: {step} of {total}, about {left} left").format(
+                    stage=progress.stage.capitalize(),
+                    step=progress.step,
+                    total=progress.total,
+                    left=duration(progress.seconds_left),
+                )
+            )
+
+    def setStatus(self, text: str) -> None:
+        self._ui.statusLabel.text = text
+
+    def log(self, text: str) -> None:
+        """Add a line to the log, with the time of day."""
+        self._ui.logTextEdit.appendPlainText(f"{time.strftime('%H:%M:%S')}  {text}")
+
+    def onCopyLog(self, clicked=None) -> None:
+        slicer.app.clipboard().setText(self._ui.logTextEdit.toPlainText())
+        qt.QToolTip.showText(qt.QCursor.pos(), _("Log copied"))

@@ -1,0 +1,102 @@
+"""A job can be ended at any time, by anybody, and then nothing of it is left."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from .conftest import PATIENCE, alive, denoise, nodeIDs, viewNodes, voxels
+
+user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
+
+
+def over(panel):
+    user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the end of the job")
+
+
+def test_cancel_while_tuning(panel, busy, phantom):
+    before = voxels(phantom).copy()
+    clicked = time.monotonic()
+    user.click(panel.ui.applyButton)
+    over(panel)
+    assert busy.run.state.value == "cancelled"
+    assert time.monotonic() - clicked < 10  # two seconds on a machine that does nothing else
+    assert panel.ui.statusLabel.text == "Cancelled. The scene is as it was."
+    assert panel.ui.applyButton.text == "Denoise" and panel.ui.applyButton.enabled
+    assert nodeIDs() - busy.before <= viewNodes()
+    assert np.array_equal(voxels(phantom), before)
+    assert panel.ui.outputSelector.currentNode() is None
+
+
+def test_cancel_right_after_the_click(panel, phantom, jobFolders):
+    user.choose(panel.ui.inputSelector, phantom)
+    before = nodeIDs()
+    user.click(panel.ui.applyButton)
+    user.click(panel.ui.applyButton)
+    over(panel)
+    assert panel.ui.statusLabel.text == "Cancelled. The scene is as it was."
+    assert nodeIDs() == before and list(jobFolders.iterdir()) == []
+
+
+def test_after_a_cancel_the_next_click_denoises(panel, busy, phantom):
+    user.click(panel.ui.applyButton)
+    over(panel)
+    assert denoise(panel, phantom).GetName() == "Phantom denoised"
+
+
+def test_a_killed_worker_is_told_with_what_to_do(panel, busy, slicerApp):
+    os.kill(busy.workerId, signal.SIGKILL)
+    over(panel)
+    assert busy.run.state.value == "failed"
+    text = slicerApp.dialogs.texts()[0]
+    assert text.startswith("The background process ended before it was done")
+    assert "Run it again" in text and panel.ui.statusLabel.text == text
+    assert panel.ui.applyButton.text == "Denoise"
+    assert nodeIDs() - busy.before <= viewNodes()
+
+
+def test_closing_the_scene_cancels(panel, busy, slicerApp):
+    slicerApp.clearScene()
+    over(panel)
+    assert busy.run.state.value == "cancelled"
+    assert "The scene was closed" in panel.ui.logTextEdit.toPlainText()
+    assert panel.ui.statusLabel.text.startswith("Cancelled")
+    assert not panel.logic.comparison.shown
+
+
+def test_removing_the_input_cancels(panel, busy, phantom, scene):
+    scene.RemoveNode(phantom)
+    over(panel)
+    assert busy.run.state.value == "cancelled"
+    assert "The input volume was removed" in panel.ui.logTextEdit.toPlainText()
+    assert not panel.ui.applyButton.enabled
+
+
+def test_leaving_the_panel_does_not_cancel(panel, busy, slicerApp):
+    slicerApp.mainWindow.leaveModule()
+    user.waitUntil(lambda: busy.run._process.state.isActive, PATIENCE)
+    assert alive(busy.workerId)
+    slicerApp.select("PseudoCTDenoise")
+    assert panel.ui.applyButton.text == "Cancel"
+    user.click(panel.ui.applyButton)
+    over(panel)
+
+
+def test_reloading_the_module_ends_the_job(panel, busy, slicerApp):
+    again = slicerApp.reload("PseudoCTDenoise")
+    assert again is not panel and again.ui.applyButton.text == "Denoise"
+    assert busy.run.state.isOver
+    assert again.ui.inputSelector.currentNode().GetName() == "Phantom"
+
+
+def test_the_window_stays_alive_while_a_job_runs(panel, busy):
+    """Between two looks at the event loop less than a second passes."""
+    longest, last = 0.0, time.monotonic()
+    for _ in range(100):
+        user.click(panel.ui.logCollapsibleButton)
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+    assert panel.runPanel.running and longest < 5
+    user.click(panel.ui.applyButton)
+    over(panel)

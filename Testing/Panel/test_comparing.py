@@ -1,0 +1,224 @@
+"""Original and denoised beside each other: the same place, zoom and window in every view."""
+
+import numpy as np
+import pytest
+
+from .conftest import contrast, voxels
+
+user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
+
+VIEWS = ["PseudoCTDenoiseOriginal", "PseudoCTDenoiseDenoised", "PseudoCTDenoiseNoise"]
+
+
+def views(count=2):
+    import slicer
+
+    return [slicer.app.layoutManager().sliceWidget(name) for name in VIEWS[:count]]
+
+
+def shown(count=2):
+    import slicer
+
+    ids = [view.mrmlSliceCompositeNode().GetBackgroundVolumeID() for view in views(count)]
+    return [slicer.mrmlScene.GetNodeByID(one) for one in ids]
+
+
+def places(count=2):
+    """Offset in mm and mm a pixel of each view."""
+    nodes = [view.mrmlSliceNode() for view in views(count)]
+    return [
+        (round(n.GetSliceOffset(), 4), round(n.GetFieldOfView()[0] / n.GetDimensions()[0], 4))
+        for n in nodes
+    ]
+
+
+def plotOnScreen():
+    import slicer
+
+    assert slicer.app.layoutManager().plotWidget(0).visible
+    view = slicer.mrmlScene.GetSingletonNode("PseudoCTDenoisePlot", "vtkMRMLPlotViewNode")
+    return view.GetPlotChartNode()
+
+
+def tableOnScreen():
+    import slicer
+
+    assert slicer.app.layoutManager().tableWidget(0).visible
+    view = slicer.mrmlScene.GetSingletonNode("PseudoCTDenoiseTable", "vtkMRMLTableViewNode")
+    return view.GetTableNode()
+
+
+def test_side_by_side_shows_both_at_the_same_place_and_zoom(panel, phantom, result, slicerApp):
+    user.click(panel.ui.sideBySideButton)
+    slicerApp.processEvents()
+    assert shown() == [phantom, result]
+    assert len(set(places())) == 1
+    original, denoised = (contrast(view.sliceView()) for view in views())
+    assert original > denoised > 5
+
+
+def test_scrolling_and_zooming_one_view_moves_the_other(panel, phantom, result, slicerApp):
+    user.click(panel.ui.sideBySideButton)
+    slicerApp.processEvents()
+    before = places()[0]
+    user.scrollWheel(views()[0].sliceView(), 1)
+    scrolled = places()
+    assert scrolled[0] == scrolled[1] and scrolled[0][0] != before[0]
+    user.drag(views()[1].sliceView(), (50, 50), (50, 120), "Right")
+    zoomed = places()
+    assert zoomed[0] == zoomed[1] and zoomed[0][1] != before[1]
+
+
+def test_window_and_level_follow_each_other(panel, phantom, result):
+    user.click(panel.ui.sideBySideButton)
+    displays = [phantom.GetDisplayNode(), result.GetDisplayNode()]
+    displays[1].SetWindowLevel(80, 60)
+    assert [(d.GetWindow(), d.GetLevel()) for d in displays] == [(80, 60)] * 2
+    user.choose(panel.ui.windowComboBox, "Lung (1500 / -600 HU)")
+    assert [(d.GetWindow(), d.GetLevel()) for d in displays] == [(1500, -600)] * 2
+
+
+@pytest.mark.parametrize("name", ["Soft tissue", "Liver", "Lung", "Bone"])
+def test_there_are_the_usual_windows_of_ct(panel, phantom, result, name):
+    from PseudoCTDenoiseLib.scene.window_presets import WINDOW_PRESETS
+
+    window, level = WINDOW_PRESETS[name]
+    user.choose(panel.ui.windowComboBox, f"{name} ({window:g} / {level:g} HU)")
+    display = result.GetDisplayNode()
+    assert (display.GetWindow(), display.GetLevel()) == (window, level)
+
+
+@pytest.mark.parametrize(("plane", "normal"), [("Coronal", 1), ("Sagittal", 0), ("Axial", 2)])
+def test_every_plane_lies_along_the_volumes_own_axes(
+    panel, phantom, result, slicerApp, plane, normal
+):
+    import slicer
+
+    user.click(panel.ui.sideBySideButton)
+    user.choose(panel.ui.orientationComboBox, plane)
+    slicerApp.processEvents()
+    for view in views():
+        towards = slicer.util.arrayFromVTKMatrix(view.mrmlSliceNode().GetSliceToRAS())[:3, 2]
+        directions = np.eye(3)
+        phantom.GetIJKToRASDirections(directions)
+        assert abs(towards @ directions[:, normal]) == pytest.approx(1, abs=1e-6)
+    assert len(set(places())) == 1
+
+
+@pytest.mark.parametrize(
+    ("third", "role"),
+    [
+        ("Noise map", "PseudoCTDenoise.NoiseMap"),
+        ("Difference", "PseudoCTDenoise.FullStrengthRemoved"),
+    ],
+)
+def test_noise_or_difference_stands_beside_them_in_diverging_colours(
+    panel, phantom, result, slicerApp, third, role
+):
+    user.choose(panel.ui.thirdViewComboBox, third)
+    slicerApp.processEvents()
+    noise = result.GetNodeReference(role)
+    assert shown(3) == [phantom, result, noise]
+    assert len(set(places(3))) == 1
+    display = noise.GetDisplayNode()
+    assert display.GetLevel() == 0 and "blue to red" in display.GetColorNode().GetName()
+    user.choose(panel.ui.thirdViewComboBox, "None")
+    assert shown(2) == [phantom, result]
+    assert not views(3)[2].visible
+
+
+def test_blinking_shows_original_and_denoised_in_turn_in_one_view(panel, phantom, result):
+    user.click(panel.ui.blinkCheckBox)
+    label = panel.logic.comparison.labelText
+    for volume in (phantom, result, phantom):
+        user.waitUntil(lambda volume=volume: shown()[1] is volume, 30, "the other volume")
+        assert label(VIEWS[1]).splitlines()[0] == volume.GetName()
+    user.click(panel.ui.blinkCheckBox)
+    assert shown() == [phantom, result]
+
+
+def test_restore_brings_the_former_layout_back(panel, phantom, result, slicerApp):
+    import slicer
+
+    former = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+    manager = slicer.app.layoutManager()
+    manager.setLayout(former)
+    assert not panel.ui.restoreLayoutButton.enabled
+    user.click(panel.ui.sideBySideButton)
+    user.choose(panel.ui.thirdViewComboBox, "Difference")
+    assert manager.layout != former
+    user.click(panel.ui.restoreLayoutButton)
+    assert manager.layout == former
+    assert not panel.ui.restoreLayoutButton.enabled
+    assert panel.logic.comparison.labelText(VIEWS[0]) == ""
+
+
+def test_plots_and_provenance_are_shown_below_the_views(panel, phantom, result, slicerApp):
+    user.click(panel.ui.figuresButton)
+    slicerApp.processEvents()
+    assert plotOnScreen().GetName() == "Phantom denoised noise histogram"
+    assert tableOnScreen() is result.GetNodeReference("PseudoCTDenoise.Provenance")
+    user.choose(panel.ui.plotComboBox, "Phantom denoised tuning loss")
+    assert plotOnScreen().GetTitle() == "Loss of the tuning"
+
+
+def test_measuring_in_a_region_fills_a_table(panel, phantom, result, scene, slicerApp):
+
+    bounds = [0.0] * 6
+    phantom.GetRASBounds(bounds)
+    centre = [(bounds[2 * i] + bounds[2 * i + 1]) / 2 for i in range(3)]
+    region = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "Liver")
+    region.SetCenter(centre)
+    region.SetSize(20, 20, 6)
+    user.click(panel.ui.measureCollapsibleButton)
+    assert not panel.ui.measureButton.enabled
+    user.choose(panel.ui.regionSelector, region)
+    user.click(panel.ui.measureButton)
+    table = panel.measurePanel.table
+    cells = [
+        [table.GetCellText(row, column) for column in range(table.GetNumberOfColumns())]
+        for row in range(table.GetNumberOfRows())
+    ]
+    header = [table.GetColumnName(column) for column in range(table.GetNumberOfColumns())]
+    assert "Original" in " ".join(header) and "Denoised" in " ".join(header), header
+    assert any("HU" in cell for row in cells for cell in row)
+    assert tableOnScreen() is table
+    user.click(panel.ui.measureButton)
+    assert panel.measurePanel.table is table
+
+
+def test_without_its_input_a_result_says_what_is_missing(panel, phantom, result, slicerApp, scene):
+    scene.RemoveNode(phantom)
+    user.click(panel.ui.sideBySideButton)
+    assert "is no longer in the scene: denoise the scan again" in slicerApp.dialogs.texts()[0]
+
+
+def test_a_saved_scene_comes_back_with_results_provenance_and_strength(
+    panel, phantom, result, slicerApp, tmp_path
+):
+    import slicer
+    from PseudoCTDenoiseLib.scene.provenance import provenanceOf
+
+    user.enterText(panel.ui.strengthSlider, "60")
+    user.click(panel.ui.sideBySideButton)
+    kept, told = voxels(result).copy(), provenanceOf(result)
+    scan = voxels(phantom).copy()
+    layout = slicer.app.layoutManager().layout
+    path = tmp_path / "Sünde 1" / "scene.mrb"
+    path.parent.mkdir()
+    assert slicer.util.saveScene(str(path))
+    slicerApp.clearScene()
+    slicer.util.loadScene(str(path))
+    slicerApp.processEvents()
+    again = slicer.util.getNode("Phantom denoised")
+    assert np.array_equal(voxels(again), kept)
+    assert provenanceOf(again) == told and told["Strength"] == 60
+    assert slicer.app.layoutManager().layout == layout
+    assert panel.ui.outputSelector.currentNode() is again
+    assert panel.ui.strengthSlider.value == 60
+    table = again.GetNodeReference("PseudoCTDenoise.Provenance")
+    assert table.GetNumberOfRows() > 5
+    user.enterText(panel.ui.strengthSlider, "0")
+    assert np.array_equal(voxels(again), scan)
+    user.click(panel.ui.figuresButton)
+    assert panel.ui.plotComboBox.count > 0

@@ -1,0 +1,175 @@
+"""Click Denoise: the scan goes through the real background process and comes back denoised."""
+
+import re
+
+import numpy as np
+import pytest
+from PseudoCTDenoiseLib.engine.evaluation.metrics import soft_tissue_noise
+from PseudoCTDenoiseLib.engine.strength import apply_strength
+
+from .conftest import PATIENCE, contrast, denoise, nodeIDs, viewNodes, voxels
+
+user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
+
+STANDARD = "Standard: tuned on this scan"
+
+
+def test_click_to_result(panel, phantom, slicerApp, scene, jobFolders):
+    import slicer
+    from PseudoCTDenoiseLib.scene import provenance
+    from PseudoCTDenoiseLib.scene.results import geometryOf
+
+    ui = panel.ui
+    before = voxels(phantom).copy()
+    user.choose(ui.inputSelector, phantom)
+    user.click(ui.advancedCollapsibleButton)
+    user.enterText(ui.stepsSpinBox, "12")
+    texts, shares = [], []
+
+    def watch():
+        if ui.progressBar.visible:
+            texts.append(ui.statusLabel.text)
+            shares.append(ui.progressBar.value)
+        return not panel.runPanel.running
+
+    user.click(ui.applyButton)
+    assert ui.applyButton.text == "Cancel" and ui.progressBar.visible
+    user.waitUntil(watch, PATIENCE, "the result")
+    assert ui.applyButton.text == "Denoise" and not ui.progressBar.visible
+
+    # Progress told stage, step and the time left, and never went backwards.
+    tunings = [text for text in texts if text.startswith("Tuning")]
+    assert tunings and all(
+        re.fullmatch(r"Tuning: \d+ of 12, about \d+ (s|min) left", text) for text in tunings
+    )
+    assert any(text.startswith("Denoising") for text in texts)
+    assert shares == sorted(shares) and shares[-1] > 0
+
+    output = ui.outputSelector.currentNode()
+    assert output.GetName() == "Phantom denoised"
+    assert ui.statusLabel.text.endswith(": Phantom denoised. Research use only.")
+    assert np.array_equal(voxels(phantom), before), "the input was changed"
+    assert np.array_equal(geometryOf(output), geometryOf(phantom))
+    assert soft_tissue_noise(voxels(output)) < 0.6 * soft_tissue_noise(before)
+    assert abs(voxels(output).mean() - before.mean()) < 2
+    display = output.GetDisplayNode()
+    assert (display.GetWindow(), display.GetLevel()) == (350, 45)
+
+    told = provenance.provenanceOf(output)
+    assert told["Model"] == "fast" and told["Settings"]["steps"] == 12 and told["Seconds"] > 0
+    names = {node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")}
+    wanted = {"denoised", "removed noise", "noise", "pseudo-LDCT"}
+    assert names == {"Phantom", *(f"Phantom {what}" for what in wanted)}
+    charts = {chart.GetName() for chart in slicer.util.getNodesByClass("vtkMRMLPlotChartNode")}
+    assert charts == {"Phantom denoised noise histogram", "Phantom denoised tuning loss"} | {
+        name for name in charts if name.endswith("noise power spectrum")
+    }
+
+    assert panel.logic.comparison.shown
+    assert panel.logic.comparison.labelText("PseudoCTDenoiseOriginal") == "Phantom"
+    label = panel.logic.comparison.labelText("PseudoCTDenoiseDenoised")
+    assert label == "Phantom denoised\nderived – research use only"
+    assert list(jobFolders.iterdir()) == []
+    assert not slicerApp.dialogs.shown
+
+
+def test_the_log_tells_what_ran_on_what_and_can_be_copied(panel, phantom):
+    import qt
+    import slicer
+
+    denoise(panel, phantom)
+    user.click(panel.ui.logCollapsibleButton)
+    text = panel.ui.logTextEdit.toPlainText()
+    assert "Denoising Phantom, slices 1 to 4, with model fast." in text
+    assert "Runs on " in text and text.strip().endswith("Completed.")
+    assert all(re.match(r"\d\d:\d\d:\d\d  ", line) for line in text.splitlines())
+    user.click(panel.ui.copyLogButton)
+    assert slicer.app.clipboard().text() == text
+    assert qt.QToolTip.isVisible()
+
+
+def test_two_runs_in_a_row_fill_the_same_output(panel, phantom, scene):
+    first = denoise(panel, phantom)
+    quick = voxels(first).copy()
+    count = scene.GetNumberOfNodes()
+    again = denoise(panel, phantom)
+    assert again is first
+    assert np.array_equal(voxels(again), quick)
+    assert scene.GetNumberOfNodes() == count
+
+
+def test_a_second_output_is_made_on_demand(panel, phantom):
+    first = denoise(panel, phantom)
+    user.choose(panel.ui.outputSelector, "Create a new volume")
+    second = denoise(panel, phantom)
+    assert second is not first and second.GetName() == "Phantom denoised_1"
+
+
+def test_a_volume_that_is_no_result_is_not_overwritten_without_asking(panel, phantom, slicerApp):
+    import slicer
+
+    other = slicer.modules.volumes.logic().CloneVolume(slicer.mrmlScene, phantom, "Other scan")
+    user.choose(panel.ui.inputSelector, phantom)
+    user.choose(panel.ui.outputSelector, other)
+    slicerApp.dialogs.answerWith("Cancel")
+    user.click(panel.ui.applyButton)
+    assert not panel.runPanel.running
+    assert "Other scan" in slicerApp.dialogs.texts()[0]
+    assert np.array_equal(voxels(other), voxels(phantom))
+    slicerApp.dialogs.answerWith("Ok")
+    assert denoise(panel, phantom) is other
+    assert not np.array_equal(voxels(other), voxels(phantom))
+
+
+def test_the_strength_acts_at_once_on_a_finished_result(panel, phantom):
+    output = denoise(panel, phantom)
+    full = voxels(output).copy()
+    user.enterText(panel.ui.strengthSlider, "40")
+    assert np.array_equal(voxels(output), apply_strength(voxels(phantom), full, 40))
+    user.enterText(panel.ui.strengthSlider, "0")
+    assert np.array_equal(voxels(output), voxels(phantom))
+    user.enterText(panel.ui.strengthSlider, "100")
+    assert np.array_equal(voxels(output), full)
+
+
+def test_only_the_chosen_slices_are_denoised(panel, phantom):
+    user.click(panel.ui.advancedCollapsibleButton)
+    user.enterText(panel.ui.firstSliceSpinBox, "2")
+    user.enterText(panel.ui.lastSliceSpinBox, "3")
+    output = denoise(panel, phantom)
+    same = [np.array_equal(a, b) for a, b in zip(voxels(output), voxels(phantom), strict=True)]
+    assert same == [True, False, False, True]
+
+
+def test_further_outputs_are_made_where_they_are_ticked(panel, phantom):
+    import slicer
+
+    user.click(panel.ui.noiseMapCheckBox)
+    user.click(panel.ui.pseudoLdctCheckBox)
+    user.click(panel.ui.modelMapsCheckBox)
+    user.click(panel.ui.removedNoiseCheckBox)
+    output = denoise(panel, phantom)
+    shown = {
+        node.GetName()
+        for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+        if not node.GetHideFromEditors()
+    }
+    maps = {name for name in shown if name.startswith("Phantom noise-")}
+    assert len(maps) == 3
+    assert shown - maps == {"Phantom", "Phantom denoised", "Phantom removed noise"}
+    removed = output.GetNodeReference("PseudoCTDenoise.FullStrengthRemoved")
+    assert np.array_equal(voxels(removed), voxels(phantom) - voxels(output))
+
+
+def test_a_preview_of_the_slice_on_screen_comes_while_tuning(panel, phantom, busy, scene):
+    comparison = panel.logic.comparison
+    preview = user.waitUntil(
+        lambda: scene.GetFirstNodeByName("Phantom preview"), PATIENCE, "a preview"
+    )
+    assert comparison.shown and comparison.denoised is preview
+    assert "derived – research use only" in comparison.labelText("PseudoCTDenoiseDenoised")
+    view = comparison._widget("PseudoCTDenoiseDenoised").sliceView()
+    user.waitUntil(lambda: contrast(view) > 10, PATIENCE, "the preview on the screen")
+    user.click(panel.ui.applyButton)
+    user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the end")
+    assert nodeIDs() - busy.before <= viewNodes()

@@ -1,0 +1,146 @@
+"""The panel opens whatever is there or missing, and explains itself."""
+
+import importlib.util
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from .conftest import MODULE, denoise
+
+user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
+
+
+def test_without_a_volume_it_says_what_to_do(panel):
+    assert not panel.ui.applyButton.enabled
+    assert panel.ui.statusLabel.text == "Select a CT volume first."
+    assert panel.ui.applyButton.toolTip == "Select a CT volume first."
+    assert not panel.ui.environmentFrame.visible
+
+
+def test_a_loaded_volume_is_selected_and_can_be_denoised(phantom, panel):
+    assert panel.ui.inputSelector.currentNode() is phantom
+    assert panel.ui.applyButton.enabled and panel.ui.statusLabel.text == "Ready"
+
+
+def test_the_device_the_reason_and_the_time_are_told_before_the_click(phantom, panel):
+    user.waitUntil(lambda: panel.ui.timeLabel.text.startswith("about"), 240, "the estimate")
+    assert re.fullmatch(r"about \d+ (s|min) for 4 slices", panel.ui.timeLabel.text)
+    assert "torch" in panel.ui.deviceLabel.text and "(" in panel.ui.deviceLabel.text
+    user.click(panel.ui.checkDeviceButton)
+    assert panel.ui.deviceLabel.text == "checking…"
+    user.waitUntil(lambda: "torch" in panel.ui.deviceLabel.text, 240, "the check")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda hu: (hu > 0).astype(np.int16), "looks like a segmentation"),
+        (lambda hu: np.random.default_rng(1).integers(0, 900, hu.shape, np.int16), "not a CT"),
+        (lambda hu: np.where(hu > 0, np.nan, hu.astype(np.float32)), "NaN"),
+        (lambda hu: hu[:, :4, :4].copy(), "too small"),
+    ],
+)
+def test_what_is_no_ct_is_refused_in_words_before_the_click(panel, phantom, make, words):
+    import slicer
+
+    node = slicer.util.addVolumeFromArray(make(slicer.util.arrayFromVolume(phantom)), name="Other")
+    user.choose(panel.ui.inputSelector, node)
+    assert words in panel.ui.statusLabel.text
+    assert not panel.ui.applyButton.enabled
+    user.choose(panel.ui.inputSelector, phantom)
+    assert panel.ui.applyButton.enabled
+
+
+def test_a_volume_without_voxels_is_refused(panel, scene):
+    empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
+    user.choose(panel.ui.inputSelector, empty)
+    assert "holds no voxels" in panel.ui.statusLabel.text
+
+
+def test_label_maps_and_colour_images_are_not_offered(panel, scene):
+    for kind in ("vtkMRMLLabelMapVolumeNode", "vtkMRMLVectorVolumeNode"):
+        scene.AddNewNodeByClass(kind, kind)
+    assert panel.ui.inputSelector.nodeCount() == 0
+
+
+def test_what_looks_denoised_gets_a_warning_and_can_be_denoised(panel, phantom):
+    output = denoise(panel, phantom)
+    user.choose(panel.ui.inputSelector, output)
+    assert "denoised already" in panel.ui.statusLabel.text
+    user.choose(panel.ui.outputSelector, "Create a new volume")
+    assert panel.ui.applyButton.enabled
+
+
+def test_every_control_has_a_tooltip_and_every_number_a_unit(panel):
+    from PySide6 import QtWidgets
+
+    controls = (
+        QtWidgets.QAbstractButton,
+        QtWidgets.QComboBox,
+        QtWidgets.QAbstractSpinBox,
+        QtWidgets.QLabel,
+        QtWidgets.QProgressBar,
+        QtWidgets.QPlainTextEdit,
+    )
+    named = [
+        w for w in vars(panel.ui).values() if isinstance(w._q, controls) or "MRML" in w.className()
+    ]
+    silent = [w.objectName for w in named if not w.toolTip and "MRMLWidget" not in w.className()]
+    texts = {"environmentLabel", "noticeLabel", "slicesToLabel"}
+    assert len(named) > 40 and set(silent) <= texts
+    units = re.compile(r"HU|percent|steps|seconds|counted from 1|whole number", re.I)
+    spins = [w for w in named if isinstance(w._q, QtWidgets.QAbstractSpinBox)]
+    assert spins and all(units.search(w.toolTip) for w in spins)
+    assert units.search(panel.ui.strengthSlider.toolTip)
+
+
+@pytest.fixture
+def without_torch(monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "torch" else find(name, *a)
+    )
+
+
+def test_without_torch_it_opens_explains_and_installs_after_asking(
+    without_torch, phantom, loadModule, slicerApp, monkeypatch
+):
+    import PyTorchUtils
+
+    asked = []
+    monkeypatch.setattr(
+        PyTorchUtils.PyTorchUtilsLogic,
+        "installTorch",
+        lambda self, **options: asked.append(options),
+    )
+    panel = loadModule(MODULE)
+    assert panel.ui.environmentFrame.visible
+    assert "PyTorch is not installed" in panel.ui.environmentLabel.text
+    assert not panel.ui.applyButton.enabled
+    assert panel.ui.statusLabel.text == "PyTorch is missing: install it first."
+    user.click(panel.ui.installButton)
+    assert asked == [{"askConfirmation": True, "torchVersionRequirement": ">=2.6"}]
+    monkeypatch.undo()
+    slicerApp.mainWindow.leaveModule()
+    slicerApp.select("PseudoCTDenoise")
+    assert not panel.ui.environmentFrame.visible and panel.ui.applyButton.enabled
+
+
+def test_without_the_pytorch_extension_it_says_where_to_get_it(
+    without_torch, loadModule, slicerApp, monkeypatch
+):
+    panel = loadModule(MODULE)
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", None)
+    user.click(panel.ui.installButton)
+    assert "Extensions Manager" in slicerApp.dialogs.texts()[0]
+    assert "Extensions Manager" in str(slicerApp.takeFaults()[0])  # for the Python console
+    assert panel.ui.installButton.enabled
+
+
+def test_an_older_slicer_is_told_plainly(panel, monkeypatch):
+    import PseudoCTDenoise
+
+    monkeypatch.setattr(PseudoCTDenoise, "OLDEST_SLICER", (99, 0))
+    assert panel.logic.environmentProblem().startswith("This module needs Slicer 99.0 or newer")
