@@ -419,7 +419,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         outputs : :class:`.Outputs`, which further nodes to make.
         waitForCompletion : False returns at once.
         progressCallback : called with each progress report (stage, step, total, seconds_left);
-            what it raises cancels the job.
+            what it raises while the job is waited for cancels the job and is raised here.
         preview : a slice of the unfinished result comes every few seconds (``previewSlice``, from
             0, or the one with most tissue).
         start : False gives a handle that is not started yet, to connect to first.

@@ -57,6 +57,11 @@ def test_sample_data_is_loaded_from_a_file(slicer, volume, tmp_path):
         sampleName="HarnessSample", uris=path.as_uri(), fileNames="s.nrrd", nodeNames="Sample"
     )
     assert SampleData.downloadSample("HarnessSample").GetName() == "Sample"
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        sampleName="Remote", uris="https://example.org/s.nrrd", fileNames="s", nodeNames="s"
+    )
+    with pytest.raises(OSError, match="no network"):
+        SampleData.downloadSample("Remote")
     with pytest.raises(ValueError, match="same length"):
         SampleData.SampleDataLogic.registerCustomSampleDataSource(
             sampleName="Wrong", uris=["a", "b"], fileNames="a", nodeNames=["a", "b"]

@@ -158,7 +158,7 @@ def test_plots_and_provenance_are_shown_below_the_views(panel, phantom, result, 
     slicerApp.processEvents()
     assert plotOnScreen().GetName() == "Phantom denoised noise histogram"
     assert tableOnScreen() is result.GetNodeReference("PseudoCTDenoise.Provenance")
-    user.choose(panel.ui.plotComboBox, "Phantom denoised tuning loss")
+    user.choose(panel.ui.plotComboBox, "Tuning loss")
     assert plotOnScreen().GetTitle() == "Loss of the tuning"
 
 

@@ -20,16 +20,17 @@ def _module(name: str, attributes: dict[str, Any]) -> types.ModuleType:
 _harness = None
 
 
-def boot() -> Any:
-    """The running harness (``harness.Harness``), off screen."""
+def boot(desktop: bool = False) -> Any:
+    """The running harness (``harness.Harness``): off screen, or for a person at a desktop."""
     global _harness
     if _harness is None:
-        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-        _harness = _start()
+        if not desktop:
+            os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        _harness = _start(desktop)
     return _harness
 
 
-def _start() -> Any:
+def _start(desktop: bool) -> Any:
     import slicer
     import slicer.util
 
@@ -42,7 +43,8 @@ def _start() -> Any:
 
     faults.install()
     shown = dialogs.Dialogs()
-    dialogs.install(shown)
+    if not desktop:  # where a person answers them
+        dialogs.install(shown)
     _installQt()
     app = qSlicerApplication()
     slicer.app, slicer.mrmlScene = wrap(app), app.mrmlScene()

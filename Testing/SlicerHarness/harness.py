@@ -87,6 +87,10 @@ class Harness:
             sys.modules.pop(imported, None)
         sys.modules.update(former)
 
+    def run(self) -> int:
+        """The event loop, until a person closes the window; the exit status."""
+        return self._app.exec()
+
     def processEvents(self) -> None:
         """What is due now, deletions included."""
         self._app.processEvents()

@@ -85,6 +85,8 @@ def remove(folder: str | None) -> None:
 
 def work(parsed: argparse.Namespace, link: ParentLink) -> int:
     """Do what the arguments say; returns the exit code."""
+    if parsed.folder is not None:  # torch makes itself a folder: let it go with the job's
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.path.join(parsed.folder, "torch")
     try:
         import torch
     except (ImportError, OSError) as error:  # OSError: a library that torch needs is missing

@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 
 from ..engine.errors import BadInputError
 from ..scene import provenance
+from ..scene.plots import plotName
 from ..scene.results import resultParts
 from ..scene.side_by_side import SideBySide
 from ..scene.window_presets import WINDOW_PRESETS, setWindow
@@ -138,7 +139,7 @@ class ComparePanel:
         wasBlocked = box.blockSignals(True)
         box.clear()
         for chart in self._charts():
-            box.addItem(chart.GetName(), chart.GetID())
+            box.addItem(plotName(chart), chart.GetID())
         box.blockSignals(wasBlocked)
 
     def _charts(self) -> list:

@@ -188,6 +188,12 @@ class DenoisingRun:
                 traceback.format_exc(),
             )
             return JobState.FAILED
+        noise = self._process.result.report.get("noise")
+        if noise is not None:
+            self.logged.emit(
+                f"Noise in soft tissue {noise['soft_tissue_before_hu']:.1f} HU → "
+                f"{noise['soft_tissue_after_hu']:.1f} HU at full strength."
+            )
         return JobState.COMPLETED
 
     @vtk.calldata_type(vtk.VTK_OBJECT)

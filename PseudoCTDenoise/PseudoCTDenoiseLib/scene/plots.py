@@ -105,6 +105,11 @@ def createPlots(
     return charts
 
 
+def plotName(chart) -> str:
+    """What a chart of this module shows, for a list: "Tuning loss"."""
+    return (chart.GetAttribute(KIND) or chart.GetName()).capitalize()
+
+
 # ---------------------------------------------------------------- figures
 
 

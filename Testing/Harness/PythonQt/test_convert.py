@@ -47,6 +47,8 @@ def test_value_class_behaves_as_its_model(qt):
     assert isinstance(size, qt.QSize)
     with pytest.raises(AttributeError, match="toTuple"):
         size.toTuple()
+    with pytest.raises(AttributeError, match="cannot be set"):
+        size.width = 5
 
 
 def test_data_of_a_combo_box_keeps_its_type(qt):

@@ -62,6 +62,11 @@ def test_signal_connects_to_a_slot_and_to_a_signal_of_qt(qt):
     box.value = 5
     assert label.value == 5
     assert values == [5]
+    assert box.valueChanged.disconnect(label.setValue)
+    assert box.valueChanged.disconnect(other.valueChanged)
+    box.value = 6
+    assert label.value == 5
+    assert values == [5]
 
 
 def test_overload_of_a_stand_in_is_chosen_by_its_signature(slicer):

@@ -45,9 +45,23 @@ def test_layout_is_told_and_kept_in_the_scene(slicer, manager):
     manager.disconnect("layoutChanged(int)", told.append)
     assert told == [slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView]
     assert manager.layoutLogic().GetLayoutNode().GetViewArrangement() == told[0]
+
+
+def test_slicers_own_layouts_are_built_and_pictured(slicer, manager, slicerApp):
+    manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
     assert manager.threeDViewCount == 1
     assert manager.threeDWidget(0).visible
     assert manager.threeDWidget(1) is None
+    assert {"Red", "Green", "Yellow"} <= set(manager.sliceViewNames())
+    assert not slicerApp.grab().isNull()
+
+
+def test_layout_that_the_harness_cannot_build_is_a_fault(slicer, manager, slicerApp):
+    manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutTabbedSliceView)
+    (fault,) = slicerApp.takeFaults()
+    assert "no layouts of the type tab" in str(fault)
+    manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+    assert manager.sliceWidget("Red").visible
 
 
 def test_view_in_a_layout_keeps_its_slice_and_composite_node(twoSlices, slicer):

@@ -30,24 +30,8 @@ class Enum(int):
 
     __rand__ = __and__
 
-    def __invert__(self) -> Any:
-        return wrap(~self.member)
-
     def __repr__(self) -> str:
         return f"{self.member.name} ({int(self)})"
-
-
-class EnumClass:
-    """An enum's type, such as ``qt.QProcess.ExitStatus``."""
-
-    def __init__(self, enumClass: type[enum.Enum]) -> None:
-        self._enumClass = enumClass
-
-    def __getattr__(self, name: str) -> Enum:
-        return Enum(getattr(self._enumClass, name))
-
-    def __call__(self, value: int) -> Enum:
-        return Enum(self._enumClass(value))
 
 
 class Value:
@@ -70,9 +54,6 @@ class Value:
 
     def __eq__(self, other: object) -> bool:
         return self._v == unwrap(other)
-
-    def __hash__(self) -> int:
-        return hash(self._v)
 
 
 class ValueClass:
@@ -114,8 +95,6 @@ class SlotFunction:
 
 def present(value: Any, name: str) -> Any:
     """An attribute's value as a script sees it."""
-    if isinstance(value, type) and issubclass(value, enum.Enum):
-        return EnumClass(value)
     if isinstance(value, enum.Enum):
         return Enum(value)
     if callable(value):

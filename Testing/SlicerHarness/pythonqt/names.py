@@ -135,7 +135,7 @@ def _qtHas(cls: type, name: str) -> bool:
         if name in namesOfQtClass(c.__name__):
             return True
     value = getattr(cls, name, None)
-    if isinstance(value, enum.Enum) or (isinstance(value, type) and issubclass(value, enum.Enum)):
+    if isinstance(value, enum.Enum):
         return True
     if not issubclass(cls, QtCore.QObject):
         return cls.__name__ not in QT_CLASSES

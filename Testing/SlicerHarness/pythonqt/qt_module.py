@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
-from .convert import Enum, EnumClass, ValueClass
+from .convert import Enum, ValueClass
 from .names import QT_CLASSES
 from .proxy import proxyClass
 
@@ -34,8 +34,7 @@ class QtModule(types.ModuleType):
 
 
 class QtNamespace:
-    """``qt.Qt``: the enums of the namespace."""
+    """``qt.Qt``: the enum values of the namespace."""
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(QtCore.Qt, name)
-        return EnumClass(value) if isinstance(value, type) else Enum(value)
+        return Enum(getattr(QtCore.Qt, name))

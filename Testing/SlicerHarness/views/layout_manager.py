@@ -50,14 +50,14 @@ class qSlicerLayoutManager(Native, QtCore.QObject):
         if description == self._description:
             return
         self._description = description
-        for view in self._views.values():
-            view.setParent(None)
-        if self._root is not None:
-            self._root.setParent(None)
-            self._root.deleteLater()
-        self._inLayout = []
+        former, self._inLayout = self._root, []
         empty = not description.strip()
         self._root = QtWidgets.QWidget() if empty else self._build(ET.fromstring(description))
+        for key in self._views.keys() - set(self._inLayout):
+            self._views[key].setParent(None)
+        if former is not None:
+            former.setParent(None)
+            former.deleteLater()
         self._box.addWidget(self._root)
         self._root.show()
         self.layoutChanged.emit(self._node.GetViewArrangement())
@@ -67,11 +67,8 @@ class qSlicerLayoutManager(Native, QtCore.QObject):
             return self._view(element)
         items = element.findall("item")
         kind = element.get("type", "vertical")
-        if kind == "tab":
-            tabs = QtWidgets.QTabWidget()
-            for item in items:
-                tabs.addTab(self._build(item[0]), item.get("name", ""))
-            return tabs
+        if kind not in ("horizontal", "vertical"):
+            raise NotImplementedError(f"the harness has no layouts of the type {kind}")
         orientation = Qt.Orientation.Vertical if kind == "vertical" else Qt.Orientation.Horizontal
         splitter = QtWidgets.QSplitter(orientation)
         sizes = []

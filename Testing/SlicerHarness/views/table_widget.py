@@ -6,7 +6,7 @@ from typing import Any
 
 import vtk
 from PySide6 import QtCore, QtWidgets
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Qt, Slot
 
 from ..pythonqt.names import Native
 from .view_frame import qMRMLAbstractViewWidget
@@ -47,11 +47,9 @@ class TableModel(QtCore.QAbstractTableModel):
 
 
 class qMRMLTableView(Native, QtWidgets.QTableView):
-    mrmlSceneChanged = Signal(object)
-
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self._node = self._viewNode = self._scene = None
+        self._node = None
         self._tag: int | None = None
         self._model = TableModel(self)
         self.setModel(self._model)
@@ -78,7 +76,6 @@ class qMRMLTableView(Native, QtWidgets.QTableView):
 class qMRMLTableWidget(qMRMLAbstractViewWidget):
     def __init__(self, app: Any, node: Any, label: str, color: str) -> None:
         super().__init__(node, qMRMLTableView(), label, color)
-        self._view._viewNode = node
         self._title = QtWidgets.QLabel("")
         self._bar.layout().addWidget(self._title, 1)
         node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._follow)
