@@ -1,12 +1,14 @@
 # make        builds .venv with the command .venv/bin/pseudoct
 # make test   checks format and lint, then runs the tests
-# make demo   makes a phantom and denoises it; `make demo INPUT=scan.nrrd` denoises a scan
+# make demo   makes a phantom and denoises it by command and by click, into demo/;
+#             `make demo INPUT=scan.nrrd` does so with a scan of yours
+# make window opens the module on the desktop, without Slicer, with the phantom or with INPUT
 #
 # PYTHON=/path/to/python chooses the interpreter (3.10 to 3.12).
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := setup
-.PHONY: setup test lint format demo pictures cmake-lists clean
+.PHONY: setup test lint format demo window pictures cmake-lists clean
 
 # Through the environment, so that paths with spaces or quotes need no care in the recipes.
 export PYTHON INPUT
@@ -45,6 +47,7 @@ format: $(READY)
 	@.venv/bin/python -m ruff check --fix
 	@.venv/bin/python -m ruff format
 
+# Exit status 3 of the window's script: the display libraries are missing, which it says.
 demo: $(READY)
 	@mkdir -p demo
 	@if [ -n "$$INPUT" ]; then \
@@ -56,11 +59,23 @@ demo: $(READY)
 	        --reference demo/phantom_ndct.nrrd --noise-dir demo/phantom_noise \
 	        --picture demo/phantom_denoised.png; \
 	fi
+	@echo "The same by a click in the module's window, off screen"
+	@.venv/bin/python Development/demo_window.py "$${INPUT:-demo/phantom_ldct.nrrd}" demo/window \
+	    || [ $$? -eq 3 ]
 	@echo "Look into demo/"
 
+window: $(READY)
+	@mkdir -p demo
+	@[ -n "$$INPUT" ] || [ -e demo/phantom_ldct.nrrd ] || .venv/bin/pseudoct phantom demo
+	@.venv/bin/python Development/demo_window.py "$${INPUT:-demo/phantom_ldct.nrrd}" --desktop
+
+# The pictures of the documentation.
 pictures: override INPUT :=
 pictures: demo
-	@cp demo/phantom_denoised.png Resources/PseudoCTDenoise_screenshot.png
+	@mkdir -p Docs/pictures
+	@cp demo/window/4_difference.png demo/window/7_measure.png demo/window/8_panel.png \
+	    Docs/pictures
+	@cp demo/window/3_after.png Resources/PseudoCTDenoise_screenshot.png
 
 cmake-lists: $(READY)
 	@.venv/bin/python Development/write_cmake_lists.py

@@ -1,4 +1,4 @@
-"""A real series, read as DICOM: click to result, and the result lies exactly where the scan lies."""
+"""A real DICOM series: click to result, and the result lies exactly where the scan lies."""
 
 import numpy as np
 import pytest

@@ -94,7 +94,7 @@ def test_the_result_is_shown_at_the_scans_window(scan):
 
 def test_noise_has_a_symmetric_window_and_diverging_colours(scan):
     display = store(scan).GetNodeReference(provenance.NOISE_MAP).GetDisplayNode()
-    assert display.GetLevel() == 0
+    assert (display.GetWindow(), display.GetLevel()) == (100, 0)  # 7 HU everywhere: ±50
     colors = display.GetColorNode()
     low, middle, high = np.zeros((3, 4))
     for index, color in ((0, low), (128, middle), (255, high)):

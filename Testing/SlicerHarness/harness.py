@@ -110,6 +110,7 @@ class Harness:
     def grab(self, path: Path | str | None = None, widget: Any = None) -> Any:
         """A picture of the main window or a widget, all views drawn; saved if a path is given."""
         self.processEvents()
+        self.processEvents()  # labels that wrap ask for their height once they have a width
         slicer.util.forceRenderAllViews()
         target = self.mainWindow if widget is None else getattr(widget, "_q", widget)
         picture = target.grab()

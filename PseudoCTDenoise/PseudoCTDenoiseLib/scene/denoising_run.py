@@ -16,7 +16,7 @@ from ..job.signals import Signal
 from ..job.worker_process import JobFailure, JobState
 from .ct_input import ctFromNode
 from .live_preview import LivePreview
-from .results import Outputs, storeResult
+from .results import Outputs, checkStrength, storeResult
 
 PREVIEW_SECONDS = 3.0
 
@@ -60,7 +60,8 @@ class DenoisingRun:
     Raises
     ------
     BadInputError
-        If the input is no CT, the output is the input, or the range holds no slice.
+        If the input is no CT, the output is the input, the range holds no slice, or the strength
+        is beyond 0 to 100 %.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class DenoisingRun:
         self._ct = ctFromNode(request.inputVolume)
         self._range = _checkedRange(request.sliceRange, len(self._ct.hu))
         _checkOutput(request)
+        checkStrength(request.strength)
         first, last = self._range
         self._inputID = request.inputVolume.GetID()
         self._outputID = request.outputVolume.GetID() if request.outputVolume else None

@@ -12,14 +12,12 @@ import vtk
 
 from ..engine.errors import BadInputError
 from ..engine.hounsfield import to_int16
+from ..engine.noise_window import noise_limit
 from ..engine.strength import apply_strength
 from . import provenance
 from .ct_input import CtInput, sliceAxis
 from .noise_colors import noiseColors
 from .plots import createPlots
-
-NOISE_WINDOW_HU = 100.0
-"""Noise maps are shown from −50 to +50 HU."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +118,7 @@ def applyStrength(outputVolume, strength: float) -> None:
         If the input or the removed noise of this result is no longer in the scene, or no longer
         of its size.
     """
-    if not 0 <= strength <= 100:
-        raise BadInputError(f"Strength must lie between 0 and 100 %, not {strength:g}.")
+    checkStrength(strength)
     inputVolume, removedNoise = resultParts(outputVolume)
     axis = 2 - sliceAxis(inputVolume)
     original, removed, shown = (
@@ -138,6 +135,12 @@ def applyStrength(outputVolume, strength: float) -> None:
         out[...] = apply_strength(x[None], denoised[None], strength)[0]
     slicer.util.arrayFromVolumeModified(outputVolume)
     provenance.recordStrength(outputVolume, strength)
+
+
+def checkStrength(strength: float) -> None:
+    """Raises BadInputError if a strength is beyond 0 to 100 %."""
+    if not 0 <= strength <= 100:
+        raise BadInputError(f"Strength must lie between 0 and 100 %, not {strength:g}.")
 
 
 def resultParts(outputVolume):
@@ -196,7 +199,7 @@ def _fillNoise(node, inputVolume, voxels: np.ndarray) -> None:
     display = node.GetDisplayNode()
     display.SetAndObserveColorNodeID(noiseColors().GetID())
     display.AutoWindowLevelOff()
-    display.SetWindowLevel(NOISE_WINDOW_HU, 0.0)
+    display.SetWindowLevel(2 * noise_limit(voxels), 0.0)
 
 
 def _fill(node, inputVolume, voxels: np.ndarray) -> None:

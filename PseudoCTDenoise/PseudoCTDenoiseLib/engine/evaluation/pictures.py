@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import BadInputError
 from ..files.volume_files import check_place
+from ..noise_window import noise_limit
 from ..slice_choice import most_informative_slice, organ_box
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ _PLATE = {"facecolor": "black", "alpha": 0.65, "linewidth": 0, "pad": 1.5}
 """What lies under a label, so that it stays legible on bright and on coloured pixels."""
 _LEVELS = 511
 """Odd, so that a difference of zero has a level of its own."""
-_DIFFERENCE_WINDOWS = (10, 20, 50, 100, 200, 500, 1000)
 
 
 def check_picture_path(path: Path) -> None:
@@ -98,7 +98,7 @@ def side_by_side(
         images = [image[index] for image in images]
     images = [image.astype(np.float32) for image in images]
     removed = images[0] - images[1]
-    limit = _difference_window(removed) if difference_hu is None else difference_hu
+    limit = noise_limit(removed) if difference_hu is None else difference_hu
 
     rows, columns = images[0].shape
     scale = max(1, _PANEL_PX // max(rows, columns))
@@ -165,7 +165,7 @@ def noise_maps_picture(
     three standard deviations of them all.
     """
     maps = [np.asarray(noise, dtype=np.float32) for noise in maps]
-    limit = _difference_window(np.stack(maps)) if limit_hu is None else limit_hu
+    limit = noise_limit(np.stack(maps)) if limit_hu is None else limit_hu
     rows, columns = maps[0].shape
     scale = max(1, _PANEL_PX // max(rows, columns))
     width, height = columns * scale, rows * scale
@@ -240,13 +240,6 @@ def spectra_picture(
 
 
 # --------------------------------------------------------------- shared
-
-
-def _difference_window(difference: np.ndarray) -> float:
-    # Padding and air differ by nothing, or by far more than the noise: neither sets the scale.
-    changed = np.abs(difference[difference != 0])
-    spread = 3 * 1.4826 * float(np.median(changed)) if changed.size else 0.0
-    return next((w for w in _DIFFERENCE_WINDOWS if w >= spread), _DIFFERENCE_WINDOWS[-1])
 
 
 def _difference_map():

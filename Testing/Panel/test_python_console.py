@@ -1,0 +1,108 @@
+"""The logic alone, as scripts call it: blocking, in the background, and by the README's lines."""
+
+import re
+
+import numpy as np
+import pytest
+
+from .conftest import PATIENCE, nodeIDs, voxels
+
+user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
+
+
+@pytest.fixture
+def logic(panel):
+    import slicer
+
+    return slicer.util.getModuleLogic("PseudoCTDenoise")
+
+
+def test_the_three_lines_of_the_readme(repository, logic, slicerApp):
+    import slicer
+    from SampleData import downloadSample
+
+    volume = downloadSample("PseudoCTDenoisePhantom")
+    assert volume.GetName() == "Low-dose CT phantom"
+    readme = (repository / "README.md").read_text(encoding="utf-8")
+    lines = re.search(r"^## Python console\n\n```python\n(.*?)```", readme, re.S | re.M)[1]
+    assert len(lines.splitlines()) == 3
+    names = {"slicer": slicer}
+    exec(lines, names)
+    slicerApp.processEvents()
+    assert names["denoised"].GetName() == "Low-dose CT phantom denoised"
+    assert names["logic"].comparison.shown
+
+
+def test_a_blocking_call_reports_progress_and_gives_the_node(logic, phantom, scene):
+    stages = []
+    denoised = logic.process(
+        phantom, preset="quick", progressCallback=lambda progress: stages.append(progress.stage)
+    )
+    assert "denoising" in stages
+    assert voxels(denoised).shape == voxels(phantom).shape
+    assert not np.array_equal(voxels(denoised), voxels(phantom))
+
+
+def test_what_a_progress_callback_raises_cancels_and_arrives(logic, phantom, jobFolders):
+    before = nodeIDs()
+
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        logic.process(phantom, steps=5000, progressCallback=stop)
+    assert nodeIDs() == before and list(jobFolders.iterdir()) == []
+
+
+def test_a_job_handle_cancels_and_tells_its_state(logic, phantom, jobFolders):
+    states = []
+    job = logic.process(phantom, steps=5000, waitForCompletion=False)
+    job.stateChanged.connect(lambda state: states.append(state.value))
+    user.waitUntil(lambda: job.state.value == "running", PATIENCE, "the start")
+    job.cancel()
+    user.waitUntil(lambda: job.state.isOver, PATIENCE, "the end")
+    assert states == ["running", "cancelling", "cancelled"]
+    assert job.outputVolume is None and list(jobFolders.iterdir()) == []
+
+
+def test_a_seed_makes_a_run_repeatable(logic, phantom):
+    first = logic.process(phantom, steps=5, seed=7)
+    again = logic.process(phantom, steps=5, seed=7)
+    other = logic.process(phantom, steps=5, seed=8)
+    assert np.array_equal(voxels(first), voxels(again))
+    assert not np.array_equal(voxels(first), voxels(other))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"inputVolume": None}, "There is no input volume"),
+        ({"sliceRange": (2, 9)}, "Slices 3 to 10 are not in this volume, which has 4"),
+        ({"model": "nobody"}, "nobody"),
+        ({"preset": "best"}, "best"),
+        ({"steps": -1}, "steps"),
+        ({"colour": 3}, "colour"),
+        ({"strength": 101}, "trength"),
+        ({"device": "gpu"}, "gpu"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words_and_leaves_the_scene(
+    logic, phantom, jobFolders, arguments, words
+):
+    before = nodeIDs()
+    with pytest.raises(Exception, match=words) as caught:
+        logic.process(**{"inputVolume": phantom, "preset": "quick", **arguments})
+    assert "\n" not in str(caught.value)
+    assert nodeIDs() == before and list(jobFolders.iterdir()) == []
+
+
+def test_the_input_cannot_be_the_output(logic, phantom):
+    with pytest.raises(ValueError, match="choose another output"):
+        logic.process(phantom, phantom)
+
+
+def test_the_modules_own_test_passes(panel, slicerApp):
+    import PseudoCTDenoise
+
+    PseudoCTDenoise.PseudoCTDenoiseTest().runTest()
+    slicerApp.processEvents()
