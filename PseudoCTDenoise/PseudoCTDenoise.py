@@ -1,5 +1,6 @@
 """PseudoCTDenoise: what Slicer sees of the module. The work is done in PseudoCTDenoiseLib."""
 
+import importlib.metadata
 import importlib.util
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from PseudoCTDenoiseLib.job.runner import SubprocessRunner
 from PseudoCTDenoiseLib.job.worker_process import JobState
 from PseudoCTDenoiseLib.panel.choices import Device, Ensemble, NoiseSign, NoiseSource, Preset
 from PseudoCTDenoiseLib.panel.compare_panel import ComparePanel
-from PseudoCTDenoiseLib.panel.device_panel import DevicePanel
+from PseudoCTDenoiseLib.panel.device_panel import DevicePanel, Subject
 from PseudoCTDenoiseLib.panel.environment_panel import EnvironmentPanel
 from PseudoCTDenoiseLib.panel.input_panel import InputCheck
 from PseudoCTDenoiseLib.panel.measure_panel import MeasurePanel
@@ -40,6 +41,7 @@ from slicer.util import VTKObservationMixin
 
 OLDEST_SLICER = (5, 10)
 TORCH_REQUIREMENT = ">=2.6"
+PHANTOM_SHA256 = "80c899a669ba8037ad11b836da7ba97e87c3bd494f394467efaabd88f8a68019"
 
 
 class PseudoCTDenoise(ScriptedLoadableModule):
@@ -76,9 +78,9 @@ def onStartupCompleted():
         fileNames="PseudoCTDenoise_phantom_ldct.nrrd",
         nodeNames="Low-dose CT phantom",
         loadFileType="VolumeFile",
+        checksums=f"SHA256:{PHANTOM_SHA256}",  # or one of an earlier version comes from the cache
     )
-    if slicer.app.layoutManager() is not None:  # there is none without a main window
-        registerLayouts()
+    registerLayouts()
 
 
 Region = Union[  # noqa: UP007 the wrapper knows no other spelling
@@ -141,9 +143,9 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui, logic = self.ui, self.logic
         self.runPanel = RunPanel(ui)
         self.environmentPanel = EnvironmentPanel(
-            ui, logic.environmentProblem, logic.setupEnvironment
+            ui, logic.environmentProblem, logic.setupEnvironment, self._checkCanApply
         )
-        self.devicePanel = DevicePanel(ui, self._makeDeviceCheck)
+        self.devicePanel = DevicePanel(ui, lambda subject: logic.deviceCheck(*subject))
         self.comparePanel = ComparePanel(ui, logic.comparison, slicer.util.errorDisplay)
         self.measurePanel = MeasurePanel(ui, logic.comparison, slicer.util.errorDisplay)
         self.runControl = RunControl(
@@ -154,7 +156,6 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.strengthSlider.connect("valueChanged(double)", self.onStrength)
         ui.presetComboBox.connect("activated(int)", self.onPreset)
         ui.modelComboBox.connect("currentIndexChanged(int)", self.onModel)
-        ui.deviceComboBox.connect("currentIndexChanged(int)", self.onDevice)
         ui.outputSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onOutput)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
@@ -197,14 +198,22 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneEndImport(self, caller, event):
         """A loaded scene brings its own choices and results."""
         self.setParameterNode(None)
-        self.initializeParameterNode()
+        if self.parent.isEntered:
+            self.initializeParameterNode()
 
     def initializeParameterNode(self):
         self.setParameterNode(self.logic.getParameterNode())
         if not self._parameterNode.inputVolume:
-            first = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-            if first and not provenance.isDerived(first) and not first.GetHideFromEditors():
-                self._parameterNode.inputVolume = first
+            self._parameterNode.inputVolume = next(
+                (
+                    volume
+                    for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+                    if volume.GetClassName() == "vtkMRMLScalarVolumeNode"
+                    and not volume.GetHideFromEditors()
+                    and not provenance.isDerived(volume)
+                ),
+                None,
+            )
 
     def setParameterNode(self, parameterNode):
         self._unbind()
@@ -300,15 +309,12 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNode is not None and self.ui.modelComboBox.currentText:
             self._parameterNode.model = self.ui.modelComboBox.currentText
 
-    def onDevice(self, index=None):
-        self.devicePanel.forget()
-
     def onStrength(self, value):
         output = self._parameterNode.outputVolume if self._parameterNode else None
         if output is None or not provenance.isDerived(output) or self.runPanel.running:
             return
-        if f"{value:g}" == output.GetAttribute(provenance.STRENGTH):
-            return
+        if round(float(output.GetAttribute(provenance.STRENGTH) or -1)) == round(value):
+            return  # the slider has whole percents, a script may have set others
         with slicer.util.tryWithErrorDisplay(_("The strength could not be changed.")):
             self.logic.applyStrength(output, value)
 
@@ -357,22 +363,18 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         return volume.GetImageData().GetDimensions()[sliceAxis(volume)]
 
     def _showEstimate(self, ready):
-        node = self._parameterNode
         if not ready:
-            self.devicePanel.setJob(None, 0, False, (0, 0))
+            self.devicePanel.setNoJob()
             return
-        slices = self._sliceCount()
+        node = self._parameterNode
         size = list(node.inputVolume.GetImageData().GetDimensions())
-        del size[sliceAxis(node.inputVolume)]
+        slices = size.pop(sliceAxis(node.inputVolume))
+        columns, rows = size
+        subject = Subject(node.device.value, node.model, rows, columns)
         settings = {**presetSettings(node.preset.value), **self._settings()}
         last = min(node.lastSlice or slices, slices)
         count = max(1, last - node.firstSlice + 1)
-        wantNoise = self._outputs().needsNoiseModels
-        self.devicePanel.setJob(settings, count, wantNoise, (size[1], size[0]))
-
-    def _makeDeviceCheck(self, sliceSize):
-        node = self._parameterNode
-        return self.logic.deviceCheck(sliceSize, node.device.value, node.model)
+        self.devicePanel.setJob(subject, settings, count, self._outputs().needsNoiseModels)
 
 
 class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
@@ -484,14 +486,16 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         original, _removed = results.resultParts(outputVolume)
         return measurements.measure(original, outputVolume, region, background, tableNode)
 
-    def deviceCheck(self, sliceSize=(512, 512), device="auto", model="fast"):
+    def deviceCheck(self, device="auto", model="fast", rows=512, columns=512):
         """A check, not yet started, of what a job would run on and how fast."""
         from PseudoCTDenoiseLib.job.qprocess_runner import QProcessRunner
 
-        return DeviceCheck(QProcessRunner(), *sliceSize, deviceName=device, model=model)
+        return DeviceCheck(QProcessRunner(), rows, columns, deviceName=device, model=model)
 
     def environmentProblem(self):
         """What is missing before anything can be denoised, in words; None if nothing is."""
+        from packaging.specifiers import SpecifierSet
+
         version = (slicer.app.majorVersion, slicer.app.minorVersion)
         if version < OLDEST_SLICER:
             return _("This module needs Slicer {wanted} or newer; this is {found}.").format(
@@ -502,6 +506,15 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
                 "PyTorch is not installed. It is what the network runs on: click below to get it "
                 "through the PyTorch extension. Everything else is there already."
             )
+        try:
+            found = importlib.metadata.version("torch")
+        except importlib.metadata.PackageNotFoundError:  # built by hand: nobody says what it is
+            return None
+        if not SpecifierSet(TORCH_REQUIREMENT).contains(found, prereleases=True):
+            return _(
+                "PyTorch {found} is there, and this module needs {wanted}: click below to get it "
+                "through the PyTorch extension."
+            ).format(found=found, wanted=TORCH_REQUIREMENT)
         return None
 
     def setupEnvironment(self):
@@ -524,6 +537,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         PyTorchUtils.PyTorchUtilsLogic().installTorch(
             askConfirmation=True, torchVersionRequirement=TORCH_REQUIREMENT
         )
+        importlib.invalidate_caches()
 
 
 class PseudoCTDenoiseTest(ScriptedLoadableModuleTest):
@@ -545,6 +559,11 @@ class PseudoCTDenoiseTest(ScriptedLoadableModuleTest):
         volume = slicer.util.loadVolume(str(phantom))
         before = slicer.util.arrayFromVolume(volume).copy()
         logic = PseudoCTDenoiseLogic()
+        self.assertEqual(sliceAxis(volume), 2)
+        problem = logic.environmentProblem()
+        if problem:  # machines that build extensions have no torch
+            self.delayDisplay(problem)
+            return
         denoised = logic.process(volume, preset="quick")
         after = slicer.util.arrayFromVolume(denoised)
         self.assertTrue((slicer.util.arrayFromVolume(volume) == before).all())

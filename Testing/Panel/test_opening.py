@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from .conftest import MODULE, denoise
+from .conftest import MODULE, PHANTOM, denoise
 
 user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
 
@@ -98,10 +98,12 @@ def test_every_control_has_a_tooltip_and_every_number_a_unit(panel):
 
 @pytest.fixture
 def without_torch(monkeypatch):
+    """Torch cannot be found, until the function that this gives is called."""
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *a: None if name == "torch" else find(name, *a)
     )
+    return lambda: monkeypatch.setattr(importlib.util, "find_spec", find)
 
 
 def test_without_torch_it_opens_explains_and_installs_after_asking(
@@ -122,9 +124,9 @@ def test_without_torch_it_opens_explains_and_installs_after_asking(
     assert panel.ui.statusLabel.text == "PyTorch is missing: install it first."
     user.click(panel.ui.installButton)
     assert asked == [{"askConfirmation": True, "torchVersionRequirement": ">=2.6"}]
-    monkeypatch.undo()
-    slicerApp.mainWindow.leaveModule()
-    slicerApp.select("PseudoCTDenoise")
+    assert not panel.ui.applyButton.enabled
+    without_torch()  # it is there from here on
+    user.click(panel.ui.installButton)
     assert not panel.ui.environmentFrame.visible and panel.ui.applyButton.enabled
 
 
@@ -144,3 +146,62 @@ def test_an_older_slicer_is_told_plainly(panel, monkeypatch):
 
     monkeypatch.setattr(PseudoCTDenoise, "OLDEST_SLICER", (99, 0))
     assert panel.logic.environmentProblem().startswith("This module needs Slicer 99.0 or newer")
+
+
+def test_a_torch_that_is_too_old_is_told_with_both_versions(panel, monkeypatch):
+    import importlib.metadata
+
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.2.1+cpu")
+    problem = panel.logic.environmentProblem()
+    assert "2.2.1+cpu" in problem and ">=2.6" in problem
+
+
+def test_without_a_main_window_it_loads_and_denoises(scene, phantom, loadModule, monkeypatch):
+    """As scripts run Slicer, and the build's own test of every module."""
+    import slicer
+
+    monkeypatch.setattr(slicer.app._q, "layoutManager", lambda: None)
+    assert slicer.app.layoutManager() is None
+    panel = loadModule(MODULE)
+    output = panel.logic.process(phantom, preset="quick")
+    panel.logic.showSideBySide(output)
+    assert output.GetName() == "Phantom denoised"
+
+
+def test_the_first_ct_is_taken_not_a_segmentation_that_came_before(scene, loadModule):
+    import slicer
+
+    scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "organs")
+    scan = slicer.util.addVolumeFromArray(np.zeros((2, 8, 8), np.int16), name="scan")
+    assert loadModule(MODULE).ui.inputSelector.currentNode() is scan
+
+
+def test_coming_back_to_the_panel_checks_nothing_again(phantom, panel, slicerApp):
+    user.waitUntil(lambda: "torch" in panel.ui.deviceLabel.text, 240, "the check")
+    slicerApp.leave()
+    slicerApp.select("PseudoCTDenoise")
+    assert "torch" in panel.ui.deviceLabel.text and panel.devicePanel._running is None
+    user.click(panel.ui.advancedCollapsibleButton)
+    user.choose(panel.ui.deviceComboBox, "CPU")
+    assert panel.ui.deviceLabel.text == "checking…"
+    user.waitUntil(lambda: "(asked for)" in panel.ui.deviceLabel.text, 240, "the check")
+
+
+def test_the_estimate_follows_the_options(phantom, panel):
+    user.waitUntil(lambda: panel.ui.timeLabel.text.startswith("about"), 240, "the estimate")
+    before = panel.ui.timeLabel.text
+    user.click(panel.ui.advancedCollapsibleButton)
+    user.enterText(panel.ui.stepsSpinBox, "5000")
+    assert panel.ui.timeLabel.text != before and "min" in panel.ui.timeLabel.text
+    user.enterText(panel.ui.lastSliceSpinBox, "2")
+    assert panel.ui.timeLabel.text.endswith("for 2 slices")
+
+
+def test_the_sample_data_are_those_that_came_with_the_module(panel):
+    import hashlib
+
+    import SampleData
+
+    source = SampleData.registered[-1]
+    assert source["checksums"] == f"SHA256:{hashlib.sha256(PHANTOM.read_bytes()).hexdigest()}"
+    assert source["uris"] == PHANTOM.as_uri()

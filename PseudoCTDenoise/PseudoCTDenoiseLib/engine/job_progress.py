@@ -35,8 +35,9 @@ class JobClock:
 
     Parameters
     ----------
-    plan : stage → expected seconds. What is left is the rest of the plan times the ratio of
-        seconds spent to seconds planned so far.
+    plan : stage → expected seconds. What is left is the rest of the plan times the pace: the ratio
+        of seconds spent to seconds planned so far, both with a quarter of the plan added, so that
+        a slow first step does not promise hours.
     """
 
     def __init__(self, plan: dict[str, float]):
@@ -57,5 +58,6 @@ class JobClock:
         self._shares[stage] = share
         planned = sum(self.plan[name] * done for name, done in self._shares.items())
         spent = sum(self.seconds.values())
-        pace = spent / planned if planned > 0.1 * sum(self.plan.values()) else 1.0
+        belief = sum(self.plan.values()) / 4
+        pace = (spent + belief) / (planned + belief) if belief else 1.0
         return pace * sum(self.plan[name] * (1 - done) for name, done in self._shares.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from slicer.i18n import tr as _
 
@@ -11,36 +12,45 @@ from ..job.worker_process import JobState
 from .duration import duration
 
 
+class Subject(NamedTuple):
+    """What a check times: a slice through a model on a device."""
+
+    device: str
+    model: str
+    rows: int
+    columns: int
+
+
 class DevicePanel:
     """Asks the background process once for device and speed, then estimates every job by them.
 
     Parameters
     ----------
-    makeCheck : gives a new, not yet started :class:`.DeviceCheck` for a slice of rows × columns.
+    makeCheck : gives a new, not yet started :class:`.DeviceCheck`.
     """
 
-    def __init__(self, ui, makeCheck: Callable[[tuple[int, int]], DeviceCheck]):
+    def __init__(self, ui, makeCheck: Callable[[Subject], DeviceCheck]):
         self._ui = ui
         self._makeCheck = makeCheck
+        self._wanted = Subject("auto", "fast", 512, 512)
+        self._checked: Subject | None = None
         self._running: DeviceCheck | None = None
         self._known: DeviceCheck | None = None
         self._job: tuple[dict, int, bool] | None = None
-        self._sliceSize = (512, 512)
         ui.checkDeviceButton.connect("clicked()", self.check)
 
-    def setJob(
-        self, settings: dict | None, slices: int, wantNoise: bool, sliceSize: tuple[int, int]
-    ) -> None:
-        """What a click would do, or None for nothing; asks the device where it is not known yet."""
-        self._job = None if settings is None else (settings, slices, wantNoise)
-        self._sliceSize = sliceSize
-        if settings is not None and self._known is None and self._running is None:
+    def setJob(self, subject: Subject, settings: dict, slices: int, wantNoise: bool) -> None:
+        """What a click on Denoise would do; asks the device where it is not known yet."""
+        self._wanted = subject
+        self._job = (settings, slices, wantNoise)
+        if subject != self._checked:
             self.check()
         self._showTime()
 
-    def forget(self) -> None:
-        """Ask anew at the next occasion: another device was chosen."""
-        self._known = None
+    def setNoJob(self) -> None:
+        """A click on Denoise would do nothing."""
+        self._job = None
+        self._showTime()
 
     def check(self) -> None:
         """Start the background process and let it tell device and speed."""
@@ -48,7 +58,9 @@ class DevicePanel:
             return
         self._ui.deviceLabel.text = _("checking…")
         self._ui.checkDeviceButton.enabled = False
-        self._running = self._makeCheck(self._sliceSize)
+        self._known = None
+        self._checked = self._wanted
+        self._running = self._makeCheck(self._checked)
         self._running.ended.connect(self._onEnded)
         self._running.start()
 
@@ -61,6 +73,9 @@ class DevicePanel:
     def _onEnded(self, state: JobState) -> None:
         check, self._running = self._running, None
         self._ui.checkDeviceButton.enabled = True
+        if self._wanted != self._checked:  # chosen anew meanwhile
+            self.check()
+            return
         if state is JobState.COMPLETED:
             self._known = check
             self._ui.deviceLabel.text = f"{check.device.description}\n({check.device.reason})"

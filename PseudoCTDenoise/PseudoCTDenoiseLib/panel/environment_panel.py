@@ -15,12 +15,20 @@ class EnvironmentPanel:
     ----------
     problem : says what is missing, in words; None if nothing is.
     install : gets it; called on a click.
+    changed : called after that.
     """
 
-    def __init__(self, ui, problem: Callable[[], str | None], install: Callable[[], None]):
+    def __init__(
+        self,
+        ui,
+        problem: Callable[[], str | None],
+        install: Callable[[], None],
+        changed: Callable[[], None],
+    ):
         self._ui = ui
         self._problem = problem
         self._install = install
+        self._changed = changed
         ui.installButton.connect("clicked()", self.onInstall)
         self.refresh()
 
@@ -43,3 +51,4 @@ class EnvironmentPanel:
             self._ui.installButton.enabled = True
             self._ui.installButton.text = _("Install PyTorch…")
             self.refresh()
+            self._changed()

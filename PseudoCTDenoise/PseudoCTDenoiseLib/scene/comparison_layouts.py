@@ -29,7 +29,10 @@ VIEWS = {
 
 def registerLayouts() -> None:
     """Make the layouts known, so that a saved scene finds them; harmless when repeated."""
-    node = slicer.app.layoutManager().layoutLogic().GetLayoutNode()
+    manager = slicer.app.layoutManager()
+    if manager is None:  # there is none without a main window
+        return
+    node = manager.layoutLogic().GetLayoutNode()
     for layout, file in FILES.items():
         text = (FOLDER / file).read_text(encoding="utf-8")
         if node.IsLayoutDescription(layout):

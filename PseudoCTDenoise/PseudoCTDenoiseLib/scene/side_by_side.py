@@ -33,7 +33,7 @@ class SideBySide:
     @property
     def shown(self) -> bool:
         """Whether one of the comparison's layouts is on the screen."""
-        return _manager().layout in layouts.FILES
+        return _manager() is not None and _manager().layout in layouts.FILES
 
     def show(self, original, denoised, noise=None, *, figures: bool = False, place=None) -> None:
         """Lay the volumes out, at the place of the original that the user looks at.
@@ -45,9 +45,11 @@ class SideBySide:
         figures : a plot and a table below, instead of the third view.
         place : another point to look at, RAS in mm.
         """
+        manager = _manager()
+        if manager is None:  # there is none without a main window
+            return
         place = place or self.placeIn(original)
         layouts.registerLayouts()
-        manager = _manager()
         if not self.shown:
             self._formerLayout = manager.layout
         layout = layouts.TWO_VIEWS if noise is None else layouts.THREE_VIEWS
@@ -139,7 +141,8 @@ class SideBySide:
     def placeIn(self, volume) -> tuple[float, float, float] | None:
         """The point in RAS (mm) at the middle of a view of the volume; None if none shows it."""
         manager = _manager()
-        views = [manager.sliceWidget(name) for name in manager.sliceViewNames()]
+        names = manager.sliceViewNames() if manager else []
+        views = [manager.sliceWidget(name) for name in names]
         views = [
             view
             for view in views
@@ -209,10 +212,10 @@ class SideBySide:
     # ---------------------------------------------------------------- views
 
     def _widget(self, name: str):
-        return _manager().sliceWidget(name)
+        return _manager().sliceWidget(name) if _manager() else None
 
     def _widgets(self) -> list:
-        names = layouts.VIEWS.get(_manager().layout, ())
+        names = layouts.VIEWS[_manager().layout] if self.shown else ()
         return [widget for widget in map(self._widget, names) if widget is not None]
 
 
