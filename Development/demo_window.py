@@ -78,7 +78,8 @@ def take_pictures(harness, volume, folder: Path) -> None:
 
     widget = harness.load(MODULE)
     ui = widget.ui
-    user.waitUntil(lambda: ui.timeLabel.text.startswith("about"), PATIENCE, "the estimate")
+    user.waitUntil(lambda: ui.checkDeviceButton.enabled, PATIENCE, "the check of the device")
+    print(f"  {ui.deviceLabel.text.splitlines()[0]}; {ui.timeLabel.text}")
     picture("1_before")
 
     user.click(ui.applyButton)

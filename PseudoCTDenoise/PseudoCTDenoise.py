@@ -9,7 +9,7 @@ from typing import Annotated, Union
 import numpy as np
 import slicer
 import vtk
-from PseudoCTDenoiseLib.engine.errors import Cancelled
+from PseudoCTDenoiseLib.engine.errors import BadInputError, Cancelled
 from PseudoCTDenoiseLib.job.device_check import DeviceCheck
 from PseudoCTDenoiseLib.job.model_list import denoiserNames
 from PseudoCTDenoiseLib.job.runner import SubprocessRunner
@@ -17,7 +17,7 @@ from PseudoCTDenoiseLib.job.worker_process import JobState
 from PseudoCTDenoiseLib.panel.choices import Device, Ensemble, NoiseSign, NoiseSource, Preset
 from PseudoCTDenoiseLib.panel.compare_panel import ComparePanel
 from PseudoCTDenoiseLib.panel.device_panel import DevicePanel, Subject
-from PseudoCTDenoiseLib.panel.environment_panel import EnvironmentPanel
+from PseudoCTDenoiseLib.panel.environment_panel import EnvironmentPanel, Problem
 from PseudoCTDenoiseLib.panel.input_panel import InputCheck
 from PseudoCTDenoiseLib.panel.measure_panel import MeasurePanel
 from PseudoCTDenoiseLib.panel.run_control import RunControl
@@ -25,7 +25,7 @@ from PseudoCTDenoiseLib.panel.run_panel import RunPanel
 from PseudoCTDenoiseLib.scene import measurements, provenance, results
 from PseudoCTDenoiseLib.scene.comparison_layouts import registerLayouts
 from PseudoCTDenoiseLib.scene.ct_input import sliceAxis
-from PseudoCTDenoiseLib.scene.denoising_run import DenoisingRun, Request
+from PseudoCTDenoiseLib.scene.denoising_run import DenoisingRun, Request, checkedRange
 from PseudoCTDenoiseLib.scene.presets import presetSettings
 from PseudoCTDenoiseLib.scene.results import Outputs
 from PseudoCTDenoiseLib.scene.side_by_side import SideBySide
@@ -147,7 +147,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         )
         self.devicePanel = DevicePanel(ui, lambda subject: logic.deviceCheck(*subject))
         self.comparePanel = ComparePanel(ui, logic.comparison, slicer.util.errorDisplay)
-        self.measurePanel = MeasurePanel(ui, logic.comparison, slicer.util.errorDisplay)
+        self.measurePanel = MeasurePanel(ui, self.comparePanel, slicer.util.errorDisplay)
         self.runControl = RunControl(
             self.runPanel, self.comparePanel, logic.comparison, self._onEnded
         )
@@ -156,6 +156,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.strengthSlider.connect("valueChanged(double)", self.onStrength)
         ui.presetComboBox.connect("activated(int)", self.onPreset)
         ui.modelComboBox.connect("currentIndexChanged(int)", self.onModel)
+        ui.inputSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onInput)
         ui.outputSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onOutput)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
@@ -240,8 +241,10 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNode is None or self.runPanel.running:
             return
         problem, warning = self._inputCheck.look(self._parameterNode.inputVolume)
-        if not self.environmentPanel.complete:
-            problem = _("PyTorch is missing: install it first.")
+        if problem is None:
+            problem = self._rangeProblem()
+        if self.environmentPanel.problem is not None:
+            problem = self.environmentPanel.problem.text
         ready = problem is None
         advice = problem or warning or _("Ready")
         self.runPanel.setReady(ready, advice)
@@ -255,7 +258,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.runControl.cancel()
             return
         node = self._parameterNode
-        if not self._mayReplace(node.outputVolume):
+        if not self._mayReplace(node.outputVolume, node.inputVolume):
             return
         with slicer.util.tryWithErrorDisplay(_("Denoising could not start."), waitCursor=True):
             run = self.logic.process(
@@ -276,20 +279,24 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             )
             self.runControl.start(run)
 
-    def _mayReplace(self, output):
-        """Ask before a volume is overwritten that is no earlier result."""
-        if output is None or output.GetImageData() is None or provenance.isDerived(output):
+    def _mayReplace(self, output, inputVolume):
+        """Ask before a volume is overwritten that is no earlier result of the same input."""
+        if output is None or output.GetImageData() is None or _isResultOf(output, inputVolume):
             return True
         return slicer.util.confirmOkCancelDisplay(
-            _("{name} holds an image that is no result of this module. Replace it?").format(
-                name=output.GetName()
+            _("{output} holds an image that is no result of {input}. Replace it?").format(
+                output=output.GetName(), input=inputVolume.GetName()
             )
         )
 
     def _onEnded(self, output):
-        if output is not None and self._parameterNode is not None:
-            self._parameterNode.outputVolume = output
-            self.onOutput()
+        """The end of a job, also while another module is open."""
+        if output is not None:
+            node = self._parameterNode or self.logic.getParameterNode()
+            strength = node.strength  # as the slider is now
+            node.outputVolume = output
+            self._setResult(output)
+            self._applyStrength(output, strength)
         self._checkCanApply()
 
     # ------------------------------------------------------------ what the user chooses
@@ -309,28 +316,51 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNode is not None and self.ui.modelComboBox.currentText:
             self._parameterNode.model = self.ui.modelComboBox.currentText
 
+    def onInput(self, node=None):
+        """Another scan was chosen: the result of the former one is not to be overwritten."""
+        if self._parameterNode is None:
+            return
+        chosen, output = self.ui.inputSelector.currentNode(), self._parameterNode.outputVolume
+        self._parameterNode.inputVolume = chosen
+        if chosen is not None and provenance.isResult(output) and not _isResultOf(output, chosen):
+            self._parameterNode.outputVolume = None
+
     def onStrength(self, value):
         output = self._parameterNode.outputVolume if self._parameterNode else None
-        if output is None or not provenance.isDerived(output) or self.runPanel.running:
-            return
-        if round(float(output.GetAttribute(provenance.STRENGTH) or -1)) == round(value):
+        if provenance.isResult(output) and not self.runControl.fills(output):
+            self._applyStrength(output, value)
+
+    def _applyStrength(self, output, value):
+        recorded = float(output.GetAttribute(provenance.STRENGTH))
+        if round(recorded) == round(value):
             return  # the slider has whole percents, a script may have set others
-        with slicer.util.tryWithErrorDisplay(_("The strength could not be changed.")):
+        try:
             self.logic.applyStrength(output, value)
+        except BadInputError as error:
+            self.runPanel.setStatus(str(error))
+        self._showStrength(output)
 
     def onOutput(self, node=None):
         """Another result was chosen: the controls show what it is."""
-        if self._parameterNode is None:
-            return
-        output = self.ui.outputSelector.currentNode()
-        if output is not None and provenance.isDerived(output):
-            strength = output.GetAttribute(provenance.STRENGTH)
-            if strength is not None:
-                self._parameterNode.strength = float(strength)
-        else:
-            output = None
-        self.comparePanel.setOutput(output)
-        self.measurePanel.setOutput(output)
+        if self._parameterNode is not None:
+            output = self.ui.outputSelector.currentNode()
+            # Known there before the strength is, which else would be that of the former one.
+            self._parameterNode.outputVolume = output
+            self._setResult(output)
+
+    def _setResult(self, output):
+        self.removeObservers(self._showStrength)
+        result = output if provenance.isResult(output) else None
+        self.comparePanel.setOutput(result)
+        self.measurePanel.setOutput(result)
+        if result is not None:
+            self.addObserver(result, vtk.vtkCommand.ModifiedEvent, self._showStrength)
+            self._showStrength(result)
+
+    def _showStrength(self, output, event=None):
+        """The slider follows the result, whoever changed its strength."""
+        if self._parameterNode is not None and not self.runControl.fills(output):
+            self._parameterNode.strength = float(output.GetAttribute(provenance.STRENGTH))
 
     def _settings(self):
         node = self._parameterNode
@@ -362,6 +392,13 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         volume = self._parameterNode.inputVolume
         return volume.GetImageData().GetDimensions()[sliceAxis(volume)]
 
+    def _rangeProblem(self):
+        try:
+            checkedRange(self._sliceRange(), self._sliceCount())
+        except BadInputError as error:
+            return str(error)
+        return None
+
     def _showEstimate(self, ready):
         if not ready:
             self.devicePanel.setNoJob()
@@ -372,9 +409,14 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         columns, rows = size
         subject = Subject(node.device.value, node.model, rows, columns)
         settings = {**presetSettings(node.preset.value), **self._settings()}
-        last = min(node.lastSlice or slices, slices)
-        count = max(1, last - node.firstSlice + 1)
-        self.devicePanel.setJob(subject, settings, count, self._outputs().needsNoiseModels)
+        first, last = checkedRange(self._sliceRange(), slices)
+        wantNoise = self._outputs().needsNoiseModels
+        self.devicePanel.setJob(subject, settings, last - first + 1, wantNoise)
+
+
+def _isResultOf(output, inputVolume):
+    made = output.GetNodeReference(provenance.INPUT) if provenance.isResult(output) else None
+    return made is not None and made.GetID() == inputVolume.GetID()
 
 
 class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
@@ -477,13 +519,13 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
 
     def showSideBySide(self, outputVolume, withNoise=False):
         """Show a result beside its input, on demand with its noise map."""
-        original, _removed = results.resultParts(outputVolume)
+        original = results.originalOf(outputVolume)
         noise = outputVolume.GetNodeReference(provenance.NOISE_MAP) if withNoise else None
         self.comparison.show(original, outputVolume, noise)
 
     def measure(self, outputVolume, region, background=None, tableNode=None):
         """Mean, standard deviation and contrast-to-noise ratio in a region, as a table node."""
-        original, _removed = results.resultParts(outputVolume)
+        original = results.originalOf(outputVolume)
         return measurements.measure(original, outputVolume, region, background, tableNode)
 
     def deviceCheck(self, device="auto", model="fast", rows=512, columns=512):
@@ -493,28 +535,31 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         return DeviceCheck(QProcessRunner(), rows, columns, deviceName=device, model=model)
 
     def environmentProblem(self):
-        """What is missing before anything can be denoised, in words; None if nothing is."""
+        """What is missing before anything can be denoised, a :class:`.Problem`; None if nothing."""
         from packaging.specifiers import SpecifierSet
 
         version = (slicer.app.majorVersion, slicer.app.minorVersion)
         if version < OLDEST_SLICER:
-            return _("This module needs Slicer {wanted} or newer; this is {found}.").format(
+            text = _("This module needs Slicer {wanted} or newer; this is {found}.").format(
                 wanted="{}.{}".format(*OLDEST_SLICER), found="{}.{}".format(*version)
             )
+            return Problem(text, mended=False)
         if importlib.util.find_spec("torch") is None:
-            return _(
-                "PyTorch is not installed. It is what the network runs on: click below to get it "
-                "through the PyTorch extension. Everything else is there already."
+            text = _(
+                "PyTorch is not installed. It is what the network runs on: click Install PyTorch "
+                "to get it through the PyTorch extension. Everything else is there already."
             )
+            return Problem(text, mended=True)
         try:
             found = importlib.metadata.version("torch")
         except importlib.metadata.PackageNotFoundError:  # built by hand: nobody says what it is
             return None
         if not SpecifierSet(TORCH_REQUIREMENT).contains(found, prereleases=True):
-            return _(
-                "PyTorch {found} is there, and this module needs {wanted}: click below to get it "
-                "through the PyTorch extension."
+            text = _(
+                "PyTorch {found} is there, and this module needs {wanted}: click Install PyTorch "
+                "to get it through the PyTorch extension."
             ).format(found=found, wanted=TORCH_REQUIREMENT)
+            return Problem(text, mended=True)
         return None
 
     def setupEnvironment(self):
@@ -562,7 +607,7 @@ class PseudoCTDenoiseTest(ScriptedLoadableModuleTest):
         self.assertEqual(sliceAxis(volume), 2)
         problem = logic.environmentProblem()
         if problem:  # machines that build extensions have no torch
-            self.delayDisplay(problem)
+            self.delayDisplay(problem.text)
             return
         denoised = logic.process(volume, preset="quick")
         after = slicer.util.arrayFromVolume(denoised)

@@ -222,3 +222,127 @@ def test_a_saved_scene_comes_back_with_results_provenance_and_strength(
     assert np.array_equal(voxels(again), scan)
     user.click(panel.ui.figuresButton)
     assert panel.ui.plotComboBox.count > 0
+
+
+@pytest.fixture
+def second(panel, phantom, result):
+    """Another result of the same scan, at 40 %."""
+    import slicer
+
+    other = slicer.modules.volumes.logic().CloneVolume(slicer.mrmlScene, result, "Second")
+    panel.logic.applyStrength(other, 40)
+    return other
+
+
+def test_choosing_another_result_changes_neither(panel, phantom, result, second):
+    kept = [voxels(node).copy() for node in (result, second)]
+    user.choose(panel.ui.outputSelector, second)
+    assert panel.ui.outputSelector.currentNode() is second
+    assert panel.ui.strengthSlider.value == 40
+    user.choose(panel.ui.outputSelector, result)
+    assert panel.ui.strengthSlider.value == 100
+    assert all(np.array_equal(voxels(n), k) for n, k in zip((result, second), kept, strict=True))
+
+
+def test_the_slider_follows_a_strength_that_a_script_sets(panel, phantom, result):
+    panel.logic.applyStrength(result, 30)
+    assert panel.ui.strengthSlider.value == 30
+
+
+def test_a_noise_map_is_no_result(panel, phantom, result):
+    noise = result.GetNodeReference("PseudoCTDenoise.NoiseMap")
+    kept = voxels(noise).copy()
+    user.choose(panel.ui.outputSelector, noise)
+    assert not panel.ui.sideBySideButton.enabled
+    user.enterText(panel.ui.strengthSlider, "30")
+    assert np.array_equal(voxels(noise), kept)
+
+
+def test_a_noise_map_is_not_overwritten_without_asking(panel, phantom, result, slicerApp):
+    user.choose(panel.ui.outputSelector, result.GetNodeReference("PseudoCTDenoise.NoiseMap"))
+    slicerApp.dialogs.answerWith("Cancel")
+    user.click(panel.ui.applyButton)
+    assert not panel.runPanel.running
+
+
+def test_without_the_removed_noise_the_strength_stays_and_says_why(
+    panel, phantom, result, scene, slicerApp
+):
+    scene.RemoveNode(result.GetNodeReference("PseudoCTDenoise.FullStrengthRemoved"))
+    user.enterText(panel.ui.strengthSlider, "30")
+    assert "The removed noise of Phantom denoised is no longer" in panel.ui.statusLabel.text
+    assert panel.ui.strengthSlider.value == 100 and not slicerApp.dialogs.shown
+    user.click(panel.ui.sideBySideButton)
+    assert shown() == [phantom, result]
+
+
+def test_a_changed_original_is_not_mixed_with_the_former_ones_noise(panel, phantom, result):
+    import slicer
+
+    kept = voxels(result).copy()
+    slicer.util.updateVolumeFromArray(phantom, voxels(phantom) + 200)
+    user.enterText(panel.ui.strengthSlider, "30")
+    assert "Phantom was changed since Phantom denoised was made" in panel.ui.statusLabel.text
+    assert np.array_equal(voxels(result), kept)
+
+
+def test_each_region_keeps_its_table(panel, phantom, result, scene):
+    user.click(panel.ui.measureCollapsibleButton)
+    bounds = [0.0] * 6
+    phantom.GetRASBounds(bounds)
+    tables = []
+    for name in ("one", "two", "one"):
+        region = scene.GetFirstNodeByName(name)
+        if region is None:
+            region = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", name)
+            region.SetCenter([(bounds[2 * i] + bounds[2 * i + 1]) / 2 for i in range(3)])
+            region.SetSize(20, 20, 6)
+        user.choose(panel.ui.regionSelector, region)
+        user.click(panel.ui.measureButton)
+        tables.append(tableOnScreen())
+    assert tables[0] is tables[2] and tables[0] is not tables[1]
+
+
+def test_without_charts_no_other_results_plot_is_shown(panel, phantom, result, scene):
+    user.click(panel.ui.figuresButton)
+    assert plotOnScreen() is not None
+    for _ in range(result.GetNumberOfNodeReferences("PseudoCTDenoise.Charts")):
+        scene.RemoveNode(result.GetNthNodeReference("PseudoCTDenoise.Charts", 0))
+    panel.comparePanel.setOutput(result)
+    user.click(panel.ui.figuresButton)
+    assert plotOnScreen() is None
+
+
+def test_leaving_the_comparison_by_slicers_own_menu_ends_it(panel, phantom, result):
+    import slicer
+
+    user.click(panel.ui.sideBySideButton)
+    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    assert not panel.ui.restoreLayoutButton.enabled
+    phantom.GetDisplayNode().SetWindowLevel(77, 33)
+    assert result.GetDisplayNode().GetWindow() != 77
+
+
+def test_a_script_that_shows_a_result_lets_the_panel_restore_the_layout(panel, phantom, result):
+    panel.logic.showSideBySide(result)
+    assert panel.ui.restoreLayoutButton.enabled
+
+
+def test_a_loaded_comparison_has_its_labels_and_can_be_left(
+    panel, phantom, result, slicerApp, tmp_path
+):
+    import slicer
+
+    user.choose(panel.ui.thirdViewComboBox, "Difference")
+    user.choose(panel.ui.orientationComboBox, "Coronal")
+    path = tmp_path / "scene.mrb"
+    slicer.util.saveScene(str(path))
+    slicerApp.clearScene()
+    slicer.util.loadScene(str(path))
+    slicerApp.processEvents()
+    label = panel.logic.comparison.labelText(VIEWS[1])
+    assert label == "Phantom denoised\nderived – research use only"
+    assert panel.ui.thirdViewComboBox.currentText == "Difference"
+    user.click(panel.ui.restoreLayoutButton)
+    fourUp = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+    assert slicer.app.layoutManager().layout == fourUp

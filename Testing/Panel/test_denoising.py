@@ -173,3 +173,96 @@ def test_a_preview_of_the_slice_on_screen_comes_while_tuning(panel, phantom, bus
     user.click(panel.ui.applyButton)
     user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the end")
     assert nodeIDs() - busy.before <= viewNodes()
+
+
+def test_a_preview_can_be_removed_by_the_user(panel, phantom, busy, scene):
+    preview = user.waitUntil(
+        lambda: scene.GetFirstNodeByName("Phantom preview"), PATIENCE, "a preview"
+    )
+    scene.RemoveNode(preview)
+    user.waitUntil(lambda: scene.GetFirstNodeByName("Phantom preview"), PATIENCE, "the next one")
+    user.click(panel.ui.applyButton)
+    user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the end")
+
+
+def test_a_range_beside_the_slice_on_screen_is_denoised(panel, phantom, slicerApp):
+    import slicer
+
+    slicer.util.setSliceViewerLayers(background=phantom, fit=True)
+    slicer.app.layoutManager().sliceWidget("Red").sliceLogic().SetSliceOffset(1e6)
+    user.click(panel.ui.advancedCollapsibleButton)
+    user.enterText(panel.ui.lastSliceSpinBox, "2")
+    assert denoise(panel, phantom).GetName() == "Phantom denoised"
+
+
+def test_another_scan_gets_a_result_of_its_own(panel, phantom):
+    import slicer
+
+    first = denoise(panel, phantom)
+    kept = voxels(first).copy()
+    other = slicer.modules.volumes.logic().CloneVolume(slicer.mrmlScene, phantom, "Other scan")
+    second = denoise(panel, other)
+    assert second is not first and second.GetName() == "Other scan denoised"
+    assert np.array_equal(voxels(first), kept)
+    assert panel.ui.inputSelector.currentNode() is other
+
+
+@pytest.mark.parametrize("change", ["voxels", "geometry"])
+def test_an_input_that_changes_meanwhile_is_told(panel, phantom, slicerApp, change):
+    import slicer
+
+    user.choose(panel.ui.inputSelector, phantom)
+    user.choose(panel.ui.presetComboBox, "Quick: pre-trained network")
+    user.click(panel.ui.applyButton)
+    if change == "voxels":
+        slicer.util.updateVolumeFromArray(phantom, voxels(phantom) + 200)
+    else:
+        phantom.SetSpacing(1, 1, 3)
+    user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the end")
+    assert "Phantom was changed while it was denoised" in panel.ui.statusLabel.text
+    assert "Run it again." in slicerApp.dialogs.texts()[0]
+    assert panel.ui.outputSelector.currentNode() is None
+
+
+def test_what_the_user_moved_the_strength_to_meanwhile_is_applied(panel, phantom):
+    user.choose(panel.ui.inputSelector, phantom)
+    user.choose(panel.ui.presetComboBox, "Quick: pre-trained network")
+    user.enterText(panel.ui.strengthSlider, "40")
+    user.click(panel.ui.applyButton)
+    user.enterText(panel.ui.strengthSlider, "70")
+    user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the result")
+    output = panel.ui.outputSelector.currentNode()
+    assert output.GetAttribute("PseudoCTDenoise.Strength") == "70"
+    assert panel.ui.strengthSlider.value == 70
+
+
+def test_a_job_that_ends_while_another_module_is_open_is_shown(panel, phantom, slicerApp):
+    user.choose(panel.ui.inputSelector, phantom)
+    user.choose(panel.ui.presetComboBox, "Quick: pre-trained network")
+    user.click(panel.ui.applyButton)
+    slicerApp.leave()
+    user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the result")
+    comparison = panel.logic.comparison
+    assert comparison.denoised.GetName() == "Phantom denoised"
+    slicerApp.select("PseudoCTDenoise")
+    assert panel.ui.outputSelector.currentNode() is comparison.denoised
+    assert panel.ui.sideBySideButton.enabled
+
+
+def test_a_job_that_cannot_start_is_told_and_the_panel_is_ready_again(
+    panel, phantom, slicerApp, monkeypatch, tmp_path
+):
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    user.choose(panel.ui.inputSelector, phantom)
+    user.choose(panel.ui.presetComboBox, "Quick: pre-trained network")
+    user.click(panel.ui.applyButton)
+    assert slicerApp.dialogs.shown[0].kind == "critical"
+    assert panel.ui.applyButton.text == "Denoise" and panel.ui.applyButton.enabled
+    assert not panel.runControl._timer.active
+
+
+def test_an_unknown_preset_is_refused_in_words(panel, phantom):
+    with pytest.raises(ValueError, match="Unknown preset 'best': choose quick, standard"):
+        panel.logic.process(phantom, preset="best")

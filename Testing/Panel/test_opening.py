@@ -121,7 +121,7 @@ def test_without_torch_it_opens_explains_and_installs_after_asking(
     assert panel.ui.environmentFrame.visible
     assert "PyTorch is not installed" in panel.ui.environmentLabel.text
     assert not panel.ui.applyButton.enabled
-    assert panel.ui.statusLabel.text == "PyTorch is missing: install it first."
+    assert "PyTorch is not installed" in panel.ui.statusLabel.text
     user.click(panel.ui.installButton)
     assert asked == [{"askConfirmation": True, "torchVersionRequirement": ">=2.6"}]
     assert not panel.ui.applyButton.enabled
@@ -145,14 +145,16 @@ def test_an_older_slicer_is_told_plainly(panel, monkeypatch):
     import PseudoCTDenoise
 
     monkeypatch.setattr(PseudoCTDenoise, "OLDEST_SLICER", (99, 0))
-    assert panel.logic.environmentProblem().startswith("This module needs Slicer 99.0 or newer")
+    panel.enter()
+    assert panel.ui.environmentLabel.text.startswith("This module needs Slicer 99.0 or newer")
+    assert panel.ui.environmentFrame.visible and not panel.ui.installButton.visible
 
 
 def test_a_torch_that_is_too_old_is_told_with_both_versions(panel, monkeypatch):
     import importlib.metadata
 
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.2.1+cpu")
-    problem = panel.logic.environmentProblem()
+    problem = panel.logic.environmentProblem().text
     assert "2.2.1+cpu" in problem and ">=2.6" in problem
 
 
@@ -205,3 +207,20 @@ def test_the_sample_data_are_those_that_came_with_the_module(panel):
     source = SampleData.registered[-1]
     assert source["checksums"] == f"SHA256:{hashlib.sha256(PHANTOM.read_bytes()).hexdigest()}"
     assert source["uris"] == PHANTOM.as_uri()
+
+
+@pytest.mark.parametrize(("first", "last"), [("3", "2"), ("5", "0"), ("1", "9")])
+def test_a_range_without_slices_is_told_before_the_click(phantom, panel, first, last):
+    user.click(panel.ui.advancedCollapsibleButton)
+    user.enterText(panel.ui.firstSliceSpinBox, first)
+    user.enterText(panel.ui.lastSliceSpinBox, last)
+    assert "not in this volume, which has 4" in panel.ui.statusLabel.text
+    assert not panel.ui.applyButton.enabled and panel.ui.timeLabel.text == "–"
+
+
+def test_a_scan_that_is_turned_oblique_is_refused(phantom, panel):
+    half = 0.5**0.5
+    phantom.SetIJKToRASDirections(1, 0, 0, 0, half, -half, 0, half, half)
+    user.click(panel.ui.noiseMapCheckBox)
+    assert "is oblique by 45 degrees" in panel.ui.statusLabel.text
+    assert not panel.ui.applyButton.enabled

@@ -196,3 +196,37 @@ def test_a_point_of_the_world_finds_its_slice(scan):
     middle = results.geometryOf(scan) @ [20, 16, 2.3, 1]
     assert sliceIndexAt(scan, 2, middle[:3]) == 2
     assert sliceIndexAt(scan, 2, (0, 0, 1e5)) == SHAPE[0] - 1
+
+
+def test_a_clone_keeps_its_noise_when_the_original_result_is_made_anew(scan, scene):
+    output = store(scan)
+    clone = slicer.vtkMRMLScalarVolumeNode()
+    clone.CopyContent(output)
+    clone.CopyReferences(output)
+    for name in output.GetAttributeNames():
+        clone.SetAttribute(name, output.GetAttribute(name))
+    scene.AddNode(clone)
+    other = job_result(denoised=(HU // 2).astype(np.int16))
+    storeResult(scan, output, ctFromNode(scan), other, Outputs())
+    applyStrength(clone, 0)
+    applyStrength(clone, 100)
+    assert np.array_equal(voxels(clone), CLEAN)
+    assert np.array_equal(voxels(output), HU // 2)
+
+
+def test_what_was_not_made_again_is_no_longer_the_results(scan):
+    output = store(scan, Outputs(modelMaps=True))
+    noise = output.GetNodeReference(provenance.NOISE_MAP)
+    store(scan, Outputs(noiseMap=False, pseudoLdct=False), to=output)
+    for role in (provenance.NOISE_MAP, provenance.PSEUDO_LDCT, "PseudoCTDenoise.NoiseMap.noise-a"):
+        assert output.GetNodeReference(role) is None
+    assert slicer.mrmlScene.IsNodePresent(noise)
+
+
+def test_of_another_scan_nothing_is_filled_anew(scan, scene):
+    output = store(scan)
+    removed = output.GetNodeReference(provenance.REMOVED_NOISE)
+    other = slicer.util.addVolumeFromArray(HU + 1, name="other")
+    storeResult(other, output, ctFromNode(other), job_result(), Outputs())
+    again = output.GetNodeReference(provenance.REMOVED_NOISE)
+    assert again is not removed and again.GetName() == "other removed noise"

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import torch
 
 from .errors import BadInputError
+from .settings import DEVICES, PRECISIONS
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 WORTH_BFLOAT16 = 1.3
 """Times faster that bfloat16 must be: rounding to 8 bits is not for nothing."""
 
@@ -70,9 +69,8 @@ def autocast_precision(wanted: str, device: ComputeDevice) -> torch.dtype:
     """
     if wanted != "auto":
         if wanted not in PRECISIONS:
-            known = ", ".join(["auto", *PRECISIONS])
-            raise BadInputError(f"Unknown precision '{wanted}': choose {known}.")
-        return PRECISIONS[wanted]
+            raise BadInputError(f"Unknown precision '{wanted}': choose {', '.join(PRECISIONS)}.")
+        return getattr(torch, wanted)
     if device.name == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.bfloat16
     if device.name == "cpu" and _cpu_multiplies_bfloat16() and _bfloat16_speed() > WORTH_BFLOAT16:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 
-from .compute_device import DEVICES, PRECISIONS
 from .errors import BadInputError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 _CHOICES = {
     "method": ("pseudo-ct", "pretrained"),
@@ -16,7 +18,7 @@ _CHOICES = {
     "loss": ("mse", "l1"),
     "tuning": ("scan", "slice"),
     "device": DEVICES,
-    "precision": ("auto", *PRECISIONS),
+    "precision": PRECISIONS,
 }
 _LEAST = {
     "steps": 0,

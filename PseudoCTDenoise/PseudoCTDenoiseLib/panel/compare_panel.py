@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import qt
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from ..engine.errors import BadInputError
 from ..scene import provenance
 from ..scene.plots import plotName
-from ..scene.results import resultParts
+from ..scene.results import originalOf, removedNoiseOf
 from ..scene.side_by_side import SideBySide
 from ..scene.window_presets import WINDOW_PRESETS, setWindow
 
@@ -32,6 +33,7 @@ class ComparePanel:
         self._comparison = comparison
         self._fail = fail
         self._output = None
+        self._table = None
         self._timer = qt.QTimer()
         self._timer.interval = BLINK_MS
         self._timer.connect("timeout()", self._onBlink)
@@ -40,23 +42,38 @@ class ComparePanel:
         ui.sideBySideButton.connect("clicked()", self.showSideBySide)
         ui.figuresButton.connect("clicked()", self.showFigures)
         ui.restoreLayoutButton.connect("clicked()", self.onRestore)
-        ui.thirdViewComboBox.connect("currentIndexChanged(int)", self._onThirdView)
-        ui.orientationComboBox.connect("currentIndexChanged(int)", self._onOrientation)
-        ui.windowComboBox.connect("currentIndexChanged(int)", self._onWindow)
-        ui.plotComboBox.connect("currentIndexChanged(int)", self._onPlot)
+        ui.thirdViewComboBox.connect("activated(int)", self._onThirdView)
+        ui.orientationComboBox.connect("activated(int)", self._onOrientation)
+        ui.windowComboBox.connect("activated(int)", self._onWindow)
+        ui.plotComboBox.connect("activated(int)", self._onPlot)
         ui.blinkCheckBox.connect("toggled(bool)", self._onBlinkToggled)
+        self._layoutNode = self._layoutTag = None
+        manager = slicer.app.layoutManager()
+        if manager is not None:
+            self._layoutNode = manager.layoutLogic().GetLayoutNode()
+            self._layoutTag = self._layoutNode.AddObserver(
+                vtk.vtkCommand.ModifiedEvent, self._onLayoutModified
+            )
         self.setOutput(None)
 
     def setOutput(self, output) -> None:
-        """The result that the controls act on; None for none."""
-        self._output = output if output is not None and provenance.isDerived(output) else None
+        """The result that the controls act on; None, or what is no result, for none."""
+        self._output = output if provenance.isResult(output) else None
         there = self._output is not None
-        for name in ("sideBySideButton", "figuresButton", "thirdViewComboBox", "plotComboBox"):
+        for name in (
+            "sideBySideButton",
+            "figuresButton",
+            "thirdViewComboBox",
+            "windowComboBox",
+            "plotComboBox",
+            "blinkCheckBox",
+        ):
             getattr(self._ui, name).enabled = there
-        self._ui.blinkCheckBox.enabled = there
         if not there:
             self._ui.blinkCheckBox.checked = False
+        self._table = self._output.GetNodeReference(provenance.PROVENANCE) if there else None
         self._listPlots()
+        self._takeUp()
         self.refresh()
 
     def refresh(self) -> None:
@@ -64,16 +81,19 @@ class ComparePanel:
         self._ui.restoreLayoutButton.enabled = self._comparison.shown
 
     def showSideBySide(self) -> None:
-        parts = self._parts()
-        if parts is not None:
-            self._comparison.show(parts[0], self._output, self._third(parts[1]))
+        """Original and result, and beside them what the third view is to show, if it is there."""
+        original = self._original()
+        if original is not None:
+            self._comparison.show(original, self._output, self._third())
             self.refresh()
 
-    def showFigures(self) -> None:
-        parts = self._parts()
-        if parts is None:
+    def showFigures(self, table=None) -> None:
+        """Original and result above a plot and a table; by default that of the provenance."""
+        original = self._original()
+        if original is None:
             return
-        self._comparison.show(parts[0], self._output, figures=True)
+        self._table = table or self._output.GetNodeReference(provenance.PROVENANCE)
+        self._comparison.show(original, self._output, figures=True)
         self._onPlot()
         self.refresh()
 
@@ -84,39 +104,57 @@ class ComparePanel:
 
     def cleanup(self) -> None:
         self._timer.stop()
+        if self._layoutNode is not None:
+            self._layoutNode.RemoveObserver(self._layoutTag)
+            self._layoutNode = None
 
-    def _parts(self):
+    def _takeUp(self) -> None:
+        """The views of a loaded scene get their labels and links back."""
+        comparison = self._comparison
+        if self._output is None or not comparison.shown or comparison.original is not None:
+            return
+        try:
+            comparison.takeUp(originalOf(self._output), self._output)
+        except BadInputError:  # told where the user asks for something
+            return
+        self._ui.orientationComboBox.setCurrentText(_(comparison.orientation))
+        noise = self._output.GetNodeReference(provenance.NOISE_MAP)
+        third = NONE if comparison.noise is None else DIFFERENCE
+        third = NOISE if third and comparison.noise is noise else third
+        self._ui.thirdViewComboBox.setCurrentIndex(third)
+
+    def _original(self):
         if self._output is None:
             return None
         try:
-            return resultParts(self._output)
+            return originalOf(self._output)
         except BadInputError as error:
             self._fail(str(error))
             return None
 
-    def _third(self, removedNoise):
+    def _third(self):
         index = self._ui.thirdViewComboBox.currentIndex
-        if index == NOISE:
-            noise = self._output.GetNodeReference(provenance.NOISE_MAP)
-            if noise is None:
-                self._fail(
-                    _("There is no noise map of this result: tick 'Noise map' and run again.")
-                )
-            return noise
-        return removedNoise if index == DIFFERENCE else None
+        role = {NOISE: provenance.NOISE_MAP, DIFFERENCE: provenance.REMOVED_NOISE}.get(index)
+        return self._output.GetNodeReference(role) if role else None
 
     def _onThirdView(self, index=None) -> None:
-        if self._output is not None:
-            self.showSideBySide()
+        if index == NOISE and self._third() is None:
+            self._fail(_("There is no noise map of this result: tick 'Noise map' and run again."))
+        elif index == DIFFERENCE:
+            try:
+                removedNoiseOf(self._output)
+            except BadInputError as error:
+                self._fail(str(error))
+        self.showSideBySide()
 
     def _onOrientation(self, index=None) -> None:
         self._comparison.setOrientation(self._ui.orientationComboBox.currentText)
 
     def _onWindow(self, index=None) -> None:
         name = self._ui.windowComboBox.currentData
-        parts = self._parts() if name else None
-        if parts is not None:
-            setWindow((parts[0], self._output), name)
+        original = self._original() if name else None
+        if original is not None:
+            setWindow((original, self._output), name)
 
     def _onBlinkToggled(self, on: bool) -> None:
         if on:
@@ -134,13 +172,16 @@ class ComparePanel:
         else:
             self._ui.blinkCheckBox.checked = False
 
+    def _onLayoutModified(self, caller=None, event=None) -> None:
+        if not self._comparison.shown:
+            self._comparison.clear()
+        self.refresh()
+
     def _listPlots(self) -> None:
         box = self._ui.plotComboBox
-        wasBlocked = box.blockSignals(True)
         box.clear()
         for chart in self._charts():
             box.addItem(plotName(chart), chart.GetID())
-        box.blockSignals(wasBlocked)
 
     def _charts(self) -> list:
         if self._output is None:
@@ -151,5 +192,4 @@ class ComparePanel:
 
     def _onPlot(self, index=None) -> None:
         chart = slicer.mrmlScene.GetNodeByID(self._ui.plotComboBox.currentData or "")
-        table = self._output.GetNodeReference(provenance.PROVENANCE) if self._output else None
-        self._comparison.showFigures(chart, table)
+        self._comparison.showFigures(chart, self._table)

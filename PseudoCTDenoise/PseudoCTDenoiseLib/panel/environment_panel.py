@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import slicer
 from slicer.i18n import tr as _
+
+
+class Problem(NamedTuple):
+    """What is missing, in words, and whether installing PyTorch mends it."""
+
+    text: str
+    mended: bool
 
 
 class EnvironmentPanel:
@@ -13,7 +21,7 @@ class EnvironmentPanel:
 
     Parameters
     ----------
-    problem : says what is missing, in words; None if nothing is.
+    problem : says what is missing; None if nothing is.
     install : gets it; called on a click.
     changed : called after that.
     """
@@ -21,25 +29,24 @@ class EnvironmentPanel:
     def __init__(
         self,
         ui,
-        problem: Callable[[], str | None],
+        problem: Callable[[], Problem | None],
         install: Callable[[], None],
         changed: Callable[[], None],
     ):
         self._ui = ui
-        self._problem = problem
+        self._look = problem
+        self.problem: Problem | None = None
         self._install = install
         self._changed = changed
         ui.installButton.connect("clicked()", self.onInstall)
         self.refresh()
 
-    @property
-    def complete(self) -> bool:
-        return self._problem() is None
-
     def refresh(self) -> None:
-        problem = self._problem()
+        problem = self.problem = self._look()
         self._ui.environmentFrame.visible = problem is not None
-        self._ui.environmentLabel.text = problem or ""
+        if problem is not None:
+            self._ui.environmentLabel.text = problem.text
+            self._ui.installButton.visible = problem.mended
 
     def onInstall(self) -> None:
         self._ui.installButton.enabled = False

@@ -7,6 +7,7 @@ from slicer.i18n import tr as _
 from ..engine.errors import BadInputError
 from ..scene.ct_input import doubtOf
 from ..scene.provenance import isDerived
+from ..scene.results import geometryOf
 
 
 class InputCheck:
@@ -22,7 +23,12 @@ class InputCheck:
         if volume is None:
             return _("Select a CT volume first."), None
         image = volume.GetImageData()
-        state = (volume.GetID(), image.GetMTime() if image else 0, isDerived(volume))
+        state = (
+            volume.GetID(),
+            image.GetMTime() if image else 0,
+            geometryOf(volume).tobytes(),
+            isDerived(volume),
+        )
         if state != self._state:
             self._problem = self._warning = None
             try:

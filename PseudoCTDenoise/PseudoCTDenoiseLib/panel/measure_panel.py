@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..engine.errors import BadInputError
 from ..scene.measurements import measure
-from ..scene.results import resultParts
+from ..scene.results import originalOf
+from .compare_panel import ComparePanel
 
 
 class MeasurePanel:
@@ -12,13 +13,13 @@ class MeasurePanel:
 
     Parameters
     ----------
-    comparison : where the table is shown.
+    comparePanel : where the table is shown.
     fail : shows an error to the user.
     """
 
-    def __init__(self, ui, comparison, fail):
+    def __init__(self, ui, comparePanel: ComparePanel, fail):
         self._ui = ui
-        self._comparison = comparison
+        self._comparePanel = comparePanel
         self._fail = fail
         self._output = None
         self.table = None
@@ -38,16 +39,13 @@ class MeasurePanel:
 
     def onMeasure(self) -> None:
         try:
-            original, _removed = resultParts(self._output)
             self.table = measure(
-                original,
+                originalOf(self._output),
                 self._output,
                 self._ui.regionSelector.currentNode(),
                 self._ui.backgroundSelector.currentNode(),
-                self.table,
             )
         except BadInputError as error:
             self._fail(str(error))
             return
-        self._comparison.show(original, self._output, figures=True)
-        self._comparison.showFigures(None, self.table)
+        self._comparePanel.showFigures(self.table)

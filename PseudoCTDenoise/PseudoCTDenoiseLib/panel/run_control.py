@@ -47,17 +47,20 @@ class RunControl:
 
     def start(self, run) -> None:
         """Start a :class:`.DenoisingRun` and show what becomes of it."""
-        comparison = self._comparison
-        self._before = (comparison.original, comparison.denoised, comparison.noise)
-        self._before = self._before if comparison.shown else None
+        self._before = None
         self.run = run
         run.stateChanged.connect(self._runPanel.onState)
         run.progressed.connect(self._runPanel.onProgress)
         run.logged.connect(self._runPanel.log)
         run.previewed.connect(self._onPreview)
         run.ended.connect(self._onEnded)
-        run.start()
         self._timer.start()
+        run.start()
+
+    def fills(self, volume) -> bool:
+        """Whether the running job will replace this volume."""
+        target = self.run.request.outputVolume if self.run is not None else None
+        return target is not None and target.GetID() == volume.GetID()
 
     def cancel(self) -> None:
         if self.run is not None:
@@ -85,14 +88,18 @@ class RunControl:
             self.run.showSlice(index)
 
     def _onPreview(self, node, new: bool) -> None:
-        if new:
-            self._comparison.show(self.run.request.inputVolume, node, place=middleOf(node))
-            self._comparePanel.refresh()
+        if not new:
+            return
+        comparison = self._comparison
+        if self._before is None:
+            volumes = (comparison.original, comparison.denoised, comparison.noise)
+            self._before = (volumes if comparison.shown else None, comparison.figuresShown)
+        comparison.show(self.run.request.inputVolume, node, place=middleOf(node))
+        self._comparePanel.refresh()
 
     def _onEnded(self, state: JobState) -> None:
         self._timer.stop()
         run, self.run = self.run, None
-        self._runPanel.onState(state)
         self._ended(run.outputVolume)
         if state is JobState.COMPLETED:
             self._showResult(run.outputVolume)
@@ -105,7 +112,8 @@ class RunControl:
         text = f"{failure.message} {failure.whatToDo}"
         self._runPanel.log(f"{text}\n{failure.standardError}".strip())
         self._runPanel.setStatus(text)
-        slicer.util.errorDisplay(text, detailedText=failure.standardError or None)
+        details = {"detailedText": failure.standardError} if failure.standardError else {}
+        slicer.util.errorDisplay(text, **details)
 
     def _showResult(self, output) -> None:
         self._comparePanel.showSideBySide()
@@ -117,10 +125,12 @@ class RunControl:
         )
 
     def _showWhatWasShown(self) -> None:
-        """The views as they were before the click."""
-        volumes = self._before or ()
-        if all(v is None or slicer.mrmlScene.IsNodePresent(v) for v in volumes) and any(volumes):
-            self._comparison.show(*volumes)
+        """The views as they were before the preview, unless the user has left them."""
+        if self._before is None or not self._comparison.shown:
+            return
+        volumes, figures = self._before
+        if volumes and all(v is None or slicer.mrmlScene.IsNodePresent(v) for v in volumes):
+            self._comparison.show(*volumes, figures=figures)
         else:
             self._comparison.restore()
         self._comparePanel.refresh()

@@ -28,9 +28,8 @@ class RunPanel:
 
     def setReady(self, ready: bool, reason: str) -> None:
         """Whether Denoise may be clicked, and why or why not."""
-        if not self.running:
-            self._ui.applyButton.enabled = ready
-            self._ui.applyButton.toolTip = reason
+        self._ui.applyButton.enabled = ready
+        self._ui.applyButton.toolTip = reason
 
     def onState(self, state: JobState) -> None:
         """Follow the job's state."""

@@ -6,6 +6,7 @@ import math
 import traceback
 from dataclasses import dataclass, field
 
+import numpy as np
 import slicer
 import vtk
 
@@ -16,7 +17,7 @@ from ..job.signals import Signal
 from ..job.worker_process import JobFailure, JobState
 from .ct_input import ctFromNode
 from .live_preview import LivePreview
-from .results import Outputs, checkStrength, storeResult
+from .results import Outputs, checkStrength, geometryOf, storeResult
 
 PREVIEW_SECONDS = 3.0
 
@@ -74,10 +75,13 @@ class DenoisingRun:
     ):
         self.request = request
         self._ct = ctFromNode(request.inputVolume)
-        self._range = _checkedRange(request.sliceRange, len(self._ct.hu))
+        self._range = checkedRange(request.sliceRange, len(self._ct.hu))
         _checkOutput(request)
         checkStrength(request.strength)
         first, last = self._range
+        if previewSlice is not None and not first <= previewSlice <= last:
+            previewSlice = None
+        self._geometry = geometryOf(request.inputVolume)
         self._inputID = request.inputVolume.GetID()
         self._outputID = request.outputVolume.GetID() if request.outputVolume else None
         self._preview = LivePreview(request.inputVolume, self._ct)
@@ -172,6 +176,14 @@ class DenoisingRun:
         """The result into the scene. The user had minutes to change it: nodes are looked up."""
         inputVolume = slicer.mrmlScene.GetNodeByID(self._inputID)
         outputVolume = slicer.mrmlScene.GetNodeByID(self._outputID) if self._outputID else None
+        if self._inputChanged(inputVolume):
+            self.failure = JobFailure(
+                "input-changed",
+                f"{inputVolume.GetName()} was changed while it was denoised, so the result would "
+                "be that of another image.",
+                "Run it again.",
+            )
+            return JobState.FAILED
         try:
             self.outputVolume = storeResult(
                 inputVolume,
@@ -197,6 +209,14 @@ class DenoisingRun:
                 f"{noise['soft_tissue_after_hu']:.1f} HU at full strength."
             )
         return JobState.COMPLETED
+
+    def _inputChanged(self, inputVolume) -> bool:
+        if not np.array_equal(geometryOf(inputVolume), self._geometry):
+            return True
+        try:
+            return not np.array_equal(ctFromNode(inputVolume).hu, self._ct.hu)
+        except BadInputError:
+            return True
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _onNodeRemoved(self, caller, event, node) -> None:
@@ -224,7 +244,8 @@ class DenoisingRun:
             self.stateChanged.emit(state)
 
 
-def _checkedRange(wanted: tuple[int, int] | None, count: int) -> tuple[int, int]:
+def checkedRange(wanted: tuple[int, int] | None, count: int) -> tuple[int, int]:
+    """First and last slice from 0, of ``count``; BadInputError if the range holds none of them."""
     if wanted is None:
         return 0, count - 1
     first, last = wanted

@@ -24,7 +24,7 @@ class LivePreview:
 
     def show(self, sliceIndex: int, image: np.ndarray) -> bool:
         """Show slice ``sliceIndex``, (rows, columns) int16 HU; True if the node is new."""
-        new = self.node is None
+        new = self.node is None or self.node.GetScene() is None  # the user may remove it
         if new:
             self.node = slicer.vtkMRMLScalarVolumeNode()
             self.node.SetName(f"{self._inputVolume.GetName()} preview")

@@ -40,7 +40,8 @@ def measure(original, denoised, region, background=None, tableNode=None):
     original, denoised : volume nodes in HU.
     region, background : markups ROI or closed-curve nodes; without a background there is neither
         contrast nor contrast-to-noise ratio.
-    tableNode : table to fill and name anew; a new one if None or no longer in the scene.
+    tableNode : table to fill and name anew; None takes the one of an earlier measurement of the
+        same volume and regions, or makes one.
 
     Returns
     -------
@@ -64,18 +65,25 @@ def measure(original, denoised, region, background=None, tableNode=None):
         _figures(voxels[mask], None if outside is None else voxels[outside])
         for voxels in map(slicer.util.arrayFromVolume, (original, denoised))
     )
+    nodes = {ORIGINAL: original, DENOISED: denoised, REGION: region, BACKGROUND: background}
     if tableNode is None or tableNode.GetScene() is None:
-        tableNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
+        tableNode = _earlierTable(nodes) or slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
     wasModifying = tableNode.StartModify()
     # An older name could tell of another region.
     against = f" against {background.GetName()}" if background else ""
     tableNode.SetName(f"{denoised.GetName()} in {region.GetName()}{against}")
     _fill(tableNode, before, after)
-    nodes = {ORIGINAL: original, DENOISED: denoised, REGION: region, BACKGROUND: background}
     for role, node in nodes.items():
         tableNode.SetNodeReferenceID(role, node.GetID() if node else None)
     tableNode.EndModify(wasModifying)
     return tableNode
+
+
+def _earlierTable(nodes: dict):
+    for table in slicer.util.getNodesByClass("vtkMRMLTableNode"):
+        if all(table.GetNodeReference(role) is node for role, node in nodes.items()):
+            return table
+    return None
 
 
 def regionMask(volumeNode, regionNode) -> np.ndarray:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import slicer
 import vtk
 
+PREFIX = "PseudoCTDenoise."
+
 # Roles of the denoised volume's node references.
 INPUT = "PseudoCTDenoise.Input"
 REMOVED_NOISE = "PseudoCTDenoise.FullStrengthRemoved"
@@ -33,6 +35,8 @@ SECONDS = "PseudoCTDenoise.Seconds"
 SETTINGS = "PseudoCTDenoise.Settings"
 STRENGTH = "PseudoCTDenoise.Strength"
 SLICES = "PseudoCTDenoise.Slices"
+INPUT_CRC32 = "PseudoCTDenoise.InputCrc32"
+"""Of the input's voxels: with others, the removed noise would be that of another image."""
 
 
 def _sliceRange(text: str) -> tuple[int, int]:
@@ -137,6 +141,11 @@ def recordStrength(outputNode, strength: float) -> None:
 def isDerived(node) -> bool:
     """Whether this module made the node."""
     return node is not None and node.GetAttribute(DERIVED) == "1"
+
+
+def isResult(node) -> bool:
+    """Whether the node is a denoised volume, and no noise map or preview of one."""
+    return isDerived(node) and node.GetAttribute(STRENGTH) is not None
 
 
 def provenanceOf(node) -> dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from . import provenance
 from .ct_input import CtInput, sliceAxis
 from .noise_colors import noiseColors
 from .plots import createPlots
+
+VOLUMES = (provenance.NOISE_MAP, provenance.PSEUDO_LDCT)
+"""Beginnings of the roles of what is only made on demand."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ def storeResult(
     slicer.mrmlScene.SaveStateForUndo()
     with _newNodesOnlyOnSuccess():
         output = outputVolume or _newVolume(f"{name} denoised")
+        _letGoOfForeignParts(output, inputVolume)
+        made: set[str] = set()
 
         def companion(role: str, suffix: str):
             node = output.GetNodeReference(role)
@@ -75,6 +81,7 @@ def storeResult(
                 node = _newVolume(f"{name} {suffix}")
             node.SetAttribute(provenance.DERIVED, "1")
             output.SetNodeReferenceID(role, node.GetID())
+            made.add(role)
             return node
 
         removed = ct.hu[here].astype(np.int32) - result.denoised
@@ -97,7 +104,11 @@ def storeResult(
                 node = companion(f"{provenance.NOISE_MAP}.{model}", model)
                 _fillNoise(node, inputVolume, whole(hu))
 
+        for role in _roles(output):
+            if role.startswith(VOLUMES) and role not in made:  # of an earlier run
+                output.RemoveNodeReferenceIDs(role)
         output.SetNodeReferenceID(provenance.INPUT, inputVolume.GetID())
+        output.SetAttribute(provenance.INPUT_CRC32, _crc32(inputVolume))
         denoised = apply_strength(ct.hu[here], result.denoised, strength)
         _fillCt(output, inputVolume, whole(denoised, ct.hu))
         provenance.recordProvenance(output, result.report, strength, (first, last))
@@ -115,11 +126,17 @@ def applyStrength(outputVolume, strength: float) -> None:
     Raises
     ------
     BadInputError
-        If the input or the removed noise of this result is no longer in the scene, or no longer
-        of its size.
+        If the input or the removed noise of this result is no longer in the scene, or the input
+        is no longer the image that was denoised.
     """
     checkStrength(strength)
-    inputVolume, removedNoise = resultParts(outputVolume)
+    inputVolume, removedNoise = originalOf(outputVolume), removedNoiseOf(outputVolume)
+    known = outputVolume.GetAttribute(provenance.INPUT_CRC32)
+    if known is not None and known != _crc32(inputVolume):
+        raise BadInputError(
+            f"{inputVolume.GetName()} was changed since {outputVolume.GetName()} was made: "
+            "denoise it again."
+        )
     axis = 2 - sliceAxis(inputVolume)
     original, removed, shown = (
         np.moveaxis(slicer.util.arrayFromVolume(node), axis, 0)
@@ -127,14 +144,14 @@ def applyStrength(outputVolume, strength: float) -> None:
     )
     if not original.shape == removed.shape == shown.shape:
         raise BadInputError(
-            f"The input of {outputVolume.GetName()} has changed its size since: denoise it again."
+            f"{outputVolume.GetName()} no longer has the size of its input: denoise it again."
         )
     for out, x, noise in zip(shown, original, removed, strict=True):
         x = to_int16(x)
         denoised = x.astype(np.int32) - noise
         out[...] = apply_strength(x[None], denoised[None], strength)[0]
+    provenance.recordStrength(outputVolume, strength)  # first: who hears of the voxels may ask
     slicer.util.arrayFromVolumeModified(outputVolume)
-    provenance.recordStrength(outputVolume, strength)
 
 
 def checkStrength(strength: float) -> None:
@@ -143,24 +160,52 @@ def checkStrength(strength: float) -> None:
         raise BadInputError(f"Strength must lie between 0 and 100 %, not {strength:g}.")
 
 
-def resultParts(outputVolume):
-    """The nodes of a result's input and of the noise that was removed from it.
+def originalOf(outputVolume):
+    """The node that a result was made from; BadInputError if it is no longer in the scene."""
+    return _part(outputVolume, provenance.INPUT, "input")
 
-    Raises
-    ------
-    BadInputError
-        If one of them is no longer in the scene.
-    """
-    parts = [
-        outputVolume.GetNodeReference(role) for role in (provenance.INPUT, provenance.REMOVED_NOISE)
+
+def removedNoiseOf(outputVolume):
+    """What was removed at full strength; BadInputError if it is no longer in the scene."""
+    return _part(outputVolume, provenance.REMOVED_NOISE, "removed noise")
+
+
+def _part(outputVolume, role: str, what: str):
+    node = outputVolume.GetNodeReference(role)
+    if node is None or node.GetImageData() is None:
+        raise BadInputError(
+            f"The {what} of {outputVolume.GetName()} is no longer in the scene: "
+            "denoise the scan again."
+        )
+    return node
+
+
+def _letGoOfForeignParts(output, inputVolume) -> None:
+    """Noise, tables and charts of another scan, or that a clone shares, are not filled anew."""
+    ours = output.GetNodeReference(provenance.INPUT)
+    foreign = ours is not None and ours.GetID() != inputVolume.GetID()
+    others = [
+        volume
+        for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+        if provenance.isResult(volume) and volume.GetID() != output.GetID()
     ]
-    for node, what in zip(parts, ("input", "removed noise"), strict=True):
-        if node is None or node.GetImageData() is None:
-            raise BadInputError(
-                f"The {what} of {outputVolume.GetName()} is no longer in the scene: "
-                "denoise the scan again."
-            )
-    return tuple(parts)
+    for role in _roles(output):
+        first = output.GetNthNodeReferenceID(role, 0)
+        shared = any(other.GetNthNodeReferenceID(role, 0) == first for other in others)
+        if role != provenance.INPUT and (foreign or shared):
+            output.RemoveNodeReferenceIDs(role)
+
+
+def _roles(output) -> list[str]:
+    """The roles of this module's references that a node has."""
+    roles = [
+        output.GetNthNodeReferenceRole(i) for i in range(output.GetNumberOfNodeReferenceRoles())
+    ]
+    return [role for role in roles if role.startswith(provenance.PREFIX)]
+
+
+def _crc32(volume) -> str:
+    return f"{zlib.crc32(np.ascontiguousarray(slicer.util.arrayFromVolume(volume))):08x}"
 
 
 @contextmanager

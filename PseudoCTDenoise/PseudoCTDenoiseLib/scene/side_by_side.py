@@ -74,6 +74,30 @@ class SideBySide:
             # The views take their size only when the event loop runs again.
             qt.QTimer.singleShot(0, self.fit)
 
+    def takeUp(self, original, denoised) -> None:
+        """Label and link the views that a loaded scene has brought."""
+        if not self.shown:
+            return
+        layout = _manager().layout
+        orientation = self._widgets()[0].mrmlSliceNode().GetOrientation()
+        if orientation in ORIENTATIONS:
+            self._orientation = orientation
+        third = None
+        if layout == layouts.THREE_VIEWS:
+            composite = self._widget(layouts.NOISE).mrmlSliceCompositeNode()
+            third = slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
+        self.show(original, denoised, third, figures=layout == layouts.FIGURES)
+
+    @property
+    def orientation(self) -> str:
+        """The plane of all views: Axial, Coronal or Sagittal."""
+        return self._orientation
+
+    @property
+    def figuresShown(self) -> bool:
+        """Whether a plot and a table stand below the views."""
+        return self.shown and _manager().layout == layouts.FIGURES
+
     def setVolume(self, viewName: str, volume) -> None:
         """Show a volume in one of the views, and its name in the corner."""
         widget = self._widget(viewName)
@@ -157,20 +181,24 @@ class SideBySide:
         return tuple(matrix.GetElement(row, 3) for row in range(3))
 
     def showFigures(self, chart, table) -> None:
-        """Show a plot chart and a table below the views."""
+        """Show a plot chart and a table below the views, or None for nothing."""
         for tag, className, setter, node in (
             (layouts.PLOT, "vtkMRMLPlotViewNode", "SetPlotChartNodeID", chart),
             (layouts.TABLE, "vtkMRMLTableViewNode", "SetTableNodeID", table),
         ):
             view = slicer.mrmlScene.GetSingletonNode(tag, className)
-            if view is not None and node is not None:
-                getattr(view, setter)(node.GetID())
+            if view is not None:
+                getattr(view, setter)(node.GetID() if node is not None else None)
 
     def restore(self) -> None:
-        """Bring back the layout that was on the screen before the comparison."""
+        """Bring back the layout that was on the screen before the comparison.
+
+        A loaded scene does not tell which that was: then four views.
+        """
         self.clear()
-        if self._formerLayout is not None and self.shown:
-            _manager().setLayout(self._formerLayout)
+        if self.shown:
+            fourUp = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+            _manager().setLayout(fourUp if self._formerLayout is None else self._formerLayout)
         self._formerLayout = None
 
     def clear(self) -> None:
