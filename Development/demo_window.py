@@ -10,6 +10,7 @@ it says so and ends with exit status 3.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -18,6 +19,8 @@ MODULE = ROOT / "PseudoCTDenoise" / "PseudoCTDenoise.py"
 sys.path.insert(0, str(ROOT / "Testing"))
 
 NO_DISPLAY = 3
+DESKTOP = {"DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"}
+"""One of these variables is set where windows can be shown."""
 PATIENCE = 3600  # seconds
 SIZE = (1500, 790)
 
@@ -32,6 +35,8 @@ def main() -> int:
     from SlicerHarness.requirements import missingRequirement
 
     reason = missingRequirement()
+    if arguments.desktop and sys.platform == "linux" and not DESKTOP & set(os.environ):
+        reason = "there is no desktop here; `make demo` leaves pictures of it"
     if reason is not None:
         print(f"The window cannot be shown: {reason}.", file=sys.stderr)
         return NO_DISPLAY

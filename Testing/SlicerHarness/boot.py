@@ -26,6 +26,8 @@ def boot(desktop: bool = False) -> Any:
     if _harness is None:
         if not desktop:
             os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+            # VTK would find this out by itself, after a warning that there is no X server.
+            os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
         _harness = _start(desktop)
     return _harness
 
@@ -33,6 +35,7 @@ def boot(desktop: bool = False) -> Any:
 def _start(desktop: bool) -> Any:
     import slicer
     import slicer.util
+    from PySide6 import QtCore
 
     from . import dialogs, faults
     from .application import qSlicerApplication
@@ -42,6 +45,7 @@ def _start(desktop: bool) -> Any:
     from .views.layout_manager import qSlicerLayoutManager
 
     faults.install()
+    QtCore.qInstallMessageHandler(_onQtMessage)
     shown = dialogs.Dialogs()
     if not desktop:  # where a person answers them
         dialogs.install(shown)
@@ -57,6 +61,12 @@ def _start(desktop: bool) -> Any:
     app.mainWindow().show()
     app.processEvents()
     return Harness(app, shown)
+
+
+def _onQtMessage(kind: Any, context: Any, text: str) -> None:
+    """What Qt has to say, but for what it says of every window off screen."""
+    if "propagateSizeHints" not in text:
+        print(text, file=sys.stderr)
 
 
 def _installQt() -> None:
