@@ -24,7 +24,8 @@ PATIENCE_SECONDS = 30.0
 """After this a test that waits for something gives up."""
 
 SPEAK = f"""\
-#!{sys.executable} -SE
+#!/bin/sh
+"exec" "{sys.executable}" "-SE" "$0" "$@"
 import json, os, sys, time
 def say(type, **fields):
     print(json.dumps({{"type": type, **fields}}), flush=True)
