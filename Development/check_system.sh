@@ -28,23 +28,31 @@ can_load() {
     "$python" -c "import ctypes, sys; ctypes.CDLL(sys.argv[1])" "$1" 2>/dev/null
 }
 
+# What Qt and VTK need to draw, on a screen or off it, and the Debian package that has it.
+libraries="libEGL.so.1 libegl1
+libGL.so.1 libgl1
+libxkbcommon.so.0 libxkbcommon0
+libfontconfig.so.1 libfontconfig1
+libdbus-1.so.3 libdbus-1-3
+libglib-2.0.so.0 libglib2.0-0"
+
 required=
 required_packages=
 optional_packages=
 if [ -z "$python" ]; then
     required="Python 3.10 to 3.12"
     required_packages="python3 python3-venv"
-    optional_packages="libegl1 libgl1" # which of them are there is asked through Python
 else
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         required="the venv module of $python"
         required_packages=$("$python" -c \
             'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
     fi
-    if [ "$(uname -s)" = Linux ]; then
-        can_load libEGL.so.1 || optional_packages="libegl1"
-        can_load libGL.so.1 || optional_packages="$optional_packages${optional_packages:+ }libgl1"
-    fi
+fi
+if [ "$(uname -s)" = Linux ]; then # without Python nobody can tell, and all are named
+    optional_packages=$(echo "$libraries" | while read -r library package; do
+        can_load "$library" || echo "$package"
+    done)
 fi
 
 if [ "$1" = --packages ]; then
@@ -54,11 +62,11 @@ fi
 
 if [ -n "$required" ]; then
     echo "Missing: $required. Install with: apt-get install" \
-        "$required_packages${optional_packages:+ $optional_packages}" >&2
+        $required_packages $optional_packages >&2
     exit 1
 fi
 if [ -n "$optional_packages" ]; then
-    echo "Note: the window's tests need libEGL and libGL." \
-        "Install with: apt-get install $optional_packages" >&2
+    echo "Note: the window and its tests need more. Install with: apt-get install" \
+        $optional_packages >&2
 fi
 echo "$python"
