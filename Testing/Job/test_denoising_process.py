@@ -383,7 +383,15 @@ def test_what_a_callback_raises_ends_the_job_and_is_raised(hu, fake_worker, erro
     assert watched.state is JobState.CANCELLED
 
 
-def test_ctrl_c_ends_the_job(hu, fake_worker):
+@pytest.fixture
+def ctrl_c_is_heard():
+    """A shell's background job ignores it, and then so does Python."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+def test_ctrl_c_ends_the_job(hu, fake_worker, ctrl_c_is_heard):
     watched = Watched(SubprocessRunner(), hu, fake_worker(STUBBORN))
     watched.deviceReported.connect(lambda device: os.kill(os.getpid(), signal.SIGINT))
     watched.start()
