@@ -346,3 +346,11 @@ def test_a_loaded_comparison_has_its_labels_and_can_be_left(
     user.click(panel.ui.restoreLayoutButton)
     fourUp = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
     assert slicer.app.layoutManager().layout == fourUp
+
+
+def test_labels_follow_a_new_name(panel, phantom, result):
+    user.click(panel.ui.sideBySideButton)
+    result.SetName("Follow-up")
+    label = panel.logic.comparison.labelText(VIEWS[1])
+    assert label == "Follow-up\nderived – research use only"
+    assert panel.logic.comparison.labelText(VIEWS[0]) == "Phantom"

@@ -103,6 +103,7 @@ class DenoisingJob:
                 f"There is no slice {self.preview_slice} to preview: the scan has slices 0 to "
                 f"{len(self.hu) - 1}."
             )
+        self._share_of_first_targets = 0.0
         self._tuning_slices = spread_slices(self.hu, self.settings.tuning_slices)
 
     @property
@@ -143,13 +144,11 @@ class DenoisingJob:
         if self._needs_maps:
             plan[NOISE] = tunings * sampled * noise_one
         if self._tunes:
-            plan[TUNING] = tunings * (
-                settings.steps * self._time(self._trial_update)
-                + sampled
-                * pass_one
-                * (1 if settings.teacher == "network" else 8)
-                * (1 + settings.steps // (settings.update_period or settings.steps + 1))
-            )
+            targets = sampled * pass_one * (1 if settings.teacher == "network" else 8)
+            renewals = settings.steps // (settings.update_period or settings.steps + 1)
+            tuning = settings.steps * self._seconds_per_update() + targets * (1 + renewals)
+            self._share_of_first_targets = targets / tuning
+            plan[TUNING] = tunings * tuning
         plan[DENOISING] = len(self.hu) * settings.orientations * pass_one
         if self.want_noise:
             plan[MAPS] = len(self.hu) * noise_one
@@ -258,7 +257,10 @@ class DenoisingJob:
         loss: float | None = None,
         student: nn.Module | None = None,
     ) -> None:
-        left = self._clock.update(stage, (turn[0] + step / total) / turn[1])
+        done = step / total
+        if stage == TUNING and step:  # before its first step the pseudo-NDCT was made
+            done = self._share_of_first_targets + (1 - self._share_of_first_targets) * done
+        left = self._clock.update(stage, (turn[0] + done) / turn[1])
         index = self.preview_slice
         image = None
         if time.monotonic() >= self._next_preview:
@@ -281,18 +283,25 @@ class DenoisingJob:
         student.train()
         return self._image(image)
 
-    def _trial_update(self) -> None:
+    def _seconds_per_update(self) -> float:
         settings = self.settings
         size = min(settings.patch_size, *self.hu.shape[-2:])
         student = copy.deepcopy(self.denoiser).train().requires_grad_(True)
-        optimizer = torch.optim.Adam(student.parameters())  # torch's first takes seconds to load
+        optimizer = torch.optim.Adam(student.parameters())
         patches = torch.rand(settings.batch, 1, size, size, device=self.device.torch)
-        with torch.autocast(
-            self.device.name, self.precision, enabled=self.precision != torch.float32
-        ):
-            output = student(patches)
-        image_loss(settings.loss, output.float(), patches).backward()
-        optimizer.step()
+
+        def update() -> None:
+            with torch.autocast(
+                self.device.name, self.precision, enabled=self.precision != torch.float32
+            ):
+                output = student(patches)
+            loss = image_loss(settings.loss, output.float(), patches)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+
+        update()  # torch's first takes seconds to load
+        return self._time(update)
 
     def _time(self, work) -> float:
         seconds = []

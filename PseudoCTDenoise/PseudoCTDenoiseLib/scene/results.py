@@ -121,7 +121,7 @@ def applyStrength(outputVolume, strength: float) -> None:
 
     Parameters
     ----------
-    strength : 0 (the input, voxel by voxel) to 100 % (the network's output).
+    strength : 0 (the input in whole HU, voxel by voxel) to 100 % (the network's output).
 
     Raises
     ------

@@ -25,6 +25,7 @@ class SideBySide:
         self._formerLayout: int | None = None
         self._labels: dict[str, CornerLabel] = {}
         self._linked: list[tuple[object, int]] = []
+        self._named: list[tuple[object, int]] = []
         self._copying = False
         self._orientation = ORIENTATIONS[0]
         self._place: tuple[float, float, float] | None = None
@@ -219,11 +220,14 @@ class SideBySide:
             if display is not None:
                 tag = display.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onDisplayModified)
                 self._linked.append((display, tag))
+        for volume in filter(None, (self.original, self.denoised, self.noise)):
+            tag = volume.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onVolumeModified)
+            self._named.append((volume, tag))
 
     def _unlinkWindows(self) -> None:
-        for display, tag in self._linked:
-            display.RemoveObserver(tag)
-        self._linked = []
+        for node, tag in self._linked + self._named:
+            node.RemoveObserver(tag)
+        self._linked, self._named = [], []
 
     def _onDisplayModified(self, changed, event) -> None:
         if self._copying:
@@ -236,6 +240,13 @@ class SideBySide:
                     display.SetWindowLevel(changed.GetWindow(), changed.GetLevel())
         finally:
             self._copying = False
+
+    def _onVolumeModified(self, changed, event) -> None:
+        """Labels follow a volume's new name."""
+        for widget in self._widgets():
+            name = widget.mrmlSliceNode().GetLayoutName()
+            if widget.mrmlSliceCompositeNode().GetBackgroundVolumeID() == changed.GetID():
+                self._labels[name].setText(_labelOf(changed))
 
     # ---------------------------------------------------------------- views
 
