@@ -141,6 +141,12 @@ def test_auto_takes_bfloat16_where_the_processor_can_and_gains_by_it(
     assert autocast_precision("auto", CPU) is expected
 
 
+def test_the_gain_is_measured_on_one_thread_and_leaves_the_others():
+    threads = torch.get_num_threads()
+    assert compute_device._bfloat16_speed.__wrapped__() > 0
+    assert torch.get_num_threads() == threads
+
+
 def test_the_gain_is_measured_once():
     assert compute_device._bfloat16_speed() > 0
     assert compute_device._bfloat16_speed() == compute_device._bfloat16_speed()
