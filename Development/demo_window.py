@@ -55,18 +55,13 @@ def main() -> int:
 
 def load_scan(path: Path):
     """The scan as a volume node at a soft-tissue window, shown in the red view."""
-    import SimpleITK as sitk
     import slicer
-    from PseudoCTDenoiseLib.engine.files.volume_files import read_volume
+    from PseudoCTDenoiseLib.engine.files.volume_files import read_volume, to_image
     from PseudoCTDenoiseLib.scene.window_presets import setWindow
     from SlicerHarness.sitk_volumes import addVolume
 
     scan = read_volume(path)
-    image = sitk.GetImageFromArray(scan.hu)
-    image.SetSpacing(scan.spacing)
-    image.SetOrigin(scan.origin)
-    image.SetDirection(scan.direction)
-    node = addVolume(image, scan.name)
+    node = addVolume(to_image(scan.hu, scan), scan.name)
     setWindow([node], "Soft tissue")
     slicer.util.setSliceViewerLayers(background=node, fit=True)
     return node

@@ -17,7 +17,7 @@ STANDARD = "Standard: tuned on this scan"
 def test_click_to_result(panel, phantom, slicerApp, scene, jobFolders):
     import slicer
     from PseudoCTDenoiseLib.scene import provenance
-    from PseudoCTDenoiseLib.scene.results import geometryOf
+    from PseudoCTDenoiseLib.scene.geometry import geometryOf
 
     ui = panel.ui
     before = voxels(phantom).copy()

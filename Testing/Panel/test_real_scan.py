@@ -12,7 +12,7 @@ user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installe
 def test_a_dicom_series_comes_back_denoised_in_its_own_place(shared, scene, panel, series):
     import SimpleITK as sitk
     from PseudoCTDenoiseLib.engine.evaluation.metrics import soft_tissue_noise
-    from PseudoCTDenoiseLib.scene.results import geometryOf
+    from PseudoCTDenoiseLib.scene.geometry import geometryOf
     from SlicerHarness.sitk_volumes import addVolume
 
     files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(shared / "data" / "dicom" / series))

@@ -9,7 +9,7 @@ from PseudoCTDenoiseLib.job.worker_process import JobState
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 from PseudoCTDenoiseLib.scene import denoising_run, provenance  # noqa: E402
 from PseudoCTDenoiseLib.scene.denoising_run import DenoisingRun, Request  # noqa: E402
-from PseudoCTDenoiseLib.scene.results import geometryOf  # noqa: E402
+from PseudoCTDenoiseLib.scene.geometry import geometryOf  # noqa: E402
 
 RNG = np.random.default_rng(1)
 

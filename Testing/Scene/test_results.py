@@ -8,8 +8,9 @@ from PseudoCTDenoiseLib.engine.errors import BadInputError
 from PseudoCTDenoiseLib.engine.strength import apply_strength
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
-from PseudoCTDenoiseLib.scene import provenance, results  # noqa: E402
+from PseudoCTDenoiseLib.scene import provenance  # noqa: E402
 from PseudoCTDenoiseLib.scene.ct_input import ctFromNode  # noqa: E402
+from PseudoCTDenoiseLib.scene.geometry import geometryOf  # noqa: E402
 from PseudoCTDenoiseLib.scene.live_preview import LivePreview, sliceIndexAt  # noqa: E402
 from PseudoCTDenoiseLib.scene.results import Outputs, applyStrength, storeResult  # noqa: E402
 
@@ -79,7 +80,7 @@ def test_the_result_has_the_scans_geometry_to_the_last_bit(scan):
         )
     ]
     for node in nodes:
-        assert np.array_equal(results.geometryOf(node), results.geometryOf(scan))
+        assert np.array_equal(geometryOf(node), geometryOf(scan))
         assert node.GetTransformNodeID() == scan.GetTransformNodeID()
         assert node.GetAttribute(provenance.DERIVED) == "1"
     assert np.array_equal(voxels(output), CLEAN) and voxels(output).dtype == np.int16
@@ -184,8 +185,8 @@ def test_a_preview_lies_on_its_slice_and_leaves_nothing_behind(scan, scene):
     preview = LivePreview(scan, ctFromNode(scan))
     assert preview.show(3, HU[3]) and not preview.show(4, HU[4])
     assert voxels(preview.node).shape == (1, 32, 40)
-    expected = results.geometryOf(scan) @ [0, 0, 4, 1]
-    assert np.allclose(results.geometryOf(preview.node)[:, 3], expected)
+    expected = geometryOf(scan) @ [0, 0, 4, 1]
+    assert np.allclose(geometryOf(preview.node)[:, 3], expected)
     assert preview.node.GetHideFromEditors() and not preview.node.GetSaveWithScene()
     preview.remove()
     preview.remove()
@@ -193,7 +194,7 @@ def test_a_preview_lies_on_its_slice_and_leaves_nothing_behind(scan, scene):
 
 
 def test_a_point_of_the_world_finds_its_slice(scan):
-    middle = results.geometryOf(scan) @ [20, 16, 2.3, 1]
+    middle = geometryOf(scan) @ [20, 16, 2.3, 1]
     assert sliceIndexAt(scan, 2, middle[:3]) == 2
     assert sliceIndexAt(scan, 2, (0, 0, 1e5)) == SHAPE[0] - 1
 

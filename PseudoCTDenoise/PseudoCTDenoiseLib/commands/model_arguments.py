@@ -7,14 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from ..engine.errors import BadInputError
-from ..engine.model_store import (
-    DENOISER,
-    SHIPPED_MODELS,
-    Manifest,
-    load_model,
-    load_noise_models,
-)
+from ..engine.model_store import SHIPPED_MODELS, Manifest, load_denoiser, load_noise_models
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +27,5 @@ def load_models(
     BadInputError
         If the denoiser is unknown, damaged, or a noise model.
     """
-    denoiser, manifest = load_model(arguments.model, arguments.models)
-    if manifest.role != DENOISER:
-        raise BadInputError(f"'{manifest.name}' is a noise model; --model takes a denoiser.")
-    return (denoiser, manifest), load_noise_models(arguments.models)
+    denoiser = load_denoiser(arguments.model, arguments.models)
+    return denoiser, load_noise_models(arguments.models)

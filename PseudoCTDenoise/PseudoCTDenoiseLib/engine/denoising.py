@@ -16,6 +16,7 @@ from .compute_device import ComputeDevice, autocast_precision, choose_device
 from .errors import BadInputError
 from .fine_tuning import fine_tune
 from .hounsfield import MIN_CT_HU, RANGE_HU, normalise, to_hu, to_int16
+from .job_plan import DENOISING, MAPS, NOISE, TUNING, PartSeconds, plan_job, seconds_of_targets
 from .job_progress import JobClock, Progress, ProgressCallback
 from .losses import image_loss
 from .network_pass import apply_network
@@ -23,8 +24,6 @@ from .noise_ensemble import ensemble, predict_noise_maps
 from .settings import DenoisingSettings
 from .slice_choice import most_informative_slice, spread_slices
 from .strength import apply_strength
-
-NOISE, TUNING, DENOISING, MAPS = "noise maps", "tuning", "denoising", "noise of every slice"
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class DenoisingJob:
             raise BadInputError(
                 f"An array of shape {self.hu.shape} is no scan: give (slices, rows, columns)."
             )
-        if not len(self.noise_models) and (self._needs_maps or self.want_noise):
+        if not len(self.noise_models) and (self.settings.needs_noise_models or self.want_noise):
             raise BadInputError(
                 "Noise maps and tuning on them need noise models and there are none: train some "
                 "with 'pseudoct pretrain', or do without."
@@ -107,23 +106,11 @@ class DenoisingJob:
         self._tuning_slices = spread_slices(self.hu, self.settings.tuning_slices)
 
     @property
-    def _tunes(self) -> bool:
-        return self.settings.method == "pseudo-ct" and self.settings.steps > 0
-
-    @property
-    def _needs_maps(self) -> bool:
-        """Whether the tuning uses what the noise models say."""
-        settings = self.settings
-        return self._tunes and (
-            settings.noise_source != "residual" or settings.teacher == "average"
-        )
-
-    @property
     def stages(self) -> list[str]:
         """The stages that run, in their order."""
         wanted = {
-            NOISE: self._needs_maps,
-            TUNING: self._tunes,
+            NOISE: self.settings.needs_noise_models,
+            TUNING: self.settings.tunes,
             DENOISING: True,
             MAPS: self.want_noise,
         }
@@ -133,25 +120,17 @@ class DenoisingJob:
         """Expected seconds of every stage, from one slice and one update done for trial."""
         settings = self.settings
         one = self.normalised([self.preview_slice])
-        pass_one = self._time(lambda: self._apply(self.denoiser, one, orientations=1))
-        tunings = len(self.hu) if settings.tuning == "slice" else 1
-        sampled = 1 if settings.tuning == "slice" else len(self._tuning_slices)
-        plan = {}
-        if self._needs_maps or self.want_noise:
-            noise_one = self._time(
-                lambda: predict_noise_maps(self.noise_models, one, self.precision)
-            )
-        if self._needs_maps:
-            plan[NOISE] = tunings * sampled * noise_one
-        if self._tunes:
-            targets = sampled * pass_one * (1 if settings.teacher == "network" else 8)
-            renewals = settings.steps // (settings.update_period or settings.steps + 1)
-            tuning = settings.steps * self._seconds_per_update() + targets * (1 + renewals)
-            self._share_of_first_targets = targets / tuning
-            plan[TUNING] = tunings * tuning
-        plan[DENOISING] = len(self.hu) * settings.orientations * pass_one
-        if self.want_noise:
-            plan[MAPS] = len(self.hu) * noise_one
+        seconds = PartSeconds(
+            slice=self._time(lambda: self._apply(self.denoiser, one, orientations=1)),
+            noise=self._time(lambda: predict_noise_maps(self.noise_models, one, self.precision))
+            if settings.needs_noise_models or self.want_noise
+            else 0.0,
+            update=self._seconds_per_update() if settings.tunes else 0.0,
+        )
+        plan = plan_job(settings, len(self.hu), self.want_noise, seconds)
+        if settings.tunes:
+            targets = seconds_of_targets(settings, len(self.hu), seconds)
+            self._share_of_first_targets = targets / plan[TUNING]
         return plan
 
     def run(self, plan: dict[str, float] | None = None) -> DenoisedScan:
@@ -164,9 +143,9 @@ class DenoisingJob:
         self._shown: int | None = None
         losses: list[float] = []
         network = self.denoiser
-        by_slice = self.settings.tuning == "slice" and self._tunes
+        by_slice = self.settings.tuning == "slice" and self.settings.tunes
         losses_of: dict[int, list[float]] = {}
-        if self._tunes and not by_slice:
+        if self.settings.tunes and not by_slice:
             network, losses = self._tune(self._tuning_slices)
         for turn, index in enumerate(self._order()):
             if by_slice:
@@ -199,7 +178,7 @@ class DenoisingJob:
         settings = self.settings
         slices = self.normalised(indices)
         maps = []
-        for number in range(len(indices) if self._needs_maps else 0):
+        for number in range(len(indices) if self.settings.needs_noise_models else 0):
             one = slices[number : number + 1]
             maps.append(predict_noise_maps(self.noise_models, one, self.precision))
             self._report(NOISE, number + 1, len(indices), (turn, turns))

@@ -143,6 +143,14 @@ def load_model(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Modul
     return network.eval(), manifest
 
 
+def load_denoiser(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Module, Manifest]:
+    """As :func:`load_model`; BadInputError also for a noise model."""
+    network, manifest = load_model(name, folder)
+    if manifest.role != DENOISER:
+        raise BadInputError(f"'{name}' is a noise model: choose a denoiser.")
+    return network, manifest
+
+
 def load_noise_models(folder: Path | str = SHIPPED_MODELS) -> list[tuple[nn.Module, Manifest]]:
     """Every noise model of a folder, by name."""
     return [load_model(m.name, folder) for m in list_models(folder) if m.role == NOISE_MODEL]

@@ -120,6 +120,16 @@ class DenoisingSettings:
                 )
             object.__setattr__(self, "rescale", factors)
 
+    @property
+    def tunes(self) -> bool:
+        """Whether the network is tuned at all."""
+        return self.method == "pseudo-ct" and self.steps > 0
+
+    @property
+    def needs_noise_models(self) -> bool:
+        """Whether the tuning uses what the noise models say."""
+        return self.tunes and (self.noise_source != "residual" or self.teacher == "average")
+
     def as_dict(self) -> dict:
         """Plain values by name, for JSON; ``DenoisingSettings(**values)`` takes them back."""
         return asdict(self)

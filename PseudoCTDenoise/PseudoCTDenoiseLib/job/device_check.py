@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..engine.errors import BadInputError
+from ..engine.job_plan import PartSeconds, plan_job
+from ..engine.settings import DenoisingSettings
 from .protocol import CheckResult, Message
 from .runner import Runner
 from .worker_process import WorkerProcess
@@ -43,26 +46,16 @@ class DeviceCheck(WorkerProcess):
     def estimateSeconds(self, settings: dict, slices: int, wantNoise: bool = True) -> float:
         """Expected seconds of a job, the start of its process included."""
         timing = self.timing
-        settings = timing.default_settings | settings
-        one, noise = timing.seconds_per_slice, timing.seconds_per_noise
-        models = False
-        seconds = timing.seconds_to_start + slices * settings["orientations"] * one
-        if settings["method"] == "pseudo-ct" and settings["steps"]:
-            update = timing.seconds_per_update * _work(settings) / _work(timing.default_settings)
-            by_slice = settings["tuning"] == "slice"
-            tunings = slices if by_slice else 1
-            sampled = 1 if by_slice else min(slices, settings["tuning_slices"])
-            renewals = 1
-            if settings["update_period"]:
-                renewals += settings["steps"] // settings["update_period"]
-            passes = 1 if settings["teacher"] == "network" else 8
-            models = settings["noise_source"] != "residual" or settings["teacher"] == "average"
-            seconds += tunings * settings["steps"] * update
-            seconds += tunings * sampled * (renewals * passes * one + (noise if models else 0))
-            seconds += 2 * update
+        default = DenoisingSettings(**timing.default_settings)
+        settings = replace(default, **settings)
+        update = timing.seconds_per_update * _pixels(settings) / _pixels(default)
+        one = PartSeconds(timing.seconds_per_slice, update, timing.seconds_per_noise)
         # The worker tries each part twice before it begins, to tell the time left.
-        trial = one + (noise if wantNoise or models else 0)
-        return seconds + 2 * trial + (slices * noise if wantNoise else 0)
+        trial = one.slice
+        trial += one.update if settings.tunes else 0.0
+        trial += one.noise if wantNoise or settings.needs_noise_models else 0.0
+        plan = plan_job(settings, slices, wantNoise, one)
+        return timing.seconds_to_start + 2 * trial + sum(plan.values())
 
     def _prepare(self) -> Sequence[str]:
         return self._arguments
@@ -76,6 +69,6 @@ class DeviceCheck(WorkerProcess):
             raise BadInputError("The check of the device ended without a result.")
 
 
-def _work(settings: dict) -> int:
-    """Pixels of an update."""
-    return settings["batch"] * settings["patch_size"] ** 2
+def _pixels(settings: DenoisingSettings) -> int:
+    """Of an update."""
+    return settings.batch * settings.patch_size**2

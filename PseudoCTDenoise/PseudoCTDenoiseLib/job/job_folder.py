@@ -14,6 +14,7 @@ import numpy as np
 
 from ..engine.errors import BadInputError
 from ..engine.files.ct_checks import checked_int16
+from .folder_removal import removeFolder
 
 _INPUT, _REQUEST = "input.npy", "job.json"
 
@@ -121,11 +122,7 @@ class JobFolder:
 
     def remove(self) -> None:
         """Remove the folder with everything in it; may be called again."""
-        # A worker that is ending may still be writing: what came in between goes next time.
-        for _ in range(3):
-            shutil.rmtree(self.path, ignore_errors=True)
-            if not self.path.exists():
-                return
+        removeFolder(self.path)
 
     def _create(self, name: str):
         return open(self.path / name, "wb", opener=_private)

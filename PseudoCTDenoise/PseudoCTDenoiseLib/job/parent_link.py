@@ -19,6 +19,7 @@ from .protocol import (
     encode,
     wanted_slice,
 )
+from .text_lines import TextLines
 
 PATIENCE_SECONDS = 1.0
 """What the work has to look at :attr:`ParentLink.cancelled` before the process is ended."""
@@ -79,11 +80,10 @@ class ParentLink:
             os._exit(code)
 
     def _read_commands(self) -> None:
-        rest = b""
+        lines = TextLines()
         while piece := self._read():
-            *lines, rest = (rest + piece).split(b"\n")
-            for line in lines:
-                command = line.decode("utf-8", "replace").strip()
+            for line in lines.feed(piece):
+                command = line.strip()
                 if command == CANCEL:
                     self._stop()
                 elif (wanted := wanted_slice(command)) is not None:

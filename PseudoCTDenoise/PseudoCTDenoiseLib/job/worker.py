@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import sys
 import time
@@ -21,6 +20,7 @@ LIBRARY_PARENT = Path(__file__).resolve().parents[2]
 # A script's own folder comes first on the path, where our `runner` would hide another's.
 sys.path[:] = [str(LIBRARY_PARENT), *(p for p in sys.path if p != str(Path(__file__).parent))]
 
+from PseudoCTDenoiseLib.job.folder_removal import removeFolder  # noqa: E402
 from PseudoCTDenoiseLib.job.parent_link import ParentLink  # noqa: E402
 from PseudoCTDenoiseLib.job.protocol import (  # noqa: E402
     BAD_INPUT,
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> None:
     # Ctrl-C in a terminal reaches the parent too, which decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parsed = parse(arguments)
-    link = ParentLink(tidy=lambda: remove(parsed.folder))
+    link = ParentLink(tidy=lambda: parsed.folder is None or removeFolder(parsed.folder))
     signal.signal(signal.SIGTERM, lambda number, frame: link.leave(FAULT))
     code = FAULT
     try:
@@ -75,12 +75,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     if (parsed.folder is None) == (parsed.check is None):
         parser.error("give a job's folder or --check")
     return parsed
-
-
-def remove(folder: str | None) -> None:
-    for _ in range(3):  # the main thread may be writing at this moment
-        if folder is not None and os.path.exists(folder):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def work(parsed: argparse.Namespace, link: ParentLink) -> int:
@@ -152,7 +146,7 @@ def denoise(path: str, link: ParentLink) -> None:
     hu, request = folder.readJob()
     settings = read_settings(request.settings)
     (denoiser, manifest), noise_models = load_models(
-        request.model, request.models_folder, needs_noise_models(settings, request.want_noise)
+        request.model, request.models_folder, request.want_noise or settings.needs_noise_models
     )
     manifests = [one for _, one in noise_models]
     job = DenoisingJob(
@@ -209,27 +203,16 @@ def read_settings(values: dict):
     return replace(DenoisingSettings(**values), strength=100.0)
 
 
-def needs_noise_models(settings, want_noise: bool) -> bool:
-    tunes = settings.method == "pseudo-ct" and settings.steps > 0
-    uses = settings.noise_source != "residual" or settings.teacher == "average"
-    return want_noise or (tunes and uses)
-
-
 def load_models(name: str, folder: str | None, with_noise_models: bool):
     """The denoiser and the noise models, each with its manifest."""
-    from PseudoCTDenoiseLib.engine.errors import BadInputError
     from PseudoCTDenoiseLib.engine.model_store import (
-        DENOISER,
         SHIPPED_MODELS,
-        load_model,
+        load_denoiser,
         load_noise_models,
     )
 
     folder = SHIPPED_MODELS if folder is None else Path(folder)
-    denoiser, manifest = load_model(name, folder)
-    if manifest.role != DENOISER:
-        raise BadInputError(f"'{name}' is a noise model: choose a denoiser.")
-    return (denoiser, manifest), load_noise_models(folder) if with_noise_models else []
+    return load_denoiser(name, folder), load_noise_models(folder) if with_noise_models else []
 
 
 def tell_device(device, link: ParentLink) -> None:

@@ -6,8 +6,8 @@ from slicer.i18n import tr as _
 
 from ..engine.errors import BadInputError
 from ..scene.ct_input import doubtOf
+from ..scene.geometry import geometryOf
 from ..scene.provenance import isDerived
-from ..scene.results import geometryOf
 
 
 class InputCheck:

@@ -16,8 +16,9 @@ from ..job.runner import Runner
 from ..job.signals import Signal
 from ..job.worker_process import JobFailure, JobState
 from .ct_input import ctFromNode
+from .geometry import geometryOf
 from .live_preview import LivePreview
-from .results import Outputs, checkStrength, geometryOf, storeResult
+from .results import Outputs, checkStrength, storeResult
 
 PREVIEW_SECONDS = 3.0
 

@@ -7,8 +7,8 @@ import slicer
 import vtk
 
 from .ct_input import CtInput
+from .geometry import geometryOf
 from .provenance import DERIVED
-from .results import geometryOf
 
 
 class LivePreview:

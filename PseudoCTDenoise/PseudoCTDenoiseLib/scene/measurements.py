@@ -15,6 +15,8 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
 from ..engine.errors import BadInputError
+from .geometry import geometryOf
+from .table_columns import textColumn
 
 ORIGINAL = "PseudoCTDenoise.Original"
 DENOISED = "PseudoCTDenoise.Denoised"
@@ -158,12 +160,11 @@ class _Region:
 
 def _indexToWorld(volumeNode) -> np.ndarray:
     """4×4 from (i, j, k, 1) to RAS in mm, with the parent transforms."""
-    matrix = vtk.vtkMatrix4x4()
-    volumeNode.GetIJKToRASMatrix(matrix)
-    indexToWorld = slicer.util.arrayFromVTKMatrix(matrix)
+    indexToWorld = geometryOf(volumeNode)
     parent = volumeNode.GetParentTransformNode()
     if parent is None:
         return indexToWorld
+    matrix = vtk.vtkMatrix4x4()
     if not parent.GetMatrixTransformToWorld(matrix):
         raise BadInputError(
             f"{volumeNode.GetName()} is deformed by {parent.GetName()}: "
@@ -332,22 +333,12 @@ _UNITS = {MEAN: "HU", DEVIATION: "HU", VOXELS: "", CONTRAST: "HU", CNR: ""}
 def _fill(tableNode, before: dict[str, float], after: dict[str, float]) -> None:
     change = [after[name] - before[name] for name in before]
     figures = [list(before.values()), list(after.values()), change]
-    columns = [
-        _texts(before),
-        *(np.round(column, 3) for column in figures),
-        _texts(_UNITS[name] for name in before),
-    ]
+    first, *middle, last = COLUMNS
     tableNode.RemoveAllColumns()
-    for name, column in zip(COLUMNS, columns, strict=True):
-        if isinstance(column, np.ndarray):
-            column = numpy_to_vtk(column, deep=True)
+    tableNode.AddColumn(textColumn(first, before))
+    for name, values in zip(middle, figures, strict=True):
+        column = numpy_to_vtk(np.round(values, 3), deep=True)
         column.SetName(name)
         tableNode.AddColumn(column)
+    tableNode.AddColumn(textColumn(last, (_UNITS[name] for name in before)))
     tableNode.SetUseColumnTitleAsColumnHeader(True)
-
-
-def _texts(cells) -> vtk.vtkStringArray:
-    column = vtk.vtkStringArray()
-    for cell in cells:
-        column.InsertNextValue(cell)
-    return column

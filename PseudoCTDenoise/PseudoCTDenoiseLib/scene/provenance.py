@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import slicer
-import vtk
+
+from .table_columns import textColumn
 
 PREFIX = "PseudoCTDenoise."
 
@@ -174,11 +175,7 @@ def _fill(table, rows: list[Row]) -> None:
     wasModifying = table.StartModify()
     table.RemoveAllColumns()
     for name, cells in zip(COLUMNS, zip(*rows, strict=True), strict=True):
-        column = vtk.vtkStringArray()
-        column.SetName(name)
-        for cell in cells:
-            column.InsertNextValue(cell)
-        table.AddColumn(column)
+        table.AddColumn(textColumn(name, cells))
     table.SetUseColumnTitleAsColumnHeader(True)
     table.SetLocked(True)
     table.EndModify(wasModifying)

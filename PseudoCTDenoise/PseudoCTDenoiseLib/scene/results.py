@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import slicer
-import vtk
 
 from ..engine.errors import BadInputError
 from ..engine.hounsfield import to_int16
@@ -269,10 +268,3 @@ def _placeInStudy(node, inputVolume) -> None:
         hierarchy.CreateItem(parent, node)
     else:
         hierarchy.SetItemParent(item, parent)
-
-
-def geometryOf(node) -> np.ndarray:
-    """The node's 4×4 matrix from indices (i, j, k) to RAS in mm."""
-    matrix = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
-    return slicer.util.arrayFromVTKMatrix(matrix)

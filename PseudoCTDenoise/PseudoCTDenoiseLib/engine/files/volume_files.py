@@ -124,6 +124,16 @@ def read_volume(
     )
 
 
+def to_image(hu: np.ndarray, like: CtVolume) -> sitk.Image:
+    """Voxels (slices, rows, columns) in the axis order and with the geometry of ``like``."""
+    values = hu[0] if len(like.spacing) == 2 else np.moveaxis(hu, 0, 2 - like.slice_axis)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(values))
+    image.SetSpacing(like.spacing)
+    image.SetOrigin(like.origin)
+    image.SetDirection(like.direction)
+    return image
+
+
 def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str = "") -> None:
     """Write HU as int16 with the geometry and the axis order of ``like``.
 
@@ -147,12 +157,7 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
     if hu.shape != like.hu.shape:
         raise ValueError(f"hu has shape {hu.shape}, its geometry is for {like.hu.shape}")
     check_output_path(path, like)
-    values = checked_int16(hu, path.name)
-    values = values[0] if len(like.spacing) == 2 else np.moveaxis(values, 0, 2 - like.slice_axis)
-    image = sitk.GetImageFromArray(np.ascontiguousarray(values))
-    image.SetSpacing(like.spacing)
-    image.SetOrigin(like.origin)
-    image.SetDirection(like.direction)
+    image = to_image(checked_int16(hu, path.name), like)
     if note:
         room = 79 if IMAGE_IO[_suffix(path)] == "NiftiImageIO" else None
         image.SetMetaData("ITK_FileNotes", note[:room])
@@ -164,7 +169,8 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
                 sitk.WriteImage(image, part, useCompression=True)
                 # ITK's NIfTI writer reports success on a full disk, so only reading tells.
                 written = sitk.ReadImage(part)
-            if not np.array_equal(sitk.GetArrayViewFromImage(written), values):
+            voxels = map(sitk.GetArrayViewFromImage, (written, image))
+            if not np.array_equal(*voxels):
                 raise RuntimeError("the voxels on the disk are not the ones written")
             os.replace(part, path)
     except (OSError, RuntimeError) as error:

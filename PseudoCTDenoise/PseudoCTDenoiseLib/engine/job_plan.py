@@ -1,0 +1,46 @@
+"""Which stages a job has, and how long they take by the times of their parts; without torch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .settings import DenoisingSettings
+
+NOISE, TUNING, DENOISING, MAPS = "noise maps", "tuning", "denoising", "noise of every slice"
+
+
+class PartSeconds(NamedTuple):
+    """Seconds of one slice's pass, of one update, and of one slice's noise maps."""
+
+    slice: float
+    update: float
+    noise: float
+
+
+def plan_job(
+    settings: DenoisingSettings, slices: int, want_noise: bool, one: PartSeconds
+) -> dict[str, float]:
+    """Expected seconds of every stage that runs, in their order."""
+    tunings, sampled = _tunings(settings, slices)
+    plan = {}
+    if settings.needs_noise_models:
+        plan[NOISE] = tunings * sampled * one.noise
+    if settings.tunes:
+        renewals = settings.steps // settings.update_period if settings.update_period else 0
+        targets = (1 + renewals) * seconds_of_targets(settings, slices, one)
+        plan[TUNING] = tunings * (settings.steps * one.update + targets)
+    plan[DENOISING] = slices * settings.orientations * one.slice
+    if want_noise:
+        plan[MAPS] = slices * one.noise
+    return plan
+
+
+def seconds_of_targets(settings: DenoisingSettings, slices: int, one: PartSeconds) -> float:
+    """Seconds to make the pseudo-NDCT of all slices that are tuned on together."""
+    passes = 1 if settings.teacher == "network" else 8
+    return _tunings(settings, slices)[1] * passes * one.slice
+
+
+def _tunings(settings: DenoisingSettings, slices: int) -> tuple[int, int]:
+    """How many tunings there are, and on how many slices each."""
+    return (slices, 1) if settings.tuning == "slice" else (1, min(slices, settings.tuning_slices))
