@@ -138,3 +138,17 @@ def test_an_unknown_network_is_refused_by_name(architecture, parameters):
     with pytest.raises(BadInputError, match=architecture) as caught:
         build_network(architecture, parameters)
     assert "\n" not in str(caught.value)
+
+
+def test_the_shipped_fast_takes_a_hundredth_of_the_operations_of_red_cnn():
+    """As the README says."""
+    from PseudoCTDenoiseLib.engine.model_store import load_model
+    from torch.utils.flop_counter import FlopCounterMode
+
+    def operations(network):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network.to("meta")(torch.empty(1, 1, 512, 512, device="meta"))
+        return counter.get_total_flops()
+
+    ratio = operations(RedCnn(96)) / operations(load_model("fast")[0])
+    assert ratio == pytest.approx(100, rel=0.1)
