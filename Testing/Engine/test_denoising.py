@@ -396,7 +396,7 @@ def test_the_estimate_grows_with_the_work(monkeypatch):
     assert plan() == {NOISE: 2, TUNING: 4 + 2, DENOISING: 3, MAPS: 3}
     assert plan(tuning="slice") == {NOISE: 3, TUNING: 3 * (4 + 1), DENOISING: 3, MAPS: 3}
     assert plan(orientations=8)[DENOISING] == 24
-    assert plan(update_period=2)[TUNING] == 4 + 2 * 3
+    assert plan(update_period=2)[TUNING] == 4 + 2 * 2
 
 
 def test_the_job_runs_on_each_kind_of_device(device):

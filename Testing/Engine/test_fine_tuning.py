@@ -50,6 +50,10 @@ def same(one, other):
     return all(torch.equal(one[key], other[key]) for key in one)
 
 
+def close(one, other):
+    return all(torch.allclose(one[key], other[key], rtol=1e-6, atol=1e-8) for key in one)
+
+
 @pytest.fixture
 def teachers(monkeypatch):
     """The teacher's weights each time that the pseudo-NDCT is made from it."""
@@ -73,7 +77,8 @@ def test_the_teacher_follows_the_student_every_c_steps(device, teachers, period)
         replace(SETTINGS, update_period=period),
         progress=lambda step, loss, student: students.update({step: state(student)}),
     )
-    copies = [step for step in range(1, 8) if step % period == 0]
+    # After the last step nothing is left to be done with a new target.
+    copies = [step for step in range(1, 7) if step % period == 0]
     assert len(teachers) == 1 + len(copies)
     assert same(teachers[0], state(network))
     for seen, step in zip(teachers[1:], copies, strict=True):
@@ -82,6 +87,23 @@ def test_the_teacher_follows_the_student_every_c_steps(device, teachers, period)
     assert all(not same(students[step], students[step + 1]) for step in range(1, 7))
     # A last copy after the loop: no step after the last multiple of C is lost.
     assert same(state(tuned.teacher), students[7]) and same(state(tuned.student), students[7])
+
+
+def test_a_moving_average_is_teacher_and_result(device, teachers):
+    network, students = small_network(device), {}
+    tuned = fine_tune(
+        network,
+        *scan(device),
+        replace(SETTINGS, update_period=3, moving_average=0.75),
+        progress=lambda step, loss, student: students.update({step: state(student)}),
+    )
+    average, averages = state(network), {}
+    for step in range(1, 8):
+        average = {k: 0.75 * v + 0.25 * students[step][k] for k, v in average.items()}
+        averages[step] = average
+    assert close(teachers[1], averages[3]) and close(teachers[2], averages[6])
+    assert close(state(tuned.student), averages[7]) and close(state(tuned.teacher), averages[7])
+    assert not close(averages[7], students[7])
 
 
 def test_without_the_update_the_teacher_stays_what_came_in(device, teachers):

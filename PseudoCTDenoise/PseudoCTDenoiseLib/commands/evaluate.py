@@ -1,4 +1,4 @@
-"""Print the table of methods on the scans of a split at simulated low dose."""
+"""Print the table of methods on the scans of a split at simulated low dose, or the paper's."""
 
 from __future__ import annotations
 
@@ -11,23 +11,36 @@ from ..engine.evaluation.results_table import check_block, markdown, replace_blo
 from ..engine.files.volume_files import check_place
 from ..engine.simulation.reconstruction_kernels import KERNELS
 from ..engine.training.ct_dataset import read_index
+from . import table1
 from .compare import add_comparison_arguments, check_comparison_arguments, compare_all
+
+TABLE1_CSV = Path("Docs/results/table1.csv")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--index", type=Path, required=True, help="CSV that lists the scans")
-    parser.add_argument("--split", default="val", help="default: val")
+    parser.add_argument("--index", type=Path, help="CSV that lists the scans")
+    parser.add_argument("--split", help="default: val, for --table1 test")
     parser.add_argument("--dose", type=float, default=0.25, help="dose fraction (default: 0.25)")
     parser.add_argument(
         "--kernel", choices=KERNELS, action="append", help="default: each of them in turn"
     )
     parser.add_argument(
-        "--page", type=Path, help="Markdown page whose block 'RESULTS KERNEL' is replaced"
+        "--page",
+        type=Path,
+        help="Markdown page whose block 'RESULTS KERNEL' or 'TABLE1 NETWORK' is replaced",
     )
     add_comparison_arguments(parser)
+    table1.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
+    if arguments.table1:
+        arguments.csv = arguments.csv or TABLE1_CSV
+        table1.run(arguments)
+        return
+    if not arguments.index:
+        raise BadInputError("Give --index INDEX.csv, the list of the scans; or --table1.")
+    split = arguments.split or "val"
     check_comparison_arguments(arguments)
     if not 0 < arguments.dose < 1:
         raise BadInputError(f"--dose {arguments.dose:g} is not between 0 and 1.")
@@ -36,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
         check_place(arguments.page)
         for kernel in kernels:
             check_block(arguments.page, f"RESULTS {kernel}")
-    scans = read_index(arguments.index, arguments.split)
+    scans = read_index(arguments.index, split)
     scores = []
     for kernel in kernels:
         pairs = [
@@ -48,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
         slices = sum(len(pair.ndct) for pair in pairs)
         text = (
             f"**{kernel.capitalize()} kernel**, {arguments.dose:.0%} of the dose, split "
-            f"`{arguments.split}`: {rows[0]['patients']} patients, {slices} slices.\n\n"
+            f"`{split}`: {rows[0]['patients']} patients, {slices} slices.\n\n"
             + markdown(rows, COLUMNS)
         )
         print(text)

@@ -18,7 +18,10 @@ SMOOTHING_STEPS = 20
 
 @dataclass(frozen=True)
 class FineTuned:
-    """The tuned networks and the loss of every step, in HU or HU² by the loss."""
+    """The tuned networks and the loss of every step, in HU or HU² by the loss.
+
+    ``student`` is the result; with a moving average, the average of the student's weights.
+    """
 
     student: nn.Module
     teacher: nn.Module
@@ -53,6 +56,11 @@ def fine_tune(
     """
     student = copy.deepcopy(network).train().requires_grad_(True)
     teacher = copy.deepcopy(network).eval()
+    average = None
+    if settings.moving_average is not None:
+        keep = torch.optim.swa_utils.get_ema_multi_avg_fn(settings.moving_average)
+        average = torch.optim.swa_utils.AveragedModel(student, multi_avg_fn=keep)
+        average.update_parameters(student)
     pairs = PseudoPairs(slices, noise_maps, settings)
     pairs.refresh(teacher, precision)
     optimizer = torch.optim.Adam(student.parameters(), lr=settings.learning_rate)
@@ -69,17 +77,25 @@ def fine_tune(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+        if average is not None:
+            average.update_parameters(student)
         losses.append(loss.item())
         schedule.step(losses[-1])
-        if settings.update_period and step % settings.update_period == 0:
-            teacher.load_state_dict(student.state_dict())
+        last = step == settings.steps
+        if settings.update_period and step % settings.update_period == 0 and not last:
+            teacher.load_state_dict(_result(student, average).state_dict())
             pairs.refresh(teacher, precision)
         progress(step, losses[-1], student)
         if stop(losses):
             break
+    result = _result(student, average)
     if settings.update_period:
-        teacher.load_state_dict(student.state_dict())
-    return FineTuned(student.eval(), teacher, losses)
+        teacher.load_state_dict(result.state_dict())
+    return FineTuned(result.eval(), teacher, losses)
+
+
+def _result(student: nn.Module, average: nn.Module | None) -> nn.Module:
+    return student if average is None else average.module
 
 
 class StopRule:

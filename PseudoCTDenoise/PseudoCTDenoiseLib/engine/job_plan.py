@@ -26,7 +26,8 @@ def plan_job(
     if settings.needs_noise_models:
         plan[NOISE] = tunings * sampled * one.noise
     if settings.tunes:
-        renewals = settings.steps // settings.update_period if settings.update_period else 0
+        period = settings.update_period
+        renewals = (settings.steps - 1) // period if period else 0
         targets = (1 + renewals) * seconds_of_targets(settings, slices, one)
         plan[TUNING] = tunings * (settings.steps * one.update + targets)
     plan[DENOISING] = slices * settings.orientations * one.slice

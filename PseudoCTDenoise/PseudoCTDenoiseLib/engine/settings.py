@@ -51,6 +51,9 @@ class DenoisingSettings:
     patience : stop when the loss, averaged over 20 steps, has not fallen for so many steps; None
         runs all steps.
     update_period : C, steps between two copies of the student to the teacher; None never copies.
+    moving_average : share that the average of the student's weights keeps at each step, 0.99 for
+        example. The teacher is then a copy of that average, and the average is the result. None
+        for no average (the paper).
     learning_rate, loss, patch_size, batch : of an update; patch_size in pixels.
     flips, rescale : random flips, and the range of a random zoom of both images; None for none.
     tuning : ``scan`` tunes once on ``tuning_slices`` slices spread over the scan, ``slice`` anew
@@ -73,6 +76,7 @@ class DenoisingSettings:
     steps: int = 100
     patience: int | None = None
     update_period: int | None = None
+    moving_average: float | None = None
     learning_rate: float = 3e-4
     loss: str = "mse"
     patch_size: int = 64
@@ -108,6 +112,12 @@ class DenoisingSettings:
             raise BadInputError(f"flips must be true or false, not {self.flips!r}.")
         if not _is_number(self.learning_rate) or not 0 < self.learning_rate < float("inf"):
             raise BadInputError(f"learning_rate must be positive, not {self.learning_rate!r}.")
+        if self.moving_average is not None and (
+            not _is_number(self.moving_average) or not 0 < self.moving_average < 1
+        ):
+            raise BadInputError(
+                f"moving_average must be none or lie between 0 and 1, not {self.moving_average!r}."
+            )
         if not _is_number(self.strength) or not 0 <= self.strength <= 100:
             raise BadInputError(f"strength must lie between 0 and 100 %, not {self.strength!r}.")
         if self.rescale is not None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from torch import nn
 
 from ..denoising import DenoisingJob
 from ..errors import BadInputError
@@ -101,15 +102,6 @@ def network_methods(
 
         return denoise
 
-    def control(hu):
-        job = DenoisingJob(hu, denoiser, noise_models, settings)
-        cleaned = np.empty(hu.shape, np.float32)
-        for index in range(len(hu)):
-            slices = job.normalised([index])
-            maps = predict_noise_maps(job.noise_models, slices, job.precision)
-            cleaned[index] = to_hu(slices - maps.mean(dim=0))[0].cpu().numpy()
-        return cleaned
-
     return [
         Method(name, variant(method="pretrained", orientations=1)),
         Method(f"{name}, 8 orientations", variant(method="pretrained", orientations=8)),
@@ -118,8 +110,21 @@ def network_methods(
             f"{name} + method, noise models alone",
             variant(method="pseudo-ct", noise_source="models"),
         ),
-        Method("X − mean Z (control)", control),
+        Method("X − mean Z (control)", lambda hu: subtract_mean_noise(hu, noise_models, settings)),
     ]
+
+
+def subtract_mean_noise(
+    hu: np.ndarray, noise_models: Sequence[nn.Module], settings: DenoisingSettings
+) -> np.ndarray:
+    """X − mean Z of (slices, rows, columns) HU: the noise models used as denoisers."""
+    job = DenoisingJob(hu, nn.Identity(), noise_models, settings)
+    cleaned = np.empty(hu.shape, np.float32)
+    for index in range(len(hu)):
+        slices = job.normalised([index])
+        maps = predict_noise_maps(job.noise_models, slices, job.precision)
+        cleaned[index] = to_hu(slices - maps.mean(dim=0))[0].cpu().numpy()
+    return cleaned
 
 
 def score(method: Method, pair: CtPair) -> dict:

@@ -21,11 +21,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..compute_device import autocast_precision, choose_device
 from ..errors import BadInputError
 from ..hounsfield import RANGE_HU
 from ..losses import LOSSES, image_loss
 from ..model_store import DENOISER, NOISE_MODEL, replace_file
 from ..networks import build_network
+from ..settings import PRECISIONS
+from .supervision import N2C, SUPERVISIONS, supervise
 from .training_pairs import NoiseRange, NoisySlice, draw_patches
 from .training_patches import Augmentation
 
@@ -37,15 +40,19 @@ LEAST_NOISE_HU = 4.0
 class PretrainingSettings:
     """One pre-training run.
 
+    ``supervision`` is of a denoiser, see :func:`.supervise`, with Gaussian noise of
+    ``gaussian_hu``; a noise model is always told the noise.
     ``balance`` divides every patch by its noise, so that patches of little noise count as much as
     those of much. ``schedule`` "plateau" is the paper's ReduceLROnPlateau (factor 0.5) on the
     validation loss, "cosine" lets the learning rate fall to zero over ``steps``.
     ``gradient_limit`` bounds the norm of a step's gradient: one patch out of the ordinary can
     otherwise undo thousands of steps. ``validate_every`` is in steps. ``noise_range`` None takes
-    the pairs' own noise.
+    the pairs' own noise. ``precision`` is the number format of the layers.
     """
 
     role: str = DENOISER
+    supervision: str = N2C
+    gaussian_hu: float = 0.02 * RANGE_HU
     architecture: str = "UNet"
     parameters: dict = field(default_factory=dict)
     steps: int = 20000
@@ -60,11 +67,14 @@ class PretrainingSettings:
     noise_range: NoiseRange | None = NoiseRange()
     augmentation: Augmentation = Augmentation()
     validate_every: int = 500
+    precision: str = "float32"
     seed: int = 0
 
     def __post_init__(self):
         for name, value, known in (
             ("role", self.role, (DENOISER, NOISE_MODEL)),
+            ("supervision", self.supervision, SUPERVISIONS),
+            ("precision", self.precision, PRECISIONS),
             ("loss", self.loss, LOSSES),
             ("schedule", self.schedule, ("plateau", "cosine")),
         ):
@@ -73,6 +83,8 @@ class PretrainingSettings:
         for name in ("steps", "batch", "patch_size", "validate_every", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise BadInputError(f"{name} must be positive, not {getattr(self, name)}.")
+        if self.balance and self.supervision != N2C:
+            raise BadInputError(f"balance needs the noise, which {self.supervision} is not told.")
         if self.gradient_limit is not None and not self.gradient_limit > 0:
             raise BadInputError(f"gradient_limit must be positive, not {self.gradient_limit}.")
         if self.seed < 0:
@@ -108,6 +120,7 @@ class Pretraining:
         self.validation = validation
         self.checkpoint = Path(checkpoint)
         self.device = device
+        self._precision = autocast_precision(settings.precision, choose_device(device))
         torch.manual_seed(settings.seed)
         network = build_network(settings.architecture, settings.parameters)
         if start is not None:
@@ -179,9 +192,8 @@ class Pretraining:
             settings.noise_range,
             settings.augmentation,
         )
-        ldct, ndct = ldct.to(self.device), ndct.to(self.device)
         self.network.train()
-        loss = self._loss(ldct, ndct)
+        loss = self._loss(ldct, ndct, torch.Generator().manual_seed(int(rng.integers(2**62))))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if settings.gradient_limit is not None:
@@ -193,14 +205,30 @@ class Pretraining:
         share = 1 / min(self.step, 100)
         self._recent_loss += share * (loss.item() - self._recent_loss)
 
-    def _loss(self, ldct: torch.Tensor, ndct: torch.Tensor) -> torch.Tensor:
-        wanted = ndct if self.settings.role == DENOISER else ldct - ndct
-        output = self.network(ldct)
-        if self.settings.balance:
+    def _loss(
+        self, ldct: torch.Tensor, ndct: torch.Tensor, generator: torch.Generator
+    ) -> torch.Tensor:
+        """Loss of a batch that lies on the CPU."""
+        settings = self.settings
+        lesson = supervise(settings.supervision, ldct, ndct, generator, settings.gaussian_hu)
+        shown = lesson.shown.to(self.device)
+        output = self._output(shown)
+        wanted = lesson.wanted.to(self.device)
+        if settings.role == NOISE_MODEL:
+            wanted = shown - wanted
+        if settings.balance:
             noise_hu = (ldct - ndct).std(dim=(1, 2, 3), keepdim=True) * RANGE_HU
-            scale = noise_hu.clamp(min=LEAST_NOISE_HU)
+            scale = noise_hu.clamp(min=LEAST_NOISE_HU).to(self.device)
             output, wanted = output / scale, wanted / scale
-        return image_loss(self.settings.loss, output, wanted)
+        if lesson.where is not None:
+            where = lesson.where.to(self.device)
+            output, wanted = output[where], wanted[where]
+        return image_loss(settings.loss, output, wanted)
+
+    def _output(self, shown: torch.Tensor) -> torch.Tensor:
+        wide = self._precision == torch.float32
+        with torch.autocast(shown.device.type, self._precision, enabled=not wide):
+            return self.network(shown).float()
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
@@ -213,12 +241,12 @@ class Pretraining:
         losses = []
         for name, (ldct, ndct) in self.validation.items():
             error, loss = 0.0, 0.0
+            generator = torch.Generator().manual_seed(0)  # the same pixels hidden every time
             for low, normal in zip(ldct.split(4), ndct.split(4), strict=True):
-                low, normal = low.to(self.device), normal.to(self.device)
-                output = self.network(low)
+                output = self._output(low.to(self.device)).cpu()
                 clean = output if self.settings.role == DENOISER else low - output
                 error += F.mse_loss(clean, normal, reduction="sum").item()
-                loss += self._loss(low, normal).item() * len(low)
+                loss += self._loss(low, normal, generator).item() * len(low)
             noise = F.mse_loss(ldct, ndct, reduction="sum").item()
             row[f"gain_{name}_db"] = 10 * np.log10(noise / max(error, 1e-30))
             losses.append(loss / len(ldct))

@@ -1,0 +1,107 @@
+"""Full and quarter dose as the 2016 AAPM Low-Dose CT Grand Challenge lays them out.
+
+Somewhere below one folder every patient has a folder, named by the patient, with the DICOM slices
+of both doses in ``full_3mm`` and ``quarter_3mm``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import BadInputError
+from .volume_files import CtVolume, read_volume
+
+FULL, QUARTER = "full_3mm", "quarter_3mm"
+TRAINING_PATIENTS = ("L067", "L096", "L109")
+"""Of the ten patients of the challenge that come with both doses; the other seven are for tests."""
+ALIGNMENT = 0.1
+"""Slices match where they lie within this share of their distance, pixels likewise."""
+
+
+@dataclass(frozen=True)
+class DosePair:
+    """One patient at both doses, (slices, rows, columns) int16 HU, slice by slice alike."""
+
+    patient: str
+    full: np.ndarray
+    quarter: np.ndarray
+
+
+def find_patients(folder: Path | str) -> dict[str, tuple[Path, Path]]:
+    """Folders of full and quarter dose by patient.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such folder, no patient in it, or a patient with one dose alone, or with
+        two folders of one.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise BadInputError(f"There is no folder {folder}: check the path.")
+    found: dict[str, dict[str, Path]] = {}
+    for dose in (FULL, QUARTER):
+        for place in sorted(folder.rglob(dose)):
+            if not place.is_dir() or not any(part.is_file() for part in place.iterdir()):
+                continue
+            doses = found.setdefault(place.parent.name, {})
+            if dose in doses:
+                raise BadInputError(
+                    f"Patient {place.parent.name} has two folders {dose}, {doses[dose]} and "
+                    f"{place}: leave one."
+                )
+            doses[dose] = place
+    if not found:
+        raise BadInputError(
+            f"{folder} holds no patient: DICOM slices belong into PATIENT/{FULL} and "
+            f"PATIENT/{QUARTER}."
+        )
+    for patient, doses in found.items():
+        for dose in {FULL, QUARTER} - doses.keys():
+            raise BadInputError(f"Patient {patient} in {folder} lacks the folder {dose}.")
+    return {patient: (found[patient][FULL], found[patient][QUARTER]) for patient in sorted(found)}
+
+
+def read_dose_pair(patient: str, full: Path, quarter: Path) -> DosePair:
+    """Both doses of a patient on the slices that they share.
+
+    Raises
+    ------
+    BadInputError
+        If a folder is no even CT series, or the two are not on one grid or share no slice.
+    """
+    normal, low = read_volume(full), read_volume(quarter)
+    offset = _offset(normal, low, patient)
+    first = max(0, offset)
+    last = min(len(normal.hu), offset + len(low.hu))
+    if last <= first:
+        raise BadInputError(f"{FULL} and {QUARTER} of {patient} share no slice position.")
+    return DosePair(patient, normal.hu[first:last], low.hu[first - offset : last - offset])
+
+
+def _offset(normal: CtVolume, low: CtVolume, patient: str) -> int:
+    """Slice of the full dose at which the first of the quarter dose lies."""
+    axis = normal.slice_axis
+    same = (
+        normal.hu.shape[1:] == low.hu.shape[1:]
+        and axis == low.slice_axis
+        and len(normal.spacing) == len(low.spacing) == 3
+        and np.allclose(normal.spacing, low.spacing, rtol=1e-3)
+        and np.allclose(normal.direction, low.direction, atol=1e-3)
+    )
+    if same:
+        directions = np.array(normal.direction).reshape(3, 3)
+        # In voxels of the full dose, along each of its axes.
+        away = np.linalg.solve(directions, np.subtract(low.origin, normal.origin)) / normal.spacing
+        nearest = np.zeros(3)
+        nearest[axis] = round(away[axis])
+        same = bool(np.abs(away - nearest).max() < ALIGNMENT)
+    if not same:
+        raise BadInputError(
+            f"{FULL} and {QUARTER} of {patient} are not on one grid: size, spacing, direction or "
+            "position of their slices differ."
+        )
+    return int(nearest[axis])

@@ -1,0 +1,57 @@
+"""Noise that no network predicts: from a histogram, and Gaussian (arXiv 2104.02326, section 3).
+
+Each is a module in the place of a noise model: it maps normalised slices to noise of their shape,
+normalised without the offset, of which every pixel is drawn by itself, from torch's default
+generator, which a job seeds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from .hounsfield import MIN_CT_HU, RANGE_HU
+
+DRAWS = 4
+"""Realisations that stand in the place of as many noise models: the ensemble, which picks one of
+them for each pixel anew at every step, then never gives the same noise twice."""
+
+
+class HistogramNoise(nn.Module):
+    """Noise drawn from the histogram of LDCT − NDCT of the training subjects (Hist).
+
+    Parameters
+    ----------
+    ldct, ndct : HU, of one shape; padding below −1024 HU is left out. The histogram has bins of
+        one HU.
+
+    The paper's differences are NDCT − LDCT: the same mirrored, and added with the sign turned.
+    """
+
+    def __init__(self, ldct: np.ndarray, ndct: np.ndarray):
+        super().__init__()
+        measured = (ldct >= MIN_CT_HU) & (ndct >= MIN_CT_HU)
+        difference = np.rint(ldct[measured].astype(np.float32) - ndct[measured]).astype(int)
+        self.lowest = int(difference.min())
+        counts = np.bincount(difference - self.lowest)
+        self.cumulative = torch.from_numpy(np.cumsum(counts) / counts.sum())
+
+    def forward(self, slices: torch.Tensor) -> torch.Tensor:
+        share = torch.rand(slices.shape, dtype=torch.float64)
+        bins = torch.searchsorted(self.cumulative, share, right=True)
+        within = torch.rand(slices.shape) - 0.5
+        hu = self.lowest + bins.clamp(max=len(self.cumulative) - 1) + within
+        return (hu / RANGE_HU).to(slices)
+
+
+class GaussianNoise(nn.Module):
+    """White Gaussian noise of a standard deviation in HU."""
+
+    def __init__(self, deviation_hu: float):
+        super().__init__()
+        self.deviation_hu = deviation_hu
+
+    def forward(self, slices: torch.Tensor) -> torch.Tensor:
+        noise = torch.randn(slices.shape)
+        return (noise * (self.deviation_hu / RANGE_HU)).to(slices)

@@ -1,0 +1,173 @@
+"""The scans of the experiment as pairs of LDCT and NDCT, simulated or measured."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import BadInputError
+from ..evaluation.comparison import CtPair, simulated_pair
+from ..files.challenge_pairs import find_patients, read_dose_pair
+from ..simulation.reconstruction_kernels import SOFT
+from ..slice_choice import spread_slices
+from ..training.ct_dataset import CtScan, read_index
+
+TRAINING_PATIENTS = ("LIDC-IDRI-0001", "TCGA-DE-A4MA", "ACRIN-FLT-49F")
+"""The three subjects of the simulated experiment; the paper trains on three, too."""
+DOSE = 0.25
+
+
+@dataclass(frozen=True)
+class ExperimentData:
+    """Pairs of the training subjects, one a subject, and of the patients to measure on.
+
+    ``second_draw`` is a second, independent LDCT of every training subject, in their order; None
+    where there is only one, as with measured pairs. ``description`` names the data in words that
+    JSON can hold. Patients that are measured on come with ``slices`` slices at most.
+    """
+
+    training: list[CtPair]
+    second_draw: list[np.ndarray] | None
+    validation: list[CtPair]
+    measured: list[CtPair]
+    description: dict
+
+
+def simulated_data(
+    index: Path | str,
+    split: str,
+    slices: int,
+    cache: Path | str,
+    progress: Callable[[], None] = lambda: None,
+) -> ExperimentData:
+    """A quarter of the dose, simulated with the soft kernel, of the scans of an index.
+
+    Parameters
+    ----------
+    index : see :func:`.read_index`; must list :data:`TRAINING_PATIENTS` in its split ``train``.
+    split : whose patients are measured on; pre-training is validated on ``val``.
+    slices : the most of a patient that is measured on, spread evenly.
+    cache : folder in which simulated LDCT is kept.
+    progress : called after every scan.
+    """
+
+    def pairs(scans: Sequence[CtScan], first_seed: int) -> list[CtPair]:
+        simulated = []
+        for number, scan in enumerate(scans):
+            simulated.append(_simulated(scan, first_seed + number, Path(cache)))
+            progress()
+        return simulated
+
+    scans = read_index(index, "train", list(TRAINING_PATIENTS))
+    missing = set(TRAINING_PATIENTS) - {scan.patient for scan in scans}
+    if missing:
+        raise BadInputError(f"{index} lists no training scan of {', '.join(sorted(missing))}.")
+    first, second = pairs(scans, 0), pairs(scans, 500)
+    return ExperimentData(
+        training=first,
+        second_draw=[pair.ldct for pair in second],
+        validation=pairs(_few_slices(read_index(index, "val"), slices), 1000),
+        measured=by_patient(pairs(_few_slices(read_index(index, split), slices), 2000)),
+        description=simulated_description(split, slices),
+    )
+
+
+def simulated_description(split: str, slices: int) -> dict:
+    """The description of :func:`simulated_data`, known before any scan is read."""
+    return {
+        "patients": list(TRAINING_PATIENTS),
+        "dose": DOSE,
+        "kernel": "soft",
+        "measured on": split,
+        "slices": slices,
+    }
+
+
+def measured_data(
+    folder: Path | str,
+    training: Sequence[str],
+    slices: int,
+    progress: Callable[[], None] = lambda: None,
+) -> ExperimentData:
+    """Measured full and quarter dose, see :mod:`..files.challenge_pairs`.
+
+    Parameters
+    ----------
+    training : patients to train on; all others of the folder are measured on.
+
+    Raises
+    ------
+    BadInputError
+        If a training patient is missing, no other patient is left, or a pair cannot be read.
+    """
+    places = find_patients(folder)
+    missing = set(training) - places.keys()
+    if missing:
+        raise BadInputError(
+            f"{folder} lacks the training patients {', '.join(sorted(missing))}; it has "
+            f"{', '.join(places)}: choose others with --training-patient."
+        )
+    if len(places) == len(set(training)):
+        raise BadInputError(f"{folder} holds no patient but those to train on: add some.")
+    pairs = {True: [], False: []}
+    for patient, (full, quarter) in places.items():
+        both = read_dose_pair(patient, full, quarter)
+        learnt = patient in training
+        kept = range(len(both.full)) if learnt else spread_slices(both.full, slices)
+        pairs[learnt].append(CtPair(patient, both.quarter[kept], both.full[kept]))
+        progress()
+    return ExperimentData(
+        training=pairs[True],
+        second_draw=None,
+        validation=[],
+        measured=pairs[False],
+        description={
+            "patients": sorted(training),
+            "dose": "measured",
+            "measured on": [pair.patient for pair in pairs[False]],
+            "slices": slices,
+        },
+    )
+
+
+def by_patient(pairs: Sequence[CtPair]) -> list[CtPair]:
+    """All slices of a patient as one pair.
+
+    Raises
+    ------
+    BadInputError
+        If a patient's slices differ in size.
+    """
+    joined = []
+    for patient in dict.fromkeys(pair.patient for pair in pairs):
+        mine = [pair for pair in pairs if pair.patient == patient]
+        if len({pair.ndct.shape[1:] for pair in mine}) > 1:
+            raise BadInputError(f"The slices of {patient} differ in size: list one scan of each.")
+        ldct, ndct = (
+            np.concatenate([getattr(pair, name) for pair in mine]) for name in ("ldct", "ndct")
+        )
+        joined.append(CtPair(patient, ldct, ndct))
+    return joined
+
+
+def _few_slices(scans: Sequence[CtScan], most: int) -> list[CtScan]:
+    return [replace(scan, hu=scan.hu[spread_slices(scan.hu, most)]) for scan in scans]
+
+
+def _simulated(scan: CtScan, seed: int, cache: Path) -> CtPair:
+    digest = hashlib.sha256(f"{scan.pixel_mm} {DOSE} {SOFT} {seed}".encode())
+    digest.update(np.ascontiguousarray(scan.hu))
+    file = cache / f"ldct-{digest.hexdigest()[:24]}.npy"
+    if file.is_file():
+        return CtPair(scan.patient, np.load(file, allow_pickle=False), scan.hu)
+    pair = simulated_pair(scan, DOSE, SOFT, seed)
+    cache.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".part")
+    with partial.open("wb") as stream:
+        np.save(stream, pair.ldct, allow_pickle=False)
+    partial.replace(file)
+    return pair

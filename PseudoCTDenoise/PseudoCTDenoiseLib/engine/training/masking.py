@@ -1,0 +1,81 @@
+"""Masked pixels: hidden from the network, and all that it is held against (N2V and Noise2Self).
+
+Where the noise of pixels is independent, a hidden pixel can only be told from its surroundings,
+that is, without its noise. The noise of CT is correlated, which limits both.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+
+BOX_PIXELS = 8
+"""N2V hides one pixel of each box of so many pixels a side: 64 of a patch of 64×64."""
+REACH_PIXELS = 2
+"""N2V puts a pixel from the 5×5 around in its place."""
+GRID_PIXELS = 4
+"""Noise2Self hides every fourth pixel of every fourth row."""
+
+
+def mask_n2v(images: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Noise2Void's masking (Krull et al., CVPR 2019, arXiv:1811.10980, section 3.4).
+
+    Parameters
+    ----------
+    images : (count, 1, rows, columns).
+
+    Returns
+    -------
+    The images with one pixel of each box replaced by another one out of the 5×5 around it, and
+    the mask of those pixels, True where hidden. What is put there is inside of the image and not
+    hidden itself, so that no hidden value is shown anywhere.
+    """
+    count, _, rows, columns = images.shape
+    top, left = torch.meshgrid(
+        torch.arange(0, rows, BOX_PIXELS), torch.arange(0, columns, BOX_PIXELS), indexing="ij"
+    )
+    row = _draw(top.expand(count, -1, -1), (top + BOX_PIXELS).clamp(max=rows), generator)
+    column = _draw(left.expand(count, -1, -1), (left + BOX_PIXELS).clamp(max=columns), generator)
+    image = torch.arange(count)[:, None, None].expand_as(row)
+    hidden = torch.zeros(images.shape, dtype=torch.bool)
+    hidden[image, 0, row, column] = True
+
+    reach = torch.arange(-REACH_PIXELS, REACH_PIXELS + 1)
+    down, right = (axis.flatten() for axis in torch.meshgrid(reach, reach, indexing="ij"))
+    rows_around, columns_around = row[..., None] + down, column[..., None] + right
+    inside = (rows_around.clamp(0, rows - 1) == rows_around) & (
+        columns_around.clamp(0, columns - 1) == columns_around
+    )
+    rows_around, columns_around = (
+        rows_around.clamp(0, rows - 1),
+        columns_around.clamp(0, columns - 1),
+    )
+    shown = inside & ~hidden[image[..., None], 0, rows_around, columns_around]
+    lot = torch.rand(shown.shape, generator=generator)
+    drawn = torch.where(shown, lot, -1.0).argmax(dim=-1, keepdim=True)
+    from_row, from_column = (
+        around.gather(-1, drawn)[..., 0] for around in (rows_around, columns_around)
+    )
+    masked = images.clone()
+    masked[image, 0, row, column] = images[image, 0, from_row, from_column]
+    return masked, hidden
+
+
+def mask_n2s(images: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Noise2Self's masking (Batson and Royer, ICML 2019, arXiv:1901.11365, section 3).
+
+    The pixels of a regular grid, at a random place, are replaced by a weighted mean of the eight
+    around each; arguments and result as of :func:`mask_n2v`.
+    """
+    shift = torch.randint(GRID_PIXELS, (2,), generator=generator)
+    mask = torch.zeros(images.shape, dtype=torch.bool)
+    mask[..., shift[0] :: GRID_PIXELS, shift[1] :: GRID_PIXELS] = True
+    weights = torch.tensor([[0.5, 1.0, 0.5], [1.0, 0.0, 1.0], [0.5, 1.0, 0.5]]) / 6
+    around = F.conv2d(F.pad(images, (1, 1, 1, 1), mode="reflect"), weights[None, None])
+    return torch.where(mask, around, images), mask
+
+
+def _draw(first: torch.Tensor, end: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Whole numbers from ``first`` up to, not including, ``end``, one for each element."""
+    share = torch.rand(first.shape, generator=generator, dtype=torch.float64)
+    return first + (share * (end - first)).long()
