@@ -6,7 +6,12 @@ import torch
 from PseudoCTDenoiseLib.engine.hounsfield import RANGE_HU
 from PseudoCTDenoiseLib.engine.network_pass import apply_network
 from PseudoCTDenoiseLib.engine.noise_ensemble import predict_noise_maps
-from PseudoCTDenoiseLib.engine.noise_sources import DRAWS, GaussianNoise, HistogramNoise
+from PseudoCTDenoiseLib.engine.noise_sources import (
+    DRAWS,
+    GaussianNoise,
+    HistogramNoise,
+    difference_histogram,
+)
 
 SLICES = torch.zeros(2, 256, 256)
 
@@ -27,7 +32,7 @@ def drawn(source, seed=0):
 
 def test_hist_draws_each_difference_by_its_share_within_its_bin():
     ldct, ndct = skewed_pair()
-    noise = drawn(HistogramNoise(ldct, ndct))
+    noise = drawn(HistogramNoise(*difference_histogram(ldct, ndct)))
     values, counts = noise.round().unique(return_counts=True)
     assert values.tolist() == [0, 3, 40]
     # 250 and 300 zeros of 500: rows 3, half of 4 and half of 5.
@@ -39,7 +44,7 @@ def test_hist_has_mean_deviation_and_shape_of_the_differences():
     rng = np.random.default_rng(0)
     ndct = np.zeros((4, 200, 200), np.int16)
     ldct = np.rint(rng.laplace(2.0, 15.0, ndct.shape)).astype(np.int16)
-    noise = drawn(HistogramNoise(ldct, ndct)).numpy()
+    noise = drawn(HistogramNoise(*difference_histogram(ldct, ndct))).numpy()
     assert noise.mean() == pytest.approx(ldct.mean(), abs=0.3)
     assert noise.std() == pytest.approx(ldct.std(), rel=0.02)
     marks = [0.01, 0.25, 0.5, 0.75, 0.99]
@@ -55,7 +60,10 @@ def test_gaussian_has_its_deviation_and_no_skew():
     assert scaled.pow(4).mean().item() == pytest.approx(3, abs=0.06)
 
 
-@pytest.mark.parametrize("make", [lambda: HistogramNoise(*skewed_pair()), lambda: GaussianNoise(5)])
+@pytest.mark.parametrize(
+    "make",
+    [lambda: HistogramNoise(*difference_histogram(*skewed_pair())), lambda: GaussianNoise(5)],
+)
 def test_pixels_slices_and_draws_are_independent_and_the_seed_repeats_them(make, device):
     source = make()
     torch.manual_seed(3)

@@ -14,8 +14,6 @@ from ..engine.training.ct_dataset import read_index
 from . import table1
 from .compare import add_comparison_arguments, check_comparison_arguments, compare_all
 
-TABLE1_CSV = Path("Docs/results/table1.csv")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=Path, help="CSV that lists the scans")
@@ -35,7 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     if arguments.table1:
-        arguments.csv = arguments.csv or TABLE1_CSV
         table1.run(arguments)
         return
     if not arguments.index:

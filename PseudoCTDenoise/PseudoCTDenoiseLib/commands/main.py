@@ -18,8 +18,10 @@ DONE, FAULT, BAD_INPUT, CANCELLED = 0, 1, 2, 3
 
 COMMANDS = {
     "denoise": "denoise a low-dose CT scan",
+    "ablate": "what each setting of the paper's loop is worth",
     "compare": "table of methods on pairs of LDCT and NDCT",
-    "evaluate": "table of methods on scans at simulated low dose",
+    "evaluate": "table of methods on scans at simulated low dose, or the paper's table",
+    "figures": "the paper's figures 2 and 3",
     "models": "list the models",
     "phantom": "make the torso phantom",
     "pretrain": "train a denoiser or a noise model",

@@ -18,24 +18,25 @@ DRAWS = 4
 them for each pixel anew at every step, then never gives the same noise twice."""
 
 
-class HistogramNoise(nn.Module):
-    """Noise drawn from the histogram of LDCT − NDCT of the training subjects (Hist).
+def difference_histogram(ldct: np.ndarray, ndct: np.ndarray) -> tuple[int, np.ndarray]:
+    """The lowest difference LDCT − NDCT in HU, and how many pixels have it and each HU above.
 
-    Parameters
-    ----------
-    ldct, ndct : HU, of one shape; padding below −1024 HU is left out. The histogram has bins of
-        one HU.
-
-    The paper's differences are NDCT − LDCT: the same mirrored, and added with the sign turned.
+    Padding below −1024 HU is left out. The paper's differences are NDCT − LDCT: the same
+    mirrored, and added with the sign turned.
     """
+    measured = (ldct >= MIN_CT_HU) & (ndct >= MIN_CT_HU)
+    difference = np.rint(ldct[measured].astype(np.float32) - ndct[measured]).astype(int)
+    lowest = int(difference.min())
+    return lowest, np.bincount(difference - lowest)
 
-    def __init__(self, ldct: np.ndarray, ndct: np.ndarray):
+
+class HistogramNoise(nn.Module):
+    """Noise drawn from a :func:`difference_histogram` of the training subjects (Hist)."""
+
+    def __init__(self, lowest: int, counts: np.ndarray):
         super().__init__()
-        measured = (ldct >= MIN_CT_HU) & (ndct >= MIN_CT_HU)
-        difference = np.rint(ldct[measured].astype(np.float32) - ndct[measured]).astype(int)
-        self.lowest = int(difference.min())
-        counts = np.bincount(difference - self.lowest)
-        self.cumulative = torch.from_numpy(np.cumsum(counts) / counts.sum())
+        self.lowest = int(lowest)
+        self.cumulative = torch.from_numpy(np.cumsum(counts) / np.sum(counts))
 
     def forward(self, slices: torch.Tensor) -> torch.Tensor:
         share = torch.rand(slices.shape, dtype=torch.float64)

@@ -41,6 +41,7 @@ class CtPair:
     patient: str
     ldct: np.ndarray
     ndct: np.ndarray
+    pixel_mm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def simulated_pair(scan: CtScan, dose: float, kernel: ReconstructionKernel, seed
     """A normal-dose scan and its simulated low-dose twin."""
     simulator = LowDoseSimulator(scan.pixel_mm).fitted(scan.hu)
     ldct = simulate_low_dose(scan.hu, simulator, dose, kernel, seed=seed)
-    return CtPair(scan.patient, ldct, scan.hu)
+    return CtPair(scan.patient, ldct, scan.hu, scan.pixel_mm)
 
 
 def filter_methods(pairs: Sequence[CtPair]) -> list[Method]:

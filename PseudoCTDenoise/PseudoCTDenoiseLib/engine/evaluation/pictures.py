@@ -18,29 +18,30 @@ from ..errors import BadInputError
 from ..files.volume_files import check_place
 from ..noise_window import noise_limit
 from ..slice_choice import most_informative_slice, organ_box
+from .panels import (
+    DERIVED,
+    GAP_PX,
+    PANEL_PX,
+    black_figure,
+    colour_bar,
+    difference_map,
+    headline,
+    label,
+    outline,
+    save,
+    scale_bar,
+    show,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DERIVED = "Derived – research use only"
-
-_DPI = 128
-"""A power of two, so that inches times dots are again whole pixels."""
-_LABEL_PT = 7.5
-_PANEL_PX = 512
-_GAP_PX = 8
 _ZOOM = 4
 _INK = "#222222"
 _COLOURS = ("#0b5394", "#c55a11", "#3a7d44", "#7a4b94", "#8a6d00", "#b0306a")
 _GREYS = ("#7f7f7f", "#4d4d4d", "#a8a8a8")
 _DASHES = ("-", "--", ":", "-.")
-_DIFFERENCE_COLOURS = ("#bfe6ff", "#3a8fd0", "#123a5c", "#000000", "#5c2a10", "#d0703a", "#ffe0c2")
-"""Cold below zero, warm above, black at zero: it is read on black, beside grey images."""
-_PLATE = {"facecolor": "black", "alpha": 0.65, "linewidth": 0, "pad": 1.5}
-"""What lies under a label, so that it stays legible on bright and on coloured pixels."""
-_LEVELS = 511
-"""Odd, so that a difference of zero has a level of its own."""
 
 
 def check_picture_path(path: Path) -> None:
@@ -101,7 +102,7 @@ def side_by_side(
     limit = noise_limit(removed) if difference_hu is None else difference_hu
 
     rows, columns = images[0].shape
-    scale = max(1, _PANEL_PX // max(rows, columns))
+    scale = max(1, PANEL_PX // max(rows, columns))
     part = rows // _ZOOM, columns // _ZOOM
     top, left = organ_box(images[0], *part)
     zoom = (slice(top, top + part[0]), slice(left, left + part[1]))
@@ -113,42 +114,42 @@ def side_by_side(
     ]
 
     bar_px = 92
-    head_px = 36 if title else _GAP_PX
-    figure, place = _black_figure(
-        len(panels) * (width + _GAP_PX) + _GAP_PX + bar_px,
-        head_px + height + _GAP_PX + zoom_height + _GAP_PX,
+    head_px = 36 if title else GAP_PX
+    figure, place = black_figure(
+        len(panels) * (width + GAP_PX) + GAP_PX + bar_px,
+        head_px + height + GAP_PX + zoom_height + GAP_PX,
     )
     for i, (name, image, derived) in enumerate(panels):
-        x = _GAP_PX + i * (width + _GAP_PX)
+        x = GAP_PX + i * (width + GAP_PX)
         is_difference = i == len(panels) - 1
         look = (
-            {"cmap": _difference_map(), "vmin": -limit, "vmax": limit}
+            {"cmap": difference_map(), "vmin": -limit, "vmax": limit}
             if is_difference
             else {"cmap": "gray", "vmin": window[1] - window[0] / 2}
             | {"vmax": window[1] + window[0] / 2}
         )
         whole = place(x, head_px, width, height)
-        drawn = _show(whole, image, look)
+        drawn = show(whole, image, look)
         shown = f"±{limit:g} HU" if is_difference else f"W {window[0]:g}  L {window[1]:g}"
-        _label(whole, name, 0, 1)
-        _label(whole, shown, 1, 1)
+        label(whole, name, 0, 1)
+        label(whole, shown, 1, 1)
         if derived:
-            _label(whole, DERIVED, 0, 0)
-        _outline(whole, top, left, *part)
-        enlarged = place(x, head_px + height + _GAP_PX, zoom_width, zoom_height)
-        _show(enlarged, image[zoom], look)
-        _label(enlarged, f"{name}, {_ZOOM}×", 0, 1)
+            label(whole, DERIVED, 0, 0)
+        outline(whole, top, left, *part)
+        enlarged = place(x, head_px + height + GAP_PX, zoom_width, zoom_height)
+        show(enlarged, image[zoom], look)
+        label(enlarged, f"{name}, {_ZOOM}×", 0, 1)
         if derived:
-            _label(enlarged, DERIVED, 0, 0)
+            label(enlarged, DERIVED, 0, 0)
         if pixel_mm:
-            _scale_bar(whole, pixel_mm)
-            _scale_bar(enlarged, pixel_mm)
-    x = _GAP_PX + len(panels) * (width + _GAP_PX) + 4
-    bar = place(x, head_px, 14, height + _GAP_PX + zoom_height)
-    _colour_bar(figure, bar, drawn, "HU removed")
+            scale_bar(whole, pixel_mm)
+            scale_bar(enlarged, pixel_mm)
+    x = GAP_PX + len(panels) * (width + GAP_PX) + 4
+    bar = place(x, head_px, 14, height + GAP_PX + zoom_height)
+    colour_bar(figure, bar, drawn, "HU removed")
     if title:
-        _title(figure, title, head_px)
-    _save(figure, path)
+        headline(figure, title, head_px)
+    save(figure, path)
 
 
 def noise_maps_picture(
@@ -167,22 +168,20 @@ def noise_maps_picture(
     maps = [np.asarray(noise, dtype=np.float32) for noise in maps]
     limit = noise_limit(np.stack(maps)) if limit_hu is None else limit_hu
     rows, columns = maps[0].shape
-    scale = max(1, _PANEL_PX // max(rows, columns))
+    scale = max(1, PANEL_PX // max(rows, columns))
     width, height = columns * scale, rows * scale
-    figure, place = _black_figure(
-        len(maps) * (width + _GAP_PX) + _GAP_PX + 92, height + 2 * _GAP_PX
-    )
-    look = {"cmap": _difference_map(), "vmin": -limit, "vmax": limit}
+    figure, place = black_figure(len(maps) * (width + GAP_PX) + GAP_PX + 92, height + 2 * GAP_PX)
+    look = {"cmap": difference_map(), "vmin": -limit, "vmax": limit}
     for i, (noise, name) in enumerate(zip(maps, names, strict=True)):
-        panel = place(_GAP_PX + i * (width + _GAP_PX), _GAP_PX, width, height)
-        drawn = _show(panel, noise, look)
-        _label(panel, name, 0, 1)
-        _label(panel, DERIVED, 0, 0)
+        panel = place(GAP_PX + i * (width + GAP_PX), GAP_PX, width, height)
+        drawn = show(panel, noise, look)
+        label(panel, name, 0, 1)
+        label(panel, DERIVED, 0, 0)
         if pixel_mm:
-            _scale_bar(panel, pixel_mm)
-    bar = place(_GAP_PX + len(maps) * (width + _GAP_PX) + 4, _GAP_PX, 14, height)
-    _colour_bar(figure, bar, drawn, "HU")
-    _save(figure, path)
+            scale_bar(panel, pixel_mm)
+    bar = place(GAP_PX + len(maps) * (width + GAP_PX) + 4, GAP_PX, 14, height)
+    colour_bar(figure, bar, drawn, "HU")
+    save(figure, path)
 
 
 # --------------------------------------------------------------- graphs
@@ -212,7 +211,7 @@ def curve_picture(
         marker = "o" if len(points) <= 40 else ""
         axes.plot(*np.array(points).T, label=name, color=colour, marker=marker, markersize=3)
     _legend(axes, len(series))
-    _save(figure, path)
+    save(figure, path)
 
 
 def spectra_picture(
@@ -236,111 +235,7 @@ def spectra_picture(
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     _legend(axes, len(real) + len(measured))
-    _save(figure, path)
-
-
-# --------------------------------------------------------------- shared
-
-
-def _difference_map():
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list("difference", _DIFFERENCE_COLOURS, N=_LEVELS)
-
-
-def _black_figure(width: int, height: int):
-    """A black figure of so many pixels, and a function that places axes in it by pixels."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="black")
-
-    def place(left: int, top: int, w: int, h: int) -> Axes:
-        bottom = height - top - h
-        return figure.add_axes((left / width, bottom / height, w / width, h / height))
-
-    return figure, place
-
-
-def _show(axes: Axes, image: np.ndarray, look: dict[str, Any]):
-    axes.set_axis_off()
-    return axes.imshow(image, interpolation="nearest", aspect="auto", **look)
-
-
-def _label(axes: Axes, text: str, x: int, y: int) -> None:
-    """Text in the corner (x, y) of a panel."""
-    axes.annotate(
-        text,
-        (x, y),
-        xycoords="axes fraction",
-        xytext=(6 - 12 * x, 6 - 12 * y),
-        textcoords="offset pixels",
-        ha="right" if x else "left",
-        va="top" if y else "bottom",
-        color="white",
-        fontsize=_LABEL_PT,
-        bbox=_PLATE,
-    )
-
-
-def _title(figure: Figure, text: str, head_px: int) -> None:
-    width, height = figure.bbox.size
-    figure.text(
-        _GAP_PX / width,
-        1 - head_px / 2 / height,
-        text,
-        va="center_baseline",
-        color="white",
-        fontsize=_LABEL_PT + 2,
-    )
-
-
-def _outline(axes: Axes, top: int, left: int, rows: int, columns: int) -> None:
-    from matplotlib.patches import Rectangle
-
-    axes.add_patch(
-        Rectangle(
-            (left - 0.5, top - 0.5), columns, rows, fill=False, edgecolor="#ffd34d", linewidth=0.8
-        )
-    )
-
-
-def _scale_bar(axes: Axes, pixel_mm: float) -> None:
-    """5 cm where that is at most a third of the panel, else 1 cm or 5 mm."""
-    from matplotlib.patheffects import withStroke
-
-    left, right = axes.get_xlim()
-    bottom, top = axes.get_ylim()
-    columns, rows = right - left, bottom - top
-    length = next((mm for mm in (50, 10, 5) if mm / pixel_mm <= columns / 3), 1)
-    x, y = right - 0.03 * columns, bottom - 0.03 * rows
-    edge = [withStroke(linewidth=3, foreground="black")]
-    axes.plot(
-        [x - length / pixel_mm, x],
-        [y, y],
-        color="white",
-        linewidth=1.5,
-        solid_capstyle="butt",
-        path_effects=edge,
-    )
-    axes.set(xlim=(left, right), ylim=(bottom, top))
-    axes.annotate(
-        f"{length // 10} cm" if length >= 10 else f"{length} mm",
-        (x - length / pixel_mm / 2, y),
-        xytext=(0, 6),
-        textcoords="offset pixels",
-        ha="center",
-        va="bottom",
-        color="white",
-        fontsize=_LABEL_PT,
-        bbox=_PLATE,
-    )
-
-
-def _colour_bar(figure: Figure, axes: Axes, drawn, label: str) -> None:
-    bar = figure.colorbar(drawn, cax=axes)
-    bar.set_label(label, color="white", fontsize=_LABEL_PT)
-    bar.outline.set_edgecolor("#666666")
-    axes.tick_params(colors="white", labelsize=_LABEL_PT, length=3)
+    save(figure, path)
 
 
 def _graph(x_label: str, y_label: str, title: str) -> tuple[Figure, Axes]:
@@ -371,16 +266,3 @@ def _legend(axes: Axes, entries: int) -> None:
             loc="upper left",
             bbox_to_anchor=(0, -0.13),
         )
-
-
-def _save(figure: Figure, path: str | os.PathLike) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    path = Path(path)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part.png")
-    FigureCanvasAgg(figure)
-    try:
-        figure.savefig(part, dpi=figure.dpi, facecolor=figure.get_facecolor(), format="png")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

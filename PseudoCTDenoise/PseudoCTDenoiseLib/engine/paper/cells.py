@@ -20,7 +20,8 @@ from ..evaluation.comparison import CtPair, Method, score
 from ..evaluation.results_table import Column, write_csv
 from .experiment_data import ExperimentData
 from .pretrained import noise_model_settings, start_settings
-from .table1 import ROWS, Networks, TableRow, denoise_row
+from .table1 import PRINTED_LDCT, TableRow, denoise_row
+from .trained_networks import Networks
 
 METRICS = ("psnr_4096", "psnr_400", "ssim_4096", "ssim_400", "rmse_hu", "hu_bias")
 COLUMNS = (
@@ -76,10 +77,12 @@ def read_cells(path: Path | str) -> list[dict]:
         raise BadInputError(f"{path} is no table of cells: give another --csv.") from error
 
 
-def write_cells(path: Path | str, cells: Sequence[dict]) -> None:
+def write_cells(path: Path | str, cells: Sequence[dict], rows: Sequence[TableRow]) -> None:
     """Write the cells in the order of the rows."""
-    order = {row.name: place for place, row in enumerate(ROWS)}
-    write_csv(path, sorted(cells, key=lambda cell: (cell["network"], order.get(cell["row"], 99))))
+    order = {row.name: place for place, row in enumerate(rows)}
+    last = len(order)
+    cells = sorted(cells, key=lambda one: (one["network"], order.get(one["row"], last)))
+    write_csv(path, cells)
 
 
 def is_cell(cell: dict, network: str, row: TableRow, patient: str) -> bool:
@@ -103,7 +106,7 @@ def measure_cell(
     }
 
 
-def table(cells: Sequence[dict], network: str) -> list[dict]:
+def table(cells: Sequence[dict], network: str, rows: Sequence[TableRow]) -> list[dict]:
     """A line for each row that has cells: mean ± standard deviation over the patients.
 
     Gains are against the LDCT of the same patient; the paper's against its own LDCT.
@@ -111,7 +114,7 @@ def table(cells: Sequence[dict], network: str) -> list[dict]:
     mine = [cell for cell in cells if cell["network"] == network]
     ldct = {c["patient"]: c["psnr_4096"] for c in mine if c["row"] == "LDCT"}
     lines = []
-    for row in ROWS:
+    for row in rows:
         of_row = [c for c in mine if c["row"] == row.name]
         if not of_row:
             continue
@@ -125,8 +128,8 @@ def table(cells: Sequence[dict], network: str) -> list[dict]:
             line["gain"] = _mean_and_deviation(gains, 2, sign="+") if gains else None
         if row.printed:
             line["printed_psnr"], line["printed_ssim"] = row.printed
-            if row is not ROWS[0]:
-                line["printed_gain"] = row.printed.psnr - ROWS[0].printed.psnr
+            if row.printed != PRINTED_LDCT:
+                line["printed_gain"] = row.printed.psnr - PRINTED_LDCT.psnr
         lines.append(line)
     return lines
 

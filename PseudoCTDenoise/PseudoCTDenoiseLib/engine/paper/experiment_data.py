@@ -150,7 +150,7 @@ def by_patient(pairs: Sequence[CtPair]) -> list[CtPair]:
         ldct, ndct = (
             np.concatenate([getattr(pair, name) for pair in mine]) for name in ("ldct", "ndct")
         )
-        joined.append(CtPair(patient, ldct, ndct))
+        joined.append(CtPair(patient, ldct, ndct, mine[0].pixel_mm))
     return joined
 
 
@@ -163,7 +163,7 @@ def _simulated(scan: CtScan, seed: int, cache: Path) -> CtPair:
     digest.update(np.ascontiguousarray(scan.hu))
     file = cache / f"ldct-{digest.hexdigest()[:24]}.npy"
     if file.is_file():
-        return CtPair(scan.patient, np.load(file, allow_pickle=False), scan.hu)
+        return CtPair(scan.patient, np.load(file, allow_pickle=False), scan.hu, scan.pixel_mm)
     pair = simulated_pair(scan, DOSE, SOFT, seed)
     cache.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(".part")

@@ -17,18 +17,22 @@ from ..denoising import DenoisingJob
 from ..evaluation.comparison import subtract_mean_noise
 from ..hounsfield import RANGE_HU
 from ..network_pass import apply_network
-from ..noise_sources import DRAWS, GaussianNoise, HistogramNoise
+from ..noise_sources import DRAWS, GaussianNoise
 from ..settings import DenoisingSettings, paper_settings
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2S, N2V
 from .pretrained import N2N_DRAWS
+from .trained_networks import Networks
 
-MODELS, HIST, GAUSSIAN, MATCHED, MODEL_AND_HIST = (
+MODELS, ONE_MODEL, TWO_MODELS, HIST, GAUSSIAN, MATCHED, MODEL_AND_HIST = (
     "one noise model a subject",
+    "one noise model, of the first subject",
+    "two noise models, of the first two subjects",
     "histogram",
     "Gaussian, 82 HU",
     "Gaussian, matched to the scan",
     "one noise model of all subjects, and histogram",
 )
+_COUNTS = {MODELS: None, TWO_MODELS: 2, ONE_MODEL: 1}
 PRINTED_SIGMA = 0.02
 """The paper's Gaussian noise, normalised: 82 HU."""
 
@@ -68,8 +72,9 @@ def _with_method(label: str, start: str, printed: Sequence[Printed | None] = (No
     ]
 
 
+PRINTED_LDCT = Printed(46.21, 0.9773)
 ROWS = (
-    TableRow("LDCT", None, printed=Printed(46.21, 0.9773)),
+    TableRow("LDCT", None, printed=PRINTED_LDCT),
     *_with_method(
         "N2V", N2V, (Printed(46.46, 0.9790), Printed(49.22, 0.9893), Printed(49.57, 0.9905))
     ),
@@ -95,16 +100,6 @@ ROWS = (
 N2C_ROWS = tuple(row for row in ROWS if row.start in (None, N2C))
 
 
-@dataclass(frozen=True)
-class Networks:
-    """What rows take: starts by name and, where a row has noise, what makes it."""
-
-    starts: dict[str, nn.Module]
-    noise_models: Sequence[nn.Module] = ()
-    noise_model_of_all: nn.Module | None = None
-    histogram: HistogramNoise | None = None
-
-
 def denoise_row(row: TableRow, ldct: np.ndarray, networks: Networks) -> np.ndarray:
     """The row's image of a patient, (slices, rows, columns) in HU."""
     if row.start is None and row.noise is None:
@@ -121,8 +116,8 @@ def noise_of(row: TableRow, ldct: np.ndarray, networks: Networks) -> list[nn.Mod
     """What stands in the place of the noise models."""
     if row.noise is None:
         return []
-    if row.noise == MODELS:
-        return networks.noise_models
+    if row.noise in _COUNTS:
+        return list(networks.noise_models[: _COUNTS[row.noise]])
     if row.noise == HIST:
         return [networks.histogram] * DRAWS
     if row.noise == MODEL_AND_HIST:

@@ -1,0 +1,110 @@
+"""What each setting of the paper's loop is worth, on the validation patients."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..engine.compute_device import DEVICES
+from ..engine.evaluation.pictures import check_picture_path, curve_picture, spectra_picture
+from ..engine.evaluation.results_table import Column, check_block, markdown, replace_block
+from ..engine.files.volume_files import check_place
+from ..engine.paper.ablations import ABLATIONS, STEPS, ablation_rows, ensemble_texture
+from ..engine.paper.cells import read_cells, table
+from ..engine.paper.table1 import METHOD
+from ..engine.paper.trained_networks import load_networks
+from ..engine.training.supervision import N2C
+from .experiment import add_experiment_arguments, choose_rows, make_cells, read_simulated
+
+TEXTURE = "texture"
+TEXTURE_COLUMNS = (
+    Column("noise", "Noise"),
+    Column("sigma_hu", "σ (HU)", decimals=1),
+    Column("f_av_per_cm", "f_av (1/cm)"),
+    Column("neighbours", "Correlation of neighbours"),
+    Column("rho", "ρ between the maps"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--index", type=Path, help="CSV that lists the scans; without it: print")
+    parser.add_argument("--split", default="val", help="default: val")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--csv", type=Path, default=Path("Docs/results/ablations.csv"))
+    parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")
+    parser.add_argument("--plots", type=Path, help="folder for the plots")
+    add_experiment_arguments(parser.add_argument_group("what is made"))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    order = ablation_rows()
+    rows = choose_rows(arguments, order)
+    names = [*next(iter(ABLATIONS.values())), *([TEXTURE] if arguments.index else [])]
+    if arguments.page:
+        for name in names:
+            check_block(arguments.page, f"ABLATION {name}")
+    if arguments.plots:
+        check_picture_path(arguments.plots / "steps.png")
+    check_place(arguments.csv)
+    cells = read_cells(arguments.csv)
+    texts = {}
+    if arguments.index:
+        data = read_simulated(arguments, arguments.split)
+        cells = make_cells(arguments, rows, order, data, cells)
+        networks = load_networks(arguments.work, arguments.network, [N2C])
+        pair = max(data.measured, key=lambda one: len(one.ndct))
+        curves, figures = ensemble_texture(pair, networks)
+        texts[TEXTURE] = f"Patient {pair.patient}.\n\n{markdown(figures, TEXTURE_COLUMNS)}"
+        if arguments.plots:
+            true = {"true noise": curves.pop("true noise")}
+            spectra_picture(arguments.plots / "texture.png", curves, true)
+    lines = {line["row"]: line for line in table(cells, arguments.network, order)}
+    texts |= {name: _text(name, lines) for name in names if name != TEXTURE}
+    for name in names:
+        print(f"{name}\n\n{texts[name]}")
+        if arguments.page:
+            replace_block(arguments.page, f"ABLATION {name}", texts[name])
+    if arguments.plots:
+        _plot_steps(arguments.plots / "steps.png", lines)
+
+
+def _text(name: str, lines: dict[str, dict]) -> str:
+    """One table with a column for each start."""
+    rows = []
+    for group in zip(*(groups[name] for groups in ABLATIONS.values()), strict=True):
+        words = group[0].name.partition(": ")[2] or _as_is(name)
+        gains = {row.start: lines.get(row.name, {}).get("gain") for row in group}
+        rows.append({"setting": words, **gains})
+    columns = [
+        Column("setting", "Setting"),
+        *(
+            Column(groups[name][0].start, f"From {label}: gain (dB)")
+            for label, groups in ABLATIONS.items()
+        ),
+    ]
+    return markdown(rows, columns)
+
+
+def _as_is(name: str) -> str:
+    """The setting of the loop as the table runs it, in words."""
+    return {
+        "sign": "sign as it is",
+        "ensemble": "ensemble by pixel",
+        "noise models": "three noise models",
+        "rescale": "rescale 0.5 to 2",
+        "loss": "mean squared error",
+        "teacher": f"update every {METHOD.update_period} steps",
+        "per scan or slice": "tuned once a patient",
+    }[name]
+
+
+def _plot_steps(path: Path, lines: dict[str, dict]) -> None:
+    rows = []
+    for step in (0, *STEPS):
+        row = {"step": step}
+        for label in ABLATIONS:
+            line = lines.get(f"{label}: {step} steps", {})
+            row[label] = line.get("gain_mean", "")
+        rows.append(row)
+    series = {f"from {label}": label for label in ABLATIONS}
+    curve_picture(path, rows, series, y_label="PSNR-4096 gain over LDCT (dB)")

@@ -1,0 +1,72 @@
+"""Figures 2 and 3 of the paper from the networks of `pseudoct evaluate --table1`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..engine.compute_device import DEVICES
+from ..engine.errors import BadInputError
+from ..engine.evaluation.comparison import CtPair
+from ..engine.evaluation.results_table import Column, markdown
+from ..engine.files.volume_files import check_place, check_same_grid, read_volume
+from ..engine.paper.figures import (
+    figure_2,
+    figure_3,
+    noise_spectra,
+    pseudo_ldct_panels,
+    shown_slices,
+    spectra_figure,
+    start_panels,
+)
+from ..engine.paper.pretrained import CHANNELS
+from ..engine.paper.trained_networks import load_networks
+from ..engine.training.supervision import N2C, N2N_GAUSSIAN, N2V
+from .experiment import SLICES
+
+COLUMNS = (
+    Column("noise", "Noise"),
+    Column("sigma_hu", "σ (HU)", decimals=1),
+    Column("f_av_per_cm", "f_av (1/cm)"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="where to put the pictures")
+    parser.add_argument(
+        "--pair",
+        type=Path,
+        nargs=2,
+        required=True,
+        metavar=("LDCT", "NDCT"),
+        help="two scans on the same grid, for example of `pseudoct phantom`",
+    )
+    parser.add_argument("--network", choices=CHANNELS, default="red-cnn-32")
+    parser.add_argument(
+        "--work", type=Path, default=Path("local/table1"), help="folder of `evaluate --table1`"
+    )
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    folder = arguments.folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(f"The folder {folder} cannot be made ({error.strerror}).") from error
+    names = ("figure2.png", "figure2_nps.png", "figure3.png")
+    for name in names:
+        check_place(folder / name)
+    ldct, ndct = map(read_volume, arguments.pair)
+    check_same_grid(ldct, ndct)
+    networks = load_networks(arguments.work, arguments.network, (N2C, N2N_GAUSSIAN, N2V))
+    pair, index = shown_slices(CtPair(ldct.name, ldct.hu, ndct.hu), SLICES)
+    pixel_mm = ldct.pixel_size[0]
+
+    panels = pseudo_ldct_panels(pair, index, networks)
+    curves, figures = noise_spectra(panels, pixel_mm)
+    figure_2(folder / names[0], panels, pixel_mm)
+    spectra_figure(folder / names[1], curves)
+    print(markdown(figures, COLUMNS))
+    figure_3(folder / names[2], start_panels(pair, index, networks), pixel_mm)
+    print(f"Written to {folder}: {', '.join(names)}.")
