@@ -26,7 +26,7 @@ N2N_DRAWS = "n2n-draws"
 STARTS = (N2C, N2N_GAUSSIAN, N2V, N2N_DRAWS, N2S)
 CHANNELS = {"paper": 96, "red-cnn-32": 32}
 """Networks: the paper's RED-CNN, and the same with a third of the channels."""
-STEPS = {"paper": 1500, "red-cnn-32": 3000}
+STEPS = {"paper": 1000, "red-cnn-32": 3000}
 ALL_SUBJECTS = "all"
 """The one noise model that learns from all subjects, for the row Model+Hist."""
 
@@ -62,7 +62,7 @@ def noise_model_settings() -> PretrainingSettings:
         role=NOISE_MODEL,
         architecture="UNet",
         parameters={"widths": [16, 32, 64], "residual": False},
-        steps=4000,
+        steps=8000,
     )
 
 
