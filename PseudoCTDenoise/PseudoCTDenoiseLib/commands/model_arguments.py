@@ -20,7 +20,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 def load_models(
     arguments: argparse.Namespace,
 ) -> tuple[tuple[nn.Module, Manifest], list[tuple[nn.Module, Manifest]]]:
-    """The denoiser and all noise models of the folder, each with its manifest.
+    """The denoiser and the noise models that go with it, each with its manifest.
 
     Raises
     ------
@@ -28,4 +28,4 @@ def load_models(
         If the denoiser is unknown, damaged, or a noise model.
     """
     denoiser = load_denoiser(arguments.model, arguments.models)
-    return denoiser, load_noise_models(arguments.models)
+    return denoiser, load_noise_models(arguments.models, denoiser[1].noise_models)

@@ -14,10 +14,10 @@ from ..engine.compute_device import DEVICES, choose_device
 from ..engine.errors import BadInputError
 from ..engine.files.volume_files import read_volume
 from ..engine.model_store import NOISE_MODEL, Manifest, load_model, save_model
-from ..engine.training.ct_dataset import CtScan, read_index
+from ..engine.paper.pretrained import PAPER_PRETRAINING
+from ..engine.training.ct_dataset import CtScan, read_index, scan_credits
 from ..engine.training.pretraining import Pretraining, PretrainingSettings, validation_patches
-from ..engine.training.training_pairs import NoisySlice, paired_slices, simulated_slices
-from ..engine.training.training_patches import Augmentation
+from ..engine.training.training_pairs import NoiseRange, NoisySlice, paired_slices, simulated_slices
 
 PRESETS = {
     "fast": PretrainingSettings(
@@ -33,16 +33,7 @@ PRESETS = {
         parameters={"widths": [16, 32, 64], "residual": False},
         steps=2000,
     ),
-    "red-cnn": PretrainingSettings(
-        architecture="RedCnn",
-        parameters={"channels": 96},
-        batch=16,
-        patch_size=64,
-        learning_rate=1e-4,
-        schedule="plateau",
-        balance=False,
-        augmentation=Augmentation(rotations=False, rescale=(0.5, 2.0)),
-    ),
+    "red-cnn": replace(PAPER_PRETRAINING, noise_range=NoiseRange()),
 }
 
 
@@ -92,7 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
     scans, slices, validation = _load(arguments, device.name)
     if arguments.ldct:
         settings = replace(settings, noise_range=None)
-    data = {"scans": _credits(scans), "start": arguments.start or "random weights"}
+    data = {"scans": scan_credits(scans), "start": arguments.start or "random weights"}
     training = Pretraining(
         settings,
         slices,
@@ -187,11 +178,3 @@ def _load(
 def _scan(path: Path) -> CtScan:
     volume = read_volume(path)
     return CtScan(volume.name, volume.hu, volume.pixel_size[0])
-
-
-def _credits(scans: list[CtScan]) -> list[dict]:
-    rows = {(s.patient, s.source, s.licence) for s in scans}
-    return [
-        {"patient": patient, "source": source, "licence": licence}
-        for patient, source, licence in sorted(rows)
-    ]

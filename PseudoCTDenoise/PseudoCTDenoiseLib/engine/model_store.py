@@ -14,6 +14,7 @@ import re
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -38,7 +39,8 @@ class Manifest:
 
     ``role`` is "denoiser" (LDCT to NDCT) or "noise model" (LDCT to its noise). ``training`` holds
     the patients with source and licence, doses, kernels and settings; ``metrics`` what it scored
-    on the validation scans. ``sha256`` is of the weights' file.
+    on the validation scans. ``noise_models`` names those of its folder that go with a denoiser;
+    none stands for all. ``sha256`` is of the weights' file.
 
     Raises
     ------
@@ -53,6 +55,7 @@ class Manifest:
     steps: int = 0
     training: dict = field(default_factory=dict)
     metrics: dict = field(default_factory=dict)
+    noise_models: list = field(default_factory=list)
     normalisation: dict = field(default_factory=lambda: dict(_NORMALISATION))
     sha256: str = ""
 
@@ -151,9 +154,12 @@ def load_denoiser(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Mo
     return network, manifest
 
 
-def load_noise_models(folder: Path | str = SHIPPED_MODELS) -> list[tuple[nn.Module, Manifest]]:
-    """Every noise model of a folder, by name."""
-    return [load_model(m.name, folder) for m in list_models(folder) if m.role == NOISE_MODEL]
+def load_noise_models(
+    folder: Path | str = SHIPPED_MODELS, names: Sequence[str] = ()
+) -> list[tuple[nn.Module, Manifest]]:
+    """The noise models of these names, or every one of the folder, by name."""
+    names = names or [m.name for m in list_models(folder) if m.role == NOISE_MODEL]
+    return [load_model(name, folder) for name in names]
 
 
 def save_model(network: nn.Module, manifest: Manifest, folder: Path | str) -> Manifest:

@@ -212,7 +212,9 @@ def load_models(name: str, folder: str | None, with_noise_models: bool):
     )
 
     folder = SHIPPED_MODELS if folder is None else Path(folder)
-    return load_denoiser(name, folder), load_noise_models(folder) if with_noise_models else []
+    denoiser = load_denoiser(name, folder)
+    names = denoiser[1].noise_models
+    return denoiser, load_noise_models(folder, names) if with_noise_models else []
 
 
 def tell_device(device, link: ParentLink) -> None:

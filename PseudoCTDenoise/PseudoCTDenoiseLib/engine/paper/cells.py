@@ -24,6 +24,7 @@ from .table1 import PRINTED_LDCT, TableRow, denoise_row
 from .trained_networks import Networks
 
 METRICS = ("psnr_4096", "psnr_400", "ssim_4096", "ssim_400", "rmse_hu", "hu_bias")
+KEYS = ("network", "row", "patient", "slices", *METRICS, "seconds", "settings")
 COLUMNS = (
     Column("row", "Row"),
     Column("psnr_4096", "PSNR-4096 (dB)"),
@@ -64,7 +65,10 @@ def read_cells(path: Path | str) -> list[dict]:
         return []
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            if missing := set(KEYS) - set(reader.fieldnames or ()):
+                raise ValueError(f"no column {min(missing)}")
         return [
             {
                 **{key: row[key] for key in ("network", "row", "patient", "settings")},

@@ -14,7 +14,7 @@ from ..evaluation.comparison import CtPair, simulated_pair
 from ..files.challenge_pairs import find_patients, read_dose_pair
 from ..simulation.reconstruction_kernels import SOFT
 from ..slice_choice import spread_slices
-from ..training.ct_dataset import CtScan, read_index
+from ..training.ct_dataset import CtScan, read_index, scan_credits
 
 TRAINING_PATIENTS = ("LIDC-IDRI-0001", "TCGA-DE-A4MA", "ACRIN-FLT-49F")
 """The three subjects of the simulated experiment; the paper trains on three, too."""
@@ -27,7 +27,8 @@ class ExperimentData:
 
     ``second_draw`` is a second, independent LDCT of every training subject, in their order; None
     where there is only one, as with measured pairs. ``description`` names the data in words that
-    JSON can hold. Patients that are measured on come with ``slices`` slices at most.
+    JSON can hold; ``credits`` has patient, source and licence of every training scan. Patients
+    that are measured on come with ``slices`` slices of a scan at most.
     """
 
     training: list[CtPair]
@@ -35,6 +36,7 @@ class ExperimentData:
     validation: list[CtPair]
     measured: list[CtPair]
     description: dict
+    credits: list[dict]
 
 
 def simulated_data(
@@ -73,6 +75,7 @@ def simulated_data(
         validation=pairs(_few_slices(read_index(index, "val"), slices), 1000),
         measured=by_patient(pairs(_few_slices(read_index(index, split), slices), 2000)),
         description=simulated_description(split, slices),
+        credits=scan_credits(scans),
     )
 
 
@@ -131,6 +134,10 @@ def measured_data(
             "measured on": [pair.patient for pair in pairs[False]],
             "slices": slices,
         },
+        credits=[
+            {"patient": patient, "source": "2016 AAPM Low-Dose CT Grand Challenge", "licence": ""}
+            for patient in sorted(training)
+        ],
     )
 
 

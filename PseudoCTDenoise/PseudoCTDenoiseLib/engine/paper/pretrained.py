@@ -15,7 +15,7 @@ import torch
 
 from ..errors import BadInputError
 from ..evaluation.comparison import CtPair
-from ..model_store import NOISE_MODEL, Manifest, list_models, save_model
+from ..model_store import DENOISER, NOISE_MODEL, Manifest, list_models, save_model
 from ..training.pretraining import Pretraining, PretrainingSettings
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2S, N2V
 from ..training.training_pairs import NoisySlice, draw_patches, paired_slices
@@ -27,6 +27,7 @@ STARTS = (N2C, N2N_GAUSSIAN, N2V, N2N_DRAWS, N2S)
 CHANNELS = {"paper": 96, "red-cnn-32": 32}
 """Networks: the paper's RED-CNN, and the same with a third of the channels."""
 STEPS = {"paper": 1000, "red-cnn-32": 3000}
+NOISE_MODEL_STEPS = 8000
 ALL_SUBJECTS = "all"
 """The one noise model that learns from all subjects, for the row Model+Hist."""
 
@@ -62,7 +63,7 @@ def noise_model_settings() -> PretrainingSettings:
         role=NOISE_MODEL,
         architecture="UNet",
         parameters={"widths": [16, 32, 64], "residual": False},
-        steps=8000,
+        steps=NOISE_MODEL_STEPS,
     )
 
 
@@ -122,13 +123,17 @@ def pretrain(
     training.run(minutes, progress)
     if training.done:
         best = training.best_row()
+        credits = [c for c in data.credits if lesson in (*STARTS, ALL_SUBJECTS, c["patient"])]
         manifest = Manifest(
             name,
             settings.role,
             settings.architecture,
             settings.parameters,
             steps=int(best["step"]),
-            training={**described, "settings": asdict(settings)},
+            training={"scans": credits, **described, "settings": asdict(settings)},
+            noise_models=[noise_model_name(one) for one in subjects(data)]
+            if settings.role == DENOISER
+            else [],
             metrics={key: round(value, 3) for key, value in best.items() if "gain" in key},
         )
         save_model(training.best_network(), manifest, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,15 @@ def read_index(index: Path | str, split: str, patients: list[str] | None = None)
     if not scans:
         raise BadInputError(f"{index} lists no scan of split '{split}' for these patients.")
     return scans
+
+
+def scan_credits(scans: Sequence[CtScan]) -> list[dict]:
+    """Patient, source and licence of the scans, each once, for a model's manifest."""
+    rows = {(s.patient, s.source, s.licence) for s in scans}
+    return [
+        {"patient": patient, "source": source, "licence": licence}
+        for patient, source, licence in sorted(rows)
+    ]
 
 
 def _stacked_scans(
