@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -37,3 +40,35 @@ def device(request: pytest.FixtureRequest) -> torch.device:
     if request.param == "cuda" and not CUDA:
         pytest.skip("no CUDA device on this machine")
     return torch.device(request.param)
+
+
+@pytest.fixture(scope="session")
+def write_dicom() -> Callable[..., None]:
+    """Writes a CT series, a file for each slice at its height in mm, in shuffled order."""
+
+    def write(
+        folder: Path, hu: np.ndarray, heights: Sequence[float], spacing: float = 0.7, uid: str = "1"
+    ) -> None:
+        folder.mkdir(parents=True)
+        writer = sitk.ImageFileWriter()
+        writer.KeepOriginalImageUIDOn()
+        writer.SetImageIO("GDCMImageIO")
+        for number, (part, height) in enumerate(zip(hu, heights, strict=True)):
+            image = sitk.GetImageFromArray(part[None].astype(np.int16))
+            image.SetSpacing((spacing, spacing, 3.0))
+            for key, value in {
+                "0008|0060": "CT",
+                "0008|0008": "ORIGINAL\\PRIMARY\\AXIAL",
+                "0020|000d": "1.2.826.0.1.3680043.10",
+                "0020|000e": f"1.2.826.0.1.3680043.10.{uid}",
+                "0020|0013": str(number + 1),
+                "0020|0032": f"-10\\-20\\{height}",
+                "0020|0037": "1\\0\\0\\0\\1\\0",
+                "0028|1052": "-1024",
+                "0028|1053": "1",
+            }.items():
+                image.SetMetaData(key, value)
+            writer.SetFileName(str(folder / f"slice_{(7 * number) % 10}_{number}.IMA"))
+            writer.Execute(image)
+
+    return write

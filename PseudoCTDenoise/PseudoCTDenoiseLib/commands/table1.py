@@ -81,8 +81,8 @@ def _text(cells: Sequence[dict], network: str, description: dict) -> str:
     hashes = {row.name: cell_hash(row, network, description) for row in ROWS}
     stale = sum(cell["settings"] != hashes.get(cell["row"]) for cell in mine)
     note = f" {stale} cells were made by other settings than today's." if stale else ""
-    patients = max(line["patients"] for line in lines)
-    return (
-        f"**Table 1 with `{network}`**: {patients} patients, {slices} slices.{note}\n\n"
-        + markdown(lines, COLUMNS)
+    count = max(line["patients"] for line in lines)
+    patients = f"{count} patient" + ("s" if count > 1 else "")
+    return f"**Table 1 with `{network}`**: {patients}, {slices} slices.{note}\n\n" + markdown(
+        lines, COLUMNS
     )

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 from PseudoCTDenoiseLib.engine.errors import BadInputError
 from PseudoCTDenoiseLib.engine.files.challenge_pairs import (
     FULL,
@@ -12,36 +11,26 @@ from PseudoCTDenoiseLib.engine.files.challenge_pairs import (
 )
 
 
-def write_dose(folder, offset=0, heights=range(4), columns=40, spacing=0.7, uid="1"):
-    """A DICOM series whose slice at height k mm holds 100·k + offset HU inside of air."""
-    folder.mkdir(parents=True)
-    writer = sitk.ImageFileWriter()
-    writer.KeepOriginalImageUIDOn()
-    for number, height in enumerate(heights):
-        hu = np.full((1, 40, columns), -1000, np.int16)
-        hu[:, 5:-5, 5:-5] = 100 * height + offset
-        image = sitk.GetImageFromArray(hu)
-        image.SetSpacing((spacing, spacing, 3.0))
-        for key, value in {
-            "0008|0060": "CT",
-            "0008|0008": "ORIGINAL\\PRIMARY\\AXIAL",
-            "0020|000d": "1.2.826.0.1.3680043.10",
-            "0020|000e": f"1.2.826.0.1.3680043.10.{uid}",
-            "0020|0013": str(number + 1),
-            "0020|0032": f"-10\\-20\\{3.0 * height}",
-            "0020|0037": "1\\0\\0\\0\\1\\0",
-            "0028|1052": "-1024",
-            "0028|1053": "1",
-        }.items():
-            image.SetMetaData(key, value)
-        writer.SetFileName(str(folder / f"slice_{(7 * number) % 10}_{number}.IMA"))
-        writer.SetImageIO("GDCMImageIO")
-        writer.Execute(image)
+@pytest.fixture
+def write_dose(write_dicom):
+    """Writes slices of which that at height k·3 mm holds 100·k + offset HU inside of air."""
+
+    def write(folder, offset=0, heights=range(4), columns=40, spacing=0.7, uid="1"):
+        hu = np.full((len(heights), 40, columns), -1000, np.int16)
+        for part, height in zip(hu, heights, strict=True):
+            part[5:-5, 5:-5] = 100 * height + offset
+        write_dicom(folder, hu, [3.0 * height for height in heights], spacing, uid)
+
+    return write
 
 
-def write_patient(root, patient, full=None, quarter=None):
-    write_dose(root / patient / FULL, **(full or {}))
-    write_dose(root / patient / QUARTER, **{"offset": 7, "uid": "2", **(quarter or {})})
+@pytest.fixture
+def write_patient(write_dose):
+    def write(root, patient, full=None, quarter=None):
+        write_dose(root / patient / FULL, **(full or {}))
+        write_dose(root / patient / QUARTER, **{"offset": 7, "uid": "2", **(quarter or {})})
+
+    return write
 
 
 def refusal(call, *arguments):
@@ -54,7 +43,7 @@ def read(root, patient):
     return read_dose_pair(patient, *find_patients(root)[patient])
 
 
-def test_both_doses_are_found_and_lie_slice_on_slice(tmp_path):
+def test_both_doses_are_found_and_lie_slice_on_slice(write_patient, tmp_path):
     root = tmp_path / "Tätä 1"
     for patient in ("L096", "L067"):
         write_patient(root, patient)
@@ -66,7 +55,7 @@ def test_both_doses_are_found_and_lie_slice_on_slice(tmp_path):
     assert pair.quarter[:, 20, 20].tolist() == [7, 107, 207, 307]
 
 
-def test_the_layout_of_the_unpacked_archive_is_found_too(tmp_path):
+def test_the_layout_of_the_unpacked_archive_is_found_too(write_dose, tmp_path):
     write_dose(tmp_path / "3mm B30" / FULL / "L067" / FULL)
     write_dose(tmp_path / "3mm B30" / QUARTER / "L067" / QUARTER)
     assert list(find_patients(tmp_path)) == ["L067"]
@@ -77,7 +66,9 @@ def test_the_layout_of_the_unpacked_archive_is_found_too(tmp_path):
     [(range(5), range(2, 8), [2, 3, 4]), (range(3, 7), range(0, 5), [3, 4])],
     ids=str,
 )
-def test_slices_are_matched_by_position_not_by_number(tmp_path, full, quarter, shared):
+def test_slices_are_matched_by_position_not_by_number(
+    write_patient, tmp_path, full, quarter, shared
+):
     write_patient(tmp_path, "L067", {"heights": full}, {"heights": quarter})
     pair = read(tmp_path, "L067")
     assert pair.full[:, 20, 20].tolist() == [100 * height for height in shared]
@@ -89,29 +80,29 @@ def test_slices_are_matched_by_position_not_by_number(tmp_path, full, quarter, s
     [{"columns": 44}, {"spacing": 0.8}, {"heights": [0.5, 1.5, 2.5, 3.5]}, {"heights": [0, 2, 4]}],
     ids=str,
 )
-def test_doses_on_different_grids_are_refused(tmp_path, other):
+def test_doses_on_different_grids_are_refused(write_patient, tmp_path, other):
     write_patient(tmp_path, "L067", quarter=other)
     assert "L067 are not on one grid" in refusal(read, tmp_path, "L067")
 
 
-def test_doses_without_a_common_slice_are_refused(tmp_path):
+def test_doses_without_a_common_slice_are_refused(write_patient, tmp_path):
     write_patient(tmp_path, "L067", quarter={"heights": range(10, 14)})
     assert "share no slice position" in refusal(read, tmp_path, "L067")
 
 
-def test_a_gap_in_one_dose_is_refused(tmp_path):
+def test_a_gap_in_one_dose_is_refused(write_patient, tmp_path):
     write_patient(tmp_path, "L067", quarter={"heights": [0, 1, 3, 4]})
     assert "lacks slices" in refusal(read, tmp_path, "L067")
 
 
-def test_a_missing_dose_is_named(tmp_path):
+def test_a_missing_dose_is_named(write_patient, write_dose, tmp_path):
     write_patient(tmp_path, "L067")
     write_dose(tmp_path / "L096" / FULL)
     text = refusal(find_patients, tmp_path)
     assert "L096" in text and QUARTER in text
 
 
-def test_a_patient_that_is_there_twice_is_refused(tmp_path):
+def test_a_patient_that_is_there_twice_is_refused(write_patient, tmp_path):
     write_patient(tmp_path / "one", "L067")
     write_patient(tmp_path / "two", "L067")
     assert "two folders" in refusal(find_patients, tmp_path)
@@ -124,7 +115,7 @@ def test_empty_and_missing_folders_are_refused(tmp_path):
     assert "no folder" in refusal(find_patients, tmp_path / "nowhere")
 
 
-def test_what_is_no_dicom_is_refused(tmp_path):
+def test_what_is_no_dicom_is_refused(write_patient, tmp_path):
     write_patient(tmp_path, "L067")
     for path in (tmp_path / "L067" / QUARTER).iterdir():
         path.write_bytes(b"not a slice")
