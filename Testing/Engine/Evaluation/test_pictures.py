@@ -123,7 +123,7 @@ def test_noise_maps_share_one_scale(tmp_path):
 
 def test_curves_skip_empty_cells(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(pictures, "_save", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr(pictures, "save", lambda figure, path: drawn.append(figure))
     rows = [
         {"step": "0", "a": "46.5", "b": ""},
         {"step": "10", "a": "47", "b": "46"},
@@ -142,7 +142,7 @@ def test_curves_without_a_single_value_are_drawn_empty(tmp_path):
 
 def test_spectra_keep_real_scanners_grey_and_measured_ones_in_colour(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(pictures, "_save", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr(pictures, "save", lambda figure, path: drawn.append(figure))
     curve = ([0.125, 0.375], [0.4, 0.6])
     pictures.spectra_picture(tmp_path / "a.png", {"simulated": curve}, {"B30f": curve})
     real, measured = drawn[0].axes[0].get_lines()
