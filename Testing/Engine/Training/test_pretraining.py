@@ -13,6 +13,7 @@ from PseudoCTDenoiseLib.engine.training.pretraining import (
     PretrainingSettings,
     validation_patches,
 )
+from PseudoCTDenoiseLib.engine.training.supervision import supervise
 from PseudoCTDenoiseLib.engine.training.training_pairs import NoiseRange, NoisySlice, draw_patches
 
 SETTINGS = PretrainingSettings(
@@ -259,6 +260,52 @@ def idle_row(folder, role, **changes):
     return run.best_row()
 
 
+SELF_SUPERVISED = ["n2n-gaussian", "n2v", "n2s"]
+
+
+@pytest.mark.parametrize("supervision", SELF_SUPERVISED)
+def test_self_supervised_training_never_looks_at_the_ndct(tmp_path, supervision):
+    settings = replace(SETTINGS, supervision=supervision, balance=False, noise_range=None)
+    slices = noisy_slices()
+    # The same LDCT, of which another part is called noise.
+    others = [NoisySlice(one.ndct + np.int16(9), one.noise - 9) for one in slices]
+    runs = [
+        training(tmp_path / name, settings, slices=data, validation={})
+        for name, data in {"one": slices, "other": others}.items()
+    ]
+    for run in runs:
+        run.run()
+    one, other = (run.network.state_dict() for run in runs)
+    assert all(torch.allclose(one[key], other[key], atol=1e-6) for key in one)
+
+
+@pytest.mark.parametrize("supervision", SELF_SUPERVISED)
+def test_a_killed_self_supervised_run_ends_as_one_that_was_not(tmp_path, supervision):
+    settings = replace(SETTINGS, supervision=supervision, balance=False, precision="bfloat16")
+    whole = training(tmp_path / "whole", settings)
+    whole.run()
+    killed_after(6, training(tmp_path / "cut", settings))
+    resumed = training(tmp_path / "cut", settings)
+    assert resumed.step == 4
+    resumed.run()
+    assert_equal(outcome(resumed), outcome(whole))
+
+
+def test_masked_validation_counts_hidden_pixels_alone(tmp_path):
+    row = idle_row(tmp_path, "denoiser", supervision="n2v", balance=False)
+    losses = []
+    for ldct, ndct in VALIDATION.values():
+        generator = torch.Generator().manual_seed(0)
+        lessons = [
+            supervise("n2v", low, normal, generator, 0.0)
+            for low, normal in zip(ldct.split(4), ndct.split(4), strict=True)
+        ]
+        # The idle network gives back what it is shown.
+        off = [(one.shown - one.wanted)[one.where].abs().mean() * 4096 for one in lessons]
+        losses.append((off[0] * 4 + off[1] * 2) / 6)
+    assert row["validation_loss"] == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
+
+
 @pytest.mark.parametrize("role", ["denoiser", "noise model"])
 @pytest.mark.parametrize("loss", ["l1", "mse"])
 def test_validation_tells_the_loss_in_hu_and_the_gain_over_ldct(tmp_path, role, loss):
@@ -326,6 +373,8 @@ def test_validation_patches_stay_the_same_and_have_one_dose_and_kernel():
     ("name", "value"),
     [
         ("role", "segmenter"),
+        ("supervision", "n2x"),
+        ("precision", "float8"),
         ("loss", "huber"),
         ("schedule", "step"),
         ("steps", 0),
@@ -342,6 +391,11 @@ def test_validation_patches_stay_the_same_and_have_one_dose_and_kernel():
 def test_settings_that_cannot_be_are_refused_by_name(name, value):
     with pytest.raises(BadInputError, match=name):
         PretrainingSettings(**{name: value})
+
+
+def test_the_balance_needs_the_noise_that_masks_are_not_told():
+    with pytest.raises(BadInputError, match="balance needs the noise"):
+        PretrainingSettings(supervision="n2v", balance=True)
 
 
 def test_an_unknown_network_is_refused_before_training(tmp_path):
