@@ -36,7 +36,7 @@ _COUNTS = {MODELS: None, TWO_MODELS: 2, ONE_MODEL: 1}
 PRINTED_SIGMA = 0.02
 """The paper's Gaussian noise, normalised: 82 HU."""
 
-METHOD = paper_settings(steps=60, update_period=20)
+METHOD = paper_settings(steps=40, update_period=20)
 """The paper's loop; steps and update period, which it does not print, are chosen on `val`."""
 WITHOUT_UPDATE = replace(METHOD, update_period=None)
 START = replace(METHOD, method="pretrained", steps=0, update_period=None)
