@@ -210,7 +210,7 @@ def curve_picture(
         points = [(float(r[x]), float(r[column])) for r in rows if r.get(column) not in (None, "")]
         marker = "o" if len(points) <= 40 else ""
         axes.plot(*np.array(points).T, label=name, color=colour, marker=marker, markersize=3)
-    _legend(axes, len(series))
+    _legend(axes)
     save(figure, path)
 
 
@@ -234,7 +234,7 @@ def spectra_picture(
         axes.plot(*curve, label=name, color=colour)
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
-    _legend(axes, len(real) + len(measured))
+    _legend(axes)
     save(figure, path)
 
 
@@ -254,15 +254,16 @@ def _graph(x_label: str, y_label: str, title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _legend(axes: Axes, entries: int) -> None:
-    if entries > 1:
-        # Below the axes, so that it covers no curve.
+def _legend(axes: Axes) -> None:
+    """Names of the curves, below the axes, so that they cover none; nothing for a lone one."""
+    _, names = axes.get_legend_handles_labels()
+    if len(names) > 1:
         axes.legend(
             frameon=False,
             fontsize=8,
             labelcolor=_INK,
             handlelength=3,
-            ncols=4,
+            ncols=4 if max(map(len, names)) <= 16 else 2,
             loc="upper left",
             bbox_to_anchor=(0, -0.13),
         )

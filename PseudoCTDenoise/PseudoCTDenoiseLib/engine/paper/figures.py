@@ -85,7 +85,7 @@ def pseudo_ldct_panels(pair: CtPair, index: int, networks: Networks) -> list[Pan
     for name, source in (
         ("Hist", HIST),
         ("Gaussian, 82 HU", GAUSSIAN),
-        ("Ours: noise models", MODELS),
+        ("noise models (ours)", MODELS),
     ):
         noise = drawn_noise(replace(row, noise=source), pair.ldct, index, networks)
         panels.append(Panel(f"Pseudo-LDCT, {name}", clean + noise, noise=noise))
