@@ -97,6 +97,15 @@ def test_what_is_there_is_kept_and_what_is_stale_is_made_again(make, tmp_path, m
     assert "2 cells were made by other settings" in told.out
 
 
+def test_networks_of_other_data_or_settings_are_not_taken_for_those_that_are_wanted(
+    make, tmp_path, monkeypatch
+):
+    assert make(rows=["N2C"]).code == 0
+    monkeypatch.setitem(pretrained.STEPS, "red-cnn-32", 3)
+    ended = make(rows=["N2C"])
+    assert ended.code == 2 and "'red-cnn-32' in" in ended.err and "--work" in ended.err
+
+
 def test_no_time_is_over_in_the_middle_of_a_cell_and_the_rest_comes_later(make, tmp_path):
     stopped = make("--minutes", "0")
     assert stopped.code == 0 and "not trained to the end: run it again" in stopped.err
@@ -162,7 +171,9 @@ def one_patient(monkeypatch, torso):
         return CtPair(name, ldct, ndct, 1.5)
 
     training = [pair("A", 1), pair("B", 2)]
-    data = ExperimentData(training, None, [], [pair("val", 3)], {"made": "here"}, [])
+    data = ExperimentData(
+        training, None, [], [pair("val", 3)], {"made": "here"}, {"made": "here"}, []
+    )
     monkeypatch.setattr(experiment, "simulated_data", lambda *_: data)
     return data
 
@@ -197,8 +208,8 @@ def test_the_figures_are_drawn_from_the_trained_networks(
 ):
     monkeypatch.setattr("PseudoCTDenoiseLib.engine.paper.figures.SPECTRUM_PX", 32)
     starts = [word for row in ("N2C + method", "N2N", "N2V") for word in ("--row", row)]
-    work = ["--work", tmp_path / "work", "--device", "cpu"]
-    csv_file = ["--csv", tmp_path / "t.csv"]
+    work = ["--work", tmp_path / "work"]
+    csv_file = ["--csv", tmp_path / "t.csv", "--device", "cpu"]
     made = pseudoct("evaluate", "--table1", "--index", "i.csv", *csv_file, *work, *starts)
     assert made.code == 0, made.err
     pair = one_patient.measured[0]

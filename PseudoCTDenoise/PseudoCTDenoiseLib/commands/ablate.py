@@ -11,6 +11,7 @@ from ..engine.evaluation.results_table import Column, check_block, markdown, rep
 from ..engine.files.volume_files import check_place
 from ..engine.paper.ablations import ABLATIONS, STEPS, ablation_rows, ensemble_texture
 from ..engine.paper.cells import read_cells, table
+from ..engine.paper.experiment_data import ExperimentData
 from ..engine.paper.table1 import METHOD
 from ..engine.paper.trained_networks import load_networks
 from ..engine.training.supervision import N2C
@@ -39,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     order = ablation_rows()
     rows = choose_rows(arguments, order)
-    names = [*next(iter(ABLATIONS.values())), *([TEXTURE] if arguments.index else [])]
+    names = list(next(iter(ABLATIONS.values())))
     if arguments.page:
-        for name in names:
+        for name in [*names, TEXTURE]:
             check_block(arguments.page, f"ABLATION {name}")
     if arguments.plots:
         check_picture_path(arguments.plots / "steps.png")
@@ -50,22 +51,27 @@ def run(arguments: argparse.Namespace) -> None:
     texts = {}
     if arguments.index:
         data = read_simulated(arguments, arguments.split)
-        cells = make_cells(arguments, rows, order, data, cells)
-        networks = load_networks(arguments.work, arguments.network, [N2C])
-        pair = max(data.measured, key=lambda one: len(one.ndct))
-        curves, figures = ensemble_texture(pair, networks)
-        texts[TEXTURE] = f"Patient {pair.patient}.\n\n{markdown(figures, TEXTURE_COLUMNS)}"
-        if arguments.plots:
-            true = {"true noise": curves.pop("true noise")}
-            spectra_picture(arguments.plots / "texture.png", curves, true)
+        cells, whole = make_cells(arguments, rows, order, data, cells)
+        if whole:
+            texts[TEXTURE] = _texture(arguments, data)
     lines = {line["row"]: line for line in table(cells, arguments.network, order)}
-    texts |= {name: _text(name, lines) for name in names if name != TEXTURE}
-    for name in names:
-        print(f"{name}\n\n{texts[name]}")
+    texts |= {name: _text(name, lines) for name in names}
+    for name, text in texts.items():
+        print(f"{name}\n\n{text}")
         if arguments.page:
-            replace_block(arguments.page, f"ABLATION {name}", texts[name])
+            replace_block(arguments.page, f"ABLATION {name}", text)
     if arguments.plots:
         _plot_steps(arguments.plots / "steps.png", lines)
+
+
+def _texture(arguments: argparse.Namespace, data: ExperimentData) -> str:
+    networks = load_networks(arguments.work, arguments.network, [N2C])
+    pair = max(data.measured, key=lambda one: len(one.ndct))
+    curves, figures = ensemble_texture(pair, networks)
+    if arguments.plots:
+        true = {"true noise": curves.pop("true noise")}
+        spectra_picture(arguments.plots / "texture.png", curves, true)
+    return f"Patient {pair.patient}.\n\n{markdown(figures, TEXTURE_COLUMNS)}"
 
 
 def _text(name: str, lines: dict[str, dict]) -> str:

@@ -76,11 +76,11 @@ def make_cells(
     order: Sequence[TableRow],
     data: ExperimentData,
     cells: list[dict],
-) -> list[dict]:
-    """The cells with those of ``rows`` that were missing, stale or to be remade.
+) -> tuple[list[dict], bool]:
+    """The cells with those of ``rows`` that were missing, stale or to be remade; and if all are.
 
     Networks that are missing are trained first. After each cell the file ``--csv`` is written,
-    by the order of the rows in ``order``.
+    by the order of the rows in ``order``. False where ``--minutes`` were over before the end.
     """
     end = time.monotonic() + 60 * arguments.minutes
     network = arguments.network
@@ -100,13 +100,13 @@ def make_cells(
         arguments.work.mkdir(parents=True, exist_ok=True)
         write_histogram(data, arguments.work)
     if not _trained(arguments, data, starts, with_noise, end):
-        return cells
+        return cells, False
     networks = load_networks(arguments.work, network, starts, with_noise)
     for number, (row, pair) in enumerate(wanted, start=1):
         if time.monotonic() > end:
             print(f"{len(wanted) - number + 1} cells are left: run it again.", file=sys.stderr)
-            break
-        new = measure_cell(row, pair, network, networks, data)
+            return cells, False
+        new = measure_cell(row, pair, network, networks, data, arguments.device)
         old = [cell for cell in cells if is_cell(cell, network, row, pair.patient)]
         before = f", before: {old[0]['psnr_4096']:.2f} dB" if old else ""
         print(
@@ -117,7 +117,7 @@ def make_cells(
         )
         cells = [cell for cell in cells if cell not in old] + [new]
         write_cells(arguments.csv, cells, order)
-    return cells
+    return cells, True
 
 
 def _fresh(
@@ -147,7 +147,8 @@ def _trained(
                 bar.total = steps
                 bar.update(step - bar.n)
                 if row:
-                    bar.write("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
+                    words = "  ".join(f"{key} {value:.4g}" for key, value in row.items())
+                    bar.write(words, file=sys.stderr)
 
             minutes = (end - time.monotonic()) / 60
             done = pretrain(

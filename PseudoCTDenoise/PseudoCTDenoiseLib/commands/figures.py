@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..engine.compute_device import DEVICES
 from ..engine.errors import BadInputError
 from ..engine.evaluation.comparison import CtPair
 from ..engine.evaluation.results_table import Column, markdown
@@ -45,7 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("local/table1"), help="folder of `evaluate --table1`"
     )
-    parser.add_argument("--device", choices=DEVICES, default="auto")
 
 
 def run(arguments: argparse.Namespace) -> None:

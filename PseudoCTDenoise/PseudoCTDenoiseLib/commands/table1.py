@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.index or arguments.pairs:
         data = _measured(arguments) if arguments.pairs else read_simulated(arguments, split)
         description = data.description
-        cells = make_cells(arguments, rows, ROWS, data, cells)
+        cells, _ = make_cells(arguments, rows, ROWS, data, cells)
     text = _text(cells, arguments.network, description)
     print(text)
     if page:

@@ -26,7 +26,8 @@ def data() -> ExperimentData:
         second_draw=[patient(pair.patient, 50 + n).ldct for n, pair in enumerate(training)],
         validation=[patient("v", 70)],
         measured=[patient("one", 80), patient("two", 81, slices=1)],
-        description={"patients": ["A", "B", "C"]},
+        learnt_from={"patients": ["A", "B", "C"]},
+        description={"patients": ["A", "B", "C"], "measured on": "test"},
         credits=[
             {"patient": name, "source": "made here", "licence": "none"} for name in ("A", "B", "C")
         ],

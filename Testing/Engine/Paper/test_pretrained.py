@@ -93,3 +93,15 @@ def test_training_goes_on_where_the_time_was_over(tiny, data, tmp_path):
     assert pretrain(*job, progress=lambda step, steps_, row: steps.append(step))
     assert steps == [1, 2]
     assert pretrain(*job, progress=lambda *_: pytest.fail("trained again"))
+
+
+def test_a_model_of_other_data_is_refused_and_other_patients_to_measure_on_are_not(
+    tiny, data, tmp_path
+):
+    def again(data):
+        return pretrain("paper-noise-b", "B", "red-cnn-32", data, tmp_path, "cpu")
+
+    assert again(data)
+    assert again(replace(data, description={"measured on": "val"}, measured=[]))
+    with pytest.raises(BadInputError, match="learnt from other data"):
+        again(replace(data, learnt_from={"patients": ["A", "B", "D"]}))

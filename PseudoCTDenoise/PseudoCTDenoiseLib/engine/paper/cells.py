@@ -10,7 +10,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -95,10 +95,16 @@ def is_cell(cell: dict, network: str, row: TableRow, patient: str) -> bool:
 
 
 def measure_cell(
-    row: TableRow, pair: CtPair, network: str, networks: Networks, data: ExperimentData
+    row: TableRow,
+    pair: CtPair,
+    network: str,
+    networks: Networks,
+    data: ExperimentData,
+    device: str = "auto",
 ) -> dict:
     """Compute one cell."""
-    scores = score(Method(row.name, lambda hu: denoise_row(row, hu, networks)), pair)
+    placed = replace(row, settings=replace(row.settings, device=device))
+    scores = score(Method(row.name, lambda hu: denoise_row(placed, hu, networks)), pair)
     kept = {key: round(scores[key], 5) for key in (*METRICS, "seconds")}
     return {
         "network": network,

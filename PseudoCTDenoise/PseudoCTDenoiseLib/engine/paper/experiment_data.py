@@ -19,6 +19,9 @@ from ..training.ct_dataset import CtScan, read_index, scan_credits
 TRAINING_PATIENTS = ("LIDC-IDRI-0001", "TCGA-DE-A4MA", "ACRIN-FLT-49F")
 """The three subjects of the simulated experiment; the paper trains on three, too."""
 DOSE = 0.25
+VALIDATION_SLICES = 4
+SIMULATED = {"patients": list(TRAINING_PATIENTS), "dose": DOSE, "kernel": "soft"}
+"""What simulated data are learnt from."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +29,16 @@ class ExperimentData:
     """Pairs of the training subjects, one a subject, and of the patients to measure on.
 
     ``second_draw`` is a second, independent LDCT of every training subject, in their order; None
-    where there is only one, as with measured pairs. ``description`` names the data in words that
-    JSON can hold; ``credits`` has patient, source and licence of every training scan. Patients
-    that are measured on come with ``slices`` slices of a scan at most.
+    where there is only one, as with measured pairs. ``learnt_from`` names what is trained on and
+    ``description`` what is measured on as well, in words that JSON can hold; ``credits`` has
+    patient, source and licence of every training scan.
     """
 
     training: list[CtPair]
     second_draw: list[np.ndarray] | None
     validation: list[CtPair]
     measured: list[CtPair]
+    learnt_from: dict
     description: dict
     credits: list[dict]
 
@@ -72,8 +76,9 @@ def simulated_data(
     return ExperimentData(
         training=first,
         second_draw=[pair.ldct for pair in second],
-        validation=pairs(_few_slices(read_index(index, "val"), slices), 1000),
+        validation=pairs(_few_slices(read_index(index, "val"), VALIDATION_SLICES), 1000),
         measured=by_patient(pairs(_few_slices(read_index(index, split), slices), 2000)),
+        learnt_from=SIMULATED,
         description=simulated_description(split, slices),
         credits=scan_credits(scans),
     )
@@ -81,13 +86,7 @@ def simulated_data(
 
 def simulated_description(split: str, slices: int) -> dict:
     """The description of :func:`simulated_data`, known before any scan is read."""
-    return {
-        "patients": list(TRAINING_PATIENTS),
-        "dose": DOSE,
-        "kernel": "soft",
-        "measured on": split,
-        "slices": slices,
-    }
+    return {**SIMULATED, "measured on": split, "slices": slices}
 
 
 def measured_data(
@@ -123,14 +122,15 @@ def measured_data(
         kept = range(len(both.full)) if learnt else spread_slices(both.full, slices)
         pairs[learnt].append(CtPair(patient, both.quarter[kept], both.full[kept]))
         progress()
+    learnt_from = {"patients": sorted(training), "dose": "measured"}
     return ExperimentData(
         training=pairs[True],
         second_draw=None,
         validation=[],
         measured=pairs[False],
+        learnt_from=learnt_from,
         description={
-            "patients": sorted(training),
-            "dose": "measured",
+            **learnt_from,
             "measured on": [pair.patient for pair in pairs[False]],
             "slices": slices,
         },

@@ -6,6 +6,7 @@ of 64×64, random flips, random rescale between 0.5 and 2. The number of steps i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -106,12 +107,20 @@ def pretrain(
     """Train a model of :func:`runs` further, for some minutes; True once it is finished.
 
     Finished models lie in ``work/models``, checkpoints and validation curves in ``work``.
+
+    Raises
+    ------
+    BadInputError
+        If ``work`` holds a model of that name that learnt from other data or by other settings.
     """
     folder = work / "models"
-    if folder.is_dir() and name in {manifest.name for manifest in list_models(folder)}:
-        return True
     settings = start_settings(network, lesson) if lesson in STARTS else noise_model_settings()
-    described = {"data": data.description, "learns": lesson}
+    described = {"data": data.learnt_from, "learns": lesson}
+    for known in list_models(folder):
+        if known.name == name:
+            wanted = json.dumps({**described, "settings": asdict(settings)})  # knows no tuples
+            _check_training(known, json.loads(wanted), folder)
+            return True
     training = Pretraining(
         settings,
         _training_slices(lesson, data),
@@ -138,6 +147,17 @@ def pretrain(
         )
         save_model(training.best_network(), manifest, folder)
     return training.done
+
+
+def _check_training(manifest: Manifest, wanted: dict, folder: Path) -> None:
+    told = manifest.training
+    same = all(told.get(key) == wanted[key] for key in ("learns", "settings"))
+    data = told.get("data", {})
+    if not same or any(data.get(key) != value for key, value in wanted["data"].items()):
+        raise BadInputError(
+            f"The model '{manifest.name}' in {folder} learnt from other data or by other "
+            "settings: choose another --work, or remove it to train it again."
+        )
 
 
 def _training_slices(lesson: str, data: ExperimentData) -> list[NoisySlice]:
