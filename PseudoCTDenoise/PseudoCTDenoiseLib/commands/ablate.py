@@ -10,12 +10,14 @@ from ..engine.evaluation.pictures import check_picture_path, curve_picture, spec
 from ..engine.evaluation.results_table import Column, check_block, markdown, replace_block
 from ..engine.files.volume_files import check_place
 from ..engine.paper.ablations import ABLATIONS, STEPS, ablation_rows, ensemble_texture
-from ..engine.paper.cells import read_cells, table
-from ..engine.paper.experiment_data import ExperimentData
+from ..engine.paper.cells import fresh_cells, read_cells, table
+from ..engine.paper.experiment_data import ExperimentData, simulated_description
+from ..engine.paper.pretrained import subject_models
 from ..engine.paper.table1 import METHOD
 from ..engine.paper.trained_networks import load_networks
 from ..engine.training.supervision import N2C
-from .experiment import add_experiment_arguments, choose_rows, make_cells, read_simulated
+from .exit_codes import DONE, UNFINISHED
+from .experiment import SLICES, add_experiment_arguments, choose_rows, make_cells, read_simulated
 
 TEXTURE = "texture"
 TEXTURE_COLUMNS = (
@@ -37,24 +39,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_experiment_arguments(parser.add_argument_group("what is made"))
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     order = ablation_rows()
     rows = choose_rows(arguments, order)
     names = list(next(iter(ABLATIONS.values())))
     if arguments.page:
+        check_place(arguments.page)
         for name in [*names, TEXTURE]:
             check_block(arguments.page, f"ABLATION {name}")
     if arguments.plots:
         check_picture_path(arguments.plots / "steps.png")
     check_place(arguments.csv)
     cells = read_cells(arguments.csv)
-    texts = {}
+    texts, whole = {}, True
+    description = simulated_description(arguments.split, arguments.slices or SLICES)
     if arguments.index:
         data = read_simulated(arguments, arguments.split)
         cells, whole = make_cells(arguments, rows, order, data, cells)
-        if whole:
+        if whole and any(row.start == N2C and row.noise for row in rows):
             texts[TEXTURE] = _texture(arguments, data)
-    lines = {line["row"]: line for line in table(cells, arguments.network, order)}
+    fresh = fresh_cells(cells, arguments.network, order, description)
+    lines = {line["row"]: line for line in table(fresh, order)}
     texts |= {name: _text(name, lines) for name in names}
     for name, text in texts.items():
         print(f"{name}\n\n{text}")
@@ -62,10 +67,11 @@ def run(arguments: argparse.Namespace) -> None:
             replace_block(arguments.page, f"ABLATION {name}", text)
     if arguments.plots:
         _plot_steps(arguments.plots / "steps.png", lines)
+    return DONE if whole else UNFINISHED
 
 
 def _texture(arguments: argparse.Namespace, data: ExperimentData) -> str:
-    networks = load_networks(arguments.work, arguments.network, [N2C])
+    networks = load_networks(arguments.work, arguments.network, [N2C], subject_models(data))
     pair = max(data.measured, key=lambda one: len(one.ndct))
     curves, figures = ensemble_texture(pair, networks)
     if arguments.plots:
@@ -101,6 +107,7 @@ def _as_is(name: str) -> str:
         "loss": "mean squared error",
         "teacher": f"update every {METHOD.update_period} steps",
         "per scan or slice": "tuned once a patient",
+        "steps": f"{METHOD.steps} steps",
     }[name]
 
 
@@ -109,7 +116,8 @@ def _plot_steps(path: Path, lines: dict[str, dict]) -> None:
     for step in (0, *STEPS):
         row = {"step": step}
         for label in ABLATIONS:
-            line = lines.get(f"{label}: {step} steps", {})
+            name = f"{label} + method" if step == METHOD.steps else f"{label}: {step} steps"
+            line = lines.get(name, {})
             row[label] = line.get("gain_mean", "")
         rows.append(row)
     series = {f"from {label}": label for label in ABLATIONS}

@@ -13,6 +13,7 @@ from ..engine.simulation.reconstruction_kernels import KERNELS
 from ..engine.training.ct_dataset import read_index
 from . import table1
 from .compare import add_comparison_arguments, check_comparison_arguments, compare_all
+from .exit_codes import DONE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,10 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     table1.add_arguments(parser)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     if arguments.table1:
-        table1.run(arguments)
-        return
+        return table1.run(arguments)
     if not arguments.index:
         raise BadInputError("Give --index INDEX.csv, the list of the scans; or --table1.")
     split = arguments.split or "val"
@@ -67,3 +67,4 @@ def run(arguments: argparse.Namespace) -> None:
         scores += [{"kernel": kernel, "dose": arguments.dose, **one} for one in new]
         if arguments.csv:
             write_csv(arguments.csv, scores)
+    return DONE

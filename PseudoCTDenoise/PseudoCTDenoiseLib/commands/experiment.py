@@ -10,11 +10,25 @@ from pathlib import Path
 
 from ..engine.compute_device import choose_device
 from ..engine.errors import BadInputError
-from ..engine.paper.cells import cell_hash, is_cell, measure_cell, write_cells
+from ..engine.evaluation.comparison import CtPair
+from ..engine.paper.cells import (
+    HASHES,
+    cell_hash,
+    data_digest,
+    is_cell,
+    measure_cell,
+    read_cells,
+    write_cells,
+)
 from ..engine.paper.experiment_data import ExperimentData, simulated_data
-from ..engine.paper.pretrained import CHANNELS, pretrain, runs
+from ..engine.paper.pretrained import CHANNELS, pretrain, runs, subject_models, subjects
 from ..engine.paper.table1 import TableRow
-from ..engine.paper.trained_networks import load_networks, write_histogram
+from ..engine.paper.trained_networks import (
+    load_networks,
+    needed_models,
+    weights_digest,
+    write_histogram,
+)
 
 SLICES = 4
 
@@ -25,13 +39,19 @@ def add_experiment_arguments(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--row", action="append", help="only this row (default: all)")
     group.add_argument("--patient", action="append", help="only this patient (default: all)")
-    group.add_argument("--remake", action="store_true", help="compute cells that are there, too")
     group.add_argument(
-        "--slices", type=int, default=SLICES, help=f"most slices of a scan (default: {SLICES})"
+        "--remake",
+        action="store_true",
+        help="compute the cells of --row or --patient though they are there",
+    )
+    group.add_argument(
+        "--slices",
+        type=int,
+        help=f"most slices of a scan to measure on (default: {SLICES}; of --pairs all)",
     )
     group.add_argument(
         "--minutes",
-        type=float,
+        type=_minutes,
         default=float("inf"),
         help="start nothing new after so many minutes; the same command goes on from there",
     )
@@ -43,21 +63,32 @@ def add_experiment_arguments(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not minutes >= 0:
+        raise ValueError
+    return minutes
+
+
 def choose_rows(arguments: argparse.Namespace, rows: Sequence[TableRow]) -> list[TableRow]:
-    """The rows that are asked for.
+    """The rows that are asked for, and the LDCT, which gains are against.
 
     Raises
     ------
     BadInputError
-        If there is no row of such a name, or the number of slices makes no sense.
+        If there is no row of such a name, the number of slices makes no sense, or everything
+        would be remade, which would start anew each time.
     """
-    if arguments.slices < 1:
+    if arguments.remake and not (arguments.row or arguments.patient):
+        raise BadInputError("Say what to remake: --row NAME or --patient NAME.")
+    if arguments.slices is not None and arguments.slices < 1:
         raise BadInputError(f"--slices must be at least 1, not {arguments.slices}.")
     unknown = set(arguments.row or ()) - {row.name for row in rows}
     if unknown:
         known = "; ".join(row.name for row in rows)
         raise BadInputError(f"There is no row '{min(unknown)}'. Rows: {known}.")
-    return [row for row in rows if not arguments.row or row.name in arguments.row]
+    ldct = rows[0].name
+    return [row for row in rows if not arguments.row or row.name in (ldct, *arguments.row)]
 
 
 def read_simulated(arguments: argparse.Namespace, split: str) -> ExperimentData:
@@ -66,7 +97,7 @@ def read_simulated(arguments: argparse.Namespace, split: str) -> ExperimentData:
 
     with tqdm(unit="scan", desc="Scans", disable=None) as bar:
         return simulated_data(
-            arguments.index, split, arguments.slices, arguments.work / "pairs", bar.update
+            arguments.index, split, arguments.slices or SLICES, arguments.work / "pairs", bar.update
         )
 
 
@@ -84,29 +115,49 @@ def make_cells(
     """
     end = time.monotonic() + 60 * arguments.minutes
     network = arguments.network
-    pairs = [p for p in data.measured if not arguments.patient or p.patient in arguments.patient]
-    if not pairs:
-        known = ", ".join(pair.patient for pair in data.measured)
-        raise BadInputError(f"There is no such patient to measure on. Patients: {known}.")
+    measured = {pair.patient: pair for pair in data.measured}
+    if unknown := set(arguments.patient or ()) - measured.keys():
+        raise BadInputError(
+            f"There is no patient '{min(unknown)}' to measure on. Patients: {', '.join(measured)}."
+        )
+    pairs = [measured[patient] for patient in dict.fromkeys(arguments.patient or measured)]
+
+    def hashes(row: TableRow, pair: CtPair) -> dict[str, str | None]:
+        models = needed_models(row, network, subjects(data))
+        return {
+            "settings": cell_hash(row, network, data.description),
+            "data": data_digest(pair),
+            "weights": weights_digest(models, arguments.work),
+        }
+
+    def is_kept(row: TableRow, pair: CtPair) -> bool:
+        old = [cell for cell in cells if is_cell(cell, network, row, pair.patient)]
+        return any({key: cell[key] for key in HASHES} == hashes(row, pair) for cell in old)
+
+    asked = arguments.row or [row.name for row in rows]
     wanted = [
         (row, pair)
         for row in rows
         for pair in pairs
-        if arguments.remake or not _fresh(cells, row, pair.patient, network, data.description)
+        if (arguments.remake and row.name in asked) or not is_kept(row, pair)
     ]
+    if not wanted:
+        return cells, True
     starts = list(dict.fromkeys(row.start for row, _ in wanted if row.start))
-    with_noise = any(row.noise for row, _ in wanted)
-    if with_noise:
-        arguments.work.mkdir(parents=True, exist_ok=True)
-        write_histogram(data, arguments.work)
-    if not _trained(arguments, data, starts, with_noise, end):
+    with_models = any(row.needs_noise_models for row, _ in wanted)
+    write_histogram(data, arguments.work)
+    if not _trained(arguments, data, starts, with_models, end):
         return cells, False
-    networks = load_networks(arguments.work, network, starts, with_noise)
+    of_noise = subject_models(data) if with_models else []
+    networks = load_networks(arguments.work, network, starts, of_noise)
     for number, (row, pair) in enumerate(wanted, start=1):
         if time.monotonic() > end:
             print(f"{len(wanted) - number + 1} cells are left: run it again.", file=sys.stderr)
             return cells, False
-        new = measure_cell(row, pair, network, networks, data, arguments.device)
+        made_by = hashes(row, pair)
+        new = measure_cell(row, pair, network, networks, made_by, arguments.device)
+        # Read again: another run may have written cells of its own meanwhile.
+        cells = read_cells(arguments.csv)
         old = [cell for cell in cells if is_cell(cell, network, row, pair.patient)]
         before = f", before: {old[0]['psnr_4096']:.2f} dB" if old else ""
         print(
@@ -120,27 +171,18 @@ def make_cells(
     return cells, True
 
 
-def _fresh(
-    cells: Sequence[dict], row: TableRow, patient: str, network: str, description: dict
-) -> bool:
-    made_by = cell_hash(row, network, description)
-    return any(
-        is_cell(cell, network, row, patient) and cell["settings"] == made_by for cell in cells
-    )
-
-
 def _trained(
     arguments: argparse.Namespace,
     data: ExperimentData,
     starts: Sequence[str],
-    with_noise: bool,
+    with_models: bool,
     end: float,
 ) -> bool:
     """Train what is not yet trained; False where the time was over before."""
     from tqdm import tqdm
 
     device = choose_device(arguments.device)
-    for name, lesson in runs(arguments.network, data, starts, with_noise):
+    for name, lesson in runs(arguments.network, data, starts, with_models):
         with tqdm(desc=name, unit="step", disable=None) as bar:
 
             def show(step: int, steps: int, row: dict | None, bar=bar) -> None:

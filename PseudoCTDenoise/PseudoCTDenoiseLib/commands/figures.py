@@ -9,6 +9,7 @@ from ..engine.errors import BadInputError
 from ..engine.evaluation.comparison import CtPair
 from ..engine.evaluation.results_table import Column, markdown
 from ..engine.files.volume_files import check_place, check_same_grid, read_volume
+from ..engine.model_store import load_model
 from ..engine.paper.figures import (
     figure_2,
     figure_3,
@@ -18,7 +19,7 @@ from ..engine.paper.figures import (
     spectra_figure,
     start_panels,
 )
-from ..engine.paper.pretrained import CHANNELS
+from ..engine.paper.pretrained import CHANNELS, start_name
 from ..engine.paper.trained_networks import load_networks
 from ..engine.training.supervision import N2C, N2N_GAUSSIAN, N2V
 from .experiment import SLICES
@@ -57,7 +58,9 @@ def run(arguments: argparse.Namespace) -> None:
         check_place(folder / name)
     ldct, ndct = map(read_volume, arguments.pair)
     check_same_grid(ldct, ndct)
-    networks = load_networks(arguments.work, arguments.network, (N2C, N2N_GAUSSIAN, N2V))
+    _, manifest = load_model(start_name(arguments.network, N2C), arguments.work / "models")
+    starts = (N2C, N2N_GAUSSIAN, N2V)
+    networks = load_networks(arguments.work, arguments.network, starts, manifest.noise_models)
     pair, index = shown_slices(CtPair(ldct.name, ldct.hu, ndct.hu), SLICES)
     pixel_mm = ldct.pixel_size[0]
 

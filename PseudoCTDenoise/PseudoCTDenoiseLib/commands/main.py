@@ -13,8 +13,7 @@ import traceback
 
 from .. import __version__
 from ..engine.errors import BadInputError, Cancelled
-
-DONE, FAULT, BAD_INPUT, CANCELLED = 0, 1, 2, 3
+from .exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT
 
 COMMANDS = {
     "denoise": "denoise a low-dose CT scan",
@@ -35,7 +34,7 @@ PATIENCE_SECONDS = 3.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns 0 done, 1 a fault, 2 bad input, 3 cancelled.
+    """Run one command; returns one of :mod:`.exit_codes`.
 
     Without ``arguments`` it takes the process's own, and Ctrl-C and SIGTERM cancel.
     """

@@ -10,11 +10,12 @@ from ..engine.errors import BadInputError
 from ..engine.evaluation.results_table import check_block, markdown, replace_block
 from ..engine.files.challenge_pairs import TRAINING_PATIENTS
 from ..engine.files.volume_files import check_place
-from ..engine.paper.cells import COLUMNS, cell_hash, read_cells, table
+from ..engine.paper.cells import COLUMNS, fresh_cells, read_cells, table
 from ..engine.paper.experiment_data import ExperimentData, measured_data, simulated_description
 from ..engine.paper.pretrained import N2N_DRAWS
 from ..engine.paper.table1 import N2C_ROWS, ROWS
-from .experiment import add_experiment_arguments, choose_rows, make_cells, read_simulated
+from .exit_codes import DONE, UNFINISHED
+from .experiment import SLICES, add_experiment_arguments, choose_rows, make_cells, read_simulated
 
 TABLE1_CSV = Path("Docs/results/table1.csv")
 
@@ -38,13 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_experiment_arguments(group)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     if arguments.index and arguments.pairs:
         raise BadInputError("Give either --index or --pairs.")
     arguments.csv = arguments.csv or TABLE1_CSV
     rows = N2C_ROWS if arguments.n2c_only else ROWS
     if arguments.pairs:  # a measured patient has one draw of the low dose
-        rows = tuple(row for row in rows if row.start != N2N_DRAWS)
+        draws = {row.name for row in rows if row.start == N2N_DRAWS}
+        if draws & set(arguments.row or ()):
+            raise BadInputError("N2N of two dose draws needs --index: measured pairs have one.")
+        rows = tuple(row for row in rows if row.name not in draws)
     rows = choose_rows(arguments, rows)
     page = arguments.page
     if page:
@@ -53,15 +57,17 @@ def run(arguments: argparse.Namespace) -> None:
     check_place(arguments.csv)
     cells = read_cells(arguments.csv)
     split = arguments.split or "test"
-    description = simulated_description(split, arguments.slices)
+    description = simulated_description(split, arguments.slices or SLICES)
+    whole = True
     if arguments.index or arguments.pairs:
         data = _measured(arguments) if arguments.pairs else read_simulated(arguments, split)
         description = data.description
-        cells, _ = make_cells(arguments, rows, ROWS, data, cells)
+        cells, whole = make_cells(arguments, rows, ROWS, data, cells)
     text = _text(cells, arguments.network, description)
     print(text)
     if page:
         replace_block(page, f"TABLE1 {arguments.network}", text)
+    return DONE if whole else UNFINISHED
 
 
 def _measured(arguments: argparse.Namespace) -> ExperimentData:
@@ -73,14 +79,13 @@ def _measured(arguments: argparse.Namespace) -> ExperimentData:
 
 
 def _text(cells: Sequence[dict], network: str, description: dict) -> str:
-    lines = table(cells, network, ROWS)
+    fresh = fresh_cells(cells, network, ROWS, description)
+    others = sum(cell["network"] == network for cell in cells) - len(fresh)
+    note = f" {others} cells of other settings or data are left out." if others else ""
+    lines = table(fresh, ROWS)
     if not lines:
-        return f"No cell of '{network}' is there yet: give --index or --pairs."
-    mine = [cell for cell in cells if cell["network"] == network]
-    slices = sum(cell["slices"] for cell in mine if cell["row"] == ROWS[0].name)
-    hashes = {row.name: cell_hash(row, network, description) for row in ROWS}
-    stale = sum(cell["settings"] != hashes.get(cell["row"]) for cell in mine)
-    note = f" {stale} cells were made by other settings than today's." if stale else ""
+        return f"No cell of '{network}' is there yet: give --index or --pairs.{note}"
+    slices = sum(cell["slices"] for cell in fresh if cell["row"] == ROWS[0].name)
     count = max(line["patients"] for line in lines)
     patients = f"{count} patient" + ("s" if count > 1 else "")
     return f"**Table 1 with `{network}`**: {patients}, {slices} slices.{note}\n\n" + markdown(

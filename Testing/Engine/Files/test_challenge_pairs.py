@@ -61,6 +61,32 @@ def test_the_layout_of_the_unpacked_archive_is_found_too(write_dose, tmp_path):
     assert list(find_patients(tmp_path)) == ["L067"]
 
 
+def test_linked_patients_and_other_spellings_are_found_and_hidden_ones_are_not(
+    write_patient, write_dose, tmp_path
+):
+    write_patient(tmp_path / "elsewhere", "L067")
+    root = tmp_path / "root"
+    (root / "loop").mkdir(parents=True)
+    (root / "L067").symlink_to(tmp_path / "elsewhere" / "L067")
+    (root / "loop" / "again").symlink_to(root)
+    write_dose(root / "L096" / "Full_3mm")
+    write_dose(root / "L096" / "QUARTER_3MM")
+    (root / "L096" / "Full_3mm" / ".DS_Store").write_bytes(b"")
+    write_patient(root / ".trash", "L333")
+    write_patient(root / "__MACOSX", "L067")
+    assert list(find_patients(root)) == ["L067", "L096"]
+    assert len(read(root, "L096").full) == 4
+
+
+def test_the_patient_is_named_where_a_folder_cannot_be_read(write_patient, write_dose, tmp_path):
+    write_patient(tmp_path, "L067")
+    write_dose(tmp_path / "more", uid="9")
+    for path in (tmp_path / "more").iterdir():
+        path.rename(tmp_path / "L067" / FULL / f"other_{path.name}")
+    text = refusal(read, tmp_path, "L067")
+    assert "Patient L067" in text and "2 DICOM series" in text
+
+
 @pytest.mark.parametrize(
     ("full", "quarter", "shared"),
     [(range(5), range(2, 8), [2, 3, 4]), (range(3, 7), range(0, 5), [3, 4])],
@@ -110,8 +136,11 @@ def test_a_patient_that_is_there_twice_is_refused(write_patient, tmp_path):
 
 def test_empty_and_missing_folders_are_refused(tmp_path):
     (tmp_path / "L067" / FULL).mkdir(parents=True)
+    assert "lacks the folder" in refusal(find_patients, tmp_path)
     (tmp_path / "L067" / QUARTER).mkdir()
-    assert f"PATIENT/{FULL}" in refusal(find_patients, tmp_path)
+    assert "Patient L067" in refusal(read, tmp_path, "L067")
+    (tmp_path / "empty").mkdir()
+    assert f"PATIENT/{FULL}" in refusal(find_patients, tmp_path / "empty")
     assert "no folder" in refusal(find_patients, tmp_path / "nowhere")
 
 

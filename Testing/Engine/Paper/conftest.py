@@ -25,6 +25,7 @@ def data() -> ExperimentData:
         training=training,
         second_draw=[patient(pair.patient, 50 + n).ldct for n, pair in enumerate(training)],
         validation=[patient("v", 70)],
+        second_validation_draw=[patient("v", 90).ldct],
         measured=[patient("one", 80), patient("two", 81, slices=1)],
         learnt_from={"patients": ["A", "B", "C"]},
         description={"patients": ["A", "B", "C"], "measured on": "test"},
@@ -36,7 +37,7 @@ def data() -> ExperimentData:
 
 def make_tiny(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(pretrained.CHANNELS, "red-cnn-32", 2)
-    patch.setitem(pretrained.STEPS, "red-cnn-32", 2)
+    patch.setitem(pretrained.STEPS, "red-cnn-32", 2)  # of masked starts, too
     patch.setattr(pretrained, "NOISE_MODEL_STEPS", 2)
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PseudoCTDenoiseLib.engine.errors import BadInputError
 from PseudoCTDenoiseLib.engine.model_store import load_model, load_noise_models
 from PseudoCTDenoiseLib.engine.paper import pretrained
@@ -15,6 +16,8 @@ from PseudoCTDenoiseLib.engine.paper.pretrained import (
     runs,
     start_settings,
 )
+from PseudoCTDenoiseLib.engine.training.supervision import supervise
+from PseudoCTDenoiseLib.engine.training.training_pairs import NoisySlice, draw_patches
 
 
 @pytest.mark.parametrize("start", STARTS)
@@ -22,7 +25,10 @@ def test_every_start_has_the_papers_settings(start):
     settings = start_settings("paper", start)
     assert (settings.architecture, settings.parameters) == ("RedCnn", {"channels": 96})
     assert (settings.loss, settings.learning_rate, settings.schedule) == ("l1", 1e-4, "plateau")
-    assert (settings.patch_size, settings.augmentation.rescale) == (64, (0.5, 2.0))
+    # Zoom would show what is hidden.
+    masked = start in ("n2v", "n2s")
+    rescale = None if masked else (0.5, 2.0)
+    assert (settings.patch_size, settings.augmentation.rescale) == (64, rescale)
     assert settings.augmentation.flips and not settings.augmentation.rotations
     assert settings.noise_range is None and not settings.balance
     assert settings.supervision == ("n2c" if start == "n2n-draws" else start)
@@ -45,7 +51,7 @@ def test_there_is_a_noise_model_a_subject_and_one_of_all(data):
         "paper-noise-c": "C",
         "paper-noise-all": ALL_SUBJECTS,
     }
-    assert list(dict(runs("paper", data, ["n2c"], with_noise=False))) == ["paper"]
+    assert list(dict(runs("paper", data, ["n2c"], with_models=False))) == ["paper"]
 
 
 @pytest.mark.parametrize(
@@ -66,6 +72,31 @@ def test_each_learns_from_its_subjects(data, lesson, subjects, wanted):
     assert np.array_equal([one.ndct for one in slices], np.concatenate(targets))
     shown = [one.ndct + one.noise[0] for one in slices]
     assert np.array_equal(shown, np.concatenate([data.training[n].ldct for n in chosen]))
+
+
+def test_two_draws_are_validated_on_a_second_draw_and_all_others_on_the_ndct(data):
+    pair = data.validation[0]
+    for lesson in ("n2c", "n2v", "A", ALL_SUBJECTS):
+        low, wanted = pretrained._validation(lesson, data)["soft"]
+        assert (low - wanted).std() * 4096 == pytest.approx((pair.ldct - pair.ndct).std(), rel=0.1)
+    low, wanted = pretrained._validation("n2n-draws", data)["soft"]
+    assert (low - wanted).std() * 4096 == pytest.approx(28, rel=0.1)
+
+
+@pytest.mark.parametrize("start", ["n2v", "n2s"])
+def test_what_a_masked_start_hides_is_nowhere_in_its_patch(data, start):
+    """Of continuous values, of which hardly two are alike by chance."""
+    rng = np.random.default_rng(0)
+    slices = [NoisySlice(rng.normal(50, 5, (160, 160)), rng.normal(0, 20, (1, 160, 160)))]
+    settings = start_settings("red-cnn-32", start)
+    for seed in range(20):
+        ldct, ndct = draw_patches(
+            slices, 2, 64, np.random.default_rng(seed), None, settings.augmentation
+        )
+        generator = torch.Generator().manual_seed(seed)
+        shown, wanted, where = supervise(settings.supervision, ldct, ndct, generator, 0.0)
+        for image, hidden, true in zip(shown, where, wanted, strict=True):
+            assert torch.isin(true[hidden], image).float().mean() < 0.05
 
 
 def test_a_second_draw_is_needed_for_two_draws(data):

@@ -6,6 +6,8 @@ of both doses in ``full_3mm`` and ``quarter_3mm``.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,26 +45,40 @@ def find_patients(folder: Path | str) -> dict[str, tuple[Path, Path]]:
     if not folder.is_dir():
         raise BadInputError(f"There is no folder {folder}: check the path.")
     found: dict[str, dict[str, Path]] = {}
-    for dose in (FULL, QUARTER):
-        for place in sorted(folder.rglob(dose)):
-            if not place.is_dir() or not any(part.is_file() for part in place.iterdir()):
-                continue
-            doses = found.setdefault(place.parent.name, {})
-            if dose in doses:
-                raise BadInputError(
-                    f"Patient {place.parent.name} has two folders {dose}, {doses[dose]} and "
-                    f"{place}: leave one."
-                )
-            doses[dose] = place
+    for place in _dose_folders(folder):
+        patient, dose = place.parent.name, place.name.lower()
+        doses = found.setdefault(patient, {})
+        if dose in doses:
+            raise BadInputError(
+                f"Patient {patient} has two folders {dose}, {doses[dose]} and {place}: leave one."
+            )
+        doses[dose] = place
     if not found:
         raise BadInputError(
             f"{folder} holds no patient: DICOM slices belong into PATIENT/{FULL} and "
             f"PATIENT/{QUARTER}."
         )
     for patient, doses in found.items():
-        for dose in {FULL, QUARTER} - doses.keys():
+        for dose in sorted({FULL, QUARTER} - doses.keys()):
             raise BadInputError(f"Patient {patient} in {folder} lacks the folder {dose}.")
     return {patient: (found[patient][FULL], found[patient][QUARTER]) for patient in sorted(found)}
+
+
+def _dose_folders(folder: Path) -> Iterator[Path]:
+    """Folders of a dose, by name, that do not hold others of that dose further down.
+
+    Links are followed, each folder once; hidden folders and what a Mac adds to archives are not.
+    """
+    seen = set()
+    for path, folders, _ in os.walk(folder, followlinks=True):
+        place = Path(path)
+        if place.resolve() in seen:
+            folders.clear()
+            continue
+        seen.add(place.resolve())
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
+        if place.name.lower() in (FULL, QUARTER) and not folders:
+            yield place
 
 
 def read_dose_pair(patient: str, full: Path, quarter: Path) -> DosePair:
@@ -73,13 +89,20 @@ def read_dose_pair(patient: str, full: Path, quarter: Path) -> DosePair:
     BadInputError
         If a folder is no even CT series, or the two are not on one grid or share no slice.
     """
-    normal, low = read_volume(full), read_volume(quarter)
+    normal, low = _read(patient, full), _read(patient, quarter)
     offset = _offset(normal, low, patient)
     first = max(0, offset)
     last = min(len(normal.hu), offset + len(low.hu))
     if last <= first:
         raise BadInputError(f"{FULL} and {QUARTER} of {patient} share no slice position.")
     return DosePair(patient, normal.hu[first:last], low.hu[first - offset : last - offset])
+
+
+def _read(patient: str, folder: Path) -> CtVolume:
+    try:
+        return read_volume(folder)
+    except BadInputError as error:
+        raise BadInputError(f"Patient {patient}, {folder}: {error}") from error
 
 
 def _offset(normal: CtVolume, low: CtVolume, patient: str) -> int:

@@ -58,7 +58,10 @@ def _rows(label: str, start: str) -> dict[str, list[TableRow]]:
         "per scan or slice": [as_is, but("tuned on each slice alone", tuning="slice")],
         "steps": [
             TableRow(f"{label}: 0 steps", start, START),
-            *(but(f"{steps} steps", steps=steps) for steps in STEPS),
+            *(
+                as_is if steps == METHOD.steps else but(f"{steps} steps", steps=steps)
+                for steps in STEPS
+            ),
         ],
     }
 

@@ -1,7 +1,7 @@
 """The cells of the table, one a row and patient: computed once, kept as CSV, never mixed up.
 
-Each carries a hash of all that it was made by. Where a setting has changed since, the cell is
-stale: it is told apart, and made again.
+Each carries hashes of the settings, of the patient's images and of the weights that it was made
+by. Where one has changed since, the cell is stale: it is told apart, and made again.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import numpy as np
 from ..errors import BadInputError
 from ..evaluation.comparison import CtPair, Method, score
 from ..evaluation.results_table import Column, write_csv
-from .experiment_data import ExperimentData
 from .pretrained import noise_model_settings, start_settings
 from .table1 import PRINTED_LDCT, TableRow, denoise_row
 from .trained_networks import Networks
 
 METRICS = ("psnr_4096", "psnr_400", "ssim_4096", "ssim_400", "rmse_hu", "hu_bias")
-KEYS = ("network", "row", "patient", "slices", *METRICS, "seconds", "settings")
+HASHES = ("settings", "data", "weights")
+KEYS = ("network", "row", "patient", "slices", *METRICS, "seconds", *HASHES)
 COLUMNS = (
     Column("row", "Row"),
     Column("psnr_4096", "PSNR-4096 (dB)"),
@@ -46,7 +46,7 @@ def cell_hash(row: TableRow, network: str, description: dict) -> str:
         "lesson": row.start,
         "tuning": row.settings.as_dict() if row.start or row.noise else None,
         "noise": row.noise,
-        "noise models": asdict(noise_model_settings()) if row.noise else None,
+        "noise models": asdict(noise_model_settings()) if row.needs_noise_models else None,
     }
     text = json.dumps(made_by, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -71,7 +71,7 @@ def read_cells(path: Path | str) -> list[dict]:
                 raise ValueError(f"no column {min(missing)}")
         return [
             {
-                **{key: row[key] for key in ("network", "row", "patient", "settings")},
+                **{key: row[key] for key in ("network", "row", "patient", *HASHES)},
                 "slices": int(row["slices"]),
                 **{key: float(row[key]) for key in (*METRICS, "seconds")},
             }
@@ -89,6 +89,13 @@ def write_cells(path: Path | str, cells: Sequence[dict], rows: Sequence[TableRow
     write_csv(path, cells)
 
 
+def data_digest(pair: CtPair) -> str:
+    """Tells the images of a patient apart from any others."""
+    digest = hashlib.sha256(np.ascontiguousarray(pair.ldct))
+    digest.update(np.ascontiguousarray(pair.ndct))
+    return digest.hexdigest()[:12]
+
+
 def is_cell(cell: dict, network: str, row: TableRow, patient: str) -> bool:
     """Whether it is that network's, row's and patient's, whatever its settings."""
     return (cell["network"], cell["row"], cell["patient"]) == (network, row.name, patient)
@@ -99,36 +106,49 @@ def measure_cell(
     pair: CtPair,
     network: str,
     networks: Networks,
-    data: ExperimentData,
+    hashes: dict[str, str],
     device: str = "auto",
 ) -> dict:
-    """Compute one cell."""
+    """Compute one cell; ``hashes`` are the values of :data:`HASHES`."""
     placed = replace(row, settings=replace(row.settings, device=device))
     scores = score(Method(row.name, lambda hu: denoise_row(placed, hu, networks)), pair)
-    kept = {key: round(scores[key], 5) for key in (*METRICS, "seconds")}
     return {
         "network": network,
         "row": row.name,
         "patient": pair.patient,
         "slices": len(pair.ndct),
-        **kept,
-        "settings": cell_hash(row, network, data.description),
+        **{key: round(scores[key], 5) for key in (*METRICS, "seconds")},
+        **hashes,
     }
 
 
-def table(cells: Sequence[dict], network: str, rows: Sequence[TableRow]) -> list[dict]:
+def fresh_cells(
+    cells: Sequence[dict], network: str, rows: Sequence[TableRow], description: dict
+) -> list[dict]:
+    """A network's cells that were made by today's settings on the data of the description."""
+    hashes = {row.name: cell_hash(row, network, description) for row in rows}
+    return [
+        cell
+        for cell in cells
+        if cell["network"] == network and cell["settings"] == hashes.get(cell["row"])
+    ]
+
+
+def table(cells: Sequence[dict], rows: Sequence[TableRow]) -> list[dict]:
     """A line for each row that has cells: mean ± standard deviation over the patients.
 
-    Gains are against the LDCT of the same patient; the paper's against its own LDCT.
+    Gains are against the LDCT of the same patient; the paper's against its own LDCT. A row that
+    lacks patients says so.
     """
-    mine = [cell for cell in cells if cell["network"] == network]
-    ldct = {c["patient"]: c["psnr_4096"] for c in mine if c["row"] == "LDCT"}
+    ldct = {c["patient"]: c["psnr_4096"] for c in cells if c["row"] == "LDCT"}
     lines = []
     for row in rows:
-        of_row = [c for c in mine if c["row"] == row.name]
+        of_row = [c for c in cells if c["row"] == row.name]
         if not of_row:
             continue
         line = {"row": row.name, "patients": len(of_row)}
+        if len(of_row) < len(ldct):
+            line["row"] += f" ({len(of_row)} of {len(ldct)} patients)"
         for key, decimals in (("psnr_4096", 2), ("psnr_400", 2), ("ssim_4096", 4)):
             line[key] = _mean_and_deviation([c[key] for c in of_row], decimals)
         line["rmse_hu"] = float(np.mean([c["rmse_hu"] for c in of_row]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +14,8 @@ import numpy as np
 from ..errors import BadInputError
 from ..evaluation.comparison import CtPair, simulated_pair
 from ..files.challenge_pairs import find_patients, read_dose_pair
+from ..model_store import replace_file
+from ..simulation.low_dose import LowDoseSimulator
 from ..simulation.reconstruction_kernels import SOFT
 from ..slice_choice import spread_slices
 from ..training.ct_dataset import CtScan, read_index, scan_credits
@@ -28,8 +32,9 @@ SIMULATED = {"patients": list(TRAINING_PATIENTS), "dose": DOSE, "kernel": "soft"
 class ExperimentData:
     """Pairs of the training subjects, one a subject, and of the patients to measure on.
 
-    ``second_draw`` is a second, independent LDCT of every training subject, in their order; None
-    where there is only one, as with measured pairs. ``learnt_from`` names what is trained on and
+    ``second_draw`` is a second, independent LDCT of every training subject, in their order, and
+    ``second_validation_draw`` of the validation; None where there is only one, as with measured
+    pairs. ``learnt_from`` names what is trained on and
     ``description`` what is measured on as well, in words that JSON can hold; ``credits`` has
     patient, source and licence of every training scan.
     """
@@ -37,6 +42,7 @@ class ExperimentData:
     training: list[CtPair]
     second_draw: list[np.ndarray] | None
     validation: list[CtPair]
+    second_validation_draw: list[np.ndarray] | None
     measured: list[CtPair]
     learnt_from: dict
     description: dict
@@ -73,10 +79,12 @@ def simulated_data(
     if missing:
         raise BadInputError(f"{index} lists no training scan of {', '.join(sorted(missing))}.")
     first, second = pairs(scans, 0), pairs(scans, 500)
+    held_out = _few_slices(read_index(index, "val"), VALIDATION_SLICES)
     return ExperimentData(
         training=first,
         second_draw=[pair.ldct for pair in second],
-        validation=pairs(_few_slices(read_index(index, "val"), VALIDATION_SLICES), 1000),
+        validation=pairs(held_out, 1000),
+        second_validation_draw=[pair.ldct for pair in pairs(held_out, 1500)],
         measured=by_patient(pairs(_few_slices(read_index(index, split), slices), 2000)),
         learnt_from=SIMULATED,
         description=simulated_description(split, slices),
@@ -92,7 +100,7 @@ def simulated_description(split: str, slices: int) -> dict:
 def measured_data(
     folder: Path | str,
     training: Sequence[str],
-    slices: int,
+    slices: int | None,
     progress: Callable[[], None] = lambda: None,
 ) -> ExperimentData:
     """Measured full and quarter dose, see :mod:`..files.challenge_pairs`.
@@ -100,6 +108,7 @@ def measured_data(
     Parameters
     ----------
     training : patients to train on; all others of the folder are measured on.
+    slices : the most of a patient that is measured on, spread evenly; None for all.
 
     Raises
     ------
@@ -119,14 +128,16 @@ def measured_data(
     for patient, (full, quarter) in places.items():
         both = read_dose_pair(patient, full, quarter)
         learnt = patient in training
-        kept = range(len(both.full)) if learnt else spread_slices(both.full, slices)
+        every = learnt or slices is None
+        kept = range(len(both.full)) if every else spread_slices(both.full, slices)
         pairs[learnt].append(CtPair(patient, both.quarter[kept], both.full[kept]))
         progress()
-    learnt_from = {"patients": sorted(training), "dose": "measured"}
+    learnt_from = {"patients": sorted(set(training)), "dose": "measured"}
     return ExperimentData(
         training=pairs[True],
         second_draw=None,
         validation=[],
+        second_validation_draw=None,
         measured=pairs[False],
         learnt_from=learnt_from,
         description={
@@ -135,8 +146,8 @@ def measured_data(
             "slices": slices,
         },
         credits=[
-            {"patient": patient, "source": "2016 AAPM Low-Dose CT Grand Challenge", "licence": ""}
-            for patient in sorted(training)
+            {"patient": patient, "source": f"measured pairs in {Path(folder).name}", "licence": ""}
+            for patient in sorted(set(training))
         ],
     )
 
@@ -166,15 +177,15 @@ def _few_slices(scans: Sequence[CtScan], most: int) -> list[CtScan]:
 
 
 def _simulated(scan: CtScan, seed: int, cache: Path) -> CtPair:
-    digest = hashlib.sha256(f"{scan.pixel_mm} {DOSE} {SOFT} {seed}".encode())
+    setting = f"{LowDoseSimulator(scan.pixel_mm)} {DOSE} {SOFT} {seed}"
+    digest = hashlib.sha256(setting.encode())
     digest.update(np.ascontiguousarray(scan.hu))
     file = cache / f"ldct-{digest.hexdigest()[:24]}.npy"
-    if file.is_file():
+    with contextlib.suppress(OSError, ValueError):  # missing or damaged: drawn again
         return CtPair(scan.patient, np.load(file, allow_pickle=False), scan.hu, scan.pixel_mm)
     pair = simulated_pair(scan, DOSE, SOFT, seed)
     cache.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".part")
-    with partial.open("wb") as stream:
-        np.save(stream, pair.ldct, allow_pickle=False)
-    partial.replace(file)
+    content = io.BytesIO()
+    np.save(content, pair.ldct, allow_pickle=False)
+    replace_file(file, content.getvalue())
     return pair

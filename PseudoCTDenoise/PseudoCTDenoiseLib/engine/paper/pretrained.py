@@ -15,7 +15,6 @@ import numpy as np
 import torch
 
 from ..errors import BadInputError
-from ..evaluation.comparison import CtPair
 from ..model_store import DENOISER, NOISE_MODEL, Manifest, list_models, save_model
 from ..training.pretraining import Pretraining, PretrainingSettings
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2S, N2V
@@ -28,6 +27,8 @@ STARTS = (N2C, N2N_GAUSSIAN, N2V, N2N_DRAWS, N2S)
 CHANNELS = {"paper": 96, "red-cnn-32": 32}
 """Networks: the paper's RED-CNN, and the same with a third of the channels."""
 STEPS = {"paper": 1000, "red-cnn-32": 3000}
+MASKED_STEPS = 1500
+"""Of N2V and Noise2Self, whose validation curve is flat from the first hundreds of steps on."""
 NOISE_MODEL_STEPS = 8000
 ALL_SUBJECTS = "all"
 """The one noise model that learns from all subjects, for the row Model+Hist."""
@@ -48,13 +49,22 @@ PAPER_PRETRAINING = PretrainingSettings(
 
 
 def start_settings(network: str, start: str) -> PretrainingSettings:
-    """How a start of a denoiser is pre-trained; two dose draws are N2C on other pairs."""
-    return replace(
+    """How a start of a denoiser is pre-trained; two dose draws are N2C on other pairs.
+
+    Masked starts go without rescale: a patch that was made smaller is filled with its mirror
+    image, which shows the hidden pixels again, and one that was made larger tells each pixel by
+    its neighbours.
+    """
+    settings = replace(
         PAPER_PRETRAINING,
         supervision=N2C if start == N2N_DRAWS else start,
         parameters={"channels": CHANNELS[network]},
         steps=STEPS[network],
     )
+    if start in (N2V, N2S):
+        still = replace(settings.augmentation, rescale=None)
+        settings = replace(settings, augmentation=still, steps=min(settings.steps, MASKED_STEPS))
+    return settings
 
 
 def noise_model_settings() -> PretrainingSettings:
@@ -83,11 +93,16 @@ def subjects(data: ExperimentData) -> list[str]:
     return sorted(pair.patient for pair in data.training)
 
 
+def subject_models(data: ExperimentData) -> list[str]:
+    """Names of the noise models, one a subject."""
+    return [noise_model_name(subject) for subject in subjects(data)]
+
+
 def runs(
-    network: str, data: ExperimentData, starts: Sequence[str], with_noise: bool = True
+    network: str, data: ExperimentData, starts: Sequence[str], with_models: bool = True
 ) -> list[tuple[str, str]]:
     """Models and what each learns from, (name, start or subject), in the order of training."""
-    noise = [*subjects(data), ALL_SUBJECTS] if with_noise else []
+    noise = [*subjects(data), ALL_SUBJECTS] if with_models else []
     return [
         *((start_name(network, start), start) for start in starts),
         *((noise_model_name(subject), subject) for subject in noise),
@@ -116,15 +131,17 @@ def pretrain(
     folder = work / "models"
     settings = start_settings(network, lesson) if lesson in STARTS else noise_model_settings()
     described = {"data": data.learnt_from, "learns": lesson}
+    settings_text = json.dumps(asdict(settings))  # JSON knows no tuples
     for known in list_models(folder):
         if known.name == name:
-            wanted = json.dumps({**described, "settings": asdict(settings)})  # knows no tuples
-            _check_training(known, json.loads(wanted), folder)
+            _check_training(known, {**described, "settings": json.loads(settings_text)}, work)
             return True
+    # Made before the hours of training, so that a name that no file can have ends here.
+    manifest = Manifest(name, settings.role, settings.architecture, settings.parameters)
     training = Pretraining(
         settings,
         _training_slices(lesson, data),
-        {"soft": _validation_patches(data.validation)} if data.validation else {},
+        _validation(lesson, data),
         work / f"{name}.checkpoint.npz",
         device,
         data=described,
@@ -133,30 +150,26 @@ def pretrain(
     if training.done:
         best = training.best_row()
         credits = [c for c in data.credits if lesson in (*STARTS, ALL_SUBJECTS, c["patient"])]
-        manifest = Manifest(
-            name,
-            settings.role,
-            settings.architecture,
-            settings.parameters,
+        manifest = replace(
+            manifest,
             steps=int(best["step"]),
             training={"scans": credits, **described, "settings": asdict(settings)},
-            noise_models=[noise_model_name(one) for one in subjects(data)]
-            if settings.role == DENOISER
-            else [],
             metrics={key: round(value, 3) for key, value in best.items() if "gain" in key},
+            noise_models=subject_models(data) if settings.role == DENOISER else [],
         )
         save_model(training.best_network(), manifest, folder)
     return training.done
 
 
-def _check_training(manifest: Manifest, wanted: dict, folder: Path) -> None:
+def _check_training(manifest: Manifest, wanted: dict, work: Path) -> None:
     told = manifest.training
     same = all(told.get(key) == wanted[key] for key in ("learns", "settings"))
     data = told.get("data", {})
     if not same or any(data.get(key) != value for key, value in wanted["data"].items()):
         raise BadInputError(
-            f"The model '{manifest.name}' in {folder} learnt from other data or by other "
-            "settings: choose another --work, or remove it to train it again."
+            f"The model '{manifest.name}' in {work} learnt from other data or by other settings: "
+            f"choose another --work, or remove '{manifest.name}.checkpoint.npz' and, in 'models', "
+            f"'PseudoCTDenoise_{manifest.name}' .npz and .json to train it again."
         )
 
 
@@ -172,7 +185,14 @@ def _training_slices(lesson: str, data: ExperimentData) -> list[NoisySlice]:
     return [one for pair in pairs for one in paired_slices(pair.ldct, pair.ndct)]
 
 
-def _validation_patches(pairs: Sequence[CtPair]) -> tuple[torch.Tensor, torch.Tensor]:
-    slices = [one for pair in pairs for one in paired_slices(pair.ldct, pair.ndct)]
+def _validation(lesson: str, data: ExperimentData) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Patches of the validation pairs; of two draws where no NDCT may be known."""
+    if not data.validation:
+        return {}
+    wanted = [pair.ndct for pair in data.validation]
+    if lesson == N2N_DRAWS:
+        wanted = data.second_validation_draw
+    twins = zip(data.validation, wanted, strict=True)
+    slices = [one for pair, target in twins for one in paired_slices(pair.ldct, target)]
     still = Augmentation(flips=False, rotations=False)
-    return draw_patches(slices, 48, 128, np.random.default_rng(1), None, still)
+    return {"soft": draw_patches(slices, 48, 128, np.random.default_rng(1), None, still)}

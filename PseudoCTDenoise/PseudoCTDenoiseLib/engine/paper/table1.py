@@ -15,7 +15,7 @@ from torch import nn
 
 from ..denoising import DenoisingJob
 from ..evaluation.comparison import subtract_mean_noise
-from ..hounsfield import RANGE_HU
+from ..hounsfield import RANGE_HU, TISSUE_HU, normalise
 from ..network_pass import apply_network
 from ..noise_sources import DRAWS, GaussianNoise
 from ..settings import DenoisingSettings, paper_settings
@@ -27,10 +27,10 @@ MODELS, ONE_MODEL, TWO_MODELS, HIST, GAUSSIAN, MATCHED, MODEL_AND_HIST = (
     "one noise model a subject",
     "one noise model, of the first subject",
     "two noise models, of the first two subjects",
-    "histogram",
+    "histogram of the body",
     "Gaussian, 82 HU",
-    "Gaussian, matched to the scan",
-    "one noise model of all subjects, and histogram",
+    "Gaussian, matched to the body",
+    "one noise model of all subjects, and histogram of the body",
 )
 _COUNTS = {MODELS: None, TWO_MODELS: 2, ONE_MODEL: 1}
 PRINTED_SIGMA = 0.02
@@ -39,7 +39,7 @@ PRINTED_SIGMA = 0.02
 METHOD = paper_settings(steps=40, update_period=20)
 """The paper's loop; steps and update period, which it does not print, are chosen on `val`."""
 WITHOUT_UPDATE = replace(METHOD, update_period=None)
-START = replace(METHOD, method="pretrained", steps=0, update_period=None)
+START = DenoisingSettings(method="pretrained", steps=0)
 
 
 class Printed(NamedTuple):
@@ -62,6 +62,11 @@ class TableRow:
     settings: DenoisingSettings = START
     noise: str | None = None
     printed: Printed | None = None
+
+    @property
+    def needs_noise_models(self) -> bool:
+        """Whether its noise is, at least in part, predicted by noise models."""
+        return self.noise in (*_COUNTS, MODEL_AND_HIST)
 
 
 def _with_method(label: str, start: str, printed: Sequence[Printed | None] = (None,) * 3):
@@ -121,7 +126,7 @@ def noise_of(row: TableRow, ldct: np.ndarray, networks: Networks) -> list[nn.Mod
     if row.noise == HIST:
         return [networks.histogram] * DRAWS
     if row.noise == MODEL_AND_HIST:
-        return [networks.noise_model_of_all, networks.histogram]
+        return [networks.noise_model_of_all] * DRAWS + [networks.histogram] * DRAWS
     sigma = PRINTED_SIGMA * RANGE_HU
     if row.noise == MATCHED:
         sigma = matched_sigma(ldct, networks.starts[row.start], row.settings)
@@ -129,8 +134,8 @@ def noise_of(row: TableRow, ldct: np.ndarray, networks: Networks) -> list[nn.Mod
 
 
 def matched_sigma(ldct: np.ndarray, denoiser: nn.Module, settings: DenoisingSettings) -> float:
-    """Standard deviation in HU of what the denoiser takes out of a scan."""
+    """Standard deviation in HU of what the denoiser takes out of a scan's body."""
     job = DenoisingJob(ldct, denoiser, [], replace(settings, method="pretrained"))
     slices = job.normalised(range(len(ldct)))
     residual = slices - apply_network(job.denoiser, slices, precision=job.precision)
-    return float(residual.std()) * RANGE_HU
+    return float(residual[slices > normalise(TISSUE_HU)].std()) * RANGE_HU

@@ -2,47 +2,76 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import nn
 
 from ..errors import BadInputError
-from ..model_store import list_models, load_model
+from ..model_store import list_models, load_model, replace_file
 from ..noise_sources import HistogramNoise, difference_histogram
 from .experiment_data import ExperimentData
 from .pretrained import ALL_SUBJECTS, noise_model_name, start_name
+
+if TYPE_CHECKING:
+    from .table1 import TableRow
 
 HISTOGRAM = "histogram.csv"
 
 
 @dataclass(frozen=True)
 class Networks:
-    """Starts by name and, where noise is wanted, what makes it."""
+    """Starts by name, and what makes noise; noise models only where they are wanted."""
 
     starts: dict[str, nn.Module]
+    histogram: HistogramNoise
     noise_models: Sequence[nn.Module] = ()
     noise_model_of_all: nn.Module | None = None
-    histogram: HistogramNoise | None = None
+
+
+def needed_models(row: TableRow, network: str, subjects: Sequence[str]) -> list[str]:
+    """Names of the models that a row takes; ``subjects`` are those of the noise models."""
+    names = [start_name(network, row.start)] if row.start else []
+    if row.needs_noise_models:
+        names += [noise_model_name(subject) for subject in (*subjects, ALL_SUBJECTS)]
+    return names
+
+
+def weights_digest(names: Sequence[str], work: Path) -> str | None:
+    """Tells the weights of models apart; None where one is not trained yet."""
+    known = {m.name: m.sha256 for m in list_models(work / "models")}
+    if not all(name in known for name in names):
+        return None
+    return hashlib.sha256(" ".join(known[name] for name in names).encode()).hexdigest()[:12]
 
 
 def write_histogram(data: ExperimentData, work: Path) -> None:
     """Keep the histogram of LDCT − NDCT of the training subjects in ``work``."""
-    pairs = [(pair.ldct.ravel(), pair.ndct.ravel()) for pair in data.training]
-    ldct, ndct = (np.concatenate(one) for one in zip(*pairs, strict=True))
-    lowest, counts = difference_histogram(ldct, ndct)
+    parts = [difference_histogram(pair.ldct, pair.ndct) for pair in data.training]
+    lowest = min(part[0] for part in parts)
+    counts = np.zeros(max(first + len(part) for first, part in parts) - lowest, int)
+    for first, part in parts:
+        counts[first - lowest :][: len(part)] += part
     table = np.stack([lowest + np.arange(len(counts)), counts], axis=1)
-    np.savetxt(
-        work / HISTOGRAM, table, "%d", delimiter=",", header="difference_hu,pixels", comments=""
-    )
+    content = io.StringIO()
+    np.savetxt(content, table, "%d", ",", header="difference_hu,pixels", comments="")
+    work.mkdir(parents=True, exist_ok=True)
+    replace_file(work / HISTOGRAM, content.getvalue().encode())
 
 
 def load_networks(
-    work: Path, network: str, starts: Sequence[str], with_noise: bool = True
+    work: Path, network: str, starts: Sequence[str], noise_models: Sequence[str]
 ) -> Networks:
     """What was trained and kept in ``work``.
+
+    Parameters
+    ----------
+    noise_models : names of those that are wanted; if any, that of all subjects comes with them.
 
     Raises
     ------
@@ -54,12 +83,6 @@ def load_networks(
     def load(name: str) -> nn.Module:
         return load_model(name, folder)[0]
 
-    known = {start: load(start_name(network, start)) for start in starts}
-    if not with_noise:
-        return Networks(known)
-    of_all = noise_model_name(ALL_SUBJECTS)
-    prefix = noise_model_name("")
-    names = [m.name for m in list_models(folder) if m.name.startswith(prefix)]
     try:
         table = np.loadtxt(work / HISTOGRAM, int, delimiter=",", skiprows=1)
         histogram = HistogramNoise(table[0, 0], table[:, 1])
@@ -69,5 +92,8 @@ def load_networks(
             "--index or --pairs."
         ) from error
     return Networks(
-        known, [load(name) for name in names if name != of_all], load(of_all), histogram
+        {start: load(start_name(network, start)) for start in starts},
+        histogram,
+        [load(name) for name in noise_models],
+        load(noise_model_name(ALL_SUBJECTS)) if noise_models else None,
     )

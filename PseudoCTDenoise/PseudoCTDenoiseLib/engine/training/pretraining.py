@@ -83,6 +83,8 @@ class PretrainingSettings:
         for name in ("steps", "batch", "patch_size", "validate_every", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise BadInputError(f"{name} must be positive, not {getattr(self, name)}.")
+        if self.role == NOISE_MODEL and self.supervision != N2C:
+            raise BadInputError(f"A noise model learns from pairs, not by {self.supervision}.")
         if self.balance and self.supervision != N2C:
             raise BadInputError(f"balance needs the noise, which {self.supervision} is not told.")
         if self.gradient_limit is not None and not self.gradient_limit > 0:
@@ -278,6 +280,7 @@ class Pretraining:
         status = {
             "settings": asdict(self.settings),
             "data": self.data,
+            "precision": str(self._precision).removeprefix("torch."),
             "step": self.step,
             "seconds": self.seconds,
             "curve": self.curve,
@@ -327,6 +330,8 @@ class Pretraining:
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": adam})
         self.schedule.load_state_dict({**self.schedule.state_dict(), **status["schedule"]})
         self.optimizer.param_groups[0]["lr"] = status["learning_rate"]
+        # Which format is the faster one was measured once: a resumed run keeps to it.
+        self._precision = getattr(torch, status["precision"])
         self.step, self.seconds = status["step"], status["seconds"]
         self.curve, self._recent_loss = status["curve"], status["recent_loss"]
 
