@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
             texts[TEXTURE] = _texture(arguments, data)
     fresh = fresh_cells(cells, arguments.network, order, description)
     lines = {line["row"]: line for line in table(fresh, order)}
-    texts |= {name: _text(name, lines) for name in names}
+    texts |= {name: setting_table(name, lines) for name in names}
     for name, text in texts.items():
         print(f"{name}\n\n{text}")
         if arguments.page:
@@ -80,8 +80,8 @@ def _texture(arguments: argparse.Namespace, data: ExperimentData) -> str:
     return f"Patient {pair.patient}.\n\n{markdown(figures, TEXTURE_COLUMNS)}"
 
 
-def _text(name: str, lines: dict[str, dict]) -> str:
-    """One table with a column for each start."""
+def setting_table(name: str, lines: dict[str, dict]) -> str:
+    """What one setting is worth, in Markdown: a row a value, a column a start."""
     rows = []
     for group in zip(*(groups[name] for groups in ABLATIONS.values()), strict=True):
         words = group[0].name.partition(": ")[2] or _as_is(name)

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         data = _measured(arguments) if arguments.pairs else read_simulated(arguments, split)
         description = data.description
         cells, whole = make_cells(arguments, rows, ROWS, data, cells)
-    text = _text(cells, arguments.network, description)
+    text = table_text(cells, arguments.network, description)
     print(text)
     if page:
         replace_block(page, f"TABLE1 {arguments.network}", text)
@@ -78,7 +78,8 @@ def _measured(arguments: argparse.Namespace) -> ExperimentData:
         return measured_data(arguments.pairs, training, arguments.slices, bar.update)
 
 
-def _text(cells: Sequence[dict], network: str, description: dict) -> str:
+def table_text(cells: Sequence[dict], network: str, description: dict) -> str:
+    """The table of a network in Markdown, under a line that says of what."""
     fresh = fresh_cells(cells, network, ROWS, description)
     others = sum(cell["network"] == network for cell in cells) - len(fresh)
     note = f" {others} cells of other settings or data are left out." if others else ""
