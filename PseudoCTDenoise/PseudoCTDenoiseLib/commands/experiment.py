@@ -51,7 +51,7 @@ def add_experiment_arguments(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--minutes",
-        type=_minutes,
+        type=minutes,
         default=float("inf"),
         help="start nothing new after so many minutes; the same command goes on from there",
     )
@@ -63,11 +63,12 @@ def add_experiment_arguments(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _minutes(text: str) -> float:
-    minutes = float(text)
-    if not minutes >= 0:
+def minutes(text: str) -> float:
+    """A duration from the command line; refuses negative ones and NaN."""
+    duration = float(text)
+    if not duration >= 0:
         raise ValueError
-    return minutes
+    return duration
 
 
 def choose_rows(arguments: argparse.Namespace, rows: Sequence[TableRow]) -> list[TableRow]:
@@ -192,9 +193,9 @@ def _trained(
                     words = "  ".join(f"{key} {value:.4g}" for key, value in row.items())
                     bar.write(words, file=sys.stderr)
 
-            minutes = (end - time.monotonic()) / 60
+            left = (end - time.monotonic()) / 60
             done = pretrain(
-                name, lesson, arguments.network, data, arguments.work, device.name, minutes, show
+                name, lesson, arguments.network, data, arguments.work, device.name, left, show
             )
         if not done:
             print(f"'{name}' is not trained to the end: run it again.", file=sys.stderr)
