@@ -50,15 +50,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plots:
         check_picture_path(arguments.plots / "steps.png")
     check_place(arguments.csv)
-    cells = read_cells(arguments.csv)
+    read_cells(arguments.csv)  # refused before hours of work
     texts, whole = {}, True
     description = simulated_description(arguments.split, arguments.slices or SLICES)
     if arguments.index:
         data = read_simulated(arguments, arguments.split)
-        cells, whole = make_cells(arguments, rows, order, data, cells)
+        whole = make_cells(arguments, rows, order, data)
         if whole and any(row.start == N2C and row.noise for row in rows):
             texts[TEXTURE] = _texture(arguments, data)
-    fresh = fresh_cells(cells, arguments.network, order, description)
+    fresh = fresh_cells(read_cells(arguments.csv), arguments.network, order, description)
     lines = {line["row"]: line for line in table(fresh, order)}
     texts |= {name: setting_table(name, lines) for name in names}
     for name, text in texts.items():
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _texture(arguments: argparse.Namespace, data: ExperimentData) -> str:
-    networks = load_networks(arguments.work, arguments.network, [N2C], subject_models(data))
+    networks = load_networks(arguments.work, arguments.network, [], subject_models(data))
     pair = max(data.measured, key=lambda one: len(one.ndct))
     curves, figures = ensemble_texture(pair, networks)
     if arguments.plots:

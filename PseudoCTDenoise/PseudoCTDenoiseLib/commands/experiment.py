@@ -107,12 +107,11 @@ def make_cells(
     rows: Sequence[TableRow],
     order: Sequence[TableRow],
     data: ExperimentData,
-    cells: list[dict],
-) -> tuple[list[dict], bool]:
-    """The cells with those of ``rows`` that were missing, stale or to be remade; and if all are.
+) -> bool:
+    """Make the cells of ``rows`` that are missing in ``--csv``, stale, or to be remade.
 
-    Networks that are missing are trained first. After each cell the file ``--csv`` is written,
-    by the order of the rows in ``order``. False where ``--minutes`` were over before the end.
+    Networks that are missing are trained first. After each cell the file is written, by the order
+    of the rows in ``order``. False where ``--minutes`` were over before the end.
     """
     end = time.monotonic() + 60 * arguments.minutes
     network = arguments.network
@@ -122,12 +121,14 @@ def make_cells(
             f"There is no patient '{min(unknown)}' to measure on. Patients: {', '.join(measured)}."
         )
     pairs = [measured[patient] for patient in dict.fromkeys(arguments.patient or measured)]
+    images = {pair.patient: data_digest(pair) for pair in pairs}
+    cells = read_cells(arguments.csv)
 
     def hashes(row: TableRow, pair: CtPair) -> dict[str, str | None]:
         models = needed_models(row, network, subjects(data))
         return {
             "settings": cell_hash(row, network, data.description),
-            "data": data_digest(pair),
+            "data": images[pair.patient],
             "weights": weights_digest(models, arguments.work),
         }
 
@@ -143,20 +144,19 @@ def make_cells(
         if (arguments.remake and row.name in asked) or not is_kept(row, pair)
     ]
     if not wanted:
-        return cells, True
+        return True
     starts = list(dict.fromkeys(row.start for row, _ in wanted if row.start))
     with_models = any(row.needs_noise_models for row, _ in wanted)
     write_histogram(data, arguments.work)
     if not _trained(arguments, data, starts, with_models, end):
-        return cells, False
+        return False
     of_noise = subject_models(data) if with_models else []
     networks = load_networks(arguments.work, network, starts, of_noise)
     for number, (row, pair) in enumerate(wanted, start=1):
         if time.monotonic() > end:
             print(f"{len(wanted) - number + 1} cells are left: run it again.", file=sys.stderr)
-            return cells, False
-        made_by = hashes(row, pair)
-        new = measure_cell(row, pair, network, networks, made_by, arguments.device)
+            return False
+        new = measure_cell(row, pair, network, networks, hashes(row, pair), arguments.device)
         # Read again: another run may have written cells of its own meanwhile.
         cells = read_cells(arguments.csv)
         old = [cell for cell in cells if is_cell(cell, network, row, pair.patient)]
@@ -169,7 +169,7 @@ def make_cells(
         )
         cells = [cell for cell in cells if cell not in old] + [new]
         write_cells(arguments.csv, cells, order)
-    return cells, True
+    return True
 
 
 def _trained(

@@ -55,15 +55,15 @@ def run(arguments: argparse.Namespace) -> int:
         check_place(page)
         check_block(page, f"TABLE1 {arguments.network}")
     check_place(arguments.csv)
-    cells = read_cells(arguments.csv)
+    read_cells(arguments.csv)  # refused before hours of work
     split = arguments.split or "test"
     description = simulated_description(split, arguments.slices or SLICES)
     whole = True
     if arguments.index or arguments.pairs:
         data = _measured(arguments) if arguments.pairs else read_simulated(arguments, split)
         description = data.description
-        cells, whole = make_cells(arguments, rows, ROWS, data, cells)
-    text = table_text(cells, arguments.network, description)
+        whole = make_cells(arguments, rows, ROWS, data)
+    text = table_text(read_cells(arguments.csv), arguments.network, description)
     print(text)
     if page:
         replace_block(page, f"TABLE1 {arguments.network}", text)

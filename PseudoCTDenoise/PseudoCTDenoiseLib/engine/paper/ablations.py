@@ -10,20 +10,15 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..denoising import DenoisingJob
 from ..evaluation.comparison import CtPair
-from ..evaluation.metrics import (
-    autocorrelation,
-    body_mask,
-    mean_frequency,
-    noise_power_spectrum,
-    normalised_spectrum,
-)
+from ..evaluation.metrics import autocorrelation, body_mask
 from ..hounsfield import RANGE_HU
 from ..noise_ensemble import ensemble, predict_noise_maps
 from ..training.supervision import N2C, N2V
-from .figures import body_windows
+from .figures import body_windows, noise_texture
 from .table1 import METHOD, MODELS, ONE_MODEL, START, TWO_MODELS, TableRow
 from .trained_networks import Networks
 
@@ -100,7 +95,7 @@ def ensemble_texture(
     curves : name → (frequency in 1/cm, normalised spectrum), the true noise first.
     figures : for each, σ in HU, f_av in 1/cm, and the correlation of pixels beside each other.
     """
-    job = DenoisingJob(pair.ldct, networks.starts[N2C], networks.noise_models, METHOD)
+    job = DenoisingJob(pair.ldct, nn.Identity(), networks.noise_models, METHOD)
     slices = job.normalised(range(len(pair.ldct)))
     maps = predict_noise_maps(job.noise_models, slices, job.precision)
     masks = body_mask(pair.ndct)
@@ -117,14 +112,12 @@ def ensemble_texture(
         windows = np.concatenate(
             [body_windows(one, mask) for one, mask in zip(noise, masks, strict=True)]
         )
-        frequency, power = noise_power_spectrum(windows, pair.pixel_mm)
+        curves[name], told = noise_texture(windows, pair.pixel_mm)
         neighbours = autocorrelation(windows, lags=(1,))
-        curves[name] = (frequency, normalised_spectrum(power))
         figures.append(
             {
                 "noise": name,
-                "sigma_hu": float(windows.std()),
-                "f_av_per_cm": mean_frequency(frequency, power),
+                **told,
                 "neighbours": (neighbours["x1"] + neighbours["y1"]) / 2,
                 "rho": map_correlation(maps, masks) if name == "ensemble by pixel" else None,
             }

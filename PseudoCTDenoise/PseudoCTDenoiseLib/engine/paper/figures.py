@@ -133,13 +133,20 @@ def noise_spectra(
     curves, figures = {}, []
     mask = body_mask(panels[0].image)
     for panel in panels:
-        windows = body_windows(panel.noise, mask)
-        frequency, power = noise_power_spectrum(windows, pixel_mm)
-        sigma, mean = float(windows.std()), mean_frequency(frequency, power)
+        curve, told = noise_texture(body_windows(panel.noise, mask), pixel_mm)
         name = panel.name.removeprefix("Pseudo-LDCT, ")
-        curves[f"{name}: σ {sigma:.0f} HU"] = (frequency, normalised_spectrum(power))
-        figures.append({"noise": name, "sigma_hu": sigma, "f_av_per_cm": mean})
+        curves[f"{name}: σ {told['sigma_hu']:.0f} HU"] = curve
+        figures.append({"noise": name, **told})
     return curves, figures
+
+
+def noise_texture(
+    windows: np.ndarray, pixel_mm: float
+) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, float]]:
+    """Of windows of noise in HU: (frequency in 1/cm, normalised spectrum); σ and f_av by name."""
+    frequency, power = noise_power_spectrum(windows, pixel_mm)
+    told = {"sigma_hu": float(windows.std()), "f_av_per_cm": mean_frequency(frequency, power)}
+    return (frequency, normalised_spectrum(power)), told
 
 
 def body_windows(noise: np.ndarray, mask: np.ndarray) -> np.ndarray:
