@@ -24,9 +24,10 @@ COMMANDS = {
     "models": "list the models",
     "phantom": "make the torso phantom",
     "pretrain": "train a denoiser or a noise model",
+    "quality": "noise, resolution, HU and detectability of a denoiser, on one page",
     "simulate": "make a low-dose twin of a normal-dose scan",
 }
-TOOLS = ("matplotlib", "scipy", "skimage", "tqdm")
+TOOLS = ("matplotlib", "microct_iq_toolbox", "scipy", "skimage", "tqdm")
 """What comes with the extra `tools`."""
 CANCELLED_TEXT = "pseudoct: cancelled."
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -48,6 +48,11 @@ class CtScanner:
         """Radius of the circle that every view sees whole."""
         return self.source_to_centre * math.sin(self.half_fan)
 
+    def detector_mtf(self, frequency_per_cm: torch.Tensor) -> torch.Tensor:
+        """Modulation transfer of a channel's width at the centre, by frequency in 1/cm."""
+        width_cm = self.source_to_centre * self.channel_angle / 10
+        return torch.sinc(frequency_per_cm * width_cm).abs()
+
 
 def fan_line_integrals(
     hu: torch.Tensor, pixel_mm: float, scanner: CtScanner, views: int = 180, channels: int = 184

@@ -1,0 +1,163 @@
+"""Measure a denoiser on a phantom: noise, resolution, HU and how well low contrast is found."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from .. import __version__
+from ..engine.compute_device import DEVICES, ComputeDevice, choose_device
+from ..engine.errors import BadInputError
+from ..engine.evaluation.results_table import check_block, replace_block
+from ..engine.files.volume_files import check_place
+from ..engine.hounsfield import MIN_CT_HU, normalise, to_hu
+from ..engine.model_store import SHIPPED_MODELS, Manifest, load_denoiser, replace_file
+from ..engine.network_pass import apply_network
+from ..engine.quality.goals import goals
+from ..engine.quality.quality_figures import quality_figures
+from ..engine.quality.quality_page import quality_page
+from ..engine.quality.quality_report import goals_table, report
+from ..engine.quality.quality_scan import check_realisations, scan_quality_phantom
+from ..engine.simulation.reconstruction_kernels import KERNELS
+
+STRENGTHS = (0.0, 25.0, 50.0, 75.0, 100.0)
+PICTURE, FIGURES = "quality.png", "quality.json"
+BLOCK = "QUALITY"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder", type=Path, help=f"folder for {PICTURE} and {FIGURES}; made if missing"
+    )
+    parser.add_argument("--model", default="fast", help="denoiser (default: fast)")
+    parser.add_argument(
+        "--models", type=Path, default=SHIPPED_MODELS, help="folder of models (default: shipped)"
+    )
+    parser.add_argument("--kernel", choices=KERNELS, default="soft", help="default: soft")
+    parser.add_argument("--dose", type=float, default=0.25, help="dose fraction (default: 0.25)")
+    parser.add_argument(
+        "--strength",
+        type=float,
+        nargs="+",
+        default=STRENGTHS,
+        help="strengths in %%; the highest is judged (default: 0 25 50 75 100)",
+    )
+    parser.add_argument(
+        "--realisations",
+        type=int,
+        default=200,
+        help="scans with noise of their own, an even number",
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument(
+        "--page", type=Path, help=f"Markdown page whose block {BLOCK} is replaced by the goals"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    # The toolbox is wanted after minutes only, and should be missed at once.
+    import microct_iq_toolbox  # noqa: F401
+    from tqdm import tqdm
+
+    strengths = _strengths(arguments.strength)
+    if not 0 < arguments.dose <= 1:
+        raise BadInputError(f"--dose {arguments.dose:g} is not above 0 and at most 1.")
+    check_realisations(arguments.realisations)
+    network, manifest = load_denoiser(arguments.model, arguments.models)
+    _check_places(arguments)
+    device = choose_device(arguments.device)
+    print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
+
+    with tqdm(unit="realisation", total=arguments.realisations, disable=None) as bar:
+        scan = scan_quality_phantom(
+            _denoiser(network, device),
+            KERNELS[arguments.kernel],
+            dose=arguments.dose,
+            realisations=arguments.realisations,
+            seed=arguments.seed,
+            device=device.name,
+            progress=lambda done, _: bar.update(done - bar.n),
+        )
+    figures = quality_figures(scan, strengths)
+
+    about = _about(arguments, manifest)
+    text = json.dumps(report(about, figures), indent=1, ensure_ascii=False, allow_nan=False)
+    replace_file(arguments.folder / FIGURES, (text + "\n").encode())
+    subtitle = _subtitle(about)
+    title = f"What a physicist asks of “{manifest.name}”"
+    quality_page(arguments.folder / PICTURE, figures, title=title, subtitle=subtitle)
+    table = f"`{manifest.name}` at strength {strengths[-1]:g} %: {subtitle}.\n\n" + goals_table(
+        goals(figures[0], figures[-1])
+    )
+    print(table)
+    if arguments.page:
+        replace_block(arguments.page, BLOCK, table)
+    print(f"Written to {arguments.folder}: {PICTURE}, {FIGURES}.")
+
+
+def _strengths(wanted: Sequence[float]) -> list[float]:
+    """In order, with the LDCT (0) first.
+
+    Raises
+    ------
+    BadInputError
+        If one is not between 0 and 100 or none is above 0.
+    """
+    odd = [strength for strength in wanted if not 0 <= strength <= 100]
+    if odd or not max(wanted) > 0:
+        raise BadInputError(
+            f"--strength {(odd or [0])[0]:g} cannot be: give some from 0 to 100, one above 0."
+        )
+    return sorted({0.0, *wanted})
+
+
+def _check_places(arguments: argparse.Namespace) -> None:
+    """Refuse at once what could not be written after minutes."""
+    try:
+        arguments.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(
+            f"The folder {arguments.folder} cannot be made ({error.strerror}): choose another one."
+        ) from error
+    for name in (PICTURE, FIGURES):
+        check_place(arguments.folder / name)
+    if arguments.page:
+        check_place(arguments.page)
+        check_block(arguments.page, BLOCK)
+
+
+def _denoiser(network: nn.Module, device: ComputeDevice) -> Callable[[np.ndarray], np.ndarray]:
+    network = network.to(device.torch, memory_format=torch.channels_last)
+
+    def denoise(hu: np.ndarray) -> np.ndarray:
+        output = apply_network(network, normalise(torch.from_numpy(hu).to(device.torch)))
+        return to_hu(output).clamp(min=MIN_CT_HU).cpu().numpy()
+
+    return denoise
+
+
+def _about(arguments: argparse.Namespace, manifest: Manifest) -> dict:
+    return {
+        "model": manifest.name,
+        "sha256": manifest.sha256,
+        "version": __version__,
+        "kernel": arguments.kernel,
+        "dose": arguments.dose,
+        "realisations": arguments.realisations,
+        "seed": arguments.seed,
+    }
+
+
+def _subtitle(about: dict) -> str:
+    return (
+        f"{about['kernel']} kernel, {100 * about['dose']:g} % of the dose, water phantom of 30 cm, "
+        f"{about['realisations']} realisations of the noise, seed {about['seed']}"
+    )

@@ -1,0 +1,146 @@
+"""A water cylinder of 30 cm with rods for HU and resolution and with low-contrast discs.
+
+Every section is a sum of circles, whose Fourier transforms are known: it is multiplied by the
+scanner's modulation transfer function and sampled, so that the blur of every edge is exact and
+aliases as a scanner's does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+PIXELS = 512
+PIXEL_MM = 0.75
+BODY_MM = 300.0
+AIR_HU = -1000.0
+
+ROD_MM = 20.0
+TISSUES_HU = {
+    "air": AIR_HU,
+    "lung": -850.0,
+    "fat": -100.0,
+    "water": 0.0,
+    "soft tissue": 60.0,
+    "bone": 900.0,
+}
+CONTRASTS_HU = {"high": 900.0, "middle": 120.0, "low": 40.0}
+"""Rods whose edge the resolution is read from; the high one is the bone's."""
+
+DISCS_MM = (3.0, 5.0, 7.0, 10.0)
+DISC_CONTRASTS_HU = (5.0, 10.0, 15.0)
+DISC_KINDS = tuple((mm, hu) for mm in DISCS_MM for hu in DISC_CONTRASTS_HU)
+"""Diameter and contrast of the discs that an observer looks for."""
+
+_OVERSAMPLING = 2
+"""Finer grid on which a section is made; beyond its limit no kernel lets anything through."""
+_INNER_RODS_MM, _OUTER_RODS_MM = 58.0, 110.0
+_INNER_RODS = ("high", "low", "middle", "low", "middle", "low")
+_OUTER_RODS = (
+    *("high", "low", "air", "middle", "low", "fat"),
+    *("soft tissue", "low", "middle", "lung", "low", "middle"),
+)
+_DISC_RINGS = ((48.0, 1), (74.0, 1), (100.0, 2), (124.0, 2))
+"""Radius in mm and how often each kind lies on it: noise depends on the radius alone."""
+_RING_TURN = 5
+"""Places by which the kinds turn from ring to ring, so that other discs are neighbours."""
+
+
+@dataclass(frozen=True)
+class Circle:
+    """An upright cylinder: its centre's row and column, diameter, and HU above what it lies in."""
+
+    row: int
+    column: int
+    diameter_mm: float
+    contrast_hu: float
+
+
+def rods() -> dict[str, list[Circle]]:
+    """The circles of the insert section, by tissue and by contrast; "water" is the body alone."""
+    found = defaultdict(list)
+    rings = ((_INNER_RODS_MM, _INNER_RODS), (_OUTER_RODS_MM, _OUTER_RODS))
+    values = TISSUES_HU | CONTRASTS_HU
+    for radius, names in rings:
+        for place, name in enumerate(names):
+            centre = _on_ring(radius, place / len(names))
+            found[name].append(Circle(*centre, ROD_MM, values[name]))
+    found["bone"] = found["high"]
+    found["water"] = [Circle(PIXELS // 2, PIXELS // 2, ROD_MM, TISSUES_HU["water"])]
+    return dict(found)
+
+
+def discs() -> dict[tuple[float, float], list[Circle]]:
+    """The low-contrast circles, by diameter in mm and contrast in HU, on the same radii each.
+
+    Neighbours are 24 mm or more apart, from centre to centre.
+    """
+    found = defaultdict(list)
+    for ring, (radius, repeats) in enumerate(_DISC_RINGS):
+        places = repeats * len(DISC_KINDS)
+        for place in range(places):
+            kind = DISC_KINDS[(5 * place + _RING_TURN * ring) % len(DISC_KINDS)]
+            centre = _on_ring(radius, (place + 0.5 * (ring % 2)) / places)
+            found[kind].append(Circle(*centre, *kind))
+    return dict(found)
+
+
+def flat_windows(side: int) -> list[tuple[slice, slice]]:
+    """Four squares of ``side`` pixels around the middle, without structure in a plain section."""
+    middle = PIXELS // 2
+    halves = slice(middle - side, middle), slice(middle, middle + side)
+    return [(rows, columns) for rows in halves for columns in halves]
+
+
+def section(
+    circles: Iterable[Circle], mtf: Callable[[torch.Tensor], torch.Tensor], pixels: int = PIXELS
+) -> np.ndarray:
+    """HU float32, (pixels, pixels), of a noise-free section of the body with these circles in it.
+
+    Parameters
+    ----------
+    mtf : modulation transfer by frequency in 1/cm, 1 at zero, the same in all directions.
+    """
+    pixel_mm = PIXEL_MM / _OVERSAMPLING
+    count = pixels * _OVERSAMPLING
+    down = torch.fft.fftfreq(count, pixel_mm, dtype=torch.float64)[:, None]
+    across = torch.fft.rfftfreq(count, pixel_mm, dtype=torch.float64)[None]
+    frequency = torch.hypot(down, across)
+    middle = pixels // 2
+    body = Circle(middle, middle, BODY_MM, -AIR_HU)
+    by_diameter = defaultdict(list)
+    for circle in (body, *circles):
+        by_diameter[circle.diameter_mm].append(circle)
+    spectrum = torch.zeros(frequency.shape, dtype=torch.complex128)
+    for diameter, group in by_diameter.items():
+        rows = torch.tensor([[circle.row * PIXEL_MM for circle in group]], dtype=torch.float64)
+        columns = torch.tensor([[c.column * PIXEL_MM] for c in group], dtype=torch.float64)
+        hu = torch.tensor([circle.contrast_hu for circle in group], dtype=torch.float64)
+        # The phases of rows and columns part, so that a sum over circles is a matrix product.
+        left = torch.exp(-2j * math.pi * down * rows) * hu
+        spectrum += (left @ torch.exp(-2j * math.pi * columns * across)) * _disc(
+            frequency, diameter
+        )
+    spectrum *= mtf(10 * frequency) / pixel_mm**2
+    image = AIR_HU + torch.fft.irfft2(spectrum, (count, count))
+    return image[::_OVERSAMPLING, ::_OVERSAMPLING].float().numpy()
+
+
+def _disc(frequency: torch.Tensor, diameter_mm: float) -> torch.Tensor:
+    """Fourier transform in mm² of a disc of height 1: 2 J1(x)/x times its area."""
+    x = math.pi * diameter_mm * frequency
+    jinc = 2 * torch.special.bessel_j1(x) / x.clamp(min=1e-12)
+    return torch.where(x > 0, jinc, 1.0) * (math.pi * diameter_mm**2 / 4)
+
+
+def _on_ring(radius_mm: float, turn: float) -> tuple[int, int]:
+    """Row and column of the pixel nearest to a point of a ring around the middle."""
+    angle = 2 * math.pi * turn
+    row = PIXELS // 2 + radius_mm * math.sin(angle) / PIXEL_MM
+    column = PIXELS // 2 + radius_mm * math.cos(angle) / PIXEL_MM
+    return round(row), round(column)

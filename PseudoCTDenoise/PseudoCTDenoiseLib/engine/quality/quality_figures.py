@@ -1,0 +1,158 @@
+"""What was measured on the scans of the quality phantom, for each strength of the denoiser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..phantom.quality_phantom import (
+    CONTRASTS_HU,
+    DISC_KINDS,
+    DISCS_MM,
+    PIXEL_MM,
+    ROD_MM,
+    TISSUES_HU,
+    rods,
+)
+from .model_observer import area_under_curve, change_interval, observer_scores, win_shares
+from .quality_scan import QualityScan, square
+from .task_metrics import (
+    detectability,
+    half_frequency,
+    mean_frequency,
+    noise_power_spectrum,
+    rod_margin,
+    task_transfer,
+)
+
+Curve = tuple[np.ndarray, np.ndarray]
+
+_TISSUE_RADIUS_MM = 6.0
+"""Within this of a rod's centre its edge, at 10 mm, is not felt."""
+
+
+class Disc(NamedTuple):
+    """How well discs of one kind are found.
+
+    ``auc`` is of the channelised Hotelling observer, ``change`` its difference to the LDCT's with
+    the 95 % interval from ``lowest`` to ``highest``; ``d_prime`` is of the NPWE observer.
+    """
+
+    diameter_mm: float
+    contrast_hu: float
+    auc: float
+    change: float
+    lowest: float
+    highest: float
+    d_prime: float
+
+
+@dataclass(frozen=True)
+class QualityFigures:
+    """The figures at one strength; frequencies in 1/cm.
+
+    Attributes
+    ----------
+    noise_hu : standard deviation in the uniform region.
+    noise_reduction : 1 - noise over the LDCT's noise, in %.
+    nps : frequency and noise power in HU² mm²; f_av_per_cm is its mean frequency.
+    ttf : frequency and transfer, by contrast.
+    ttf50_ratio : TTF50 over that of the noise-free phantom, measured the same way.
+    hu_bias : mean difference to the noise-free phantom, by tissue. At strength 0 it is 0 but in
+        air, where the scale's end at -1024 HU cuts noise off.
+    discs : of every kind.
+    """
+
+    strength: float
+    noise_hu: float
+    noise_reduction: float
+    nps: Curve
+    f_av_per_cm: float
+    ttf: dict[str, Curve]
+    ttf50_per_cm: dict[str, float]
+    ttf50_ratio: dict[str, float]
+    hu_bias: dict[str, float]
+    discs: list[Disc]
+
+
+def quality_figures(
+    scan: QualityScan,
+    strengths: Sequence[float],
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[QualityFigures]:
+    """Figures of a scan at each strength, 0 to 100 %. ``progress`` is called with those done."""
+    truth = {
+        name: half_frequency(curve) for name, curve in _rod_transfer(scan.clean_inserts).items()
+    }
+    figures = []
+    for number, strength in enumerate(strengths):
+        figures.append(_figures(scan.mixed(strength), strength, truth))
+        progress(number + 1, len(strengths))
+    return figures
+
+
+def _figures(scan: QualityScan, strength: float, truth: dict[str, float]) -> QualityFigures:
+    windows = scan.windows[1].reshape(-1, *scan.windows.shape[-2:])
+    noise_before, noise = (np.sqrt(part.var(axis=(-1, -2)).mean()) for part in scan.windows)
+    spectrum = noise_power_spectrum(windows, PIXEL_MM)
+    ttf = _rod_transfer(scan.inserts[1])
+    ttf50 = {name: half_frequency(curve) for name, curve in ttf.items()}
+    return QualityFigures(
+        float(strength),
+        float(noise),
+        float(100 * (1 - noise / noise_before)),
+        spectrum,
+        mean_frequency(spectrum),
+        ttf,
+        ttf50,
+        {name: value / truth[name] for name, value in ttf50.items()},
+        _tissue_means(scan.inserts[1] - scan.clean_inserts),
+        _discs(scan, ttf["low"], spectrum),
+    )
+
+
+def _rod_transfer(image: np.ndarray) -> dict[str, Curve]:
+    """TTF by contrast, of the mean of all rods of that contrast."""
+    margin = rod_margin(ROD_MM, PIXEL_MM)
+    circles = rods()
+    means = {
+        name: np.mean([square(image, rod, margin) for rod in circles[name]], axis=0)
+        for name in CONTRASTS_HU
+    }
+    return task_transfer(means, PIXEL_MM)
+
+
+def _tissue_means(image: np.ndarray) -> dict[str, float]:
+    margin = round(_TISSUE_RADIUS_MM / PIXEL_MM)
+    across = np.arange(-margin, margin + 1)
+    inside = np.hypot(across[:, None], across) <= margin
+    circles = rods()
+    return {
+        tissue: float(np.mean([square(image, rod, margin, 1)[inside] for rod in circles[tissue]]))
+        for tissue in TISSUES_HU
+    }
+
+
+def _discs(scan: QualityScan, transfer: Curve, spectrum: Curve) -> list[Disc]:
+    found = []
+    for diameter, contrast in DISC_KINDS:
+        before, after = (
+            win_shares(observer_scores(part)) for part in scan.responses[diameter, contrast]
+        )
+        auc = area_under_curve(after)
+        d_prime = detectability(transfer, spectrum, DISCS_MM, contrast)
+        found.append(
+            Disc(
+                diameter,
+                contrast,
+                auc,
+                auc - area_under_curve(before),
+                *change_interval(before, after),
+                float(d_prime[DISCS_MM.index(diameter)]),
+            )
+        )
+    return found
