@@ -91,10 +91,10 @@ def run(arguments: argparse.Namespace) -> None:
     about = _about(arguments, manifest)
     text = json.dumps(report(about, figures), indent=1, ensure_ascii=False, allow_nan=False)
     replace_file(arguments.folder / FIGURES, (text + "\n").encode())
-    subtitle = _subtitle(about)
+    setting = _setting(about)
     title = f"What a physicist asks of “{manifest.name}”"
-    quality_page(arguments.folder / PICTURE, figures, title=title, subtitle=subtitle)
-    table = f"`{manifest.name}` at strength {strengths[-1]:g} %: {subtitle}.\n\n" + goals_table(
+    quality_page(arguments.folder / PICTURE, figures, title=title, subtitle=setting)
+    table = f"`{manifest.name}` at strength {strengths[-1]:g} %. {setting}.\n\n" + goals_table(
         goals(figures[0], figures[-1])
     )
     print(table)
@@ -156,8 +156,8 @@ def _about(arguments: argparse.Namespace, manifest: Manifest) -> dict:
     }
 
 
-def _subtitle(about: dict) -> str:
+def _setting(about: dict) -> str:
     return (
-        f"{about['kernel']} kernel, {100 * about['dose']:g} % of the dose, water phantom of 30 cm, "
-        f"{about['realisations']} realisations of the noise, seed {about['seed']}"
+        f"{about['kernel'].capitalize()} kernel, {100 * about['dose']:g} % of the dose, "
+        f"water phantom of 30 cm, {about['realisations']} realisations of the noise, seed {about['seed']}"
     )

@@ -90,28 +90,25 @@ def discs() -> dict[tuple[float, float], list[Circle]]:
     return dict(found)
 
 
-def flat_windows(side: int) -> list[tuple[slice, slice]]:
-    """Four squares of ``side`` pixels around the middle, without structure in a plain section."""
-    middle = PIXELS // 2
-    halves = slice(middle - side, middle), slice(middle, middle + side)
-    return [(rows, columns) for rows in halves for columns in halves]
+def flat_window(side: int) -> tuple[slice, slice]:
+    """A square of ``side`` pixels in the middle, flat in a section without circles."""
+    start = (PIXELS - side) // 2
+    return slice(start, start + side), slice(start, start + side)
 
 
-def section(
-    circles: Iterable[Circle], mtf: Callable[[torch.Tensor], torch.Tensor], pixels: int = PIXELS
-) -> np.ndarray:
-    """HU float32, (pixels, pixels), of a noise-free section of the body with these circles in it.
+def section(circles: Iterable[Circle], mtf: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
+    """A noise-free section of the body with these circles in it, HU float32, (512, 512).
 
     Parameters
     ----------
     mtf : modulation transfer by frequency in 1/cm, 1 at zero, the same in all directions.
     """
     pixel_mm = PIXEL_MM / _OVERSAMPLING
-    count = pixels * _OVERSAMPLING
+    count = PIXELS * _OVERSAMPLING
     down = torch.fft.fftfreq(count, pixel_mm, dtype=torch.float64)[:, None]
     across = torch.fft.rfftfreq(count, pixel_mm, dtype=torch.float64)[None]
     frequency = torch.hypot(down, across)
-    middle = pixels // 2
+    middle = PIXELS // 2
     body = Circle(middle, middle, BODY_MM, -AIR_HU)
     by_diameter = defaultdict(list)
     for circle in (body, *circles):

@@ -96,9 +96,8 @@ def quality_figures(
 
 
 def _figures(scan: QualityScan, strength: float, truth: dict[str, float]) -> QualityFigures:
-    windows = scan.windows[1].reshape(-1, *scan.windows.shape[-2:])
     noise_before, noise = (np.sqrt(part.var(axis=(-1, -2)).mean()) for part in scan.windows)
-    spectrum = noise_power_spectrum(windows, PIXEL_MM)
+    spectrum = noise_power_spectrum(scan.windows[1], PIXEL_MM)
     ttf = _rod_transfer(scan.inserts[1])
     ttf50 = {name: half_frequency(curve) for name, curve in ttf.items()}
     return QualityFigures(

@@ -106,14 +106,9 @@ def _goals(axes, figures: Sequence[QualityFigures]) -> None:
 def _spectra(axes, figures: Sequence[QualityFigures], colours) -> None:
     _frame(axes, "Noise power spectrum", "Spatial frequency in 1/cm", "HU² mm²")
     for one, colour in zip(figures, colours, strict=True):
-        name = "LDCT" if one.strength == 0 else f"{one.strength:g} %"
-        axes.plot(
-            *one.nps,
-            color=colour,
-            label=f"{name}: −{one.noise_reduction:.0f} %, $f_{{av}}$ {one.f_av_per_cm:.2f}"
-            if one.strength
-            else f"{name}: {one.noise_hu:.1f} HU, $f_{{av}}$ {one.f_av_per_cm:.2f}",
-        )
+        noise = f"−{one.noise_reduction:.0f} %" if one.strength else f"{one.noise_hu:.1f} HU"
+        label = f"{_name(one)}: {noise}, $f_{{av}}$ {one.f_av_per_cm:.2f}"
+        axes.plot(*one.nps, color=colour, label=label)
     axes.set(xlim=(0, None), ylim=(0, None))
     _legend(axes)
 
@@ -140,10 +135,9 @@ def _bias(axes, figures: Sequence[QualityFigures], colours) -> None:
     width = 0.8 / len(figures)
     for place, (one, colour) in enumerate(zip(figures, colours, strict=True)):
         x = np.arange(len(tissues)) + (place - (len(figures) - 1) / 2) * width
-        name = "LDCT" if one.strength == 0 else f"{one.strength:g} %"
-        axes.bar(x, list(one.hu_bias.values()), width, color=colour, label=name)
-    for limit in (-BIAS_HU, BIAS_HU):
-        axes.axhline(limit, color=_MISSED, linewidth=0.8, linestyle="--")
+        axes.bar(x, list(one.hu_bias.values()), width, color=colour, label=_name(one))
+    for bias in (-BIAS_HU, BIAS_HU):
+        axes.axhline(bias, color=_MISSED, linewidth=0.8, linestyle="--")
     axes.axhline(0, color="#888888", linewidth=0.8)
     axes.set_xticks(range(len(tissues)), tissues, fontsize=_TEXT_PT)
     bottom, top = axes.get_ylim()
@@ -196,18 +190,21 @@ def _detectability(axes, figures: Sequence[QualityFigures], colours) -> None:
     _frame(axes, f"Detectability d′ (NPWE) at {contrast:g} HU", "Disc diameter in mm", "d′")
     for one, colour in zip(figures, colours, strict=True):
         discs = [disc for disc in one.discs if disc.contrast_hu == contrast]
-        name = "LDCT" if one.strength == 0 else f"{one.strength:g} %"
         axes.plot(
             [disc.diameter_mm for disc in discs],
             [disc.d_prime for disc in discs],
             color=colour,
             marker="o",
             markersize=4,
-            label=name,
+            label=_name(one),
         )
     axes.set_xticks(DISCS_MM)
     axes.set_ylim(bottom=0)
     _legend(axes)
+
+
+def _name(one: QualityFigures) -> str:
+    return f"{one.strength:g} %" if one.strength else "LDCT"
 
 
 def _colours(count: int) -> list[str]:

@@ -3,7 +3,7 @@
 Three of the toolbox's scales are set right here; its version 0.2.1 was measured to need it:
 
 - The NPS comes with frequencies stretched by its count of rings (1.5 % too high for 64 pixels,
-  1.9 % too low for 62). The rings' own radii are known and are used instead.
+  0.8 % for 128; 1.9 % too low for 62). The rings' own radii are known and are used instead.
 - The TTF holds the calculator's own sampling: square pixels, rings of a quarter of a pixel, and
   a difference over two of them. TTF50 reads 8 % low on a soft kernel and 24 % low on a sharp one.
   The curve is divided by what that sampling lets through.
