@@ -53,3 +53,21 @@ def test_a_manifest_that_is_none_is_named(pseudoct, models, tmp_path):
 def test_an_empty_folder_holds_no_models(pseudoct, tmp_path):
     ended = pseudoct("models", "--models", tmp_path)
     assert (ended.code, ended.out) == (0, f"No models in {tmp_path}.\n")
+
+
+def test_the_card_says_what_is_known_of_a_model(pseudoct, models):
+    ended = pseudoct("models", "--models", models, "--card", "other")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("# Model card: other\n")
+    assert "- Gain soft (dB): 1.25\n" in ended.out
+    assert ended.out.count("Not stated.") == 2
+
+
+def test_a_card_of_what_is_no_model_or_damaged_is_refused(pseudoct, models, tmp_path):
+    ended = pseudoct("models", "--models", models, "--card", "none")
+    assert (ended.code, ended.out) == (2, "") and "Available: fast, other" in ended.err
+    folder = shutil.copytree(models, tmp_path / "models")
+    (folder / "PseudoCTDenoise_fast.npz").write_bytes(b"no weights")
+    ended = pseudoct("models", "--models", folder, "--card", "fast")
+    assert (ended.code, ended.out) == (2, "") and "damaged" in ended.err
+    assert ended.err.count("\n") == 1

@@ -87,6 +87,14 @@ def test_the_manifest_carries_the_sha_256_of_the_weights(folder):
     assert save_model(network(), MANIFEST, folder / "other").sha256 == digest
 
 
+def test_a_manifest_from_before_validity_was_stated_is_read(folder):
+    values = json.loads(manifest_of(folder).read_text(encoding="utf-8"))
+    del values["validity"], values["known_failures"]
+    manifest_of(folder).write_text(json.dumps(values), encoding="utf-8")
+    manifest = load_model("fast", folder)[1]
+    assert manifest.validity == manifest.known_failures == []
+
+
 def test_the_same_weights_give_the_same_bytes(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("time.time", lambda: 2e9)
     save_model(network(), MANIFEST, tmp_path / "later")

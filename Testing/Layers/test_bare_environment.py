@@ -110,7 +110,9 @@ def test_a_volume_is_denoised_without_any_other_package(repository: Path):
     assert result.stdout == "denoised\n"
 
 
-@pytest.mark.parametrize("package", ["skimage", "scipy", "matplotlib", "tqdm", "PIL", "slicer"])
+@pytest.mark.parametrize(
+    "package", ["skimage", "scipy", "matplotlib", "microct_iq_toolbox", "tqdm", "PIL", "slicer"]
+)
 def test_the_bare_environment_lacks_the_tools(package: str, repository: Path):
     result = run_bare(f"import {package}", repository)
     assert f"No module named '{package}'" in result.stderr

@@ -1,11 +1,14 @@
-"""List the models, or check that the weights of each are whole."""
+"""List the models, check that the weights of each are whole, or print what is known of one."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from torch import nn
+
 from ..engine.evaluation.results_table import Column, markdown
+from ..engine.model_card import model_card
 from ..engine.model_store import SHIPPED_MODELS, list_models, load_model
 
 
@@ -13,10 +16,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models", type=Path, default=SHIPPED_MODELS, help="folder of models (default: shipped)"
     )
-    parser.add_argument("--check", action="store_true", help="load every model and say so")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--check", action="store_true", help="load every model and say so")
+    what.add_argument("--card", metavar="NAME", help="print what is known of a model, as Markdown")
 
 
 def run(arguments: argparse.Namespace) -> None:
+    if arguments.card is not None:
+        network, manifest = load_model(arguments.card, arguments.models)
+        print(model_card(manifest, _weights(network)), end="")
+        return
     rows = []
     for manifest in list_models(arguments.models):
         rows.append(
@@ -31,9 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
         if arguments.check:
             network, _ = load_model(manifest.name, arguments.models)
-            rows[-1]["weights"] = (
-                f"{sum(p.numel() for p in network.parameters()) / 1e6:.2f} M, whole"
-            )
+            rows[-1]["weights"] = f"{_weights(network) / 1e6:.2f} M, whole"
     headings = {
         "name": "Model",
         "role": "Role",
@@ -45,3 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     }
     shown = [Column(key, text) for key, text in headings.items() if rows and key in rows[0]]
     print(markdown(rows, shown) if rows else f"No models in {arguments.models}.")
+
+
+def _weights(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())

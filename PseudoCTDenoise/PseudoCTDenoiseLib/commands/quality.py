@@ -159,5 +159,6 @@ def _about(arguments: argparse.Namespace, manifest: Manifest) -> dict:
 def _setting(about: dict) -> str:
     return (
         f"{about['kernel'].capitalize()} kernel, {100 * about['dose']:g} % of the dose, "
-        f"water phantom of 30 cm, {about['realisations']} realisations of the noise, seed {about['seed']}"
+        f"water phantom of 30 cm, {about['realisations']} realisations of the noise, "
+        f"seed {about['seed']}"
     )

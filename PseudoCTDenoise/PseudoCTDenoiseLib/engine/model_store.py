@@ -39,8 +39,9 @@ class Manifest:
 
     ``role`` is "denoiser" (LDCT to NDCT) or "noise model" (LDCT to its noise). ``training`` holds
     the patients with source and licence, doses, kernels and settings; ``metrics`` what it scored
-    on the validation scans. ``noise_models`` names those of its folder that go with a denoiser;
-    none stands for all. ``sha256`` is of the weights' file.
+    on the validation scans. ``validity`` says, a sentence an item, which scans it is fit for, and
+    ``known_failures`` what it was seen to do wrong. ``noise_models`` names those of its folder
+    that go with a denoiser; none stands for all. ``sha256`` is of the weights' file.
 
     Raises
     ------
@@ -55,6 +56,8 @@ class Manifest:
     steps: int = 0
     training: dict = field(default_factory=dict)
     metrics: dict = field(default_factory=dict)
+    validity: list = field(default_factory=list)
+    known_failures: list = field(default_factory=list)
     noise_models: list = field(default_factory=list)
     normalisation: dict = field(default_factory=lambda: dict(_NORMALISATION))
     sha256: str = ""

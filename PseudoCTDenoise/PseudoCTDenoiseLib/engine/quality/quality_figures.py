@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -78,21 +78,11 @@ class QualityFigures:
     discs: list[Disc]
 
 
-def quality_figures(
-    scan: QualityScan,
-    strengths: Sequence[float],
-    *,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> list[QualityFigures]:
-    """Figures of a scan at each strength, 0 to 100 %. ``progress`` is called with those done."""
-    truth = {
-        name: half_frequency(curve) for name, curve in _rod_transfer(scan.clean_inserts).items()
-    }
-    figures = []
-    for number, strength in enumerate(strengths):
-        figures.append(_figures(scan.mixed(strength), strength, truth))
-        progress(number + 1, len(strengths))
-    return figures
+def quality_figures(scan: QualityScan, strengths: Sequence[float]) -> list[QualityFigures]:
+    """Figures of a scan at each strength, 0 to 100 %."""
+    clean = _rod_transfer(scan.clean_inserts)
+    truth = {name: half_frequency(curve) for name, curve in clean.items()}
+    return [_figures(scan.mixed(strength), strength, truth) for strength in strengths]
 
 
 def _figures(scan: QualityScan, strength: float, truth: dict[str, float]) -> QualityFigures:
