@@ -109,8 +109,9 @@ def _spectra(axes, figures: Sequence[QualityFigures], colours) -> None:
         noise = f"−{one.noise_reduction:.0f} %" if one.strength else f"{one.noise_hu:.1f} HU"
         label = f"{_name(one)}: {noise}, $f_{{av}}$ {one.f_av_per_cm:.2f}"
         axes.plot(*one.nps, color=colour, label=label)
-    axes.set(xlim=(0, None), ylim=(0, None))
-    _legend(axes)
+    # Room for the names above the highest curve.
+    axes.set(xlim=(0, None), ylim=(0, 1.4 * max(one.nps[1].max() for one in figures)))
+    _legend(axes, place="upper right")
 
 
 def _transfer(axes, figures: Sequence[QualityFigures], colours) -> None:
