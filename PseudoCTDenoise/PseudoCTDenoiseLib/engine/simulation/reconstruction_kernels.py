@@ -24,7 +24,11 @@ class ReconstructionKernel:
     def response(self, frequency_per_cm: torch.Tensor) -> torch.Tensor:
         """The filter in 1/cm at each frequency in 1/cm."""
         ramp = (frequency_per_cm**2 + self.f1_per_cm**2).sqrt()
-        return ramp * torch.exp(-((frequency_per_cm / self.f0_per_cm) ** self.order))
+        return ramp * torch.exp(-self.damping(frequency_per_cm))
+
+    def damping(self, frequency_per_cm: torch.Tensor) -> torch.Tensor:
+        """Negative logarithm of the apodisation, by which the kernel blurs the image."""
+        return (frequency_per_cm / self.f0_per_cm) ** self.order
 
     @property
     def cutoff_per_cm(self) -> float:
