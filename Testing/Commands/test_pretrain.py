@@ -93,7 +93,7 @@ def test_real_pairs_give_a_noise_model_without_the_simulator(tmp_path, monkeypat
     assert pretrained(tmp_path, "--preset", "noise", *pair, "--steps", 4) == 0
     _, manifest = load_model("mine", tmp_path / "models")
     assert manifest.role == "noise model"
-    assert manifest.training["settings"]["noise_range"] is None
+    assert manifest.training["settings"]["domain"] is None
     assert manifest.training["settings"]["steps"] == 4
 
 

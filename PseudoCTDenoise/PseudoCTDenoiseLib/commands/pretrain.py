@@ -17,7 +17,8 @@ from ..engine.model_store import NOISE_MODEL, Manifest, load_model, save_model
 from ..engine.paper.pretrained import PAPER_PRETRAINING
 from ..engine.training.ct_dataset import CtScan, read_index, scan_credits
 from ..engine.training.pretraining import Pretraining, PretrainingSettings, validation_patches
-from ..engine.training.training_pairs import NoiseRange, NoisySlice, paired_slices, simulated_slices
+from ..engine.training.training_domain import TrainingDomain, exactly
+from ..engine.training.training_pairs import NoisySlice, paired_slices, simulated_slices
 
 PRESETS = {
     "fast": PretrainingSettings(
@@ -25,16 +26,22 @@ PRESETS = {
         steps=36000,
         batch=8,
         patch_size=128,
+        loss="mse",
         learning_rate=1.5e-3,
         gradient_limit=2.0,
+        moving_average=0.999,
     ),
     "noise": PretrainingSettings(
         role=NOISE_MODEL,
         parameters={"widths": [16, 32, 64], "residual": False},
         steps=2000,
     ),
-    "red-cnn": replace(PAPER_PRETRAINING, noise_range=NoiseRange()),
+    "red-cnn": replace(PAPER_PRETRAINING, domain=TrainingDomain()),
 }
+
+
+VALIDATION = {"soft": (0.25, 0.0), "sharp": (0.25, 1.0), "tenth": (0.1, 0.5), "half": (0.5, 0.0)}
+"""Sets of validation patches: dose fraction and sharpness of the kernel."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     scans, slices, validation = _load(arguments, device.name)
     if arguments.ldct:
-        settings = replace(settings, noise_range=None)
+        settings = replace(settings, domain=None)
     data = {"scans": scan_credits(scans), "start": arguments.start or "random weights"}
     training = Pretraining(
         settings,
@@ -108,7 +115,7 @@ def run(arguments: argparse.Namespace) -> None:
         curve_picture(
             arguments.work / f"{arguments.name}.curve.png",
             training.curve,
-            {f"validation, {name} kernel": f"gain_{name}_db" for name in validation},
+            {f"validation, {name}": f"gain_{name}_db" for name in validation},
             y_label="PSNR gain over LDCT (dB)",
             title=f"Pre-training of '{arguments.name}'",
         )
@@ -170,8 +177,9 @@ def _load(
         held_out = simulated_slices(held_out, cache, device=device, progress=step)
     validation = {}
     if held_out:
-        for kernel, sharpness in (("soft", 0.0), ("sharp", 1.0)):
-            validation[kernel] = validation_patches(held_out, 48, 160, sharpness)
+        for name, (dose, sharpness) in VALIDATION.items():
+            domain = exactly(dose, sharpness, TrainingDomain().noise_left)
+            validation[name] = validation_patches(held_out, 48, 160, domain)
     return scans, slices, validation
 
 

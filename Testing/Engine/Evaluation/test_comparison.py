@@ -26,7 +26,7 @@ from PseudoCTDenoiseLib.engine.evaluation.results_table import markdown
 from PseudoCTDenoiseLib.engine.hounsfield import normalise
 from PseudoCTDenoiseLib.engine.networks import UNet
 from PseudoCTDenoiseLib.engine.settings import DenoisingSettings
-from PseudoCTDenoiseLib.engine.simulation.reconstruction_kernels import SOFT
+from PseudoCTDenoiseLib.engine.simulation.reconstruction_kernels import SHARP, SOFT
 from PseudoCTDenoiseLib.engine.training.ct_dataset import CtScan
 
 SETTINGS = DenoisingSettings(
@@ -207,6 +207,15 @@ def test_a_filter_that_must_measure_the_noise_is_left_out_where_there_is_none_to
     lung = CtPair("lung", lung.ldct - np.int16(900), lung.ndct - np.int16(900))
     names = [method.name.split(" (")[0] for method in filter_methods([pair(size=64), lung])]
     assert names == ["Gaussian", "Curvature anisotropic diffusion", "Total variation"]
+
+
+def test_the_reference_of_a_sharp_pair_is_as_sharp_and_as_noisy_as_that_kernel_shows_it():
+    hu = np.random.default_rng(0).normal(40, 10, (1, 48, 48)).astype(np.int16)
+    hu[0, :4] = -3024
+    made = simulated_pair(CtScan("one", hu, 0.8), 0.25, SHARP, seed=1)
+    assert made.ndct.dtype == np.int16 and (made.ndct[0, :4] == -3024).all()
+    assert made.ndct[0, 8:40].std() > 1.5 * hu[0, 8:40].std()
+    assert abs(made.ndct[0, 16:32].mean() - 40) < 5
 
 
 def test_a_simulated_pair_is_the_scan_and_its_noisier_twin():

@@ -30,7 +30,7 @@ def test_every_start_has_the_papers_settings(start):
     rescale = None if masked else (0.5, 2.0)
     assert (settings.patch_size, settings.augmentation.rescale) == (64, rescale)
     assert settings.augmentation.flips and not settings.augmentation.rotations
-    assert settings.noise_range is None and not settings.balance
+    assert settings.domain is None and not settings.balance
     assert settings.supervision == ("n2c" if start == "n2n-draws" else start)
 
 

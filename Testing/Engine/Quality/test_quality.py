@@ -67,7 +67,7 @@ def test_a_denoiser_that_does_nothing_gives_and_costs_nothing(unchanged):
 
 def test_a_filters_ttf_comes_out_right_at_every_contrast(filtered):
     frequency = torch.linspace(0, 8, 8001, dtype=torch.float64)
-    mtf = SOFT.apodisation(frequency) * CtScanner().detector_mtf(frequency)
+    mtf = torch.exp(-SOFT.damping(frequency)) * CtScanner().detector_mtf(frequency)
     blurred = mtf * torch.from_numpy(gaussian(frequency.numpy()))
     half, clean_half = (float(frequency[(m < 0.5).nonzero()[0]]) for m in (blurred, mtf))
     for name in CONTRASTS_HU:

@@ -14,7 +14,8 @@ from PseudoCTDenoiseLib.engine.training.pretraining import (
     validation_patches,
 )
 from PseudoCTDenoiseLib.engine.training.supervision import supervise
-from PseudoCTDenoiseLib.engine.training.training_pairs import NoiseRange, NoisySlice, draw_patches
+from PseudoCTDenoiseLib.engine.training.training_domain import TrainingDomain, exactly
+from PseudoCTDenoiseLib.engine.training.training_pairs import NoisySlice, draw_patches
 
 SETTINGS = PretrainingSettings(
     parameters={"widths": [4, 8]},
@@ -38,8 +39,8 @@ def noisy_slices(offset=None):
 
 
 VALIDATION = {
-    "soft": validation_patches(noisy_slices(), 6, 20, 0.0),
-    "sharp": validation_patches(noisy_slices(), 6, 20, 1.0),
+    "soft": validation_patches(noisy_slices(), 6, 20, exactly(0.25, 0.0)),
+    "sharp": validation_patches(noisy_slices(), 6, 20, exactly(0.25, 1.0)),
 }
 
 
@@ -154,8 +155,8 @@ def test_a_finished_run_stays_as_it_is(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"steps": 13}, {"seed": 1}, {"loss": "mse"}, {"noise_range": None}]
-    + [{"parameters": {"widths": [4, 9]}}, {"noise_range": NoiseRange(doses=(0.1, 0.2))}],
+    [{"steps": 13}, {"seed": 1}, {"loss": "mse"}, {"domain": None}]
+    + [{"parameters": {"widths": [4, 9]}}, {"domain": TrainingDomain(doses=(0.1, 0.2))}],
     ids=str,
 )
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path, change):
@@ -233,7 +234,7 @@ def test_the_loss_falls_and_the_role_is_learnt(tmp_path, role):
         role=role,
         parameters={"widths": [4, 8], "residual": role == "denoiser"},
         steps=120,
-        noise_range=None,
+        domain=None,
     )
     slices = noisy_slices(offset=40)
     run = training(tmp_path, settings, slices=slices, validation={})
@@ -265,7 +266,7 @@ SELF_SUPERVISED = ["n2n-gaussian", "n2v", "n2s"]
 
 @pytest.mark.parametrize("supervision", SELF_SUPERVISED)
 def test_self_supervised_training_never_looks_at_the_ndct(tmp_path, supervision):
-    settings = replace(SETTINGS, supervision=supervision, balance=False, noise_range=None)
+    settings = replace(SETTINGS, supervision=supervision, balance=False, domain=None)
     slices = noisy_slices()
     # The same LDCT, of which another part is called noise.
     others = [NoisySlice(one.ndct + np.int16(9), one.noise - 9) for one in slices]
@@ -344,7 +345,7 @@ def test_the_weights_that_are_kept_are_those_of_the_lowest_validation_loss(tmp_p
             kept[step] = {key: v.clone() for key, v in run.network.state_dict().items()}
         if step == 8:
             with torch.no_grad():
-                run.network.tail.bias += 0.05
+                run.network.tail.bias += 1.0  # 128 HU
 
     run.run(progress=spoil)
     losses = {row["step"]: row["validation_loss"] for row in run.curve}
@@ -356,17 +357,39 @@ def test_the_weights_that_are_kept_are_those_of_the_lowest_validation_loss(tmp_p
         assert all(torch.equal(state[key], kept[best][key]) for key in state)
 
 
-def test_validation_patches_stay_the_same_and_have_one_dose_and_kernel():
-    first, again = (validation_patches(noisy_slices(), 3, 16, 0.5) for _ in range(2))
+def test_validation_patches_stay_the_same_and_have_one_dose():
+    domain = exactly(0.25, 0.5)
+    first, again = (validation_patches(noisy_slices(), 3, 16, domain) for _ in range(2))
     assert torch.equal(first[0], again[0]) and torch.equal(first[1], again[1])
     assert first[0].shape == first[1].shape == (3, 1, 16, 16)
-    soft, sharp, both = (
-        torch.sub(*validation_patches(noisy_slices(), 3, 16, sharpness))
-        for sharpness in (0, 1, 0.5)
-    )
-    assert torch.allclose(both, (soft + sharp) / 2, atol=1e-6)
-    halved = torch.sub(*validation_patches(noisy_slices(), 3, 16, 0, dose=4 / 7))
-    assert torch.allclose(halved, soft / 2, atol=1e-6)
+    halved = torch.sub(*validation_patches(noisy_slices(), 3, 16, exactly(4 / 7, 0.5)))
+    assert torch.allclose(halved, torch.sub(*first) / 2, atol=1e-6)
+
+
+def test_the_average_of_the_weights_is_what_is_validated_and_kept(tmp_path):
+    settings = replace(SETTINGS, moving_average=0.5, steps=4, validate_every=1)
+    run = training(tmp_path, settings)
+    averaged = {name: value.clone() for name, value in run.network.state_dict().items()}
+    for step in range(1, 5):
+        run._one_step()
+        for name, value in run.network.state_dict().items():
+            averaged[name] = value if step == 1 else (averaged[name] + value) / 2
+        averaged = {name: value.clone() for name, value in averaged.items()}
+    for name, value in run.result.state_dict().items():
+        assert torch.allclose(value, averaged[name], atol=1e-7)
+        assert not torch.equal(value, run.network.state_dict()[name])
+
+
+def test_a_killed_run_with_averaged_weights_ends_as_one_that_was_not(tmp_path):
+    settings = replace(SETTINGS, moving_average=0.9)
+    whole = training(tmp_path / "a", settings)
+    whole.run()
+    killed_after(6, training(tmp_path / "b", settings))
+    resumed = training(tmp_path / "b", settings)
+    resumed.run()
+    assert_equal(outcome(whole), outcome(resumed))
+    for name, value in whole.result.state_dict().items():
+        assert torch.equal(value, resumed.result.state_dict()[name])
 
 
 @pytest.mark.parametrize(
@@ -408,4 +431,4 @@ def test_a_checkpoint_holds_its_settings_as_plain_text(tmp_path):
     with np.load(tmp_path / "run.npz", allow_pickle=False) as file:
         status = json.loads(str(file["status"]))
     assert status["settings"]["parameters"] == {"widths": [4, 8]}
-    assert status["step"] == 0 and status["settings"]["noise_range"]["doses"] == [0.08, 0.8]
+    assert status["step"] == 0 and status["settings"]["domain"]["doses"] == [0.05, 0.7]

@@ -8,8 +8,8 @@ import torch
 from PseudoCTDenoiseLib.engine.errors import BadInputError
 from PseudoCTDenoiseLib.engine.training import training_pairs
 from PseudoCTDenoiseLib.engine.training.ct_dataset import CtScan
+from PseudoCTDenoiseLib.engine.training.training_domain import TrainingDomain, exactly
 from PseudoCTDenoiseLib.engine.training.training_pairs import (
-    NoiseRange,
     NoisySlice,
     dose_factor,
     draw_patches,
@@ -21,75 +21,111 @@ from PseudoCTDenoiseLib.engine.training.training_patches import Augmentation
 STILL = Augmentation(flips=False, rotations=False)
 
 
-def exactly(dose=0.25, sharpness=0.0):
-    return NoiseRange((dose, dose), (sharpness, sharpness))
-
-
-def numbered(rows=24, columns=24):
-    """A slice whose every pixel has its own HU, with noise of that number times 2 and times −1."""
-    number = np.arange(rows * columns, dtype=np.int16).reshape(rows, columns)
-    noise = np.stack([2 * number, -number]).astype(np.float16)
+def textured(seed=0, size=48):
+    """A slice of random HU, with random noise of the soft and of the sharp kernel."""
+    rng = np.random.default_rng(seed)
+    number = rng.integers(0, 100, (size, size)).astype(np.int16)
+    noise = rng.normal(0, 20, (2, size, size)).astype(np.float32)
     return NoisySlice(number, noise)
+
+
+def flat(value=50, noise=8.0, size=48, **more):
+    values = np.full((2, size, size), noise)
+    return NoisySlice(np.full((size, size), value, np.int16), values, **more)
 
 
 def hu(patches):
     return patches * 4096 - 1024
 
 
-def noise_of(slices, noise_range, augmentation=STILL, count=6, size=16):
-    """NDCT and the noise on it, (count, size, size) in HU."""
+def noise_of(slices, domain, augmentation=STILL, count=6, size=16):
+    """Target and the noise on it, (count, size, size) in HU."""
     rng = np.random.default_rng(0)
-    ldct, ndct = draw_patches(slices, count, size, rng, noise_range, augmentation)
+    ldct, ndct = draw_patches(slices, count, size, rng, domain, augmentation)
     assert ldct.shape == ndct.shape == (count, 1, size, size)
     assert ldct.dtype == ndct.dtype == torch.float32
     return hu(ndct)[:, 0], 4096 * (ldct - ndct)[:, 0]
 
 
-def test_the_noise_of_a_quarter_dose_is_the_one_that_was_drawn():
-    ndct, noise = noise_of([numbered()], exactly(0.25))
-    assert torch.equal(noise, 2 * ndct)
+@pytest.mark.parametrize("drawn", [0, 1], ids=["soft", "sharp"])
+def test_the_noise_of_a_quarter_dose_is_the_one_that_was_drawn(drawn):
+    one = textured()
+    ndct, noise = noise_of([one], exactly(0.25, float(drawn)), count=1)
+    # A patch of 16 with its margins fills the slice of 48: there is one place to cut it.
+    assert torch.allclose(noise[0], torch.from_numpy(one.noise[drawn, 16:32, 16:32]), atol=1e-2)
+    if drawn == 0:  # the scan is taken for one of the soft kernel
+        assert torch.allclose(ndct[0], torch.from_numpy(one.ndct[16:32, 16:32]).float(), atol=1e-2)
 
 
 @pytest.mark.parametrize(("dose", "factor"), [(0.1, 3 / math.sqrt(3)), (0.5, 1 / math.sqrt(3))])
 def test_the_noise_follows_the_dose(dose, factor):
     assert dose_factor(dose) == pytest.approx(factor)
-    ndct, noise = noise_of([numbered()], exactly(dose))
-    assert torch.allclose(noise, 2 * ndct * factor, atol=1e-3)
+    _, noise = noise_of([flat()], exactly(dose, 0.0))
+    assert torch.allclose(noise, torch.tensor(8 * factor), atol=1e-2)
 
 
 def test_full_dose_adds_nothing():
     assert dose_factor(1.0) == 0 and dose_factor(0.25) == 1
-    _, noise = noise_of([numbered()], exactly(1.0))
-    assert torch.equal(noise, torch.zeros_like(noise))
 
 
-@pytest.mark.parametrize(("sharpness", "slope"), [(0, 2), (1, -1), (0.5, 0.5), (2, -4), (-1, 5)])
-def test_sharpness_mixes_the_two_kernels(sharpness, slope):
-    ndct, noise = noise_of([numbered()], exactly(0.25, sharpness))
-    # −1024 HU, the scan's own floor, cuts off what lies below.
-    assert torch.allclose(noise, (slope * ndct).clamp(min=-1024 - ndct), atol=1e-3)
+def test_another_kernel_filters_anatomy_and_noise_alike():
+    same = textured()
+    same = NoisySlice(same.ndct, np.stack([same.ndct, same.ndct]).astype(np.float32))
+    for sharpness in (-0.2, 0.3):  # both made of the soft draw
+        ndct, noise = noise_of([same], exactly(0.25, sharpness))
+        assert torch.allclose(ndct, noise, atol=1e-2)
+        assert ndct.std() > 1.1 * same.ndct.std() if sharpness > 0 else ndct.std() < same.ndct.std()
 
 
-def test_dose_and_kernel_are_drawn_for_every_patch_within_their_range():
-    flat = NoisySlice(np.full((16, 16), 50, np.int16), np.stack([np.ones((16, 16))] * 2) * 8)
-    _, noise = noise_of([flat], NoiseRange((0.1, 0.4), (0.0, 1.0)), count=300)
+def test_dose_is_drawn_for_every_patch_within_its_range():
+    domain = TrainingDomain(doses=(0.1, 0.4), noise_left=None)
+    _, noise = noise_of([flat()], domain, count=300)
     factors = noise[:, 0, 0] / 8
-    assert torch.allclose(noise, 8 * factors[:, None, None], atol=1e-3)
-    assert dose_factor(0.4) <= factors.min() < 1.1 * dose_factor(0.4)
-    assert 0.9 * dose_factor(0.1) < factors.max() <= dose_factor(0.1)
+    assert torch.allclose(noise, 8 * factors[:, None, None], atol=1e-2)
+    assert dose_factor(0.4) - 1e-3 <= factors.min() < 1.1 * dose_factor(0.4)
+    assert 0.9 * dose_factor(0.1) < factors.max() <= dose_factor(0.1) + 1e-3
     # Evenly in the logarithm: half of the patches lie below the geometric mean, 0.2.
     assert abs((factors > dose_factor(0.2)).float().mean() - 0.5) < 0.1
 
-    kernels = NoisySlice(flat.ndct, np.stack([np.zeros((16, 16)), np.full((16, 16), 8)]))
-    _, noise = noise_of([kernels], NoiseRange((0.25, 0.25), (0.2, 0.6)), count=300)
-    sharpness = noise[:, 0, 0] / 8
-    assert sharpness.min() == pytest.approx(0.2, abs=0.02)
-    assert sharpness.max() == pytest.approx(0.6, abs=0.02)
+
+def test_the_target_keeps_its_share_of_the_added_noise():
+    ndct, noise = noise_of([flat(50, 9.0)], exactly(0.1, 0.0, noise_left=0.25))
+    share = (0.25 - 0.1) / 0.9
+    added = 9 * dose_factor(0.1)
+    assert torch.allclose(ndct, torch.tensor(50 + share * added), atol=1e-2)
+    assert torch.allclose(noise, torch.tensor((1 - share) * added), atol=1e-2)
+    # At a quarter of the dose a quarter of the noise is the scan's own: the target is the scan.
+    scan, _ = noise_of([flat(50)], exactly(0.25, 0.0, noise_left=0.25))
+    assert torch.allclose(scan, torch.tensor(50.0), atol=1e-2)
+
+
+def test_neighbours_are_averaged_with_their_noise():
+    domain = TrainingDomain((0.25, 0.25), (0, 0), (1, 1), 3, (1, 1), None)
+    stack = flat(10, 3.0, below=flat(40, 6.0, below=flat(100, 12.0)))
+    ndct, noise = noise_of([stack], domain, count=40)
+    seen = {
+        (round(a), round(b, 1))
+        for a, b in zip(ndct[:, 0, 0].tolist(), noise[:, 0, 0].tolist(), strict=True)
+    }
+    assert seen == {(10, 3.0), (25, 4.5), (50, 7.0)}
+    assert (noise_of([flat(10)], domain)[0] == noise_of([flat(10)], exactly(0.25, 0))[0]).all()
+
+
+def test_zoom_changes_the_pixel_size():
+    ramp = np.broadcast_to(np.abs(np.arange(128) - 64) * 4, (128, 128)).astype(np.int16)
+    one = NoisySlice(ramp, np.zeros((2, 128, 128)))
+    for zoom in (0.75, 1.25):
+        domain = TrainingDomain((0.25, 0.25), (0, 0), (1, 1), 1, (zoom, zoom), None)
+        ndct, _ = noise_of([one], domain, count=30)
+        slope = ndct.diff(dim=2).abs().median()
+        assert slope == pytest.approx(4 * zoom, rel=0.05)
 
 
 @pytest.mark.parametrize("augmentation", [Augmentation(), Augmentation(rescale=(0.5, 2.0))])
 def test_both_images_are_turned_and_zoomed_together(augmentation):
-    ndct, noise = noise_of([numbered()], exactly(), augmentation, count=40)
+    number = np.arange(24 * 24, dtype=np.int16).reshape(24, 24)
+    numbered = NoisySlice(number, (2 * number)[None])
+    ndct, noise = noise_of([numbered], None, augmentation, count=40)
     assert torch.allclose(noise, 2 * ndct, atol=5e-3)
     down = ndct.diff(dim=1).mean(dim=(1, 2))
     right = ndct.diff(dim=2).mean(dim=(1, 2))
@@ -98,8 +134,8 @@ def test_both_images_are_turned_and_zoomed_together(augmentation):
 
 
 def test_every_slice_is_drawn_from():
-    flat = [NoisySlice(np.full((16, 16), v, np.int16), np.zeros((2, 16, 16))) for v in (1, 2, 3)]
-    ndct, _ = noise_of(flat, None, count=60)
+    slices = [flat(value, 0.0, 16) for value in (1, 2, 3)]
+    ndct, _ = noise_of(slices, None, count=60)
     assert {round(value) for value in ndct[:, 0, 0].tolist()} == {1, 2, 3}
 
 
@@ -111,15 +147,17 @@ def test_padding_is_lifted_to_the_scans_floor():
 
 def test_equal_generators_draw_alike():
     first, again = (
-        draw_patches([numbered()], 4, 16, np.random.default_rng(7), NoiseRange(), Augmentation())
+        draw_patches(
+            [textured()], 4, 16, np.random.default_rng(7), TrainingDomain(), Augmentation()
+        )
         for _ in range(2)
     )
     assert torch.equal(first[0], again[0]) and torch.equal(first[1], again[1])
 
 
 def test_too_small_slices_are_refused():
-    with pytest.raises(BadInputError, match="24×24 are smaller than a patch of 25"):
-        draw_patches([numbered()], 1, 25, np.random.default_rng(0))
+    with pytest.raises(BadInputError, match="48×48 are smaller than a patch of 50"):
+        draw_patches([textured()], 1, 50, np.random.default_rng(0))
 
 
 def test_a_real_pair_keeps_its_own_noise():
@@ -181,9 +219,9 @@ def test_a_draw_is_never_taken_for_another(tmp_path, draws):
         assert len(draws) == before + 1
     simulated_slices([scan()], tmp_path, seed=1)
     assert len(draws) == 5
-    # The patient's name is no part of the image.
+    # The patient seeds the tube current's modulation.
     simulated_slices([scan("another name")], tmp_path)
-    assert len(draws) == 5
+    assert len(draws) == 6
 
 
 def test_a_kill_while_noise_is_written_leaves_no_draw(tmp_path, draws, monkeypatch):
@@ -196,3 +234,23 @@ def test_a_kill_while_noise_is_written_leaves_no_draw(tmp_path, draws, monkeypat
         simulated_slices([scan()], tmp_path)
     assert simulated_slices([scan()], tmp_path)[0].noise.shape == (2, 8, 8)
     assert draws == ["A", "A"]
+
+
+def test_a_block_moved_off_centre_keeps_its_body_in_place():
+    images = torch.arange(16.0).reshape(1, 4, 4)
+    moved = training_pairs._shifted(images, np.array([1, -2]), fill=-1.0)
+    assert moved[0].tolist() == [[-1] * 4, [2, 3, -1, -1], [6, 7, -1, -1], [10, 11, -1, -1]]
+    assert torch.equal(training_pairs._shifted(images, np.array([0, 0]), fill=-1.0), images)
+
+
+def test_noise_is_strongest_where_rays_are_weakest_and_differs_by_kernel():
+    hu = np.full((1, 64, 64), -1000, np.int16)
+    rows, columns = np.mgrid[:64, :64] - 31.5
+    hu[0, (rows / 20) ** 2 + (columns / 28) ** 2 < 1] = 40
+    noisy = hu + np.random.default_rng(0).normal(0, 10, hu.shape)
+    draws = training_pairs._draw_noise(CtScan("A", noisy.astype(np.int16), 5.0), "cpu", 0)
+    assert draws.shape == (2, 1, 64, 64) and draws.dtype == np.float16
+    again = training_pairs._draw_noise(CtScan("A", noisy.astype(np.int16), 5.0), "cpu", 0)
+    assert np.array_equal(draws, again)
+    middle, edge = np.s_[:, 0, 28:36, 20:44], np.s_[:, 0, 2:8, 20:44]
+    assert draws[middle].astype(float).std() > 1.5 * draws[edge].astype(float).std() > 0

@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import nn
 
 from ..denoising import DenoisingJob
 from ..errors import BadInputError
-from ..hounsfield import to_hu
+from ..hounsfield import MIN_CT_HU, to_hu, to_int16
 from ..noise_ensemble import predict_noise_maps
 from ..settings import DenoisingSettings
+from ..simulation.kernel_change import change_kernel
 from ..simulation.low_dose import LowDoseSimulator, simulate_low_dose
-from ..simulation.reconstruction_kernels import ReconstructionKernel
+from ..simulation.reconstruction_kernels import SOFT, ReconstructionKernel
 from ..training.ct_dataset import CtScan
 from .filters import FILTERS, best_setting
 from .metrics import image_metrics, noise_reduction
@@ -53,10 +55,24 @@ class Method:
 
 
 def simulated_pair(scan: CtScan, dose: float, kernel: ReconstructionKernel, seed: int) -> CtPair:
-    """A normal-dose scan and its simulated low-dose twin."""
+    """A normal-dose scan as a kernel would have shown it, and its simulated low-dose twin.
+
+    The scan is taken to be of the soft kernel. For another one anatomy and noise are filtered
+    together: a reference without the kernel's own noise would reward smoothing.
+    """
     simulator = LowDoseSimulator(scan.pixel_mm).fitted(scan.hu)
-    ldct = simulate_low_dose(scan.hu, simulator, dose, kernel, seed=seed)
-    return CtPair(scan.patient, ldct, scan.hu, scan.pixel_mm)
+    ndct = scan.hu
+    if kernel != SOFT:
+        ndct = np.stack([_with_kernel(one, scan.pixel_mm, kernel) for one in scan.hu])
+    ldct = simulate_low_dose(ndct, simulator, dose, kernel, seed=seed)
+    return CtPair(scan.patient, ldct, ndct, scan.pixel_mm)
+
+
+def _with_kernel(hu: np.ndarray, pixel_mm: float, kernel: ReconstructionKernel) -> np.ndarray:
+    """A slice, (rows, columns) int16 HU, of the soft kernel as another one shows it."""
+    scanned = np.maximum(hu, MIN_CT_HU).astype(np.float32)
+    shown = change_kernel(torch.from_numpy(scanned), pixel_mm, SOFT, kernel).numpy()
+    return np.where(hu < MIN_CT_HU, hu, to_int16(np.maximum(shown, MIN_CT_HU)))
 
 
 def filter_methods(pairs: Sequence[CtPair]) -> list[Method]:

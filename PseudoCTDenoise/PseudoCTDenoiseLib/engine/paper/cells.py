@@ -39,7 +39,10 @@ COLUMNS = (
 
 
 def cell_hash(row: TableRow, network: str, description: dict) -> str:
-    """Names all settings behind a cell: data, pre-training, tuning, noise."""
+    """Names all settings behind a cell: data, pre-training, tuning, noise.
+
+    What is None is off and is not named: a setting that is added later leaves old cells fresh.
+    """
     made_by = {
         "data": description,
         "start": asdict(start_settings(network, row.start)) if row.start else None,
@@ -48,8 +51,16 @@ def cell_hash(row: TableRow, network: str, description: dict) -> str:
         "noise": row.noise,
         "noise models": asdict(noise_model_settings()) if row.needs_noise_models else None,
     }
-    text = json.dumps(made_by, sort_keys=True)
+    text = json.dumps(_what_is_on(made_by), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _what_is_on(settings: dict) -> dict:
+    return {
+        key: _what_is_on(value) if isinstance(value, dict) else value
+        for key, value in settings.items()
+        if value is not None
+    }
 
 
 def read_cells(path: Path | str) -> list[dict]:

@@ -41,7 +41,7 @@ PAPER_PRETRAINING = PretrainingSettings(
     learning_rate=1e-4,
     schedule="plateau",
     balance=False,
-    noise_range=None,
+    domain=None,
     augmentation=Augmentation(rotations=False, rescale=(0.5, 2.0)),
     validate_every=250,
     precision="auto",

@@ -107,7 +107,7 @@ def scan_quality_phantom(
 
     def mtf(frequency_per_cm: torch.Tensor) -> torch.Tensor:
         detector = simulator.scanner.detector_mtf(frequency_per_cm)
-        return kernel.apodisation(frequency_per_cm) * detector
+        return torch.exp(-kernel.damping(frequency_per_cm)) * detector
 
     circles, rod_circles = discs(), rods()
     every_rod = dict.fromkeys(rod for group in rod_circles.values() for rod in group)

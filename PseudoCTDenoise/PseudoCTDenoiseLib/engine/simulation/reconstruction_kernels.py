@@ -24,11 +24,11 @@ class ReconstructionKernel:
     def response(self, frequency_per_cm: torch.Tensor) -> torch.Tensor:
         """The filter in 1/cm at each frequency in 1/cm."""
         ramp = (frequency_per_cm**2 + self.f1_per_cm**2).sqrt()
-        return ramp * self.apodisation(frequency_per_cm)
+        return ramp * torch.exp(-self.damping(frequency_per_cm))
 
-    def apodisation(self, frequency_per_cm: torch.Tensor) -> torch.Tensor:
-        """What the kernel leaves of the image's detail at each frequency in 1/cm, 1 at zero."""
-        return torch.exp(-((frequency_per_cm / self.f0_per_cm) ** self.order))
+    def damping(self, frequency_per_cm: torch.Tensor) -> torch.Tensor:
+        """Negative logarithm of the apodisation, by which the kernel blurs the image."""
+        return (frequency_per_cm / self.f0_per_cm) ** self.order
 
     @property
     def cutoff_per_cm(self) -> float:

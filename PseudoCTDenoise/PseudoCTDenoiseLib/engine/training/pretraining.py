@@ -13,6 +13,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -29,7 +30,8 @@ from ..model_store import DENOISER, NOISE_MODEL, replace_file
 from ..networks import build_network
 from ..settings import PRECISIONS
 from .supervision import N2C, SUPERVISIONS, supervise
-from .training_pairs import NoiseRange, NoisySlice, draw_patches
+from .training_domain import TrainingDomain
+from .training_pairs import NoisySlice, draw_patches
 from .training_patches import Augmentation
 
 LEAST_NOISE_HU = 4.0
@@ -46,8 +48,10 @@ class PretrainingSettings:
     those of much. ``schedule`` "plateau" is the paper's ReduceLROnPlateau (factor 0.5) on the
     validation loss, "cosine" lets the learning rate fall to zero over ``steps``.
     ``gradient_limit`` bounds the norm of a step's gradient: one patch out of the ordinary can
-    otherwise undo thousands of steps. ``validate_every`` is in steps. ``noise_range`` None takes
-    the pairs' own noise. ``precision`` is the number format of the layers.
+    otherwise undo thousands of steps. ``moving_average`` is the share that the average of the
+    weights keeps at each step; the average is then what is validated and kept. None for none.
+    ``validate_every`` is in steps. ``domain`` None takes the pairs' own noise. ``precision`` is
+    the number format of the layers.
     """
 
     role: str = DENOISER
@@ -64,7 +68,8 @@ class PretrainingSettings:
     schedule: str = "cosine"
     patience: int = 4
     gradient_limit: float | None = None
-    noise_range: NoiseRange | None = NoiseRange()
+    moving_average: float | None = None
+    domain: TrainingDomain | None = TrainingDomain()
     augmentation: Augmentation = Augmentation()
     validate_every: int = 500
     precision: str = "float32"
@@ -89,6 +94,10 @@ class PretrainingSettings:
             raise BadInputError(f"balance needs the noise, which {self.supervision} is not told.")
         if self.gradient_limit is not None and not self.gradient_limit > 0:
             raise BadInputError(f"gradient_limit must be positive, not {self.gradient_limit}.")
+        if self.moving_average is not None and not 0 < self.moving_average < 1:
+            raise BadInputError(
+                f"moving_average must lie between 0 and 1, not {self.moving_average}."
+            )
         if self.seed < 0:
             raise BadInputError(f"seed must not be negative, not {self.seed}.")
 
@@ -128,6 +137,10 @@ class Pretraining:
         if start is not None:
             network.load_state_dict(start.state_dict())
         self.network = network.to(device, memory_format=torch.channels_last)
+        self.average = None
+        if settings.moving_average is not None:
+            keep = torch.optim.swa_utils.get_ema_multi_avg_fn(settings.moving_average)
+            self.average = torch.optim.swa_utils.AveragedModel(self.network, multi_avg_fn=keep)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate)
         if settings.schedule == "cosine":
             self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
@@ -142,8 +155,15 @@ class Pretraining:
         self.best: dict[str, np.ndarray] = {}
         self.seconds = 0.0
         self._recent_loss = 0.0
+        self._drawing = ThreadPoolExecutor(max_workers=1)
+        self._drawn: Future | None = None
         if self.checkpoint.is_file():
             self._resume()
+
+    @property
+    def result(self) -> nn.Module:
+        """The network that is validated and kept: the weights' average, if there is one."""
+        return self.network if self.average is None else self.average.module
 
     @property
     def done(self) -> bool:
@@ -175,7 +195,7 @@ class Pretraining:
     def best_network(self) -> nn.Module:
         """The network with the weights of the lowest validation loss, on the CPU."""
         network = build_network(self.settings.architecture, self.settings.parameters)
-        state = self.best or {k: v.cpu().numpy() for k, v in self.network.state_dict().items()}
+        state = self.best or {k: v.cpu().numpy() for k, v in self.result.state_dict().items()}
         network.load_state_dict({key: torch.from_numpy(value) for key, value in state.items()})
         return network.eval()
 
@@ -185,36 +205,52 @@ class Pretraining:
 
     def _one_step(self) -> None:
         settings = self.settings
-        rng = np.random.default_rng([settings.seed, self.step])
-        ldct, ndct = draw_patches(
-            self.slices,
-            settings.batch,
-            settings.patch_size,
-            rng,
-            settings.noise_range,
-            settings.augmentation,
-        )
+        ldct, ndct, seed = self._drawn.result() if self._drawn else self._draw(self.step)
+        # The next patches are cut while this step's network runs.
+        self._drawn = None
+        if self.step + 1 < settings.steps:
+            self._drawn = self._drawing.submit(self._draw, self.step + 1)
         self.network.train()
-        loss = self._loss(ldct, ndct, torch.Generator().manual_seed(int(rng.integers(2**62))))
+        loss = self._loss(self.network, ldct, ndct, torch.Generator().manual_seed(seed))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if settings.gradient_limit is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), settings.gradient_limit)
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.network)
         if settings.schedule == "cosine":
             self.schedule.step()
         self.step += 1
         share = 1 / min(self.step, 100)
         self._recent_loss += share * (loss.item() - self._recent_loss)
 
+    def _draw(self, step: int) -> tuple[torch.Tensor, torch.Tensor, int]:
+        """Patches of a step, and the seed of what else is random in it."""
+        settings = self.settings
+        rng = np.random.default_rng([settings.seed, step])
+        ldct, ndct = draw_patches(
+            self.slices,
+            settings.batch,
+            settings.patch_size,
+            rng,
+            settings.domain,
+            settings.augmentation,
+        )
+        return ldct, ndct, int(rng.integers(2**62))
+
     def _loss(
-        self, ldct: torch.Tensor, ndct: torch.Tensor, generator: torch.Generator
+        self,
+        network: nn.Module,
+        ldct: torch.Tensor,
+        ndct: torch.Tensor,
+        generator: torch.Generator,
     ) -> torch.Tensor:
         """Loss of a batch that lies on the CPU."""
         settings = self.settings
         lesson = supervise(settings.supervision, ldct, ndct, generator, settings.gaussian_hu)
         shown = lesson.shown.to(self.device)
-        output = self._output(shown)
+        output = self._output(network, shown)
         wanted = lesson.wanted.to(self.device)
         if settings.role == NOISE_MODEL:
             wanted = shown - wanted
@@ -227,14 +263,14 @@ class Pretraining:
             output, wanted = output[where], wanted[where]
         return image_loss(settings.loss, output, wanted)
 
-    def _output(self, shown: torch.Tensor) -> torch.Tensor:
+    def _output(self, network: nn.Module, shown: torch.Tensor) -> torch.Tensor:
         wide = self._precision == torch.float32
         with torch.autocast(shown.device.type, self._precision, enabled=not wide):
-            return self.network(shown).float()
+            return network(shown).float()
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
-        self.network.eval()
+        network = self.result.eval()
         row = {
             "step": self.step,
             "minutes": round(self.seconds / 60, 2),
@@ -245,10 +281,10 @@ class Pretraining:
             error, loss = 0.0, 0.0
             generator = torch.Generator().manual_seed(0)  # the same pixels hidden every time
             for low, normal in zip(ldct.split(4), ndct.split(4), strict=True):
-                output = self._output(low.to(self.device)).cpu()
+                output = self._output(network, low.to(self.device)).cpu()
                 clean = output if self.settings.role == DENOISER else low - output
                 error += F.mse_loss(clean, normal, reduction="sum").item()
-                loss += self._loss(low, normal, generator).item() * len(low)
+                loss += self._loss(network, low, normal, generator).item() * len(low)
             noise = F.mse_loss(ldct, ndct, reduction="sum").item()
             row[f"gain_{name}_db"] = 10 * np.log10(noise / max(error, 1e-30))
             losses.append(loss / len(ldct))
@@ -259,7 +295,7 @@ class Pretraining:
         if row["validation_loss"] < min((r["validation_loss"] for r in self.curve), default=1e9):
             self.best = {
                 key: value.detach().cpu().numpy().copy()
-                for key, value in self.network.state_dict().items()
+                for key, value in network.state_dict().items()
             }
         self.curve.append({key: float(value) for key, value in row.items()})
         return self.curve[-1]
@@ -269,6 +305,9 @@ class Pretraining:
         arrays = {f"best/{key}": value for key, value in self.best.items()}
         for name, parameter in self.network.state_dict().items():
             arrays[f"weights/{name}"] = parameter.cpu().numpy()
+        if self.average is not None:
+            for name, parameter in self.result.state_dict().items():
+                arrays[f"average/{name}"] = parameter.cpu().numpy()
         for index, moments in self.optimizer.state_dict()["state"].items():
             for name, value in moments.items():
                 arrays[f"adam/{index}/{name}"] = value.cpu().numpy()
@@ -316,17 +355,20 @@ class Pretraining:
                     f"{self.checkpoint} was made with other {what}; remove it to start anew."
                 )
         adam: dict[int, dict] = {}
-        weights = {}
+        weights: dict[str, dict] = {"weights": {}, "average": {}}
         for key, value in arrays.items():
             group, _, name = key.partition("/")
-            if group == "weights":
-                weights[name] = torch.from_numpy(value)
+            if group in weights:
+                weights[group][name] = torch.from_numpy(value)
             elif group == "best":
                 self.best[name] = value
             else:
                 index, _, moment = name.partition("/")
                 adam.setdefault(int(index), {})[moment] = torch.from_numpy(value)
-        self.network.load_state_dict(weights)
+        self.network.load_state_dict(weights["weights"])
+        if self.average is not None:
+            self.average.module.load_state_dict(weights["average"])
+            self.average.n_averaged += status["step"]
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": adam})
         self.schedule.load_state_dict({**self.schedule.state_dict(), **status["schedule"]})
         self.optimizer.param_groups[0]["lr"] = status["learning_rate"]
@@ -337,9 +379,8 @@ class Pretraining:
 
 
 def validation_patches(
-    slices: Sequence[NoisySlice], count: int, size: int, sharpness: float, dose: float = 0.25
+    slices: Sequence[NoisySlice], count: int, size: int, domain: TrainingDomain
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Patches that stay the same, at one dose and one kernel; see :func:`.draw_patches`."""
-    exact = NoiseRange(doses=(dose, dose), sharpness=(sharpness, sharpness))
+    """Patches that stay the same, unturned; see :func:`.draw_patches`."""
     still = Augmentation(flips=False, rotations=False)
-    return draw_patches(slices, count, size, np.random.default_rng(1), exact, still)
+    return draw_patches(slices, count, size, np.random.default_rng(1), domain, still)

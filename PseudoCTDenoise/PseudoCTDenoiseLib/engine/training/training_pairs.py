@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,38 +13,39 @@ import torch
 
 from ..errors import BadInputError
 from ..hounsfield import MIN_CT_HU, RANGE_HU, TISSUE_HU, normalise
+from ..simulation.ct_scanner import CtScanner
+from ..simulation.kernel_change import change_kernel
 from ..simulation.low_dose import LowDoseSimulator
 from ..simulation.reconstruction_kernels import SHARP, SOFT
 from .ct_dataset import CtScan
+from .training_domain import TrainingDomain, target_share
 from .training_patches import Augmentation, augment, patch_corner
 
 CACHED_DOSE = 0.25
 PLAIN_TURNS = Augmentation()
+LEAST_SLICES = 8
+"""Stacks of fewer slices may be of unrelated ones: none of theirs are averaged."""
+BLOCK = 24
+"""Slices that are drawn with the same modulation, bowtie filter and position of the patient."""
+MODULATION = (0.0, 0.8)
+BOWTIE = (0.3, 0.7)
+OFF_CENTRE_MM = 50.0
+MARGIN = 16
+"""Pixels around a patch that its filtering may spoil; they are cut off."""
 
 
 @dataclass(frozen=True)
 class NoisySlice:
     """An NDCT slice, (rows, columns) int16 HU, and its noise, (kernels, rows, columns) in HU.
 
-    Simulated noise comes twice, from the same rays: with the soft and with the sharp kernel. As
-    reconstruction is linear, any mixture of both is the noise of a kernel between them.
+    Simulated noise comes twice, from the same rays: with the soft and with the sharp kernel, from
+    whichever of which that of another kernel is made. ``below`` is the next slice of the scan.
     """
 
     ndct: np.ndarray
     noise: np.ndarray
-
-
-@dataclass(frozen=True)
-class NoiseRange:
-    """What is drawn for every patch of simulated noise.
-
-    ``doses`` are the fractions of the scan's dose, drawn evenly in their logarithm; ``sharpness``
-    0 is the soft kernel and 1 the sharp one, drawn with more weight on the soft end, where most
-    scans are.
-    """
-
-    doses: tuple[float, float] = (0.08, 0.8)
-    sharpness: tuple[float, float] = (-0.1, 1.1)
+    pixel_mm: float = 1.0
+    below: NoisySlice | None = field(default=None, repr=False)
 
 
 def simulated_slices(
@@ -57,8 +58,9 @@ def simulated_slices(
 ) -> list[NoisySlice]:
     """Noise at a quarter of the dose for every slice of normal-dose scans.
 
-    The tube output is fitted to each scan's own noise. Draws are kept in the folder ``cache`` and
-    read from there the next time.
+    The tube output is fitted to each scan's own noise; the tube current's modulation, the bowtie
+    filter and the patient's place in the field vary from one block of slices to the next. Draws
+    are kept in the folder ``cache`` and read from there the next time.
     """
     cache = Path(cache)
     cache.mkdir(parents=True, exist_ok=True)
@@ -72,7 +74,13 @@ def simulated_slices(
                 np.save(stream, draws, allow_pickle=False)
             partial.replace(file)
         noise = np.load(file, mmap_mode="r", allow_pickle=False)
-        slices += [NoisySlice(hu, noise[:, index]) for index, hu in enumerate(scan.hu)]
+        below = None
+        of_scan = []
+        for index in reversed(range(len(scan.hu))):
+            one = NoisySlice(scan.hu[index], noise[:, index], scan.pixel_mm, below)
+            of_scan.append(one)
+            below = one if len(scan.hu) >= LEAST_SLICES else None
+        slices += of_scan[::-1]
         progress(number + 1, len(scans))
     return slices
 
@@ -90,14 +98,15 @@ def draw_patches(
     count: int,
     size: int,
     rng: np.random.Generator,
-    noise_range: NoiseRange | None = None,
+    domain: TrainingDomain | None = None,
     augmentation: Augmentation = PLAIN_TURNS,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Random patches inside of the body.
 
     Parameters
     ----------
-    noise_range : draws dose and kernel anew for each patch; None takes the noise as it is.
+    domain : draws dose, kernel, thickness and pixel size anew for each patch of simulated noise;
+        None takes the noise as it is.
 
     Returns
     -------
@@ -105,30 +114,58 @@ def draw_patches(
     """
     ldct, ndct = [], []
     for _ in range(count):
-        low, normal = _draw_patch(slices[rng.integers(len(slices))], size, rng, noise_range)
-        pair = augment(torch.from_numpy(np.stack([low, normal])), rng, augmentation)
+        one = slices[rng.integers(len(slices))]
+        if domain is None:
+            low, normal = _measured_patch(one, size, rng)
+        else:
+            low, normal = _simulated_patch(one, size, rng, domain)
+        pair = augment(torch.stack([normalise(low), normalise(normal)]), rng, augmentation)
         ldct.append(pair[0])
         ndct.append(pair[1])
     return torch.stack(ldct)[:, None], torch.stack(ndct)[:, None]
 
 
-def _draw_patch(
-    noisy: NoisySlice, size: int, rng: np.random.Generator, noise_range: NoiseRange | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _measured_patch(
+    noisy: NoisySlice, size: int, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """LDCT and NDCT of a real pair, (size, size) HU."""
     top, left = patch_corner(noisy.ndct, size, rng, tissue=TISSUE_HU)
     here = np.s_[top : top + size, left : left + size]
-    normal = np.maximum(noisy.ndct[here].astype(np.float32), MIN_CT_HU)
-    noise = noisy.noise[(slice(None), *here)].astype(np.float32)
-    if noise_range is None:
-        noise = noise[0]
-    else:
-        dose = math.exp(rng.uniform(*np.log(noise_range.doses)))
-        soft, sharp = noise_range.sharpness
-        sharpness = soft + (sharp - soft) * rng.random() ** 3
-        noise = (1 - sharpness) * noise[0] + sharpness * noise[-1]
-        noise = noise * dose_factor(dose)
-    low = np.maximum(normal + noise, MIN_CT_HU)
-    return normalise(low), normalise(normal)
+    normal = torch.from_numpy(noisy.ndct[here].astype(np.float32)).clamp(min=MIN_CT_HU)
+    noise = torch.from_numpy(noisy.noise[(0, *here)].astype(np.float32))
+    return (normal + noise).clamp(min=MIN_CT_HU), normal
+
+
+def _simulated_patch(
+    noisy: NoisySlice, size: int, rng: np.random.Generator, domain: TrainingDomain
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """LDCT and target of one dose, kernel, thickness and pixel size, (size, size) HU."""
+    dose, wanted = domain.draw_dose(rng), domain.draw_kernel(rng)
+    thick = [noisy]
+    for _ in range(int(rng.integers(domain.thickness))):
+        if thick[-1].below is not None:
+            thick.append(thick[-1].below)
+    wide = size + 2 * MARGIN
+    cut = 2 * round(wide * math.exp(rng.uniform(*np.log(domain.zoom))) / 2)
+    cut = min(cut, *(2 * (length // 2) for length in noisy.ndct.shape))
+    top, left = patch_corner(noisy.ndct, cut, rng, tissue=TISSUE_HU)
+    here = np.s_[top : top + cut, left : left + cut]
+
+    # The noise of the kernel that is nearer: the less is to be lifted.
+    drawn = int(wanted.f0_per_cm > math.sqrt(SOFT.f0_per_cm * SHARP.f0_per_cm))
+    normal = sum(one.ndct[here].astype(np.float32) for one in thick) / len(thick)
+    noise = sum(one.noise[(drawn, *here)].astype(np.float32) for one in thick) / len(thick)
+    normal, noise = (
+        change_kernel(torch.from_numpy(image), noisy.pixel_mm, had, wanted, (wide, wide))
+        for image, had in ((normal, SOFT), (noise, (SOFT, SHARP)[drawn]))
+    )
+    inner = slice(MARGIN, MARGIN + size)
+    normal = normal[inner, inner].clamp(min=MIN_CT_HU)
+    noise = noise[inner, inner] * dose_factor(dose)
+    target = normal
+    if domain.noise_left is not None:
+        target = (normal + target_share(dose, domain.noise_left) * noise).clamp(min=MIN_CT_HU)
+    return (normal + noise).clamp(min=MIN_CT_HU), target
 
 
 def dose_factor(dose: float) -> float:
@@ -138,22 +175,42 @@ def dose_factor(dose: float) -> float:
 
 def _draw_noise(scan: CtScan, device: str, seed: int) -> np.ndarray:
     """(2, slices, rows, columns) float16 HU: soft and sharp kernel from the same rays."""
-    simulator = LowDoseSimulator(scan.pixel_mm).fitted(scan.hu)
     generator = torch.Generator(device).manual_seed(seed)
+    rng = np.random.default_rng([seed, *scan.patient.encode()])
     draws = []
-    for start in range(0, len(scan.hu), 4):
-        part = torch.from_numpy(scan.hu[start : start + 4].astype(np.float32)).to(device)
-        sinogram = simulator.noise_sinogram(part, CACHED_DOSE, generator)
-        kernels = [
-            simulator.reconstruct(sinogram, part.shape[-2:], kernel) for kernel in (SOFT, SHARP)
-        ]
-        draws.append(torch.stack(kernels).clamp(-RANGE_HU, RANGE_HU).half().cpu().numpy())
+    for first in range(0, len(scan.hu), BLOCK):
+        scanner = CtScanner(modulation=rng.uniform(*MODULATION), bowtie=rng.uniform(*BOWTIE))
+        simulator = LowDoseSimulator(scan.pixel_mm, scanner=scanner).fitted(scan.hu)
+        shift = np.rint(rng.uniform(-OFF_CENTRE_MM, OFF_CENTRE_MM, 2) / scan.pixel_mm).astype(int)
+        block = scan.hu[first : first + BLOCK]
+        for start in range(0, len(block), 4):
+            part = torch.from_numpy(block[start : start + 4].astype(np.float32)).to(device)
+            part = _shifted(part, shift, fill=MIN_CT_HU)
+            sinogram = simulator.noise_sinogram(part, CACHED_DOSE, generator)
+            noise = torch.stack(
+                [simulator.reconstruct(sinogram, part.shape[-2:], k) for k in (SOFT, SHARP)]
+            )
+            # Rolled back: what had left the field on one side has the noise of the other one.
+            noise = noise.roll(tuple(int(-one) for one in shift), dims=(-2, -1))
+            draws.append(noise.clamp(-RANGE_HU, RANGE_HU).half().cpu().numpy())
     return np.concatenate(draws, axis=1)
+
+
+def _shifted(images: torch.Tensor, shift: np.ndarray, fill: float) -> torch.Tensor:
+    """Images moved by whole rows and columns."""
+    down, right = (int(one) for one in shift)
+    moved = images.roll((down, right), dims=(-2, -1))
+    moved[..., : max(down, 0), :] = fill
+    moved[..., moved.shape[-2] + min(down, 0) :, :] = fill
+    moved[..., : max(right, 0)] = fill
+    moved[..., moved.shape[-1] + min(right, 0) :] = fill
+    return moved
 
 
 def _fingerprint(scan: CtScan, seed: int) -> str:
     """Names a draw by all that it depends on."""
-    setting = f"{LowDoseSimulator(scan.pixel_mm)} {SOFT} {SHARP} {CACHED_DOSE} {seed}"
+    varied = f"{BLOCK} {MODULATION} {BOWTIE} {OFF_CENTRE_MM} {scan.patient}"
+    setting = f"{LowDoseSimulator(scan.pixel_mm)} {SOFT} {SHARP} {CACHED_DOSE} {varied} {seed}"
     digest = hashlib.sha256(setting.encode())
     digest.update(np.ascontiguousarray(scan.hu))
     return digest.hexdigest()[:24]

@@ -1,0 +1,66 @@
+"""A change of kernel is the ratio of two apodisations; one of pixel size keeps the field."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from PseudoCTDenoiseLib.engine.simulation.kernel_change import LARGEST_GAIN, change_kernel
+from PseudoCTDenoiseLib.engine.simulation.reconstruction_kernels import (
+    SHARP,
+    SOFT,
+    ReconstructionKernel,
+)
+
+PIXEL_MM = 0.8
+
+
+def waves(cycles, size=64, across=0):
+    """A wave of so many cycles over the field, and its frequency in 1/cm."""
+    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    wave = torch.cos(2 * math.pi * (cycles * columns + across * rows) / size)
+    return wave, math.hypot(cycles, across) / (size * PIXEL_MM / 10)
+
+
+@pytest.mark.parametrize(("had", "wanted"), [(SOFT, SHARP), (SHARP, SOFT)], ids=str)
+@pytest.mark.parametrize("across", [0, 5])
+def test_every_frequency_is_scaled_by_the_ratio_of_the_kernels(had, wanted, across):
+    wave, frequency = waves(12, across=across)
+    ratio = wanted.response(torch.tensor(frequency)) / had.response(torch.tensor(frequency))
+    changed = change_kernel(wave, PIXEL_MM, had, wanted)
+    assert torch.allclose(changed, ratio * wave, rtol=0.01, atol=0.02)
+
+
+def test_the_mean_and_the_same_kernel_change_nothing():
+    images = torch.from_numpy(np.random.default_rng(0).normal(40, 10, (3, 32, 48))).float()
+    assert torch.allclose(change_kernel(images, PIXEL_MM, SOFT, SOFT), images, atol=1e-2)
+    changed = change_kernel(images, PIXEL_MM, SOFT, SHARP)
+    assert torch.allclose(changed.mean(dim=(1, 2)), images.mean(dim=(1, 2)), atol=1e-3)
+
+
+def test_there_and_back_again():
+    gentle = ReconstructionKernel("gentle", 6.0, 2.0)
+    images = torch.from_numpy(np.random.default_rng(0).normal(0, 10, (32, 32))).float()
+    there = change_kernel(images, PIXEL_MM, SOFT, gentle)
+    assert torch.allclose(change_kernel(there, PIXEL_MM, gentle, SOFT), images, atol=0.5)
+    assert not torch.allclose(there, images, atol=5)
+
+
+def test_what_the_old_kernel_let_not_through_is_not_lifted_without_limit():
+    blind = ReconstructionKernel("blind", 1.0, 2.0)
+    wave, _ = waves(20)
+    assert change_kernel(wave, PIXEL_MM, blind, SHARP).abs().max() <= LARGEST_GAIN * 1.001
+
+
+@pytest.mark.parametrize("size", [48, 80])
+def test_another_pixel_size_shows_the_same_field(size):
+    for cycles, across in ((3, 0), (0, 7), (5, 11)):
+        wave, _ = waves(cycles, across=across)
+        resized = change_kernel(wave, PIXEL_MM, SOFT, SOFT, (size, size))
+        wanted, _ = waves(cycles, size, across)
+        assert torch.allclose(resized, wanted, atol=1e-3)
+
+
+def test_frequencies_that_larger_pixels_cannot_show_do_not_fold_back():
+    wave, _ = waves(30)
+    assert change_kernel(wave, PIXEL_MM, SOFT, SOFT, (48, 48)).abs().max() < 1e-3
