@@ -101,11 +101,11 @@ class PseudoCTDenoiseParameterNode:
     preset: Preset = Preset.STANDARD
     model: str = "fast"
     strength: Annotated[float, WithinRange(0, 100)] = 100.0
-    steps: Annotated[int, WithinRange(0, 5000)] = 100
-    averageOrientations: bool = False
-    noiseSource: NoiseSource = NoiseSource.RESIDUAL
+    steps: Annotated[int, WithinRange(0, 5000)] = 120
+    averageOrientations: bool = True
+    noiseSource: NoiseSource = NoiseSource.SIMULATOR
     ensemble: Ensemble = Ensemble.PIXEL
-    noiseSign: NoiseSign = NoiseSign.AS_IS
+    noiseSign: NoiseSign = NoiseSign.RANDOM
     updatePeriod: Annotated[int, WithinRange(0, 5000)] = 0
     seed: Annotated[int, Minimum(0)] = 0
     firstSlice: Annotated[int, Minimum(1)] = 1
@@ -306,7 +306,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         node = self._parameterNode
         settings = presetSettings(node.preset.value)
         node.steps = settings["steps"]
-        node.averageOrientations = settings["orientations"] == 8
+        node.averageOrientations = settings["orientations"] > 1
         node.noiseSource = NoiseSource(settings["noise_source"])
         node.ensemble = Ensemble(settings["ensemble"])
         node.noiseSign = NoiseSign(settings["noise_sign"])
@@ -364,9 +364,10 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _settings(self):
         node = self._parameterNode
+        usual = presetSettings(node.preset.value)
         return {
             "steps": node.steps,
-            "orientations": 8 if node.averageOrientations else 1,
+            "orientations": max(4, usual["orientations"]) if node.averageOrientations else 1,
             "noise_source": node.noiseSource.value,
             "ensemble": node.ensemble.value,
             "noise_sign": node.noiseSign.value,

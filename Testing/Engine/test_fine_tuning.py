@@ -7,16 +7,16 @@ import pytest
 import torch
 from PseudoCTDenoiseLib.engine import fine_tuning
 from PseudoCTDenoiseLib.engine.errors import Cancelled
-from PseudoCTDenoiseLib.engine.fine_tuning import SMOOTHING_STEPS, StopRule, fine_tune
+from PseudoCTDenoiseLib.engine.fine_tuning import StopRule, fine_tune
 from PseudoCTDenoiseLib.engine.networks import RedCnn, UNet
 from PseudoCTDenoiseLib.engine.pseudo_pairs import PseudoPairs
-from PseudoCTDenoiseLib.engine.settings import DenoisingSettings, paper_settings
+from PseudoCTDenoiseLib.engine.settings import paper_settings
 from torch import nn
 
-SETTINGS = DenoisingSettings(
-    teacher="network",
-    noise_source="models",
+SETTINGS = paper_settings(
     steps=7,
+    update_period=None,
+    rescale=None,
     learning_rate=1e-3,
     patch_size=16,
     batch=2,
@@ -260,44 +260,91 @@ def test_a_cancel_ends_the_tuning_at_once():
     assert steps == [1, 2]
 
 
-def stops_after(losses, patience):
-    """The step at which the rule ends a run with these losses; None if it runs to the end."""
+def stops_after(values, patience):
+    """Step of the end and of the lowest value, for values from step 1 on; None: no end."""
     rule = StopRule(patience)
-    return next((n for n in range(1, len(losses) + 1) if rule(losses[:n])), None)
+    end = next((step for step, value in enumerate(values, 1) if rule(step, value)), None)
+    return end, rule.best_step
 
 
 @pytest.mark.parametrize("patience", [1, 5, 30])
-def test_a_flat_loss_stops_after_the_patience(patience):
-    assert stops_after([4.0] * 200, patience) == SMOOTHING_STEPS + patience
+def test_a_flat_curve_stops_after_the_patience(patience):
+    assert stops_after([4.0] * 200, patience) == (1 + patience, 1)
 
 
-def test_a_falling_loss_never_stops():
-    assert stops_after(list(np.linspace(9, 1, 300)), 1) is None
+def test_a_falling_curve_never_stops():
+    assert stops_after(np.linspace(9, 1, 300), 1) == (None, 300)
 
 
 @pytest.mark.parametrize("patience", [3, 10, 25])
-def test_a_loss_that_rises_again_stops_the_patience_after_its_lowest_mean(patience):
-    losses = [*np.linspace(10, 1, 50), *np.linspace(1, 10, 100)]
-    means = np.convolve(losses, np.ones(SMOOTHING_STEPS) / SMOOTHING_STEPS, "valid")
-    lowest = int(means.argmin()) + SMOOTHING_STEPS
-    assert 50 < lowest < 70
-    assert stops_after(losses, patience) == lowest + patience
-
-
-def test_a_single_lucky_step_does_not_reset_the_patience():
-    losses = [4.0] * 60
-    losses[25] = 6.0
-    losses[30] = 3.9
-    assert stops_after(losses, 10) == SMOOTHING_STEPS + 10
+def test_a_curve_that_rises_again_stops_the_patience_after_its_lowest(patience):
+    values = [*np.linspace(10, 1, 50), *np.linspace(1.1, 10, 100)]
+    assert stops_after(values, patience) == (50 + patience, 50)
 
 
 def test_a_second_fall_within_the_patience_goes_on():
-    losses = [4.0] * 30 + [3.0] * 100
-    assert stops_after(losses, 15) == 50 + 15
+    assert stops_after([4.0] * 10 + [3.0] * 100, 15) == (11 + 15, 11)
 
 
 def test_without_patience_all_steps_are_run():
-    assert stops_after([4.0] * 500, None) is None
+    assert stops_after([4.0] * 500, None) == (None, 1)
+
+
+def test_steps_may_lie_apart_as_where_the_risk_is_estimated_now_and_then():
+    rule = StopRule(40)
+    curve = {0: 9.0, 20: 7.0, 40: 6.5, 60: 6.6, 80: 6.7, 100: 6.8}
+    assert [step for step, value in curve.items() if rule(step, value)] == [80, 100]
+    assert rule.best_step == 40
+
+
+class Constructed:
+    """Stands in for the risk: its values step by step, whatever the network."""
+
+    def __init__(self, values, energy=100.0):
+        self.values = iter(values)
+        self.removed_energy = energy
+
+    def believable_level(self, *_):
+        return 1.0
+
+    def __call__(self, *_):
+        return next(self.values)
+
+
+def tuned_on(monkeypatch, values, energy=100.0, **changes):
+    """A tuning whose risk, every two steps, is what the values say; and its start."""
+    monkeypatch.setattr(fine_tuning, "RISK_EVERY", 2)
+    monkeypatch.setattr(fine_tuning, "ScanRisk", lambda *_: Constructed(values, energy))
+    settings = replace(
+        SETTINGS, teacher="scan", noise_source="simulator", steps=8, patience=4, **changes
+    )
+    network, snapshots = small_network(), {}
+    slices, _ = scan()
+    tuned = fine_tune(
+        network,
+        slices,
+        slices.new_empty(0, *slices.shape),
+        settings,
+        progress=lambda step, _, student: snapshots.update({step: state(student)}),
+    )
+    return tuned, state(network), snapshots
+
+
+def test_the_weights_of_the_lowest_risk_are_the_result(monkeypatch):
+    tuned, _, seen = tuned_on(monkeypatch, [9.0, 2.0, 3.0, 4.0])
+    assert tuned.risks == {0: 9.0, 2: 2.0, 4: 3.0, 6: 4.0} and len(tuned.losses) == 6
+    assert same(state(tuned.student), seen[2])
+
+
+def test_where_no_step_is_better_the_start_is_the_result(monkeypatch):
+    tuned, start, _ = tuned_on(monkeypatch, [1.0, 2.0, 3.0])
+    assert len(tuned.losses) == 4 and same(state(tuned.student), start)
+
+
+def test_of_a_small_fall_of_the_risk_half_of_the_way_is_gone(monkeypatch):
+    tuned, start, seen = tuned_on(monkeypatch, [9.0, 8.0, 7.0, 6.0, 5.0], energy=1000.0)
+    half = {key: (start[key] + seen[8][key]) / 2 for key in start}
+    assert close(state(tuned.student), half) and not same(start, half)
 
 
 def test_the_stop_rule_ends_the_tuning(monkeypatch):

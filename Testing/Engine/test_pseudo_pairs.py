@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from PseudoCTDenoiseLib.engine.pseudo_pairs import PseudoPairs
+from PseudoCTDenoiseLib.engine import pseudo_pairs
+from PseudoCTDenoiseLib.engine.pseudo_pairs import REPEATED_DOSES, PseudoPairs
 from PseudoCTDenoiseLib.engine.settings import DenoisingSettings
 from torch import nn
 
@@ -12,6 +13,7 @@ PLACES = 2 * 16 * 16
 SETTINGS = DenoisingSettings(
     teacher="network",
     noise_source="models",
+    noise_sign="as-is",
     ensemble="pixel",
     patch_size=8,
     batch=6,
@@ -181,3 +183,45 @@ def test_both_sources_take_every_pixel_from_a_noise_model_or_the_residual():
     # The residual of a teacher that changes nothing is zero; the models' maps never are.
     assert set((noise // PLACES).unique().tolist()) == {0, 1, 2, 3}
     assert torch.all((noise == 0) | (noise % PLACES == ndct))
+
+
+@pytest.fixture
+def drawn_noise(monkeypatch):
+    """Two draws in place of the simulator's: one HU up or down, everywhere."""
+
+    class Known:
+        def __init__(self, slices, denoise, pixel_mm, seed):
+            self.pixel_mm = pixel_mm
+            self.draws = torch.stack([torch.ones_like(slices), -torch.ones_like(slices)]) / 4096
+
+    monkeypatch.setattr(pseudo_pairs, "ScanNoise", Known)
+
+
+def test_the_scan_is_its_own_target_with_a_share_of_the_added_noise(drawn_noise):
+    settings = DenoisingSettings(patch_size=8, batch=64, flips=False, noise_sign="as-is")
+    pairs = PseudoPairs(torch.full(SHAPE, 0.26), torch.empty(0, *SHAPE), settings, 0.7)
+    pairs.refresh(Same())
+    ldct, ndct = ((patches - 0.26) * 4096 for patches in pairs.draw())
+    added, kept = ldct[:, 0, 0, 0], ndct[:, 0, 0, 0]
+    assert (ldct == added[:, None, None, None]).all() and {*added.sign().tolist()} == {1.0, -1.0}
+    low, high = (np.sqrt(1 / dose - 1) for dose in reversed(REPEATED_DOSES))
+    assert (added.abs() > low - 1e-3).all() and (added.abs() < high + 1e-3).all()
+    dose = 1 / (1 + added**2)
+    assert torch.allclose(kept / added, (0.25 - dose) / (1 - dose), atol=1e-2)
+
+
+def test_simulated_noise_can_be_put_on_what_the_teacher_says(drawn_noise):
+    settings = DenoisingSettings(teacher="network", patch_size=8, batch=16, flips=False)
+    pairs = PseudoPairs(torch.full(SHAPE, 0.26), torch.empty(0, *SHAPE), settings)
+    pairs.refresh(Halved())
+    ldct, ndct = pairs.draw()
+    assert torch.allclose(ndct, torch.tensor(0.13))
+    assert torch.allclose((ldct - ndct).abs() * 4096, torch.tensor(1.0), atol=1e-3)
+
+
+def test_the_scan_as_target_takes_the_residual_of_what_the_network_says():
+    settings = DenoisingSettings(noise_source="residual", patch_size=8, flips=False)
+    pairs = PseudoPairs(torch.full(SHAPE, 0.26), torch.empty(0, *SHAPE), settings)
+    pairs.refresh(Halved())
+    ldct, _ = pairs.draw()
+    assert not torch.allclose(ldct, torch.tensor(0.26), atol=0.05)

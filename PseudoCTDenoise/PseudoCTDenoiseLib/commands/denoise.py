@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -65,8 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--orientations",
         type=int,
-        choices=(1, 8),
-        help=f"8 averages over flips and quarter turns (default: {default.orientations})",
+        choices=(1, 4, 8),
+        help=f"average over so many flips and quarter turns (default: {default.orientations})",
     )
     parser.add_argument(
         "--settings",
@@ -113,6 +114,7 @@ def run(arguments: argparse.Namespace) -> None:
         denoiser,
         [network for network, _ in noise_models],
         settings,
+        pixel_mm=math.sqrt(math.prod(volume.pixel_size)),
         want_noise=noise_dir is not None,
     )
     plan = job.estimate()

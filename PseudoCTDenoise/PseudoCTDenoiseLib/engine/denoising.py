@@ -58,6 +58,7 @@ class DenoisingJob:
     noise_models : networks N_1 to N_M from normalised slices to noise maps; needed for noise maps
         and where the settings' noise source or teacher takes them.
     settings : what is done.
+    pixel_mm : side of a pixel, which the simulator's noise is drawn for; None if it is not known.
     want_noise : return the noise of every slice as well.
     progress : called often; what it raises ends the job.
     preview_seconds : a report carries a preview, at full strength, where the last one is so old;
@@ -76,6 +77,7 @@ class DenoisingJob:
     denoiser: nn.Module
     noise_models: Sequence[nn.Module]
     settings: DenoisingSettings = DenoisingSettings()
+    pixel_mm: float | None = None
     want_noise: bool = False
     progress: ProgressCallback = lambda report: None
     preview_seconds: float = math.inf
@@ -195,6 +197,7 @@ class DenoisingJob:
             slices,
             torch.cat(maps, dim=1) if maps else slices.new_empty(0, *slices.shape),
             settings,
+            pixel_mm=self.pixel_mm,
             precision=self.precision,
             progress=report,
         )

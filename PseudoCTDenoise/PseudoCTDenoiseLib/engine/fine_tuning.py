@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
+from .job_plan import RISK_EVERY
 from .losses import image_loss
 from .pseudo_pairs import PseudoPairs
+from .scan_risk import ScanRisk
 from .settings import DenoisingSettings
 
 SMOOTHING_STEPS = 20
+"""Of the loss, where the stop rule has nothing better to go by."""
+BELIEVED_WHOLE = 0.05
+"""Fall of the risk, in units of the noise that is to be removed, from which on the tuned weights
+are taken whole. Smaller falls may be errors of the noise's level: then half of the way is gone, to
+the mean of the pre-trained and the tuned weights (Wortsman et al., CVPR 2022, arXiv:2109.01903)."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +28,14 @@ class FineTuned:
     """The tuned networks and the loss of every step, in HU or HU² by the loss.
 
     ``student`` is the result; with a moving average, the average of the student's weights.
+    ``risks`` are the estimates of :class:`.ScanRisk` by step, where there are any; ``student`` is
+    then the one of the lowest.
     """
 
     student: nn.Module
     teacher: nn.Module
     losses: list[float]
+    risks: dict[int, float] = field(default_factory=dict)
 
 
 def fine_tune(
@@ -34,6 +44,7 @@ def fine_tune(
     noise_maps: torch.Tensor,
     settings: DenoisingSettings,
     *,
+    pixel_mm: float | None = None,
     precision: torch.dtype = torch.float32,
     progress: Callable[[int, float, nn.Module], None] = lambda step, loss, student: None,
 ) -> FineTuned:
@@ -45,6 +56,7 @@ def fine_tune(
     slices : LDCT, (N, rows, columns), normalised, on the network's device.
     noise_maps : (M, N, rows, columns) from :func:`.predict_noise_maps`; M may be 0 where neither
         teacher nor noise source takes them.
+    pixel_mm : side of a pixel, for noise from the simulator; None if it is not known.
     progress : called after every step with its number from 1, its loss and the student; what it
         raises ends the tuning.
 
@@ -61,14 +73,38 @@ def fine_tune(
         keep = torch.optim.swa_utils.get_ema_multi_avg_fn(settings.moving_average)
         average = torch.optim.swa_utils.AveragedModel(student, multi_avg_fn=keep)
         average.update_parameters(student)
-    pairs = PseudoPairs(slices, noise_maps, settings)
+    pairs = PseudoPairs(slices, noise_maps, settings, pixel_mm)
     pairs.refresh(teacher, precision)
     optimizer = torch.optim.Adam(student.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=50)
     stop = StopRule(settings.patience)
     losses: list[float] = []
+    risks: dict[int, float] = {}
+    kept: dict[str, torch.Tensor] = {}
+    risk = None
+    if settings.patience is not None and settings.noise_source == "simulator":
+        level = ScanRisk(slices, pairs.noise[0]).believable_level(teacher, precision)
+        pairs.noise = level * pairs.noise
+        risk = ScanRisk(slices, pairs.noise[0])
     kind = slices.device.type
 
+    def ends(step: int) -> bool:
+        """Ask the stop rule; keep the weights if they are the best so far."""
+        result = _result(student, average)
+        if risk is None:
+            recent = losses[-SMOOTHING_STEPS:]
+            return len(recent) == SMOOTHING_STEPS and stop(step, sum(recent) / len(recent))
+        if step % RISK_EVERY and step != settings.steps:
+            return False
+        risks[step] = risk(result.eval(), precision)
+        ended = stop(step, risks[step])
+        student.train()
+        if stop.best_step == step:
+            kept.update({name: value.clone() for name, value in result.state_dict().items()})
+        return ended
+
+    if risk is not None:
+        ends(0)
     for step in range(1, settings.steps + 1):
         pseudo_ldct, pseudo_ndct = pairs.draw()
         with torch.autocast(kind, precision, enabled=precision != torch.float32):
@@ -86,12 +122,23 @@ def fine_tune(
             teacher.load_state_dict(_result(student, average).state_dict())
             pairs.refresh(teacher, precision)
         progress(step, losses[-1], student)
-        if stop(losses):
+        if ends(step):
             break
     result = _result(student, average)
+    if risk is not None:
+        result.load_state_dict(kept)
+        gain = (risks[0] - risks[stop.best_step]) / risk.removed_energy
+        _go_part_of_the_way(result, network, 1.0 if gain > BELIEVED_WHOLE else 0.5)
     if settings.update_period:
         teacher.load_state_dict(result.state_dict())
-    return FineTuned(result.eval(), teacher, losses)
+    return FineTuned(result.eval(), teacher, losses, risks)
+
+
+def _go_part_of_the_way(result: nn.Module, start: nn.Module, share: float) -> None:
+    """Set weights to ``share`` of the way from those of the start to their own."""
+    with torch.no_grad():
+        for tuned, before in zip(result.parameters(), start.parameters(), strict=True):
+            tuned.copy_(torch.lerp(before, tuned, share))
 
 
 def _result(student: nn.Module, average: nn.Module | None) -> nn.Module:
@@ -99,17 +146,17 @@ def _result(student: nn.Module, average: nn.Module | None) -> nn.Module:
 
 
 class StopRule:
-    """True once the smoothed loss has not reached a new low for ``patience`` steps."""
+    """True once a value has not reached a new low for ``patience`` steps; None waits for ever.
+
+    ``best_step`` is the step of the lowest value.
+    """
 
     def __init__(self, patience: int | None):
         self.patience = patience
+        self.best_step = 0
         self._lowest = float("inf")
-        self._lowest_step = 0
 
-    def __call__(self, losses: list[float]) -> bool:
-        if self.patience is None or len(losses) < SMOOTHING_STEPS:
-            return False
-        smoothed = sum(losses[-SMOOTHING_STEPS:]) / SMOOTHING_STEPS
-        if smoothed < self._lowest:
-            self._lowest, self._lowest_step = smoothed, len(losses)
-        return len(losses) - self._lowest_step >= self.patience
+    def __call__(self, step: int, value: float) -> bool:
+        if value < self._lowest:
+            self._lowest, self.best_step = value, step
+        return self.patience is not None and step - self.best_step >= self.patience

@@ -6,6 +6,11 @@ from typing import NamedTuple
 
 from .settings import DenoisingSettings
 
+RISK_EVERY = 20
+"""Steps between two estimates of the risk that the stop rule goes by."""
+RISK_SLICES = 3
+SIMULATION_SECONDS = 0.6
+"""Of the noise of one slice of 512×512, on two CPU cores."""
 NOISE, TUNING, DENOISING, MAPS = "noise maps", "tuning", "denoising", "noise of every slice"
 
 
@@ -29,7 +34,8 @@ def plan_job(
         period = settings.update_period
         renewals = (settings.steps - 1) // period if period else 0
         targets = (1 + renewals) * seconds_of_targets(settings, slices, one)
-        plan[TUNING] = tunings * (settings.steps * one.update + targets)
+        risks = _seconds_of_risks(settings, slices, one)
+        plan[TUNING] = tunings * (settings.steps * one.update + targets + risks)
     plan[DENOISING] = slices * settings.orientations * one.slice
     if want_noise:
         plan[MAPS] = slices * one.noise
@@ -37,9 +43,21 @@ def plan_job(
 
 
 def seconds_of_targets(settings: DenoisingSettings, slices: int, one: PartSeconds) -> float:
-    """Seconds to make the pseudo-NDCT of all slices that are tuned on together."""
-    passes = 1 if settings.teacher == "network" else 8
-    return _tunings(settings, slices)[1] * passes * one.slice
+    """Seconds to make pseudo-NDCT and noise of all slices that are tuned on together."""
+    sampled = _tunings(settings, slices)[1]
+    passes = 1 if settings.teacher in ("network", "scan") else 8
+    seconds = sampled * passes * one.slice
+    if settings.noise_source == "simulator":
+        seconds += sampled * (SIMULATION_SECONDS + one.slice)
+    return seconds
+
+
+def _seconds_of_risks(settings: DenoisingSettings, slices: int, one: PartSeconds) -> float:
+    """Seconds of the estimates that the stop rule goes by."""
+    if settings.noise_source != "simulator" or settings.patience is None:
+        return 0.0
+    estimates = 2 + settings.steps / RISK_EVERY
+    return estimates * 3 * min(RISK_SLICES, _tunings(settings, slices)[1]) * one.slice
 
 
 def _tunings(settings: DenoisingSettings, slices: int) -> tuple[int, int]:

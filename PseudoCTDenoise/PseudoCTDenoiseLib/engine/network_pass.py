@@ -5,6 +5,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+ORIENTATIONS = {
+    4: [(0, False), (1, True), (2, False), (3, True)],
+    8: [(turns, flipped) for turns in range(4) for flipped in (False, True)],
+}
+"""Quarter turns, and whether the image is flipped after them."""
+
 
 def apply_network(
     network: nn.Module,
@@ -18,7 +24,7 @@ def apply_network(
     Parameters
     ----------
     slices : (N, rows, columns), normalised, on the network's device.
-    orientations : 1, or 8 to average over the square's symmetries.
+    orientations : 1, or 8 to average over the square's symmetries, or 4 of them.
     precision : number format of the layers (autocast); the result is float32.
 
     Returns
@@ -39,11 +45,10 @@ def _apply(network: nn.Module, one: torch.Tensor, orientations: int) -> torch.Te
     if orientations == 1:
         return network(one)[:, 0].float()
     total = torch.zeros_like(one[:, 0], dtype=torch.float32)
-    for turns in range(4):
-        for flipped in (False, True):
-            view = one.rot90(turns, (-2, -1))
-            view = view.flip(-1) if flipped else view
-            output = network(view.contiguous())[:, 0].float()
-            output = output.flip(-1) if flipped else output
-            total += output.rot90(-turns, (-2, -1))
-    return total / 8
+    for turns, flipped in ORIENTATIONS[orientations]:
+        view = one.rot90(turns, (-2, -1))
+        view = view.flip(-1) if flipped else view
+        output = network(view.contiguous())[:, 0].float()
+        output = output.flip(-1) if flipped else output
+        total += output.rot90(-turns, (-2, -1))
+    return total / orientations

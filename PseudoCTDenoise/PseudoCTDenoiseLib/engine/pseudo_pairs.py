@@ -5,14 +5,21 @@ Source: arXiv 2104.02326, section 2.2 and algorithm 1.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import nn
 
 from .network_pass import apply_network
 from .noise_ensemble import apply_sign, ensemble
+from .noise_left import target_share
+from .scan_noise import ScanNoise
 from .settings import DenoisingSettings
 from .training.training_patches import Augmentation, augment, patch_corner
+
+REPEATED_DOSES = (0.35, 0.65)
+"""Fractions of its own dose at which the scan is taken once more, by noise added to it."""
 
 
 class PseudoPairs:
@@ -22,15 +29,25 @@ class PseudoPairs:
     ----------
     slices : X, (N, rows, columns), normalised.
     noise_maps : Z, (M, N, rows, columns), of the same slices.
+    pixel_mm : side of a pixel, for the simulator; None if it is not known.
     """
 
-    def __init__(self, slices: torch.Tensor, noise_maps: torch.Tensor, settings: DenoisingSettings):
+    def __init__(
+        self,
+        slices: torch.Tensor,
+        noise_maps: torch.Tensor,
+        settings: DenoisingSettings,
+        pixel_mm: float | None = None,
+    ):
         self.slices = slices
         self.noise_maps = noise_maps
         self.settings = settings
+        self.pixel_mm = pixel_mm
         self.size = min(settings.patch_size, *slices.shape[-2:])
         self.augmentation = Augmentation(
-            flips=settings.flips, rotations=False, rescale=settings.rescale
+            flips=settings.flips,
+            rotations=settings.flips and settings.teacher == "scan",
+            rescale=settings.rescale,
         )
         self._rng = np.random.default_rng(settings.seed)
         self._generator = torch.Generator(slices.device).manual_seed(settings.seed)
@@ -38,14 +55,22 @@ class PseudoPairs:
 
     def refresh(self, teacher: nn.Module, precision: torch.dtype = torch.float32) -> None:
         """Make Ỹ and the noise anew after the teacher has changed."""
-        orientations = 1 if self.settings.teacher == "network" else 8
-        self.pseudo_ndct = apply_network(
-            teacher, self.slices, orientations=orientations, precision=precision
-        )
+
+        def denoise(slices: torch.Tensor, orientations: int = 1) -> torch.Tensor:
+            return apply_network(teacher, slices, orientations=orientations, precision=precision)
+
+        if self.settings.teacher == "scan":
+            self.pseudo_ndct = self.slices
+        else:
+            self.pseudo_ndct = denoise(self.slices, 1 if self.settings.teacher == "network" else 8)
         if self.settings.teacher == "average":
             cleaned = self.slices - self.noise_maps.mean(dim=0)
             self.pseudo_ndct = (self.pseudo_ndct + cleaned) / 2
-        residual = (self.slices - self.pseudo_ndct)[None]
+        if self.settings.noise_source == "simulator":
+            self.noise = ScanNoise(self.slices, denoise, self.pixel_mm, self.settings.seed).draws
+            return
+        denoised = denoise(self.slices, 8) if self.settings.teacher == "scan" else self.pseudo_ndct
+        residual = (self.slices - denoised)[None]
         self.noise = {
             "models": self.noise_maps,
             "both": torch.cat([self.noise_maps, residual]),
@@ -62,8 +87,28 @@ class PseudoPairs:
             ndct.append(self.pseudo_ndct[here])
             noise.append(self.noise[here])
         ndct = torch.stack(ndct)
-        noise = ensemble(torch.stack(noise, dim=1), self.settings.ensemble, self._generator)
-        ldct = ndct + apply_sign(noise, self.settings.noise_sign, self._generator)
+        noise = torch.stack(noise, dim=1)
+        if self.settings.noise_source == "simulator":  # draws of one noise: none is to be mixed
+            pick = torch.from_numpy(self._rng.integers(len(noise), size=noise.shape[1]))
+            noise = noise[pick, torch.arange(noise.shape[1])]
+        else:
+            noise = ensemble(noise, self.settings.ensemble, self._generator)
+        noise = apply_sign(noise, self.settings.noise_sign, self._generator)
+        if self.settings.teacher == "scan":
+            ldct, ndct = self._repeated(ndct, noise)
+        else:
+            ldct = ndct + noise
         pairs = torch.stack([ldct, ndct], dim=1)
         pairs = torch.stack([augment(pair, self._rng, self.augmentation) for pair in pairs])
         return pairs[:, :1], pairs[:, 1:]
+
+    def _repeated(
+        self, scan: torch.Tensor, noise: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The scan at a fraction of its dose, and the target that :func:`.target_share` says."""
+        doses = np.exp(self._rng.uniform(*np.log(REPEATED_DOSES), size=len(scan)))
+        added = [math.sqrt(1 / dose - 1) for dose in doses]
+        shares = [target_share(dose) for dose in doses]
+        added, shares = (scan.new_tensor(one)[:, None, None] for one in (added, shares))
+        noise = added * noise
+        return (scan + noise).clamp(min=0), scan + shares * noise

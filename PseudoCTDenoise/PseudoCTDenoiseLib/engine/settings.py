@@ -11,8 +11,8 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 _CHOICES = {
     "method": ("pseudo-ct", "pretrained"),
-    "teacher": ("network", "orientations", "average"),
-    "noise_source": ("models", "both", "residual"),
+    "teacher": ("network", "orientations", "average", "scan"),
+    "noise_source": ("models", "both", "residual", "simulator"),
     "noise_sign": ("as-is", "mirrored", "random"),
     "ensemble": ("pixel", "region"),
     "loss": ("mse", "l1"),
@@ -41,15 +41,18 @@ class DenoisingSettings:
     method : ``pseudo-ct`` tunes the network on the scan, ``pretrained`` applies it as it is.
     teacher : what makes the pseudo-NDCT. ``network`` is the paper's f(X); ``orientations`` is the
         mean of f over eight flips and quarter turns; ``average`` is the mean of that and
-        X − mean Z.
-    noise_source : which noise maps make the pseudo-LDCT: those of the noise ``models`` (the
-        paper), the scan's own ``residual`` X − Ỹ, or the ensemble of ``both``.
+        X − mean Z; ``scan`` is X itself with a share of the noise that is added to it, see
+        :func:`.target_share`.
+    noise_source : which noise makes the pseudo-LDCT: the maps of the noise ``models`` (the
+        paper), the scan's own ``residual`` X − Ỹ, the ensemble of ``both``, or noise that the
+        ``simulator`` draws at the scan's own kernel and level.
     noise_sign : how the noise maps Z = X − NDCT are added back: as they are, negated, or either
         at random for each patch.
     ensemble : draw the noise model for each ``pixel`` (the paper) or for smooth ``region``s.
     steps : largest number of updates.
-    patience : stop when the loss, averaged over 20 steps, has not fallen for so many steps; None
-        runs all steps.
+    patience : stop when the risk that is estimated on the scan has not fallen for so many steps,
+        and go back to the step of the lowest; without the simulator's noise, stop when the loss,
+        averaged over 20 steps, has not. None runs all steps.
     update_period : C, steps between two copies of the student to the teacher; None never copies.
     moving_average : share that the average of the student's weights keeps at each step, 0.99 for
         example. The teacher is then a copy of that average, and the average is the result. None
@@ -58,7 +61,7 @@ class DenoisingSettings:
     flips, rescale : random flips, and the range of a random zoom of both images; None for none.
     tuning : ``scan`` tunes once on ``tuning_slices`` slices spread over the scan, ``slice`` anew
         on each slice (the paper, read literally).
-    orientations : 1, or 8 to average the result over flips and quarter turns.
+    orientations : 1, or 4 or 8 to average the result over so many flips and quarter turns.
     strength : 0 to 100 %; 0 returns the input, 100 the network's output.
     seed : of all random choices.
 
@@ -69,15 +72,15 @@ class DenoisingSettings:
     """
 
     method: str = "pseudo-ct"
-    teacher: str = "orientations"
-    noise_source: str = "residual"
-    noise_sign: str = "as-is"
+    teacher: str = "scan"
+    noise_source: str = "simulator"
+    noise_sign: str = "random"
     ensemble: str = "pixel"
-    steps: int = 100
-    patience: int | None = None
+    steps: int = 120
+    patience: int | None = 40
     update_period: int | None = None
-    moving_average: float | None = None
-    learning_rate: float = 3e-4
+    moving_average: float | None = 0.97
+    learning_rate: float = 1e-4
     loss: str = "mse"
     patch_size: int = 64
     batch: int = 8
@@ -85,7 +88,7 @@ class DenoisingSettings:
     rescale: tuple[float, float] | None = None
     tuning: str = "scan"
     tuning_slices: int = 8
-    orientations: int = 1
+    orientations: int = 4
     strength: float = 100.0
     seed: int = 0
     device: str = "auto"
@@ -106,8 +109,8 @@ class DenoisingSettings:
                 raise BadInputError(
                     f"{name} must be a whole number from {least}{none}, not {value!r}."
                 )
-        if type(self.orientations) is not int or self.orientations not in (1, 8):
-            raise BadInputError(f"orientations must be 1 or 8, not {self.orientations!r}.")
+        if type(self.orientations) is not int or self.orientations not in (1, 4, 8):
+            raise BadInputError(f"orientations must be 1, 4 or 8, not {self.orientations!r}.")
         if type(self.flips) is not bool:
             raise BadInputError(f"flips must be true or false, not {self.flips!r}.")
         if not _is_number(self.learning_rate) or not 0 < self.learning_rate < float("inf"):
@@ -138,7 +141,7 @@ class DenoisingSettings:
     @property
     def needs_noise_models(self) -> bool:
         """Whether the tuning uses what the noise models say."""
-        return self.tunes and (self.noise_source != "residual" or self.teacher == "average")
+        return self.tunes and (self.noise_source in ("models", "both") or self.teacher == "average")
 
     def as_dict(self) -> dict:
         """Plain values by name, for JSON; ``DenoisingSettings(**values)`` takes them back."""
@@ -164,9 +167,13 @@ def paper_settings(**changes) -> DenoisingSettings:
         DenoisingSettings(
             teacher="network",
             noise_source="models",
+            noise_sign="as-is",
             steps=200,
+            patience=None,
             update_period=50,
+            moving_average=None,
             learning_rate=1e-4,
+            orientations=1,
             rescale=(0.5, 2.0),
         ),
         **changes,

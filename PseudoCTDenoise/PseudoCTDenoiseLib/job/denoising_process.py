@@ -72,6 +72,7 @@ class DenoisingProcess(WorkerProcess):
         previewSlice: int | None = None,
         previewSeconds: float = 3.0,
         modelsFolder: Path | str | None = None,
+        pixelMm: float | None = None,
         temporaryFolder: Path | str | None = None,
         program: str | None = None,
         environment: dict[str, str] | None = None,
@@ -90,6 +91,7 @@ class DenoisingProcess(WorkerProcess):
             previewSlice,
             previewSeconds,
             None if modelsFolder is None else str(modelsFolder),
+            pixelMm,
         )
         self._shownSlice = previewSlice
         self._folder: JobFolder | None = None

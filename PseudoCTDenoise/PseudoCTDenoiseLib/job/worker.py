@@ -154,6 +154,7 @@ def denoise(path: str, link: ParentLink) -> None:
         denoiser,
         [network for network, _ in noise_models],
         settings,
+        pixel_mm=request.pixel_mm,
         want_noise=request.want_noise,
         preview_seconds=request.preview_seconds,
         preview_slice=request.preview_slice,

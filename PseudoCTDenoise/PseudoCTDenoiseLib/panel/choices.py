@@ -26,6 +26,7 @@ class Preset(Choice):
 class NoiseSource(Choice):
     """Where the noise of the training pairs comes from."""
 
+    SIMULATOR = "simulator"
     RESIDUAL = "residual"
     MODELS = "models"
     BOTH = "both"
@@ -60,6 +61,7 @@ _LABELS = {  # translated when shown, as the language may change
     Preset.STANDARD: lambda: _("Standard: tuned on this scan"),
     Preset.THOROUGH: lambda: _("Thorough: tuned longer, 8 orientations"),
     Preset.PAPER: lambda: _("Paper: the published loop"),
+    NoiseSource.SIMULATOR: lambda: _("Simulated, like the scan's"),
     NoiseSource.RESIDUAL: lambda: _("The scan's own residual"),
     NoiseSource.MODELS: lambda: _("Noise models (paper)"),
     NoiseSource.BOTH: lambda: _("Both"),

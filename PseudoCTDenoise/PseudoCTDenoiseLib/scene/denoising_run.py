@@ -100,6 +100,7 @@ class DenoisingRun:
             wantNoise=request.outputs.needsNoiseModels,
             previewSlice=None if previewSlice is None else previewSlice - first,
             previewSeconds=PREVIEW_SECONDS if preview else math.inf,
+            pixelMm=math.sqrt(math.prod(self._ct.pixelSizeMm)),
         )
         self.state = self._process.state
         self._process.stateChanged.connect(self._onState)

@@ -8,7 +8,7 @@ from ..engine.settings import DenoisingSettings, paper_settings
 PRESETS = {
     "quick": DenoisingSettings(steps=0),
     "standard": DenoisingSettings(),
-    "thorough": DenoisingSettings(steps=200, orientations=8),
+    "thorough": DenoisingSettings(steps=300, tuning_slices=16, orientations=8),
     "paper": paper_settings(),
 }
 

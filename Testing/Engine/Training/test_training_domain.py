@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 from PseudoCTDenoiseLib.engine.errors import BadInputError
-from PseudoCTDenoiseLib.engine.simulation.reconstruction_kernels import SHARP, SOFT
+from PseudoCTDenoiseLib.engine.simulation.reconstruction_kernels import (
+    SHARP,
+    SOFT,
+    kernel_of_sharpness,
+)
 from PseudoCTDenoiseLib.engine.training.training_domain import (
     TrainingDomain,
     exactly,
-    kernel_of_sharpness,
-    target_share,
 )
 
 
@@ -34,21 +36,6 @@ def test_one_dose_and_one_kernel():
     assert domain.draw_dose(rng) == pytest.approx(0.1)
     assert domain.draw_kernel(rng) == kernel_of_sharpness(0.4)
     assert domain.thickness == 1 and domain.zoom == (1, 1) and domain.noise_left is None
-
-
-@pytest.mark.parametrize("noise_left", [0.0, 0.25, 0.5])
-@pytest.mark.parametrize("dose", [0.05, 0.25, 0.6])
-def test_the_best_guess_of_the_target_keeps_that_share_of_all_noise(dose, noise_left):
-    rng = np.random.default_rng(0)
-    own = rng.normal(0, 1, 200_000)
-    added = rng.normal(0, np.sqrt(1 / dose - 1), own.shape)
-    target = own + target_share(dose, noise_left) * added
-    noise = own + added
-    assert (target @ noise) / (noise @ noise) == pytest.approx(noise_left, abs=0.01)
-
-
-def test_at_the_dose_that_is_left_the_target_is_the_scan():
-    assert target_share(0.25, 0.25) == 0
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ PRINTED_SIGMA = 0.02
 METHOD = paper_settings(steps=40, update_period=20)
 """The paper's loop; steps and update period, which it does not print, are chosen on `val`."""
 WITHOUT_UPDATE = replace(METHOD, update_period=None)
-START = DenoisingSettings(method="pretrained", steps=0)
+START = paper_settings(method="pretrained", steps=0)
 
 
 class Printed(NamedTuple):

@@ -43,3 +43,10 @@ SHARP = ReconstructionKernel("sharp", f0_per_cm=8.2, order=3.2)
 """Fitted to the noise that a Siemens scanner adds with its kernel D45f."""
 
 KERNELS = {kernel.name: kernel for kernel in (SOFT, SHARP)}
+
+
+def kernel_of_sharpness(sharpness: float, order_factor: float = 1.0) -> ReconstructionKernel:
+    """The kernel at a place on the line from soft (0) to sharp (1)."""
+    f0 = SOFT.f0_per_cm * (SHARP.f0_per_cm / SOFT.f0_per_cm) ** sharpness
+    order = SOFT.order * (SHARP.order / SOFT.order) ** sharpness
+    return ReconstructionKernel(f"sharpness {sharpness:.2f}", f0, order * order_factor)

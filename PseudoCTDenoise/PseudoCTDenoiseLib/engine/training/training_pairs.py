@@ -13,12 +13,13 @@ import torch
 
 from ..errors import BadInputError
 from ..hounsfield import MIN_CT_HU, RANGE_HU, TISSUE_HU, normalise
+from ..noise_left import target_share
 from ..simulation.ct_scanner import CtScanner
 from ..simulation.kernel_change import change_kernel
 from ..simulation.low_dose import LowDoseSimulator
 from ..simulation.reconstruction_kernels import SHARP, SOFT
 from .ct_dataset import CtScan
-from .training_domain import TrainingDomain, target_share
+from .training_domain import TrainingDomain
 from .training_patches import Augmentation, augment, patch_corner
 
 CACHED_DOSE = 0.25

@@ -1,0 +1,82 @@
+"""How far a denoiser is from the best one on the scan at hand, without a reference.
+
+Stein's unbiased estimate for noise of any texture (Eldar, IEEE TSP 2009,
+doi:10.1109/TSP.2008.2008212) with the divergence by a finite difference (Ramani et al., IEEE TIP
+2008, doi:10.1109/TIP.2008.2001404).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from .hounsfield import RANGE_HU, TISSUE_HU, normalise
+from .job_plan import RISK_SLICES
+from .network_pass import apply_network
+from .noise_left import NOISE_LEFT
+
+STEP = 0.3
+"""Of the finite difference, in units of the scan's noise."""
+LEAST_RISK = 0.02
+"""What even the best network leaves undone, as a share of the energy that is to be removed."""
+_SHARE = 1 - NOISE_LEFT
+
+
+class ScanRisk:
+    """Estimates E‖f(X) − (clean + r·N)‖² inside of the body, with r = :data:`.NOISE_LEFT`.
+
+    Parameters
+    ----------
+    slices : X, (N, rows, columns), normalised; the middle ones are used.
+    noise : a draw of noise like N, of the same shape.
+    """
+
+    def __init__(self, slices: torch.Tensor, noise: torch.Tensor):
+        first = max(0, (len(slices) - RISK_SLICES) // 2)
+        self.slices = slices[first : first + RISK_SLICES]
+        self.noise = noise[first : first + RISK_SLICES]
+        body = (self.slices > normalise(TISSUE_HU)).float()[:, None]
+        # Away from the air, where images end at −1024 HU and noise is no longer noise.
+        self.body = F.avg_pool2d(body, 9, 1, 4)[:, 0] > 0.99
+        if self.body.float().mean() < 0.01:
+            self.body = torch.ones_like(self.body)
+
+    @property
+    def removed_energy(self) -> float:
+        """What is to be removed of the noise, in HU²."""
+        return max(_SHARE**2 * self._energy() * RANGE_HU**2, 1e-12)
+
+    def __call__(self, network: nn.Module, precision: torch.dtype = torch.float32) -> float:
+        """The estimate in HU²; by chance, or by noise that was judged too strong, below zero."""
+        removed, kept = self._measure(network, precision)
+        energy = self._energy()
+        return (removed + 2 * _SHARE * (kept - energy) + _SHARE**2 * energy) * RANGE_HU**2
+
+    def believable_level(self, network: nn.Module, precision: torch.dtype = torch.float32) -> float:
+        """The factor, at most 1, on noise that makes a network look better than any can be.
+
+        The estimate is linear in the noise's energy: the factor is that at which the risk is
+        :data:`LEAST_RISK` of the energy that is to be removed.
+        """
+        removed, kept = self._measure(network, precision)
+        energy = self._energy()
+        slope = 2 * _SHARE * (energy - kept) - (1 - LEAST_RISK) * _SHARE**2 * energy
+        if slope <= 0 or removed <= 0:
+            return 1.0
+        return min(1.0, math.sqrt(removed / slope))
+
+    def _energy(self) -> float:
+        return float((self.noise[self.body] ** 2).mean())
+
+    def _measure(self, network: nn.Module, precision: torch.dtype) -> tuple[float, float]:
+        """Mean square of what is removed, and how much of the noise the network lets through."""
+        ahead, here, behind = (
+            apply_network(network, self.slices + step * self.noise, precision=precision)
+            for step in (STEP, 0.0, -STEP)
+        )
+        along = (ahead - behind) / (2 * STEP)
+        removed = ((here - self.slices)[self.body] ** 2).mean()
+        return float(removed), float((self.noise * along)[self.body].mean())
