@@ -365,7 +365,11 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _settings(self):
         node = self._parameterNode
         usual = presetSettings(node.preset.value)
+        # The scan as its own target would be taught by noise that it has already.
+        simulated = node.noiseSource == NoiseSource.SIMULATOR
+        teacher = usual["teacher"] if simulated or usual["teacher"] != "scan" else "orientations"
         return {
+            "teacher": teacher,
             "steps": node.steps,
             "orientations": max(4, usual["orientations"]) if node.averageOrientations else 1,
             "noise_source": node.noiseSource.value,

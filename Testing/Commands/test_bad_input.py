@@ -309,7 +309,9 @@ def test_a_device_that_is_not_there(refused, scan):
 
 def test_a_tuning_that_diverges(pseudoct, listing, scan, tmp_path, models):
     settings = tmp_path / "mine.json"
-    settings.write_text(json.dumps({"learning_rate": 1e30, "device": "cpu", "steps": 3}))
+    settings.write_text(
+        json.dumps({"learning_rate": 1e30, "patience": None, "device": "cpu", "steps": 3})
+    )
     before = listing(tmp_path)
     arguments = ["--settings", settings, "--models", models, "--noise-dir", tmp_path / "noise"]
     ended = pseudoct("denoise", scan, tmp_path / "out.nrrd", *arguments)

@@ -52,7 +52,7 @@ def test_the_table_has_a_row_a_method_and_gains_over_the_ldct(
         "fast",
         "fast, 8 orientations",
         "fast + method",
-        "fast + method, noise models alone",
+        "fast + the paper's loop",
         "X − mean Z (control)",
     ]
     assert table[0][:3] == ["Method", "PSNR-4096 (dB)", "Gain (dB)"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from PseudoCTDenoiseLib.commands import main as entry
 from PseudoCTDenoiseLib.engine.denoising import DenoisingJob
 from PseudoCTDenoiseLib.engine.evaluation.metrics import psnr_4096
 from PseudoCTDenoiseLib.engine.files import volume_files
+from PseudoCTDenoiseLib.engine.files.volume_files import read_volume
 from PseudoCTDenoiseLib.engine.model_store import load_model, load_noise_models
 from PseudoCTDenoiseLib.engine.settings import DenoisingSettings
 
@@ -43,7 +45,8 @@ def test_the_volume_is_that_of_the_engine(pseudoct, scan, models, quick, hu):
     assert ended.code == 0
     noise_models = [network for network, _ in load_noise_models(models)]
     settings = DenoisingSettings(device="cpu", steps=2, seed=5)
-    job = DenoisingJob(hu, load_model("fast", models)[0], noise_models, settings)
+    pixel_mm = math.sqrt(math.prod(read_volume(scan).pixel_size))
+    job = DenoisingJob(hu, load_model("fast", models)[0], noise_models, settings, pixel_mm=pixel_mm)
     assert np.array_equal(values(output), job.run().hu)
 
 

@@ -24,6 +24,7 @@ from PseudoCTDenoiseLib.engine.settings import DenoisingSettings
 
 TUNED = DenoisingSettings(
     teacher="average",
+    orientations=1,
     noise_source="both",
     device="cpu",
     precision="float32",
@@ -122,7 +123,7 @@ def test_slices_may_have_any_size_even_below_that_of_a_patch(shape, orientations
 
 
 @pytest.mark.parametrize("teacher", ["network", "orientations", "average"])
-@pytest.mark.parametrize("source", ["models", "both", "residual"])
+@pytest.mark.parametrize("source", ["models", "both", "residual", "simulator"])
 @pytest.mark.parametrize("ensemble", ["pixel", "region"])
 def test_every_kind_of_pseudo_pair_tunes_the_network(teacher, source, ensemble):
     hu = scan()

@@ -217,11 +217,3 @@ def test_simulated_noise_can_be_put_on_what_the_teacher_says(drawn_noise):
     ldct, ndct = pairs.draw()
     assert torch.allclose(ndct, torch.tensor(0.13))
     assert torch.allclose((ldct - ndct).abs() * 4096, torch.tensor(1.0), atol=1e-3)
-
-
-def test_the_scan_as_target_takes_the_residual_of_what_the_network_says():
-    settings = DenoisingSettings(noise_source="residual", patch_size=8, flips=False)
-    pairs = PseudoPairs(torch.full(SHAPE, 0.26), torch.empty(0, *SHAPE), settings)
-    pairs.refresh(Halved())
-    ldct, _ = pairs.draw()
-    assert not torch.allclose(ldct, torch.tensor(0.26), atol=0.05)

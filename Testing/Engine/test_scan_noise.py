@@ -53,8 +53,9 @@ def test_an_unknown_pixel_size_is_made_up_for(body):
     assert 4096 * found.draws[:, body > 0].std() == pytest.approx(25.0, rel=0.1)
 
 
+@pytest.mark.parametrize("shape", [(1, 32, 48), (1, 3, 40), (2, 1, 1)])
 @pytest.mark.parametrize("value", [-1000.0, 50.0])
-def test_a_scan_without_noise_or_body_gives_numbers(value):
-    slices = normalise(torch.full((1, 32, 48), value))
+def test_a_scan_without_noise_or_body_gives_numbers(value, shape):
+    slices = normalise(torch.full(shape, value))
     draws = ScanNoise(slices, lambda x: x, 0.7).draws
     assert draws.isfinite().all() and draws.abs().max() < 1e-3

@@ -49,6 +49,12 @@ def test_every_setting_is_checked():
     assert BAD.keys() == {field.name for field in fields(DenoisingSettings)}
 
 
+@pytest.mark.parametrize("source", ["models", "both", "residual"])
+def test_the_scan_as_its_own_target_needs_noise_that_is_not_its_own(source):
+    with pytest.raises(BadInputError, match="noise_source simulator"):
+        DenoisingSettings(noise_source=source)
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [(name, value) for name, values in BAD.items() for value in values]
 )

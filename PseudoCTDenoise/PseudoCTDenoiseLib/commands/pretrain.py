@@ -35,8 +35,9 @@ PRESETS = {
         role=NOISE_MODEL,
         parameters={"widths": [16, 32, 64], "residual": False},
         steps=2000,
+        domain=TrainingDomain(noise_left=None),
     ),
-    "red-cnn": replace(PAPER_PRETRAINING, domain=TrainingDomain()),
+    "red-cnn": replace(PAPER_PRETRAINING, domain=TrainingDomain(noise_left=None)),
 }
 
 

@@ -58,13 +58,13 @@ class DenoisingJob:
     noise_models : networks N_1 to N_M from normalised slices to noise maps; needed for noise maps
         and where the settings' noise source or teacher takes them.
     settings : what is done.
-    pixel_mm : side of a pixel, which the simulator's noise is drawn for; None if it is not known.
     want_noise : return the noise of every slice as well.
     progress : called often; what it raises ends the job.
     preview_seconds : a report carries a preview, at full strength, where the last one is so old;
         infinite for none, since each costs a pass over a slice.
     preview_slice : the slice that previews show and that is denoised first; may be changed while
         the job runs. None takes the one with the most organ tissue.
+    pixel_mm : side of a pixel, which the simulator's noise is drawn for; None if it is not known.
 
     Raises
     ------
@@ -77,11 +77,11 @@ class DenoisingJob:
     denoiser: nn.Module
     noise_models: Sequence[nn.Module]
     settings: DenoisingSettings = DenoisingSettings()
-    pixel_mm: float | None = None
     want_noise: bool = False
     progress: ProgressCallback = lambda report: None
     preview_seconds: float = math.inf
     preview_slice: int | None = None
+    pixel_mm: float | None = None
 
     def __post_init__(self):
         if self.hu.ndim != 3 or not self.hu.size:

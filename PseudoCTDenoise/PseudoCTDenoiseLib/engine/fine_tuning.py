@@ -83,8 +83,6 @@ def fine_tune(
     kept: dict[str, torch.Tensor] = {}
     risk = None
     if settings.patience is not None and settings.noise_source == "simulator":
-        level = ScanRisk(slices, pairs.noise[0]).believable_level(teacher, precision)
-        pairs.noise = level * pairs.noise
         risk = ScanRisk(slices, pairs.noise[0])
     kind = slices.device.type
 

@@ -9,8 +9,9 @@ from .settings import DenoisingSettings
 RISK_EVERY = 20
 """Steps between two estimates of the risk that the stop rule goes by."""
 RISK_SLICES = 3
-SIMULATION_SECONDS = 0.6
-"""Of the noise of one slice of 512×512, on two CPU cores."""
+FIRST_SIMULATION_SECONDS = 2.0
+SIMULATION_SECONDS = 0.3
+"""Of the noise of one slice of 512×512 on two CPU cores, and before the first."""
 NOISE, TUNING, DENOISING, MAPS = "noise maps", "tuning", "denoising", "noise of every slice"
 
 
@@ -48,7 +49,7 @@ def seconds_of_targets(settings: DenoisingSettings, slices: int, one: PartSecond
     passes = 1 if settings.teacher in ("network", "scan") else 8
     seconds = sampled * passes * one.slice
     if settings.noise_source == "simulator":
-        seconds += sampled * (SIMULATION_SECONDS + one.slice)
+        seconds += FIRST_SIMULATION_SECONDS + sampled * SIMULATION_SECONDS
     return seconds
 
 

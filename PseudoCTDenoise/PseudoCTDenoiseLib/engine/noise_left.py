@@ -1,8 +1,8 @@
 """The share of the noise that a denoiser leaves, and the targets that teach it just that."""
 
 NOISE_LEFT = 0.25
-"""What the shipped denoisers leave. A scan at a quarter of the dose then looks, in noise, like its
-normal-dose twin; less left would be smoother than any scan that a reader is used to."""
+"""What the shipped denoisers leave, as a factor on the noise. At a quarter of the dose it is the
+best guess of the normal-dose twin, and half as strong as that one's noise."""
 
 
 def target_share(dose: float, noise_left: float = NOISE_LEFT) -> float:

@@ -15,6 +15,7 @@ from .network_pass import apply_network
 from .noise_ensemble import apply_sign, ensemble
 from .noise_left import target_share
 from .scan_noise import ScanNoise
+from .scan_risk import ScanRisk
 from .settings import DenoisingSettings
 from .training.training_patches import Augmentation, augment, patch_corner
 
@@ -67,10 +68,11 @@ class PseudoPairs:
             cleaned = self.slices - self.noise_maps.mean(dim=0)
             self.pseudo_ndct = (self.pseudo_ndct + cleaned) / 2
         if self.settings.noise_source == "simulator":
-            self.noise = ScanNoise(self.slices, denoise, self.pixel_mm, self.settings.seed).draws
+            noise = ScanNoise(self.slices, denoise, self.pixel_mm, self.settings.seed).draws
+            level = ScanRisk(self.slices, noise[0]).believable_level(teacher, precision)
+            self.noise = level * noise
             return
-        denoised = denoise(self.slices, 8) if self.settings.teacher == "scan" else self.pseudo_ndct
-        residual = (self.slices - denoised)[None]
+        residual = (self.slices - self.pseudo_ndct)[None]
         self.noise = {
             "models": self.noise_maps,
             "both": torch.cat([self.noise_maps, residual]),
@@ -111,4 +113,4 @@ class PseudoPairs:
         shares = [target_share(dose) for dose in doses]
         added, shares = (scan.new_tensor(one)[:, None, None] for one in (added, shares))
         noise = added * noise
-        return (scan + noise).clamp(min=0), scan + shares * noise
+        return (scan + noise).clamp(min=0), (scan + shares * noise).clamp(min=0)

@@ -17,8 +17,9 @@ from .errors import BadInputError
 from .evaluation.metrics import soft_tissue_noise
 from .hounsfield import RANGE_HU, TISSUE_HU, normalise, to_hu
 from .noise_left import NOISE_LEFT
+from .simulation.kernel_change import change_kernel
 from .simulation.low_dose import LowDoseSimulator
-from .simulation.reconstruction_kernels import kernel_of_sharpness
+from .simulation.reconstruction_kernels import kernel_of_sharpness, nearest_kernel
 
 DRAWS = 2
 """Independent noise images of each slice; signs and turns make more of them."""
@@ -61,7 +62,10 @@ class ScanNoise:
         def reconstruct(which: slice, sharpness: float) -> torch.Tensor:
             rays = deviation[which]
             rays = rays * torch.randn(rays.shape, generator=generator)
-            return simulator.reconstruct(rays, size, kernel_of_sharpness(sharpness))
+            wanted = kernel_of_sharpness(sharpness)
+            drawn = nearest_kernel(wanted)  # of few, as each kernel's matrix takes a second to make
+            noise = simulator.reconstruct(rays, size, drawn)
+            return change_kernel(noise, simulator.pixel_mm, drawn, wanted)
 
         body = _inner_body(clean)
         largest = int(body.sum(dim=(1, 2)).argmax())
@@ -101,7 +105,8 @@ def _roughness(noise: torch.Tensor, where: torch.Tensor) -> float:
     for lag in (1, 3):
         across = (noise[:, :, lag:] - noise[:, :, :-lag])[where[:, :, lag:]]
         down = (noise[:, lag:] - noise[:, :-lag])[where[:, lag:]]
-        energies.append(float((across**2).mean() + (down**2).mean()))
+        differences = torch.cat([across, down])
+        energies.append(float((differences**2).mean()) if len(differences) else 0.0)
     return energies[0] / max(energies[1], 1e-12)
 
 
@@ -109,8 +114,8 @@ def _level(
     scan: torch.Tensor, clean: torch.Tensor, noise: torch.Tensor, body: torch.Tensor
 ) -> float:
     """The factor that makes ``noise`` as strong as the scan's."""
-    removed = float((scan - clean)[body].std()) / (1 - NOISE_LEFT)
-    by_residual = removed / max(float(noise[body].std()), 1e-12)
+    removed = float((scan - clean)[body].std(correction=0)) / (1 - NOISE_LEFT)
+    by_residual = removed / max(float(noise[body].std(correction=0)), 1e-12)
     try:
         measured = soft_tissue_noise(scan.numpy())
         raised = soft_tissue_noise((scan + by_residual * noise).numpy()) / max(measured, 1e-12)

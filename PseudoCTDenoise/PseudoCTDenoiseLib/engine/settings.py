@@ -111,6 +111,12 @@ class DenoisingSettings:
                 )
         if type(self.orientations) is not int or self.orientations not in (1, 4, 8):
             raise BadInputError(f"orientations must be 1, 4 or 8, not {self.orientations!r}.")
+        if self.teacher == "scan" and self.noise_source != "simulator":
+            # Any other noise is the scan's own, by which it could not be told from its target.
+            raise BadInputError(
+                "The teacher 'scan' needs noise that is not the scan's own: choose the "
+                "noise_source simulator, or another teacher."
+            )
         if type(self.flips) is not bool:
             raise BadInputError(f"flips must be true or false, not {self.flips!r}.")
         if not _is_number(self.learning_rate) or not 0 < self.learning_rate < float("inf"):

@@ -284,7 +284,12 @@ def check(parsed: argparse.Namespace, link: ParentLink) -> None:
     hu = np.full((1, int(rows), int(columns)), -1000, np.int16)
     hu[:, int(rows) // 4 : -int(rows) // 4, int(columns) // 4 : -int(columns) // 4] = 40
     settings = DenoisingSettings(
-        device=parsed.device, steps=1, teacher="network", noise_source="residual", tuning_slices=1
+        device=parsed.device,
+        steps=1,
+        teacher="network",
+        noise_source="residual",
+        tuning_slices=1,
+        orientations=1,
     )
     (denoiser, _), noise_models = load_models(parsed.model, parsed.models, True)
     networks = [network for network, _ in noise_models]

@@ -6,7 +6,7 @@ from ..engine.errors import BadInputError
 from ..engine.settings import DenoisingSettings, paper_settings
 
 PRESETS = {
-    "quick": DenoisingSettings(steps=0),
+    "quick": DenoisingSettings(steps=0, orientations=1),
     "standard": DenoisingSettings(),
     "thorough": DenoisingSettings(steps=300, tuning_slices=16, orientations=8),
     "paper": paper_settings(),

@@ -49,7 +49,17 @@ def test_there_and_back_again():
 def test_what_the_old_kernel_let_not_through_is_not_lifted_without_limit():
     blind = ReconstructionKernel("blind", 1.0, 2.0)
     wave, _ = waves(20)
-    assert change_kernel(wave, PIXEL_MM, blind, SHARP).abs().max() <= LARGEST_GAIN * 1.001
+    lifted = change_kernel(wave, PIXEL_MM, blind, SHARP).abs().max()
+    assert LARGEST_GAIN / 2 < lifted <= LARGEST_GAIN * 1.001
+    tiny = change_kernel(wave, 0.05, blind, SHARP).abs().max()
+    assert LARGEST_GAIN / 2 < tiny <= LARGEST_GAIN * 1.001
+
+
+@pytest.mark.parametrize("across", [False, True])
+@pytest.mark.parametrize("size", [48, 80])
+def test_what_is_its_own_mirror_image_is_left_out_on_both_axes(size, across):
+    wave, _ = waves(0, across=32) if across else waves(32)
+    assert change_kernel(wave, PIXEL_MM, SOFT, SOFT, (size, size)).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize("size", [48, 80])

@@ -118,14 +118,16 @@ def network_methods(
         chosen = replace(settings, **changes)
 
         def denoise(hu, pixel_mm):
-            job = DenoisingJob(hu, denoiser, noise_models, chosen, pixel_mm)
+            job = DenoisingJob(hu, denoiser, noise_models, chosen, pixel_mm=pixel_mm)
             return job.run(dict.fromkeys(job.stages, 1.0)).hu  # no trial runs: this is timed
 
         return denoise
 
     def paper_variant(hu, pixel_mm):
-        chosen = paper_settings(device=settings.device, seed=settings.seed)
-        job = DenoisingJob(hu, denoiser, noise_models, chosen, pixel_mm)
+        chosen = paper_settings(
+            device=settings.device, precision=settings.precision, seed=settings.seed
+        )
+        job = DenoisingJob(hu, denoiser, noise_models, chosen, pixel_mm=pixel_mm)
         return job.run(dict.fromkeys(job.stages, 1.0)).hu
 
     return [

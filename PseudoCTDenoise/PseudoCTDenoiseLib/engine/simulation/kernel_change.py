@@ -40,7 +40,7 @@ def change_kernel(
     down = torch.fft.fftfreq(rows, device=images.device)[:, None]
     along = torch.fft.rfftfreq(columns, device=images.device)
     frequency = torch.hypot(down, along) * (10 / pixel_mm)
-    gain = (had.damping(frequency) - wanted.damping(frequency)).exp()
+    gain = (had.damping(frequency) - wanted.damping(frequency)).clamp(max=10).exp()
     # A soft limit: no frequency is cut off sharply, which would ring.
     spectrum = spectrum * (gain / (1 + (gain / LARGEST_GAIN) ** 4) ** 0.25)
     if (new_rows, new_columns) != (rows, columns):
@@ -52,7 +52,7 @@ def change_kernel(
 def _resized(spectrum: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
     """A half spectrum cut, or filled with zeros, to that of rows × columns."""
     half = min(spectrum.shape[-2], rows) // 2
-    width = min(spectrum.shape[-1], columns // 2 + 1)
+    width = min(spectrum.shape[-1] - 1, columns // 2)  # the last one is its own mirror image
     resized = spectrum.new_zeros(*spectrum.shape[:-2], rows, columns // 2 + 1)
     resized[..., :half, :width] = spectrum[..., :half, :width]
     resized[..., 1 - half :, :width] = spectrum[..., 1 - half :, :width]

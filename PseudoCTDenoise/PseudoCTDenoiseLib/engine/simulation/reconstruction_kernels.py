@@ -50,3 +50,9 @@ def kernel_of_sharpness(sharpness: float, order_factor: float = 1.0) -> Reconstr
     f0 = SOFT.f0_per_cm * (SHARP.f0_per_cm / SOFT.f0_per_cm) ** sharpness
     order = SOFT.order * (SHARP.order / SOFT.order) ** sharpness
     return ReconstructionKernel(f"sharpness {sharpness:.2f}", f0, order * order_factor)
+
+
+def nearest_kernel(wanted: ReconstructionKernel) -> ReconstructionKernel:
+    """The soft or the sharp kernel: the one whose images are less changed to get those wanted."""
+    between = math.sqrt(SOFT.f0_per_cm * SHARP.f0_per_cm)
+    return SHARP if wanted.f0_per_cm > between else SOFT

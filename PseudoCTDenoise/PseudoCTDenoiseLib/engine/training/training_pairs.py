@@ -17,7 +17,7 @@ from ..noise_left import target_share
 from ..simulation.ct_scanner import CtScanner
 from ..simulation.kernel_change import change_kernel
 from ..simulation.low_dose import LowDoseSimulator
-from ..simulation.reconstruction_kernels import SHARP, SOFT
+from ..simulation.reconstruction_kernels import SHARP, SOFT, nearest_kernel
 from .ct_dataset import CtScan
 from .training_domain import TrainingDomain
 from .training_patches import Augmentation, augment, patch_corner
@@ -149,11 +149,16 @@ def _simulated_patch(
     wide = size + 2 * MARGIN
     cut = 2 * round(wide * math.exp(rng.uniform(*np.log(domain.zoom))) / 2)
     cut = min(cut, *(2 * (length // 2) for length in noisy.ndct.shape))
+    if cut < wide / 2:
+        rows, columns = noisy.ndct.shape
+        raise BadInputError(f"Slices of {rows}×{columns} are too small for patches of {size}.")
+    if len(noisy.noise) < 2:
+        raise BadInputError("A measured pair has one noise, of one kernel: give no domain.")
     top, left = patch_corner(noisy.ndct, cut, rng, tissue=TISSUE_HU)
     here = np.s_[top : top + cut, left : left + cut]
 
     # The noise of the kernel that is nearer: the less is to be lifted.
-    drawn = int(wanted.f0_per_cm > math.sqrt(SOFT.f0_per_cm * SHARP.f0_per_cm))
+    drawn = (SOFT, SHARP).index(nearest_kernel(wanted))
     normal = sum(one.ndct[here].astype(np.float32) for one in thick) / len(thick)
     noise = sum(one.noise[(drawn, *here)].astype(np.float32) for one in thick) / len(thick)
     normal, noise = (
@@ -182,7 +187,9 @@ def _draw_noise(scan: CtScan, device: str, seed: int) -> np.ndarray:
     for first in range(0, len(scan.hu), BLOCK):
         scanner = CtScanner(modulation=rng.uniform(*MODULATION), bowtie=rng.uniform(*BOWTIE))
         simulator = LowDoseSimulator(scan.pixel_mm, scanner=scanner).fitted(scan.hu)
-        shift = np.rint(rng.uniform(-OFF_CENTRE_MM, OFF_CENTRE_MM, 2) / scan.pixel_mm).astype(int)
+        # A cut-out is not moved out of itself.
+        reach = np.minimum(OFF_CENTRE_MM / scan.pixel_mm, 0.15 * np.array(scan.hu.shape[1:]))
+        shift = np.rint(rng.uniform(-reach, reach)).astype(int)
         block = scan.hu[first : first + BLOCK]
         for start in range(0, len(block), 4):
             part = torch.from_numpy(block[start : start + 4].astype(np.float32)).to(device)
