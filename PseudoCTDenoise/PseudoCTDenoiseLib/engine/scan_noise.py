@@ -17,6 +17,7 @@ from .errors import BadInputError
 from .evaluation.metrics import soft_tissue_noise
 from .hounsfield import RANGE_HU, TISSUE_HU, normalise, to_hu
 from .noise_left import NOISE_LEFT
+from .simulation.ct_scanner import CtScanner
 from .simulation.kernel_change import change_kernel
 from .simulation.low_dose import LowDoseSimulator
 from .simulation.reconstruction_kernels import kernel_of_sharpness, nearest_kernel
@@ -54,7 +55,9 @@ class ScanNoise:
     ):
         # On the CPU: the simulator's sparse matrices are not known to every GPU.
         scan, clean = to_hu(slices.cpu()), to_hu(denoise(slices).cpu())
-        simulator = LowDoseSimulator(pixel_mm or USUAL_PIXEL_MM)
+        # As many views as the image's edge can tell apart, and no more than the scanner has.
+        views = min(CtScanner.views, max(96, 3 * max(clean.shape[-2:]) // 2))
+        simulator = LowDoseSimulator(pixel_mm or USUAL_PIXEL_MM, scanner=CtScanner(views=views))
         generator = torch.Generator().manual_seed(seed)
         deviation = simulator.ray_deviation(clean, _QUARTER)
         size = clean.shape[-2:]
