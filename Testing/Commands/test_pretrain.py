@@ -117,7 +117,7 @@ def test_an_index_is_trained_on_one_split_and_judged_on_another(tmp_path, index,
         {"patient": "A", "source": "Clinic", "licence": "CC0"},
         {"patient": "B", "source": "Atlas", "licence": "CC BY 4.0"},
     ]
-    assert manifest.metrics.keys() == {"gain_soft_db", "gain_sharp_db"}
+    assert manifest.metrics.keys() == {f"gain_{name}_db" for name in pretrain.VALIDATION}
     assert (tmp_path / "work/mine.curve.png").stat().st_size > 1000
     # The noise that was drawn is read the second time.
     assert pretrained(tmp_path, "--index", index, "--patient", "B", name="second") == 0
@@ -175,7 +175,7 @@ def test_the_seed_makes_the_model(tmp_path, simulator):
         (["--ndct", "scan.nrrd", "--ldct", "wide.nrrd"], "same grid"),
         (["--ndct", "scan.nrrd", "--steps", "0"], "steps must be positive"),
         (["--ndct", "scan.nrrd", "--seed", "-1"], "seed must not be negative"),
-        (["--ndct", "small.nrrd"], "24×24 are smaller than a patch of 32"),
+        (["--ndct", "small.nrrd"], "24×24 are too small for patches of 32"),
         (["--index", "gone.csv"], "gone.csv"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
