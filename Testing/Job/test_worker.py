@@ -38,7 +38,7 @@ from PseudoCTDenoiseLib.job.worker_process import JobState
 
 LIBRARY_PARENT = Path(worker.__file__).parents[2]
 SHORT = {"steps": 3, "tuning_slices": 1, "patch_size": 16, "batch": 1, "device": "cpu"}
-WITH_MODELS = SHORT | {"noise_source": "models"}
+WITH_MODELS = SHORT | {"teacher": "network", "noise_source": "models"}
 
 
 class Link:
