@@ -34,7 +34,7 @@ def quick_methods(monkeypatch):
     """One filter in place of all and few steps: what they do is the engine's tests' business."""
     monkeypatch.setattr(command, "DenoisingSettings", partial(DenoisingSettings, steps=2))
     monkeypatch.setattr(
-        command, "filter_methods", lambda pairs: [Method("none", lambda hu: hu + np.int16(1))]
+        command, "filter_methods", lambda pairs: [Method("none", lambda hu, _: hu + np.int16(1))]
     )
 
 

@@ -45,7 +45,8 @@ def test_the_volume_is_that_of_the_engine(pseudoct, scan, models, quick, hu):
     assert ended.code == 0
     noise_models = [network for network, _ in load_noise_models(models)]
     settings = DenoisingSettings(device="cpu", steps=2, seed=5)
-    pixel_mm = math.sqrt(math.prod(read_volume(scan).pixel_size))
+    rows_mm, columns_mm = read_volume(scan).pixel_size
+    pixel_mm = math.sqrt(rows_mm * columns_mm)
     job = DenoisingJob(hu, load_model("fast", models)[0], noise_models, settings, pixel_mm=pixel_mm)
     assert np.array_equal(values(output), job.run().hu)
 

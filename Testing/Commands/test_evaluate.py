@@ -45,7 +45,7 @@ def twins(monkeypatch):
     monkeypatch.setattr(evaluate, "simulated_pair", simulated_pair)
     monkeypatch.setattr(compare, "DenoisingSettings", partial(DenoisingSettings, steps=2))
     monkeypatch.setattr(
-        compare, "filter_methods", lambda pairs: [Method("none", lambda hu: hu + np.int16(1))]
+        compare, "filter_methods", lambda pairs: [Method("none", lambda hu, _: hu + np.int16(1))]
     )
     return asked
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,8 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
         ldct, ndct = read_volume(low), read_volume(normal)
         check_same_grid(ldct, ndct)
         # By its path: files of several patients may have one name.
-        pixel_mm = math.sqrt(math.prod(ldct.pixel_size))
-        pairs.append(CtPair(str(low), ldct.hu, ndct.hu, pixel_mm))
+        pairs.append(CtPair(str(low), ldct.hu, ndct.hu, ldct.pixel_mm))
     scores = compare_all(arguments, pairs, "pairs")
     print(markdown(summary(scores), COLUMNS))
     if arguments.csv:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -114,7 +113,7 @@ def run(arguments: argparse.Namespace) -> None:
         denoiser,
         [network for network, _ in noise_models],
         settings,
-        pixel_mm=math.sqrt(math.prod(volume.pixel_size)),
+        pixel_mm=volume.pixel_mm,
         want_noise=noise_dir is not None,
     )
     plan = job.estimate()

@@ -40,7 +40,6 @@ PRESETS = {
     "red-cnn": replace(PAPER_PRETRAINING, domain=TrainingDomain(noise_left=None)),
 }
 
-
 VALIDATION = {"soft": (0.25, 0.0), "sharp": (0.25, 1.0), "tenth": (0.1, 0.5), "half": (0.5, 0.0)}
 """Sets of validation patches: dose fraction and sharpness of the kernel."""
 

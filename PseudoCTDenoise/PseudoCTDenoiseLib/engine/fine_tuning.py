@@ -11,6 +11,7 @@ from torch import nn
 
 from .job_plan import RISK_EVERY
 from .losses import image_loss
+from .moving_average import averaged, moving_average
 from .pseudo_pairs import PseudoPairs
 from .scan_risk import ScanRisk
 from .settings import DenoisingSettings
@@ -68,10 +69,8 @@ def fine_tune(
     """
     student = copy.deepcopy(network).train().requires_grad_(True)
     teacher = copy.deepcopy(network).eval()
-    average = None
-    if settings.moving_average is not None:
-        keep = torch.optim.swa_utils.get_ema_multi_avg_fn(settings.moving_average)
-        average = torch.optim.swa_utils.AveragedModel(student, multi_avg_fn=keep)
+    average = moving_average(student, settings.moving_average)
+    if average is not None:
         average.update_parameters(student)
     pairs = PseudoPairs(slices, noise_maps, settings, pixel_mm)
     pairs.refresh(teacher, precision)
@@ -88,7 +87,7 @@ def fine_tune(
 
     def ends(step: int) -> bool:
         """Ask the stop rule; keep the weights if they are the best so far."""
-        result = _result(student, average)
+        result = averaged(student, average)
         if risk is None:
             recent = losses[-SMOOTHING_STEPS:]
             return len(recent) == SMOOTHING_STEPS and stop(step, sum(recent) / len(recent))
@@ -117,12 +116,12 @@ def fine_tune(
         schedule.step(losses[-1])
         last = step == settings.steps
         if settings.update_period and step % settings.update_period == 0 and not last:
-            teacher.load_state_dict(_result(student, average).state_dict())
+            teacher.load_state_dict(averaged(student, average).state_dict())
             pairs.refresh(teacher, precision)
         progress(step, losses[-1], student)
         if ends(step):
             break
-    result = _result(student, average)
+    result = averaged(student, average)
     if risk is not None:
         result.load_state_dict(kept)
         gain = (risks[0] - risks[stop.best_step]) / risk.removed_energy
@@ -137,10 +136,6 @@ def _go_part_of_the_way(result: nn.Module, start: nn.Module, share: float) -> No
     with torch.no_grad():
         for tuned, before in zip(result.parameters(), start.parameters(), strict=True):
             tuned.copy_(torch.lerp(before, tuned, share))
-
-
-def _result(student: nn.Module, average: nn.Module | None) -> nn.Module:
-    return student if average is None else average.module
 
 
 class StopRule:

@@ -9,9 +9,10 @@ from .settings import DenoisingSettings
 RISK_EVERY = 20
 """Steps between two estimates of the risk that the stop rule goes by."""
 RISK_SLICES = 3
+RISK_PASSES = 3
 FIRST_SIMULATION_SECONDS = 2.0
 SIMULATION_SECONDS = 0.3
-"""Of the noise of one slice of 512×512 on two CPU cores, and before the first."""
+"""Of the noise of each slice of 512×512 on two CPU cores, on top of what comes before the first."""
 NOISE, TUNING, DENOISING, MAPS = "noise maps", "tuning", "denoising", "noise of every slice"
 
 
@@ -58,7 +59,7 @@ def _seconds_of_risks(settings: DenoisingSettings, slices: int, one: PartSeconds
     if settings.noise_source != "simulator" or settings.patience is None:
         return 0.0
     estimates = 2 + settings.steps / RISK_EVERY
-    return estimates * 3 * min(RISK_SLICES, _tunings(settings, slices)[1]) * one.slice
+    return estimates * RISK_PASSES * min(RISK_SLICES, _tunings(settings, slices)[1]) * one.slice
 
 
 def _tunings(settings: DenoisingSettings, slices: int) -> tuple[int, int]:

@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from .errors import BadInputError
 from .evaluation.metrics import soft_tissue_noise
-from .hounsfield import RANGE_HU, TISSUE_HU, normalise, to_hu
+from .hounsfield import RANGE_HU, normalise, to_hu
+from .inner_body import inner_body
 from .noise_left import NOISE_LEFT
 from .simulation.ct_scanner import CtScanner
 from .simulation.kernel_change import change_kernel
@@ -70,7 +70,7 @@ class ScanNoise:
             noise = simulator.reconstruct(rays, size, drawn)
             return change_kernel(noise, simulator.pixel_mm, drawn, wanted)
 
-        body = _inner_body(clean)
+        body = inner_body(clean)
         largest = int(body.sum(dim=(1, 2)).argmax())
         one = slice(largest, largest + 1)
         images = [reconstruct(one, sharpness) for sharpness in SHARPNESS]
@@ -91,12 +91,6 @@ class ScanNoise:
         self.sharpness = float(np.interp(wanted, tried, SHARPNESS))
         noise = torch.stack([reconstruct(slice(None), self.sharpness) for _ in range(DRAWS)])
         self.draws = (noise * (_level(scan, clean, noise[0], body) / RANGE_HU)).to(slices)
-
-
-def _inner_body(hu: torch.Tensor) -> torch.Tensor:
-    """Where the body is, without its rim; all of the slices where none is seen."""
-    body = F.avg_pool2d((hu > TISSUE_HU).float()[:, None], 9, 1, 4)[:, 0] > 0.99
-    return body if body.float().mean() > 0.01 else torch.ones_like(body)
 
 
 def _roughness(noise: torch.Tensor, where: torch.Tensor) -> float:

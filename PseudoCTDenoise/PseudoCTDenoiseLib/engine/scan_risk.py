@@ -11,9 +11,9 @@ import math
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-from .hounsfield import RANGE_HU, TISSUE_HU, normalise
+from .hounsfield import RANGE_HU, to_hu
+from .inner_body import inner_body
 from .job_plan import RISK_SLICES
 from .network_pass import apply_network
 from .noise_left import NOISE_LEFT
@@ -38,21 +38,18 @@ class ScanRisk:
         first = max(0, (len(slices) - RISK_SLICES) // 2)
         self.slices = slices[first : first + RISK_SLICES]
         self.noise = noise[first : first + RISK_SLICES]
-        body = (self.slices > normalise(TISSUE_HU)).float()[:, None]
-        # Away from the air, where images end at −1024 HU and noise is no longer noise.
-        self.body = F.avg_pool2d(body, 9, 1, 4)[:, 0] > 0.99
-        if self.body.float().mean() < 0.01:
-            self.body = torch.ones_like(self.body)
+        self.body = inner_body(to_hu(self.slices))
+        self._energy = float((self.noise[self.body] ** 2).mean())
 
     @property
     def removed_energy(self) -> float:
         """What is to be removed of the noise, in HU²."""
-        return max(_SHARE**2 * self._energy() * RANGE_HU**2, 1e-12)
+        return max(_SHARE**2 * self._energy * RANGE_HU**2, 1e-12)
 
     def __call__(self, network: nn.Module, precision: torch.dtype = torch.float32) -> float:
         """The estimate in HU²; by chance, or by noise that was judged too strong, below zero."""
         removed, kept = self._measure(network, precision)
-        energy = self._energy()
+        energy = self._energy
         return (removed + 2 * _SHARE * (kept - energy) + _SHARE**2 * energy) * RANGE_HU**2
 
     def believable_level(self, network: nn.Module, precision: torch.dtype = torch.float32) -> float:
@@ -62,14 +59,11 @@ class ScanRisk:
         :data:`LEAST_RISK` of the energy that is to be removed.
         """
         removed, kept = self._measure(network, precision)
-        energy = self._energy()
+        energy = self._energy
         slope = 2 * _SHARE * (energy - kept) - (1 - LEAST_RISK) * _SHARE**2 * energy
         if slope <= 0 or removed <= 0:
             return 1.0
         return min(1.0, math.sqrt(removed / slope))
-
-    def _energy(self) -> float:
-        return float((self.noise[self.body] ** 2).mean())
 
     def _measure(self, network: nn.Module, precision: torch.dtype) -> tuple[float, float]:
         """Mean square of what is removed, and how much of the noise the network lets through."""

@@ -23,10 +23,9 @@ _INPUT, _REQUEST = "input.npy", "job.json"
 class JobRequest:
     """What the worker is to do with the scan in the folder.
 
-    ``settings`` are those of the engine by name, defaults may be left out; ``pixel_mm`` is the side
-    of a pixel, None if it is not known; ``models_folder`` None
+    ``settings`` are those of the engine by name, defaults may be left out; ``models_folder`` None
     takes the models that are installed with the module; ``preview_slice`` None the slice with the
-    most organs.
+    most organs; ``pixel_mm`` is the side of a pixel, None if it is not known.
     """
 
     settings: dict

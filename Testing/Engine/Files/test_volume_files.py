@@ -185,6 +185,7 @@ def test_a_two_dimensional_image_is_one_slice_and_stays_two_dimensional(tmp_path
     volume = read_volume(write_image(tmp_path / f"in{suffix}", array))
     np.testing.assert_array_equal(volume.hu, array[np.newaxis])
     assert volume.pixel_size == pytest.approx((SPACING[1], SPACING[0]))
+    assert volume.pixel_mm**2 == pytest.approx(SPACING[0] * SPACING[1])
     assert volume.slice_spacing == 1.0
     write_volume(tmp_path / f"out{suffix}", volume.hu, volume)
     image = sitk.ReadImage(str(tmp_path / f"out{suffix}"))

@@ -50,12 +50,11 @@ class CtPair:
 class Method:
     """A way to denoise; ``denoise`` maps LDCT to HU of the same shape.
 
-    Where it ``needs_pixel_mm`` it is given the side of a pixel, or None, as well.
+    It is given the side of a pixel in mm as well, None if that is not known.
     """
 
     name: str
-    denoise: Callable[..., np.ndarray]
-    needs_pixel_mm: bool = False
+    denoise: Callable[[np.ndarray, float | None], np.ndarray]
 
 
 def simulated_pair(scan: CtScan, dose: float, kernel: ReconstructionKernel, seed: int) -> CtPair:
@@ -95,7 +94,7 @@ def filter_methods(pairs: Sequence[CtPair]) -> list[Method]:
         except BadInputError:
             continue
 
-        def denoise(hu, one=one, setting=setting):
+        def denoise(hu, pixel_mm, one=one, setting=setting):
             return np.stack([one.function(part, **setting) for part in hu])
 
         words = ", ".join(f"{key} {value:g}" for key, value in setting.items())
@@ -114,28 +113,24 @@ def network_methods(
 ) -> list[Method]:
     """A denoiser as it is, averaged over orientations and tuned; and the control X − mean Z."""
 
-    def variant(**changes):
-        chosen = replace(settings, **changes)
-
+    def variant(chosen: DenoisingSettings):
         def denoise(hu, pixel_mm):
             job = DenoisingJob(hu, denoiser, noise_models, chosen, pixel_mm=pixel_mm)
             return job.run(dict.fromkeys(job.stages, 1.0)).hu  # no trial runs: this is timed
 
         return denoise
 
-    def paper_variant(hu, pixel_mm):
-        chosen = paper_settings(
-            device=settings.device, precision=settings.precision, seed=settings.seed
-        )
-        job = DenoisingJob(hu, denoiser, noise_models, chosen, pixel_mm=pixel_mm)
-        return job.run(dict.fromkeys(job.stages, 1.0)).hu
+    def control(hu, pixel_mm):
+        return subtract_mean_noise(hu, noise_models, settings)
 
+    as_it_is = replace(settings, method="pretrained", orientations=1)
+    paper = paper_settings(device=settings.device, precision=settings.precision, seed=settings.seed)
     return [
-        Method(name, variant(method="pretrained", orientations=1), True),
-        Method(f"{name}, 8 orientations", variant(method="pretrained", orientations=8), True),
-        Method(f"{name} + method", variant(method="pseudo-ct"), True),
-        Method(f"{name} + the paper's loop", paper_variant, True),
-        Method("X − mean Z (control)", lambda hu: subtract_mean_noise(hu, noise_models, settings)),
+        Method(name, variant(as_it_is)),
+        Method(f"{name}, 8 orientations", variant(replace(as_it_is, orientations=8))),
+        Method(f"{name} + method", variant(replace(settings, method="pseudo-ct"))),
+        Method(f"{name} + the paper's loop", variant(paper)),
+        Method("X − mean Z (control)", control),
     ]
 
 
@@ -155,8 +150,7 @@ def subtract_mean_noise(
 def score(method: Method, pair: CtPair) -> dict:
     """One method on one pair: metrics against the NDCT, noise reduction in %, seconds a slice."""
     started = time.perf_counter()
-    more = {"pixel_mm": pair.pixel_mm} if method.needs_pixel_mm else {}
-    image = method.denoise(pair.ldct, **more)
+    image = method.denoise(pair.ldct, pair.pixel_mm)
     seconds = (time.perf_counter() - started) / len(pair.ldct)
     try:
         reduction = 100 * noise_reduction(pair.ldct, image)
@@ -174,7 +168,7 @@ def score(method: Method, pair: CtPair) -> dict:
 
 def compare(methods: Sequence[Method], pairs: Sequence[CtPair]) -> Iterator[dict]:
     """The scores of every method on every pair, LDCT itself first."""
-    for method in [Method("LDCT", lambda hu: hu), *methods]:
+    for method in [Method("LDCT", lambda hu, pixel_mm: hu), *methods]:
         for pair in pairs:
             yield score(method, pair)
 

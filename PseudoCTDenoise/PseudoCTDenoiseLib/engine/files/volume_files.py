@@ -73,6 +73,11 @@ class CtVolume:
         return rows, columns
 
     @property
+    def pixel_mm(self) -> float:
+        """Side in mm of a square as large as a pixel."""
+        return math.sqrt(math.prod(self.pixel_size))
+
+    @property
     def slice_spacing(self) -> float:
         """Distance in mm from slice to slice; 1.0 for a two-dimensional image, which has none."""
         return self.spacing[self.slice_axis] if len(self.spacing) == 3 else 1.0

@@ -122,7 +122,7 @@ def measure_cell(
 ) -> dict:
     """Compute one cell; ``hashes`` are the values of :data:`HASHES`."""
     placed = replace(row, settings=replace(row.settings, device=device))
-    scores = score(Method(row.name, lambda hu: denoise_row(placed, hu, networks)), pair)
+    scores = score(Method(row.name, lambda hu, pixel_mm: denoise_row(placed, hu, networks)), pair)
     return {
         "network": network,
         "row": row.name,

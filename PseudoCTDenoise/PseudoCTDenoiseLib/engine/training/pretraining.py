@@ -27,6 +27,7 @@ from ..errors import BadInputError
 from ..hounsfield import RANGE_HU
 from ..losses import LOSSES, image_loss
 from ..model_store import DENOISER, NOISE_MODEL, replace_file
+from ..moving_average import averaged, moving_average
 from ..networks import build_network
 from ..settings import PRECISIONS
 from .supervision import N2C, SUPERVISIONS, supervise
@@ -137,10 +138,7 @@ class Pretraining:
         if start is not None:
             network.load_state_dict(start.state_dict())
         self.network = network.to(device, memory_format=torch.channels_last)
-        self.average = None
-        if settings.moving_average is not None:
-            keep = torch.optim.swa_utils.get_ema_multi_avg_fn(settings.moving_average)
-            self.average = torch.optim.swa_utils.AveragedModel(self.network, multi_avg_fn=keep)
+        self.average = moving_average(self.network, settings.moving_average)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate)
         if settings.schedule == "cosine":
             self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
@@ -163,7 +161,7 @@ class Pretraining:
     @property
     def result(self) -> nn.Module:
         """The network that is validated and kept: the weights' average, if there is one."""
-        return self.network if self.average is None else self.average.module
+        return averaged(self.network, self.average)
 
     @property
     def done(self) -> bool:

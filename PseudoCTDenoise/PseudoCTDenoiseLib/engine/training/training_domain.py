@@ -53,5 +53,10 @@ class TrainingDomain:
 def exactly(dose: float, sharpness: float, noise_left: float | None = None) -> TrainingDomain:
     """One dose and one kernel, at the thickness and pixel size of the scan."""
     return TrainingDomain(
-        (dose, dose), (sharpness, sharpness), (1.0, 1.0), 1, (1.0, 1.0), noise_left
+        doses=(dose, dose),
+        sharpness=(sharpness, sharpness),
+        order_factor=(1.0, 1.0),
+        thickness=1,
+        zoom=(1.0, 1.0),
+        noise_left=noise_left,
     )
