@@ -33,6 +33,7 @@ TUNED = DenoisingSettings(
     patch_size=16,
     batch=2,
     tuning_slices=2,
+    anchor=None,
 )
 PRETRAINED = replace(TUNED, method="pretrained")
 
@@ -103,6 +104,25 @@ def test_the_scan_and_the_networks_stay_as_they_were():
     assert np.array_equal(hu, original)
     for old, now in zip(before, (denoiser, *models), strict=True):
         assert all(torch.equal(old[key], value) for key, value in now.state_dict().items())
+
+
+def test_an_anchored_result_keeps_the_means_of_the_scan():
+    hu = scan(rows=96, columns=96)
+    inside = np.s_[:, 30:-30, 30:-30]
+    means = {
+        anchor: denoise(hu, replace(PRETRAINED, anchor=anchor)).hu[inside].mean()
+        - hu[inside].mean()
+        for anchor in (None, "density")
+    }
+    assert abs(means[None]) > 1.5  # random weights
+    assert abs(means["density"]) < 0.6 * abs(means[None])
+
+
+def test_slices_that_are_tuned_on_alone_are_anchored_alone():
+    hu = scan(rows=96, columns=96)
+    settings = replace(TUNED, tuning="slice", anchor="density")
+    alone = denoise(hu[:1], settings).hu
+    assert np.array_equal(denoise(hu, settings).hu[:1], alone)
 
 
 @pytest.mark.parametrize("settings", [PRETRAINED, replace(TUNED, tuning="slice")])
@@ -422,3 +442,5 @@ def test_the_estimate_counts_the_orientations_once(monkeypatch):
     job = DenoisingJob(scan(), network(), [], replace(PRETRAINED, orientations=8))
     assert job.estimate() == {DENOISING: 8 * len(scan())}
     assert seen == [1]
+    job.settings = replace(job.settings, anchor="density")  # a pass over each slice of the sample
+    assert job.estimate() == {DENOISING: 8 * len(scan()) + 2}

@@ -15,6 +15,7 @@ BAD = {
     "noise_sign": ["as_is", 1],
     "ensemble": ["voxel", None],
     "loss": ["huber", None],
+    "anchor": ["", "low", 3],
     "tuning": ["volume", True],
     "device": ["gpu", "cuda:0", None],
     "precision": ["double", 16],

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from .compute_device import ComputeDevice, autocast_precision, choose_device
+from .density_anchor import DensityAnchor, density_anchor
 from .errors import BadInputError
 from .fine_tuning import fine_tune
 from .hounsfield import MIN_CT_HU, RANGE_HU, normalise, to_hu, to_int16
@@ -149,10 +150,12 @@ class DenoisingJob:
         losses_of: dict[int, list[float]] = {}
         if self.settings.tunes and not by_slice:
             network, losses = self._tune(self._tuning_slices)
+        anchor = None if by_slice else self._anchor(network, self._tuning_slices)
         for turn, index in enumerate(self._order()):
             if by_slice:
                 network, losses_of[index] = self._tune([index], turn, len(self.hu))
-            denoised[index] = self._image(self._apply(network, self.normalised([index])))
+                anchor = self._anchor(network, [index])
+            denoised[index] = self._image(self._apply(network, self.normalised([index])), anchor)
             self._finished.add(index)
             self._report(DENOISING, turn + 1, len(self.hu))
         for index in sorted(losses_of):
@@ -203,6 +206,13 @@ class DenoisingJob:
         )
         self._clock.update(TUNING, (turn + 1) / turns)  # patience may have ended it early
         return tuned.student, tuned.losses
+
+    def _anchor(self, network: nn.Module, indices: Sequence[int]) -> DensityAnchor | None:
+        if self.settings.anchor is None:
+            return None
+        return density_anchor(
+            self.normalised(indices), lambda one: self._apply(network, one, orientations=1)
+        )
 
     def _order(self) -> Iterator[int]:
         """Every slice once: that of the preview as soon as it is asked for, else from the first."""
@@ -302,11 +312,14 @@ class DenoisingJob:
     def _place(self, network: nn.Module) -> nn.Module:
         return network.to(self.device.torch, memory_format=torch.channels_last).eval()
 
-    def _image(self, output: torch.Tensor) -> np.ndarray:
+    def _image(self, output: torch.Tensor, anchor: DensityAnchor | None = None) -> np.ndarray:
         """One slice of a network's output as int16 HU."""
         if not output.isfinite().all():
             raise BadInputError(
                 "The network gave no finite numbers, its tuning diverged: choose a smaller "
                 "learning_rate, or precision float32."
             )
-        return to_int16(to_hu(output[0]).clamp(min=MIN_CT_HU).cpu().numpy())
+        hu = to_hu(output)
+        if anchor is not None:
+            hu = anchor.apply(hu)
+        return to_int16(hu[0].clamp(min=MIN_CT_HU).cpu().numpy())

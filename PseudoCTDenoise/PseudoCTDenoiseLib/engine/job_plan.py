@@ -38,7 +38,10 @@ def plan_job(
         targets = (1 + renewals) * seconds_of_targets(settings, slices, one)
         risks = _seconds_of_risks(settings, slices, one)
         plan[TUNING] = tunings * (settings.steps * one.update + targets + risks)
-    plan[DENOISING] = slices * settings.orientations * one.slice
+    passes = slices * settings.orientations
+    if settings.anchor:
+        passes += tunings * sampled
+    plan[DENOISING] = passes * one.slice
     if want_noise:
         plan[MAPS] = slices * one.noise
     return plan

@@ -17,6 +17,7 @@ _CHOICES = {
     "ensemble": ("pixel", "region"),
     "loss": ("mse", "l1"),
     "tuning": ("scan", "slice"),
+    "anchor": ("density",),
     "device": DEVICES,
     "precision": PRECISIONS,
 }
@@ -29,7 +30,7 @@ _LEAST = {
     "tuning_slices": 1,
     "seed": 0,
 }
-_OR_NONE = ("patience", "update_period")
+_OR_NONE = ("patience", "update_period", "anchor")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class DenoisingSettings:
     flips, rescale : random flips, and the range of a random zoom of both images; None for none.
     tuning : ``scan`` tunes once on ``tuning_slices`` slices spread over the scan, ``slice`` anew
         on each slice (the paper, read literally).
+    anchor : ``density`` keeps the scan's means of air, lung, fat, soft tissue and bone, see
+        :mod:`.density_anchor`; None leaves the network's output as it is (the paper).
     orientations : 1, or 4 or 8 to average the result over so many flips and quarter turns.
     strength : 0 to 100 %; 0 returns the input, 100 the network's output.
     seed : of all random choices.
@@ -88,6 +91,7 @@ class DenoisingSettings:
     rescale: tuple[float, float] | None = None
     tuning: str = "scan"
     tuning_slices: int = 8
+    anchor: str | None = "density"
     orientations: int = 4
     strength: float = 100.0
     seed: int = 0
@@ -96,6 +100,8 @@ class DenoisingSettings:
 
     def __post_init__(self):
         for name, known in _CHOICES.items():
+            if getattr(self, name) is None and name in _OR_NONE:
+                continue
             if getattr(self, name) not in known:
                 raise BadInputError(
                     f"Unknown {name} '{getattr(self, name)}': choose {' or '.join(known)}."
@@ -179,6 +185,7 @@ def paper_settings(**changes) -> DenoisingSettings:
             update_period=50,
             moving_average=None,
             learning_rate=1e-4,
+            anchor=None,
             orientations=1,
             rescale=(0.5, 2.0),
         ),

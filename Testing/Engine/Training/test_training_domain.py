@@ -35,13 +35,13 @@ def test_one_dose_and_one_kernel():
     domain, rng = exactly(0.1, 0.4), np.random.default_rng(0)
     assert domain.draw_dose(rng) == pytest.approx(0.1)
     assert domain.draw_kernel(rng) == kernel_of_sharpness(0.4)
-    assert domain.thickness == 1 and domain.zoom == (1, 1) and domain.noise_left is None
+    assert domain.thickness == (1, 1) and domain.zoom == (1, 1) and domain.noise_left is None
 
 
 @pytest.mark.parametrize(
     "wrong",
     [{"doses": (0.0, 0.5)}, {"doses": (0.5, 0.1)}, {"doses": (0.5, 1.0)}, {"zoom": (0.0, 1.0)},
-     {"zoom": (2.0, 1.0)}, {"thickness": 0}, {"noise_left": 1.0}, {"noise_left": -0.1}],
+     {"zoom": (2.0, 1.0)}, {"thickness": (0, 2)}, {"noise_left": 1.0}, {"noise_left": -0.1}],
 )  # fmt: skip
 def test_a_range_that_cannot_be_is_refused(wrong):
     with pytest.raises(BadInputError):

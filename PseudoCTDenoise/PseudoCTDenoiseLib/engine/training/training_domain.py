@@ -22,7 +22,7 @@ class TrainingDomain:
     sharpness : the kernel, evenly: 0 is the simulator's soft one and 1 its sharp one, with f0 and
         order of the apodisation between them or, below 0 and above 1, beyond them.
     order_factor : on the order of that apodisation, which makes its shoulder rounder or squarer.
-    thickness : 1 to so many neighbouring slices are averaged, where the scan has neighbours.
+    thickness : so many neighbouring slices, from and to, are averaged where the scan has them.
     zoom : of the pixel size.
     noise_left : share of a patch's whole noise that the target keeps, see :func:`.target_share`.
         None takes the normal-dose scan with its own noise as the target.
@@ -31,15 +31,17 @@ class TrainingDomain:
     doses: tuple[float, float] = (0.05, 0.7)
     sharpness: tuple[float, float] = (-0.2, 1.2)
     order_factor: tuple[float, float] = (0.85, 1.25)
-    thickness: int = 3
+    thickness: tuple[int, int] = (1, 3)
     zoom: tuple[float, float] = (0.75, 1.25)
     noise_left: float | None = NOISE_LEFT
 
     def __post_init__(self):
         if not 0 < self.doses[0] <= self.doses[1] < 1:
             raise BadInputError(f"doses must lie between 0 and 1, not {self.doses}.")
-        if not 0 < self.zoom[0] <= self.zoom[1] or self.thickness < 1:
-            raise BadInputError("zoom and thickness must be positive.")
+        for name in ("zoom", "thickness"):
+            first, last = getattr(self, name)
+            if not 0 < first <= last:
+                raise BadInputError(f"{name} must be positive, the smaller first.")
         if self.noise_left is not None and not 0 <= self.noise_left < 1:
             raise BadInputError(f"noise_left must lie between 0 and 1, not {self.noise_left}.")
 
@@ -50,13 +52,15 @@ class TrainingDomain:
         return kernel_of_sharpness(rng.uniform(*self.sharpness), rng.uniform(*self.order_factor))
 
 
-def exactly(dose: float, sharpness: float, noise_left: float | None = None) -> TrainingDomain:
-    """One dose and one kernel, at the thickness and pixel size of the scan."""
+def exactly(
+    dose: float, sharpness: float, noise_left: float | None = None, thickness: int = 1
+) -> TrainingDomain:
+    """One dose, one kernel and so many slices averaged, at the pixel size of the scan."""
     return TrainingDomain(
         doses=(dose, dose),
         sharpness=(sharpness, sharpness),
         order_factor=(1.0, 1.0),
-        thickness=1,
+        thickness=(thickness, thickness),
         zoom=(1.0, 1.0),
         noise_left=noise_left,
     )

@@ -143,7 +143,8 @@ def _simulated_patch(
     """LDCT and target of one dose, kernel, thickness and pixel size, (size, size) HU."""
     dose, wanted = domain.draw_dose(rng), domain.draw_kernel(rng)
     thick = [noisy]
-    for _ in range(int(rng.integers(domain.thickness))):
+    fewest, most = domain.thickness
+    for _ in range(int(rng.integers(fewest, most + 1)) - 1):
         if thick[-1].below is not None:
             thick.append(thick[-1].below)
     wide = size + 2 * MARGIN

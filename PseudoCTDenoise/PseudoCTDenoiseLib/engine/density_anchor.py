@@ -1,0 +1,82 @@
+"""The means of air, lung, fat, soft tissue and bone, kept where the scan has them.
+
+Noise has no mean, so over enough tissue of one density what a denoiser removes must have none
+either. What it has nevertheless is measured on some slices and given back everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+from .hounsfield import MIN_CT_HU, to_hu
+
+DENSITIES_HU = (-1000.0, -850.0, -500.0, -100.0, 50.0, 300.0)
+"""Where the offset is fitted, a line between two of them; at the first one it is zero."""
+LARGEST_OFFSET_HU = 3.0
+_BLUR = 15
+"""Pixels of a mean that is taken twice: alone, a voxel's noise would choose its density."""
+_FEW_VOXELS = 3000.0
+_CLIPPED_SHARE = 0.005
+
+
+@dataclass(frozen=True)
+class DensityAnchor:
+    """Offsets in HU, one for each of :data:`DENSITIES_HU`, that :meth:`apply` adds."""
+
+    offsets: torch.Tensor
+
+    def apply(self, hu: torch.Tensor) -> torch.Tensor:
+        """Denoised slices, (N, rows, columns) HU, with the offset of the density around."""
+        return hu + torch.tensordot(self.offsets.to(hu), _shares(_blurred(hu)), dims=1)
+
+
+def density_anchor(
+    slices: torch.Tensor, denoise: Callable[[torch.Tensor], torch.Tensor]
+) -> DensityAnchor:
+    """Measure what a denoiser adds to the mean of each density.
+
+    Parameters
+    ----------
+    slices : LDCT, (N, rows, columns), normalised.
+    denoise : maps one slice, (1, rows, columns), to the denoised one.
+
+    Notes
+    -----
+    Left out is where the scan ends at −1024 HU: noise that is cut off on one side has a mean.
+    """
+    count = len(DENSITIES_HU)
+    matrix = torch.eye(count, dtype=torch.float64) * _FEW_VOXELS
+    removed = torch.zeros(count, dtype=torch.float64)
+    for one in slices.split(1):
+        scan, clean = to_hu(one), to_hu(denoise(one))
+        whole = _blurred((scan <= MIN_CT_HU).float()) < _CLIPPED_SHARE
+        shares = _shares(_blurred(clean))[:, whole].double().cpu()
+        matrix += shares @ shares.T
+        removed += shares @ (scan - clean)[whole].double().cpu()
+    offsets = torch.zeros(count, dtype=torch.float64)
+    offsets[1:] = torch.linalg.solve(matrix[1:, 1:], removed[1:])
+    return DensityAnchor(offsets.clamp(-LARGEST_OFFSET_HU, LARGEST_OFFSET_HU).float())
+
+
+def _blurred(images: torch.Tensor) -> torch.Tensor:
+    window = min(_BLUR, *(size - 1 + size % 2 for size in images.shape[-2:]))
+    for _ in range(2):
+        images = F.avg_pool2d(images[:, None], window, 1, window // 2, count_include_pad=False)[
+            :, 0
+        ]
+    return images
+
+
+def _shares(density: torch.Tensor) -> torch.Tensor:
+    """How near each value is to each of the densities: (densities, …), the sum of each is one."""
+    nodes = density.new_tensor(DENSITIES_HU)
+    density = density.clamp(nodes[0], nodes[-1])
+    upper = torch.bucketize(density, nodes[1:-1]) + 1
+    share = (density - nodes[upper - 1]) / (nodes[upper] - nodes[upper - 1])
+    shares = density.new_zeros(len(nodes), *density.shape)
+    shares.scatter_(0, upper[None], share[None])
+    return shares.scatter_(0, upper[None] - 1, 1 - share[None])
