@@ -17,6 +17,7 @@ from PseudoCTDenoiseLib.engine.evaluation.metrics import (
     noise_reduction,
     soft_tissue_noise,
 )
+from PseudoCTDenoiseLib.engine.fine_tuning import TuningRecord
 from PseudoCTDenoiseLib.engine.model_store import DENOISER, NOISE_MODEL, Manifest
 from PseudoCTDenoiseLib.engine.report import job_report, noise_figures, peak_memory_mib
 from PseudoCTDenoiseLib.engine.settings import DenoisingSettings
@@ -37,7 +38,7 @@ RESULT = DenoisedScan(
     SETTINGS,
     ComputeDevice("cpu", "no working GPU (cuda: none)"),
     "bfloat16",
-    [3.0, 2.0],
+    [TuningRecord([3.0, 2.0], {0: 5.0, 2: 4.0}, 2, 0.5, 21.0, 0.1)],
     {"tuning": 1.23456, "denoising": 0.5},
 )
 
@@ -55,6 +56,18 @@ def test_a_report_is_plain_json():
     written = strict_json(report(NDCT))
     written["settings"]["rescale"] = tuple(written["settings"]["rescale"])
     assert written == report(NDCT) | {"peak_memory_mib": written["peak_memory_mib"]}
+
+
+def test_a_report_tells_what_the_tuning_went_by():
+    assert strict_json(report())["tunings"] == [
+        {
+            "noise_found_hu": 21.0,
+            "kernel_sharpness_found": 0.1,
+            "risk_hu2_by_step": {"0": 5.0, "2": 4.0},
+            "best_step": 2,
+            "share_of_tuned_weights": 0.5,
+        }
+    ]
 
 
 def test_a_report_holds_the_settings_to_repeat_the_job():

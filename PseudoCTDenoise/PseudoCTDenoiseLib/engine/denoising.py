@@ -15,7 +15,7 @@ from torch import nn
 from .compute_device import ComputeDevice, autocast_precision, choose_device
 from .density_anchor import DensityAnchor, density_anchor
 from .errors import BadInputError
-from .fine_tuning import fine_tune
+from .fine_tuning import TuningRecord, fine_tune
 from .hounsfield import MIN_CT_HU, RANGE_HU, normalise, to_hu, to_int16
 from .job_plan import DENOISING, MAPS, NOISE, TUNING, PartSeconds, plan_job, seconds_of_targets
 from .job_progress import JobClock, Progress, ProgressCallback
@@ -34,18 +34,24 @@ class DenoisedScan:
     All arrays are (slices, rows, columns) int16 HU. The three that describe the noise are None
     unless they were asked for: ``noise`` is the ensemble's map, ``noise_maps`` has one map for
     each noise model, ``pseudo_ldct`` is the scan denoised at full strength with the ensemble's
-    noise. ``losses`` holds the tuning's loss of every step, ``seconds`` those of every stage.
+    noise. ``tunings`` are the one of the scan, or those of every slice; ``seconds`` those of every
+    stage.
     """
 
     hu: np.ndarray
     settings: DenoisingSettings
     device: ComputeDevice
     precision: str
-    losses: list[float]
+    tunings: list[TuningRecord]
     seconds: dict[str, float]
     noise: np.ndarray | None = None
     noise_maps: list[np.ndarray] | None = None
     pseudo_ldct: np.ndarray | None = None
+
+    @property
+    def losses(self) -> list[float]:
+        """The loss of every step, of all tunings one after the other."""
+        return [loss for one in self.tunings for loss in one.losses]
 
 
 @dataclass
@@ -144,29 +150,26 @@ class DenoisingJob:
         self._denoised = denoised = np.empty(self.hu.shape, np.int16)
         self._finished: set[int] = set()
         self._shown: int | None = None
-        losses: list[float] = []
         network = self.denoiser
         by_slice = self.settings.tuning == "slice" and self.settings.tunes
-        losses_of: dict[int, list[float]] = {}
+        tunings: dict[int, TuningRecord] = {}
         if self.settings.tunes and not by_slice:
-            network, losses = self._tune(self._tuning_slices)
+            network, tunings[0] = self._tune(self._tuning_slices)
         anchor = None if by_slice else self._anchor(network, self._tuning_slices)
         for turn, index in enumerate(self._order()):
             if by_slice:
-                network, losses_of[index] = self._tune([index], turn, len(self.hu))
+                network, tunings[index] = self._tune([index], turn, len(self.hu))
                 anchor = self._anchor(network, [index])
             denoised[index] = self._image(self._apply(network, self.normalised([index])), anchor)
             self._finished.add(index)
             self._report(DENOISING, turn + 1, len(self.hu))
-        for index in sorted(losses_of):
-            losses += losses_of[index]
         noise = self._noise_of_every_slice(denoised) if self.want_noise else {}
         return DenoisedScan(
             apply_strength(self.hu, denoised, self.settings.strength),
             self.settings,
             self.device,
             str(self.precision).removeprefix("torch."),
-            losses,
+            [tunings[index] for index in sorted(tunings)],
             dict(self._clock.seconds),
             **noise,
         )
@@ -178,8 +181,8 @@ class DenoisingJob:
 
     def _tune(
         self, indices: Sequence[int], turn: int = 0, turns: int = 1
-    ) -> tuple[nn.Module, list[float]]:
-        """A network tuned on some slices, and its losses; the ``turn``-th tuning of ``turns``."""
+    ) -> tuple[nn.Module, TuningRecord]:
+        """A network tuned on some slices, and how; the ``turn``-th tuning of ``turns``."""
         settings = self.settings
         slices = self.normalised(indices)
         maps = []
@@ -205,7 +208,7 @@ class DenoisingJob:
             progress=report,
         )
         self._clock.update(TUNING, (turn + 1) / turns)  # patience may have ended it early
-        return tuned.student, tuned.losses
+        return tuned.student, tuned.record
 
     def _anchor(self, network: nn.Module, indices: Sequence[int]) -> DensityAnchor | None:
         if self.settings.anchor is None:

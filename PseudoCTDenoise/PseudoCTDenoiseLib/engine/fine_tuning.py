@@ -25,18 +25,33 @@ the mean of the pre-trained and the tuned weights (Wortsman et al., CVPR 2022, a
 
 
 @dataclass(frozen=True)
+class TuningRecord:
+    """What happened in a tuning.
+
+    ``losses`` has the loss of every step, in HU or HU² by the loss. ``risks`` are the estimates of
+    :class:`.ScanRisk` by step, in HU², where there are any; then the weights of ``best_step`` were
+    taken, or those of a ``share`` of the way to them. ``noise_hu`` and ``sharpness`` are what the
+    simulator was set to, see :class:`.PseudoPairs`.
+    """
+
+    losses: list[float]
+    risks: dict[int, float] = field(default_factory=dict)
+    best_step: int | None = None
+    share: float = 1.0
+    noise_hu: float | None = None
+    sharpness: float | None = None
+
+
+@dataclass(frozen=True)
 class FineTuned:
-    """The tuned networks and the loss of every step, in HU or HU² by the loss.
+    """The tuned networks.
 
     ``student`` is the result; with a moving average, the average of the student's weights.
-    ``risks`` are the estimates of :class:`.ScanRisk` by step, where there are any; ``student`` is
-    then the one of the lowest.
     """
 
     student: nn.Module
     teacher: nn.Module
-    losses: list[float]
-    risks: dict[int, float] = field(default_factory=dict)
+    record: TuningRecord
 
 
 def fine_tune(
@@ -58,8 +73,8 @@ def fine_tune(
     noise_maps : (M, N, rows, columns) from :func:`.predict_noise_maps`; M may be 0 where neither
         teacher nor noise source takes them.
     pixel_mm : side of a pixel, for noise from the simulator; None if it is not known.
-    progress : called after every step with its number from 1, its loss and the student; what it
-        raises ends the tuning.
+    progress : called after every step with its number from 1, its loss and the network that would
+        be the result by now; what it raises ends the tuning.
 
     Returns
     -------
@@ -118,17 +133,27 @@ def fine_tune(
         if settings.update_period and step % settings.update_period == 0 and not last:
             teacher.load_state_dict(averaged(student, average).state_dict())
             pairs.refresh(teacher, precision)
-        progress(step, losses[-1], student)
+        progress(step, losses[-1], averaged(student, average))
         if ends(step):
             break
     result = averaged(student, average)
+    share = 1.0
     if risk is not None:
         result.load_state_dict(kept)
         gain = (risks[0] - risks[stop.best_step]) / risk.removed_energy
-        _go_part_of_the_way(result, network, 1.0 if gain > BELIEVED_WHOLE else 0.5)
+        share = 1.0 if gain > BELIEVED_WHOLE else 0.5
+        _go_part_of_the_way(result, network, share)
     if settings.update_period:
         teacher.load_state_dict(result.state_dict())
-    return FineTuned(result.eval(), teacher, losses, risks)
+    record = TuningRecord(
+        losses,
+        risks,
+        stop.best_step if risk is not None else None,
+        share,
+        pairs.noise_hu,
+        pairs.sharpness,
+    )
+    return FineTuned(result.eval(), teacher, record)
 
 
 def _go_part_of_the_way(result: nn.Module, start: nn.Module, share: float) -> None:

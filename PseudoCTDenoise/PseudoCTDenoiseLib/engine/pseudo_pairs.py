@@ -31,6 +31,11 @@ class PseudoPairs:
     slices : X, (N, rows, columns), normalised.
     noise_maps : Z, (M, N, rows, columns), of the same slices.
     pixel_mm : side of a pixel, for the simulator; None if it is not known.
+
+    Attributes
+    ----------
+    noise_hu, sharpness : the noise that the simulator was set to, its standard deviation in the
+        body and its kernel's place between soft (0) and sharp (1); None where none was drawn.
     """
 
     def __init__(
@@ -53,6 +58,8 @@ class PseudoPairs:
         self._rng = np.random.default_rng(settings.seed)
         self._generator = torch.Generator(slices.device).manual_seed(settings.seed)
         self.pseudo_ndct, self.noise = slices, noise_maps
+        self.noise_hu: float | None = None
+        self.sharpness: float | None = None
 
     def refresh(self, teacher: nn.Module, precision: torch.dtype = torch.float32) -> None:
         """Make Ỹ and the noise anew after the teacher has changed."""
@@ -68,9 +75,11 @@ class PseudoPairs:
             cleaned = self.slices - self.noise_maps.mean(dim=0)
             self.pseudo_ndct = (self.pseudo_ndct + cleaned) / 2
         if self.settings.noise_source == "simulator":
-            noise = ScanNoise(self.slices, denoise, self.pixel_mm, self.settings.seed).draws
-            level = ScanRisk(self.slices, noise[0]).believable_level(teacher, precision)
-            self.noise = level * noise
+            measured = ScanNoise(self.slices, denoise, self.pixel_mm, self.settings.seed)
+            risk = ScanRisk(self.slices, measured.draws[0])
+            level = risk.believable_level(teacher, precision)
+            self.noise = level * measured.draws
+            self.noise_hu, self.sharpness = level * risk.noise_hu, measured.sharpness
             return
         residual = (self.slices - self.pseudo_ndct)[None]
         self.noise = {

@@ -57,6 +57,16 @@ def job_report(
         "slices": len(hu),
         "steps_done": len(result.losses),
         "tuning_loss": result.losses,
+        "tunings": [
+            {
+                "noise_found_hu": one.noise_hu,
+                "kernel_sharpness_found": one.sharpness,
+                "risk_hu2_by_step": {str(step): risk for step, risk in one.risks.items()},
+                "best_step": one.best_step,
+                "share_of_tuned_weights": one.share,
+            }
+            for one in result.tunings
+        ],
         "seconds": {stage: round(seconds, 3) for stage, seconds in result.seconds.items()},
         "peak_memory_mib": peak_memory_mib(),
         "mean_absolute_change_hu": float(

@@ -42,6 +42,11 @@ class ScanRisk:
         self._energy = float((self.noise[self.body] ** 2).mean())
 
     @property
+    def noise_hu(self) -> float:
+        """Root mean square of the noise inside of the body, in HU."""
+        return math.sqrt(self._energy) * RANGE_HU
+
+    @property
     def removed_energy(self) -> float:
         """What is to be removed of the noise, in HU²."""
         return max(_SHARE**2 * self._energy * RANGE_HU**2, 1e-12)
