@@ -358,3 +358,11 @@ def test_the_stop_rule_ends_the_tuning(monkeypatch):
     tuned = fine_tune(small_network(), slices, torch.zeros_like(noise), settings)
     assert 7 <= len(tuned.record.losses) < 50
     assert same(state(tuned.teacher), state(tuned.student))
+
+
+def test_a_clean_scan_is_left_to_the_start(monkeypatch):
+    monkeypatch.setattr(fine_tuning, "WORTH_TUNING_HU", 1e6)
+    tuned, start, seen = tuned_on(monkeypatch, [9.0])
+    assert not seen and not tuned.record.losses and tuned.record.best_step == 0
+    assert 0 < tuned.record.noise_hu < 1e6
+    assert same(state(tuned.student), start)

@@ -25,6 +25,7 @@ COMMANDS = {
     "phantom": "make the torso phantom",
     "pretrain": "train a denoiser or a noise model",
     "quality": "noise, resolution, HU and detectability of a denoiser, on one page",
+    "study": "what the default method is worth, by ingredient, start, dose and step",
     "trials": "compare networks and trainings by short runs",
     "simulate": "make a low-dose twin of a normal-dose scan",
 }

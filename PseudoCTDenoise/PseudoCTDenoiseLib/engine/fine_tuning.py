@@ -23,6 +23,9 @@ BELIEVED_WHOLE = 0.05
 are taken whole. Smaller falls may be errors of the noise's level: then half of the way is gone, to
 the mean of the pre-trained and the tuned weights (Wortsman et al., CVPR 2022, arXiv:2109.01903)."""
 
+WORTH_TUNING_HU = 4.0
+"""Scans with less noise, where it is measured, are left to the pre-trained network."""
+
 
 @dataclass(frozen=True)
 class TuningRecord:
@@ -117,7 +120,8 @@ def fine_tune(
 
     if risk is not None:
         ends(0)
-    for step in range(1, settings.steps + 1):
+    clean = pairs.noise_hu is not None and pairs.noise_hu < WORTH_TUNING_HU
+    for step in range(1, 1 + (0 if clean else settings.steps)):
         pseudo_ldct, pseudo_ndct = pairs.draw()
         with torch.autocast(kind, precision, enabled=precision != torch.float32):
             output = student(pseudo_ldct)
@@ -138,7 +142,7 @@ def fine_tune(
             break
     result = averaged(student, average)
     share = 1.0
-    if risk is not None:
+    if kept:
         result.load_state_dict(kept)
         gain = (risks[0] - risks[stop.best_step]) / risk.removed_energy
         share = 1.0 if gain > BELIEVED_WHOLE else 0.5

@@ -184,6 +184,35 @@ def noise_maps_picture(
     save(figure, path)
 
 
+def coronal_picture(
+    path: str | os.PathLike,
+    scans: Mapping[str, np.ndarray],
+    spacing_mm: tuple[float, float],
+    *,
+    window: float = 400.0,
+    level: float = 40.0,
+) -> None:
+    """The middle coronal view of scans, (slices, rows, columns) HU, one below the other.
+
+    Parameters
+    ----------
+    scans : name in the label -> scan, the lowest slice first.
+    spacing_mm : side of a pixel, and from slice to slice.
+    """
+    pixel_mm, slice_mm = spacing_mm
+    views = {name: hu[::-1, hu.shape[1] // 2] for name, hu in scans.items()}
+    slices, columns = next(iter(views.values())).shape
+    width = 2 * columns
+    height = round(2 * slices * slice_mm / pixel_mm)
+    figure, place = black_figure(width + 2 * GAP_PX, len(views) * (height + GAP_PX) + GAP_PX)
+    look = {"cmap": "gray", "vmin": level - window / 2, "vmax": level + window / 2}
+    for number, (name, view) in enumerate(views.items()):
+        panel = place(GAP_PX, GAP_PX + number * (height + GAP_PX), width, height)
+        show(panel, view, look)
+        label(panel, name, 0, 1)
+    save(figure, path)
+
+
 # --------------------------------------------------------------- graphs
 
 

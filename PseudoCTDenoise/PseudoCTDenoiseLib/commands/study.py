@@ -1,0 +1,308 @@
+"""What the default method is worth: by ingredient, start, dose and step, on scans of an index."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..engine.errors import BadInputError
+from ..engine.evaluation.method_study import (
+    INGREDIENTS,
+    NO_TUNING,
+    PAIR,
+    WITH_METHOD,
+    Condition,
+    banding,
+    clean_scan,
+    measure,
+    stopping_curve,
+    study_pairs,
+)
+from ..engine.evaluation.pictures import check_picture_path, coronal_picture, curve_picture
+from ..engine.evaluation.results_table import (
+    Column,
+    check_block,
+    markdown,
+    replace_block,
+    write_csv,
+)
+from ..engine.files.volume_files import check_place
+from ..engine.model_store import SHIPPED_MODELS, load_denoiser, load_noise_models
+from ..engine.phantom.phantom_scan import scan_phantom
+from ..engine.phantom.torso import torso_phantom
+from ..engine.training.ct_dataset import CtScan, read_index
+from ..engine.training.training_pairs import LEAST_SLICES
+
+QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))
+CASES = {
+    "ingredients": ("val", QUARTER, INGREDIENTS),
+    "doses": ("test", [Condition(k, d) for d in (0.1, 0.25, 0.5) for k in ("soft", "sharp")], PAIR),
+    "narrow": ("test", [QUARTER[1], Condition("soft", 0.1), Condition("sharp", 0.1)], PAIR),
+}
+"""Study → split, conditions and variants."""
+STOPPING_STEPS = 240
+STUDIES = (*CASES, "stopping", "clean", "banding")
+_GAINS = (
+    Column("gain", "Gain (dB)", signed=True),
+    Column("more", "Against the start (dB)", decimals=3, signed=True),
+    Column("worst", "Worst scan (dB)", decimals=3, signed=True),
+    Column("change_hu", "Mean change (HU)"),
+    Column("hu_bias", "HU bias (HU)", signed=True),
+    Column("steps", "Steps", decimals=0),
+)
+_KEYS = ("gain", "more", "change_hu", "hu_bias", "steps")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--study", choices=STUDIES, action="append", help="default: all")
+    parser.add_argument("--index", type=Path, help="CSV that lists the scans; without it: print")
+    parser.add_argument("--slices", type=int, default=4, help="most slices of a scan (default: 4)")
+    parser.add_argument("--model", default="fast", help="denoiser (default: fast)")
+    parser.add_argument(
+        "--models", type=Path, default=SHIPPED_MODELS, help="folder of models (default: shipped)"
+    )
+    parser.add_argument(
+        "--narrow",
+        type=Path,
+        default=Path("local/models"),
+        help="folder of the model 'narrow', see the preset of pretrain (default: local/models)",
+    )
+    parser.add_argument("--csv", type=Path, default=Path("Docs/results"), help="folder of CSVs")
+    parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")
+    parser.add_argument("--plots", type=Path, help="folder for the pictures")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    studies = arguments.study or STUDIES
+    if arguments.slices < 1:
+        raise BadInputError(f"--slices must be at least 1, not {arguments.slices}.")
+    for name in studies:
+        check_place(_csv(arguments, name))
+        if arguments.page:
+            check_block(arguments.page, f"STUDY {name}")
+    if arguments.plots:
+        check_picture_path(arguments.plots / "stopping.png")
+    for name in studies:
+        if arguments.index:
+            _make(arguments, name)
+        rows = _read(_csv(arguments, name))
+        text = _table(name, rows)
+        print(f"{name}\n\n{text}")
+        if arguments.page:
+            replace_block(arguments.page, f"STUDY {name}", text)
+        if arguments.plots and name == "stopping" and rows:
+            _plot_stopping(arguments.plots / "stopping.png", rows)
+
+
+# --------------------------------------------------------------- making
+
+
+def _make(arguments: argparse.Namespace, name: str) -> None:
+    if name in CASES:
+        _make_cases(arguments, name)
+    elif name == "stopping":
+        _make_stopping(arguments)
+    elif name == "clean":
+        _make_clean(arguments)
+    else:
+        _make_banding(arguments)
+
+
+def _make_cases(arguments: argparse.Namespace, name: str) -> None:
+    split, conditions, variants = CASES[name]
+    scans = read_index(arguments.index, split)
+    if name == "ingredients":
+        scans = _stacks(scans)
+    models = _narrow(arguments) if name == "narrow" else _shipped(arguments)
+    rows = []
+    pairs = study_pairs(scans, conditions, arguments.slices)
+    for condition, pair in _with_bar(pairs, len(scans) * len(conditions), name):
+        about = {
+            "kernel": condition.kernel,
+            "dose": condition.dose,
+            "patient": pair.patient,
+            "slices": len(pair.ndct),
+        }
+        rows += [about | row for row in measure(pair, *models, variants)]
+        write_csv(_csv(arguments, name), rows)
+
+
+def _make_stopping(arguments: argparse.Namespace) -> None:
+    scans = _stacks(read_index(arguments.index, "val"))
+    starts = {"fast": _shipped(arguments), "narrow": _narrow(arguments)}
+    rows = []
+    pairs = study_pairs(scans, QUARTER, arguments.slices)
+    for condition, pair in _with_bar(pairs, len(scans) * len(QUARTER), "stopping"):
+        for start, (denoiser, _) in starts.items():
+            about = {"start": start, "kernel": condition.kernel, "patient": pair.patient}
+            curve = stopping_curve(pair, denoiser, STOPPING_STEPS)
+            rows += [about | row for row in curve]
+            write_csv(_csv(arguments, "stopping"), rows)
+
+
+def _make_clean(arguments: argparse.Namespace) -> None:
+    phantom = torso_phantom(slices=8)
+    row = clean_scan(_shipped(arguments)[0], phantom.hu, phantom.spacing_mm[0])
+    write_csv(_csv(arguments, "clean"), [row])
+
+
+def _make_banding(arguments: argparse.Namespace) -> None:
+    denoiser, noise_models = _shipped(arguments)
+    rows = []
+    for scan in _stacks(read_index(arguments.index, "test")):
+        ((_, pair),) = study_pairs([scan], QUARTER[:1], len(scan.hu))
+        images = {"LDCT": pair.ldct} | _denoised(pair.ldct, pair.pixel_mm, denoiser, noise_models)
+        rows += [
+            {"patient": scan.patient, "variant": name, "banding_hu": banding(image, pair.ndct)}
+            for name, image in images.items()
+        ]
+        write_csv(_csv(arguments, "banding"), rows)
+    if arguments.plots:
+        phantom = torso_phantom()
+        pixel_mm, _, slice_mm = phantom.spacing_mm
+        scanned = scan_phantom(phantom.hu, pixel_mm)
+        method = _denoised(scanned.ldct, pixel_mm, denoiser, noise_models)[WITH_METHOD]
+        coronal_picture(
+            arguments.plots / "coronal.png",
+            {"LDCT": scanned.ldct, "method": method, "NDCT": scanned.ndct},
+            (pixel_mm, slice_mm),
+        )
+
+
+def _denoised(hu: np.ndarray, pixel_mm: float, denoiser, noise_models) -> dict[str, np.ndarray]:
+    from ..engine.denoising import DenoisingJob
+
+    images = {}
+    for name, settings in PAIR.items():
+        job = DenoisingJob(hu, denoiser, noise_models, settings, pixel_mm=pixel_mm)
+        images[name] = job.run(dict.fromkeys(job.stages, 1.0)).hu
+    return images
+
+
+def _stacks(scans: Sequence[CtScan]) -> list[CtScan]:
+    return [scan for scan in scans if len(scan.hu) >= LEAST_SLICES]
+
+
+def _shipped(arguments: argparse.Namespace):
+    denoiser, manifest = load_denoiser(arguments.model, arguments.models)
+    noise_models = load_noise_models(arguments.models, manifest.noise_models)
+    return denoiser, [network for network, _ in noise_models]
+
+
+def _narrow(arguments: argparse.Namespace):
+    return load_denoiser("narrow", arguments.narrow)[0], []
+
+
+def _with_bar(pairs, total: int, name: str):
+    from tqdm import tqdm
+
+    return tqdm(pairs, total=total, desc=name, unit="case", file=sys.stderr)
+
+
+# --------------------------------------------------------------- printing
+
+
+def _table(name: str, rows: list[dict]) -> str:
+    if name == "ingredients":
+        return _by(rows, ("variant",), ("Method",))
+    if name in CASES:
+        tuned = [row for row in rows if row["variant"] == WITH_METHOD]
+        return _by(tuned, ("kernel", "dose"), ("Kernel", "Dose"))
+    if name == "stopping":
+        return _stopping_table(rows)
+    if name == "clean":
+        columns = (
+            Column("steps", "Steps", decimals=0),
+            Column("best_step", "Step taken", decimals=0),
+            Column("noise_found_hu", "Noise found (HU)"),
+            Column("start_change_hu", f"Mean change, {NO_TUNING} (HU)"),
+            Column("change_hu", "Mean change, method (HU)"),
+        )
+        return markdown(
+            [{key: float(value) for key, value in row.items()} for row in rows], columns
+        )
+    lines = [row | {"banding_hu": float(row["banding_hu"])} for row in rows]
+    columns = (
+        Column("patient", "Patient"),
+        Column("variant", "Image"),
+        Column("banding_hu", "Banding (HU)", decimals=3),
+    )
+    return markdown(lines, columns)
+
+
+def _by(rows: list[dict], keys: tuple[str, ...], headings: tuple[str, ...]) -> str:
+    """Means over the scans of each value of ``keys``, and the worst scan against the start."""
+    lines = []
+    for value in dict.fromkeys(tuple(row[key] for key in keys) for row in rows):
+        mine = [row for row in rows if tuple(row[key] for key in keys) == value]
+        line = dict(zip(keys, value, strict=True)) | {"scans": len(mine)}
+        line |= {key: float(np.mean([float(row[key]) for row in mine])) for key in _KEYS}
+        line["worst"] = min(float(row["more"]) for row in mine)
+        lines.append(line)
+    columns = [
+        *(Column(key, heading) for key, heading in zip(keys, headings, strict=True)),
+        Column("scans", "Scans", decimals=0),
+        *_GAINS,
+    ]
+    return markdown(lines, columns)
+
+
+def _stopping_table(rows: list[dict]) -> str:
+    lines = []
+    for start, kernel, patient in dict.fromkeys(_curve_of(row) for row in rows):
+        curve = [row for row in rows if _curve_of(row) == (start, kernel, patient)]
+        gains = {int(row["step"]): float(row["gain"]) for row in curve}
+        best = max(gains, key=gains.get)
+        (chosen,) = (int(row["step"]) for row in curve if row["chosen"] == "True")
+        lines.append(
+            {
+                "start": start,
+                "kernel": kernel,
+                "patient": patient,
+                "first": gains[0],
+                "best": best,
+                "best_gain": gains[best],
+                "chosen": chosen,
+                "lost": gains[best] - gains[chosen],
+            }
+        )
+    columns = (
+        Column("start", "Start"),
+        Column("kernel", "Kernel"),
+        Column("patient", "Patient"),
+        Column("first", "Gain, step 0 (dB)", signed=True),
+        Column("best", "Best step", decimals=0),
+        Column("best_gain", "Gain there (dB)", signed=True),
+        Column("chosen", "Step taken", decimals=0),
+        Column("lost", "Lost by the rule (dB)", decimals=3),
+    )
+    return markdown(lines, columns)
+
+
+def _curve_of(row: dict) -> tuple[str, str, str]:
+    return row["start"], row["kernel"], row["patient"]
+
+
+def _plot_stopping(path: Path, rows: list[dict]) -> None:
+    points, series = [], {}
+    for row in rows:
+        name = ", ".join(_curve_of(row))
+        series[name] = name
+        points.append({"step": row["step"], name: row["gain"]})
+    curve_picture(path, points, series, y_label="PSNR-4096 gain over LDCT (dB)")
+
+
+def _csv(arguments: argparse.Namespace, name: str) -> Path:
+    return arguments.csv / f"study-{name}.csv"
+
+
+def _read(path: Path) -> list[dict]:
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

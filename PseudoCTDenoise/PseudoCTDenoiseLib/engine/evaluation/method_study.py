@@ -1,0 +1,193 @@
+"""What the default method is worth, against its own start: by setting, start, dose and step.
+
+The start is the pre-trained network averaged over eight orientations, the best that it gives
+without being tuned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import nn
+
+from ..denoising import DenoisingJob
+from ..fine_tuning import StopRule, fine_tune
+from ..hounsfield import MIN_CT_HU, to_hu
+from ..job_plan import RISK_EVERY
+from ..network_pass import apply_network
+from ..settings import DenoisingSettings
+from ..simulation.reconstruction_kernels import KERNELS
+from ..slice_choice import spread_slices
+from ..training.ct_dataset import CtScan
+from .comparison import CtPair, simulated_pair
+from .metrics import body_mask, image_metrics, psnr_4096
+
+METHOD = DenoisingSettings()
+START = replace(METHOD, method="pretrained", orientations=8)
+NO_TUNING = "8 orientations, not tuned"
+WITH_METHOD = "method"
+
+INGREDIENTS = {
+    NO_TUNING: START,
+    WITH_METHOD: METHOD,
+    "no density anchor": replace(METHOD, anchor=None),
+    "no moving average": replace(METHOD, moving_average=None),
+    "no stop rule": replace(METHOD, patience=None),
+    "ten times the learning rate": replace(METHOD, learning_rate=1e-3),
+    "noise always as drawn": replace(METHOD, noise_sign="as-is"),
+    "one slice to tune on": replace(METHOD, tuning_slices=1),
+    "own output as target": replace(METHOD, teacher="network"),
+    "own output over 8 orientations as target": replace(METHOD, teacher="orientations"),
+    "the same, renewed every 40 steps": replace(METHOD, teacher="orientations", update_period=40),
+    "the same, with noise from the models": replace(
+        METHOD, teacher="orientations", noise_source="models"
+    ),
+    "the same, with the scan's residual": replace(
+        METHOD, teacher="orientations", noise_source="residual"
+    ),
+    "mean with X − mean Z as target, noise from both": replace(
+        METHOD, teacher="average", noise_source="both"
+    ),
+}
+"""The method with one thing changed."""
+PAIR = {NO_TUNING: START, WITH_METHOD: METHOD}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A simulated low dose: name of the kernel, and fraction of the dose."""
+
+    kernel: str
+    dose: float
+
+
+def study_pairs(
+    scans: Sequence[CtScan], conditions: Sequence[Condition], slices: int
+) -> Iterator[tuple[Condition, CtPair]]:
+    """Every scan in every condition, at most so many slices of it, evenly spread."""
+    for condition in conditions:
+        for seed, scan in enumerate(scans):
+            places = np.unique(np.linspace(0, len(scan.hu) - 1, slices).round().astype(int))
+            few = replace(scan, hu=scan.hu[places])
+            yield condition, simulated_pair(few, condition.dose, KERNELS[condition.kernel], seed)
+
+
+def measure(
+    pair: CtPair,
+    denoiser: nn.Module,
+    noise_models: Sequence[nn.Module],
+    variants: dict[str, DenoisingSettings],
+) -> list[dict]:
+    """A row a variant.
+
+    Returns
+    -------
+    ``gain`` in dB over the LDCT; ``more`` in dB and ``change_hu``, the mean absolute difference
+    inside of the body, against the start; ``hu_bias``; ``steps`` that ran, and the ``best_step``
+    and ``share`` of the way to it that were taken.
+    """
+    ldct = image_metrics(pair.ldct, pair.ndct)["psnr_4096"]
+    body = body_mask(pair.ndct)
+    rows = []
+    for name, settings in {NO_TUNING: START, **variants}.items():
+        job = DenoisingJob(pair.ldct, denoiser, noise_models, settings, pixel_mm=pair.pixel_mm)
+        done = job.run(dict.fromkeys(job.stages, 1.0))
+        scores = image_metrics(done.hu, pair.ndct)
+        image = done.hu.astype(np.float32)
+        if name == NO_TUNING:
+            start, start_psnr = image, scores["psnr_4096"]
+        record = done.tunings[0] if done.tunings else None
+        rows.append(
+            {
+                "variant": name,
+                "gain": scores["psnr_4096"] - ldct,
+                "more": scores["psnr_4096"] - start_psnr,
+                "change_hu": float(np.abs(image - start)[body].mean()),
+                "hu_bias": scores["hu_bias"],
+                "steps": len(done.losses),
+                "best_step": record.best_step if record else None,
+                "share": record.share if record else None,
+            }
+        )
+    return rows
+
+
+def stopping_curve(
+    pair: CtPair, denoiser: nn.Module, steps: int, settings: DenoisingSettings = METHOD
+) -> list[dict]:
+    """Estimated risk and true gain by step, of a tuning that no rule ends.
+
+    A row every :data:`.RISK_EVERY` steps: ``step``, ``risk_hu2``, and ``gain`` in dB over the LDCT
+    of the weights at that step, in one orientation; ``chosen`` marks the step that the stop rule
+    takes by the risks alone.
+    """
+    unstopped = replace(settings, steps=steps, patience=steps + 1)
+    job = DenoisingJob(pair.ldct, denoiser, [], unstopped)
+    slices = job.normalised(spread_slices(pair.ldct, settings.tuning_slices))
+    ldct = psnr_4096(pair.ldct, pair.ndct)
+    gains = {}
+
+    def watch(step: int, loss: float, network: nn.Module) -> None:
+        if step % RISK_EVERY == 0:
+            output = apply_network(network, job.normalised(range(len(pair.ldct))))
+            image = to_hu(output).clamp(min=MIN_CT_HU).cpu().numpy()
+            gains[step] = psnr_4096(image, pair.ndct) - ldct
+
+    watch(0, 0.0, job.denoiser)
+    record = fine_tune(
+        job.denoiser,
+        slices,
+        slices.new_empty(0, *slices.shape),
+        unstopped,
+        pixel_mm=pair.pixel_mm,
+        precision=job.precision,
+        progress=watch,
+    ).record
+    rule = StopRule(settings.patience)
+    for step, risk in record.risks.items():
+        if rule(step, risk):
+            break
+    return [
+        {"step": step, "risk_hu2": risk, "gain": gains[step], "chosen": step == rule.best_step}
+        for step, risk in record.risks.items()
+    ]
+
+
+def clean_scan(denoiser: nn.Module, hu: np.ndarray, pixel_mm: float) -> dict:
+    """What the method does to a scan without noise.
+
+    Returns
+    -------
+    ``steps`` that ran, ``best_step``, ``noise_found_hu``, and the mean absolute change inside of
+    the body in HU: ``change_hu``, and ``start_change_hu`` of the start.
+    """
+    body = body_mask(hu)
+
+    def change(settings: DenoisingSettings) -> tuple[float, list]:
+        job = DenoisingJob(hu, denoiser, [], settings, pixel_mm=pixel_mm)
+        done = job.run(dict.fromkeys(job.stages, 1.0))
+        return float(np.abs(done.hu.astype(np.float32) - hu)[body].mean()), done.tunings
+
+    start, _ = change(START)
+    tuned, (record,) = change(METHOD)
+    return {
+        "steps": len(record.losses),
+        "best_step": record.best_step,
+        "noise_found_hu": record.noise_hu,
+        "start_change_hu": start,
+        "change_hu": tuned,
+    }
+
+
+def banding(image: np.ndarray, reference: np.ndarray) -> float:
+    """How much slices differ from each other that should not: stripes in coronal views.
+
+    The mean of image − reference inside of the body is taken slice by slice; the result is the
+    standard deviation, in HU, of its differences from one slice to the next, over √2.
+    """
+    body = body_mask(reference)
+    error = image.astype(np.float32) - reference
+    means = [one[inside].mean() for one, inside in zip(error, body, strict=True) if inside.any()]
+    return float(np.std(np.diff(means)) / np.sqrt(2))
