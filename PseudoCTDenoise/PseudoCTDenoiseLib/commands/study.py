@@ -115,10 +115,10 @@ def _make(arguments: argparse.Namespace, name: str) -> None:
 
 def _make_cases(arguments: argparse.Namespace, name: str) -> None:
     split, conditions, variants = CASES[name]
+    models = _narrow(arguments) if name == "narrow" else _shipped(arguments)
     scans = read_index(arguments.index, split)
     if name == "ingredients":
         scans = _stacks(scans)
-    models = _narrow(arguments) if name == "narrow" else _shipped(arguments)
     rows = []
     pairs = study_pairs(scans, conditions, arguments.slices)
     for condition, pair in _with_bar(pairs, len(scans) * len(conditions), name):
@@ -133,8 +133,8 @@ def _make_cases(arguments: argparse.Namespace, name: str) -> None:
 
 
 def _make_stopping(arguments: argparse.Namespace) -> None:
-    scans = _stacks(read_index(arguments.index, "val"))
     starts = {"fast": _shipped(arguments), "narrow": _narrow(arguments)}
+    scans = _stacks(read_index(arguments.index, "val"))
     rows = []
     pairs = study_pairs(scans, QUARTER, arguments.slices)
     for condition, pair in _with_bar(pairs, len(scans) * len(QUARTER), "stopping"):

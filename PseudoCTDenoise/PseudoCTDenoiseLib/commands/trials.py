@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import time
 from pathlib import Path
 
 import numpy as np
@@ -99,10 +100,9 @@ def table(rows: list[dict], trials: list[Trial]) -> str:
 
 def _make(arguments: argparse.Namespace, wanted: list[Trial], order: list[str]) -> bool:
     """Run trials that are not done; their curves replace those in the CSV file. True if whole."""
-    import time
-
     from tqdm import tqdm
 
+    about = {trial.name: _about(trial) for trial in wanted}  # timed before anything else runs
     device = choose_device(arguments.device)
     scans = read_index(arguments.index, "train")
     slices = _slices(arguments, scans, device.name)
@@ -122,16 +122,19 @@ def _make(arguments: argparse.Namespace, wanted: list[Trial], order: list[str]) 
             training.run(left, lambda step, steps, row, bar=bar: bar.update(step - bar.n))
         if not training.done:
             return False
-        network = build_network(trial.settings.architecture, trial.settings.parameters)
-        about = {
-            "trial": trial.name,
-            "weights": sum(one.numel() for one in network.parameters()) / 1000,
-            "milliseconds": milliseconds_a_slice(network),
-        }
         rows = [row for row in _read(arguments.csv) if row["trial"] != trial.name]
-        rows += [about | row for row in training.curve]
+        rows += [about[trial.name] | row for row in training.curve]
         write_csv(arguments.csv, sorted(rows, key=lambda row: order.index(row["trial"])))
     return True
+
+
+def _about(trial: Trial) -> dict:
+    network = build_network(trial.settings.architecture, trial.settings.parameters)
+    return {
+        "trial": trial.name,
+        "weights": sum(one.numel() for one in network.parameters()) / 1000,
+        "milliseconds": milliseconds_a_slice(network),
+    }
 
 
 def _slices(arguments: argparse.Namespace, scans, device: str) -> list[NoisySlice]:

@@ -47,9 +47,11 @@ def nothing():
 
 
 def blur():
-    """A mean over 3×3 pixels, whose weights can be tuned."""
+    """A weighted mean of 3×3 pixels: a tuning would spread its weights."""
     network = torch.nn.Conv2d(1, 1, 3, padding=1, padding_mode="replicate", bias=False)
-    torch.nn.init.constant_(network.weight, 1 / 9)
+    torch.nn.init.constant_(network.weight, 0.07)
+    with torch.no_grad():
+        network.weight[0, 0, 1, 1] = 0.44
     return network
 
 
@@ -64,7 +66,7 @@ def test_what_tuning_gains_and_changes_is_told_against_the_start():
     one = pair()
     start, tuned = measure(one, blur(), [], {WITH_METHOD: SHORT})
     assert tuned["more"] == pytest.approx(tuned["gain"] - start["gain"])
-    assert start["gain"] > 1 and abs(tuned["more"]) > 0.01 and tuned["change_hu"] > 0.1
+    assert start["gain"] > 1 and tuned["more"] > 0 and tuned["change_hu"] > 0
     assert tuned["steps"] == 40 and tuned["best_step"] in (0, 20, 40)
 
 

@@ -1,0 +1,136 @@
+"""`pseudoct study` and `trials`: tables that are made, kept as CSV, and printed again."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from PseudoCTDenoiseLib.commands import study, trials
+from PseudoCTDenoiseLib.engine.evaluation.method_study import NO_TUNING, START, WITH_METHOD
+from PseudoCTDenoiseLib.engine.settings import DenoisingSettings
+from PseudoCTDenoiseLib.engine.training import training_pairs
+from PseudoCTDenoiseLib.engine.training.trials import Trial
+
+SHORT = DenoisingSettings(steps=2, patch_size=16, batch=1, tuning_slices=1)
+SIZE = 192
+
+
+@pytest.fixture
+def index(tmp_path):
+    """Two scans of eight slices, to train on and to choose on, in a folder with a space."""
+    folder = tmp_path / "some scäns"
+    folder.mkdir()
+    rows = []
+    for seed, split in enumerate(("train", "val")):
+        hu = np.full((8, SIZE, SIZE), -1000.0)
+        noise = np.random.default_rng(seed).normal(0, 12, (8, SIZE - 32, SIZE - 32))
+        hu[:, 16:-16, 16:-16] = 50 + noise
+        image = sitk.GetImageFromArray(np.rint(hu).astype(np.int16))
+        image.SetSpacing((0.8, 0.8, 3.0))
+        sitk.WriteImage(image, str(folder / f"{split}.nrrd"))
+        rows.append({"file": f"{split}.nrrd", "patient": split, "split": split})
+    with (folder / "index.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder / "index.csv"
+
+
+def read(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def page(tmp_path, *blocks):
+    path = tmp_path / "page.md"
+    path.write_text("".join(f"<!-- {one} -->\n<!-- /{one} -->\n" for one in blocks))
+    return path
+
+
+def test_a_study_is_made_kept_and_printed_again(pseudoct, index, models, tmp_path, monkeypatch):
+    variants = {WITH_METHOD: SHORT}
+    cases = ("val", [study.Condition("soft", 0.25)], variants)
+    monkeypatch.setitem(study.CASES, "ingredients", cases)
+    monkeypatch.setattr(
+        "PseudoCTDenoiseLib.engine.evaluation.method_study.START", replace(START, orientations=1)
+    )
+    text = page(tmp_path, "STUDY ingredients")
+    rest = ["--study", "ingredients", "--csv", tmp_path, "--page", text]
+    made = pseudoct("study", "--index", index, "--models", models, "--slices", "2", *rest)
+    assert made.code == 0, made.err
+
+    rows = read(tmp_path / "study-ingredients.csv")
+    assert [row["variant"] for row in rows] == [NO_TUNING, WITH_METHOD]
+    assert {row["slices"] for row in rows} == {"2"} and float(rows[0]["more"]) == 0
+    line = next(one for one in text.read_text().splitlines() if one.startswith(f"| {WITH_METHOD}"))
+    assert f"{float(rows[1]['more']):+.3f}".replace("-", "−") in line
+
+    again = pseudoct("study", *rest)
+    assert again.code == 0 and again.out == made.out
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (["--slices", "0"], "at least 1"),
+        (["--study", "narrow"], "narrow"),
+        (["--page", "missing.md"], "missing.md"),
+    ],
+)
+def test_a_study_refuses_what_cannot_be_made(pseudoct, index, models, tmp_path, wrong, words):
+    given = ["--index", index, "--models", models, "--narrow", models, "--csv", tmp_path]
+    ended = pseudoct("study", *given, *wrong)
+    assert ended.code == 2 and words in ended.err
+
+
+def rows_of(start, risk_to_gain, chosen):
+    about = {"start": start, "kernel": "soft", "patient": "one"}
+    return [
+        about | {"step": str(20 * n), "gain": str(gain), "chosen": str(20 * n == chosen)}
+        for n, gain in enumerate(risk_to_gain)
+    ]
+
+
+def test_what_the_stop_rule_loses_is_told():
+    table = study._stopping_table(rows_of("fast", [1.0, 1.5, 1.4], chosen=40))
+    assert "| fast | soft | one | +1.00 | 20 | +1.50 | 40 | 0.100 |" in table
+
+
+def test_means_and_the_worst_scan_stand_in_a_row():
+    common = {"variant": WITH_METHOD, "change_hu": "2", "hu_bias": "-0.5", "steps": "10"}
+    rows = [common | {"gain": "4", "more": "-0.1"}, common | {"gain": "5", "more": "0.3"}]
+    table = study._by(rows, ("variant",), ("Method",))
+    assert "| method | 2 | +4.50 | +0.100 | −0.100 | 2.00 | −0.50 | 10 |" in table
+
+
+def test_trials_run_are_kept_and_go_on(pseudoct, index, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        training_pairs,
+        "_draw_noise",
+        lambda scan, device, seed: np.ones((2, *scan.hu.shape), np.float16),
+    )
+    base = replace(
+        trials.TRIALS["training"][0].settings,
+        parameters={"widths": [2, 4]},
+        **{"steps": 2, "batch": 1, "patch_size": 32, "validate_every": 1},
+    )
+    group = [Trial("one", base), Trial("two", replace(base, loss="l1"))]
+    monkeypatch.setattr(trials, "TRIALS", {"training": group})
+    text = page(tmp_path, "TRIALS training")
+    rest = ["--csv", tmp_path / "t.csv", "--page", text, "--plots", tmp_path]
+    given = ["--index", index, "--work", tmp_path / "work", "--device", "cpu"]
+    assert pseudoct("trials", *given, *rest, "--minutes", "0").code == 4
+    made = pseudoct("trials", *given, *rest)
+    assert made.code == 0, made.err
+    rows = read(tmp_path / "t.csv")
+    assert [(row["trial"], row["step"]) for row in rows] == [
+        *(("one", "1.0"), ("one", "2.0"), ("two", "1.0"), ("two", "2.0"))
+    ]
+    assert (tmp_path / "trials-training.png").is_file()
+    assert "| one |" in text.read_text() and "| two |" in text.read_text()
+    assert pseudoct("trials", *rest).out == made.out
+    unknown = pseudoct("trials", *rest, "--trial", "three")
+    assert unknown.code == 2 and "three" in unknown.err and "two" in unknown.err
