@@ -83,7 +83,7 @@ class DenoisingSettings:
     patience: int | None = 40
     update_period: int | None = None
     moving_average: float | None = 0.97
-    learning_rate: float = 1e-4
+    learning_rate: float = 4e-4
     loss: str = "mse"
     patch_size: int = 64
     batch: int = 8
