@@ -78,6 +78,7 @@ def test_a_study_is_made_kept_and_printed_again(pseudoct, index, models, tmp_pat
         (["--slices", "0"], "at least 1"),
         (["--study", "narrow"], "narrow"),
         (["--page", "missing.md"], "missing.md"),
+        (["--study", "clean", "--plots", "missing"], "missing"),
     ],
 )
 def test_a_study_refuses_what_cannot_be_made(pseudoct, index, models, tmp_path, wrong, words):
@@ -86,8 +87,15 @@ def test_a_study_refuses_what_cannot_be_made(pseudoct, index, models, tmp_path, 
     assert ended.code == 2 and words in ended.err
 
 
-def rows_of(start, risk_to_gain, chosen):
-    about = {"start": start, "kernel": "soft", "patient": "one"}
+def test_what_was_never_made_cannot_be_printed(pseudoct, tmp_path):
+    text = page(tmp_path, "STUDY doses")
+    before = text.read_text()
+    ended = pseudoct("study", "--study", "doses", "--csv", tmp_path, "--page", text)
+    assert ended.code == 2 and "study-doses.csv" in ended.err and text.read_text() == before
+
+
+def rows_of(start, risk_to_gain, chosen, scan="0"):
+    about = {"start": start, "kernel": "soft", "patient": "one", "scan": scan}
     return [
         about | {"step": str(20 * n), "gain": str(gain), "chosen": str(20 * n == chosen)}
         for n, gain in enumerate(risk_to_gain)
@@ -95,15 +103,23 @@ def rows_of(start, risk_to_gain, chosen):
 
 
 def test_what_the_stop_rule_loses_is_told():
-    table = study._stopping_table(rows_of("fast", [1.0, 1.5, 1.4], chosen=40))
+    rows = rows_of("fast", [1.0, 1.5, 1.4], chosen=40)
+    table = study._stopping_table(rows + rows_of("fast", [1.0, 2.0], chosen=20, scan="1"))
+    assert table.count("| fast | soft | one |") == 2  # two scans of one patient
     assert "| fast | soft | one | +1.00 | 20 | +1.50 | 40 | 0.100 |" in table
 
 
 def test_means_and_the_worst_scan_stand_in_a_row():
-    common = {"variant": WITH_METHOD, "change_hu": "2", "hu_bias": "-0.5", "steps": "10"}
-    rows = [common | {"gain": "4", "more": "-0.1"}, common | {"gain": "5", "more": "0.3"}]
+    common = {"variant": WITH_METHOD, "change_hu": "2", "steps": "10", "more_target": "0.5"}
+    rows = [
+        common | {"patient": "one", "gain": "4", "more": "-0.1", "hu_bias": "-0.5"},
+        common | {"patient": "two", "gain": "5", "more": "0.2", "hu_bias": "0.25"},
+        common | {"patient": "two", "gain": "5", "more": "0.4", "hu_bias": "-0.25"},
+    ]
     table = study._by(rows, ("variant",), ("Method",))
-    assert "| method | 2 | +4.50 | +0.100 | −0.100 | 2.00 | −0.50 | 10 |" in table
+    # Patients count alike, and opposite biases do not make up for each other.
+    figures = "| method | 3 | +4.50 | +0.100 | −0.100 | +0.500 | 2.00 | 0.38 | 10 |"
+    assert figures in table
 
 
 def test_trials_run_are_kept_and_go_on(pseudoct, index, tmp_path, monkeypatch):

@@ -360,9 +360,11 @@ def test_the_stop_rule_ends_the_tuning(monkeypatch):
     assert same(state(tuned.teacher), state(tuned.student))
 
 
-def test_a_clean_scan_is_left_to_the_start(monkeypatch):
-    monkeypatch.setattr(fine_tuning, "WORTH_TUNING_HU", 1e6)
+@pytest.mark.parametrize("worth", [(1e6, 1e9), (0, 1e-6)])
+def test_a_scan_of_hardly_any_noise_or_too_much_is_left_to_the_start(monkeypatch, worth):
+    monkeypatch.setattr(fine_tuning, "WORTH_TUNING_HU", worth)
     tuned, start, seen = tuned_on(monkeypatch, [9.0])
-    assert not seen and not tuned.record.losses and tuned.record.best_step == 0
-    assert 0 < tuned.record.noise_hu < 1e6
+    assert not seen and not tuned.record.losses
+    assert tuned.record.best_step == 0 and tuned.record.share == 0
+    assert 1e-6 < tuned.record.noise_hu < 1e6
     assert same(state(tuned.student), start)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +27,7 @@ from ..engine.evaluation.results_table import (
     Column,
     check_block,
     markdown,
+    read_csv,
     replace_block,
     write_csv,
 )
@@ -51,11 +51,12 @@ _GAINS = (
     Column("gain", "Gain (dB)", signed=True),
     Column("more", "Against the start (dB)", decimals=3, signed=True),
     Column("worst", "Worst scan (dB)", decimals=3, signed=True),
+    Column("more_target", "Same, held against the target (dB)", decimals=3, signed=True),
     Column("change_hu", "Mean change (HU)"),
-    Column("hu_bias", "HU bias (HU)", signed=True),
+    Column("hu_bias", "Absolute HU bias (HU)"),
     Column("steps", "Steps", decimals=0),
 )
-_KEYS = ("gain", "more", "change_hu", "hu_bias", "steps")
+_KEYS = ("gain", "more", "more_target", "change_hu", "hu_bias", "steps")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,11 +87,16 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.page:
             check_block(arguments.page, f"STUDY {name}")
     if arguments.plots:
-        check_picture_path(arguments.plots / "stopping.png")
+        for name in ("stopping.png", "coronal.png"):
+            check_picture_path(arguments.plots / name)
+    if arguments.index:  # refused before hours of work
+        _shipped(arguments)
+        if {"narrow", "stopping"} & set(studies):
+            _narrow(arguments)
     for name in studies:
         if arguments.index:
             _make(arguments, name)
-        rows = _read(_csv(arguments, name))
+        rows = read_csv(_csv(arguments, name))
         text = _table(name, rows)
         print(f"{name}\n\n{text}")
         if arguments.page:
@@ -121,14 +127,15 @@ def _make_cases(arguments: argparse.Namespace, name: str) -> None:
         scans = _stacks(scans)
     rows = []
     pairs = study_pairs(scans, conditions, arguments.slices)
-    for condition, pair in _with_bar(pairs, len(scans) * len(conditions), name):
+    for condition, number, pair in _with_bar(pairs, len(scans) * len(conditions), name):
         about = {
             "kernel": condition.kernel,
             "dose": condition.dose,
             "patient": pair.patient,
+            "scan": number,
             "slices": len(pair.ndct),
         }
-        rows += [about | row for row in measure(pair, *models, variants)]
+        rows += [about | row for row in measure(pair, *models, variants, condition.dose)]
         write_csv(_csv(arguments, name), rows)
 
 
@@ -137,9 +144,10 @@ def _make_stopping(arguments: argparse.Namespace) -> None:
     scans = _stacks(read_index(arguments.index, "val"))
     rows = []
     pairs = study_pairs(scans, QUARTER, arguments.slices)
-    for condition, pair in _with_bar(pairs, len(scans) * len(QUARTER), "stopping"):
+    for condition, number, pair in _with_bar(pairs, len(scans) * len(QUARTER), "stopping"):
         for start, (denoiser, _) in starts.items():
-            about = {"start": start, "kernel": condition.kernel, "patient": pair.patient}
+            about = {"start": start, "kernel": condition.kernel, "scan": number}
+            about["patient"] = pair.patient
             curve = stopping_curve(pair, denoiser, STOPPING_STEPS)
             rows += [about | row for row in curve]
             write_csv(_csv(arguments, "stopping"), rows)
@@ -155,7 +163,7 @@ def _make_banding(arguments: argparse.Namespace) -> None:
     denoiser, noise_models = _shipped(arguments)
     rows = []
     for scan in _stacks(read_index(arguments.index, "test")):
-        ((_, pair),) = study_pairs([scan], QUARTER[:1], len(scan.hu))
+        ((_, _, pair),) = study_pairs([scan], QUARTER[:1], len(scan.hu))
         images = {"LDCT": pair.ldct} | _denoised(pair.ldct, pair.pixel_mm, denoiser, noise_models)
         rows += [
             {"patient": scan.patient, "variant": name, "banding_hu": banding(image, pair.ndct)}
@@ -185,7 +193,10 @@ def _denoised(hu: np.ndarray, pixel_mm: float, denoiser, noise_models) -> dict[s
 
 
 def _stacks(scans: Sequence[CtScan]) -> list[CtScan]:
-    return [scan for scan in scans if len(scan.hu) >= LEAST_SLICES]
+    stacks = [scan for scan in scans if len(scan.hu) >= LEAST_SLICES]
+    if not stacks:
+        raise BadInputError(f"The index lists no scan of {LEAST_SLICES} slices or more.")
+    return stacks
 
 
 def _shipped(arguments: argparse.Namespace):
@@ -236,12 +247,13 @@ def _table(name: str, rows: list[dict]) -> str:
 
 
 def _by(rows: list[dict], keys: tuple[str, ...], headings: tuple[str, ...]) -> str:
-    """Means over the scans of each value of ``keys``, and the worst scan against the start."""
+    """Means over the patients of each value of ``keys``, and the worst scan."""
     lines = []
     for value in dict.fromkeys(tuple(row[key] for key in keys) for row in rows):
         mine = [row for row in rows if tuple(row[key] for key in keys) == value]
         line = dict(zip(keys, value, strict=True)) | {"scans": len(mine)}
-        line |= {key: float(np.mean([float(row[key]) for row in mine])) for key in _KEYS}
+        of_patient = [[row for row in mine if row["patient"] == one] for one in _patients(mine)]
+        line |= {key: _mean(key, of_patient) for key in _KEYS}
         line["worst"] = min(float(row["more"]) for row in mine)
         lines.append(line)
     columns = [
@@ -252,10 +264,22 @@ def _by(rows: list[dict], keys: tuple[str, ...], headings: tuple[str, ...]) -> s
     return markdown(lines, columns)
 
 
+def _patients(rows: list[dict]) -> list[str]:
+    return list(dict.fromkeys(row["patient"] for row in rows))
+
+
+def _mean(key: str, of_patient: list[list[dict]]) -> float:
+    """The mean over patients, of each the mean over scans; of biases, the sizes alone."""
+    sized = abs if key == "hu_bias" else float
+    means = [np.mean([sized(float(row[key])) for row in rows]) for rows in of_patient]
+    return float(np.mean(means))
+
+
 def _stopping_table(rows: list[dict]) -> str:
     lines = []
-    for start, kernel, patient in dict.fromkeys(_curve_of(row) for row in rows):
-        curve = [row for row in rows if _curve_of(row) == (start, kernel, patient)]
+    for which in dict.fromkeys(_curve_of(row) for row in rows):
+        curve = [row for row in rows if _curve_of(row) == which]
+        start, kernel, patient, _ = which
         gains = {int(row["step"]): float(row["gain"]) for row in curve}
         best = max(gains, key=gains.get)
         (chosen,) = (int(row["step"]) for row in curve if row["chosen"] == "True")
@@ -284,14 +308,14 @@ def _stopping_table(rows: list[dict]) -> str:
     return markdown(lines, columns)
 
 
-def _curve_of(row: dict) -> tuple[str, str, str]:
-    return row["start"], row["kernel"], row["patient"]
+def _curve_of(row: dict) -> tuple[str, str, str, str]:
+    return row["start"], row["kernel"], row["patient"], row["scan"]
 
 
 def _plot_stopping(path: Path, rows: list[dict]) -> None:
     points, series = [], {}
     for row in rows:
-        name = ", ".join(_curve_of(row))
+        name = ", ".join(_curve_of(row)[:3])
         series[name] = name
         points.append({"step": row["step"], name: row["gain"]})
     curve_picture(path, points, series, y_label="PSNR-4096 gain over LDCT (dB)")
@@ -299,10 +323,3 @@ def _plot_stopping(path: Path, rows: list[dict]) -> None:
 
 def _csv(arguments: argparse.Namespace, name: str) -> Path:
     return arguments.csv / f"study-{name}.csv"
-
-
-def _read(path: Path) -> list[dict]:
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))

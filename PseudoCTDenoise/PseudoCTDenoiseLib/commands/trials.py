@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import csv
+import sys
 import time
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ..engine.evaluation.results_table import (
     Column,
     check_block,
     markdown,
+    read_csv,
     replace_block,
     write_csv,
 )
@@ -72,11 +73,12 @@ def run(arguments: argparse.Namespace) -> int:
             check_block(arguments.page, f"TRIALS {group}")
         if arguments.plots:
             check_picture_path(arguments.plots / f"trials-{group}.png")
-    whole = True
     if arguments.index:
         wanted = [trials[name] for name in arguments.trial or trials]
-        whole = _make(arguments, wanted, list(trials))
-    rows = _read(arguments.csv)
+        if not _make(arguments, wanted, list(trials)):
+            print("Not all is trained to the end: run it again.", file=sys.stderr)
+            return UNFINISHED
+    rows = read_csv(arguments.csv)
     for group, members in TRIALS.items():
         text = table(rows, members)
         print(f"{group}\n\n{text}")
@@ -84,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
             replace_block(arguments.page, f"TRIALS {group}", text)
         if arguments.plots:
             _plot(arguments.plots / f"trials-{group}.png", rows, members)
-    return DONE if whole else UNFINISHED
+    return DONE
 
 
 def table(rows: list[dict], trials: list[Trial]) -> str:
@@ -102,7 +104,7 @@ def _make(arguments: argparse.Namespace, wanted: list[Trial], order: list[str]) 
     """Run trials that are not done; their curves replace those in the CSV file. True if whole."""
     from tqdm import tqdm
 
-    about = {trial.name: _about(trial) for trial in wanted}  # timed before anything else runs
+    about = _about(wanted)  # timed before anything else runs
     device = choose_device(arguments.device)
     scans = read_index(arguments.index, "train")
     slices = _slices(arguments, scans, device.name)
@@ -122,30 +124,34 @@ def _make(arguments: argparse.Namespace, wanted: list[Trial], order: list[str]) 
             training.run(left, lambda step, steps, row, bar=bar: bar.update(step - bar.n))
         if not training.done:
             return False
-        rows = [row for row in _read(arguments.csv) if row["trial"] != trial.name]
+        rows = [row for row in _known(arguments) if row["trial"] != trial.name]
         rows += [about[trial.name] | row for row in training.curve]
         write_csv(arguments.csv, sorted(rows, key=lambda row: order.index(row["trial"])))
     return True
 
 
-def _about(trial: Trial) -> dict:
-    network = build_network(trial.settings.architecture, trial.settings.parameters)
-    return {
-        "trial": trial.name,
-        "weights": sum(one.numel() for one in network.parameters()) / 1000,
-        "milliseconds": milliseconds_a_slice(network),
-    }
+def _known(arguments: argparse.Namespace) -> list[dict]:
+    return read_csv(arguments.csv) if arguments.csv.is_file() else []
+
+
+def _about(trials: list[Trial]) -> dict[str, dict]:
+    """Size and time of each trial's network; those of one kind share a time."""
+    times, about = {}, {}
+    for trial in trials:
+        kind = (trial.settings.architecture, str(trial.settings.parameters))
+        network = build_network(trial.settings.architecture, trial.settings.parameters)
+        if kind not in times:
+            times[kind] = milliseconds_a_slice(network)
+        about[trial.name] = {
+            "trial": trial.name,
+            "weights": sum(one.numel() for one in network.parameters()) / 1000,
+            "milliseconds": times[kind],
+        }
+    return about
 
 
 def _slices(arguments: argparse.Namespace, scans, device: str) -> list[NoisySlice]:
     return simulated_slices(scans, arguments.work / "noise", device=device)
-
-
-def _read(path: Path) -> list[dict]:
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def _plot(path: Path, rows: list[dict], trials: list[Trial]) -> None:

@@ -213,9 +213,12 @@ class DenoisingJob:
     def _anchor(self, network: nn.Module, indices: Sequence[int]) -> DensityAnchor | None:
         if self.settings.anchor is None:
             return None
-        return density_anchor(
-            self.normalised(indices), lambda one: self._apply(network, one, orientations=1)
-        )
+
+        def denoise(one: torch.Tensor) -> torch.Tensor:
+            self._report(DENOISING, len(self._finished), len(self.hu))
+            return self._apply(network, one, orientations=1)
+
+        return density_anchor(self.normalised(indices), denoise)
 
     def _order(self) -> Iterator[int]:
         """Every slice once: that of the preview as soon as it is asked for, else from the first."""
@@ -317,12 +320,12 @@ class DenoisingJob:
 
     def _image(self, output: torch.Tensor, anchor: DensityAnchor | None = None) -> np.ndarray:
         """One slice of a network's output as int16 HU."""
-        if not output.isfinite().all():
+        hu = to_hu(output)
+        if anchor is not None:
+            hu = anchor.apply(hu)
+        if not hu.isfinite().all():
             raise BadInputError(
                 "The network gave no finite numbers, its tuning diverged: choose a smaller "
                 "learning_rate, or precision float32."
             )
-        hu = to_hu(output)
-        if anchor is not None:
-            hu = anchor.apply(hu)
         return to_int16(hu[0].clamp(min=MIN_CT_HU).cpu().numpy())

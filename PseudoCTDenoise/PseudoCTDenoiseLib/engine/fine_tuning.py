@@ -23,8 +23,9 @@ BELIEVED_WHOLE = 0.05
 are taken whole. Smaller falls may be errors of the noise's level: then half of the way is gone, to
 the mean of the pre-trained and the tuned weights (Wortsman et al., CVPR 2022, arXiv:2109.01903)."""
 
-WORTH_TUNING_HU = 4.0
-"""Scans with less noise, where it is measured, are left to the pre-trained network."""
+WORTH_TUNING_HU = (4.0, 250.0)
+"""Scans with less noise, where it is measured, or with more are left to the pre-trained network:
+there is nothing to be gained, or the noise ends at −1024 HU as what is simulated does not."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,11 @@ def fine_tune(
 
     if risk is not None:
         ends(0)
-    clean = pairs.noise_hu is not None and pairs.noise_hu < WORTH_TUNING_HU
-    for step in range(1, 1 + (0 if clean else settings.steps)):
+    steps = settings.steps
+    if pairs.noise_hu is not None:
+        least, most = WORTH_TUNING_HU
+        steps *= least <= pairs.noise_hu <= most
+    for step in range(1, steps + 1):
         pseudo_ldct, pseudo_ndct = pairs.draw()
         with torch.autocast(kind, precision, enabled=precision != torch.float32):
             output = student(pseudo_ldct)
@@ -145,7 +149,7 @@ def fine_tune(
     if kept:
         result.load_state_dict(kept)
         gain = (risks[0] - risks[stop.best_step]) / risk.removed_energy
-        share = 1.0 if gain > BELIEVED_WHOLE else 0.5
+        share = 0.0 if not stop.best_step else 1.0 if gain > BELIEVED_WHOLE else 0.5
         _go_part_of_the_way(result, network, share)
     if settings.update_period:
         teacher.load_state_dict(result.state_dict())

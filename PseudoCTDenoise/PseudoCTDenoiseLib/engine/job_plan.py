@@ -67,4 +67,6 @@ def _seconds_of_risks(settings: DenoisingSettings, slices: int, one: PartSeconds
 
 def _tunings(settings: DenoisingSettings, slices: int) -> tuple[int, int]:
     """How many tunings there are, and on how many slices each."""
-    return (slices, 1) if settings.tuning == "slice" else (1, min(slices, settings.tuning_slices))
+    if settings.tuning == "slice" and settings.tunes:
+        return slices, 1
+    return 1, min(slices, settings.tuning_slices)

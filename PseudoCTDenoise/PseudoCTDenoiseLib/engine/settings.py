@@ -50,7 +50,8 @@ class DenoisingSettings:
     noise_sign : how the noise maps Z = X − NDCT are added back: as they are, negated, or either
         at random for each patch.
     ensemble : draw the noise model for each ``pixel`` (the paper) or for smooth ``region``s.
-    steps : largest number of updates.
+    steps : largest number of updates; none are done where the simulator's noise shows that the
+        scan is as good as clean, see :data:`.WORTH_TUNING_HU`.
     patience : stop when the risk that is estimated on the scan has not fallen for so many steps,
         and go back to the step of the lowest; without the simulator's noise, stop when the loss,
         averaged over 20 steps, has not. None runs all steps.
@@ -62,7 +63,7 @@ class DenoisingSettings:
     flips, rescale : random flips, and the range of a random zoom of both images; None for none.
     tuning : ``scan`` tunes once on ``tuning_slices`` slices spread over the scan, ``slice`` anew
         on each slice (the paper, read literally).
-    anchor : ``density`` keeps the scan's means of air, lung, fat, soft tissue and bone, see
+    anchor : ``density`` keeps the scan's means of lung, fat, soft tissue and bone, see
         :mod:`.density_anchor`; None leaves the network's output as it is (the paper).
     orientations : 1, or 4 or 8 to average the result over so many flips and quarter turns.
     strength : 0 to 100 %; 0 returns the input, 100 the network's output.

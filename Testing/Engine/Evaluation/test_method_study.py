@@ -56,7 +56,7 @@ def blur():
 
 
 def test_a_network_that_does_nothing_gains_nothing():
-    start, same = measure(pair(), nothing(), [], {"same": method_study.START})
+    start, same = measure(pair(), nothing(), [], {"same": method_study.START}, 0.25)
     for row in (start, same):
         assert row["gain"] == row["more"] == row["change_hu"] == row["steps"] == 0
     assert start["variant"] == NO_TUNING and start["best_step"] is None
@@ -64,7 +64,7 @@ def test_a_network_that_does_nothing_gains_nothing():
 
 def test_what_tuning_gains_and_changes_is_told_against_the_start():
     one = pair()
-    start, tuned = measure(one, blur(), [], {WITH_METHOD: SHORT})
+    start, tuned = measure(one, blur(), [], {WITH_METHOD: SHORT}, 0.25)
     assert tuned["more"] == pytest.approx(tuned["gain"] - start["gain"])
     assert start["gain"] > 1 and tuned["more"] > 0 and tuned["change_hu"] > 0
     assert tuned["steps"] == 40 and tuned["best_step"] in (0, 20, 40)
@@ -74,6 +74,7 @@ def test_a_stopping_curve_has_the_true_gain_at_every_estimate():
     one = pair()
     curve = stopping_curve(one, blur(), 60, replace(SHORT, patience=20))
     assert [row["step"] for row in curve] == [0, 20, 40, 60]
+    assert next(row["step"] for row in curve if row["chosen"]) <= SHORT.steps
     assert curve[0]["gain"] > 1 and len({row["gain"] for row in curve}) == 4
     assert sum(row["chosen"] for row in curve) == 1
     taken = next(row for row in curve if row["chosen"])
@@ -101,17 +102,33 @@ def test_every_scan_is_seen_in_every_condition():
     scan = CtScan("one", np.rint(body(slices=9) + noise).astype(np.int16), 1.0)
     conditions = [Condition("soft", 0.25), Condition("sharp", 0.1)]
     seen = list(study_pairs([scan, scan], conditions, 3))
-    assert [condition for condition, _ in seen] == [c for c in conditions for _ in range(2)]
-    assert all(len(pair.ndct) == 3 for _, pair in seen)
-    noise = [float((one.ldct - one.ndct)[:, 20:-20, 20:-20].std()) for _, one in seen]
+    assert [(one, number) for one, number, _ in seen] == [
+        (condition, number) for condition in conditions for number in range(2)
+    ]
+    assert all(len(pair.ndct) == 3 for *_, pair in seen)
+    assert np.array_equal(seen[0][2].ndct, scan.hu[[1, 4, 7]])
+    noise = [float((one.ldct - one.ndct)[:, 20:-20, 20:-20].std()) for *_, one in seen]
     assert noise[2] > 2 * noise[0]
 
 
-def test_each_ingredient_changes_the_method_in_what_its_name_says():
-    changed = {
-        name: {key for key, value in settings.as_dict().items() if value != base[key]}
-        for base in [METHOD.as_dict()]
-        for name, settings in INGREDIENTS.items()
-    }
-    assert changed.pop(WITH_METHOD) == set()
-    assert all(changed.values()) and len(set(map(frozenset, changed.values()))) >= 9
+CHANGES = {
+    WITH_METHOD: {},
+    "no density anchor": {"anchor": None},
+    "no moving average": {"moving_average": None},
+    "no stop rule": {"patience": None},
+    "a quarter of the learning rate": {"learning_rate": METHOD.learning_rate / 4},
+    "four times the learning rate": {"learning_rate": METHOD.learning_rate * 4},
+    "noise always as drawn": {"noise_sign": "as-is"},
+    "one slice to tune on": {"tuning_slices": 1},
+    "own output as target": {"teacher": "network"},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_an_ingredient_changes_what_its_name_says(name):
+    assert INGREDIENTS[name] == replace(METHOD, **CHANGES[name])
+
+
+def test_at_a_quarter_of_the_dose_the_target_is_the_ndct():
+    _, tuned = measure(pair(), blur(), [], {WITH_METHOD: SHORT}, 0.25)
+    assert tuned["more_target"] == pytest.approx(tuned["more"], abs=1e-4)

@@ -111,7 +111,7 @@ def _middle(hu: np.ndarray) -> np.ndarray:
 def network_methods(
     denoiser, noise_models: Sequence, name: str, settings: DenoisingSettings
 ) -> list[Method]:
-    """A denoiser as it is, averaged over orientations and tuned; and the control X − mean Z."""
+    """A denoiser untuned, averaged over orientations and tuned; and the control X − mean Z."""
 
     def variant(chosen: DenoisingSettings):
         def denoise(hu, pixel_mm):

@@ -17,6 +17,7 @@ from ..fine_tuning import StopRule, fine_tune
 from ..hounsfield import MIN_CT_HU, to_hu
 from ..job_plan import RISK_EVERY
 from ..network_pass import apply_network
+from ..noise_left import target_share
 from ..settings import DenoisingSettings
 from ..simulation.reconstruction_kernels import KERNELS
 from ..slice_choice import spread_slices
@@ -35,8 +36,8 @@ INGREDIENTS = {
     "no density anchor": replace(METHOD, anchor=None),
     "no moving average": replace(METHOD, moving_average=None),
     "no stop rule": replace(METHOD, patience=None),
-    "a quarter of the learning rate": replace(METHOD, learning_rate=1e-4),
-    "four times the learning rate": replace(METHOD, learning_rate=1.6e-3),
+    "a quarter of the learning rate": replace(METHOD, learning_rate=METHOD.learning_rate / 4),
+    "four times the learning rate": replace(METHOD, learning_rate=METHOD.learning_rate * 4),
     "noise always as drawn": replace(METHOD, noise_sign="as-is"),
     "one slice to tune on": replace(METHOD, tuning_slices=1),
     "own output as target": replace(METHOD, teacher="network"),
@@ -66,13 +67,18 @@ class Condition:
 
 def study_pairs(
     scans: Sequence[CtScan], conditions: Sequence[Condition], slices: int
-) -> Iterator[tuple[Condition, CtPair]]:
-    """Every scan in every condition, at most so many slices of it, evenly spread."""
+) -> Iterator[tuple[Condition, int, CtPair]]:
+    """Every scan in every condition, at most so many slices of it, evenly spread.
+
+    Yields the condition, the scan's number and the pair.
+    """
     for condition in conditions:
         for seed, scan in enumerate(scans):
-            places = np.unique(np.linspace(0, len(scan.hu) - 1, slices).round().astype(int))
+            count = min(slices, len(scan.hu))
+            places = ((np.arange(count) + 0.5) * len(scan.hu) / count).astype(int)
             few = replace(scan, hu=scan.hu[places])
-            yield condition, simulated_pair(few, condition.dose, KERNELS[condition.kernel], seed)
+            kernel = KERNELS[condition.kernel]
+            yield condition, seed, simulated_pair(few, condition.dose, kernel, seed)
 
 
 def measure(
@@ -80,16 +86,20 @@ def measure(
     denoiser: nn.Module,
     noise_models: Sequence[nn.Module],
     variants: dict[str, DenoisingSettings],
+    dose: float,
 ) -> list[dict]:
     """A row a variant.
 
     Returns
     -------
     ``gain`` in dB over the LDCT; ``more`` in dB and ``change_hu``, the mean absolute difference
-    inside of the body, against the start; ``hu_bias``; ``steps`` that ran, and the ``best_step``
-    and ``share`` of the way to it that were taken.
+    inside of the body, against the start; ``more_target`` as ``more``, but held against the NDCT
+    with the share of the added noise by which the best guess leaves as much noise at every dose,
+    see :func:`.target_share`; ``hu_bias``; ``steps`` that ran, and the ``best_step`` and ``share``
+    of the way to it that were taken.
     """
-    ldct = image_metrics(pair.ldct, pair.ndct)["psnr_4096"]
+    ldct = psnr_4096(pair.ldct, pair.ndct)
+    target = pair.ndct + target_share(dose) * (pair.ldct.astype(np.float32) - pair.ndct)
     body = body_mask(pair.ndct)
     rows = []
     for name, settings in {NO_TUNING: START, **variants}.items():
@@ -99,12 +109,14 @@ def measure(
         image = done.hu.astype(np.float32)
         if name == NO_TUNING:
             start, start_psnr = image, scores["psnr_4096"]
+            start_on_target = psnr_4096(image, target)
         record = done.tunings[0] if done.tunings else None
         rows.append(
             {
                 "variant": name,
                 "gain": scores["psnr_4096"] - ldct,
                 "more": scores["psnr_4096"] - start_psnr,
+                "more_target": psnr_4096(image, target) - start_on_target,
                 "change_hu": float(np.abs(image - start)[body].mean()),
                 "hu_bias": scores["hu_bias"],
                 "steps": len(done.losses),
@@ -148,7 +160,7 @@ def stopping_curve(
     ).record
     rule = StopRule(settings.patience)
     for step, risk in record.risks.items():
-        if rule(step, risk):
+        if step > settings.steps or rule(step, risk):
             break
     return [
         {"step": step, "risk_hu2": risk, "gain": gains[step], "chosen": step == rule.best_step}

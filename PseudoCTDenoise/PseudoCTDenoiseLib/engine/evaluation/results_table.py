@@ -51,6 +51,21 @@ def write_csv(path: str | os.PathLike, rows: Sequence[Row]) -> None:
     os.replace(part, path)
 
 
+def read_csv(path: str | os.PathLike) -> list[dict[str, str]]:
+    """The rows of a CSV file of :func:`write_csv`.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such file.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except OSError as error:
+        raise BadInputError(f"Cannot read {path}: {error.strerror}.") from error
+
+
 def replace_block(page: str | os.PathLike, marker: str, text: str) -> None:
     """Put ``text`` between ``<!-- marker -->`` and ``<!-- /marker -->`` of a Markdown page.
 
