@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         choices=("pseudo-ct", "pretrained"),
-        help=f"tune the network on the scan, or use it as it is (default: {default.method})",
+        help=f"tune the network on the scan, or do not (default: {default.method})",
     )
     parser.add_argument("--steps", type=int, help=f"tuning steps (default: {default.steps})")
     parser.add_argument(

@@ -14,7 +14,7 @@ from torch import nn
 
 from .. import __version__
 from ..engine.compute_device import DEVICES, ComputeDevice, choose_device
-from ..engine.density_anchor import DensityAnchor, density_anchor
+from ..engine.density_anchor import density_anchor
 from ..engine.errors import BadInputError
 from ..engine.evaluation.results_table import check_block, replace_block
 from ..engine.files.volume_files import check_place
@@ -136,16 +136,15 @@ def _check_places(arguments: argparse.Namespace) -> None:
 
 
 def _denoiser(network: nn.Module, device: ComputeDevice) -> Callable[[np.ndarray], np.ndarray]:
-    """The network as a job applies it untuned; its anchor is measured on the first scan."""
+    """The network untuned and in one orientation, anchored on each scan by itself."""
     network = network.to(device.torch, memory_format=torch.channels_last)
-    anchors: list[DensityAnchor] = []
 
     def denoise(hu: np.ndarray) -> np.ndarray:
         slices = normalise(torch.from_numpy(hu).to(device.torch))
-        if not anchors:
-            anchors.append(density_anchor(slices, lambda one: apply_network(network, one)))
-        output = anchors[0].apply(to_hu(apply_network(network, slices)))
-        return output.clamp(min=MIN_CT_HU).cpu().numpy()
+        outputs = apply_network(network, slices)
+        ready = iter(outputs.split(1))
+        anchor = density_anchor(slices, lambda one: next(ready))
+        return anchor.apply(to_hu(outputs)).clamp(min=MIN_CT_HU).cpu().numpy()
 
     return denoise
 
