@@ -26,7 +26,7 @@ from PseudoCTDenoiseLib.scene import measurements, provenance, results
 from PseudoCTDenoiseLib.scene.comparison_layouts import registerLayouts
 from PseudoCTDenoiseLib.scene.ct_input import sliceAxis
 from PseudoCTDenoiseLib.scene.denoising_run import DenoisingRun, Request, checkedRange
-from PseudoCTDenoiseLib.scene.presets import presetSettings
+from PseudoCTDenoiseLib.scene.presets import OWN_OUTPUT, presetSettings
 from PseudoCTDenoiseLib.scene.results import Outputs
 from PseudoCTDenoiseLib.scene.side_by_side import SideBySide
 from slicer.i18n import tr as _
@@ -365,11 +365,9 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _settings(self):
         node = self._parameterNode
         usual = presetSettings(node.preset.value)
-        # The scan as its own target would be taught by noise that it has already.
         simulated = node.noiseSource == NoiseSource.SIMULATOR
-        teacher = usual["teacher"] if simulated or usual["teacher"] != "scan" else "orientations"
         return {
-            "teacher": teacher,
+            **({} if simulated or usual["teacher"] != "scan" else OWN_OUTPUT),
             "steps": node.steps,
             "orientations": max(4, usual["orientations"]) if node.averageOrientations else 1,
             "noise_source": node.noiseSource.value,

@@ -40,7 +40,7 @@ from ..engine.training.training_pairs import LEAST_SLICES
 
 QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))
 CASES = {
-    "ingredients": ("val", QUARTER, INGREDIENTS),
+    "ingredients": ("val", QUARTER[:1], INGREDIENTS),
     "doses": ("test", [Condition(k, d) for d in (0.1, 0.5) for k in ("soft", "sharp")], PAIR),
     "narrow": ("test", [QUARTER[1], Condition("soft", 0.1), Condition("sharp", 0.1)], PAIR),
 }

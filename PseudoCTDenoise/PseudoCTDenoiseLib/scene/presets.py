@@ -12,6 +12,10 @@ PRESETS = {
     "paper": paper_settings(),
 }
 
+OWN_OUTPUT = {"teacher": "orientations", "learning_rate": 1e-4}
+"""Instead of the scan as target where the noise is the scan's own, which a target must not have;
+in small steps, since so much less is learnt by the network's own output."""
+
 
 def presetSettings(preset: str) -> dict:
     """All settings of a preset, by the engine's names.
