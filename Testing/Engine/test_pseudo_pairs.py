@@ -191,7 +191,7 @@ def drawn_noise(monkeypatch):
 
     class Known:
         def __init__(self, slices, denoise, pixel_mm, seed):
-            self.pixel_mm = pixel_mm
+            self.pixel_mm, self.sharpness = pixel_mm, 0.3
             self.draws = torch.stack([torch.ones_like(slices), -torch.ones_like(slices)]) / 4096
 
     monkeypatch.setattr(pseudo_pairs, "ScanNoise", Known)
@@ -201,6 +201,7 @@ def test_the_scan_is_its_own_target_with_a_share_of_the_added_noise(drawn_noise)
     settings = DenoisingSettings(patch_size=8, batch=64, flips=False, noise_sign="as-is")
     pairs = PseudoPairs(torch.full(SHAPE, 0.26), torch.empty(0, *SHAPE), settings, 0.7)
     pairs.refresh(Same())
+    assert (pairs.sharpness, pairs.noise_hu) == (0.3, pytest.approx(1.0))
     ldct, ndct = ((patches - 0.26) * 4096 for patches in pairs.draw())
     added, kept = ldct[:, 0, 0, 0], ndct[:, 0, 0, 0]
     assert (ldct == added[:, None, None, None]).all() and {*added.sign().tolist()} == {1.0, -1.0}

@@ -100,7 +100,7 @@ def test_the_target_keeps_its_share_of_the_added_noise():
 
 
 def test_neighbours_are_averaged_with_their_noise():
-    domain = TrainingDomain((0.25, 0.25), (0, 0), (1, 1), 3, (1, 1), None)
+    domain = TrainingDomain((0.25, 0.25), (0, 0), (1, 1), (1, 3), (1, 1), None)
     stack = flat(10, 3.0, below=flat(40, 6.0, below=flat(100, 12.0)))
     ndct, noise = noise_of([stack], domain, count=40)
     seen = {
@@ -116,7 +116,7 @@ def test_zoom_changes_the_pixel_size():
     wave = np.broadcast_to(wave, (256, 256)).astype(np.int16)
     one = NoisySlice(wave, np.zeros((2, 256, 256)))
     for zoom in (0.75, 1.25):
-        domain = TrainingDomain((0.25, 0.25), (0, 0), (1, 1), 1, (zoom, zoom), None)
+        domain = TrainingDomain((0.25, 0.25), (0, 0), (1, 1), (1, 1), (zoom, zoom), None)
         ndct, _ = noise_of([one], domain, count=10, size=64)
         steepness = ndct.diff(dim=2).square().mean() / ndct.square().mean()
         assert steepness**0.5 == pytest.approx(2 * math.sin(math.pi * zoom / 16), rel=0.05)
