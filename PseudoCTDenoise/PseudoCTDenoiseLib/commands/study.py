@@ -155,7 +155,7 @@ def _make_stopping(arguments: argparse.Namespace) -> None:
 
 def _make_clean(arguments: argparse.Namespace) -> None:
     phantom = torso_phantom(slices=8)
-    row = clean_scan(_shipped(arguments)[0], phantom.hu, phantom.spacing_mm[0])
+    row = clean_scan(_shipped(arguments)[0], phantom.hu, phantom.spacing_mm[-1])
     write_csv(_csv(arguments, "clean"), [row])
 
 
@@ -172,7 +172,7 @@ def _make_banding(arguments: argparse.Namespace) -> None:
         write_csv(_csv(arguments, "banding"), rows)
     if arguments.plots:
         phantom = torso_phantom()
-        pixel_mm, _, slice_mm = phantom.spacing_mm
+        slice_mm, _, pixel_mm = phantom.spacing_mm
         scanned = scan_phantom(phantom.hu, pixel_mm)
         method = _denoised(scanned.ldct, pixel_mm, denoiser, noise_models)[WITH_METHOD]
         coronal_picture(
