@@ -109,6 +109,17 @@ def test_a_picture_is_whole_or_not_there(tmp_path, scan, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_coronal_views_have_the_proportions_of_the_body_with_the_head_up(tmp_path):
+    hu = np.full((10, 64, 100), -1000, np.int16)
+    hu[7:, 32] = 1000  # in the middle coronal plane, near to the head
+    pictures.coronal_picture(tmp_path / "a.png", {"a": hu, "b": hu}, (0.5, 3.0))
+    picture = shown(tmp_path / "a.png")
+    gap, height = pictures.GAP_PX, 2 * 10 * 6
+    assert picture.shape[:2] == (2 * height + 3 * gap, 2 * 100 + 2 * gap)
+    right = picture[:, -20, 0]  # the labels are on the left
+    assert (right[gap + 2 : gap + 34] == 255).all() and (right[gap + 40 : gap + height] == 0).all()
+
+
 def test_noise_maps_share_one_scale(tmp_path):
     maps = np.zeros((3, 64, 64))
     maps[0, 20:40, 20:40], maps[2, 20:40, 20:40] = 10, -10
