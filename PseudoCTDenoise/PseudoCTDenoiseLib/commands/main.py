@@ -25,9 +25,9 @@ COMMANDS = {
     "phantom": "make the torso phantom",
     "pretrain": "train a denoiser or a noise model",
     "quality": "noise, resolution, HU and detectability of a denoiser, on one page",
+    "simulate": "make a low-dose twin of a normal-dose scan",
     "study": "what the default method is worth, by ingredient, start, dose and step",
     "trials": "compare networks and trainings by short runs",
-    "simulate": "make a low-dose twin of a normal-dose scan",
 }
 TOOLS = ("matplotlib", "microct_iq_toolbox", "scipy", "skimage", "tqdm")
 """What comes with the extra `tools`."""

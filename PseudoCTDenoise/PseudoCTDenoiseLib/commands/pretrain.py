@@ -17,23 +17,18 @@ from ..engine.model_store import NOISE_MODEL, Manifest, load_model, save_model
 from ..engine.noise_left import NOISE_LEFT
 from ..engine.paper.pretrained import PAPER_PRETRAINING
 from ..engine.training.ct_dataset import CtScan, read_index, scan_credits
-from ..engine.training.pretraining import Pretraining, PretrainingSettings, validation_patches
+from ..engine.training.pretraining import (
+    FAST_PRETRAINING,
+    Pretraining,
+    PretrainingSettings,
+    validation_patches,
+)
 from ..engine.training.training_domain import TrainingDomain, exactly
 from ..engine.training.training_pairs import NoisySlice, paired_slices, simulated_slices
 
-_FAST = PretrainingSettings(
-    parameters={"widths": [16, 48, 96, 192]},
-    steps=36000,
-    batch=8,
-    patch_size=128,
-    loss="mse",
-    learning_rate=1.5e-3,
-    gradient_limit=2.0,
-    moving_average=0.999,
-)
 PRESETS = {
-    "fast": _FAST,
-    "narrow": replace(_FAST, steps=2500, domain=exactly(0.25, 0.0, NOISE_LEFT)),
+    "fast": FAST_PRETRAINING,
+    "narrow": replace(FAST_PRETRAINING, steps=2500, domain=exactly(0.25, 0.0, NOISE_LEFT)),
     "noise": PretrainingSettings(
         role=NOISE_MODEL,
         parameters={"widths": [16, 32, 64], "residual": False},

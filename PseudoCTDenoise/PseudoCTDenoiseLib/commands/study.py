@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ..engine.denoising import DenoisingJob
 from ..engine.errors import BadInputError
 from ..engine.evaluation.method_study import (
     INGREDIENTS,
+    METHOD,
     NO_TUNING,
-    PAIR,
+    START,
     WITH_METHOD,
     Condition,
     banding,
@@ -32,17 +34,19 @@ from ..engine.evaluation.results_table import (
     write_csv,
 )
 from ..engine.files.volume_files import check_place
-from ..engine.model_store import SHIPPED_MODELS, load_denoiser, load_noise_models
+from ..engine.model_store import load_denoiser
 from ..engine.phantom.phantom_scan import scan_phantom
 from ..engine.phantom.torso import torso_phantom
 from ..engine.training.ct_dataset import CtScan, read_index
 from ..engine.training.training_pairs import LEAST_SLICES
+from .model_arguments import add_model_arguments, load_models
 
+TUNED = {WITH_METHOD: METHOD}
 QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))
 CASES = {
     "ingredients": ("val", QUARTER[:1], INGREDIENTS),
-    "doses": ("test", [Condition(k, d) for d in (0.1, 0.5) for k in ("soft", "sharp")], PAIR),
-    "narrow": ("test", [QUARTER[1], Condition("soft", 0.1), Condition("sharp", 0.1)], PAIR),
+    "doses": ("test", [Condition(k, d) for d in (0.1, 0.5) for k in ("soft", "sharp")], TUNED),
+    "narrow": ("test", [QUARTER[1], Condition("soft", 0.1), Condition("sharp", 0.1)], TUNED),
 }
 """Study → split, conditions and variants."""
 STOPPING_STEPS = 240
@@ -63,10 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", choices=STUDIES, action="append", help="default: all")
     parser.add_argument("--index", type=Path, help="CSV that lists the scans; without it: print")
     parser.add_argument("--slices", type=int, default=4, help="most slices of a scan (default: 4)")
-    parser.add_argument("--model", default="fast", help="denoiser (default: fast)")
-    parser.add_argument(
-        "--models", type=Path, default=SHIPPED_MODELS, help="folder of models (default: shipped)"
-    )
+    add_model_arguments(parser)
     parser.add_argument(
         "--narrow",
         type=Path,
@@ -183,13 +184,10 @@ def _make_banding(arguments: argparse.Namespace) -> None:
 
 
 def _denoised(hu: np.ndarray, pixel_mm: float, denoiser, noise_models) -> dict[str, np.ndarray]:
-    from ..engine.denoising import DenoisingJob
-
-    images = {}
-    for name, settings in PAIR.items():
-        job = DenoisingJob(hu, denoiser, noise_models, settings, pixel_mm=pixel_mm)
-        images[name] = job.run(dict.fromkeys(job.stages, 1.0)).hu
-    return images
+    return {
+        name: DenoisingJob(hu, denoiser, noise_models, settings, pixel_mm=pixel_mm).run_at_once().hu
+        for name, settings in {NO_TUNING: START, **TUNED}.items()
+    }
 
 
 def _stacks(scans: Sequence[CtScan]) -> list[CtScan]:
@@ -200,8 +198,7 @@ def _stacks(scans: Sequence[CtScan]) -> list[CtScan]:
 
 
 def _shipped(arguments: argparse.Namespace):
-    denoiser, manifest = load_denoiser(arguments.model, arguments.models)
-    noise_models = load_noise_models(arguments.models, manifest.noise_models)
+    (denoiser, _), noise_models = load_models(arguments)
     return denoiser, [network for network, _ in noise_models]
 
 

@@ -174,6 +174,10 @@ class DenoisingJob:
             **noise,
         )
 
+    def run_at_once(self) -> DenoisedScan:
+        """:meth:`run` without the trials of :meth:`estimate`, where no time left is shown."""
+        return self.run(dict.fromkeys(self.stages, 1.0))
+
     def normalised(self, indices) -> torch.Tensor:
         """Slices of the scan as the networks see them, (N, rows, columns), on the device."""
         values = np.maximum(self.hu[list(indices)].astype(np.float32), MIN_CT_HU)

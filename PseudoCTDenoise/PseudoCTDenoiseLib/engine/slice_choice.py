@@ -15,13 +15,18 @@ def tissue_share(hu: np.ndarray) -> np.ndarray:
     return np.array([(one[::2, ::2] > TISSUE_HU).mean() for one in hu])
 
 
+def evenly_spread(length: int, count: int) -> np.ndarray:
+    """Up to ``count`` of the indices below ``length``, the middles of equal parts."""
+    count = min(count, length)
+    return ((np.arange(count) + 0.5) * length / count).astype(int)
+
+
 def spread_slices(hu: np.ndarray, count: int) -> list[int]:
     """Up to ``count`` slices spread evenly over those that show the body."""
     body = np.flatnonzero(tissue_share(hu) > 0.02)
     if not len(body):
         body = np.arange(len(hu))
-    count = min(count, len(body))
-    return body[((np.arange(count) + 0.5) * len(body) / count).astype(int)].tolist()
+    return body[evenly_spread(len(body), count)].tolist()
 
 
 def most_informative_slice(hu: np.ndarray) -> int:

@@ -20,7 +20,7 @@ from ..network_pass import apply_network
 from ..noise_left import target_share
 from ..settings import DenoisingSettings
 from ..simulation.reconstruction_kernels import KERNELS
-from ..slice_choice import spread_slices
+from ..slice_choice import evenly_spread, spread_slices
 from ..training.ct_dataset import CtScan
 from .comparison import CtPair, simulated_pair
 from .metrics import body_mask, image_metrics, psnr_4096
@@ -31,7 +31,6 @@ NO_TUNING = "8 orientations, not tuned"
 WITH_METHOD = "method"
 
 INGREDIENTS = {
-    NO_TUNING: START,
     WITH_METHOD: METHOD,
     "no density anchor": replace(METHOD, anchor=None),
     "no moving average": replace(METHOD, moving_average=None),
@@ -54,7 +53,6 @@ INGREDIENTS = {
     ),
 }
 """The method with one thing changed."""
-PAIR = {NO_TUNING: START, WITH_METHOD: METHOD}
 
 
 @dataclass(frozen=True)
@@ -74,9 +72,7 @@ def study_pairs(
     """
     for condition in conditions:
         for seed, scan in enumerate(scans):
-            count = min(slices, len(scan.hu))
-            places = ((np.arange(count) + 0.5) * len(scan.hu) / count).astype(int)
-            few = replace(scan, hu=scan.hu[places])
+            few = replace(scan, hu=scan.hu[evenly_spread(len(scan.hu), slices)])
             kernel = KERNELS[condition.kernel]
             yield condition, seed, simulated_pair(few, condition.dose, kernel, seed)
 
@@ -88,7 +84,7 @@ def measure(
     variants: dict[str, DenoisingSettings],
     dose: float,
 ) -> list[dict]:
-    """A row a variant.
+    """A row a variant, the start first.
 
     Returns
     -------
@@ -104,7 +100,7 @@ def measure(
     rows = []
     for name, settings in {NO_TUNING: START, **variants}.items():
         job = DenoisingJob(pair.ldct, denoiser, noise_models, settings, pixel_mm=pair.pixel_mm)
-        done = job.run(dict.fromkeys(job.stages, 1.0))
+        done = job.run_at_once()
         scores = image_metrics(done.hu, pair.ndct)
         image = done.hu.astype(np.float32)
         if name == NO_TUNING:
@@ -180,7 +176,7 @@ def clean_scan(denoiser: nn.Module, hu: np.ndarray, pixel_mm: float) -> dict:
 
     def change(settings: DenoisingSettings) -> tuple[float, list]:
         job = DenoisingJob(hu, denoiser, [], settings, pixel_mm=pixel_mm)
-        done = job.run(dict.fromkeys(job.stages, 1.0))
+        done = job.run_at_once()
         return float(np.abs(done.hu.astype(np.float32) - hu)[body].mean()), done.tunings
 
     start, _ = change(START)

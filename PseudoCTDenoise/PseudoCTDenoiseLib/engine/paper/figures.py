@@ -81,7 +81,7 @@ def pseudo_ldct_panels(pair: CtPair, index: int, networks: Networks) -> list[Pan
     panels = [Panel("LDCT", pair.ldct[index], derived=False, noise=true)]
     row = next(row for row in ROWS if row.start == N2C and row.noise == MODELS)
     job = DenoisingJob(pair.ldct, networks.starts[N2C], [], replace(METHOD, method="pretrained"))
-    clean = job.run(dict.fromkeys(job.stages, 1.0)).hu[index]
+    clean = job.run_at_once().hu[index]
     for name, source in (
         ("Hist", HIST),
         ("Gaussian, 82 HU", GAUSSIAN),

@@ -114,7 +114,7 @@ def denoise_row(row: TableRow, ldct: np.ndarray, networks: Networks) -> np.ndarr
     start = networks.starts[row.start]
     noise = noise_of(row, ldct, networks)
     job = DenoisingJob(ldct, start, noise, row.settings)
-    return job.run(dict.fromkeys(job.stages, 1.0)).hu
+    return job.run_at_once().hu
 
 
 def noise_of(row: TableRow, ldct: np.ndarray, networks: Networks) -> list[nn.Module]:

@@ -103,6 +103,19 @@ class PretrainingSettings:
             raise BadInputError(f"seed must not be negative, not {self.seed}.")
 
 
+FAST_PRETRAINING = PretrainingSettings(
+    parameters={"widths": [16, 48, 96, 192]},
+    steps=36000,
+    batch=8,
+    patch_size=128,
+    loss="mse",
+    learning_rate=1.5e-3,
+    gradient_limit=2.0,
+    moving_average=0.999,
+)
+"""How the default denoiser is trained from fresh weights."""
+
+
 class Pretraining:
     """A training run that can be left and taken up again.
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ..network_pass import apply_network
-from .pretraining import PretrainingSettings, validation_patches
+from .pretraining import FAST_PRETRAINING, PretrainingSettings, validation_patches
 from .training_domain import TrainingDomain, exactly
 from .training_pairs import NoisySlice
 
@@ -29,18 +29,7 @@ LEFT_OUT = {
 """Validation sets: dose fraction, sharpness of the kernel, slices averaged. All but the first lie
 outside of :data:`NARROW`."""
 
-BASE = PretrainingSettings(
-    parameters={"widths": [16, 48, 96, 192]},
-    steps=800,
-    batch=8,
-    patch_size=128,
-    loss="mse",
-    learning_rate=1.5e-3,
-    gradient_limit=2.0,
-    moving_average=0.99,
-    validate_every=100,
-    domain=NARROW,
-)
+BASE = replace(FAST_PRETRAINING, steps=800, moving_average=0.99, validate_every=100, domain=NARROW)
 
 
 @dataclass(frozen=True)
