@@ -166,7 +166,8 @@ class Pretraining:
         self.best: dict[str, np.ndarray] = {}
         self.seconds = 0.0
         self._recent_loss = 0.0
-        self._drawing = ThreadPoolExecutor(max_workers=1)
+        # One core is enough: patches are small, and the network's step wants the others.
+        self._drawing = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
         self._drawn: Future | None = None
         if self.checkpoint.is_file():
             self._resume()

@@ -19,6 +19,7 @@ from ..simulation.kernel_change import change_kernel
 from ..simulation.low_dose import LowDoseSimulator
 from ..simulation.reconstruction_kernels import SHARP, SOFT, nearest_kernel
 from .ct_dataset import CtScan
+from .inserts import draw_inserts
 from .training_domain import TrainingDomain
 from .training_patches import Augmentation, augment, patch_corner
 
@@ -166,6 +167,8 @@ def _simulated_patch(
         change_kernel(torch.from_numpy(image), noisy.pixel_mm, had, wanted, (wide, wide))
         for image, had in ((normal, SOFT), (noise, (SOFT, SHARP)[drawn]))
     )
+    if domain.inserts and rng.random() < domain.inserts:
+        normal += draw_inserts(wide, noisy.pixel_mm * cut / wide, wanted, rng)
     inner = slice(MARGIN, MARGIN + size)
     normal = normal[inner, inner].clamp(min=MIN_CT_HU)
     noise = noise[inner, inner] * dose_factor(dose)

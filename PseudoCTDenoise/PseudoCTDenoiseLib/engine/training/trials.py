@@ -29,7 +29,14 @@ LEFT_OUT = {
 """Validation sets: dose fraction, sharpness of the kernel, slices averaged. All but the first lie
 outside of :data:`NARROW`."""
 
-BASE = replace(FAST_PRETRAINING, steps=800, moving_average=0.99, validate_every=100, domain=NARROW)
+BASE = replace(
+    FAST_PRETRAINING,
+    parameters={"widths": [16, 48, 96, 192]},
+    steps=800,
+    moving_average=0.99,
+    validate_every=100,
+    domain=NARROW,
+)
 
 
 @dataclass(frozen=True)
@@ -44,11 +51,11 @@ def _network(name: str, architecture: str = "UNet", **parameters) -> Trial:
     return Trial(name, replace(BASE, architecture=architecture, parameters=parameters))
 
 
-_FAST = Trial("U-Net 16-48-96-192 on 2×2", BASE)
+_BASE = Trial("U-Net 16-48-96-192 on 2×2", BASE)
 
 TRIALS = {
     "architecture": [
-        _FAST,
+        _BASE,
         _network("U-Net 20-40-80-160 on 2×2", widths=[20, 40, 80, 160]),
         _network("U-Net 24-56-80 on 2×2", widths=[24, 56, 80]),
         _network("U-Net 64-128-192 on 4×4", widths=[64, 128, 192], unshuffle=4),
@@ -56,7 +63,7 @@ TRIALS = {
         _network("RED-CNN with 8 channels", "RedCnn", channels=8),
     ],
     "training": [
-        _FAST,
+        _BASE,
         Trial("L1 for MSE", replace(BASE, loss="l1")),
         Trial("patches not balanced", replace(BASE, balance=False)),
         Trial("no moving average", replace(BASE, moving_average=None)),

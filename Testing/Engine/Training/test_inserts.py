@@ -1,0 +1,82 @@
+"""Ellipses in training patches: as large as said, blurred as the image is, in the target too."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from PseudoCTDenoiseLib.engine.errors import BadInputError
+from PseudoCTDenoiseLib.engine.simulation.reconstruction_kernels import SHARP, SOFT
+from PseudoCTDenoiseLib.engine.training import inserts
+from PseudoCTDenoiseLib.engine.training.inserts import draw_inserts, ellipse
+from PseudoCTDenoiseLib.engine.training.training_domain import TrainingDomain
+from PseudoCTDenoiseLib.engine.training.training_pairs import NoisySlice, draw_patches
+from PseudoCTDenoiseLib.engine.training.training_patches import Augmentation
+
+
+@pytest.mark.parametrize("axes", [(10, 10), (12, 7), (3, 2)])
+@pytest.mark.parametrize("angle", [0, 0.6, 2.5])
+def test_an_ellipse_has_its_area_and_its_centre(axes, angle):
+    covered = ellipse(40, (19.3, 21.6), axes, angle)
+    assert covered.min() == 0 and covered.max() == 1
+    assert float(covered.sum()) == pytest.approx(math.pi * axes[0] * axes[1], rel=0.03)
+    place = torch.arange(40) + 0.5
+    down = float((covered.sum(1) * place).sum() / covered.sum())
+    along = float((covered.sum(0) * place).sum() / covered.sum())
+    assert (down, along) == pytest.approx((19.3, 21.6), abs=0.05)
+
+
+def test_the_angle_turns_the_first_axis_from_the_rows():
+    lying = ellipse(40, (20, 20), (4, 12), 0.0)
+    assert lying[20].sum() == pytest.approx(24, abs=0.5)
+    assert lying[:, 20].sum() == pytest.approx(8, abs=0.5)
+    assert torch.allclose(lying, ellipse(40, (20, 20), (12, 4), math.pi / 2), atol=1e-4)
+
+
+def one_disc(monkeypatch, kernel, hu=100.0, diameter=12.0):
+    monkeypatch.setattr(inserts, "MOST_INSERTS", 1)
+    monkeypatch.setattr(inserts, "DIAMETER_MM", (diameter, diameter))
+    monkeypatch.setattr(inserts, "AXIS_RATIO", (1.0, 1.0))
+    monkeypatch.setattr(inserts, "CONTRAST_HU", (hu, hu))
+    return draw_inserts(128, 0.7, kernel, np.random.default_rng(4))
+
+
+def test_an_insert_has_its_contrast_and_the_blur_of_the_kernel(monkeypatch):
+    soft, sharp = (one_disc(monkeypatch, kernel) for kernel in (SOFT, SHARP))
+    for image in (soft, sharp):
+        area = math.pi * 6**2 / 0.7**2
+        assert float(image.sum().abs()) == pytest.approx(100 * area, rel=0.02)
+    steepest = [float(image.diff(dim=1).abs().max()) for image in (soft, sharp)]
+    assert steepest[1] > 1.3 * steepest[0]
+
+
+def test_inserts_are_bright_and_dark_small_and_large():
+    rng = np.random.default_rng(0)
+    images = torch.stack([draw_inserts(96, 0.7, SOFT, rng) for _ in range(200)])
+    bright = images.amax((1, 2)) > -images.amin((1, 2))
+    assert 70 < int(bright.sum()) < 130
+    covered = (images.abs() > 2).float().mean((1, 2))
+    assert covered.min() < 0.02 < 0.15 < covered.max()
+
+
+def patches(share, noise_left=None):
+    one = NoisySlice(np.full((64, 64), 50, np.int16), np.full((2, 64, 64), 8.0))
+    domain = TrainingDomain(
+        (0.25, 0.25), (0, 0), (1, 1), (1, 1), (1, 1), noise_left=noise_left, inserts=share
+    )
+    still = Augmentation(flips=False, rotations=False)
+    drawn = draw_patches([one], 40, 32, np.random.default_rng(0), domain, still)
+    return [4096 * patch[:, 0] - 1024 for patch in drawn]
+
+
+def test_the_share_of_the_patches_gets_them_and_the_noise_stays_what_it_was():
+    for share, least, most in ((0.0, 0, 0), (0.5, 5, 30), (1.0, 25, 40)):
+        ldct, ndct = patches(share)
+        assert torch.allclose(ldct - ndct, torch.tensor(8.0), atol=0.01)
+        with_one = ((ndct - 50).abs().amax((1, 2)) > 1).sum()
+        assert least <= int(with_one) <= most
+
+
+def test_a_share_is_a_share():
+    with pytest.raises(BadInputError, match="inserts must lie between 0 and 1"):
+        TrainingDomain(inserts=1.5)
