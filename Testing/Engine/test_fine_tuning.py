@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PseudoCTDenoiseLib.engine import fine_tuning
-from PseudoCTDenoiseLib.engine.errors import Cancelled
+from PseudoCTDenoiseLib.engine.errors import BadInputError, Cancelled
 from PseudoCTDenoiseLib.engine.fine_tuning import StopRule, fine_tune
 from PseudoCTDenoiseLib.engine.networks import RedCnn, UNet
 from PseudoCTDenoiseLib.engine.pseudo_pairs import PseudoPairs
@@ -125,6 +125,24 @@ def test_the_network_that_came_in_is_left_as_it_is(device):
     assert same(state(network), before) and not network.training
     assert all(parameter.grad is None for parameter in network.parameters())
     assert not tuned.student.training and not tuned.teacher.training
+
+
+@pytest.mark.parametrize(
+    ("network", "late"),
+    [(UNet([4, 8]), ("grow", "up", "tail")), (RedCnn(channels=2), ("decoder",))],
+    ids=["UNet", "RedCnn"],
+)
+def test_of_late_layers_alone_only_they_move(network, late):
+    before = state(network)
+    tuned = fine_tune(network, *scan(), replace(SETTINGS, tuned_layers="late"))
+    after = state(tuned.student)
+    moved = {name.split(".")[0] for name in after if not torch.equal(after[name], before[name])}
+    assert moved == set(late)
+
+
+def test_a_network_without_late_layers_is_refused():
+    with pytest.raises(BadInputError, match="Sequential has no late layers"):
+        fine_tune(three_layers(), *scan(), replace(SETTINGS, tuned_layers="late"))
 
 
 def test_frozen_weights_are_tuned_all_the_same():

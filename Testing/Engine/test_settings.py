@@ -17,6 +17,7 @@ BAD = {
     "loss": ["huber", None],
     "anchor": ["", "low", 3],
     "tuning": ["volume", True],
+    "tuned_layers": ["early", None, True],
     "device": ["gpu", "cuda:0", None],
     "precision": ["double", 16],
     "steps": [-1, 1.5, "100", None, NAN, True],
@@ -43,6 +44,7 @@ GOOD = [
     {"strength": 0, "orientations": 8, "learning_rate": 1, "rescale": (0.1, 8)},
     {"method": "pretrained", "teacher": "network", "noise_sign": "random", "ensemble": "region"},
     {"loss": "l1", "tuning": "slice", "device": "cpu", "precision": "bfloat16", "flips": False},
+    {"tuned_layers": "late"},
 ]
 
 

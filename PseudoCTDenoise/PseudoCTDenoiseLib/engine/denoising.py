@@ -21,6 +21,7 @@ from .job_plan import DENOISING, MAPS, NOISE, TUNING, PartSeconds, plan_job, sec
 from .job_progress import JobClock, Progress, ProgressCallback
 from .losses import image_loss
 from .network_pass import apply_network
+from .networks import tune_late_layers_only
 from .noise_ensemble import ensemble, predict_noise_maps
 from .settings import DenoisingSettings
 from .slice_choice import most_informative_slice, spread_slices
@@ -289,6 +290,8 @@ class DenoisingJob:
         settings = self.settings
         size = min(settings.patch_size, *self.hu.shape[-2:])
         student = copy.deepcopy(self.denoiser).train().requires_grad_(True)
+        if settings.tuned_layers == "late":
+            tune_late_layers_only(student)
         optimizer = torch.optim.Adam(student.parameters())
         patches = torch.rand(settings.batch, 1, size, size, device=self.device.torch)
 

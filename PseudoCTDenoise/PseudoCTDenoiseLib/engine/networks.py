@@ -32,6 +32,7 @@ class RedCnn(nn.Module):
     """
 
     LAYERS = 5
+    LATE = ("decoder",)
 
     def __init__(self, channels: int = 96):
         super().__init__()
@@ -77,6 +78,8 @@ class UNet(nn.Module):
 
     Levels are joined by addition instead of concatenation: half the operations on the way up.
     """
+
+    LATE = ("grow", "up", "tail")
 
     def __init__(
         self, widths: Sequence[int] = (16, 48, 96), unshuffle: int = 2, residual: bool = True
@@ -125,6 +128,21 @@ class _ConvPair(nn.Module):
 
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {"RedCnn": RedCnn, "UNet": UNet}
+
+
+def tune_late_layers_only(network: nn.Module) -> None:
+    """Let gradients reach the second half of a network alone, which rebuilds the image.
+
+    Raises
+    ------
+    BadInputError
+        If it is none of :data:`ARCHITECTURES`.
+    """
+    if type(network) not in ARCHITECTURES.values():
+        raise BadInputError(f"A {type(network).__name__} has no late layers to tune: tune all.")
+    network.requires_grad_(False)
+    for name in network.LATE:
+        getattr(network, name).requires_grad_(True)
 
 
 def build_network(architecture: str, parameters: dict) -> nn.Module:

@@ -17,6 +17,7 @@ _CHOICES = {
     "ensemble": ("pixel", "region"),
     "loss": ("mse", "l1"),
     "tuning": ("scan", "slice"),
+    "tuned_layers": ("all", "late"),
     "anchor": ("density",),
     "device": DEVICES,
     "precision": PRECISIONS,
@@ -63,6 +64,7 @@ class DenoisingSettings:
     flips, rescale : random flips, and the range of a random zoom of both images; None for none.
     tuning : ``scan`` tunes once on ``tuning_slices`` slices spread over the scan, ``slice`` anew
         on each slice (the paper, read literally).
+    tuned_layers : ``all``, or the ``late`` ones, the network's second half, alone.
     anchor : ``density`` keeps the scan's means of lung, fat, soft tissue and bone, see
         :mod:`.density_anchor`; None leaves the network's output as it is (the paper).
     orientations : 1, or 4 or 8 to average the result over so many flips and quarter turns.
@@ -92,6 +94,7 @@ class DenoisingSettings:
     rescale: tuple[float, float] | None = None
     tuning: str = "scan"
     tuning_slices: int = 8
+    tuned_layers: str = "all"
     anchor: str | None = "density"
     orientations: int = 4
     strength: float = 100.0

@@ -119,6 +119,7 @@ CHANGES = {
     "a quarter of the learning rate": {"learning_rate": METHOD.learning_rate / 4},
     "four times the learning rate": {"learning_rate": METHOD.learning_rate * 4},
     "noise always as drawn": {"noise_sign": "as-is"},
+    "late layers alone": {"tuned_layers": "late"},
     "one slice to tune on": {"tuning_slices": 1},
     "own output as target": {"teacher": "network"},
 }

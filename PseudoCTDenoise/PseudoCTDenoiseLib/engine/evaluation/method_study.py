@@ -38,6 +38,7 @@ INGREDIENTS = {
     "a quarter of the learning rate": replace(METHOD, learning_rate=METHOD.learning_rate / 4),
     "four times the learning rate": replace(METHOD, learning_rate=METHOD.learning_rate * 4),
     "noise always as drawn": replace(METHOD, noise_sign="as-is"),
+    "late layers alone": replace(METHOD, tuned_layers="late"),
     "one slice to tune on": replace(METHOD, tuning_slices=1),
     "own output as target": replace(METHOD, teacher="network"),
     "own output over 8 orientations as target": replace(METHOD, teacher="orientations"),
