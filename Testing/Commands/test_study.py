@@ -51,9 +51,7 @@ def page(tmp_path, *blocks):
 
 
 def test_a_study_is_made_kept_and_printed_again(pseudoct, index, models, tmp_path, monkeypatch):
-    variants = {WITH_METHOD: SHORT}
-    cases = ("val", [study.Condition("soft", 0.25)], variants)
-    monkeypatch.setitem(study.CASES, "ingredients", cases)
+    monkeypatch.setattr(study, "INGREDIENTS", {WITH_METHOD: SHORT})
     monkeypatch.setattr(
         "PseudoCTDenoiseLib.engine.evaluation.method_study.START", replace(START, orientations=1)
     )

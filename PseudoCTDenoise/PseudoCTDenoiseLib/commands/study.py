@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,14 +44,7 @@ from .model_arguments import add_model_arguments, load_models
 
 TUNED = {WITH_METHOD: METHOD}
 QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))
-CASES = {
-    "ingredients": ("val", QUARTER[:1], INGREDIENTS),
-    "doses": ("test", [Condition(k, d) for d in (0.1, 0.5) for k in ("soft", "sharp")], TUNED),
-    "narrow": ("test", [QUARTER[1], Condition("soft", 0.1), Condition("sharp", 0.1)], TUNED),
-}
-"""Study → split, conditions and variants."""
 STOPPING_STEPS = 240
-STUDIES = (*CASES, "stopping", "clean", "banding")
 _GAINS = (
     Column("gain", "Gain (dB)", signed=True),
     Column("more", "Against the start (dB)", decimals=3, signed=True),
@@ -80,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    studies = arguments.study or STUDIES
+    studies = arguments.study or list(STUDIES)
     if arguments.slices < 1:
         raise BadInputError(f"--slices must be at least 1, not {arguments.slices}.")
     for name in studies:
@@ -96,9 +90,9 @@ def run(arguments: argparse.Namespace) -> None:
             _narrow(arguments)
     for name in studies:
         if arguments.index:
-            _make(arguments, name)
+            STUDIES[name].make(arguments)
         rows = read_csv(_csv(arguments, name))
-        text = _table(name, rows)
+        text = STUDIES[name].table(rows)
         print(f"{name}\n\n{text}")
         if arguments.page:
             replace_block(arguments.page, f"STUDY {name}", text)
@@ -109,23 +103,31 @@ def run(arguments: argparse.Namespace) -> None:
 # --------------------------------------------------------------- making
 
 
-def _make(arguments: argparse.Namespace, name: str) -> None:
-    if name in CASES:
-        _make_cases(arguments, name)
-    elif name == "stopping":
-        _make_stopping(arguments)
-    elif name == "clean":
-        _make_clean(arguments)
-    else:
-        _make_banding(arguments)
+def _make_ingredients(arguments: argparse.Namespace) -> None:
+    scans = _stacks(read_index(arguments.index, "val"))
+    _make_cases(arguments, "ingredients", scans, QUARTER[:1], _shipped(arguments), INGREDIENTS)
 
 
-def _make_cases(arguments: argparse.Namespace, name: str) -> None:
-    split, conditions, variants = CASES[name]
-    models = _narrow(arguments) if name == "narrow" else _shipped(arguments)
-    scans = read_index(arguments.index, split)
-    if name == "ingredients":
-        scans = _stacks(scans)
+def _make_doses(arguments: argparse.Namespace) -> None:
+    conditions = [Condition(kernel, dose) for dose in (0.1, 0.5) for kernel in ("soft", "sharp")]
+    scans = read_index(arguments.index, "test")
+    _make_cases(arguments, "doses", scans, conditions, _shipped(arguments))
+
+
+def _make_narrow(arguments: argparse.Namespace) -> None:
+    conditions = [QUARTER[1], Condition("soft", 0.1), Condition("sharp", 0.1)]
+    scans = read_index(arguments.index, "test")
+    _make_cases(arguments, "narrow", scans, conditions, _narrow(arguments))
+
+
+def _make_cases(
+    arguments: argparse.Namespace,
+    name: str,
+    scans: Sequence[CtScan],
+    conditions: Sequence[Condition],
+    models,
+    variants=TUNED,
+) -> None:
     rows = []
     pairs = study_pairs(scans, conditions, arguments.slices)
     for condition, number, pair in _with_bar(pairs, len(scans) * len(conditions), name):
@@ -215,32 +217,13 @@ def _with_bar(pairs, total: int, name: str):
 # --------------------------------------------------------------- printing
 
 
-def _table(name: str, rows: list[dict]) -> str:
-    if name == "ingredients":
-        return _by(rows, ("variant",), ("Method",))
-    if name in CASES:
-        tuned = [row for row in rows if row["variant"] == WITH_METHOD]
-        return _by(tuned, ("kernel", "dose"), ("Kernel", "Dose"))
-    if name == "stopping":
-        return _stopping_table(rows)
-    if name == "clean":
-        columns = (
-            Column("steps", "Steps", decimals=0),
-            Column("best_step", "Step taken", decimals=0),
-            Column("noise_found_hu", "Noise found (HU)"),
-            Column("start_change_hu", f"Mean change, {NO_TUNING} (HU)"),
-            Column("change_hu", "Mean change, method (HU)"),
-        )
-        return markdown(
-            [{key: float(value) for key, value in row.items()} for row in rows], columns
-        )
-    lines = [row | {"banding_hu": float(row["banding_hu"])} for row in rows]
-    columns = (
-        Column("patient", "Patient"),
-        Column("variant", "Image"),
-        Column("banding_hu", "Banding (HU)", decimals=3),
-    )
-    return markdown(lines, columns)
+def _ingredients_table(rows: list[dict]) -> str:
+    return _by(rows, ("variant",), ("Method",))
+
+
+def _conditions_table(rows: list[dict]) -> str:
+    tuned = [row for row in rows if row["variant"] == WITH_METHOD]
+    return _by(tuned, ("kernel", "dose"), ("Kernel", "Dose"))
 
 
 def _by(rows: list[dict], keys: tuple[str, ...], headings: tuple[str, ...]) -> str:
@@ -305,6 +288,26 @@ def _stopping_table(rows: list[dict]) -> str:
     return markdown(lines, columns)
 
 
+def _clean_table(rows: list[dict]) -> str:
+    columns = (
+        Column("steps", "Steps", decimals=0),
+        Column("best_step", "Step taken", decimals=0),
+        Column("noise_found_hu", "Noise found (HU)"),
+        Column("start_change_hu", f"Mean change, {NO_TUNING} (HU)"),
+        Column("change_hu", "Mean change, method (HU)"),
+    )
+    return markdown([{key: float(value) for key, value in row.items()} for row in rows], columns)
+
+
+def _banding_table(rows: list[dict]) -> str:
+    columns = (
+        Column("patient", "Patient"),
+        Column("variant", "Image"),
+        Column("banding_hu", "Banding (HU)", decimals=3),
+    )
+    return markdown([row | {"banding_hu": float(row["banding_hu"])} for row in rows], columns)
+
+
 def _curve_of(row: dict) -> tuple[str, str, str, str]:
     return row["start"], row["kernel"], row["patient"], row["scan"]
 
@@ -320,3 +323,20 @@ def _plot_stopping(path: Path, rows: list[dict]) -> None:
 
 def _csv(arguments: argparse.Namespace, name: str) -> Path:
     return arguments.csv / f"study-{name}.csv"
+
+
+class Study(NamedTuple):
+    """How a study's CSV file is made, and the table of its rows in Markdown."""
+
+    make: Callable[[argparse.Namespace], None]
+    table: Callable[[list[dict]], str]
+
+
+STUDIES = {
+    "ingredients": Study(_make_ingredients, _ingredients_table),
+    "doses": Study(_make_doses, _conditions_table),
+    "narrow": Study(_make_narrow, _conditions_table),
+    "stopping": Study(_make_stopping, _stopping_table),
+    "clean": Study(_make_clean, _clean_table),
+    "banding": Study(_make_banding, _banding_table),
+}
