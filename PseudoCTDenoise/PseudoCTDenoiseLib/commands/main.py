@@ -18,6 +18,7 @@ from .exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT
 COMMANDS = {
     "denoise": "denoise a low-dose CT scan",
     "ablate": "what each setting of the paper's loop is worth",
+    "bench": "time the methods on scans of many sizes, and show where the time goes",
     "compare": "table of methods on pairs of LDCT and NDCT",
     "evaluate": "table of methods on scans at simulated low dose, or the paper's table",
     "figures": "the paper's figures 2 and 3",

@@ -245,6 +245,26 @@ def curve_picture(
     save(figure, path)
 
 
+def cost_picture(path: str | os.PathLike, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Time against slices, both in their logarithm, from rows of :func:`.compare_speed`.
+
+    A mark is the median of the runs; a line joins those of a method.
+    """
+    rows = list(rows)
+    figure, axes = _graph("Slices", "Seconds, median", "")
+    styles = itertools.cycle(zip(_COLOURS, itertools.cycle("os^D"), strict=False))
+    for name, (colour, marker) in zip(
+        dict.fromkeys(r["method"] for r in rows), styles, strict=False
+    ):
+        points = [(r["slices"], np.median(r["seconds"])) for r in rows if r["method"] == name]
+        axes.loglog(*np.array(points).T, label=name, color=colour, marker=marker, markersize=4)
+    sizes = sorted({row["slices"] for row in rows})
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    axes.minorticks_off()
+    _legend(axes)
+    save(figure, path)
+
+
 def spectra_picture(
     path: str | os.PathLike,
     measured: Mapping[str, tuple[np.ndarray, np.ndarray]],

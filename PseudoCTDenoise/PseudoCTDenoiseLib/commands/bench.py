@@ -1,0 +1,339 @@
+"""Time this engine, the paper's loop written plainly, and untrained filters on the same scans."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import sys
+import tempfile
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from .. import __version__
+from ..engine.compute_device import DEVICES, ComputeDevice, choose_device
+from ..engine.denoising import DenoisingJob
+from ..engine.errors import BadInputError
+from ..engine.evaluation.filters import FILTERS
+from ..engine.evaluation.metrics import psnr_4096
+from ..engine.evaluation.pictures import cost_picture
+from ..engine.evaluation.results_table import Column, check_block, markdown, replace_block
+from ..engine.files.volume_files import CtVolume, check_place, read_volume, write_volume
+from ..engine.model_store import load_denoiser, load_noise_models, replace_file
+from ..engine.performance.job_profile import seconds_to_start, shares_of_operations
+from ..engine.performance.machine_limits import matrix_gflops, memory_gb_per_second
+from ..engine.performance.operation_counts import count_operations
+from ..engine.performance.speed_comparison import Work, compare_speed
+from ..engine.phantom.phantom_scan import PhantomScan, scan_phantom
+from ..engine.phantom.torso import torso_phantom
+from ..engine.report import peak_memory_mib
+from ..engine.settings import DenoisingSettings, paper_settings
+
+PICTURE, FIGURES = "bench.png", "bench.json"
+SIZES = (1, 10, 50, 200, 1000)
+FIELD_MM = 384.0
+PLAIN = Path(__file__).resolve().parents[3] / "Testing/Benchmarks/plain_reference.py"
+FAST_PASS, FAST_METHOD = "fast, pass", "fast + method"
+PAPER_PASS, PAPER_LOOP = "paper, pass", "paper + loop"
+PLAIN_PASS, PLAIN_LOOP = "paper, pass, written plainly", "paper + loop, written plainly"
+COMPARED = ("non_local_means", "total_variation", "curvature_anisotropic_diffusion")
+BLOCKS = ("BENCH speed", "BENCH stages", "BENCH operations")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder", type=Path, help=f"folder for {PICTURE} and {FIGURES}; made if missing"
+    )
+    parser.add_argument(
+        "--slices", type=int, nargs="+", default=SIZES, help="sizes (default: 1 10 50 200 1000)"
+    )
+    parser.add_argument("--rows", type=int, default=512, help="of a slice (default: 512)")
+    parser.add_argument("--runs", type=int, default=3, help="of each (default: 3)")
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=120.0,
+        help="leave a method out at sizes where one run would take more seconds (default: 120)",
+    )
+    parser.add_argument("--steps", type=int, help="tuning steps (default: those of the methods)")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    _check(arguments)
+    device = choose_device(arguments.device)
+    pixel_mm = FIELD_MM / arguments.rows
+    scan = _scan(pixel_mm, arguments.rows)
+    machine = {
+        "device": device.description,
+        "matrix_gflops": matrix_gflops(device.torch),
+        "memory_gb_per_s": memory_gb_per_second(device.torch),
+    }
+    print(
+        f"{device.description}: {machine['matrix_gflops']:.0f} GFLOP/s, "
+        f"{machine['memory_gb_per_s']:.0f} GB/s",
+        file=sys.stderr,
+    )
+    methods = _methods(arguments, pixel_mm, device)
+    figures = {
+        "version": __version__,
+        "machine": machine,
+        "operations": _operations(arguments, machine),
+        "stages": _stages(arguments, scan.ldct, pixel_mm, device),
+        "shares": _shares(scan.ldct),
+        "plain_difference_db": _difference_db(methods, scan),
+        "speed": [],
+    }
+    timed = compare_speed(
+        methods,
+        scan.ldct,
+        sorted(set(arguments.slices)),
+        runs=arguments.runs,
+        limit_seconds=arguments.limit,
+    )
+    for row in tqdm(timed, unit="row", desc="Timing", file=sys.stderr):
+        figures["speed"].append(row | {"median_seconds": float(np.median(row["seconds"]))})
+    figures["peak_memory_mib"] = peak_memory_mib()
+
+    text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    replace_file(arguments.folder / FIGURES, text.encode())
+    cost_picture(arguments.folder / PICTURE, figures["speed"])
+    tables = (_speed_table(figures["speed"]), _stages_table(figures), _operations_table(figures))
+    for block, table in zip(BLOCKS, tables, strict=True):
+        print(f"{table}\n")
+        if arguments.page:
+            replace_block(arguments.page, block, table)
+    print(f"Written to {arguments.folder}: {PICTURE}, {FIGURES}.")
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse what cannot be done before anything is timed."""
+    for name in ("rows", "runs", "limit"):
+        if not getattr(arguments, name) > 0:
+            raise BadInputError(f"--{name} must be positive, not {getattr(arguments, name):g}.")
+    if min(arguments.slices) < 1:
+        raise BadInputError(f"--slices must be at least 1, not {min(arguments.slices)}.")
+    try:
+        arguments.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(
+            f"The folder {arguments.folder} cannot be made ({error.strerror}): choose another one."
+        ) from error
+    for name in (PICTURE, FIGURES):
+        check_place(arguments.folder / name)
+    if arguments.page:
+        for block in BLOCKS:
+            check_block(arguments.page, block)
+
+
+# --------------------------------------------------------------- what is timed
+
+
+def _scan(pixel_mm: float, rows: int) -> PhantomScan:
+    """A few slices of the phantom at a quarter of the dose."""
+    return scan_phantom(torso_phantom(4, rows, pixel_mm).hu, pixel_mm)
+
+
+def _methods(
+    arguments: argparse.Namespace, pixel_mm: float, device: ComputeDevice
+) -> dict[str, Work]:
+    networks = {}
+    for name in ("fast", "paper"):
+        denoiser, manifest = load_denoiser(name)
+        models = [one for one, _ in load_noise_models(names=manifest.noise_models)]
+        networks[name] = denoiser, models
+    steps = {} if arguments.steps is None else {"steps": arguments.steps}
+    default = replace(DenoisingSettings(device=device.name), **steps)
+    loop = paper_settings(device=device.name, **steps)
+    once = replace(loop, method="pretrained")
+
+    def job(name: str, settings: DenoisingSettings) -> Work:
+        return lambda hu: (
+            DenoisingJob(hu, *networks[name], settings, pixel_mm=pixel_mm).run_at_once().hu
+        )
+
+    methods = {
+        FAST_PASS: job("fast", once),
+        FAST_METHOD: job("fast", default),
+        PAPER_PASS: job("paper", once),
+        PAPER_LOOP: job("paper", loop),
+    }
+    if PLAIN.is_file():
+        plain = _plain_reference()
+        denoiser, models = load_denoiser("paper")[0], networks["paper"][1]
+        methods[PLAIN_PASS] = lambda hu: plain.apply_plainly(denoiser, hu)
+        methods[PLAIN_LOOP] = lambda hu: plain.denoise_plainly(hu, denoiser, models, loop)
+    for name in COMPARED:
+        chosen = FILTERS[name]
+        methods[chosen.name] = lambda hu, one=chosen: one.function(hu, **one.default)
+    return methods
+
+
+def _plain_reference():
+    """The module of :data:`PLAIN`, which stands beside the tests and not in the package."""
+    spec = importlib.util.spec_from_file_location("plain_reference", PLAIN)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _difference_db(methods: dict[str, Work], scan: PhantomScan) -> dict[str, float]:
+    """What the engine's result is better than the plain one's, on one slice, in PSNR-4096."""
+    if PLAIN_PASS not in methods:
+        return {}
+    one, reference = scan.ldct[:1], scan.ndct[:1]
+    return {
+        fast: psnr_4096(methods[fast](one), reference) - psnr_4096(methods[plain](one), reference)
+        for fast, plain in ((PAPER_PASS, PLAIN_PASS), (PAPER_LOOP, PLAIN_LOOP))
+    }
+
+
+# --------------------------------------------------------------- where the time goes
+
+
+def _stages(
+    arguments: argparse.Namespace, ldct: np.ndarray, pixel_mm: float, device: ComputeDevice
+) -> dict:
+    """Seconds of a job by default settings, from the start of Python to the written file."""
+    size = min(max(arguments.slices), 24)
+    hu = np.resize(ldct, (size, *ldct.shape[1:]))
+    straight = tuple(np.eye(3).ravel())
+    volume = CtVolume(hu, (pixel_mm, pixel_mm, 3.0), (0.0, 0.0, 0.0), straight, 2, "scan")
+    seconds = seconds_to_start()
+    with tempfile.TemporaryDirectory() as folder:
+        path, out = Path(folder) / "scan.nrrd", Path(folder) / "denoised.nrrd"
+        write_volume(path, hu, volume)
+        read = _Clock()
+        loaded = read_volume(path)
+        seconds["read"] = read.seconds
+        models = _Clock()
+        denoiser, manifest = load_denoiser("fast")
+        noise_models = [one for one, _ in load_noise_models(names=manifest.noise_models)]
+        seconds["load models"] = models.seconds
+        settings = DenoisingSettings(device=device.name)
+        if arguments.steps is not None:
+            settings = replace(settings, steps=arguments.steps)
+        job = DenoisingJob(
+            loaded.hu, denoiser, noise_models, settings, want_noise=True, pixel_mm=loaded.pixel_mm
+        )
+        trial = _Clock()
+        plan = job.estimate()
+        seconds["estimate"] = trial.seconds
+        result = job.run(plan)
+        seconds |= result.seconds
+        write = _Clock()
+        write_volume(out, result.hu, loaded)
+        seconds["write"] = write.seconds
+    return {"slices": size, "seconds": seconds}
+
+
+class _Clock:
+    """Seconds since it was made."""
+
+    def __init__(self):
+        self._started = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+
+def _operations(arguments: argparse.Namespace, machine: dict) -> dict:
+    """Of a pass over a slice: what it takes, and the least seconds that this machine could."""
+    found = {}
+    for name in ("fast", "paper"):
+        counts = count_operations(load_denoiser(name)[0], arguments.rows, arguments.rows)
+        found[name] = asdict(counts) | {
+            "seconds_at_matrix_peak": counts.operations / machine["matrix_gflops"] / 1e9,
+            "seconds_at_memory_peak": counts.bytes / machine["memory_gb_per_s"] / 1e9,
+        }
+    return found
+
+
+def _shares(ldct: np.ndarray) -> dict[str, dict[str, float]]:
+    """Shares of torch's operations in a pass and in updates of ``fast`` on the CPU."""
+    denoiser, _ = load_denoiser("fast")
+    once = DenoisingSettings(method="pretrained", orientations=1, anchor=None, device="cpu")
+    tuned = replace(once, method="pseudo-ct", steps=5, tuning_slices=1)
+
+    def work(settings: DenoisingSettings):
+        job = DenoisingJob(ldct[:1], denoiser, [], settings)
+        return lambda: job.run_at_once()
+
+    return {
+        "pass": shares_of_operations(work(once)),
+        "tuning": shares_of_operations(work(tuned)),
+    }
+
+
+# --------------------------------------------------------------- printing
+
+
+def _speed_table(rows: list[dict]) -> str:
+    """Medians, and how many times the default method's median each of them is."""
+    medians = {(row["method"], row["slices"]): row["median_seconds"] for row in rows}
+    names = list(dict.fromkeys(row["method"] for row in rows))
+    sizes = sorted({row["slices"] for row in rows})
+    lines = []
+    for name in names:
+        line: dict = {"method": name}
+        for size in sizes:
+            if (name, size) not in medians:
+                continue
+            seconds = medians[name, size]
+            text = f"{seconds:.2f}" if seconds < 10 else f"{seconds:.0f}"
+            own = medians.get((FAST_METHOD, size))
+            line[str(size)] = text if own is None else f"{text} (×{seconds / own:.2g})"
+        lines.append(line)
+    columns = [Column("method", "Seconds (× default method)")]
+    columns += [Column(str(size), f"{size} slice{'s' if size > 1 else ''}") for size in sizes]
+    return markdown(lines, columns)
+
+
+def _stages_table(figures: dict) -> str:
+    stages = figures["stages"]
+    total = sum(stages["seconds"].values())
+    lines = [
+        {"stage": name, "seconds": seconds, "share": 100 * seconds / total}
+        for name, seconds in [*stages["seconds"].items(), ("together", total)]
+    ]
+    columns = (
+        Column("stage", f"Stage, {stages['slices']} slices"),
+        Column("seconds", "Seconds"),
+        Column("share", "Share (%)", decimals=0),
+    )
+    return markdown(lines, columns)
+
+
+def _operations_table(figures: dict) -> str:
+    machine = figures["machine"]
+    lines = [
+        {
+            "network": name,
+            "gflop": one["operations"] / 1e9,
+            "gb": one["bytes"] / 1e9,
+            "calls": one["calls"],
+            "matrix": 1000 * one["seconds_at_matrix_peak"],
+            "memory": 1000 * one["seconds_at_memory_peak"],
+        }
+        for name, one in figures["operations"].items()
+    ]
+    columns = (
+        Column("network", "Pass over a slice"),
+        Column("gflop", "GFLOP", decimals=1),
+        Column("gb", "Moved by layers (GB)"),
+        Column("calls", "Layer calls", decimals=0),
+        Column("matrix", f"ms at {machine['matrix_gflops']:.0f} GFLOP/s", decimals=0),
+        Column("memory", f"ms at {machine['memory_gb_per_s']:.0f} GB/s", decimals=0),
+    )
+    text = markdown(lines, columns)
+    for what, shares in figures["shares"].items():
+        names = ", ".join(f"`{name}` {share:.0%}" for name, share in shares.items())
+        text += f"\n\nTime of torch's operations, {what}: {names}."
+    return text

@@ -1,0 +1,55 @@
+"""`pseudoct bench`: runs on a small size and writes its figures; what is not timed is exact."""
+
+import json
+
+import pytest
+import torch
+from PseudoCTDenoiseLib.commands import bench
+from PseudoCTDenoiseLib.engine.model_store import load_denoiser
+from PseudoCTDenoiseLib.engine.networks import RedCnn
+
+
+def with_a_small_paper(name):
+    """The shipped denoisers, but for the paper's, which has a hundredth of its weights."""
+    network, manifest = load_denoiser(name)
+    torch.manual_seed(0)
+    return RedCnn(4).eval() if name == "paper" else network, manifest
+
+
+def test_it_times_every_method_and_writes_page_and_picture(pseudoct, tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "load_denoiser", with_a_small_paper)
+    page = tmp_path / "page.md"
+    page.write_text("".join(f"<!-- {b} -->\n<!-- /{b} -->\n" for b in bench.BLOCKS))
+    small = ["--slices", "1", "2", "--rows", "48", "--runs", "1", "--steps", "1", "--limit", "1e9"]
+    ended = pseudoct("bench", tmp_path / "out é", *small, "--device", "cpu", "--page", page)
+    assert ended.code == 0, ended.err
+
+    figures = json.loads((tmp_path / "out é" / bench.FIGURES).read_text())
+    seen = {(row["method"], row["slices"]) for row in figures["speed"]}
+    methods = {name for name, _ in seen}
+    assert seen == {(name, size) for name in methods for size in (1, 2)}
+    assert {bench.FAST_PASS, bench.FAST_METHOD, bench.PAPER_LOOP, bench.PLAIN_LOOP} <= methods
+    assert len(methods) == 6 + len(bench.COMPARED)
+    assert all(row["median_seconds"] > 0 for row in figures["speed"])
+    assert all(abs(db) < 0.02 for db in figures["plain_difference_db"].values())
+    stages = figures["stages"]["seconds"]
+    assert {"imports", "read", "tuning", "denoising", "write"} <= stages.keys()
+    assert figures["operations"]["fast"]["calls"] < 40
+    assert (tmp_path / "out é" / bench.PICTURE).stat().st_size > 5000
+    text = page.read_text()
+    assert "| fast + method |" in text and "| imports |" in text and "GFLOP" in text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (["--runs", "0"], "--runs must be positive"),
+        (["--rows", "-5"], "--rows must be positive"),
+        (["--slices", "0", "4"], "at least 1"),
+        (["--page", "missing.md"], "missing.md"),
+    ],
+)
+def test_it_refuses_what_cannot_be_timed(pseudoct, tmp_path, wrong, words):
+    ended = pseudoct("bench", tmp_path, *wrong)
+    assert ended.code == 2 and words in ended.err
+    assert not (tmp_path / bench.FIGURES).exists()

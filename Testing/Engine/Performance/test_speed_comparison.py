@@ -1,0 +1,51 @@
+"""The timing of methods side by side, by a clock that the methods themselves move."""
+
+import numpy as np
+from PseudoCTDenoiseLib.engine.performance.speed_comparison import compare_speed
+
+SCAN = np.arange(3 * 4 * 4, dtype=np.int16).reshape(3, 4, 4)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def method(self, a_slice, seen=None):
+        """Work that takes so many seconds a slice."""
+
+        def work(hu):
+            self.now += a_slice * len(hu)
+            if seen is not None:
+                seen.append(hu)
+            return hu
+
+        return work
+
+
+def test_every_method_is_timed_at_every_size():
+    clock = Clock()
+    methods = {"quick": clock.method(0.5), "slow": clock.method(2.0)}
+    rows = list(compare_speed(methods, SCAN, [1, 4], runs=2, clock=clock))
+    assert [(row["method"], row["slices"], row["seconds"]) for row in rows] == [
+        ("quick", 1, [0.5, 0.5]),
+        ("slow", 1, [2.0, 2.0]),
+        ("quick", 4, [2.0, 2.0]),
+        ("slow", 4, [8.0, 8.0]),
+    ]
+
+
+def test_a_larger_scan_repeats_the_slices_and_a_first_run_is_not_counted():
+    seen = []
+    list(compare_speed({"one": Clock().method(1, seen)}, SCAN, [2, 5], runs=1))
+    assert [len(hu) for hu in seen] == [2, 2, 5]
+    assert np.array_equal(seen[-1], SCAN[[0, 1, 2, 0, 1]])
+
+
+def test_what_would_take_too_long_is_left_out():
+    clock = Clock()
+    methods = {"quick": clock.method(0.1), "slow": clock.method(5)}
+    rows = list(compare_speed(methods, SCAN, [1, 10, 20], runs=1, limit_seconds=30, clock=clock))
+    assert [row["slices"] for row in rows if row["method"] == "quick"] == [1, 10, 20]
+    assert [row["slices"] for row in rows if row["method"] == "slow"] == [1]
