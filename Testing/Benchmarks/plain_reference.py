@@ -1,8 +1,9 @@
 """The paper's algorithm written plainly in float32: what the engine has to give, only faster.
 
-After arXiv 2104.02326, algorithm 1: the noise of every slice is predicted, the denoiser is tuned
-on patches of pseudo-CT pairs, and applied. Only the random choices are the engine's, so that both
-see the same patches and their results may be held against each other.
+After arXiv 2104.02326, algorithm 1: noise is predicted, the denoiser is tuned on patches of
+pseudo-CT pairs, and applied. What is drawn at random is the engine's (slices, patches, flips and
+zoom, the ensemble's choice), so that both see the same patches and their results may be held
+against each other; of these the comparison says nothing.
 """
 
 from __future__ import annotations
@@ -32,9 +33,8 @@ def denoise_plainly(
     settings: DenoisingSettings,
 ) -> np.ndarray:
     """The paper's loop, see :func:`.paper_settings`, on (slices, rows, columns) HU; int16 HU."""
-    x = _normalised(hu)
+    x = _normalised(hu[spread_slices(hu, settings.tuning_slices)])
     maps = torch.stack([_output(model, x) for model in noise_models])
-    chosen = spread_slices(hu, settings.tuning_slices)
     student = copy.deepcopy(denoiser).train().requires_grad_(True)
     teacher = copy.deepcopy(denoiser).eval()
     pseudo_ndct = _output(teacher, x)
@@ -47,7 +47,7 @@ def denoise_plainly(
     for step in range(1, settings.steps + 1):
         clean, noise = [], []
         for _ in range(settings.batch):
-            index = chosen[rng.integers(len(chosen))]
+            index = rng.integers(len(x))
             top, left = patch_corner(x[index], size, rng)
             clean.append(pseudo_ndct[index, top : top + size, left : left + size])
             noise.append(maps[:, index, top : top + size, left : left + size])
@@ -62,10 +62,11 @@ def denoise_plainly(
         loss.backward()
         optimizer.step()
         schedule.step(loss.item())
-        if settings.update_period and step % settings.update_period == 0:
+        last = step == settings.steps
+        if settings.update_period and step % settings.update_period == 0 and not last:
             teacher.load_state_dict(student.state_dict())
             pseudo_ndct = _output(teacher, x)
-    return _to_hu(_output(student.eval(), x))
+    return apply_plainly(student.eval(), hu)
 
 
 def _output(network: nn.Module, x: torch.Tensor) -> torch.Tensor:

@@ -1,22 +1,19 @@
 """The engine and the paper's loop written plainly give the same scan."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from Benchmarks.plain_reference import apply_plainly, denoise_plainly
 from PseudoCTDenoiseLib.engine.denoising import DenoisingJob
 from PseudoCTDenoiseLib.engine.evaluation.metrics import psnr_4096
 from PseudoCTDenoiseLib.engine.networks import RedCnn, UNet
 from PseudoCTDenoiseLib.engine.settings import paper_settings
 
-sys.path.insert(0, str(Path(__file__).parent))
-from plain_reference import apply_plainly, denoise_plainly  # noqa: E402
-
 SETTINGS = paper_settings(
     device="cpu",
+    precision="float32",
     steps=12,
     update_period=5,
     tuning_slices=2,
@@ -44,7 +41,7 @@ def networks():
 
 
 def test_the_pass_is_the_same(scan, networks):
-    job = DenoisingJob(scan[1], networks[0], [], paper_settings(method="pretrained", device="cpu"))
+    job = DenoisingJob(scan[1], networks[0], [], replace(SETTINGS, method="pretrained"))
     difference = job.run_at_once().hu.astype(int) - apply_plainly(networks[0], scan[1])
     assert np.abs(difference).max() <= 1
 

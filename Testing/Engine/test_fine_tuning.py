@@ -141,7 +141,7 @@ def test_of_late_layers_alone_only_they_move(network, late):
 
 
 def test_a_network_without_late_layers_is_refused():
-    with pytest.raises(BadInputError, match="Sequential has no late layers"):
+    with pytest.raises(BadInputError, match="Sequential names no late layers"):
         fine_tune(three_layers(), *scan(), replace(SETTINGS, tuned_layers="late"))
 
 

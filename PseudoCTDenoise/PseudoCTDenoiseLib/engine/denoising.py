@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from .job_plan import DENOISING, MAPS, NOISE, TUNING, PartSeconds, plan_job, sec
 from .job_progress import JobClock, Progress, ProgressCallback
 from .losses import image_loss
 from .network_pass import apply_network
-from .networks import tune_late_layers_only
+from .networks import trainable_copy
 from .noise_ensemble import ensemble, predict_noise_maps
 from .settings import DenoisingSettings
 from .slice_choice import most_informative_slice, spread_slices
@@ -101,6 +100,8 @@ class DenoisingJob:
                 "Noise maps and tuning on them need noise models and there are none: train some "
                 "with 'pseudoct pretrain', or do without."
             )
+        if self.settings.tunes:
+            trainable_copy(self.denoiser, self.settings.tuned_layers)  # refused at the door
         self.device = choose_device(self.settings.device)
         self.precision = autocast_precision(self.settings.precision, self.device)
         self.denoiser = self._place(self.denoiser)
@@ -289,9 +290,7 @@ class DenoisingJob:
     def _seconds_per_update(self) -> float:
         settings = self.settings
         size = min(settings.patch_size, *self.hu.shape[-2:])
-        student = copy.deepcopy(self.denoiser).train().requires_grad_(True)
-        if settings.tuned_layers == "late":
-            tune_late_layers_only(student)
+        student = trainable_copy(self.denoiser, settings.tuned_layers)
         optimizer = torch.optim.Adam(student.parameters())
         patches = torch.rand(settings.batch, 1, size, size, device=self.device.torch)
 

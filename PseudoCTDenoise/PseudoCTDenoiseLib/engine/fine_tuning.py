@@ -12,7 +12,7 @@ from torch import nn
 from .job_plan import RISK_EVERY
 from .losses import image_loss
 from .moving_average import averaged, moving_average
-from .networks import tune_late_layers_only
+from .networks import trainable_copy
 from .pseudo_pairs import PseudoPairs
 from .scan_risk import ScanRisk
 from .settings import DenoisingSettings
@@ -86,18 +86,20 @@ def fine_tune(
     FineTuned
         With an update period the teacher ends equal to the student; without one it stays the
         network that came in, and the student is the result. So the result is the student.
+
+    Raises
+    ------
+    BadInputError
+        If late layers are to be tuned and the network names none.
     """
-    student = copy.deepcopy(network).train().requires_grad_(True)
-    if settings.tuned_layers == "late":
-        tune_late_layers_only(student)
+    student = trainable_copy(network, settings.tuned_layers)
     teacher = copy.deepcopy(network).eval()
     average = moving_average(student, settings.moving_average)
     if average is not None:
         average.update_parameters(student)
     pairs = PseudoPairs(slices, noise_maps, settings, pixel_mm)
     pairs.refresh(teacher, precision)
-    tuned = [parameter for parameter in student.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.Adam(tuned, lr=settings.learning_rate)
+    optimizer = torch.optim.Adam(student.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=50)
     stop = StopRule(settings.patience)
     losses: list[float] = []

@@ -7,6 +7,7 @@ offset.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -33,6 +34,7 @@ class RedCnn(nn.Module):
 
     LAYERS = 5
     LATE = ("decoder",)
+    """Names of the layers that rebuild the image."""
 
     def __init__(self, channels: int = 96):
         super().__init__()
@@ -80,6 +82,7 @@ class UNet(nn.Module):
     """
 
     LATE = ("grow", "up", "tail")
+    """Names of the layers that rebuild the image."""
 
     def __init__(
         self, widths: Sequence[int] = (16, 48, 96), unshuffle: int = 2, residual: bool = True
@@ -130,19 +133,25 @@ class _ConvPair(nn.Module):
 ARCHITECTURES: dict[str, type[nn.Module]] = {"RedCnn": RedCnn, "UNet": UNet}
 
 
-def tune_late_layers_only(network: nn.Module) -> None:
-    """Let gradients reach the second half of a network alone, which rebuilds the image.
+def trainable_copy(network: nn.Module, layers: str = "all") -> nn.Module:
+    """A copy in training mode whose gradients reach ``all`` layers or the ``late`` ones alone.
+
+    The late layers are the second half, which rebuilds the image.
 
     Raises
     ------
     BadInputError
-        If it is none of :data:`ARCHITECTURES`.
+        If the late layers are asked for and the network names none (``LATE``).
     """
-    if type(network) not in ARCHITECTURES.values():
-        raise BadInputError(f"A {type(network).__name__} has no late layers to tune: tune all.")
-    network.requires_grad_(False)
-    for name in network.LATE:
-        getattr(network, name).requires_grad_(True)
+    student = copy.deepcopy(network).train().requires_grad_(layers == "all")
+    if layers == "late":
+        names = getattr(network, "LATE", None)
+        if names is None:
+            kind = type(network).__name__
+            raise BadInputError(f"A {kind} names no late layers: choose tuned_layers all.")
+        for name in names:
+            getattr(student, name).requires_grad_(True)
+    return student
 
 
 def build_network(architecture: str, parameters: dict) -> nn.Module:

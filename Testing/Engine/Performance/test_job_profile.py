@@ -1,4 +1,6 @@
-"""Where the time goes: shares that add up, and starts of a process that is there."""
+"""Where the time goes: shares of the whole, and the parts that are told. Nothing is timed."""
+
+import math
 
 import pytest
 import torch
@@ -12,20 +14,22 @@ from PseudoCTDenoiseLib.engine.performance.machine_limits import (
 )
 
 
-def test_shares_are_of_the_whole_and_the_largest_comes_first():
+@pytest.mark.parametrize("most", [1, 100])
+def test_shares_are_of_the_whole_and_the_largest_come_first(most):
     large, small = torch.ones(400, 400), torch.ones(2)
-    shares = shares_of_operations(lambda: (large @ large, small + small), most=100)
+    shares = shares_of_operations(lambda: (large @ large, small + small), most)
     assert sum(shares.values()) == pytest.approx(1)
-    assert list(shares.values()) == sorted(shares.values(), reverse=True)
-    assert shares["aten::mm"] > shares["aten::add"] > 0
+    named = [share for name, share in shares.items() if name != "other"]
+    assert named == sorted(named, reverse=True) and len(named) <= most
+    assert next(iter(shares)) == "aten::mm"
 
 
-def test_starting_python_and_loading_take_time():
+def test_what_comes_before_a_job_is_told():
     seconds = seconds_to_start()
-    assert seconds.keys() == {"process start", "imports"}
-    assert 0 < seconds["process start"] < seconds["imports"]
+    assert list(seconds) == ["process start", "imports"] and min(seconds.values()) >= 0
 
 
-def test_a_machine_multiplies_and_copies():
-    assert matrix_gflops(torch.device("cpu"), runs=1) > 0.1
-    assert memory_gb_per_second(torch.device("cpu"), runs=1) > 0.1
+@pytest.mark.parametrize("limit", [matrix_gflops, memory_gb_per_second])
+def test_a_machines_limits_are_numbers(limit):
+    found = limit(torch.device("cpu"), runs=1)
+    assert found > 0 and math.isfinite(found)

@@ -36,16 +36,26 @@ def test_every_method_is_timed_at_every_size():
     ]
 
 
-def test_a_larger_scan_repeats_the_slices_and_a_first_run_is_not_counted():
+def test_a_larger_scan_repeats_the_slices_and_a_first_run_on_one_is_not_counted():
     seen = []
     list(compare_speed({"one": Clock().method(1, seen)}, SCAN, [2, 5], runs=1))
-    assert [len(hu) for hu in seen] == [2, 2, 5]
+    assert [len(hu) for hu in seen] == [1, 2, 5]
     assert np.array_equal(seen[-1], SCAN[[0, 1, 2, 0, 1]])
 
 
 def test_what_would_take_too_long_is_left_out():
     clock = Clock()
-    methods = {"quick": clock.method(0.1), "slow": clock.method(5)}
-    rows = list(compare_speed(methods, SCAN, [1, 10, 20], runs=1, limit_seconds=30, clock=clock))
-    assert [row["slices"] for row in rows if row["method"] == "quick"] == [1, 10, 20]
-    assert [row["slices"] for row in rows if row["method"] == "slow"] == [1]
+    methods = {"quick": clock.method(0.1), "slow": clock.method(2), "never": clock.method(31)}
+    rows = list(compare_speed(methods, SCAN, [2, 10, 20], runs=1, limit_seconds=30, clock=clock))
+    sizes = {name: [r["slices"] for r in rows if r["method"] == name] for name in methods}
+    assert sizes == {"quick": [2, 10, 20], "slow": [2, 10], "never": []}
+
+
+def test_a_method_whose_cost_is_in_its_start_is_timed_at_every_size():
+    clock = Clock()
+
+    def tuned(hu):
+        clock.now += 25 + 0.01 * len(hu)
+
+    rows = compare_speed({"tuned": tuned}, SCAN, [1, 10, 200], limit_seconds=30, clock=clock)
+    assert [row["slices"] for row in rows] == [1, 10, 200]

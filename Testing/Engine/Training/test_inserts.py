@@ -59,10 +59,10 @@ def test_inserts_are_bright_and_dark_small_and_large():
     assert covered.min() < 0.02 < 0.15 < covered.max()
 
 
-def patches(share, noise_left=None):
+def patches(share):
     one = NoisySlice(np.full((64, 64), 50, np.int16), np.full((2, 64, 64), 8.0))
     domain = TrainingDomain(
-        (0.25, 0.25), (0, 0), (1, 1), (1, 1), (1, 1), noise_left=noise_left, inserts=share
+        (0.25, 0.25), (0, 0), (1, 1), (1, 1), (1, 1), noise_left=None, inserts=share
     )
     still = Augmentation(flips=False, rotations=False)
     drawn = draw_patches([one], 40, 32, np.random.default_rng(0), domain, still)

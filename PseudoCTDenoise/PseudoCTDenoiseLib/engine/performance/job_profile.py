@@ -1,4 +1,4 @@
-"""Where the time of one job goes: by stage, and by operation of a pass and of an update."""
+"""Where the time of one job goes: until it starts, and by torch's operations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 LIBRARY_PARENT = Path(__file__).resolve().parents[3]
-_IMPORTS = "import PseudoCTDenoiseLib.engine.denoising, PseudoCTDenoiseLib.engine.report"
+_IMPORTS = "import PseudoCTDenoiseLib.commands.denoise"
 
 
 def seconds_to_start() -> dict[str, float]:
@@ -28,11 +28,15 @@ def seconds_to_start() -> dict[str, float]:
 
 
 def shares_of_operations(work: Callable[[], object], most: int = 8) -> dict[str, float]:
-    """Name of each of torch's operations → its share of their time on the CPU, largest first."""
+    """Name of each of torch's operations → its share of their time on the CPU.
+
+    The ``most`` largest come first; those of all the rest together are "other".
+    """
     work()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
         work()
     events = profiler.key_averages()
     total = sum(event.self_cpu_time_total for event in events) or 1
     shares = {event.key: event.self_cpu_time_total / total for event in events}
-    return dict(sorted(shares.items(), key=lambda item: -item[1])[:most])
+    largest = dict(sorted(shares.items(), key=lambda item: -item[1])[:most])
+    return largest | {"other": 1 - sum(largest.values())}

@@ -25,12 +25,17 @@ def memory_gb_per_second(device: torch.device, runs: int = 5) -> float:
 
 
 def _fastest(work, device: torch.device, runs: int) -> float:
-    work()
     seconds = []
-    for _ in range(runs):
+    for _ in range(1 + runs):  # the first prepares
+        _wait(device)
         started = time.perf_counter()
         work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        _wait(device)
         seconds.append(time.perf_counter() - started)
-    return min(seconds)
+    return min(seconds[1:])
+
+
+def _wait(device: torch.device) -> None:
+    """Until a GPU has done what it was given."""
+    if device.type != "cpu":
+        getattr(torch, device.type).synchronize()

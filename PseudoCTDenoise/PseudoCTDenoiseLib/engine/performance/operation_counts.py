@@ -1,4 +1,4 @@
-"""What a network's pass takes without a clock: operations, bytes and layer calls."""
+"""What a network's pass takes, told without a clock."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ from ..network_pass import apply_network
 
 @dataclass(frozen=True)
 class OperationCounts:
-    """Of one pass: floating-point operations (a multiplication and its addition are two), bytes
-    of all layers' inputs, weights and outputs in float32, and calls of a layer."""
+    """Of one pass.
+
+    ``operations`` in floating point, of which a multiplication and its addition are two;
+    ``bytes`` of the layers' inputs, weights and outputs in float32, which is what they would move
+    without caches; ``calls`` of layers. Layers are modules: what a network does between them
+    (additions, activations) is not counted.
+    """
 
     operations: int
     bytes: int

@@ -26,33 +26,36 @@ def compare_speed(
     ----------
     scan : (slices, rows, columns) HU; its slices come again and again in larger scans.
     sizes : numbers of slices, the smallest first.
-    runs : of each method at a size, in turn, so that a busy moment meets them all; one more
-        before the first size, which is not counted.
-    limit_seconds : a method that would take longer at a size, by what it took for the size
-        before, is not run there.
+    runs : of each method at a size, in turn, so that a busy moment meets them all. One more of
+        each comes before, on one slice, since the first loads and prepares.
+    limit_seconds : a method is left out at a size where one run is expected to take longer.
 
     Yields
     ------
     dict
         ``method``, ``slices`` and ``seconds``, one of every run.
     """
-    latest: dict[str, tuple[int, float]] = {}
+
+    def timed(name: str, hu: np.ndarray) -> float:
+        started = clock()
+        methods[name](hu)
+        return clock() - started
+
+    known = {name: [(1, timed(name, scan[:1]))] for name in methods}
     for size in sizes:
         hu = np.resize(scan, (size, *scan.shape[1:]))
-        wanted = [
-            name
-            for name in methods
-            if name not in latest or latest[name][1] * size / latest[name][0] <= limit_seconds
-        ]
-        for name in wanted:
-            if name not in latest:
-                methods[name](hu)  # the first run of all loads and prepares
+        wanted = [name for name in methods if _expected(known[name], size) <= limit_seconds]
         seconds: dict[str, list[float]] = {name: [] for name in wanted}
         for _ in range(runs):
             for name in wanted:
-                started = clock()
-                methods[name](hu)
-                seconds[name].append(clock() - started)
+                seconds[name].append(timed(name, hu))
         for name in wanted:
-            latest[name] = size, float(np.median(seconds[name]))
+            known[name].append((size, float(np.median(seconds[name]))))
             yield {"method": name, "slices": size, "seconds": seconds[name]}
+
+
+def _expected(known: list[tuple[int, float]], size: int) -> float:
+    """Seconds at a size, on the line through the latest two; as many as at the only one."""
+    (before, first), (latest, last) = known[-2:] if len(known) > 1 else (known[0], known[0])
+    slope = max(0.0, (last - first) / (latest - before)) if latest > before else 0.0
+    return last + slope * (size - latest)

@@ -104,14 +104,16 @@ class PretrainingSettings:
 
 
 FAST_PRETRAINING = PretrainingSettings(
-    parameters={"widths": [16, 48, 96, 192]},
-    steps=36000,
+    parameters={"widths": [24, 56, 80]},
+    steps=40000,
     batch=8,
     patch_size=128,
     loss="mse",
     learning_rate=1.5e-3,
     gradient_limit=2.0,
     moving_average=0.999,
+    domain=TrainingDomain(inserts=0.5),
+    validate_every=1000,
 )
 """How the default denoiser is trained from fresh weights."""
 
@@ -166,8 +168,7 @@ class Pretraining:
         self.best: dict[str, np.ndarray] = {}
         self.seconds = 0.0
         self._recent_loss = 0.0
-        # One core is enough: patches are small, and the network's step wants the others.
-        self._drawing = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
+        self._drawing = _one_core_thread()
         self._drawn: Future | None = None
         if self.checkpoint.is_file():
             self._resume()
@@ -388,6 +389,20 @@ class Pretraining:
         self._precision = getattr(torch, status["precision"])
         self.step, self.seconds = status["step"], status["seconds"]
         self.curve, self._recent_loss = status["curve"], status["recent_loss"]
+
+
+def _one_core_thread() -> ThreadPoolExecutor:
+    """A thread whose torch keeps to one core: patches are small, the network wants the others."""
+
+    def keep_to_one() -> None:
+        torch.get_num_threads()  # or the thread's first work would take the process's number
+        torch.set_num_threads(1)
+
+    threads = torch.get_num_threads()
+    executor = ThreadPoolExecutor(max_workers=1)
+    executor.submit(keep_to_one).result()
+    torch.set_num_threads(threads)  # threads to come start with what was set last
+    return executor
 
 
 def validation_patches(
