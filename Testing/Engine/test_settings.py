@@ -17,7 +17,7 @@ BAD = {
     "loss": ["huber", None],
     "anchor": ["", "low", 3],
     "tuning": ["volume", True],
-    "tuned_layers": ["early", None, True],
+    "tuned_layers": ["early", "", True],
     "device": ["gpu", "cuda:0", None],
     "precision": ["double", 16],
     "steps": [-1, 1.5, "100", None, NAN, True],

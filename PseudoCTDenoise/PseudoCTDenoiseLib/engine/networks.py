@@ -133,8 +133,8 @@ class _ConvPair(nn.Module):
 ARCHITECTURES: dict[str, type[nn.Module]] = {"RedCnn": RedCnn, "UNet": UNet}
 
 
-def trainable_copy(network: nn.Module, layers: str = "all") -> nn.Module:
-    """A copy in training mode whose gradients reach ``all`` layers or the ``late`` ones alone.
+def trainable_copy(network: nn.Module, layers: str | None = None) -> nn.Module:
+    """A copy in training mode whose gradients reach all layers, or the ``late`` ones alone.
 
     The late layers are the second half, which rebuilds the image.
 
@@ -143,12 +143,12 @@ def trainable_copy(network: nn.Module, layers: str = "all") -> nn.Module:
     BadInputError
         If the late layers are asked for and the network names none (``LATE``).
     """
-    student = copy.deepcopy(network).train().requires_grad_(layers == "all")
+    student = copy.deepcopy(network).train().requires_grad_(layers is None)
     if layers == "late":
         names = getattr(network, "LATE", None)
         if names is None:
             kind = type(network).__name__
-            raise BadInputError(f"A {kind} names no late layers: choose tuned_layers all.")
+            raise BadInputError(f"A {kind} names no late layers: choose tuned_layers none.")
         for name in names:
             getattr(student, name).requires_grad_(True)
     return student

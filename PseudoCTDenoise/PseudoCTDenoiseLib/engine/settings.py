@@ -17,7 +17,7 @@ _CHOICES = {
     "ensemble": ("pixel", "region"),
     "loss": ("mse", "l1"),
     "tuning": ("scan", "slice"),
-    "tuned_layers": ("all", "late"),
+    "tuned_layers": ("late",),
     "anchor": ("density",),
     "device": DEVICES,
     "precision": PRECISIONS,
@@ -31,7 +31,7 @@ _LEAST = {
     "tuning_slices": 1,
     "seed": 0,
 }
-_OR_NONE = ("patience", "update_period", "anchor")
+_OR_NONE = ("patience", "update_period", "anchor", "tuned_layers")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class DenoisingSettings:
     flips, rescale : random flips, and the range of a random zoom of both images; None for none.
     tuning : ``scan`` tunes once on ``tuning_slices`` slices spread over the scan, ``slice`` anew
         on each slice (the paper, read literally).
-    tuned_layers : ``all``, or the ``late`` ones, the network's second half, alone.
+    tuned_layers : ``late`` tunes the network's second half alone; None tunes all.
     anchor : ``density`` keeps the scan's means of lung, fat, soft tissue and bone, see
         :mod:`.density_anchor`; None leaves the network's output as it is (the paper).
     orientations : 1, or 4 or 8 to average the result over so many flips and quarter turns.
@@ -94,7 +94,7 @@ class DenoisingSettings:
     rescale: tuple[float, float] | None = None
     tuning: str = "scan"
     tuning_slices: int = 8
-    tuned_layers: str = "all"
+    tuned_layers: str | None = None
     anchor: str | None = "density"
     orientations: int = 4
     strength: float = 100.0

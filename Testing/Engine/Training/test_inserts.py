@@ -70,13 +70,14 @@ def patches(share):
 
 
 def test_the_share_of_the_patches_gets_them_and_the_noise_stays_what_it_was():
-    for share, least, most in ((0.0, 0, 0), (0.5, 5, 30), (1.0, 25, 40)):
+    for share, least, most in ((None, 0, 0), (0.5, 5, 30), (1.0, 25, 40)):
         ldct, ndct = patches(share)
         assert torch.allclose(ldct - ndct, torch.tensor(8.0), atol=0.01)
         with_one = ((ndct - 50).abs().amax((1, 2)) > 1).sum()
         assert least <= int(with_one) <= most
 
 
-def test_a_share_is_a_share():
-    with pytest.raises(BadInputError, match="inserts must lie between 0 and 1"):
-        TrainingDomain(inserts=1.5)
+@pytest.mark.parametrize("share", [0, -0.1, 1.5])
+def test_a_share_is_a_share(share):
+    with pytest.raises(BadInputError, match="inserts must be none or at most 1"):
+        TrainingDomain(inserts=share)

@@ -26,7 +26,7 @@ class TrainingDomain:
     zoom : of the pixel size.
     noise_left : share of a patch's whole noise that the target keeps, see :func:`.target_share`.
         None takes the normal-dose scan with its own noise as the target.
-    inserts : share of the patches that get ellipses, see :func:`.draw_inserts`.
+    inserts : share of the patches that get ellipses, see :func:`.draw_inserts`; None for none.
     """
 
     doses: tuple[float, float] = (0.05, 0.7)
@@ -35,7 +35,7 @@ class TrainingDomain:
     thickness: tuple[int, int] = (1, 3)
     zoom: tuple[float, float] = (0.75, 1.25)
     noise_left: float | None = NOISE_LEFT
-    inserts: float = 0.0
+    inserts: float | None = None
 
     def __post_init__(self):
         if not 0 < self.doses[0] <= self.doses[1] < 1:
@@ -46,8 +46,10 @@ class TrainingDomain:
                 raise BadInputError(f"{name} must be positive, the smaller first.")
         if self.noise_left is not None and not 0 <= self.noise_left < 1:
             raise BadInputError(f"noise_left must lie between 0 and 1, not {self.noise_left}.")
-        if not 0 <= self.inserts <= 1:
-            raise BadInputError(f"inserts must lie between 0 and 1, not {self.inserts}.")
+        if self.inserts is not None and not 0 < self.inserts <= 1:
+            raise BadInputError(
+                f"inserts must be none or at most 1 and above 0, not {self.inserts}."
+            )
 
     def draw_dose(self, rng: np.random.Generator) -> float:
         return math.exp(rng.uniform(*np.log(self.doses)))
