@@ -385,6 +385,13 @@ def test_what_is_no_stack_of_slices_is_refused(shape):
         DenoisingJob(np.zeros(shape, np.int16), network(), noise_models(), TUNED)
 
 
+def test_a_denoiser_without_late_layers_is_refused_before_it_starts():
+    settings = replace(TUNED, tuned_layers="late")
+    with pytest.raises(BadInputError, match="Identity names no late layers"):
+        DenoisingJob(scan(), torch.nn.Identity(), noise_models(), settings)
+    DenoisingJob(scan(), torch.nn.Identity(), [], replace(settings, method="pretrained"))
+
+
 def test_a_tuning_that_diverges_is_refused_not_returned():
     with pytest.raises(BadInputError, match="learning_rate"):
         denoise(scan(), replace(TUNED, learning_rate=1e30))

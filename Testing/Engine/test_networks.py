@@ -141,7 +141,7 @@ def test_an_unknown_network_is_refused_by_name(architecture, parameters):
     assert "\n" not in str(caught.value)
 
 
-def test_the_shipped_fast_takes_a_hundredth_of_the_operations_of_red_cnn():
+def test_the_shipped_fast_takes_less_than_a_hundredth_of_the_operations_of_red_cnn():
     """As the README says."""
     from PseudoCTDenoiseLib.engine.model_store import load_model
     from torch.utils.flop_counter import FlopCounterMode
@@ -152,4 +152,4 @@ def test_the_shipped_fast_takes_a_hundredth_of_the_operations_of_red_cnn():
         return counter.get_total_flops()
 
     ratio = operations(RedCnn(96)) / operations(load_model("fast")[0])
-    assert ratio == pytest.approx(100, rel=0.15)
+    assert ratio == pytest.approx(111, rel=0.1) and ratio > 100

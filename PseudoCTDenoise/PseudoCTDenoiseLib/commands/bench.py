@@ -25,7 +25,13 @@ from ..engine.evaluation.filters import FILTERS
 from ..engine.evaluation.metrics import psnr_4096
 from ..engine.evaluation.pictures import cost_picture
 from ..engine.evaluation.results_table import Column, check_block, markdown, replace_block
-from ..engine.files.volume_files import CtVolume, check_place, read_volume, write_volume
+from ..engine.files.volume_files import (
+    CtVolume,
+    check_place,
+    make_folder,
+    read_volume,
+    write_volume,
+)
 from ..engine.model_store import load_denoiser, load_noise_models, replace_file
 from ..engine.performance.job_profile import seconds_to_start, shares_of_operations
 from ..engine.performance.machine_limits import matrix_gflops, memory_gb_per_second
@@ -101,7 +107,7 @@ def run(arguments: argparse.Namespace) -> None:
         limit_seconds=arguments.limit,
     )
     for row in tqdm(timed, unit="row", desc="Timing", file=sys.stderr):
-        figures["speed"].append(row | {"median_seconds": float(np.median(row["seconds"]))})
+        figures["speed"].append(row)
         text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         replace_file(arguments.folder / FIGURES, text.encode())
     cost_picture(arguments.folder / PICTURE, figures["speed"])
@@ -124,12 +130,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.page:
         for block in BLOCKS:
             check_block(arguments.page, block)
-    try:
-        arguments.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInputError(
-            f"The folder {arguments.folder} cannot be made ({error.strerror}): choose another one."
-        ) from error
+    make_folder(arguments.folder)
     for name in (PICTURE, FIGURES):
         check_place(arguments.folder / name)
 

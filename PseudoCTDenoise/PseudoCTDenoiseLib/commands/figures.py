@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..engine.errors import BadInputError
 from ..engine.evaluation.comparison import CtPair
 from ..engine.evaluation.results_table import Column, markdown
-from ..engine.files.volume_files import check_place, check_same_grid, read_volume
+from ..engine.files.volume_files import check_place, check_same_grid, make_folder, read_volume
 from ..engine.model_store import load_model
 from ..engine.paper.figures import (
     figure_2,
@@ -49,10 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     folder = arguments.folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInputError(f"The folder {folder} cannot be made ({error.strerror}).") from error
+    make_folder(folder)
     names = ("figure2.png", "figure2_nps.png", "figure3.png")
     for name in names:
         check_place(folder / name)

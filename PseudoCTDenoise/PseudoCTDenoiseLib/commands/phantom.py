@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..engine.errors import BadInputError
-from ..engine.files.volume_files import CtVolume, check_output_path, write_volume
+from ..engine.files.volume_files import CtVolume, check_output_path, make_folder, write_volume
 from ..engine.phantom.phantom_scan import NORMAL_DOSE_QUANTA, scan_phantom
 from ..engine.phantom.torso import Phantom, torso_phantom
 from ..engine.simulation.reconstruction_kernels import KERNELS
@@ -39,12 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not 0 < arguments.dose <= 1:
         raise BadInputError(f"--dose {arguments.dose:g} is not above 0 and at most 1.")
     folder = arguments.folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInputError(
-            f"The folder {folder} cannot be made ({error.strerror}): choose another one."
-        ) from error
+    make_folder(folder)
     check_output_path(folder / SAMPLE)
 
     small = arguments.small or arguments.sample

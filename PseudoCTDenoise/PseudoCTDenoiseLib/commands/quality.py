@@ -17,7 +17,7 @@ from ..engine.compute_device import DEVICES, ComputeDevice, choose_device
 from ..engine.density_anchor import density_anchor
 from ..engine.errors import BadInputError
 from ..engine.evaluation.results_table import check_block, replace_block
-from ..engine.files.volume_files import check_place
+from ..engine.files.volume_files import check_place, make_folder
 from ..engine.hounsfield import MIN_CT_HU, normalise, to_hu
 from ..engine.model_store import SHIPPED_MODELS, Manifest, load_denoiser, replace_file
 from ..engine.network_pass import apply_network
@@ -122,12 +122,7 @@ def _strengths(wanted: Sequence[float]) -> list[float]:
 
 def _check_places(arguments: argparse.Namespace) -> None:
     """Refuse at once what could not be written after minutes."""
-    try:
-        arguments.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInputError(
-            f"The folder {arguments.folder} cannot be made ({error.strerror}): choose another one."
-        ) from error
+    make_folder(arguments.folder)
     for name in (PICTURE, FIGURES):
         check_place(arguments.folder / name)
     if arguments.page:

@@ -20,7 +20,7 @@ from .job_plan import DENOISING, MAPS, NOISE, TUNING, PartSeconds, plan_job, sec
 from .job_progress import JobClock, Progress, ProgressCallback
 from .losses import image_loss
 from .network_pass import apply_network
-from .networks import trainable_copy
+from .networks import late_layers, trainable_copy
 from .noise_ensemble import ensemble, predict_noise_maps
 from .settings import DenoisingSettings
 from .slice_choice import most_informative_slice, spread_slices
@@ -76,8 +76,9 @@ class DenoisingJob:
     Raises
     ------
     BadInputError
-        If ``hu`` is no stack of slices or lacks the preview's, or noise models are needed and
-        none are given; by :meth:`run`, if the tuning diverged.
+        If ``hu`` is no stack of slices or lacks the preview's, noise models are needed and none
+        are given, or late layers are to be tuned and the denoiser names none;
+        by :meth:`run`, if the tuning diverged.
     """
 
     hu: np.ndarray
@@ -100,8 +101,8 @@ class DenoisingJob:
                 "Noise maps and tuning on them need noise models and there are none: train some "
                 "with 'pseudoct pretrain', or do without."
             )
-        if self.settings.tunes:
-            trainable_copy(self.denoiser, self.settings.tuned_layers)  # refused at the door
+        if self.settings.tunes and self.settings.tuned_layers == "late":
+            late_layers(self.denoiser)  # refused before anything is computed
         self.device = choose_device(self.settings.device)
         self.precision = autocast_precision(self.settings.precision, self.device)
         self.denoiser = self._place(self.denoiser)

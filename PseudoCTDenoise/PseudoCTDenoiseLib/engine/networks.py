@@ -133,24 +133,33 @@ class _ConvPair(nn.Module):
 ARCHITECTURES: dict[str, type[nn.Module]] = {"RedCnn": RedCnn, "UNet": UNet}
 
 
-def trainable_copy(network: nn.Module, layers: str | None = None) -> nn.Module:
-    """A copy in training mode whose gradients reach all layers, or the ``late`` ones alone.
-
-    The late layers are the second half, which rebuilds the image.
+def late_layers(network: nn.Module) -> list[nn.Module]:
+    """The second half of a network, which rebuilds the image.
 
     Raises
     ------
     BadInputError
-        If the late layers are asked for and the network names none (``LATE``).
+        If the network names no late layers (``LATE``).
+    """
+    names = getattr(network, "LATE", None)
+    if names is None:
+        kind = type(network).__name__
+        raise BadInputError(f"A {kind} names no late layers: choose tuned_layers none.")
+    return [getattr(network, name) for name in names]
+
+
+def trainable_copy(network: nn.Module, layers: str | None = None) -> nn.Module:
+    """A copy in training mode whose gradients reach all layers, or those of :func:`late_layers`.
+
+    Raises
+    ------
+    BadInputError
+        If ``layers`` is "late" and the network names none.
     """
     student = copy.deepcopy(network).train().requires_grad_(layers is None)
     if layers == "late":
-        names = getattr(network, "LATE", None)
-        if names is None:
-            kind = type(network).__name__
-            raise BadInputError(f"A {kind} names no late layers: choose tuned_layers none.")
-        for name in names:
-            getattr(student, name).requires_grad_(True)
+        for layer in late_layers(student):
+            layer.requires_grad_(True)
     return student
 
 

@@ -34,6 +34,7 @@ def test_every_method_is_timed_at_every_size():
         ("quick", 4, [2.0, 2.0]),
         ("slow", 4, [8.0, 8.0]),
     ]
+    assert [row["median_seconds"] for row in rows] == [0.5, 2.0, 2.0, 8.0]
 
 
 def test_a_larger_scan_repeats_the_slices_and_a_first_run_on_one_is_not_counted():

@@ -256,7 +256,7 @@ def cost_picture(path: str | os.PathLike, rows: Iterable[Mapping[str, Any]]) -> 
     for name, (colour, marker) in zip(
         dict.fromkeys(r["method"] for r in rows), styles, strict=False
     ):
-        points = [(r["slices"], np.median(r["seconds"])) for r in rows if r["method"] == name]
+        points = [(r["slices"], r["median_seconds"]) for r in rows if r["method"] == name]
         axes.loglog(*np.array(points).T, label=name, color=colour, marker=marker, markersize=4)
     sizes = sorted({row["slices"] for row in rows})
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])

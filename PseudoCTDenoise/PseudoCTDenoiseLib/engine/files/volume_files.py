@@ -240,6 +240,22 @@ def check_place(path: Path) -> None:
         ) from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, with those above it.
+
+    Raises
+    ------
+    BadInputError
+        If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(
+            f"The folder {folder} cannot be made ({error.strerror}): choose another one."
+        ) from error
+
+
 def check_same_grid(one: CtVolume, other: CtVolume) -> None:
     """Refuse two volumes whose voxels do not lie at the same places.
 

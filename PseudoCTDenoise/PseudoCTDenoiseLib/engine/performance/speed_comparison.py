@@ -33,7 +33,7 @@ def compare_speed(
     Yields
     ------
     dict
-        ``method``, ``slices`` and ``seconds``, one of every run.
+        ``method``, ``slices``, ``seconds`` of every run, and their ``median_seconds``.
     """
 
     def timed(name: str, hu: np.ndarray) -> float:
@@ -50,8 +50,14 @@ def compare_speed(
             for name in wanted:
                 seconds[name].append(timed(name, hu))
         for name in wanted:
-            known[name].append((size, float(np.median(seconds[name]))))
-            yield {"method": name, "slices": size, "seconds": seconds[name]}
+            median = float(np.median(seconds[name]))
+            known[name].append((size, median))
+            yield {
+                "method": name,
+                "slices": size,
+                "seconds": seconds[name],
+                "median_seconds": median,
+            }
 
 
 def _expected(known: list[tuple[int, float]], size: int) -> float:
