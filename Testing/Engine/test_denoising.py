@@ -284,7 +284,16 @@ def test_previews_are_slices_in_hu_and_come_first_and_when_they_are_due():
     reports.clear()
     denoise(hu, progress=reports.append, preview_seconds=1e6)
     shown = [(r.stage, r.step) for r in reports if r.preview is not None]
-    assert shown == [(TUNING, 1)]
+    assert shown == [(TUNING, 0)]
+
+
+def test_the_first_preview_is_of_the_network_before_it_is_tuned():
+    reports = []
+    hu = scan()
+    denoise(hu, progress=reports.append, preview_seconds=0.0)
+    first = next(r for r in reports if r.preview is not None)
+    untuned = replace(PRETRAINED, anchor=None, orientations=1)
+    assert np.array_equal(first.preview, denoise(hu, untuned).hu[first.preview_slice])
 
 
 @pytest.mark.parametrize("settings", [TUNED, PRETRAINED, replace(TUNED, tuning="slice")])

@@ -44,6 +44,12 @@ def test_padding_stays_and_neither_scan_is_written_to(strength):
     assert np.array_equal(original, ORIGINAL) and np.array_equal(denoised, DENOISED)
 
 
+def test_the_denoised_scan_may_be_written_over():
+    denoised = DENOISED.copy()
+    assert apply_strength(ORIGINAL, denoised, 30, out=denoised) is denoised
+    assert np.array_equal(denoised, apply_strength(ORIGINAL, DENOISED, 30))
+
+
 def test_scans_of_different_lengths_are_a_fault():
     with pytest.raises(ValueError, match="zip"):
         apply_strength(np.zeros((2, 4, 4), np.int16), np.zeros((1, 4, 4), np.int16), 50)

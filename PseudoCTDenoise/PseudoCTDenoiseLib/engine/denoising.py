@@ -168,7 +168,7 @@ class DenoisingJob:
             self._report(DENOISING, turn + 1, len(self.hu))
         noise = self._noise_of_every_slice(denoised) if self.want_noise else {}
         return DenoisedScan(
-            apply_strength(self.hu, denoised, self.settings.strength),
+            apply_strength(self.hu, denoised, self.settings.strength, out=denoised),
             self.settings,
             self.device,
             str(self.precision).removeprefix("torch."),
@@ -198,13 +198,13 @@ class DenoisingJob:
             maps.append(predict_noise_maps(self.noise_models, one, self.precision))
             self._report(NOISE, number + 1, len(indices), (turn, turns))
 
-        def report(step: int, loss: float, student: nn.Module) -> None:
+        def report(step: int, loss: float | None, student: nn.Module) -> None:
             # Tuned on another slice alone, the student says nothing of the one to preview.
             speaks = settings.tuning == "scan" or self.preview_slice in indices
             tuned = student if speaks else None
             self._report(TUNING, step, settings.steps, (turn, turns), loss, tuned)
 
-        self._report(TUNING, 0, settings.steps, (turn, turns))
+        report(0, None, self.denoiser)  # untuned, but at once
         tuned = fine_tune(
             self.denoiser,
             slices,
@@ -283,9 +283,9 @@ class DenoisingJob:
             return self._denoised[index].copy() if new else None
         if student is None:
             return None
-        student.eval()
-        image = self._apply(student, self.normalised([index]), orientations=1)
-        student.train()
+        training = student.training
+        image = self._apply(student.eval(), self.normalised([index]), orientations=1)
+        student.train(training)
         return self._image(image)
 
     def _seconds_per_update(self) -> float:

@@ -7,21 +7,25 @@ import numpy as np
 from .hounsfield import MIN_CT_HU, to_int16
 
 
-def apply_strength(original: np.ndarray, denoised: np.ndarray, strength: float) -> np.ndarray:
+def apply_strength(
+    original: np.ndarray, denoised: np.ndarray, strength: float, out: np.ndarray | None = None
+) -> np.ndarray:
     """A scan between the original and the denoised one.
 
     Parameters
     ----------
     original, denoised : HU of the same shape; ``denoised`` at full strength.
     strength : 0 to 100 %. At 0 the original comes back bit by bit.
+    out : int16 of the same shape to write to, which may be ``denoised``; None for a new array.
 
     Returns
     -------
     int16 HU. Padding below −1024 HU is always the original's.
     """
     share = strength / 100
-    mixed = np.empty(original.shape, np.int16)
-    for out, x, y in zip(mixed, original, denoised, strict=True):  # a slice at a time: less memory
+    if out is None:
+        out = np.empty(original.shape, np.int16)
+    for mixed, x, y in zip(out, original, denoised, strict=True):  # a slice at a time: less memory
         blend = to_int16(share * y.astype(np.float32) + (1 - share) * x.astype(np.float32))
-        out[...] = np.where(x < MIN_CT_HU, x, blend)
-    return mixed
+        mixed[...] = np.where(x < MIN_CT_HU, x, blend)
+    return out

@@ -131,12 +131,16 @@ def read_volume(
 
 def to_image(hu: np.ndarray, like: CtVolume) -> sitk.Image:
     """Voxels (slices, rows, columns) in the axis order and with the geometry of ``like``."""
-    values = hu[0] if len(like.spacing) == 2 else np.moveaxis(hu, 0, 2 - like.slice_axis)
-    image = sitk.GetImageFromArray(np.ascontiguousarray(values))
+    image = sitk.GetImageFromArray(np.ascontiguousarray(_in_file_order(hu, like)))
     image.SetSpacing(like.spacing)
     image.SetOrigin(like.origin)
     image.SetDirection(like.direction)
     return image
+
+
+def _in_file_order(hu: np.ndarray, like: CtVolume) -> np.ndarray:
+    """A view of (slices, rows, columns) with the axes of the file, the last of them first."""
+    return hu[0] if len(like.spacing) == 2 else np.moveaxis(hu, 0, 2 - like.slice_axis)
 
 
 def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str = "") -> None:
@@ -162,7 +166,8 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
     if hu.shape != like.hu.shape:
         raise ValueError(f"hu has shape {hu.shape}, its geometry is for {like.hu.shape}")
     check_output_path(path, like)
-    image = to_image(checked_int16(hu, path.name), like)
+    hu = checked_int16(hu, path.name)
+    image = to_image(hu, like)
     if note:
         room = 79 if IMAGE_IO[_suffix(path)] == "NiftiImageIO" else None
         image.SetMetaData("ITK_FileNotes", note[:room])
@@ -172,10 +177,11 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
             part = os.path.join(folder, "volume" + _suffix(path))
             with quiet_itk():
                 sitk.WriteImage(image, part, useCompression=True)
+                del image  # as large as the scan
                 # ITK's NIfTI writer reports success on a full disk, so only reading tells.
                 written = sitk.ReadImage(part)
-            voxels = map(sitk.GetArrayViewFromImage, (written, image))
-            if not np.array_equal(*voxels):
+            both = zip(sitk.GetArrayViewFromImage(written), _in_file_order(hu, like), strict=True)
+            if not all(np.array_equal(*planes) for planes in both):
                 raise RuntimeError("the voxels on the disk are not the ones written")
             os.replace(part, path)
     except (OSError, RuntimeError) as error:
