@@ -31,7 +31,9 @@ class DensityAnchor:
 
     def apply(self, hu: torch.Tensor) -> torch.Tensor:
         """Denoised slices, (N, rows, columns) HU, with the offset of the density around."""
-        return hu + torch.tensordot(self.offsets.to(hu), _shares(_blurred(hu)), dims=1)
+        upper, share = _between(_blurred(hu))
+        offsets = self.offsets.to(hu)
+        return hu + torch.lerp(offsets[upper - 1], offsets[upper], share)
 
 
 def density_anchor(
@@ -74,10 +76,16 @@ def _blurred(images: torch.Tensor) -> torch.Tensor:
 
 def _shares(density: torch.Tensor) -> torch.Tensor:
     """How near each value is to each of the densities: (densities, …), the sum of each is one."""
+    upper, share = _between(density)
+    shares = density.new_zeros(len(DENSITIES_HU), *density.shape)
+    shares.scatter_(0, upper[None], share[None])
+    return shares.scatter_(0, upper[None] - 1, 1 - share[None])
+
+
+def _between(density: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Number of the density above each value, and its share of the way there from the one below."""
     nodes = density.new_tensor(DENSITIES_HU)
     density = density.clamp(nodes[0], nodes[-1])
     upper = torch.bucketize(density, nodes[1:-1]) + 1
-    share = (density - nodes[upper - 1]) / (nodes[upper] - nodes[upper - 1])
-    shares = density.new_zeros(len(nodes), *density.shape)
-    shares.scatter_(0, upper[None], share[None])
-    return shares.scatter_(0, upper[None] - 1, 1 - share[None])
+    below = nodes[upper - 1]
+    return upper, (density - below) / (nodes[upper] - below)

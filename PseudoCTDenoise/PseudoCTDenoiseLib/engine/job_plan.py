@@ -9,7 +9,7 @@ from .settings import DenoisingSettings
 RISK_EVERY = 20
 """Steps between two estimates of the risk that the stop rule goes by."""
 RISK_SLICES = 3
-RISK_PASSES = 3
+RISK_PASSES = 2
 FIRST_SIMULATION_SECONDS = 2.0
 SIMULATION_SECONDS = 0.3
 """Of the noise of each slice of 512×512 on two CPU cores, on top of what comes before the first."""

@@ -25,6 +25,11 @@ LEAST_RISK = 0.02
 _SHARE = 1 - NOISE_LEFT
 
 
+def removed_energy(noise_hu: float) -> float:
+    """What is to be removed of noise of this root mean square, in HU²."""
+    return max((_SHARE * noise_hu) ** 2, 1e-12)
+
+
 class ScanRisk:
     """Estimates E‖f(X) − (clean + r·N)‖² inside of the body, with r = :data:`.NOISE_LEFT`.
 
@@ -49,7 +54,7 @@ class ScanRisk:
     @property
     def removed_energy(self) -> float:
         """What is to be removed of the noise, in HU²."""
-        return max(_SHARE**2 * self._energy * RANGE_HU**2, 1e-12)
+        return removed_energy(self.noise_hu)
 
     def __call__(self, network: nn.Module, precision: torch.dtype = torch.float32) -> float:
         """The estimate in HU²; by chance, or by noise that was judged too strong, below zero."""
@@ -72,10 +77,10 @@ class ScanRisk:
 
     def _measure(self, network: nn.Module, precision: torch.dtype) -> tuple[float, float]:
         """Mean square of what is removed, and how much of the noise the network lets through."""
-        ahead, here, behind = (
+        here, ahead = (
             apply_network(network, self.slices + step * self.noise, precision=precision)
-            for step in (STEP, 0.0, -STEP)
+            for step in (0.0, STEP)
         )
-        along = (ahead - behind) / (2 * STEP)
+        along = (ahead - here) / STEP
         removed = ((here - self.slices)[self.body] ** 2).mean()
         return float(removed), float((self.noise * along)[self.body].mean())

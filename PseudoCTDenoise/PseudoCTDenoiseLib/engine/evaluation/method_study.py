@@ -13,11 +13,12 @@ import numpy as np
 from torch import nn
 
 from ..denoising import DenoisingJob
-from ..fine_tuning import StopRule, fine_tune
+from ..fine_tuning import LEVEL, StopRule, fine_tune
 from ..hounsfield import MIN_CT_HU, to_hu
 from ..job_plan import RISK_EVERY
 from ..network_pass import apply_network
 from ..noise_left import target_share
+from ..scan_risk import removed_energy
 from ..settings import DenoisingSettings
 from ..simulation.reconstruction_kernels import KERNELS
 from ..slice_choice import evenly_spread, spread_slices
@@ -155,7 +156,7 @@ def stopping_curve(
         precision=job.precision,
         progress=watch,
     ).record
-    rule = StopRule(settings.patience)
+    rule = StopRule(settings.patience, LEVEL * removed_energy(record.noise_hu))
     for step, risk in record.risks.items():
         if step > settings.steps or rule(step, risk):
             break
