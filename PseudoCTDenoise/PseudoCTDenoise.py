@@ -369,7 +369,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         return {
             **({} if simulated or usual["teacher"] != "scan" else OWN_OUTPUT),
             "steps": node.steps,
-            "orientations": max(4, usual["orientations"]) if node.averageOrientations else 1,
+            "orientations": max(3, usual["orientations"]) if node.averageOrientations else 1,
             "noise_source": node.noiseSource.value,
             "ensemble": node.ensemble.value,
             "noise_sign": node.noiseSign.value,

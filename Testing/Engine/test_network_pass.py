@@ -44,6 +44,22 @@ def test_eight_orientations_are_the_mean_over_the_squares_symmetries(device):
     assert (result - image).std() < 1e-5
 
 
+def test_three_orientations_are_the_image_mirrored_in_a_diagonal_and_upside_down(device):
+    image = np.random.default_rng(0).random((6, 10)).astype(np.float32)
+
+    def output(view):
+        return view + np.add.outer(np.arange(view.shape[0]), 2 * np.arange(view.shape[1]))
+
+    def half_turn(view):
+        return np.rot90(view, 2)
+
+    upside_down = half_turn(image)
+    mirrored = half_turn(output(upside_down.T)).T
+    total = output(image) + mirrored + half_turn(output(upside_down))
+    result = apply_network(Lopsided(), torch.from_numpy(image)[None].to(device), orientations=3)
+    assert np.allclose(result[0].cpu().numpy(), total / 3, atol=1e-5)
+
+
 @pytest.mark.parametrize("orientations", [1, 8])
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16, torch.float16])
 def test_the_result_is_float32_and_may_be_trained_on(device, orientations, precision):

@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--orientations",
         type=int,
-        choices=(1, 4, 8),
+        choices=(1, 3, 8),
         help=f"average over so many flips and quarter turns (default: {default.orientations})",
     )
     parser.add_argument(
