@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _make_ingredients(arguments: argparse.Namespace, name: str) -> None:
     scans = _stacks(read_index(arguments.index, "val"))
-    _make_cases(arguments, name, scans, QUARTER[:1], _shipped(arguments), INGREDIENTS)
+    _make_cases(arguments, name, scans, QUARTER, _shipped(arguments), INGREDIENTS)
 
 
 def _make_doses(arguments: argparse.Namespace, name: str) -> None:
@@ -220,7 +220,7 @@ def _with_bar(pairs, total: int, name: str):
 
 
 def _ingredients_table(rows: list[dict]) -> str:
-    return _by(rows, ("variant",), ("Method",))
+    return _by(rows, ("kernel", "variant"), ("Kernel", "Method"))
 
 
 def _conditions_table(rows: list[dict]) -> str:
