@@ -61,10 +61,13 @@ def test_a_study_is_made_kept_and_printed_again(pseudoct, index, models, tmp_pat
     assert made.code == 0, made.err
 
     rows = read(tmp_path / "study-ingredients.csv")
-    assert [row["variant"] for row in rows] == [NO_TUNING, WITH_METHOD]
+    seen = [(row["kernel"], row["variant"]) for row in rows]
+    assert seen == [(one, name) for one in ("soft", "sharp") for name in (NO_TUNING, WITH_METHOD)]
     assert {row["slices"] for row in rows} == {"2"} and float(rows[0]["more"]) == 0
-    line = next(one for one in text.read_text().splitlines() if one.startswith(f"| {WITH_METHOD}"))
-    assert f"{float(rows[1]['more']):+.3f}".replace("-", "−") in line
+    lines = text.read_text().splitlines()
+    for row in rows:
+        line = next(one for one in lines if f"| {row['kernel']} | {row['variant']} |" in one)
+        assert f"{float(row['more']):+.3f}".replace("-", "−") in line
 
     again = pseudoct("study", *rest)
     assert again.code == 0 and again.out == made.out
