@@ -18,6 +18,7 @@ from PseudoCTDenoiseLib.engine.denoising import (
     DenoisingJob,
 )
 from PseudoCTDenoiseLib.engine.errors import BadInputError, Cancelled
+from PseudoCTDenoiseLib.engine.files.slice_file import SliceFile
 from PseudoCTDenoiseLib.engine.hounsfield import normalise, to_hu
 from PseudoCTDenoiseLib.engine.networks import UNet
 from PseudoCTDenoiseLib.engine.settings import DenoisingSettings
@@ -265,6 +266,33 @@ def test_nothing_is_left_either_where_patience_ends_the_tuning_early(tuning):
     result = denoise(scan(slices=2), settings, progress=reports.append)
     assert 0 < len(result.losses) < 60
     assert reports[-1].seconds_left == 0
+
+
+@pytest.mark.parametrize("tuning", ["scan", "slice"])
+def test_a_scan_on_the_disk_gives_what_one_in_memory_gives(tmp_path, tuning):
+    hu = scan_with_padding()
+    settings = replace(TUNED, tuning=tuning, strength=70.0)
+    expected = denoise(hu, settings, want_noise=True)
+    np.save(tmp_path / "scan.npy", hu)
+    read = []
+
+    class Watched(SliceFile):
+        def __getitem__(self, index):
+            read.append(index)
+            return super().__getitem__(index)
+
+    on_disk = denoise(
+        Watched(tmp_path / "scan.npy"),
+        settings,
+        want_noise=True,
+        new_array=lambda name, shape: SliceFile(tmp_path / f"{name}.npy", shape),
+    )
+    assert set(read) == {0, 1, 2} and on_disk.losses == expected.losses
+    names = {"denoised": expected.hu, "noise": expected.noise, "pseudo_ldct": expected.pseudo_ldct}
+    names |= {f"noise_{k}": one for k, one in enumerate(expected.noise_maps)}
+    for name, values in names.items():
+        assert np.array_equal(np.load(tmp_path / f"{name}.npy"), values), name
+    assert on_disk.hu.path.name == "denoised.npy" and len(on_disk.noise_maps) == 2
 
 
 def test_previews_are_slices_in_hu_and_come_first_and_when_they_are_due():

@@ -64,6 +64,15 @@ def test_a_full_disk_is_said_in_words(folder, hu, free_bytes):
         folder.writeJob(hu, request)
 
 
+def test_the_space_for_a_result_is_taken_before_anything_is_computed(folder):
+    array = folder.newArray("denoised.npy", (2, 30, 40))
+    assert mode(array.path) == 0o600
+    array[1] = 7
+    assert np.array_equal(folder.readArray("denoised.npy", (2, 30, 40))[1], array[1])
+    with full_disk(3000), pytest.raises(BadInputError, match="free some space"):
+        folder.newArray("noise.npy", (2, 30, 40))
+
+
 def test_a_place_where_nothing_can_be_written_is_said_in_words(tmp_path):
     with pytest.raises(BadInputError, match="No temporary folder can be made .*missing"):
         JobFolder.make(tmp_path / "missing")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,11 +31,11 @@ from .strength import apply_strength
 class DenoisedScan:
     """The result of a job.
 
-    All arrays are (slices, rows, columns) int16 HU. The three that describe the noise are None
-    unless they were asked for: ``noise`` is the ensemble's map, ``noise_maps`` has one map for
-    each noise model, ``pseudo_ldct`` is the scan denoised at full strength with the ensemble's
-    noise. ``tunings`` are the one of the scan, or those of every slice; ``seconds`` those of every
-    stage.
+    All arrays are (slices, rows, columns) int16 HU, as the job's ``new_array`` made them. The
+    three that describe the noise are None unless they were asked for: ``noise`` is the ensemble's
+    map, ``noise_maps`` has one map for each noise model, ``pseudo_ldct`` is the scan denoised at
+    full strength with the ensemble's noise. ``tunings`` are the one of the scan, or those of every
+    slice; ``seconds`` those of every stage.
     """
 
     hu: np.ndarray
@@ -54,13 +54,18 @@ class DenoisedScan:
         return [loss for one in self.tunings for loss in one.losses]
 
 
+def _in_memory(name: str, shape: tuple[int, int, int]) -> np.ndarray:
+    return np.empty(shape, np.int16)
+
+
 @dataclass
 class DenoisingJob:
     """A scan, the networks and the settings of a job; :meth:`run` does it.
 
     Parameters
     ----------
-    hu : LDCT, (slices, rows, columns), HU; left as it is. Slices may be unrelated.
+    hu : LDCT, (slices, rows, columns), HU; left as it is. Slices may be unrelated. May be a
+        :class:`.SliceFile`, of which only some slices come into memory.
     denoiser : network f from normalised slices to normalised slices.
     noise_models : networks N_1 to N_M from normalised slices to noise maps; needed for noise maps
         and where the settings' noise source or teacher takes them.
@@ -72,6 +77,8 @@ class DenoisingJob:
     preview_slice : the slice that previews show and that is denoised first; may be changed while
         the job runs. None takes the one with the most organ tissue.
     pixel_mm : side of a pixel, which the simulator's noise is drawn for; None if it is not known.
+    new_array : makes an int16 array of a name and shape for each result: "denoised", and with the
+        noise "noise", "pseudo_ldct" and "noise_0" and so on. May make :class:`.SliceFile`s.
 
     Raises
     ------
@@ -90,6 +97,7 @@ class DenoisingJob:
     preview_seconds: float = math.inf
     preview_slice: int | None = None
     pixel_mm: float | None = None
+    new_array: Callable[[str, tuple[int, int, int]], np.ndarray] = _in_memory
 
     def __post_init__(self):
         if self.hu.ndim != 3 or not self.hu.size:
@@ -150,7 +158,7 @@ class DenoisingJob:
         self._clock = JobClock(plan or self.estimate())
         self._next_preview = time.monotonic() if math.isfinite(self.preview_seconds) else math.inf
         torch.manual_seed(self.settings.seed)
-        self._denoised = denoised = np.empty(self.hu.shape, np.int16)
+        self._denoised = denoised = self.new_array("denoised", self.hu.shape)
         self._finished: set[int] = set()
         self._shown: int | None = None
         network = self.denoiser
@@ -183,7 +191,8 @@ class DenoisingJob:
 
     def normalised(self, indices) -> torch.Tensor:
         """Slices of the scan as the networks see them, (N, rows, columns), on the device."""
-        values = np.maximum(self.hu[list(indices)].astype(np.float32), MIN_CT_HU)
+        values = np.stack([self.hu[index] for index in indices]).astype(np.float32)
+        values = np.maximum(values, MIN_CT_HU)
         return normalise(torch.from_numpy(values)).to(self.device.torch)
 
     def _tune(
@@ -236,9 +245,9 @@ class DenoisingJob:
             yield index
 
     def _noise_of_every_slice(self, denoised: np.ndarray) -> dict:
-        maps = [np.empty(self.hu.shape, np.int16) for _ in self.noise_models]
-        mixed = np.empty(self.hu.shape, np.int16)
-        pseudo_ldct = np.empty(self.hu.shape, np.int16)
+        shape = self.hu.shape
+        maps = [self.new_array(f"noise_{k}", shape) for k in range(len(self.noise_models))]
+        mixed, pseudo_ldct = (self.new_array(name, shape) for name in ("noise", "pseudo_ldct"))
         generator = torch.Generator(self.device.name).manual_seed(self.settings.seed)
         for index in range(len(self.hu)):
             slices = self.normalised([index])

@@ -35,7 +35,7 @@ def job_report(
 
     Parameters
     ----------
-    hu : the scan that was denoised, (slices, rows, columns) HU.
+    hu : the scan that was denoised, (slices, rows, columns) HU, in memory or not.
     reference : NDCT on the same grid; adds the metrics of input and result against it.
     """
     report = {
@@ -92,7 +92,7 @@ def noise_figures(before: np.ndarray, after: np.ndarray) -> dict | None:
     Of up to :data:`NOISE_SLICES` slices, evenly spread: medians need no more.
     """
     some = evenly_spread(len(before), NOISE_SLICES)
-    before, after = before[some], after[some]
+    before, after = (np.stack([scan[index] for index in some]) for scan in (before, after))
     try:
         return {
             "soft_tissue_before_hu": soft_tissue_noise(before),

@@ -25,7 +25,8 @@ def apply_strength(
     share = strength / 100
     if out is None:
         out = np.empty(original.shape, np.int16)
-    for mixed, x, y in zip(out, original, denoised, strict=True):  # a slice at a time: less memory
+    # A slice at a time: less memory.
+    for index, (x, y) in enumerate(zip(original, denoised, strict=True)):
         blend = to_int16(share * y.astype(np.float32) + (1 - share) * x.astype(np.float32))
-        mixed[...] = np.where(x < MIN_CT_HU, x, blend)
+        out[index] = np.where(x < MIN_CT_HU, x, blend)
     return out

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..engine.errors import BadInputError
 from ..engine.files.ct_checks import checked_int16
+from ..engine.files.slice_file import SliceFile
 from .folder_removal import removeFolder
 
 _INPUT, _REQUEST = "input.npy", "job.json"
@@ -80,9 +81,21 @@ class JobFolder:
         with self._words(), self._create(_REQUEST) as file:
             file.write(text.encode())
 
-    def readJob(self) -> tuple[np.ndarray, JobRequest]:
+    def readJob(self) -> tuple[SliceFile, JobRequest]:
         request = JobRequest(**json.loads((self.path / _REQUEST).read_text("utf-8")))
-        return np.load(self.path / _INPUT, allow_pickle=False), request
+        return SliceFile(self.path / _INPUT), request
+
+    def newArray(self, name: str, shape: tuple[int, int, int]) -> SliceFile:
+        """A scan's worth of zeros, in a file of this name.
+
+        Raises
+        ------
+        BadInputError
+            If there is no space.
+        """
+        with self._words():
+            self._create(name).close()
+            return SliceFile(self.path / name, shape)
 
     def writeArray(self, name: str, values: np.ndarray) -> None:
         """Raises

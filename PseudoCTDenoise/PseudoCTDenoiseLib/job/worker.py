@@ -158,18 +158,13 @@ def denoise(path: str, link: ParentLink) -> None:
         want_noise=request.want_noise,
         preview_seconds=request.preview_seconds,
         preview_slice=request.preview_slice,
+        new_array=lambda name, shape: folder.newArray(f"{name}.npy", shape),
     )
     tell_device(job.device, link)
     job.progress = Reporter(job, folder, link)
     result = run(job, link)
 
     report = job_report(hu, result, manifest, manifests)
-    arrays = {"denoised.npy": result.hu}
-    if request.want_noise:
-        arrays |= {"noise.npy": result.noise, "pseudo_ldct.npy": result.pseudo_ldct}
-        arrays |= {f"noise_{k}.npy": one for k, one in enumerate(result.noise_maps)}
-    for name, values in arrays.items():
-        folder.writeArray(name, values)
     maps = {one.name: f"noise_{k}.npy" for k, one in enumerate(manifests)}
     if request.want_noise:
         link.say(Result("denoised.npy", report, "noise.npy", "pseudo_ldct.npy", maps))
