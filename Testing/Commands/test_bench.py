@@ -21,7 +21,8 @@ def test_it_times_every_method_and_writes_page_and_picture(pseudoct, tmp_path, m
     page = tmp_path / "page.md"
     page.write_text("".join(f"<!-- {b} -->\n<!-- /{b} -->\n" for b in bench.BLOCKS))
     small = ["--slices", "1", "2", "--rows", "48", "--runs", "1", "--steps", "1", "--limit", "1e9"]
-    ended = pseudoct("bench", tmp_path / "out é", *small, "--device", "cpu", "--page", page)
+    small += ["--jobs", "2x48", "--device", "cpu"]
+    ended = pseudoct("bench", tmp_path / "out é", *small, "--page", page)
     assert ended.code == 0, ended.err
 
     figures = json.loads((tmp_path / "out é" / bench.FIGURES).read_text())
@@ -32,12 +33,17 @@ def test_it_times_every_method_and_writes_page_and_picture(pseudoct, tmp_path, m
     assert len(methods) == 6 + len(bench.COMPARED)
     assert all(row["median_seconds"] > 0 for row in figures["speed"])
     assert figures["plain_difference_db"].keys() == {bench.PAPER_PASS, bench.PAPER_LOOP}
+    (job,) = figures["jobs"]
+    assert (job["slices"], job["rows"], job["noise_maps"]) == (2, 48, True)
+    assert 0 < job["preview_seconds"] < job["seconds"] and job["other"] > 0
+    assert job["stages"].keys() == {"tuning", "denoising", "noise of every slice"}
+    assert job["peak_memory_mib"] > 50
     stages = figures["stages"]["seconds"]
     assert {"imports", "read", "tuning", "denoising", "write"} <= stages.keys()
     assert figures["operations"]["fast"]["calls"] == 16
     assert (tmp_path / "out é" / bench.PICTURE).stat().st_size > 5000
     text = page.read_text()
-    assert "| fast + method |" in text and "| imports |" in text and "GFLOP" in text
+    assert all(one in text for one in ("| 2 × 48² |", "| fast + method |", "| imports |", "GFLOP"))
 
 
 @pytest.mark.parametrize(
@@ -47,6 +53,8 @@ def test_it_times_every_method_and_writes_page_and_picture(pseudoct, tmp_path, m
         (["--rows", "-5"], "--rows must be positive"),
         (["--slices", "0", "4"], "at least 1"),
         (["--steps", "-1"], "steps"),
+        (["--jobs", "200"], "200x512"),
+        (["--jobs", "0x512"], "200x512"),
         (["--page", "missing.md"], "missing.md"),
     ],
 )

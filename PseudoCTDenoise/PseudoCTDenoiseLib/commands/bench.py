@@ -32,6 +32,7 @@ from ..engine.files.volume_files import (
     read_volume,
     write_volume,
 )
+from ..engine.job_plan import DENOISING, MAPS, TUNING
 from ..engine.model_store import load_denoiser, load_noise_models, replace_file
 from ..engine.performance.job_profile import seconds_to_start, shares_of_operations
 from ..engine.performance.machine_limits import matrix_gflops, memory_gb_per_second
@@ -40,16 +41,19 @@ from ..engine.performance.speed_comparison import Work, compare_speed
 from ..engine.phantom.phantom_scan import PhantomScan, scan_phantom
 from ..engine.phantom.torso import torso_phantom
 from ..engine.settings import DenoisingSettings, paper_settings
+from .timed_job import time_job
 
 PICTURE, FIGURES = "bench.png", "bench.json"
 SIZES = (1, 10, 50, 200, 1000)
+JOBS = ((24, 512), (200, 512), (2000, 512), (4, 2048))
+"""Slices, and rows of a slice."""
 FIELD_MM = 384.0
 PLAIN = Path(__file__).resolve().parents[3] / "Testing/Benchmarks/plain_reference.py"
 FAST_PASS, FAST_METHOD = "fast, pass", "fast + method"
 PAPER_PASS, PAPER_LOOP = "paper, pass", "paper + loop"
 PLAIN_PASS, PLAIN_LOOP = "paper, pass, written plainly", "paper + loop, written plainly"
 COMPARED = ("non_local_means", "total_variation", "curvature_anisotropic_diffusion")
-BLOCKS = ("BENCH speed", "BENCH stages", "BENCH operations")
+BLOCKS = ("BENCH jobs", "BENCH speed", "BENCH stages", "BENCH operations")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +62,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--slices", type=int, nargs="+", default=SIZES, help="sizes (default: 1 10 50 200 1000)"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=_job,
+        nargs="*",
+        default=JOBS,
+        metavar="SLICESxROWS",
+        help="whole jobs by default, noise maps among them (default: "
+        + " ".join(f"{slices}x{rows}" for slices, rows in JOBS)
+        + ")",
     )
     parser.add_argument("--rows", type=int, default=512, help="of a slice (default: 512)")
     parser.add_argument("--runs", type=int, default=3, help="of each (default: 3)")
@@ -97,8 +111,17 @@ def run(arguments: argparse.Namespace) -> None:
         "stages": _stages(arguments, scan.ldct, pixel_mm, device),
         "shares": _shares(scan.ldct, pixel_mm),
         "plain_difference_db": _difference_db(methods, scan),
+        "jobs": [],
         "speed": [],
     }
+
+    def keep() -> None:
+        text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        replace_file(arguments.folder / FIGURES, text.encode())
+
+    for slices, rows in tqdm(arguments.jobs, unit="job", desc="Jobs", file=sys.stderr):
+        figures["jobs"].append(_timed_job(arguments, slices, rows))
+        keep()
     timed = compare_speed(
         methods,
         scan.ldct,
@@ -108,10 +131,14 @@ def run(arguments: argparse.Namespace) -> None:
     )
     for row in tqdm(timed, unit="row", desc="Timing", file=sys.stderr):
         figures["speed"].append(row)
-        text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        replace_file(arguments.folder / FIGURES, text.encode())
+        keep()
     cost_picture(arguments.folder / PICTURE, figures["speed"])
-    tables = (_speed_table(figures["speed"]), _stages_table(figures), _operations_table(figures))
+    tables = (
+        _jobs_table(figures["jobs"]),
+        _speed_table(figures["speed"]),
+        _stages_table(figures),
+        _operations_table(figures),
+    )
     for block, table in zip(BLOCKS, tables, strict=True):
         print(f"{table}\n")
         if arguments.page:
@@ -133,6 +160,13 @@ def _check(arguments: argparse.Namespace) -> None:
     make_folder(arguments.folder)
     for name in (PICTURE, FIGURES):
         check_place(arguments.folder / name)
+
+
+def _job(text: str) -> tuple[int, int]:
+    slices, _, rows = text.partition("x")
+    if not (slices.isdecimal() and rows.isdecimal() and int(slices) and int(rows)):
+        raise argparse.ArgumentTypeError(f"'{text}' is no SLICESxROWS, as 200x512")
+    return int(slices), int(rows)
 
 
 # --------------------------------------------------------------- what is timed
@@ -251,6 +285,13 @@ class _Clock:
         return self._latest - before
 
 
+def _timed_job(arguments: argparse.Namespace, slices: int, rows: int) -> dict:
+    pixel_mm = FIELD_MM / rows
+    hu = np.resize(_scan(pixel_mm, rows).ldct, (slices, rows, rows))
+    steps = {} if arguments.steps is None else {"steps": arguments.steps}
+    return time_job(hu, pixel_mm, {"device": arguments.device, **steps}, want_noise=True)
+
+
 def _operations(arguments: argparse.Namespace, machine: dict) -> dict:
     """Of a pass over a slice, and how long they would take at what the machine can at best."""
     found = {}
@@ -279,6 +320,25 @@ def _shares(ldct: np.ndarray, pixel_mm: float) -> dict[str, dict[str, float]]:
 
 
 # --------------------------------------------------------------- printing
+
+
+def _jobs_table(jobs: list[dict]) -> str:
+    stages = (TUNING, DENOISING, MAPS)
+    lines = [
+        {"size": f"{job['slices']} × {job['rows']}²", "rest": job["other"]}
+        | {stage: job["stages"].get(stage) for stage in stages}
+        | {name: job[name] for name in ("preview_seconds", "seconds", "peak_memory_mib")}
+        for job in jobs
+    ]
+    columns = (
+        Column("size", "Slices"),
+        Column("preview_seconds", "First picture after (s)", decimals=1),
+        Column("seconds", "Result after (s)", decimals=1),
+        *(Column(stage, f"Of it {stage}", decimals=1) for stage in stages),
+        Column("rest", "Start, files, rest", decimals=1),
+        Column("peak_memory_mib", "Peak memory (MiB)", decimals=0),
+    )
+    return markdown(lines, columns)
 
 
 def _speed_table(rows: list[dict]) -> str:

@@ -73,11 +73,14 @@ def fan_line_integrals(
     """
     rows, columns = hu.shape[-2:]
     attenuation = WATER_ATTENUATION * (1 + hu / 1000).clamp(min=0)
-    attenuation = F.avg_pool2d(attenuation[:, None], 2, ceil_mode=True, count_include_pad=False)
+    coarser = max(2, max(rows, columns) // 256)
+    attenuation = F.avg_pool2d(
+        attenuation[:, None], coarser, ceil_mode=True, count_include_pad=False
+    )
 
     radius = max(scanner.field_radius, pixel_mm * math.hypot(rows, columns) / 2)
     radius = min(radius, scanner.source_to_centre)
-    step = 2 * pixel_mm
+    step = coarser * pixel_mm
     depth = torch.arange(-radius, radius, step, device=hu.device) + scanner.source_to_centre
     fan = (torch.arange(channels, device=hu.device) + 0.5) / channels * 2 - 1
     direction = fan * scanner.half_fan

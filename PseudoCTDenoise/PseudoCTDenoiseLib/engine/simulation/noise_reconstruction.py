@@ -23,6 +23,8 @@ from .reconstruction_kernels import ReconstructionKernel
 
 _OVERSAMPLING = 2
 _TAPS = 4
+_MOST_VALUES = 2**24
+"""Of the oversampled planes that are worked on at once: large slices come one by one."""
 _WINDOW_SHAPE = math.pi * math.sqrt((_TAPS / _OVERSAMPLING * (_OVERSAMPLING - 0.5)) ** 2 - 0.8)
 
 
@@ -71,18 +73,21 @@ def reconstruct_noise(
     # The middle ray is sample rays/2: shifting it to zero alternates the spectrum's sign.
     sign = 1 - 2 * (torch.arange(1, lines + 1, device=sinogram.device) % 2)
     measure = rays.spacing / period * math.pi / rays.views
-    spectrum = torch.fft.rfft(sinogram, dim=-1)[..., 1 : lines + 1] * (sign * response * measure)
-
-    points = torch.view_as_real(spectrum.flatten(1)).permute(1, 0, 2).flatten(1).contiguous()
-    plane = torch.view_as_complex((spread @ points).view(size, size, -1, 2)).permute(2, 0, 1)
-    image = torch.fft.fftshift(torch.fft.ifft2(plane, norm="forward"), dim=(-2, -1)).real
-    image = 2 * image  # the half plane that is left out is the complex conjugate of this one
-
+    weights = sign * response * measure
+    window = _window_transform(size).to(sinogram)
     rows, columns = shape
     top, left = size // 2 - rows // 2, size // 2 - columns // 2
-    window = _window_transform(size).to(image)
-    image = image / (window[:, None] * window[None, :])
-    return image[:, top : top + rows, left : left + columns]
+
+    def image_of(rays: torch.Tensor) -> torch.Tensor:
+        spectrum = torch.fft.rfft(rays, dim=-1)[..., 1 : lines + 1] * weights
+        points = torch.view_as_real(spectrum.flatten(1)).permute(1, 0, 2).flatten(1).contiguous()
+        plane = torch.view_as_complex((spread @ points).view(size, size, -1, 2)).permute(2, 0, 1)
+        image = torch.fft.fftshift(torch.fft.ifft2(plane, norm="forward"), dim=(-2, -1)).real
+        image = 2 * image  # the half plane that is left out is the complex conjugate of this one
+        image = image / (window[:, None] * window[None, :])
+        return image[:, top : top + rows, left : left + columns]
+
+    return torch.cat([image_of(one) for one in sinogram.split(max(1, _MOST_VALUES // size**2))])
 
 
 @lru_cache(maxsize=4)
@@ -102,10 +107,13 @@ def _spreading_matrix(
     first = first[order]
     count = np.bincount(first, minlength=size * size)
     rank = np.arange(len(first)) - (count.cumsum() - count)[first]
-    count = count.reshape(size, size)
+    count = count.reshape(size, size).astype(np.int32)
     offsets = [(i, j) for i in range(_TAPS) for j in range(_TAPS)]
-    shifted = {tap: np.roll(count, tap, axis=(0, 1)).ravel() for tap in offsets}
-    starts = np.concatenate([[0], np.cumsum(sum(shifted.values()))])
+
+    def shifted(tap: tuple[int, int]) -> np.ndarray:
+        return np.roll(count, tap, axis=(0, 1)).ravel()
+
+    starts = np.concatenate([[0], np.cumsum(sum(map(shifted, offsets)))])
 
     point = np.empty(starts[-1], np.int32)
     weight = np.empty(starts[-1], np.float32)
@@ -114,7 +122,7 @@ def _spreading_matrix(
         place = free[(row[i] * size + column[j])[order]] + rank
         point[place] = order
         weight[place] = (row_weight[i] * column_weight[j])[order]
-        free += shifted[i, j]
+        free += shifted((i, j))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
         return torch.sparse_csr_tensor(
