@@ -38,6 +38,7 @@ def test_it_times_every_method_and_writes_page_and_picture(pseudoct, tmp_path, m
     assert 0 < job["preview_seconds"] < job["seconds"] and job["other"] > 0
     assert job["stages"].keys() == {"tuning", "denoising", "noise of every slice"}
     assert job["peak_memory_mib"] > 50
+    assert figures["levers"].keys() == {"fast", "a noise model"}
     stages = figures["stages"]["seconds"]
     assert {"imports", "read", "tuning", "denoising", "write"} <= stages.keys()
     assert figures["operations"]["fast"]["calls"] == 16

@@ -15,6 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import nn
 
 from .. import __version__
@@ -32,11 +33,13 @@ from ..engine.files.volume_files import (
     read_volume,
     write_volume,
 )
+from ..engine.hounsfield import normalise
 from ..engine.job_plan import DENOISING, MAPS, TUNING
 from ..engine.model_store import load_denoiser, load_noise_models, replace_file
 from ..engine.performance.job_profile import seconds_to_start, shares_of_operations
 from ..engine.performance.machine_limits import matrix_gflops, memory_gb_per_second
 from ..engine.performance.operation_counts import count_operations
+from ..engine.performance.pass_levers import time_levers
 from ..engine.performance.speed_comparison import Work, compare_speed
 from ..engine.phantom.phantom_scan import PhantomScan, scan_phantom
 from ..engine.phantom.torso import torso_phantom
@@ -53,7 +56,7 @@ FAST_PASS, FAST_METHOD = "fast, pass", "fast + method"
 PAPER_PASS, PAPER_LOOP = "paper, pass", "paper + loop"
 PLAIN_PASS, PLAIN_LOOP = "paper, pass, written plainly", "paper + loop, written plainly"
 COMPARED = ("non_local_means", "total_variation", "curvature_anisotropic_diffusion")
-BLOCKS = ("BENCH jobs", "BENCH speed", "BENCH stages", "BENCH operations")
+BLOCKS = ("BENCH jobs", "BENCH speed", "BENCH stages", "BENCH operations", "BENCH levers")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,6 +113,7 @@ def run(arguments: argparse.Namespace) -> None:
         "operations": _operations(arguments, machine),
         "stages": _stages(arguments, scan.ldct, pixel_mm, device),
         "shares": _shares(scan.ldct, pixel_mm),
+        "levers": _levers(scan.ldct),
         "plain_difference_db": _difference_db(methods, scan),
         "jobs": [],
         "speed": [],
@@ -138,6 +142,7 @@ def run(arguments: argparse.Namespace) -> None:
         _speed_table(figures["speed"]),
         _stages_table(figures),
         _operations_table(figures),
+        _levers_table(figures["levers"]),
     )
     for block, table in zip(BLOCKS, tables, strict=True):
         print(f"{table}\n")
@@ -319,6 +324,14 @@ def _shares(ldct: np.ndarray, pixel_mm: float) -> dict[str, dict[str, float]]:
     }
 
 
+def _levers(ldct: np.ndarray) -> dict[str, dict[str, float]]:
+    """Seconds of a pass of the denoiser and of a noise model, done in several ways."""
+    denoiser, noise_models = _networks("fast")
+    slices = normalise(torch.from_numpy(ldct.astype(np.float32)))
+    networks = {"fast": denoiser, "a noise model": noise_models[0]}
+    return {name: time_levers(network, slices) for name, network in networks.items()}
+
+
 # --------------------------------------------------------------- printing
 
 
@@ -403,3 +416,14 @@ def _operations_table(figures: dict) -> str:
         names = ", ".join(f"`{name}` {100 * share:.0f} %" for name, share in shares.items())
         text += f"\nTime of torch's operations on the CPU in {what}: {names}.\n"
     return text
+
+
+def _levers_table(levers: dict[str, dict[str, float]]) -> str:
+    ways = dict.fromkeys(way for seconds in levers.values() for way in seconds)
+    lines = [
+        {"way": way} | {name: 1000 * seconds[way] for name, seconds in levers.items()}
+        for way in ways
+    ]
+    columns = [Column("way", "A pass over a slice, on the CPU")]
+    columns += [Column(name, f"{name} (ms)", decimals=0) for name in levers]
+    return markdown(lines, columns)

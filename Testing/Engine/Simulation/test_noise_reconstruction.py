@@ -57,6 +57,14 @@ def test_gridding_equals_the_plain_sum_over_views_and_frequencies(shape):
     assert (fast - exact).abs().max() < 0.05 * exact.std()
 
 
+def test_slices_that_come_one_by_one_are_those_that_come_together(monkeypatch):
+    sinogram = drawn(TINY, slices=3)
+    together = reconstruct_noise(sinogram, (17, 30), 5.0, TINY, KERNEL)
+    monkeypatch.setattr(noise_reconstruction, "_MOST_VALUES", 1)
+    one_by_one = reconstruct_noise(sinogram, (17, 30), 5.0, TINY, KERNEL)
+    torch.testing.assert_close(one_by_one, together, rtol=1e-4, atol=1e-5 * float(together.std()))
+
+
 def test_frequencies_above_the_pixel_grids_limit_fold_back():
     """Every second pixel of a fine grid is the coarse grid, whose limit the kernel exceeds."""
     sinogram = drawn(TINY)
