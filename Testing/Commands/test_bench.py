@@ -19,20 +19,20 @@ def with_a_small_paper(name):
 def test_it_times_every_method_and_writes_page_and_picture(pseudoct, tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "load_denoiser", with_a_small_paper)
     page = tmp_path / "page.md"
-    page.write_text("".join(f"<!-- {b} -->\n<!-- /{b} -->\n" for b in bench.BLOCKS))
+    page.write_text("".join(f"<!-- BENCH {b} -->\n<!-- /BENCH {b} -->\n" for b in bench.PARTS))
     small = ["--slices", "1", "2", "--rows", "48", "--runs", "1", "--steps", "1", "--limit", "1e9"]
     small += ["--jobs", "2x48", "--device", "cpu"]
     ended = pseudoct("bench", tmp_path / "out é", *small, "--page", page)
     assert ended.code == 0, ended.err
 
     figures = json.loads((tmp_path / "out é" / bench.FIGURES).read_text())
-    seen = {(row["method"], row["slices"]) for row in figures["speed"]}
+    seen = {(row["method"], row["slices"]) for row in figures["speed"]["rows"]}
     methods = {name for name, _ in seen}
     assert seen == {(name, size) for name in methods for size in (1, 2)}
     assert {bench.FAST_PASS, bench.FAST_METHOD, bench.PAPER_LOOP, bench.PLAIN_LOOP} <= methods
     assert len(methods) == 6 + len(bench.COMPARED)
-    assert all(row["median_seconds"] > 0 for row in figures["speed"])
-    assert figures["plain_difference_db"].keys() == {bench.PAPER_PASS, bench.PAPER_LOOP}
+    assert all(row["median_seconds"] > 0 for row in figures["speed"]["rows"])
+    assert figures["speed"]["plain_difference_db"].keys() == {bench.PAPER_PASS, bench.PAPER_LOOP}
     (job,) = figures["jobs"]
     assert (job["slices"], job["rows"], job["noise_maps"]) == (2, 48, True)
     assert 0 < job["preview_seconds"] < job["seconds"] and job["other"] > 0
@@ -41,10 +41,20 @@ def test_it_times_every_method_and_writes_page_and_picture(pseudoct, tmp_path, m
     assert figures["levers"].keys() == {"fast", "a noise model"}
     stages = figures["stages"]["seconds"]
     assert {"imports", "read", "tuning", "denoising", "write"} <= stages.keys()
-    assert figures["operations"]["fast"]["calls"] == 16
+    assert figures["operations"]["networks"]["fast"]["calls"] == 16
     assert (tmp_path / "out é" / bench.PICTURE).stat().st_size > 5000
     text = page.read_text()
     assert all(one in text for one in ("| 2 × 48² |", "| fast + method |", "| imports |", "GFLOP"))
+
+
+def test_a_part_alone_leaves_the_other_blocks_as_they_are(pseudoct, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- BENCH levers -->\n<!-- /BENCH levers -->\n<!-- BENCH speed -->\nkept\n")
+    ended = pseudoct("bench", tmp_path, "--part", "levers", "--rows", "32", "--page", page)
+    assert ended.code == 0, ended.err
+    assert "channels first" in page.read_text() and "kept" in page.read_text()
+    figures = json.loads((tmp_path / bench.FIGURES).read_text())
+    assert figures.keys() == {"version", "machine", "levers"}
 
 
 @pytest.mark.parametrize(

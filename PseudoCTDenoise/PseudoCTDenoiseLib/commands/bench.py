@@ -11,8 +11,10 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -56,20 +58,20 @@ FAST_PASS, FAST_METHOD = "fast, pass", "fast + method"
 PAPER_PASS, PAPER_LOOP = "paper, pass", "paper + loop"
 PLAIN_PASS, PLAIN_LOOP = "paper, pass, written plainly", "paper + loop, written plainly"
 COMPARED = ("non_local_means", "total_variation", "curvature_anisotropic_diffusion")
-BLOCKS = ("BENCH jobs", "BENCH speed", "BENCH stages", "BENCH operations", "BENCH levers")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", type=Path, help=f"folder for {PICTURE} and {FIGURES}; made if missing"
     )
+    parser.add_argument("--part", choices=PARTS, action="append", help="default: all")
     parser.add_argument(
         "--slices", type=int, nargs="+", default=SIZES, help="sizes (default: 1 10 50 200 1000)"
     )
     parser.add_argument(
         "--jobs",
         type=_job,
-        nargs="*",
+        nargs="+",
         default=JOBS,
         metavar="SLICESxROWS",
         help="whole jobs by default, noise maps among them (default: "
@@ -90,12 +92,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
-    _check(arguments)
+    names = arguments.part or list(PARTS)
+    _check(arguments, names)
     device = choose_device(arguments.device)
     pixel_mm = FIELD_MM / arguments.rows
-    scan = _scan(pixel_mm, arguments.rows)
     machine = {
         "device": device.description,
         "matrix_gflops": matrix_gflops(device.torch),
@@ -106,52 +106,37 @@ def run(arguments: argparse.Namespace) -> None:
         f"{machine['memory_gb_per_s']:.0f} GB/s",
         file=sys.stderr,
     )
-    methods = _methods(arguments, pixel_mm, device)
-    figures = {
-        "version": __version__,
-        "machine": machine,
-        "operations": _operations(arguments, machine),
-        "stages": _stages(arguments, scan.ldct, pixel_mm, device),
-        "shares": _shares(scan.ldct, pixel_mm),
-        "levers": _levers(scan.ldct),
-        "plain_difference_db": _difference_db(methods, scan),
-        "jobs": [],
-        "speed": [],
-    }
+    bench = _Bench(arguments, device, machine, pixel_mm, _scan(pixel_mm, arguments.rows))
+    figures: dict = {"version": __version__, "machine": machine}
 
-    def keep() -> None:
-        text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        replace_file(arguments.folder / FIGURES, text.encode())
+    for name in names:
 
-    for slices, rows in tqdm(arguments.jobs, unit="job", desc="Jobs", file=sys.stderr):
-        figures["jobs"].append(_timed_job(arguments, slices, rows))
-        keep()
-    timed = compare_speed(
-        methods,
-        scan.ldct,
-        sorted(set(arguments.slices)),
-        runs=arguments.runs,
-        limit_seconds=arguments.limit,
-    )
-    for row in tqdm(timed, unit="row", desc="Timing", file=sys.stderr):
-        figures["speed"].append(row)
-        keep()
-    cost_picture(arguments.folder / PICTURE, figures["speed"])
-    tables = (
-        _jobs_table(figures["jobs"]),
-        _speed_table(figures["speed"]),
-        _stages_table(figures),
-        _operations_table(figures),
-        _levers_table(figures["levers"]),
-    )
-    for block, table in zip(BLOCKS, tables, strict=True):
+        def keep(part, name: str = name) -> None:
+            figures[name] = part
+            text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+            replace_file(arguments.folder / FIGURES, text.encode())
+
+        PARTS[name].make(bench, keep)
+        table = PARTS[name].table(figures[name])
         print(f"{table}\n")
         if arguments.page:
-            replace_block(arguments.page, block, table)
-    print(f"Written to {arguments.folder}: {PICTURE}, {FIGURES}.")
+            replace_block(arguments.page, f"BENCH {name}", table)
+    if "speed" in figures:
+        cost_picture(arguments.folder / PICTURE, figures["speed"]["rows"])
+    print(f"Written to {arguments.folder}.")
 
 
-def _check(arguments: argparse.Namespace) -> None:
+class _Bench(NamedTuple):
+    """What the parts need: the machine, and a scan of four slices."""
+
+    arguments: argparse.Namespace
+    device: ComputeDevice
+    machine: dict
+    pixel_mm: float
+    scan: PhantomScan
+
+
+def _check(arguments: argparse.Namespace, names: Sequence[str]) -> None:
     """Refuse what cannot be done before anything is timed."""
     for name in ("rows", "runs", "limit"):
         if not getattr(arguments, name) > 0:
@@ -160,8 +145,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise BadInputError(f"--slices must be at least 1, not {min(arguments.slices)}.")
     _settings(arguments, "cpu")
     if arguments.page:
-        for block in BLOCKS:
-            check_block(arguments.page, block)
+        for name in names:
+            check_block(arguments.page, f"BENCH {name}")
     make_folder(arguments.folder)
     for name in (PICTURE, FIGURES):
         check_place(arguments.folder / name)
@@ -196,11 +181,25 @@ def _networks(name: str) -> tuple[nn.Module, list[nn.Module]]:
     return denoiser, [one for one, _ in load_noise_models(names=manifest.noise_models)]
 
 
-def _methods(
-    arguments: argparse.Namespace, pixel_mm: float, device: ComputeDevice
-) -> dict[str, Work]:
+def _make_speed(bench: _Bench, keep: Keep) -> None:
+    methods = _methods(bench)
+    speed = {"plain_difference_db": _difference_db(methods, bench.scan), "rows": []}
+    timed = compare_speed(
+        methods,
+        bench.scan.ldct,
+        sorted(set(bench.arguments.slices)),
+        runs=bench.arguments.runs,
+        limit_seconds=bench.arguments.limit,
+    )
+    for row in _with_bar(timed, "row"):
+        speed["rows"].append(row)
+        keep(speed)
+
+
+def _methods(bench: _Bench) -> dict[str, Work]:
+    device, pixel_mm = bench.device, bench.pixel_mm
     networks = {name: _networks(name) for name in ("fast", "paper")}
-    default, loop = _settings(arguments, device.name)
+    default, loop = _settings(bench.arguments, device.name)
     once = replace(loop, method="pretrained")
 
     def job(name: str, settings: DenoisingSettings) -> Work:
@@ -247,11 +246,25 @@ def _difference_db(methods: dict[str, Work], scan: PhantomScan) -> dict[str, flo
 # --------------------------------------------------------------- where the time goes
 
 
-def _stages(
-    arguments: argparse.Namespace, ldct: np.ndarray, pixel_mm: float, device: ComputeDevice
-) -> dict:
+def _make_jobs(bench: _Bench, keep: Keep) -> None:
+    steps = bench.arguments.steps
+    settings = {"device": bench.arguments.device} | ({} if steps is None else {"steps": steps})
+    jobs = []
+    for slices, rows in _with_bar(bench.arguments.jobs, "job"):
+        pixel_mm = FIELD_MM / rows
+        hu = np.resize(_scan(pixel_mm, rows).ldct, (slices, rows, rows))
+        jobs.append(time_job(hu, pixel_mm, settings, want_noise=True))
+        keep(jobs)
+
+
+def _make_stages(bench: _Bench, keep: Keep) -> None:
+    keep(_stages(bench) | {"shares": _shares(bench.scan.ldct, bench.pixel_mm)})
+
+
+def _stages(bench: _Bench) -> dict:
     """Seconds of a job with noise maps, from the start of Python to the written files."""
-    size = min(max(arguments.slices), 24)
+    ldct, pixel_mm = bench.scan.ldct, bench.pixel_mm
+    size = min(max(bench.arguments.slices), 24)
     hu = np.resize(ldct, (size, *ldct.shape[1:]))
     straight = tuple(np.eye(3).ravel())
     volume = CtVolume(hu, (pixel_mm, pixel_mm, 3.0), (0.0, 0.0, 0.0), straight, 2, "scan")
@@ -264,7 +277,7 @@ def _stages(
         seconds["read"] = clock.lap()
         networks = _networks("fast")
         seconds["load models"] = clock.lap()
-        settings, _ = _settings(arguments, device.name)
+        settings, _ = _settings(bench.arguments, bench.device.name)
         job = DenoisingJob(
             loaded.hu, *networks, settings, want_noise=True, pixel_mm=loaded.pixel_mm
         )
@@ -290,23 +303,17 @@ class _Clock:
         return self._latest - before
 
 
-def _timed_job(arguments: argparse.Namespace, slices: int, rows: int) -> dict:
-    pixel_mm = FIELD_MM / rows
-    hu = np.resize(_scan(pixel_mm, rows).ldct, (slices, rows, rows))
-    steps = {} if arguments.steps is None else {"steps": arguments.steps}
-    return time_job(hu, pixel_mm, {"device": arguments.device, **steps}, want_noise=True)
-
-
-def _operations(arguments: argparse.Namespace, machine: dict) -> dict:
+def _make_operations(bench: _Bench, keep: Keep) -> None:
     """Of a pass over a slice, and how long they would take at what the machine can at best."""
-    found = {}
+    networks = {}
     for name in ("fast", "paper"):
-        counts = count_operations(load_denoiser(name)[0], arguments.rows, arguments.rows)
-        found[name] = asdict(counts) | {
-            "seconds_at_matrix_peak": counts.operations / machine["matrix_gflops"] / 1e9,
-            "seconds_without_caches": counts.bytes / machine["memory_gb_per_s"] / 1e9,
+        rows = bench.arguments.rows
+        counts = count_operations(load_denoiser(name)[0], rows, rows)
+        networks[name] = asdict(counts) | {
+            "seconds_at_matrix_peak": counts.operations / bench.machine["matrix_gflops"] / 1e9,
+            "seconds_without_caches": counts.bytes / bench.machine["memory_gb_per_s"] / 1e9,
         }
-    return found
+    keep({"machine": bench.machine, "networks": networks})
 
 
 def _shares(ldct: np.ndarray, pixel_mm: float) -> dict[str, dict[str, float]]:
@@ -324,12 +331,18 @@ def _shares(ldct: np.ndarray, pixel_mm: float) -> dict[str, dict[str, float]]:
     }
 
 
-def _levers(ldct: np.ndarray) -> dict[str, dict[str, float]]:
+def _make_levers(bench: _Bench, keep: Keep) -> None:
     """Seconds of a pass of the denoiser and of a noise model, done in several ways."""
     denoiser, noise_models = _networks("fast")
-    slices = normalise(torch.from_numpy(ldct.astype(np.float32)))
+    slices = normalise(torch.from_numpy(bench.scan.ldct.astype(np.float32)))
     networks = {"fast": denoiser, "a noise model": noise_models[0]}
-    return {name: time_levers(network, slices) for name, network in networks.items()}
+    keep({name: time_levers(network, slices) for name, network in networks.items()})
+
+
+def _with_bar(things: Iterable, unit: str) -> Iterable:
+    from tqdm import tqdm
+
+    return tqdm(things, unit=unit, file=sys.stderr)
 
 
 # --------------------------------------------------------------- printing
@@ -354,8 +367,9 @@ def _jobs_table(jobs: list[dict]) -> str:
     return markdown(lines, columns)
 
 
-def _speed_table(rows: list[dict]) -> str:
+def _speed_table(speed: dict) -> str:
     """Medians, and how many times the default method's median each of them is."""
+    rows = speed["rows"]
     medians = {(row["method"], row["slices"]): row["median_seconds"] for row in rows}
     names = list(dict.fromkeys(row["method"] for row in rows))
     sizes = sorted({row["slices"] for row in rows})
@@ -375,8 +389,7 @@ def _speed_table(rows: list[dict]) -> str:
     return markdown(lines, columns)
 
 
-def _stages_table(figures: dict) -> str:
-    stages = figures["stages"]
+def _stages_table(stages: dict) -> str:
     total = sum(stages["seconds"].values())
     lines = [
         {"stage": name, "seconds": seconds, "share": 100 * seconds / total}
@@ -387,7 +400,11 @@ def _stages_table(figures: dict) -> str:
         Column("seconds", "Seconds"),
         Column("share", "Share (%)", decimals=0),
     )
-    return markdown(lines, columns)
+    text = markdown(lines, columns)
+    for what, shares in stages["shares"].items():
+        names = ", ".join(f"`{name}` {100 * share:.0f} %" for name, share in shares.items())
+        text += f"\nTime of torch's operations on the CPU in {what}: {names}.\n"
+    return text
 
 
 def _operations_table(figures: dict) -> str:
@@ -401,7 +418,7 @@ def _operations_table(figures: dict) -> str:
             "matrix": 1000 * one["seconds_at_matrix_peak"],
             "memory": 1000 * one["seconds_without_caches"],
         }
-        for name, one in figures["operations"].items()
+        for name, one in figures["networks"].items()
     ]
     columns = (
         Column("network", "Pass over a slice"),
@@ -411,11 +428,7 @@ def _operations_table(figures: dict) -> str:
         Column("gb", "Their images (GB)"),
         Column("memory", f"ms at {machine['memory_gb_per_s']:.0f} GB/s", decimals=0),
     )
-    text = markdown(lines, columns)
-    for what, shares in figures["shares"].items():
-        names = ", ".join(f"`{name}` {100 * share:.0f} %" for name, share in shares.items())
-        text += f"\nTime of torch's operations on the CPU in {what}: {names}.\n"
-    return text
+    return markdown(lines, columns)
 
 
 def _levers_table(levers: dict[str, dict[str, float]]) -> str:
@@ -427,3 +440,23 @@ def _levers_table(levers: dict[str, dict[str, float]]) -> str:
     columns = [Column("way", "A pass over a slice, on the CPU")]
     columns += [Column(name, f"{name} (ms)", decimals=0) for name in levers]
     return markdown(lines, columns)
+
+
+Keep = Callable[[object], None]
+"""Takes what a part has so far."""
+
+
+class Part(NamedTuple):
+    """How a part of the figures is made, and its table."""
+
+    make: Callable[[_Bench, Keep], None]
+    table: Callable[..., str]
+
+
+PARTS = {
+    "jobs": Part(_make_jobs, _jobs_table),
+    "stages": Part(_make_stages, _stages_table),
+    "operations": Part(_make_operations, _operations_table),
+    "levers": Part(_make_levers, _levers_table),
+    "speed": Part(_make_speed, _speed_table),
+}
