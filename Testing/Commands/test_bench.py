@@ -16,6 +16,10 @@ def with_a_small_paper(name):
     return RedCnn(4).eval() if name == "paper" else network, manifest
 
 
+def read(folder, part):
+    return json.loads((folder / f"{part}.json").read_text())
+
+
 def test_it_times_every_method_and_writes_page_and_picture(pseudoct, tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "load_denoiser", with_a_small_paper)
     page = tmp_path / "page.md"
@@ -25,7 +29,7 @@ def test_it_times_every_method_and_writes_page_and_picture(pseudoct, tmp_path, m
     ended = pseudoct("bench", tmp_path / "out é", *small, "--page", page)
     assert ended.code == 0, ended.err
 
-    figures = json.loads((tmp_path / "out é" / bench.FIGURES).read_text())
+    figures = {name: read(tmp_path / "out é", name)[name] for name in bench.PARTS}
     seen = {(row["method"], row["slices"]) for row in figures["speed"]["rows"]}
     methods = {name for name, _ in seen}
     assert seen == {(name, size) for name in methods for size in (1, 2)}
@@ -38,7 +42,7 @@ def test_it_times_every_method_and_writes_page_and_picture(pseudoct, tmp_path, m
     assert 0 < job["preview_seconds"] < job["seconds"] and job["other"] > 0
     assert job["stages"].keys() == {"tuning", "denoising", "noise of every slice"}
     assert job["peak_memory_mib"] > 50
-    assert figures["levers"].keys() == {"fast", "a noise model"}
+    assert figures["variants"].keys() == {"fast", "a noise model"}
     stages = figures["stages"]["seconds"]
     assert {"imports", "read", "tuning", "denoising", "write"} <= stages.keys()
     assert figures["operations"]["networks"]["fast"]["calls"] == 16
@@ -49,12 +53,14 @@ def test_it_times_every_method_and_writes_page_and_picture(pseudoct, tmp_path, m
 
 def test_a_part_alone_leaves_the_other_blocks_as_they_are(pseudoct, tmp_path):
     page = tmp_path / "page.md"
-    page.write_text("<!-- BENCH levers -->\n<!-- /BENCH levers -->\n<!-- BENCH speed -->\nkept\n")
-    ended = pseudoct("bench", tmp_path, "--part", "levers", "--rows", "32", "--page", page)
+    page.write_text(
+        "<!-- BENCH variants -->\n<!-- /BENCH variants -->\n<!-- BENCH speed -->\nkept\n"
+    )
+    ended = pseudoct("bench", tmp_path, "--part", "variants", "--rows", "32", "--page", page)
     assert ended.code == 0, ended.err
     assert "channels first" in page.read_text() and "kept" in page.read_text()
-    figures = json.loads((tmp_path / bench.FIGURES).read_text())
-    assert figures.keys() == {"version", "machine", "levers"}
+    assert read(tmp_path, "variants").keys() == {"version", "machine", "variants"}
+    assert not (tmp_path / "speed.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -72,4 +78,4 @@ def test_a_part_alone_leaves_the_other_blocks_as_they_are(pseudoct, tmp_path):
 def test_it_refuses_what_cannot_be_timed(pseudoct, tmp_path, wrong, words):
     ended = pseudoct("bench", tmp_path, *wrong)
     assert ended.code == 2 and words in ended.err
-    assert not (tmp_path / bench.FIGURES).exists()
+    assert not list(tmp_path.glob("*.json"))

@@ -319,7 +319,7 @@ def test_steps_may_lie_apart_as_where_the_risk_is_estimated_now_and_then():
     assert rule.best_step == 40
 
 
-LEVEL_CURVES = [
+FLAT_CURVES = [
     ({0: 9.0, 20: 6.0, 40: 6.3, 60: 6.4, 80: 6.2}, 80),
     ({0: 9.0, 20: 6.0, 40: 6.6, 60: 6.4, 80: 6.6}, 60),
     ({0: 9.0, 20: 9.2, 40: 9.3, 60: 9.4, 80: 9.1}, 0),
@@ -327,18 +327,18 @@ LEVEL_CURVES = [
 ]
 
 
-@pytest.mark.parametrize(("curve", "best"), LEVEL_CURVES)
-def test_of_steps_that_are_level_the_latest_counts_but_never_one_no_better_than_the_first(
+@pytest.mark.parametrize(("curve", "best"), FLAT_CURVES)
+def test_of_steps_within_the_tolerance_the_latest_counts_but_never_one_no_better_than_the_first(
     curve, best
 ):
-    rule = StopRule(1000, level=0.5)
+    rule = StopRule(1000, tolerance=0.5)
     for step, value in curve.items():
         rule(step, value)
     assert rule.best_step == best
 
 
-def test_a_level_curve_has_not_ended():
-    rule = StopRule(40, level=0.5)
+def test_a_curve_within_the_tolerance_has_not_ended():
+    rule = StopRule(40, tolerance=0.5)
     curve = {0: 9.0, 20: 6.0, 40: 6.4, 60: 6.4, 80: 6.6, 100: 6.6}
     assert [step for step, value in curve.items() if rule(step, value)] == [100]
 

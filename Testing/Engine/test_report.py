@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from ast import literal_eval
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +21,7 @@ from PseudoCTDenoiseLib.engine.evaluation.metrics import (
     noise_reduction,
     soft_tissue_noise,
 )
+from PseudoCTDenoiseLib.engine.files.slice_file import SliceFile
 from PseudoCTDenoiseLib.engine.fine_tuning import TuningRecord
 from PseudoCTDenoiseLib.engine.model_store import DENOISER, NOISE_MODEL, Manifest
 from PseudoCTDenoiseLib.engine.report import job_report, noise_figures, peak_memory_mib
@@ -136,6 +141,25 @@ def test_a_figure_that_does_not_exist_is_none():
     lung = np.full((1, 32, 32), -800, np.int16)
     told = strict_json(report(lung, replace(RESULT, hu=lung + np.int16(1)), lung))
     assert told["against_reference"]["result"]["hu_bias"] is None  # no body to measure it in
+
+
+def test_scans_on_the_disk_are_reported_as_those_in_memory(tmp_path):
+    for name, values in (("before", LDCT), ("after", DENOISED)):
+        np.save(tmp_path / f"{name}.npy", values)
+    before, after = (SliceFile(tmp_path / f"{name}.npy") for name in ("before", "after"))
+    on_disk, in_memory = report(hu=before, result=replace(RESULT, hu=after)), report()
+    for key in ("slices", "noise", "mean_absolute_change_hu"):
+        assert on_disk[key] == in_memory[key]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="read from the kernel")
+def test_the_peak_memory_is_not_that_of_the_parent():
+    held = np.ones(400 * 2**20, np.uint8)
+    code = "from PseudoCTDenoiseLib.engine.report import peak_memory_mib as peak; print(peak())"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    child = literal_eval(told.stdout.decode())
+    assert held.all() and child["process"] < peak_memory_mib()["process"] - 100
 
 
 def test_the_peak_memory_is_whole_mib():

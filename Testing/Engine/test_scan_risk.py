@@ -47,6 +47,27 @@ def test_noise_of_any_texture_is_no_different():
     assert risk_of()(Blurs()) == pytest.approx(expected, abs=0.02 * SIGMA_HU**2)
 
 
+class Cuts(nn.Module):
+    """Pulls what differs from water towards it by a fixed step."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def forward(self, x):
+        return WATER + nn.functional.softshrink(x - WATER, self.step)
+
+
+def test_a_denoiser_that_is_not_linear_is_judged_by_its_own_slope():
+    step = 0.5 * SIGMA_HU / 4096
+    risk = risk_of()
+    noise = risk.slices - WATER
+    wanted = NOISE_LEFT * noise
+    true = float(((Cuts(step)(risk.slices) - WATER - wanted) ** 2).mean()) * 4096**2
+    # The slope is one where the step does not reach zero.
+    assert risk(Cuts(step)) == pytest.approx(true, abs=0.03 * SIGMA_HU**2)
+
+
 def test_the_best_share_is_found_without_a_reference():
     risk = risk_of()
     shares = [0.05, 0.15, 0.25, 0.35, 0.45]

@@ -64,7 +64,7 @@ def test_a_full_disk_is_said_in_words(folder, hu, free_bytes):
         folder.writeJob(hu, request)
 
 
-def test_the_space_for_a_result_is_taken_before_anything_is_computed(folder):
+def test_a_file_for_a_result_is_private_and_takes_its_space_or_says_that_there_is_none(folder):
     array = folder.newArray("denoised.npy", (2, 30, 40))
     assert mode(array.path) == 0o600
     array[1] = 7

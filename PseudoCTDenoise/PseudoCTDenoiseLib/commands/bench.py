@@ -11,7 +11,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -41,14 +41,14 @@ from ..engine.model_store import load_denoiser, load_noise_models, replace_file
 from ..engine.performance.job_profile import seconds_to_start, shares_of_operations
 from ..engine.performance.machine_limits import matrix_gflops, memory_gb_per_second
 from ..engine.performance.operation_counts import count_operations
-from ..engine.performance.pass_levers import time_levers
+from ..engine.performance.pass_variants import time_variants
 from ..engine.performance.speed_comparison import Work, compare_speed
 from ..engine.phantom.phantom_scan import PhantomScan, scan_phantom
 from ..engine.phantom.torso import torso_phantom
 from ..engine.settings import DenoisingSettings, paper_settings
 from .timed_job import time_job
 
-PICTURE, FIGURES = "bench.png", "bench.json"
+PICTURE = "speed.png"
 SIZES = (1, 10, 50, 200, 1000)
 JOBS = ((24, 512), (200, 512), (2000, 512), (4, 2048))
 """Slices, and rows of a slice."""
@@ -62,11 +62,15 @@ COMPARED = ("non_local_means", "total_variation", "curvature_anisotropic_diffusi
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "folder", type=Path, help=f"folder for {PICTURE} and {FIGURES}; made if missing"
+        "folder", type=Path, help=f"folder for PART.json and {PICTURE}; made if missing"
     )
     parser.add_argument("--part", choices=PARTS, action="append", help="default: all")
     parser.add_argument(
-        "--slices", type=int, nargs="+", default=SIZES, help="sizes (default: 1 10 50 200 1000)"
+        "--slices",
+        type=int,
+        nargs="+",
+        default=SIZES,
+        help="of the part 'speed' (default: 1 10 50 200 1000)",
     )
     parser.add_argument(
         "--jobs",
@@ -74,17 +78,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=JOBS,
         metavar="SLICESxROWS",
-        help="whole jobs by default, noise maps among them (default: "
+        help="of the part 'jobs', each run once, by default and with noise maps (default: "
         + " ".join(f"{slices}x{rows}" for slices, rows in JOBS)
         + ")",
     )
-    parser.add_argument("--rows", type=int, default=512, help="of a slice (default: 512)")
-    parser.add_argument("--runs", type=int, default=3, help="of each (default: 3)")
+    parser.add_argument(
+        "--rows", type=int, default=512, help="of a slice, but of the jobs' (default: 512)"
+    )
+    parser.add_argument("--runs", type=int, default=3, help="of 'speed', each (default: 3)")
     parser.add_argument(
         "--limit",
         type=float,
         default=120.0,
-        help="leave a method out at sizes where one run would take more seconds (default: 120)",
+        help="in 'speed', leave out what would take more seconds a run (default: 120)",
     )
     parser.add_argument("--steps", type=int, help="tuning steps (default: those of the methods)")
     parser.add_argument("--device", choices=DEVICES, default="auto")
@@ -107,22 +113,17 @@ def run(arguments: argparse.Namespace) -> None:
         file=sys.stderr,
     )
     bench = _Bench(arguments, device, machine, pixel_mm, _scan(pixel_mm, arguments.rows))
-    figures: dict = {"version": __version__, "machine": machine}
-
     for name in names:
-
-        def keep(part, name: str = name) -> None:
-            figures[name] = part
+        for part in PARTS[name].make(bench):  # more of it every time
+            figures = {"version": __version__, "machine": machine, name: part}
             text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-            replace_file(arguments.folder / FIGURES, text.encode())
-
-        PARTS[name].make(bench, keep)
-        table = PARTS[name].table(figures[name])
+            replace_file(arguments.folder / f"{name}.json", text.encode())
+        table = PARTS[name].table(part)
         print(f"{table}\n")
         if arguments.page:
             replace_block(arguments.page, f"BENCH {name}", table)
-    if "speed" in figures:
-        cost_picture(arguments.folder / PICTURE, figures["speed"]["rows"])
+        if name == "speed":
+            cost_picture(arguments.folder / PICTURE, part["rows"])
     print(f"Written to {arguments.folder}.")
 
 
@@ -148,7 +149,7 @@ def _check(arguments: argparse.Namespace, names: Sequence[str]) -> None:
         for name in names:
             check_block(arguments.page, f"BENCH {name}")
     make_folder(arguments.folder)
-    for name in (PICTURE, FIGURES):
+    for name in (PICTURE, *(f"{name}.json" for name in names)):
         check_place(arguments.folder / name)
 
 
@@ -181,7 +182,7 @@ def _networks(name: str) -> tuple[nn.Module, list[nn.Module]]:
     return denoiser, [one for one, _ in load_noise_models(names=manifest.noise_models)]
 
 
-def _make_speed(bench: _Bench, keep: Keep) -> None:
+def _make_speed(bench: _Bench) -> Iterator:
     methods = _methods(bench)
     speed = {"plain_difference_db": _difference_db(methods, bench.scan), "rows": []}
     timed = compare_speed(
@@ -193,7 +194,7 @@ def _make_speed(bench: _Bench, keep: Keep) -> None:
     )
     for row in _with_bar(timed, "row"):
         speed["rows"].append(row)
-        keep(speed)
+        yield speed
 
 
 def _methods(bench: _Bench) -> dict[str, Work]:
@@ -246,7 +247,7 @@ def _difference_db(methods: dict[str, Work], scan: PhantomScan) -> dict[str, flo
 # --------------------------------------------------------------- where the time goes
 
 
-def _make_jobs(bench: _Bench, keep: Keep) -> None:
+def _make_jobs(bench: _Bench) -> Iterator:
     steps = bench.arguments.steps
     settings = {"device": bench.arguments.device} | ({} if steps is None else {"steps": steps})
     jobs = []
@@ -254,11 +255,11 @@ def _make_jobs(bench: _Bench, keep: Keep) -> None:
         pixel_mm = FIELD_MM / rows
         hu = np.resize(_scan(pixel_mm, rows).ldct, (slices, rows, rows))
         jobs.append(time_job(hu, pixel_mm, settings, want_noise=True))
-        keep(jobs)
+        yield jobs
 
 
-def _make_stages(bench: _Bench, keep: Keep) -> None:
-    keep(_stages(bench) | {"shares": _shares(bench.scan.ldct, bench.pixel_mm)})
+def _make_stages(bench: _Bench) -> Iterator:
+    yield _stages(bench) | {"shares": _shares(bench.scan.ldct, bench.pixel_mm)}
 
 
 def _stages(bench: _Bench) -> dict:
@@ -303,7 +304,7 @@ class _Clock:
         return self._latest - before
 
 
-def _make_operations(bench: _Bench, keep: Keep) -> None:
+def _make_operations(bench: _Bench) -> Iterator:
     """Of a pass over a slice, and how long they would take at what the machine can at best."""
     networks = {}
     for name in ("fast", "paper"):
@@ -313,7 +314,7 @@ def _make_operations(bench: _Bench, keep: Keep) -> None:
             "seconds_at_matrix_peak": counts.operations / bench.machine["matrix_gflops"] / 1e9,
             "seconds_without_caches": counts.bytes / bench.machine["memory_gb_per_s"] / 1e9,
         }
-    keep({"machine": bench.machine, "networks": networks})
+    yield {"machine": bench.machine, "networks": networks}
 
 
 def _shares(ldct: np.ndarray, pixel_mm: float) -> dict[str, dict[str, float]]:
@@ -331,12 +332,12 @@ def _shares(ldct: np.ndarray, pixel_mm: float) -> dict[str, dict[str, float]]:
     }
 
 
-def _make_levers(bench: _Bench, keep: Keep) -> None:
+def _make_variants(bench: _Bench) -> Iterator:
     """Seconds of a pass of the denoiser and of a noise model, done in several ways."""
     denoiser, noise_models = _networks("fast")
     slices = normalise(torch.from_numpy(bench.scan.ldct.astype(np.float32)))
     networks = {"fast": denoiser, "a noise model": noise_models[0]}
-    keep({name: time_levers(network, slices) for name, network in networks.items()})
+    yield {name: time_variants(network, slices) for name, network in networks.items()}
 
 
 def _with_bar(things: Iterable, unit: str) -> Iterable:
@@ -431,25 +432,21 @@ def _operations_table(figures: dict) -> str:
     return markdown(lines, columns)
 
 
-def _levers_table(levers: dict[str, dict[str, float]]) -> str:
-    ways = dict.fromkeys(way for seconds in levers.values() for way in seconds)
+def _variants_table(variants: dict[str, dict[str, float]]) -> str:
+    ways = dict.fromkeys(way for seconds in variants.values() for way in seconds)
     lines = [
-        {"way": way} | {name: 1000 * seconds[way] for name, seconds in levers.items()}
+        {"way": way} | {name: 1000 * seconds[way] for name, seconds in variants.items()}
         for way in ways
     ]
     columns = [Column("way", "A pass over a slice, on the CPU")]
-    columns += [Column(name, f"{name} (ms)", decimals=0) for name in levers]
+    columns += [Column(name, f"{name} (ms)", decimals=0) for name in variants]
     return markdown(lines, columns)
 
 
-Keep = Callable[[object], None]
-"""Takes what a part has so far."""
-
-
 class Part(NamedTuple):
-    """How a part of the figures is made, and its table."""
+    """What yields a part of the figures, as far as it has come, and its table."""
 
-    make: Callable[[_Bench, Keep], None]
+    make: Callable[[_Bench], Iterator]
     table: Callable[..., str]
 
 
@@ -457,6 +454,6 @@ PARTS = {
     "jobs": Part(_make_jobs, _jobs_table),
     "stages": Part(_make_stages, _stages_table),
     "operations": Part(_make_operations, _operations_table),
-    "levers": Part(_make_levers, _levers_table),
+    "variants": Part(_make_variants, _variants_table),
     "speed": Part(_make_speed, _speed_table),
 }

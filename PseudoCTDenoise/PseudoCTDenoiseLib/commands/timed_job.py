@@ -22,13 +22,15 @@ def time_job(hu: np.ndarray, pixel_mm: float, settings: dict, want_noise: bool) 
     dict
         ``preview_seconds`` until the first picture of a slice, ``seconds`` until all results are
         back, those of every stage in ``stages`` and of all the rest in ``other``;
-        ``peak_memory_mib`` of the process, the scan and its results among it (None where the
-        system does not count it).
+        ``peak_memory_mib`` of the background process, which holds neither the scan nor its results
+        (None where the system does not count it).
 
     Raises
     ------
     BadInputError
-        If the job fails.
+        If the scan or the settings are refused.
+    RuntimeError
+        If the job fails otherwise.
     """
     process = DenoisingProcess(
         SubprocessRunner(),
@@ -43,7 +45,9 @@ def time_job(hu: np.ndarray, pixel_mm: float, settings: dict, want_noise: bool) 
     started = time.perf_counter()
     process.start()
     if process.wait() is not JobState.COMPLETED:
-        raise BadInputError(process.failure.message)
+        failure = process.failure
+        kind = BadInputError if failure.kind == "bad-input" else RuntimeError
+        raise kind(f"{failure.message} {failure.whatToDo}\n{failure.standardError}".strip())
     seconds = time.perf_counter() - started
     report = process.result.report
     stages = report["seconds"]

@@ -158,7 +158,9 @@ class DenoisingJob:
         self._clock = JobClock(plan or self.estimate())
         self._next_preview = time.monotonic() if math.isfinite(self.preview_seconds) else math.inf
         torch.manual_seed(self.settings.seed)
+        # All at once: where there is no space for them this is better known now than at the end.
         self._denoised = denoised = self.new_array("denoised", self.hu.shape)
+        noise = self._noise_arrays() if self.want_noise else {}
         self._finished: set[int] = set()
         self._shown: int | None = None
         network = self.denoiser
@@ -171,12 +173,17 @@ class DenoisingJob:
             if by_slice:
                 network, tunings[index] = self._tune([index], turn, len(self.hu))
                 anchor = self._anchor(network, [index])
-            denoised[index] = self._image(self._apply(network, self.normalised([index])), anchor)
+            scan = self.hu[index]
+            image = self._image(self._apply(network, self._normalise(scan[None])), anchor)
+            denoised[index] = np.where(scan < MIN_CT_HU, scan, image)
             self._finished.add(index)
             self._report(DENOISING, turn + 1, len(self.hu))
-        noise = self._noise_of_every_slice(denoised) if self.want_noise else {}
+        if self.want_noise:
+            self._fill_noise(denoised, **noise)
+        if self.settings.strength < 100:
+            apply_strength(self.hu, denoised, self.settings.strength, out=denoised)
         return DenoisedScan(
-            apply_strength(self.hu, denoised, self.settings.strength, out=denoised),
+            denoised,
             self.settings,
             self.device,
             str(self.precision).removeprefix("torch."),
@@ -191,8 +198,10 @@ class DenoisingJob:
 
     def normalised(self, indices) -> torch.Tensor:
         """Slices of the scan as the networks see them, (N, rows, columns), on the device."""
-        values = np.stack([self.hu[index] for index in indices]).astype(np.float32)
-        values = np.maximum(values, MIN_CT_HU)
+        return self._normalise(np.stack([self.hu[index] for index in indices]))
+
+    def _normalise(self, hu: np.ndarray) -> torch.Tensor:
+        values = np.maximum(hu.astype(np.float32), MIN_CT_HU)
         return normalise(torch.from_numpy(values)).to(self.device.torch)
 
     def _tune(
@@ -244,23 +253,29 @@ class DenoisingJob:
             del waiting[index]
             yield index
 
-    def _noise_of_every_slice(self, denoised: np.ndarray) -> dict:
-        shape = self.hu.shape
-        maps = [self.new_array(f"noise_{k}", shape) for k in range(len(self.noise_models))]
-        mixed, pseudo_ldct = (self.new_array(name, shape) for name in ("noise", "pseudo_ldct"))
+    def _noise_arrays(self) -> dict:
+        names = [f"noise_{k}" for k in range(len(self.noise_models))]
+        return {
+            "noise": self.new_array("noise", self.hu.shape),
+            "noise_maps": [self.new_array(name, self.hu.shape) for name in names],
+            "pseudo_ldct": self.new_array("pseudo_ldct", self.hu.shape),
+        }
+
+    def _fill_noise(self, denoised, noise, noise_maps: list, pseudo_ldct) -> None:
+        """Estimate the noise of every slice; the arrays are those of :class:`DenoisedScan`."""
         generator = torch.Generator(self.device.name).manual_seed(self.settings.seed)
         for index in range(len(self.hu)):
-            slices = self.normalised([index])
-            noise = predict_noise_maps(self.noise_models, slices, self.precision) * RANGE_HU
-            padding = self.hu[index] < MIN_CT_HU
-            noise = noise.masked_fill(torch.from_numpy(padding).to(noise.device), 0)
-            one = ensemble(noise, self.settings.ensemble, generator)
-            for out, values in zip([*maps, mixed], [*noise, one], strict=True):
+            scan = self.hu[index]
+            padding = scan < MIN_CT_HU
+            slices = self._normalise(scan[None])
+            maps = predict_noise_maps(self.noise_models, slices, self.precision) * RANGE_HU
+            maps = maps.masked_fill(torch.from_numpy(padding).to(maps.device), 0)
+            mixed = ensemble(maps, self.settings.ensemble, generator)
+            for out, values in zip([*noise_maps, noise], [*maps, mixed], strict=True):
                 out[index] = to_int16(values[0].cpu().numpy())
-            noisy = np.maximum(denoised[index] + one[0].cpu().numpy(), MIN_CT_HU)
-            pseudo_ldct[index] = np.where(padding, self.hu[index], to_int16(noisy))
+            noisy = np.maximum(denoised[index] + mixed[0].cpu().numpy(), MIN_CT_HU)
+            pseudo_ldct[index] = np.where(padding, scan, to_int16(noisy))
             self._report(MAPS, index + 1, len(self.hu))
-        return {"noise": mixed, "noise_maps": maps, "pseudo_ldct": pseudo_ldct}
 
     def _report(
         self,

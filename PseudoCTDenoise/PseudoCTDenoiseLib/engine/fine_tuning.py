@@ -23,8 +23,8 @@ BELIEVED_WHOLE = 0.05
 """Fall of the risk, in units of the noise that is to be removed, from which on the tuned weights
 are taken whole. Smaller falls may be errors of the noise's level: then half of the way is gone, to
 the mean of the pre-trained and the tuned weights (Wortsman et al., CVPR 2022, arXiv:2109.01903)."""
-LEVEL = 0.005
-"""Rises of the risk above its lowest, in the same units, that are its own error: the later of such
+RISK_TOLERANCE = 0.005
+"""Rises of the risk above its lowest, in the same units, that are its own error: the latest of such
 steps is taken, since a risk that is flat inside of the body may still fall outside of it."""
 
 WORTH_TUNING_HU = (4.0, 250.0)
@@ -110,7 +110,7 @@ def fine_tune(
     risk, stop = None, StopRule(settings.patience)
     if settings.patience is not None and settings.noise_source == "simulator":
         risk = ScanRisk(slices, pairs.noise[0])
-        stop = StopRule(settings.patience, LEVEL * risk.removed_energy)
+        stop = risk_rule(settings.patience, risk.removed_energy)
     kind = slices.device.type
 
     def ends(step: int) -> bool:
@@ -180,16 +180,21 @@ def _go_part_of_the_way(result: nn.Module, start: nn.Module, share: float) -> No
             tuned.copy_(torch.lerp(before, tuned, share))
 
 
+def risk_rule(patience: int | None, removed_energy: float) -> StopRule:
+    """The rule for values of :class:`.ScanRisk`."""
+    return StopRule(patience, RISK_TOLERANCE * removed_energy)
+
+
 class StopRule:
-    """True once a value has not reached a new low for ``patience`` steps; None waits for ever.
+    """True once ``best_step`` lies ``patience`` steps back; None waits for ever.
 
     ``best_step`` is the step of the lowest value, or the latest one after it whose value is less
-    than ``level`` above it and below the very first.
+    than ``tolerance`` above it and below the very first.
     """
 
-    def __init__(self, patience: int | None, level: float = 0.0):
+    def __init__(self, patience: int | None, tolerance: float = 0.0):
         self.patience = patience
-        self.level = level
+        self.tolerance = tolerance
         self.best_step = 0
         self._first: float | None = None
         self._lowest = float("inf")
@@ -197,7 +202,7 @@ class StopRule:
     def __call__(self, step: int, value: float) -> bool:
         if self._first is None:
             self._first = value
-        if value < min(self._lowest + self.level, self._first) or value < self._lowest:
+        if value < min(self._lowest + self.tolerance, self._first) or value < self._lowest:
             self.best_step = step
         self._lowest = min(self._lowest, value)
         return self.patience is not None and step - self.best_step >= self.patience

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import platform
+import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -16,7 +18,7 @@ from .denoising import DenoisedScan
 from .errors import BadInputError
 from .evaluation.metrics import image_metrics, noise_reduction, soft_tissue_noise
 from .model_store import Manifest
-from .slice_choice import evenly_spread
+from .slice_choice import spread_slices
 
 NOISE_SLICES = 16
 NOTICE = "Derived by PseudoCTDenoise. Research use only, not for primary diagnosis."
@@ -35,8 +37,9 @@ def job_report(
 
     Parameters
     ----------
-    hu : the scan that was denoised, (slices, rows, columns) HU, in memory or not.
-    reference : NDCT on the same grid; adds the metrics of input and result against it.
+    hu : the scan that was denoised, (slices, rows, columns) HU.
+    reference : NDCT on the same grid; adds the metrics of input and result against it, which then
+        must be arrays in memory.
     """
     report = {
         "notice": NOTICE,
@@ -89,9 +92,9 @@ def job_report(
 def noise_figures(before: np.ndarray, after: np.ndarray) -> dict | None:
     """Noise in flat soft tissue before and after; None where no soft tissue is seen.
 
-    Of up to :data:`NOISE_SLICES` slices, evenly spread: medians need no more.
+    Of up to :data:`NOISE_SLICES` slices, spread over the body: medians need no more.
     """
-    some = evenly_spread(len(before), NOISE_SLICES)
+    some = spread_slices(before, NOISE_SLICES)
     before, after = (np.stack([scan[index] for index in some]) for scan in (before, after))
     try:
         return {
@@ -106,13 +109,13 @@ def noise_figures(before: np.ndarray, after: np.ndarray) -> dict | None:
 def peak_memory_mib() -> dict[str, int]:
     """Largest memory of this process, and of the GPU where one was used, in MiB."""
     peak = {}
-    try:
+    if sys.platform == "linux":  # where getrusage tells that of the parent, if it had more
+        (line,) = re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+        peak["process"] = int(line) // 2**10
+    elif sys.platform == "darwin":
         import resource
-    except ImportError:  # Windows has no such counter
-        pass
-    else:
-        unit = 2**20 if sys.platform == "darwin" else 2**10
-        peak["process"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+
+        peak["process"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**20
     if torch.cuda.is_available():
         peak["gpu"] = torch.cuda.max_memory_allocated() // 2**20
     return peak

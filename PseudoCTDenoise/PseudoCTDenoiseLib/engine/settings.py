@@ -53,9 +53,9 @@ class DenoisingSettings:
     ensemble : draw the noise model for each ``pixel`` (the paper) or for smooth ``region``s.
     steps : largest number of updates; none are done where the simulator's noise shows that the
         scan is as good as clean, see :data:`.WORTH_TUNING_HU`.
-    patience : stop when the risk that is estimated on the scan has not fallen for so many steps,
-        and go back to the step of the lowest; without the simulator's noise, stop when the loss,
-        averaged over 20 steps, has not. None runs all steps.
+    patience : stop so many steps after the lowest risk that was estimated on the scan, or the
+        latest one within :data:`.RISK_TOLERANCE` of it, and go back to that step; without the
+        simulator's noise, after the lowest loss, averaged over 20 steps. None runs all steps.
     update_period : C, steps between two copies of the student to the teacher; None never copies.
     moving_average : share that the average of the student's weights keeps at each step, 0.99 for
         example. The teacher is then a copy of that average, and the average is the result. None

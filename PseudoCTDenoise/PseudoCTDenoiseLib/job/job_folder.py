@@ -95,7 +95,7 @@ class JobFolder:
         """
         with self._words():
             self._create(name).close()
-            return SliceFile(self.path / name, shape)
+        return SliceFile(self.path / name, shape)
 
     def writeArray(self, name: str, values: np.ndarray) -> None:
         """Raises

@@ -1,7 +1,10 @@
 """A scan on the disk is the scan in memory, a slice at a time."""
 
+import resource
+
 import numpy as np
 import pytest
+from PseudoCTDenoiseLib.engine.errors import BadInputError
 from PseudoCTDenoiseLib.engine.files.slice_file import SliceFile
 
 SHAPE = (3, 5, 4)
@@ -60,6 +63,17 @@ def test_a_file_of_anything_else_is_refused(path, values):
     np.save(path, values)
     with pytest.raises(ValueError, match="not int16 slices"):
         SliceFile(path)
+
+
+def test_a_slice_for_which_there_is_no_space_is_said_in_words(path):
+    scan = SliceFile(path, SHAPE)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
+    try:
+        with pytest.raises(BadInputError, match="free some space"):
+            scan[2] = 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_objects_are_never_unpickled(path):

@@ -55,6 +55,14 @@ def test_a_finer_image_of_the_same_thing_gives_the_same_integrals(finer):
     torch.testing.assert_close(found, usual, rtol=0, atol=0.001 * float(usual.max()))
 
 
+def test_a_size_that_the_pooling_does_not_divide_stays_in_the_middle():
+    measured = fan_line_integrals(
+        water_disc(120.0, size=1000, pixel_mm=0.384), 0.384, SCANNER, VIEWS, CHANNELS
+    )[0]
+    middle = (measured * ray_offsets(CHANNELS)).sum(dim=1) / measured.sum(dim=1)
+    assert middle.abs().max() < 0.05
+
+
 def test_disc_off_the_centre_is_seen_under_its_own_angle():
     x, y, radius = 70.0, -45.0, 40.0
     measured = fan_line_integrals(water_disc(radius, x, y), 0.75, SCANNER, VIEWS, CHANNELS)[0]

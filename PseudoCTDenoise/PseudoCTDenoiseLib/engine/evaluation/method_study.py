@@ -13,7 +13,7 @@ import numpy as np
 from torch import nn
 
 from ..denoising import DenoisingJob
-from ..fine_tuning import LEVEL, StopRule, fine_tune
+from ..fine_tuning import fine_tune, risk_rule
 from ..hounsfield import MIN_CT_HU, to_hu
 from ..job_plan import RISK_EVERY
 from ..network_pass import apply_network
@@ -156,7 +156,7 @@ def stopping_curve(
         precision=job.precision,
         progress=watch,
     ).record
-    rule = StopRule(settings.patience, LEVEL * removed_energy(record.noise_hu))
+    rule = risk_rule(settings.patience, removed_energy(record.noise_hu))
     for step, risk in record.risks.items():
         if step > settings.steps or rule(step, risk):
             break

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+
+from ..errors import BadInputError
 
 _VOXEL = np.dtype("<i2")
 
@@ -18,14 +21,14 @@ class SliceFile:
     Parameters
     ----------
     path : a file of this class, of ``numpy.save`` with int16 in C order, or a new one.
-    shape : makes a new file, all zeros, on which the space is taken at once; None opens one.
+    shape : makes a new file, all zeros, whose space most systems give at once; None opens one.
 
     Raises
     ------
-    OSError
-        If the file cannot be opened, read or written in full.
-    ValueError
-        If it holds anything else.
+    BadInputError
+        If the file cannot be written, then or later.
+    OSError, ValueError
+        If it cannot be read, or holds anything else.
     """
 
     dtype = np.dtype(np.int16)
@@ -38,7 +41,7 @@ class SliceFile:
             return
         self.shape = tuple(shape)
         header = {"descr": _VOXEL.str, "fortran_order": False, "shape": self.shape}
-        with open(path, "wb") as file:
+        with self._words(), open(path, "wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             self._start = file.tell()
             nothing = bytes(self._bytes_of_a_slice)
@@ -72,13 +75,23 @@ class SliceFile:
         one = np.empty(self.shape[1:], _VOXEL)
         one[...] = values
         start = self._start_of(index)
-        with open(self.path, "r+b") as file:
+        with self._words(), open(self.path, "r+b") as file:
             file.seek(start)
             file.write(one)
 
     @property
     def _bytes_of_a_slice(self) -> int:
         return _VOXEL.itemsize * self.shape[1] * self.shape[2]
+
+    @contextmanager
+    def _words(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise BadInputError(
+                f"The scan could not be written to {self.path.parent} "
+                f"({error.strerror or error}): free some space there."
+            ) from error
 
     def _start_of(self, index: int) -> int:
         if not 0 <= index < len(self):

@@ -180,8 +180,8 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
                 del image  # as large as the scan
                 # ITK's NIfTI writer reports success on a full disk, so only reading tells.
                 written = sitk.ReadImage(part)
-            both = zip(sitk.GetArrayViewFromImage(written), _in_file_order(hu, like), strict=True)
-            if not all(np.array_equal(*planes) for planes in both):
+            read, meant = sitk.GetArrayViewFromImage(written), _in_file_order(hu, like)
+            if read.shape != meant.shape or not all(map(np.array_equal, read, meant)):
                 raise RuntimeError("the voxels on the disk are not the ones written")
             os.replace(part, path)
     except (OSError, RuntimeError) as error:

@@ -73,7 +73,7 @@ def fan_line_integrals(
     """
     rows, columns = hu.shape[-2:]
     attenuation = WATER_ATTENUATION * (1 + hu / 1000).clamp(min=0)
-    coarser = max(2, max(rows, columns) // 256)
+    coarser = max(2, max(rows, columns) // 256)  # of large images no more is read off either
     attenuation = F.avg_pool2d(
         attenuation[:, None], coarser, ceil_mode=True, count_include_pad=False
     )
@@ -84,7 +84,9 @@ def fan_line_integrals(
     depth = torch.arange(-radius, radius, step, device=hu.device) + scanner.source_to_centre
     fan = (torch.arange(channels, device=hu.device) + 0.5) / channels * 2 - 1
     direction = fan * scanner.half_fan
-    half_width, half_height = columns * pixel_mm / 2, rows * pixel_mm / 2
+    # Where the size is no multiple, the pooled image is larger and its centre shifted.
+    half_height, half_width = (size * step / 2 for size in attenuation.shape[-2:])
+    down, right = half_height - rows * pixel_mm / 2, half_width - columns * pixel_mm / 2
 
     integrals = []
     for view in range(views):
@@ -95,7 +97,7 @@ def fan_line_integrals(
         y = scanner.source_to_centre * math.sin(source) - depth * torch.sin(
             source + direction[:, None]
         )
-        grid = torch.stack([x / half_width, y / half_height], dim=-1)
+        grid = torch.stack([(x - right) / half_width, (y - down) / half_height], dim=-1)
         samples = F.grid_sample(
             attenuation, grid.expand(len(hu), -1, -1, -1), align_corners=False, mode="bilinear"
         )

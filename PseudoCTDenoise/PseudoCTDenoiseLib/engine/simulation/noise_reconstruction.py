@@ -78,8 +78,8 @@ def reconstruct_noise(
     rows, columns = shape
     top, left = size // 2 - rows // 2, size // 2 - columns // 2
 
-    def image_of(rays: torch.Tensor) -> torch.Tensor:
-        spectrum = torch.fft.rfft(rays, dim=-1)[..., 1 : lines + 1] * weights
+    def image_of(part: torch.Tensor) -> torch.Tensor:
+        spectrum = torch.fft.rfft(part, dim=-1)[..., 1 : lines + 1] * weights
         points = torch.view_as_real(spectrum.flatten(1)).permute(1, 0, 2).flatten(1).contiguous()
         plane = torch.view_as_complex((spread @ points).view(size, size, -1, 2)).permute(2, 0, 1)
         image = torch.fft.fftshift(torch.fft.ifft2(plane, norm="forward"), dim=(-2, -1)).real
@@ -87,7 +87,7 @@ def reconstruct_noise(
         image = image / (window[:, None] * window[None, :])
         return image[:, top : top + rows, left : left + columns]
 
-    return torch.cat([image_of(one) for one in sinogram.split(max(1, _MOST_VALUES // size**2))])
+    return torch.cat(list(map(image_of, sinogram.split(max(1, _MOST_VALUES // size**2)))))
 
 
 @lru_cache(maxsize=4)

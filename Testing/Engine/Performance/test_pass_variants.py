@@ -2,7 +2,7 @@
 
 import torch
 from PseudoCTDenoiseLib.engine.networks import UNet
-from PseudoCTDenoiseLib.engine.performance.pass_levers import AS_IT_IS, time_levers
+from PseudoCTDenoiseLib.engine.performance.pass_variants import AS_IT_IS, time_variants
 
 
 def test_every_way_is_timed_and_leaves_network_and_threads_alone():
@@ -10,7 +10,7 @@ def test_every_way_is_timed_and_leaves_network_and_threads_alone():
     network = UNet([4, 8]).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     threads = torch.get_num_threads()
-    seconds = time_levers(network, torch.rand(4, 32, 32), runs=1)
+    seconds = time_variants(network, torch.rand(4, 32, 32), runs=1)
     assert next(iter(seconds)) == AS_IT_IS and len(seconds) == 8
     assert min(seconds.values()) > 0
     assert network.training and torch.get_num_threads() == threads

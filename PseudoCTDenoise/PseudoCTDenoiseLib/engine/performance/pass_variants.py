@@ -14,7 +14,7 @@ from ..network_pass import apply_network
 AS_IT_IS = "channels last, a slice at a time"
 
 
-def time_levers(network: nn.Module, slices: torch.Tensor, runs: int = 5) -> dict[str, float]:
+def time_variants(network: nn.Module, slices: torch.Tensor, runs: int = 5) -> dict[str, float]:
     """Seconds a slice, the shortest of several runs, in float32 if nothing else is said.
 
     Parameters
@@ -46,7 +46,7 @@ def time_levers(network: nn.Module, slices: torch.Tensor, runs: int = 5) -> dict
         "on one thread": (on_one_thread, 1),
         "bfloat16": (lambda: apply_network(last, one, precision=torch.bfloat16), 1),
         "three orientations": (lambda: apply_network(last, one, orientations=3), 1),
-        "the middle half of its rows": (lambda: apply_network(last, _middle(one)), 1),
+        "half a slice, its middle rows": (lambda: apply_network(last, _middle(one)), 1),
     }
     with torch.inference_mode():
         return {name: _shortest(work, runs) / count for name, (work, count) in ways.items()}
