@@ -305,16 +305,14 @@ def test_previews_are_slices_in_hu_and_come_first_and_when_they_are_due():
     reports.clear()
     denoise(hu, progress=reports.append, preview_seconds=1e6)
     shown = [(r.stage, r.step) for r in reports if r.preview is not None]
-    assert shown == [(TUNING, 0)]
+    assert shown == [(TUNING, 1)]
 
 
 def test_the_first_preview_is_of_the_network_before_it_is_tuned():
-    reports = []
     hu = scan()
-    denoise(hu, progress=reports.append, preview_seconds=0.0)
-    first = next(r for r in reports if r.preview is not None)
+    job = DenoisingJob(hu, network(), noise_models(), TUNED, preview_slice=1)
     untuned = replace(PRETRAINED, anchor=None, orientations=1)
-    assert np.array_equal(first.preview, denoise(hu, untuned).hu[first.preview_slice])
+    assert np.array_equal(job.first_preview(), denoise(hu, untuned).hu[1])
 
 
 @pytest.mark.parametrize("settings", [TUNED, PRETRAINED, replace(TUNED, tuning="slice")])

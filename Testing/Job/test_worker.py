@@ -5,6 +5,7 @@ Where torch's own start would take seconds, or has to go wrong, a few lines take
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import stat
@@ -129,6 +130,14 @@ def test_previews_show_the_slice_that_is_asked_for_and_do_not_pile_up(work, fold
     assert len({one.file for one in previews}) == len(previews)
     assert folder.readArray(previews[-1].file, hu.shape[1:]).any()
     assert len(list(folder.path.glob("preview_*"))) <= 2
+
+
+def test_the_first_preview_comes_before_any_report_of_progress(work):
+    _, link = work(preview_slice=1)
+    seen = [one for one in link.messages if isinstance(one, Preview | ProgressMessage)]
+    assert isinstance(seen[0], Preview) and seen[0].slice == 1
+    _, link = work(preview_seconds=math.inf)
+    assert link.of(Preview) == []
 
 
 def test_a_slice_that_is_not_there_is_not_shown(work):

@@ -136,6 +136,11 @@ class DenoisingJob:
         }
         return [stage for stage, runs in wanted.items() if runs]
 
+    def first_preview(self) -> np.ndarray:
+        """The slice to preview by the network as it is, at once: (rows, columns) int16 HU."""
+        one = self.normalised([self.preview_slice])
+        return self._image(self._apply(self.denoiser, one, orientations=1))
+
     def estimate(self) -> dict[str, float]:
         """Expected seconds of every stage, from one slice and one update done for trial."""
         settings = self.settings
@@ -216,13 +221,13 @@ class DenoisingJob:
             maps.append(predict_noise_maps(self.noise_models, one, self.precision))
             self._report(NOISE, number + 1, len(indices), (turn, turns))
 
-        def report(step: int, loss: float | None, student: nn.Module) -> None:
+        def report(step: int, loss: float, student: nn.Module) -> None:
             # Tuned on another slice alone, the student says nothing of the one to preview.
             speaks = settings.tuning == "scan" or self.preview_slice in indices
             tuned = student if speaks else None
             self._report(TUNING, step, settings.steps, (turn, turns), loss, tuned)
 
-        report(0, None, self.denoiser)  # untuned, but at once
+        self._report(TUNING, 0, settings.steps, (turn, turns))
         tuned = fine_tune(
             self.denoiser,
             slices,
@@ -307,9 +312,9 @@ class DenoisingJob:
             return self._denoised[index].copy() if new else None
         if student is None:
             return None
-        training = student.training
-        image = self._apply(student.eval(), self.normalised([index]), orientations=1)
-        student.train(training)
+        student.eval()
+        image = self._apply(student, self.normalised([index]), orientations=1)
+        student.train()
         return self._image(image)
 
     def _seconds_per_update(self) -> float:

@@ -7,6 +7,7 @@ ends with one of the exit codes of the protocol.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import signal
 import sys
@@ -161,7 +162,9 @@ def denoise(path: str, link: ParentLink) -> None:
         new_array=lambda name, shape: folder.newArray(f"{name}.npy", shape),
     )
     tell_device(job.device, link)
-    job.progress = Reporter(job, folder, link)
+    job.progress = reporter = Reporter(job, folder, link)
+    if math.isfinite(request.preview_seconds):
+        reporter.show(job.preview_slice, job.first_preview())
     result = run(job, link)
 
     report = job_report(hu, result, manifest, manifests)
@@ -237,7 +240,7 @@ class Reporter:
         if wanted is not None and wanted < len(self._job.hu):
             self._job.preview_slice = wanted
         if progress.preview is not None:
-            self._show(progress)
+            self.show(progress.preview_slice, progress.preview)
         now = time.monotonic()
         if progress.step < progress.total and now < self._latest + PROGRESS_SECONDS:
             return
@@ -255,14 +258,15 @@ class Reporter:
             )
         )
 
-    def _show(self, progress) -> None:
+    def show(self, index: int, image) -> None:
+        """Pass on a slice as it is known by now, (rows, columns) HU."""
         # A name of its own for each, or the parent could read one slice as another. Those that
         # it does not take, as when its window is busy, do not pile up.
         self._previews += 1
         self._folder.removeFile(f"preview_{self._previews - 2}.npy")
         name = f"preview_{self._previews}.npy"
-        self._folder.writeArray(name, progress.preview)
-        self._link.say(Preview(progress.preview_slice, name))
+        self._folder.writeArray(name, image)
+        self._link.say(Preview(index, name))
 
 
 def check(parsed: argparse.Namespace, link: ParentLink) -> None:
