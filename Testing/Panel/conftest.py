@@ -155,10 +155,18 @@ def viewNodes():
     """The nodes of the comparison's views, which stay with the layout."""
     import slicer
 
-    kinds = ("vtkMRMLSliceNode", "vtkMRMLSliceCompositeNode", "vtkMRMLSliceDisplayNode")
-    return {
-        node.GetID()
-        for kind in kinds
-        for node in slicer.util.getNodesByClass(kind)
-        if "PseudoCTDenoise" in (node.GetLayoutName() if kind != kinds[2] else node.GetID())
-    }
+    manager = slicer.app.layoutManager()
+    found = set()
+    for name in manager.sliceViewNames():
+        if not name.startswith("PseudoCTDenoise"):
+            continue
+        logic = manager.sliceWidget(name).sliceLogic()
+        found |= {
+            logic.GetSliceNode(),
+            logic.GetSliceCompositeNode(),
+            logic.GetSliceDisplayNode(),
+            logic.GetSliceModelNode(),
+            logic.GetSliceModelTransformNode(),
+            logic.GetSliceModelDisplayNode(),
+        }
+    return {node.GetID() for node in found}
