@@ -84,7 +84,12 @@ def take_pictures(harness, volume, folder: Path) -> None:
 
     user.click(ui.applyButton)
     user.waitUntil(
-        lambda: widget.logic.comparison.shown or not widget.runPanel.running, PATIENCE, "a preview"
+        lambda: (
+            (widget.logic.comparison.shown and widget.ui.statusLabel.text.startswith("Tuning"))
+            or not widget.runPanel.running
+        ),
+        PATIENCE,
+        "a preview while tuning",
     )
     picture("2_running")
     user.waitUntil(lambda: not widget.runPanel.running, PATIENCE, "the result")
