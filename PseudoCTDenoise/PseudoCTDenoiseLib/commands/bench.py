@@ -50,7 +50,7 @@ from .timed_job import time_job
 
 PICTURE = "speed.png"
 SIZES = (1, 10, 50, 200, 1000)
-JOBS = ((24, 512), (200, 512), (2000, 512), (4, 2048))
+JOBS = ((24, 512), (200, 512), (4, 2048), (2000, 512))
 """Slices, and rows of a slice."""
 FIELD_MM = 384.0
 PLAIN = Path(__file__).resolve().parents[3] / "Testing/Benchmarks/plain_reference.py"
