@@ -248,13 +248,12 @@ def _difference_db(methods: dict[str, Work], scan: PhantomScan) -> dict[str, flo
 
 
 def _make_jobs(bench: _Bench) -> Iterator:
-    steps = bench.arguments.steps
-    settings = {"device": bench.arguments.device} | ({} if steps is None else {"steps": steps})
+    default, _ = _settings(bench.arguments, bench.arguments.device)
     jobs = []
     for slices, rows in _with_bar(bench.arguments.jobs, "job"):
         pixel_mm = FIELD_MM / rows
         hu = np.resize(_scan(pixel_mm, rows).ldct, (slices, rows, rows))
-        jobs.append(time_job(hu, pixel_mm, settings, want_noise=True))
+        jobs.append(time_job(hu, pixel_mm, default.as_dict(), want_noise=True))
         yield jobs
 
 

@@ -138,8 +138,7 @@ class DenoisingJob:
 
     def first_preview(self) -> np.ndarray:
         """The slice to preview by the network as it is, at once: (rows, columns) int16 HU."""
-        one = self.normalised([self.preview_slice])
-        return self._image(self._apply(self.denoiser, one, orientations=1))
+        return self._draft(self.denoiser, self.preview_slice)
 
     def estimate(self) -> dict[str, float]:
         """Expected seconds of every stage, from one slice and one update done for trial."""
@@ -312,10 +311,13 @@ class DenoisingJob:
             return self._denoised[index].copy() if new else None
         if student is None:
             return None
-        student.eval()
-        image = self._apply(student, self.normalised([index]), orientations=1)
+        image = self._draft(student.eval(), index)
         student.train()
-        return self._image(image)
+        return image
+
+    def _draft(self, network: nn.Module, index: int) -> np.ndarray:
+        """A slice in one orientation and without anchor, int16 HU."""
+        return self._image(self._apply(network, self.normalised([index]), orientations=1))
 
     def _seconds_per_update(self) -> float:
         settings = self.settings

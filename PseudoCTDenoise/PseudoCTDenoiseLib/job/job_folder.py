@@ -14,6 +14,7 @@ import numpy as np
 
 from ..engine.errors import BadInputError
 from ..engine.files.ct_checks import checked_int16
+from ..engine.files.full_disk import space_in_words
 from ..engine.files.slice_file import SliceFile
 from .folder_removal import removeFolder
 
@@ -78,7 +79,7 @@ class JobFolder:
         """
         self.writeArray(_INPUT, checked_int16(hu))
         text = json.dumps(asdict(request), indent=1)
-        with self._words(), self._create(_REQUEST) as file:
+        with space_in_words(self.path.parent), self._create(_REQUEST) as file:
             file.write(text.encode())
 
     def readJob(self) -> tuple[SliceFile, JobRequest]:
@@ -93,7 +94,7 @@ class JobFolder:
         BadInputError
             If there is no space.
         """
-        with self._words():
+        with space_in_words(self.path.parent):
             self._create(name).close()
         return SliceFile(self.path / name, shape)
 
@@ -103,7 +104,7 @@ class JobFolder:
         BadInputError
             If there is no space.
         """
-        with self._words(), self._create(name) as file:
+        with space_in_words(self.path.parent), self._create(name) as file:
             np.save(file, values, allow_pickle=False)
 
     def readArray(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -140,26 +141,6 @@ class JobFolder:
 
     def _create(self, name: str):
         return open(self.path / name, "wb", opener=_private)
-
-    def _words(self) -> _SpaceInWords:
-        return _SpaceInWords(self.path)
-
-
-class _SpaceInWords:
-    """Turns an error of writing into one that the user understands."""
-
-    def __init__(self, path: Path):
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind, error, trace) -> None:
-        if isinstance(error, OSError):  # numpy's own has a text and no number
-            raise BadInputError(
-                f"The scan could not be written to {self._path.parent} "
-                f"({error.strerror or error}): free some space there."
-            ) from error
 
 
 def _private(path: str, flags: int) -> int:

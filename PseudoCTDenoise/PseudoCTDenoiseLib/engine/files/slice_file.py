@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import BadInputError
+from .full_disk import space_in_words
 
 _VOXEL = np.dtype("<i2")
 
@@ -41,7 +40,7 @@ class SliceFile:
             return
         self.shape = tuple(shape)
         header = {"descr": _VOXEL.str, "fortran_order": False, "shape": self.shape}
-        with self._words(), open(path, "wb") as file:
+        with space_in_words(self.path.parent), open(path, "wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             self._start = file.tell()
             nothing = bytes(self._bytes_of_a_slice)
@@ -75,23 +74,13 @@ class SliceFile:
         one = np.empty(self.shape[1:], _VOXEL)
         one[...] = values
         start = self._start_of(index)
-        with self._words(), open(self.path, "r+b") as file:
+        with space_in_words(self.path.parent), open(self.path, "r+b") as file:
             file.seek(start)
             file.write(one)
 
     @property
     def _bytes_of_a_slice(self) -> int:
         return _VOXEL.itemsize * self.shape[1] * self.shape[2]
-
-    @contextmanager
-    def _words(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise BadInputError(
-                f"The scan could not be written to {self.path.parent} "
-                f"({error.strerror or error}): free some space there."
-            ) from error
 
     def _start_of(self, index: int) -> int:
         if not 0 <= index < len(self):

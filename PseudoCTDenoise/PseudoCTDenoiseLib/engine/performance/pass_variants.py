@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable
 
 import torch
 from torch import nn
 
 from ..network_pass import apply_network
+from .stopwatch import shortest_seconds
 
 AS_IT_IS = "channels last, a slice at a time"
 
@@ -49,19 +49,12 @@ def time_variants(network: nn.Module, slices: torch.Tensor, runs: int = 5) -> di
         "half a slice, its middle rows": (lambda: apply_network(last, _middle(one)), 1),
     }
     with torch.inference_mode():
-        return {name: _shortest(work, runs) / count for name, (work, count) in ways.items()}
+        return {
+            name: shortest_seconds(work, slices.device, runs) / count
+            for name, (work, count) in ways.items()
+        }
 
 
 def _middle(slices: torch.Tensor) -> torch.Tensor:
     rows = slices.shape[-2]
     return slices[:, rows // 4 : rows // 4 + rows // 2]
-
-
-def _shortest(work: Callable[[], object], runs: int) -> float:
-    work()
-    seconds = []
-    for _ in range(runs):
-        started = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - started)
-    return min(seconds)
