@@ -156,6 +156,13 @@ def test_a_training_out_of_time_leaves_a_model_and_says_how_to_go_on(tmp_path, s
     assert not same(weights(tmp_path), unfinished)
 
 
+def test_processes_that_draw_train_the_same_model(tmp_path, simulator):
+    scan = write_scan(tmp_path / "scan.nrrd")
+    for name, workers in (("thread", 0), ("processes", 2)):
+        assert pretrained(tmp_path / name, "--ndct", scan, "--workers", workers) == 0
+    assert same(weights(tmp_path / "thread"), weights(tmp_path / "processes"))
+
+
 def test_the_seed_makes_the_model(tmp_path, simulator):
     scan = write_scan(tmp_path / "scan.nrrd")
     for name, seed in (("one", 1), ("again", 1), ("two", 2)):
@@ -175,6 +182,7 @@ def test_the_seed_makes_the_model(tmp_path, simulator):
         (["--ndct", "scan.nrrd", "--ldct", "wide.nrrd"], "same grid"),
         (["--ndct", "scan.nrrd", "--steps", "0"], "steps must be positive"),
         (["--ndct", "scan.nrrd", "--seed", "-1"], "seed must not be negative"),
+        (["--ndct", "scan.nrrd", "--workers", "-1"], "workers must not be negative"),
         (["--ndct", "small.nrrd"], "24×24 are too small for patches of 32"),
         (["--index", "gone.csv"], "gone.csv"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -70,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument(
+        "--workers",
+        type=int,
+        help="processes that draw patches (default: with a GPU on Linux one a core, else none)",
+    )
+    parser.add_argument(
         "--work", type=Path, default=Path("local"), help="folder for checkpoints and drawn noise"
     )
     parser.add_argument(
@@ -102,6 +108,7 @@ def run(arguments: argparse.Namespace) -> None:
         device.name,
         start,
         data,
+        _workers(device.name) if arguments.workers is None else arguments.workers,
     )
     with tqdm(total=settings.steps, initial=training.step, unit="step") as bar:
 
@@ -132,6 +139,12 @@ def run(arguments: argparse.Namespace) -> None:
     save_model(training.best_network(), manifest, arguments.models)
     state = "finished" if training.done else "unfinished: run the same command to go on"
     print(f"Model '{arguments.name}' written to {arguments.models} ({state}).")
+
+
+def _workers(device: str) -> int:
+    """One core is enough for a network on the CPU; elsewhere processes cannot be forked safely."""
+    forks = sys.platform == "linux" and device == "cuda"
+    return len(os.sched_getaffinity(0)) if forks else 0
 
 
 def _start_network(

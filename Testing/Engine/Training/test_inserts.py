@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PseudoCTDenoiseLib.engine.errors import BadInputError
-from PseudoCTDenoiseLib.engine.simulation.reconstruction_kernels import SHARP, SOFT
+from PseudoCTDenoiseLib.engine.simulation.reconstruction_kernels import SHARP, SOFT, stacked_kernels
 from PseudoCTDenoiseLib.engine.training import inserts
 from PseudoCTDenoiseLib.engine.training.inserts import draw_inserts, ellipse
 from PseudoCTDenoiseLib.engine.training.training_domain import TrainingDomain
@@ -14,10 +14,15 @@ from PseudoCTDenoiseLib.engine.training.training_pairs import NoisySlice, draw_p
 from PseudoCTDenoiseLib.engine.training.training_patches import Augmentation
 
 
-@pytest.mark.parametrize("axes", [(10, 10), (12, 7), (3, 2)])
-@pytest.mark.parametrize("angle", [0, 0.6, 2.5])
+def one_ellipse(centre, axes, angle):
+    centre, axes = torch.tensor([centre, axes])[..., None, None]
+    return ellipse(40, centre, axes, torch.tensor(angle))
+
+
+@pytest.mark.parametrize("axes", [(10.0, 10.0), (12.0, 7.0), (3.0, 2.0)])
+@pytest.mark.parametrize("angle", [0.0, 0.6, 2.5])
 def test_an_ellipse_has_its_area_and_its_centre(axes, angle):
-    covered = ellipse(40, (19.3, 21.6), axes, angle)
+    covered = one_ellipse((19.3, 21.6), axes, angle)
     assert covered.min() == 0 and covered.max() == 1
     assert float(covered.sum()) == pytest.approx(math.pi * axes[0] * axes[1], rel=0.03)
     place = torch.arange(40) + 0.5
@@ -27,10 +32,16 @@ def test_an_ellipse_has_its_area_and_its_centre(axes, angle):
 
 
 def test_the_angle_turns_the_first_axis_from_the_rows():
-    lying = ellipse(40, (20, 20), (4, 12), 0.0)
+    lying = one_ellipse((20.0, 20.0), (4.0, 12.0), 0.0)
     assert lying[20].sum() == pytest.approx(24, abs=0.5)
     assert lying[:, 20].sum() == pytest.approx(8, abs=0.5)
-    assert torch.allclose(lying, ellipse(40, (20, 20), (12, 4), math.pi / 2), atol=1e-4)
+    standing = one_ellipse((20.0, 20.0), (12.0, 4.0), math.pi / 2)
+    assert torch.allclose(lying, standing, atol=1e-4)
+
+
+def inserts_of(size, kernels, rng):
+    pixel_mm = torch.full((len(kernels), 1, 1), 0.7)
+    return draw_inserts(size, pixel_mm, stacked_kernels(kernels), rng)
 
 
 def one_disc(monkeypatch, kernel, hu=100.0, diameter=12.0):
@@ -38,7 +49,7 @@ def one_disc(monkeypatch, kernel, hu=100.0, diameter=12.0):
     monkeypatch.setattr(inserts, "DIAMETER_MM", (diameter, diameter))
     monkeypatch.setattr(inserts, "AXIS_RATIO", (1.0, 1.0))
     monkeypatch.setattr(inserts, "CONTRAST_HU", (hu, hu))
-    return draw_inserts(128, 0.7, kernel, np.random.default_rng(4))
+    return inserts_of(128, [kernel], np.random.default_rng(0))[0]
 
 
 def test_an_insert_has_its_contrast_and_the_blur_of_the_kernel(monkeypatch):
@@ -52,7 +63,7 @@ def test_an_insert_has_its_contrast_and_the_blur_of_the_kernel(monkeypatch):
 
 def test_inserts_are_bright_and_dark_small_and_large():
     rng = np.random.default_rng(0)
-    images = torch.stack([draw_inserts(96, 0.7, SOFT, rng) for _ in range(200)])
+    images = inserts_of(96, 200 * [SOFT], rng)
     bright = images.amax((1, 2)) > -images.amin((1, 2))
     assert 70 < int(bright.sum()) < 130
     covered = (images.abs() > 2).float().mean((1, 2))

@@ -2,7 +2,6 @@
 
 import csv
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -135,19 +134,6 @@ def test_a_run_that_was_stopped_goes_on_from_the_very_step(tmp_path):
     assert second.step == 7
     second.run()
     assert_equal(outcome(second), outcome(whole))
-
-
-def test_patches_are_drawn_on_one_core_and_the_rest_of_the_process_keeps_its_own(tmp_path):
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        run = training(tmp_path)
-        assert run._drawing.submit(torch.get_num_threads).result() == 1
-        with ThreadPoolExecutor(1) as another:
-            assert another.submit(torch.get_num_threads).result() == 2
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_no_minutes_train_nothing_and_leave_a_checkpoint(tmp_path):

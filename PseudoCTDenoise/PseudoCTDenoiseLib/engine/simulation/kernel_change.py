@@ -17,7 +17,7 @@ LARGEST_GAIN = 12.0
 
 def change_kernel(
     images: torch.Tensor,
-    pixel_mm: float,
+    pixel_mm: float | torch.Tensor,
     had: ReconstructionKernel,
     wanted: ReconstructionKernel,
     size: tuple[int, int] | None = None,
@@ -26,7 +26,8 @@ def change_kernel(
 
     Parameters
     ----------
-    pixel_mm : side of a square pixel of ``images``.
+    pixel_mm : side of a square pixel of ``images``; for a stack of them also (count, 1, 1), one
+        each, as the kernels may be of :func:`.stacked_kernels`.
     size : rows and columns of the result, which shows the same field: fewer make larger pixels.
         None keeps them. Even numbers only, where they change.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,12 +14,12 @@ class ReconstructionKernel:
     """Filter sqrt(f² + f1²) · exp(−(f/f0)^order): an apodised ramp, frequencies in 1/cm.
 
     ``f1_per_cm`` lifts the ramp's foot: real scans have more noise below 0.4 /cm than a ramp
-    lets through.
+    lets through. Of :func:`stacked_kernels` the numbers are tensors.
     """
 
     name: str
-    f0_per_cm: float
-    order: float
+    f0_per_cm: float | torch.Tensor
+    order: float | torch.Tensor
     f1_per_cm: float = 0.15
 
     def response(self, frequency_per_cm: torch.Tensor) -> torch.Tensor:
@@ -50,6 +51,13 @@ def kernel_of_sharpness(sharpness: float, order_factor: float = 1.0) -> Reconstr
     f0 = SOFT.f0_per_cm * (SHARP.f0_per_cm / SOFT.f0_per_cm) ** sharpness
     order = SOFT.order * (SHARP.order / SOFT.order) ** sharpness
     return ReconstructionKernel(f"sharpness {sharpness:.2f}", f0, order * order_factor)
+
+
+def stacked_kernels(kernels: Sequence[ReconstructionKernel]) -> ReconstructionKernel:
+    """Kernels of a stack of images, one each: apodisations of (count, 1, 1), all of one ramp."""
+    numbers = torch.tensor([[kernel.f0_per_cm, kernel.order] for kernel in kernels])
+    f0, order = numbers.T[..., None, None]
+    return ReconstructionKernel("stacked", f0, order)
 
 
 def nearest_kernel(wanted: ReconstructionKernel) -> ReconstructionKernel:

@@ -13,7 +13,6 @@ import json
 import time
 import zipfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from ..model_store import DENOISER, NOISE_MODEL, replace_file
 from ..moving_average import averaged, moving_average
 from ..networks import build_network
 from ..settings import PRECISIONS
+from .step_patches import StepPatches, draw_steps
 from .supervision import N2C, SUPERVISIONS, supervise
 from .training_domain import TrainingDomain
 from .training_pairs import NoisySlice, draw_patches
@@ -129,6 +129,7 @@ class Pretraining:
     checkpoint : ``.npz`` file to resume from and to write to.
     start : a network of the same architecture whose weights a new run starts from.
     data : what is trained on, in words that JSON can hold; a checkpoint of other data is refused.
+    workers : processes that draw patches, see :func:`.draw_steps`.
     """
 
     def __init__(
@@ -140,9 +141,9 @@ class Pretraining:
         device: str = "cpu",
         start: nn.Module | None = None,
         data: dict | None = None,
+        workers: int = 0,
     ):
         self.settings = settings
-        self.slices = slices
         self.data = data or {}
         self.validation = validation
         self.checkpoint = Path(checkpoint)
@@ -168,10 +169,17 @@ class Pretraining:
         self.best: dict[str, np.ndarray] = {}
         self.seconds = 0.0
         self._recent_loss = 0.0
-        self._drawing = _one_core_thread()
-        self._drawn: Future | None = None
         if self.checkpoint.is_file():
             self._resume()
+        patches = StepPatches(
+            slices,
+            settings.batch,
+            settings.patch_size,
+            settings.domain,
+            settings.augmentation,
+            settings.seed,
+        )
+        self._drawn = draw_steps(patches, range(self.step, settings.steps), workers)
 
     @property
     def result(self) -> nn.Module:
@@ -218,11 +226,7 @@ class Pretraining:
 
     def _one_step(self) -> None:
         settings = self.settings
-        ldct, ndct, seed = self._drawn.result() if self._drawn else self._draw(self.step)
-        # The next patches are cut while this step's network runs.
-        self._drawn = None
-        if self.step + 1 < settings.steps:
-            self._drawn = self._drawing.submit(self._draw, self.step + 1)
+        ldct, ndct, seed = next(self._drawn)
         self.network.train()
         loss = self._loss(self.network, ldct, ndct, torch.Generator().manual_seed(seed))
         self.optimizer.zero_grad(set_to_none=True)
@@ -237,20 +241,6 @@ class Pretraining:
         self.step += 1
         share = 1 / min(self.step, 100)
         self._recent_loss += share * (loss.item() - self._recent_loss)
-
-    def _draw(self, step: int) -> tuple[torch.Tensor, torch.Tensor, int]:
-        """Patches of a step, and the seed of what else is random in it."""
-        settings = self.settings
-        rng = np.random.default_rng([settings.seed, step])
-        ldct, ndct = draw_patches(
-            self.slices,
-            settings.batch,
-            settings.patch_size,
-            rng,
-            settings.domain,
-            settings.augmentation,
-        )
-        return ldct, ndct, int(rng.integers(2**62))
 
     def _loss(
         self,
@@ -389,20 +379,6 @@ class Pretraining:
         self._precision = getattr(torch, status["precision"])
         self.step, self.seconds = status["step"], status["seconds"]
         self.curve, self._recent_loss = status["curve"], status["recent_loss"]
-
-
-def _one_core_thread() -> ThreadPoolExecutor:
-    """A thread whose torch keeps to one core: patches are small, the network wants the others."""
-
-    def keep_to_one() -> None:
-        torch.get_num_threads()  # or the thread's first work would take the process's number
-        torch.set_num_threads(1)
-
-    threads = torch.get_num_threads()
-    executor = ThreadPoolExecutor(max_workers=1)
-    executor.submit(keep_to_one).result()
-    torch.set_num_threads(threads)  # threads to come start with what was set last
-    return executor
 
 
 def validation_patches(

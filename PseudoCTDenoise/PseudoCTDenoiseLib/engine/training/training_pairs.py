@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ..noise_left import target_share
 from ..simulation.ct_scanner import CtScanner
 from ..simulation.kernel_change import change_kernel
 from ..simulation.low_dose import LowDoseSimulator
-from ..simulation.reconstruction_kernels import SHARP, SOFT, nearest_kernel
+from ..simulation.reconstruction_kernels import SHARP, SOFT, nearest_kernel, stacked_kernels
 from .ct_dataset import CtScan
 from .inserts import draw_inserts
 from .training_domain import TrainingDomain
@@ -34,6 +34,8 @@ BOWTIE = (0.3, 0.7)
 OFF_CENTRE_MM = 50.0
 MARGIN = 16
 """Pixels around a patch that its filtering may spoil; they are cut off."""
+SAME_ZOOM = 8
+"""Patches in a row that are of one zoom, and filtered at once."""
 
 
 @dataclass(frozen=True)
@@ -107,24 +109,27 @@ def draw_patches(
 
     Parameters
     ----------
-    domain : draws dose, kernel, thickness and pixel size anew for each patch of simulated noise;
-        None takes the noise as it is.
+    domain : draws dose, kernel and thickness anew for each patch of simulated noise, and the
+        pixel size for each few; None takes the noise as it is.
 
     Returns
     -------
     LDCT and NDCT, (count, 1, size, size) each, normalised.
     """
-    ldct, ndct = [], []
-    for _ in range(count):
-        one = slices[rng.integers(len(slices))]
-        if domain is None:
-            low, normal = _measured_patch(one, size, rng)
-        else:
-            low, normal = _simulated_patch(one, size, rng, domain)
-        pair = augment(torch.stack([normalise(low), normalise(normal)]), rng, augmentation)
-        ldct.append(pair[0])
-        ndct.append(pair[1])
-    return torch.stack(ldct)[:, None], torch.stack(ndct)[:, None]
+    if domain is None:
+        pairs = (_measured_patch(_any(slices, rng), size, rng) for _ in range(count))
+    else:
+        pairs = _simulated_patches(slices, count, size, rng, domain)
+    turned = [
+        augment(torch.stack([normalise(low), normalise(normal)]), rng, augmentation)
+        for low, normal in pairs
+    ]
+    ldct, ndct = torch.stack(turned, dim=1)[:, :, None]
+    return ldct, ndct
+
+
+def _any(slices: Sequence[NoisySlice], rng: np.random.Generator) -> NoisySlice:
+    return slices[rng.integers(len(slices))]
 
 
 def _measured_patch(
@@ -138,43 +143,95 @@ def _measured_patch(
     return (normal + noise).clamp(min=MIN_CT_HU), normal
 
 
-def _simulated_patch(
-    noisy: NoisySlice, size: int, rng: np.random.Generator, domain: TrainingDomain
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """LDCT and target of one dose, kernel, thickness and pixel size, (size, size) HU."""
-    dose, wanted = domain.draw_dose(rng), domain.draw_kernel(rng)
-    thick = [noisy]
-    fewest, most = domain.thickness
-    for _ in range(int(rng.integers(fewest, most + 1)) - 1):
-        if thick[-1].below is not None:
-            thick.append(thick[-1].below)
+def _simulated_patches(
+    slices: Sequence[NoisySlice],
+    count: int,
+    size: int,
+    rng: np.random.Generator,
+    domain: TrainingDomain,
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """LDCT and target of each patch, (size, size) HU."""
     wide = size + 2 * MARGIN
-    cut = 2 * round(wide * math.exp(rng.uniform(*np.log(domain.zoom))) / 2)
-    cut = min(cut, *(2 * (length // 2) for length in noisy.ndct.shape))
-    if cut < wide / 2:
-        rows, columns = noisy.ndct.shape
-        raise BadInputError(f"Slices of {rows}×{columns} are too small for patches of {size}.")
-    if len(noisy.noise) < 2:
-        raise BadInputError("A measured pair has one noise, of one kernel: give no domain.")
-    top, left = patch_corner(noisy.ndct, cut, rng, tissue=TISSUE_HU)
-    here = np.s_[top : top + cut, left : left + cut]
-
-    # The noise of the kernel that is nearer: the less is to be lifted.
-    drawn = (SOFT, SHARP).index(nearest_kernel(wanted))
-    normal = sum(one.ndct[here].astype(np.float32) for one in thick) / len(thick)
-    noise = sum(one.noise[(drawn, *here)].astype(np.float32) for one in thick) / len(thick)
-    normal, noise = (
-        change_kernel(torch.from_numpy(image), noisy.pixel_mm, had, wanted, (wide, wide))
-        for image, had in ((normal, SOFT), (noise, (SOFT, SHARP)[drawn]))
-    )
-    if domain.inserts and rng.random() < domain.inserts:
-        normal += draw_inserts(wide, noisy.pixel_mm * cut / wide, wanted, rng)
     inner = slice(MARGIN, MARGIN + size)
-    normal = normal[inner, inner].clamp(min=MIN_CT_HU)
-    noise = noise[inner, inner] * dose_factor(dose)
-    target = normal
-    if domain.noise_left is not None:
-        target = (normal + target_share(dose, domain.noise_left) * noise).clamp(min=MIN_CT_HU)
+    for first in range(0, count, SAME_ZOOM):
+        few = [_any(slices, rng) for _ in range(min(SAME_ZOOM, count - first))]
+        doses = [domain.draw_dose(rng) for _ in few]
+        kernels = [domain.draw_kernel(rng) for _ in few]
+        # The noise of the kernel that is nearer: the less is to be lifted.
+        drawn = [(SOFT, SHARP).index(nearest_kernel(kernel)) for kernel in kernels]
+        cut = _pixels_to_cut(few, wide, rng, domain)
+        normal, noise = _cut_out(few, drawn, cut, rng, domain)
+        had = stacked_kernels([(SOFT, SHARP)[number] for number in drawn])
+        wanted = stacked_kernels(kernels)
+        pixel_mm = torch.tensor([one.pixel_mm for one in few])[:, None, None]
+        normal = change_kernel(normal, pixel_mm, SOFT, wanted, (wide, wide))
+        noise = change_kernel(noise, pixel_mm, had, wanted, (wide, wide))
+        if domain.inserts:
+            inserts = draw_inserts(wide, pixel_mm * (cut / wide), wanted, rng)
+            shown = torch.from_numpy(rng.random(len(few)) < domain.inserts)
+            normal = normal + shown[:, None, None] * inserts
+        for low, target in zip(*_blend(normal, noise, doses, domain), strict=True):
+            yield low[inner, inner], target[inner, inner]
+
+
+def _pixels_to_cut(
+    few: Sequence[NoisySlice], wide: int, rng: np.random.Generator, domain: TrainingDomain
+) -> int:
+    """Side of what becomes ``wide`` pixels: an even number that fits into all of the slices."""
+    cut = 2 * round(wide * math.exp(rng.uniform(*np.log(domain.zoom))) / 2)
+    for one in few:
+        rows, columns = one.ndct.shape
+        cut = min(cut, 2 * (rows // 2), 2 * (columns // 2))
+        if cut < wide / 2:
+            size = wide - 2 * MARGIN
+            raise BadInputError(f"Slices of {rows}×{columns} are too small for patches of {size}.")
+        if len(one.noise) < 2:
+            raise BadInputError("A measured pair has one noise, of one kernel: give no domain.")
+    return cut
+
+
+def _cut_out(
+    few: Sequence[NoisySlice],
+    drawn: Sequence[int],
+    cut: int,
+    rng: np.random.Generator,
+    domain: TrainingDomain,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """NDCT and the noise of the drawn kernels, neighbours averaged, (count, cut, cut) HU."""
+    normal, noise, owner, shares = [], [], [], []
+    fewest, most = domain.thickness
+    for number, (one, kernel) in enumerate(zip(few, drawn, strict=True)):
+        thick = [one]
+        for _ in range(int(rng.integers(fewest, most + 1)) - 1):
+            if thick[-1].below is not None:
+                thick.append(thick[-1].below)
+        top, left = patch_corner(one.ndct, cut, rng, tissue=TISSUE_HU)
+        here = np.s_[top : top + cut, left : left + cut]
+        normal += [layer.ndct[here] for layer in thick]
+        noise += [layer.noise[(kernel, *here)] for layer in thick]
+        owner += [number] * len(thick)
+        shares += [1 / len(thick)] * len(thick)
+    owner, shares = (torch.tensor(column) for column in (owner, shares))
+
+    def mean(layers: list[np.ndarray]) -> torch.Tensor:
+        images = torch.from_numpy(np.stack(layers)).float()
+        means = torch.zeros(len(few), cut, cut)
+        return means.index_add(0, owner, images * shares[:, None, None])
+
+    return mean(normal), mean(noise)
+
+
+def _blend(
+    normal: torch.Tensor, noise: torch.Tensor, doses: Sequence[float], domain: TrainingDomain
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """LDCT and target of NDCT and noise at a quarter of the dose, (count, rows, columns) HU."""
+    factors = [dose_factor(dose) for dose in doses]
+    left = domain.noise_left
+    shares = [0.0 if left is None else target_share(dose, left) for dose in doses]
+    factor, share = torch.tensor([factors, shares])[..., None, None]
+    normal = normal.clamp(min=MIN_CT_HU)
+    noise = noise * factor
+    target = (normal + share * noise).clamp(min=MIN_CT_HU)
     return (normal + noise).clamp(min=MIN_CT_HU), target
 
 
