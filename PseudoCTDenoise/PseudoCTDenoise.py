@@ -306,7 +306,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         node = self._parameterNode
         settings = presetSettings(node.preset.value)
         node.steps = settings["steps"]
-        node.averageOrientations = settings["orientations"] > 1
+        node.averageOrientations = settings["orientations"] != 1
         node.noiseSource = NoiseSource(settings["noise_source"])
         node.ensemble = Ensemble(settings["ensemble"])
         node.noiseSign = NoiseSign(settings["noise_sign"])
@@ -366,10 +366,11 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         node = self._parameterNode
         usual = presetSettings(node.preset.value)
         simulated = node.noiseSource == NoiseSource.SIMULATOR
+        several = None if usual["orientations"] == 1 else usual["orientations"]
         return {
             **({} if simulated or usual["teacher"] != "scan" else OWN_OUTPUT),
             "steps": node.steps,
-            "orientations": max(3, usual["orientations"]) if node.averageOrientations else 1,
+            "orientations": several if node.averageOrientations else 1,
             "noise_source": node.noiseSource.value,
             "ensemble": node.ensemble.value,
             "noise_sign": node.noiseSign.value,

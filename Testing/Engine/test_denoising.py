@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from PseudoCTDenoiseLib.engine import denoising
+from PseudoCTDenoiseLib.engine import denoising, job_plan
 from PseudoCTDenoiseLib.engine.denoising import (
     DENOISING,
     MAPS,
@@ -185,6 +185,17 @@ def test_with_eight_orientations_a_turned_scan_gives_the_turned_result():
         return np.abs(denoise(np.rot90(hu, axes=(1, 2)), settings).hu - turned.astype(int)).max()
 
     assert difference(8) <= 1 < difference(1)
+
+
+def test_a_short_scan_is_averaged_over_all_orientations_and_a_long_one_over_three(monkeypatch):
+    monkeypatch.setattr(job_plan, "SHORT_SCAN", 2)
+    for slices, orientations in ((2, 8), (3, 3)):
+        hu = scan(slices=slices)
+        usual, told = (
+            denoise(hu, replace(PRETRAINED, orientations=one)) for one in (None, orientations)
+        )
+        assert usual.settings.orientations == orientations
+        assert np.array_equal(usual.hu, told.hu)
 
 
 def test_strength_0_is_the_input_bit_by_bit_and_50_the_mean():
@@ -451,7 +462,7 @@ def test_the_estimate_grows_with_the_work(monkeypatch):
     # Two slices to tune on and three in all; every pass and every update takes a second.
     assert plan() == {NOISE: 2, TUNING: 4 + 2, DENOISING: 3, MAPS: 3}
     assert plan(tuning="slice") == {NOISE: 3, TUNING: 3 * (4 + 1), DENOISING: 3, MAPS: 3}
-    assert plan(orientations=8)[DENOISING] == 24
+    assert plan(orientations=8)[DENOISING] == plan(orientations=None)[DENOISING] == 24
     assert plan(update_period=2)[TUNING] == 4 + 2 * 2
 
 

@@ -33,7 +33,7 @@ BAD = {
         *((NAN, 1.0), (True, True), [0.5], {}, ()),
     ],
     "tuning_slices": [0, -1, 2.0, None],
-    "orientations": [0, 2, 4, -8, 8.0, "8", None, True],
+    "orientations": [0, 2, 4, -8, 8.0, "8", True],
     "strength": [-0.1, 100.1, NAN, "100", None, True],
     "seed": [-1, 0.5, "0", None, 2**63],
 }

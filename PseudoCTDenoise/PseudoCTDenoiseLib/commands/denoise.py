@@ -28,6 +28,7 @@ from ..engine.files.volume_files import (
     read_volume,
     write_volume,
 )
+from ..engine.job_plan import SHORT_SCAN
 from ..engine.job_progress import Progress
 from ..engine.model_store import Manifest
 from ..engine.report import NOTICE, job_report
@@ -66,7 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--orientations",
         type=int,
         choices=(1, 3, 8),
-        help=f"average over so many flips and quarter turns (default: {default.orientations})",
+        help="average over so many flips and quarter turns "
+        f"(default: 8, from {SHORT_SCAN + 1} slices on 3)",
     )
     parser.add_argument(
         "--settings",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,7 +16,16 @@ from .density_anchor import DensityAnchor, density_anchor
 from .errors import BadInputError
 from .fine_tuning import TuningRecord, fine_tune
 from .hounsfield import MIN_CT_HU, RANGE_HU, normalise, to_hu, to_int16
-from .job_plan import DENOISING, MAPS, NOISE, TUNING, PartSeconds, plan_job, seconds_of_targets
+from .job_plan import (
+    DENOISING,
+    MAPS,
+    NOISE,
+    TUNING,
+    PartSeconds,
+    plan_job,
+    seconds_of_targets,
+    usual_orientations,
+)
 from .job_progress import JobClock, Progress, ProgressCallback
 from .losses import image_loss
 from .network_pass import apply_network
@@ -69,7 +78,7 @@ class DenoisingJob:
     denoiser : network f from normalised slices to normalised slices.
     noise_models : networks N_1 to N_M from normalised slices to noise maps; needed for noise maps
         and where the settings' noise source or teacher takes them.
-    settings : what is done.
+    settings : what is done; once made, the job's say how many orientations that is.
     want_noise : return the noise of every slice as well.
     progress : called often; what it raises ends the job.
     preview_seconds : a report carries a preview, at full strength, where the last one is so old;
@@ -109,6 +118,9 @@ class DenoisingJob:
                 "Noise maps and tuning on them need noise models and there are none: train some "
                 "with 'pseudoct pretrain', or do without."
             )
+        if self.settings.orientations is None:
+            usual = usual_orientations(len(self.hu))
+            self.settings = replace(self.settings, orientations=usual)
         if self.settings.tunes and self.settings.tuned_layers == "late":
             late_layers(self.denoiser)  # refused before anything is computed
         self.device = choose_device(self.settings.device)

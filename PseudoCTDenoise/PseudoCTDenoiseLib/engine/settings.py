@@ -32,6 +32,7 @@ _LEAST = {
     "seed": 0,
 }
 _OR_NONE = ("patience", "update_period", "anchor", "tuned_layers")
+_ORIENTATIONS = (1, 3, 8)
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ class DenoisingSettings:
     tuned_layers : ``late`` tunes the network's second half alone; None tunes all.
     anchor : ``density`` keeps the scan's means of lung, fat, soft tissue and bone, see
         :mod:`.density_anchor`; None leaves the network's output as it is (the paper).
-    orientations : 1, or 3 or 8 to average the result over so many flips and quarter turns.
+    orientations : 1, or 3 or 8 to average the result over so many flips and quarter turns. None
+        takes 8 for a short scan and 3 for a long one, see :func:`.usual_orientations`.
     strength : 0 to 100 %; 0 returns the input, 100 the network's output.
     seed : of all random choices.
 
@@ -96,7 +98,7 @@ class DenoisingSettings:
     tuning_slices: int = 8
     tuned_layers: str | None = None
     anchor: str | None = "density"
-    orientations: int = 3
+    orientations: int | None = None
     strength: float = 100.0
     seed: int = 0
     device: str = "auto"
@@ -119,8 +121,9 @@ class DenoisingSettings:
                 raise BadInputError(
                     f"{name} must be a whole number from {least}{none}, not {value!r}."
                 )
-        if type(self.orientations) is not int or self.orientations not in (1, 3, 8):
-            raise BadInputError(f"orientations must be 1, 3 or 8, not {self.orientations!r}.")
+        number = self.orientations
+        if number is not None and (type(number) is not int or number not in _ORIENTATIONS):
+            raise BadInputError(f"orientations must be 1, 3, 8 or none, not {number!r}.")
         if self.teacher == "scan" and self.noise_source != "simulator":
             # Any other noise is the scan's own, by which it could not be told from its target.
             raise BadInputError(

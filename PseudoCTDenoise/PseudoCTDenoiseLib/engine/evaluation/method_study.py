@@ -31,30 +31,31 @@ START = replace(METHOD, method="pretrained", orientations=8)
 NO_TUNING = "8 orientations, not tuned"
 WITH_METHOD = "method"
 
+_THREE = replace(METHOD, orientations=3)
 INGREDIENTS = {
-    WITH_METHOD: METHOD,
-    "no density anchor": replace(METHOD, anchor=None),
-    "no moving average": replace(METHOD, moving_average=None),
-    "no stop rule": replace(METHOD, patience=None),
-    "a quarter of the learning rate": replace(METHOD, learning_rate=METHOD.learning_rate / 4),
-    "four times the learning rate": replace(METHOD, learning_rate=METHOD.learning_rate * 4),
-    "noise always as drawn": replace(METHOD, noise_sign="as-is"),
-    "late layers alone": replace(METHOD, tuned_layers="late"),
-    "one slice to tune on": replace(METHOD, tuning_slices=1),
-    "own output as target": replace(METHOD, teacher="network"),
-    "own output over 8 orientations as target": replace(METHOD, teacher="orientations"),
-    "the same, renewed every 40 steps": replace(METHOD, teacher="orientations", update_period=40),
+    WITH_METHOD: _THREE,
+    "no density anchor": replace(_THREE, anchor=None),
+    "no moving average": replace(_THREE, moving_average=None),
+    "no stop rule": replace(_THREE, patience=None),
+    "a quarter of the learning rate": replace(_THREE, learning_rate=_THREE.learning_rate / 4),
+    "four times the learning rate": replace(_THREE, learning_rate=_THREE.learning_rate * 4),
+    "noise always as drawn": replace(_THREE, noise_sign="as-is"),
+    "late layers alone": replace(_THREE, tuned_layers="late"),
+    "one slice to tune on": replace(_THREE, tuning_slices=1),
+    "own output as target": replace(_THREE, teacher="network"),
+    "own output over 8 orientations as target": replace(_THREE, teacher="orientations"),
+    "the same, renewed every 40 steps": replace(_THREE, teacher="orientations", update_period=40),
     "the same, with noise from the models": replace(
-        METHOD, teacher="orientations", noise_source="models"
+        _THREE, teacher="orientations", noise_source="models"
     ),
     "the same, with the scan's residual": replace(
-        METHOD, teacher="orientations", noise_source="residual"
+        _THREE, teacher="orientations", noise_source="residual"
     ),
     "mean with X − mean Z as target, noise from both": replace(
-        METHOD, teacher="average", noise_source="both"
+        _THREE, teacher="average", noise_source="both"
     ),
 }
-"""The method with one thing changed."""
+"""The method over three orientations, with one thing changed."""
 
 
 @dataclass(frozen=True)
