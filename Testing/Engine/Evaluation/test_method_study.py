@@ -127,7 +127,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_an_ingredient_changes_what_its_name_says(name):
-    assert INGREDIENTS[name] == replace(METHOD, **CHANGES[name])
+    assert INGREDIENTS[name] == replace(METHOD, orientations=3, **CHANGES[name])
 
 
 def test_at_a_quarter_of_the_dose_the_target_is_the_ndct():
