@@ -263,6 +263,22 @@ def test_a_job_that_cannot_start_is_told_and_the_panel_is_ready_again(
     assert not panel.runControl._timer.active
 
 
+@pytest.mark.parametrize(
+    ("preset", "ticked", "averaged"),
+    [("Quick: pre-trained network", False, None), (STANDARD, True, None)]
+    + [("Thorough: tuned longer, 8 orientations", True, 8)],
+)
+def test_the_box_averages_as_the_preset_does_or_as_fits_the_scan(panel, preset, ticked, averaged):
+    user.click(panel.ui.advancedCollapsibleButton)
+    user.choose(panel.ui.presetComboBox, preset)
+    box = panel.ui.orientationsCheckBox
+    assert box.checked is ticked
+    for now in (ticked, not ticked):
+        if box.checked is not now:
+            user.click(box)
+        assert panel._settings()["orientations"] == (averaged if now else 1)
+
+
 def test_an_unknown_preset_is_refused_in_words(panel, phantom):
     with pytest.raises(ValueError, match="Unknown preset 'best': choose quick, standard"):
         panel.logic.process(phantom, preset="best")
