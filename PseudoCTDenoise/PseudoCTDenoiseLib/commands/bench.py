@@ -94,13 +94,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--steps", type=int, help="tuning steps (default: those of the methods)")
     parser.add_argument("--device", choices=DEVICES, default="auto")
-    parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")
+    parser.add_argument(
+        "--page", type=Path, help="Markdown page whose blocks are replaced, those of a GPU apart"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     names = arguments.part or list(PARTS)
-    _check(arguments, names)
     device = choose_device(arguments.device)
+    _check(arguments, names, device)
     pixel_mm = FIELD_MM / arguments.rows
     machine = {
         "device": device.description,
@@ -121,7 +123,7 @@ def run(arguments: argparse.Namespace) -> None:
         table = PARTS[name].table(part)
         print(f"{table}\n")
         if arguments.page:
-            replace_block(arguments.page, f"BENCH {name}", table)
+            replace_block(arguments.page, _block(name, device), table)
         if name == "speed":
             cost_picture(arguments.folder / PICTURE, part["rows"])
     print(f"Written to {arguments.folder}.")
@@ -137,7 +139,12 @@ class _Bench(NamedTuple):
     scan: PhantomScan
 
 
-def _check(arguments: argparse.Namespace, names: Sequence[str]) -> None:
+def _block(part: str, device: ComputeDevice) -> str:
+    """Of a page: what a GPU does stands beside what the CPU does, not in its place."""
+    return f"BENCH {part}" if device.name == "cpu" else f"BENCH {part} {device.name}"
+
+
+def _check(arguments: argparse.Namespace, names: Sequence[str], device: ComputeDevice) -> None:
     """Refuse what cannot be done before anything is timed."""
     for name in ("rows", "runs", "limit"):
         if not getattr(arguments, name) > 0:
@@ -147,7 +154,7 @@ def _check(arguments: argparse.Namespace, names: Sequence[str]) -> None:
     _settings(arguments, "cpu")
     if arguments.page:
         for name in names:
-            check_block(arguments.page, f"BENCH {name}")
+            check_block(arguments.page, _block(name, device))
     make_folder(arguments.folder)
     for name in (PICTURE, *(f"{name}.json" for name in names)):
         check_place(arguments.folder / name)
