@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from PseudoCTDenoiseLib.commands import bench
+from PseudoCTDenoiseLib.engine.compute_device import ComputeDevice
 from PseudoCTDenoiseLib.engine.model_store import load_denoiser
 from PseudoCTDenoiseLib.engine.networks import RedCnn
 
@@ -56,11 +57,17 @@ def test_a_part_alone_leaves_the_other_blocks_as_they_are(pseudoct, tmp_path):
     page.write_text(
         "<!-- BENCH variants -->\n<!-- /BENCH variants -->\n<!-- BENCH speed -->\nkept\n"
     )
-    ended = pseudoct("bench", tmp_path, "--part", "variants", "--rows", "32", "--page", page)
+    small = ["--rows", "32", "--device", "cpu"]
+    ended = pseudoct("bench", tmp_path, "--part", "variants", *small, "--page", page)
     assert ended.code == 0, ended.err
     assert "channels first" in page.read_text() and "kept" in page.read_text()
     assert read(tmp_path, "variants").keys() == {"version", "machine", "variants"}
     assert not (tmp_path / "speed.json").exists()
+
+
+@pytest.mark.parametrize(("device", "block"), [("cpu", "BENCH jobs"), ("cuda", "BENCH jobs cuda")])
+def test_what_a_gpu_does_has_blocks_of_its_own(device, block):
+    assert bench._block("jobs", ComputeDevice(device, "asked for")) == block
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="tuning steps (default: those of the methods)")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument(
-        "--page", type=Path, help="Markdown page whose blocks are replaced, those of a GPU apart"
+        "--page",
+        type=Path,
+        help="Markdown page whose blocks 'BENCH part' are replaced, with a GPU 'BENCH part cuda'",
     )
 
 
