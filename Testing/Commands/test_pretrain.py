@@ -1,6 +1,7 @@
 """What `pseudoct pretrain` promises: a model, its manifest and its curve, in one go or in two."""
 
 import csv
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -133,10 +134,10 @@ def test_a_killed_training_is_taken_up_by_the_same_command(tmp_path, simulator, 
 
     one_step = Pretraining._one_step
 
-    def killed(training):
+    def killed(training, drawn):
         if training.step == 5:
             raise KeyboardInterrupt
-        one_step(training)
+        one_step(training, drawn)
 
     with monkeypatch.context() as patch:
         patch.setattr(Pretraining, "_one_step", killed)
@@ -156,6 +157,18 @@ def test_a_training_out_of_time_leaves_a_model_and_says_how_to_go_on(tmp_path, s
     assert not same(weights(tmp_path), unfinished)
 
 
+@pytest.mark.parametrize(
+    ("platform", "device", "cores", "workers"),
+    [("linux", "cpu", 8, 0), ("linux", "cuda", 8, 7), ("linux", "cuda", 1, 1)]
+    + [("linux", "cuda", 128, 16), ("win32", "cuda", 8, 0), ("darwin", "mps", 8, 0)],
+)
+def test_a_gpu_gets_processes_that_draw(monkeypatch, platform, device, cores, workers):
+    monkeypatch.setattr("sys.platform", platform)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: range(cores), raising=False)
+    assert pretrain._workers(device) == workers
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
 def test_processes_that_draw_train_the_same_model(tmp_path, simulator):
     scan = write_scan(tmp_path / "scan.nrrd")
     for name, workers in (("thread", 0), ("processes", 2)):

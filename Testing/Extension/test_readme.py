@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from PseudoCTDenoiseLib.engine.job_plan import SHORT_SCAN
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,13 @@ def test_the_user_interface_names_every_control(repository: Path, readme: str):
     missing = [text for text in labels if text.lower() not in described.lower()]
     # What a check box adds to its label stands beside it in words.
     assert set(missing) <= {"8 flips and quarter turns"}
+
+
+def test_what_counts_as_a_long_scan_is_told_as_it_is(repository: Path, readme: str):
+    ui = (repository / "PseudoCTDenoise/Resources/UI/PseudoCTDenoise.ui").read_text("utf-8")
+    longer = f"from {SHORT_SCAN + 1} slices on"
+    assert readme.count(longer) == len(re.findall(r"from \d+ slices on", readme)) > 0
+    assert longer in ui
 
 
 def literal_texts(repository: Path) -> list[str]:

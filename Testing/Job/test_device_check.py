@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PseudoCTDenoiseLib.engine.denoising import DenoisingJob
+from PseudoCTDenoiseLib.engine.job_plan import SHORT_SCAN
 from PseudoCTDenoiseLib.engine.model_store import load_model, load_noise_models
 from PseudoCTDenoiseLib.engine.settings import DenoisingSettings
 from PseudoCTDenoiseLib.job.device_check import DeviceCheck
@@ -102,6 +103,13 @@ def test_the_estimate_is_that_of_the_engine(
     )
     expected = sum(job.estimate().values()) + 2 * len(trials)  # each is done twice
     assert timed.estimateSeconds(settings, 3, want_noise) == expected
+
+
+def test_a_long_scan_is_estimated_in_three_orientations_and_a_short_one_in_eight(timed):
+    once = {"method": "pretrained", "anchor": None}
+    for slices, orientations in ((SHORT_SCAN, 8), (SHORT_SCAN + 1, 3)):
+        told = timed.estimateSeconds(once | {"orientations": orientations}, slices)
+        assert timed.estimateSeconds(once, slices) == told
 
 
 def test_an_update_takes_as_long_as_it_has_pixels(timed):

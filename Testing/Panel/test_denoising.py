@@ -12,6 +12,7 @@ from .conftest import PATIENCE, contrast, denoise, nodeIDs, viewNodes, voxels
 user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
 
 STANDARD = "Standard: tuned on this scan"
+PAPER = "Paper: the published loop"
 
 
 def test_click_to_result(panel, phantom, slicerApp, scene, jobFolders):
@@ -265,8 +266,12 @@ def test_a_job_that_cannot_start_is_told_and_the_panel_is_ready_again(
 
 @pytest.mark.parametrize(
     ("preset", "ticked", "averaged"),
-    [("Quick: pre-trained network", False, None), (STANDARD, True, None)]
-    + [("Thorough: tuned longer, 8 orientations", True, 8)],
+    [
+        ("Quick: pre-trained network", False, None),
+        (STANDARD, True, None),
+        ("Thorough: tuned longer, 8 orientations", True, 8),
+        (PAPER, False, None),
+    ],
 )
 def test_the_box_averages_as_the_preset_does_or_as_fits_the_scan(panel, preset, ticked, averaged):
     user.click(panel.ui.advancedCollapsibleButton)

@@ -44,6 +44,7 @@ PRESETS = {
     "red-cnn": replace(PAPER_PRETRAINING, domain=TrainingDomain(noise_left=None)),
 }
 
+MOST_WORKERS = 16
 VALIDATION = {"soft": (0.25, 0.0), "sharp": (0.25, 1.0), "tenth": (0.1, 0.5), "half": (0.5, 0.0)}
 """Sets of validation patches: dose fraction and sharpness of the kernel."""
 
@@ -73,7 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=int,
-        help="processes that draw patches (default: with a GPU on Linux one a core, else none)",
+        help="processes that draw patches, on Linux (default: with CUDA all cores but one, "
+        f"at most {MOST_WORKERS}, else none)",
     )
     parser.add_argument(
         "--work", type=Path, default=Path("local"), help="folder for checkpoints and drawn noise"
@@ -142,9 +144,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _workers(device: str) -> int:
-    """One core is enough for a network on the CPU; elsewhere processes cannot be forked safely."""
-    forks = sys.platform == "linux" and device == "cuda"
-    return len(os.sched_getaffinity(0)) if forks else 0
+    """Of a network on the CPU a thread keeps up; a GPU waits for all cores but its own."""
+    if sys.platform != "linux" or device != "cuda":
+        return 0
+    return max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0)) - 1))
 
 
 def _start_network(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from .job_plan import (
     PartSeconds,
     plan_job,
     seconds_of_targets,
-    usual_orientations,
+    settled,
 )
 from .job_progress import JobClock, Progress, ProgressCallback
 from .losses import image_loss
@@ -78,7 +78,7 @@ class DenoisingJob:
     denoiser : network f from normalised slices to normalised slices.
     noise_models : networks N_1 to N_M from normalised slices to noise maps; needed for noise maps
         and where the settings' noise source or teacher takes them.
-    settings : what is done; once made, the job's say how many orientations that is.
+    settings : what is done; the job's own are :func:`.settled`.
     want_noise : return the noise of every slice as well.
     progress : called often; what it raises ends the job.
     preview_seconds : a report carries a preview, at full strength, where the last one is so old;
@@ -118,9 +118,7 @@ class DenoisingJob:
                 "Noise maps and tuning on them need noise models and there are none: train some "
                 "with 'pseudoct pretrain', or do without."
             )
-        if self.settings.orientations is None:
-            usual = usual_orientations(len(self.hu))
-            self.settings = replace(self.settings, orientations=usual)
+        self.settings = settled(self.settings, len(self.hu))
         if self.settings.tunes and self.settings.tuned_layers == "late":
             late_layers(self.denoiser)  # refused before anything is computed
         self.device = choose_device(self.settings.device)

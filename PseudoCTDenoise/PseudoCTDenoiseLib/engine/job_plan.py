@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from .settings import DenoisingSettings
@@ -26,15 +27,17 @@ class PartSeconds(NamedTuple):
     noise: float
 
 
-def usual_orientations(slices: int) -> int:
-    """How many orientations a scan of so many slices is averaged over, unless settings say."""
-    return 8 if slices <= SHORT_SCAN else 3
+def settled(settings: DenoisingSettings, slices: int) -> DenoisingSettings:
+    """The settings with what depends on the number of slices filled in, where it is left open."""
+    if settings.orientations is not None:
+        return settings
+    return replace(settings, orientations=8 if slices <= SHORT_SCAN else 3)
 
 
 def plan_job(
     settings: DenoisingSettings, slices: int, want_noise: bool, one: PartSeconds
 ) -> dict[str, float]:
-    """Expected seconds of every stage that runs, in their order."""
+    """Expected seconds of every stage that runs, in their order; ``settings`` are settled."""
     tunings, sampled = _tunings(settings, slices)
     plan = {}
     if settings.needs_noise_models:
@@ -45,7 +48,7 @@ def plan_job(
         targets = (1 + renewals) * seconds_of_targets(settings, slices, one)
         risks = _seconds_of_risks(settings, slices, one)
         plan[TUNING] = tunings * (settings.steps * one.update + targets + risks)
-    passes = slices * (settings.orientations or usual_orientations(slices))
+    passes = slices * settings.orientations
     if settings.anchor:
         passes += tunings * sampled
     plan[DENOISING] = passes * one.slice

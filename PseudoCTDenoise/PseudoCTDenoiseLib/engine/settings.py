@@ -69,7 +69,7 @@ class DenoisingSettings:
     anchor : ``density`` keeps the scan's means of lung, fat, soft tissue and bone, see
         :mod:`.density_anchor`; None leaves the network's output as it is (the paper).
     orientations : 1, or 3 or 8 to average the result over so many flips and quarter turns. None
-        takes 8 for a short scan and 3 for a long one, see :func:`.usual_orientations`.
+        takes 8 for a short scan and 3 for a long one, see :func:`.settled`.
     strength : 0 to 100 %; 0 returns the input, 100 the network's output.
     seed : of all random choices.
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..engine.errors import BadInputError
-from ..engine.job_plan import PartSeconds, plan_job
+from ..engine.job_plan import PartSeconds, plan_job, settled
 from ..engine.settings import DenoisingSettings
 from .protocol import CheckResult, Message
 from .runner import Runner
@@ -47,7 +47,7 @@ class DeviceCheck(WorkerProcess):
         """Expected seconds of a job, the start of its process included."""
         timing = self.timing
         default = DenoisingSettings(**timing.default_settings)
-        settings = replace(default, **settings)
+        settings = settled(replace(default, **settings), slices)
         update = timing.seconds_per_update * _pixels(settings) / _pixels(default)
         one = PartSeconds(timing.seconds_per_slice, update, timing.seconds_per_noise)
         # The worker tries each part twice before it begins, to tell the time left.

@@ -10,6 +10,7 @@ from PseudoCTDenoiseLib.engine.simulation.reconstruction_kernels import (
     SHARP,
     SOFT,
     ReconstructionKernel,
+    StackedKernels,
 )
 
 PIXEL_MM = 0.8
@@ -74,3 +75,17 @@ def test_another_pixel_size_shows_the_same_field(size):
 def test_frequencies_that_larger_pixels_cannot_show_do_not_fold_back():
     wave, _ = waves(30)
     assert change_kernel(wave, PIXEL_MM, SOFT, SOFT, (48, 48)).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("size", [None, (48, 48)])
+def test_each_image_of_a_stack_has_its_own_kernels_and_pixels(size):
+    images = torch.from_numpy(np.random.default_rng(0).normal(0, 10, (3, 64, 64))).float()
+    pixel_mm = torch.tensor([0.5, 0.8, 1.1])[:, None, None]
+    had, wanted = [SOFT, SHARP, SHARP], [SHARP, SOFT, SHARP]
+    stack = change_kernel(images, pixel_mm, StackedKernels(had), StackedKernels(wanted), size)
+    for number, changed in enumerate(stack):
+        kernels = had[number], wanted[number]
+        alone = change_kernel(images[number], float(pixel_mm[number]), *kernels, size)
+        assert torch.allclose(changed, alone, atol=1e-4)
+    one_for_all = change_kernel(images, pixel_mm, SOFT, StackedKernels(wanted), size)
+    assert torch.allclose(one_for_all[0], stack[0], atol=1e-4)

@@ -371,7 +371,7 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(tmp_path):
     run = training(tmp_path, settings)
     averaged = {name: value.clone() for name, value in run.network.state_dict().items()}
     for step in range(1, 5):
-        run._one_step()
+        run._one_step(run.patches[step])
         for name, value in run.network.state_dict().items():
             averaged[name] = value if step == 1 else (averaged[name] + value) / 2
         averaged = {name: value.clone() for name, value in averaged.items()}

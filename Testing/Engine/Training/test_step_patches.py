@@ -1,12 +1,21 @@
 """A step's patches depend on seed and number alone, whoever draws them, and take one core."""
 
+import multiprocessing
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PseudoCTDenoiseLib.engine.errors import BadInputError
-from PseudoCTDenoiseLib.engine.training.step_patches import Step, StepPatches, draw_steps
+from PseudoCTDenoiseLib.engine.training.step_patches import (
+    Step,
+    StepPatches,
+    check_workers,
+    draw_steps,
+)
 from PseudoCTDenoiseLib.engine.training.training_domain import TrainingDomain
 from PseudoCTDenoiseLib.engine.training.training_pairs import NoisySlice
 from PseudoCTDenoiseLib.engine.training.training_patches import Augmentation
@@ -32,36 +41,51 @@ def same(one, other):
     )
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_whoever_draws_the_steps_come_in_order_and_are_the_same(workers):
-    drawn = list(draw_steps(patches(), range(3, 8), workers))
-    assert len(drawn) == 5
-    for number, step in zip(range(3, 8), drawn, strict=True):
+forked = pytest.param(
+    2, marks=pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
+)
+
+
+@pytest.mark.parametrize("workers", [0, forked])
+@pytest.mark.parametrize("steps", [range(3, 8), range(0, 6, 2), range(1), range(5, 5)], ids=str)
+def test_whoever_draws_the_steps_come_in_order_and_are_the_same(workers, steps):
+    drawn = list(draw_steps(patches(), steps, workers))
+    for number, step in zip(steps, drawn, strict=True):
         assert step.ldct.shape == step.ndct.shape == (3, 1, 16, 16)
         assert same(step, patches()[number])
         assert not same(step, patches(seed=1)[number])
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, forked])
 def test_drawing_may_be_left_at_any_step(workers):
+    threads = threading.active_count()
     drawn = draw_steps(patches(), range(1000), workers)
     assert same(next(drawn), patches()[0])
-    del drawn
+    drawn.close()
+    assert multiprocessing.active_children() == [] and threading.active_count() == threads
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_slices_that_are_too_small_are_refused_in_one_line(workers):
-    with pytest.raises(BadInputError, match="too small for patches of 16") as refusal:
-        next(draw_steps(patches(size=16), range(2), workers))
-    assert "\n" not in str(refusal.value)
+def test_a_slice_that_is_too_small_is_refused_before_any_step():
+    large, small = patches().slices[0], patches(size=48).slices[0]
+    small = NoisySlice(small.ndct[:20, :20], small.noise[:, :20, :20])
+    with pytest.raises(BadInputError, match="20×20 are too small for patches of 16"):
+        replace(patches(), slices=[large, small])
+    with pytest.raises(BadInputError, match="20×20 are smaller than a patch of 32"):
+        replace(patches(), slices=[large, small], domain=None, patch_size=32)
 
 
-def test_fewer_than_no_workers_are_refused():
-    with pytest.raises(BadInputError, match="must not be negative"):
-        draw_steps(patches(), range(2), -1)
+@pytest.mark.parametrize(
+    ("workers", "platform", "words"),
+    [(-1, "linux", "must not be negative"), (1, "win32", "on Linux"), (1, "darwin", "on Linux")],
+)
+def test_processes_that_cannot_draw_are_refused(monkeypatch, workers, platform, words):
+    check_workers(0)
+    monkeypatch.setattr(sys, "platform", platform)
+    with pytest.raises(BadInputError, match=words):
+        check_workers(workers)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, forked])
 def test_they_are_drawn_on_one_core_and_the_rest_of_the_process_keeps_its_own(workers):
     before = torch.get_num_threads()
     torch.set_num_threads(2)

@@ -111,6 +111,29 @@ def test_neighbours_are_averaged_with_their_noise():
     assert (noise_of([flat(10)], domain)[0] == noise_of([flat(10)], exactly(0.25, 0))[0]).all()
 
 
+def test_anatomy_noise_kernel_and_dose_of_a_patch_belong_together():
+    slices = [flat(10, 3.0), flat(40, 6.0, size=60), flat(100, 12.0, pixel_mm=0.6)]
+    ndct, noise = noise_of(slices, TrainingDomain((0.25, 0.25), noise_left=None), count=60)
+    seen = {
+        (round(a), round(b, 1))
+        for a, b in zip(ndct[:, 0, 0].tolist(), noise[:, 0, 0].tolist(), strict=True)
+    }
+    assert seen == {(10, 3.0), (40, 6.0), (100, 12.0)}
+
+
+def test_the_zoom_is_the_same_for_eight_patches_and_a_small_slice_has_its_own():
+    def steepness(sizes, count):
+        waves = [np.tile(400 * np.sin(2 * np.pi * np.arange(n) / 16), (n, 1)) for n in sizes]
+        slices = [NoisySlice(wave.astype(np.int16), np.zeros((2, *wave.shape))) for wave in waves]
+        domain = TrainingDomain((0.25, 0.25), (0, 0), (1, 1), (1, 1), (0.75, 1.25), None)
+        ndct, _ = noise_of(slices, domain, count=count, size=64)
+        rise = ndct.diff(dim=2).square().mean((1, 2)) / ndct.square().mean((1, 2))
+        return {round(one, 2) for one in rise.sqrt().tolist()}
+
+    assert len(steepness([256], 8)) <= 2 < len(steepness([256], 64))
+    assert len(steepness([256, 70], 8)) > 2
+
+
 def test_zoom_changes_the_pixel_size():
     wave = 400 * np.sin(2 * np.pi * np.arange(256) / 16)
     wave = np.broadcast_to(wave, (256, 256)).astype(np.int16)

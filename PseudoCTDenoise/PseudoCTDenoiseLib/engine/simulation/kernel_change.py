@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 
-from .reconstruction_kernels import ReconstructionKernel
+from .reconstruction_kernels import ReconstructionKernel, StackedKernels
 
 LARGEST_GAIN = 12.0
 """Where the old kernel let nothing through there is nothing to lift but rounding."""
@@ -18,16 +18,16 @@ LARGEST_GAIN = 12.0
 def change_kernel(
     images: torch.Tensor,
     pixel_mm: float | torch.Tensor,
-    had: ReconstructionKernel,
-    wanted: ReconstructionKernel,
+    had: ReconstructionKernel | StackedKernels,
+    wanted: ReconstructionKernel | StackedKernels,
     size: tuple[int, int] | None = None,
 ) -> torch.Tensor:
     """Images, (..., rows, columns) in HU, filtered from one kernel to another.
 
     Parameters
     ----------
-    pixel_mm : side of a square pixel of ``images``; for a stack of them also (count, 1, 1), one
-        each, as the kernels may be of :func:`.stacked_kernels`.
+    pixel_mm, had, wanted : side of a square pixel and kernels of ``images``; of a stack of them
+        also one each, (count, 1, 1) and :class:`.StackedKernels`.
     size : rows and columns of the result, which shows the same field: fewer make larger pixels.
         None keeps them. Even numbers only, where they change.
 

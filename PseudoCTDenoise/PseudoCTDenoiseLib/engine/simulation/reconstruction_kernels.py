@@ -14,12 +14,12 @@ class ReconstructionKernel:
     """Filter sqrt(f² + f1²) · exp(−(f/f0)^order): an apodised ramp, frequencies in 1/cm.
 
     ``f1_per_cm`` lifts the ramp's foot: real scans have more noise below 0.4 /cm than a ramp
-    lets through. Of :func:`stacked_kernels` the numbers are tensors.
+    lets through.
     """
 
     name: str
-    f0_per_cm: float | torch.Tensor
-    order: float | torch.Tensor
+    f0_per_cm: float
+    order: float
     f1_per_cm: float = 0.15
 
     def response(self, frequency_per_cm: torch.Tensor) -> torch.Tensor:
@@ -37,6 +37,18 @@ class ReconstructionKernel:
         return self.f0_per_cm * math.log(100) ** (1 / self.order)
 
 
+class StackedKernels:
+    """The apodisations of a stack of images, one kernel each."""
+
+    def __init__(self, kernels: Sequence[ReconstructionKernel]):
+        numbers = torch.tensor([[kernel.f0_per_cm, kernel.order] for kernel in kernels])
+        self.f0_per_cm, self.order = numbers.T[..., None, None]
+
+    def damping(self, frequency_per_cm: torch.Tensor) -> torch.Tensor:
+        """As of one kernel: (count, ...) of frequencies, (count, ...) or alike for all."""
+        return (frequency_per_cm / self.f0_per_cm) ** self.order
+
+
 SOFT = ReconstructionKernel("soft", f0_per_cm=4.25, order=2.1)
 """Fitted to the noise that a Siemens scanner adds with its kernel B30f."""
 
@@ -51,13 +63,6 @@ def kernel_of_sharpness(sharpness: float, order_factor: float = 1.0) -> Reconstr
     f0 = SOFT.f0_per_cm * (SHARP.f0_per_cm / SOFT.f0_per_cm) ** sharpness
     order = SOFT.order * (SHARP.order / SOFT.order) ** sharpness
     return ReconstructionKernel(f"sharpness {sharpness:.2f}", f0, order * order_factor)
-
-
-def stacked_kernels(kernels: Sequence[ReconstructionKernel]) -> ReconstructionKernel:
-    """Kernels of a stack of images, one each: apodisations of (count, 1, 1), all of one ramp."""
-    numbers = torch.tensor([[kernel.f0_per_cm, kernel.order] for kernel in kernels])
-    f0, order = numbers.T[..., None, None]
-    return ReconstructionKernel("stacked", f0, order)
 
 
 def nearest_kernel(wanted: ReconstructionKernel) -> ReconstructionKernel:

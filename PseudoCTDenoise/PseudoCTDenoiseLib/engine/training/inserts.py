@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ..simulation.kernel_change import change_kernel
-from ..simulation.reconstruction_kernels import ReconstructionKernel
+from ..simulation.reconstruction_kernels import ReconstructionKernel, StackedKernels
 
 MOST_INSERTS = 4
 DIAMETER_MM = (2.0, 30.0)
@@ -25,21 +25,27 @@ NO_BLUR = ReconstructionKernel("none", f0_per_cm=math.inf, order=1.0)
 
 
 def draw_inserts(
-    size: int, pixel_mm: torch.Tensor, kernels: ReconstructionKernel, rng: np.random.Generator
+    size: int,
+    pixel_mm: torch.Tensor,
+    kernels: StackedKernels,
+    rng: np.random.Generator,
+    share: float = 1.0,
 ) -> torch.Tensor:
     """One to four ellipses at random places in each of a stack of square images.
 
     Parameters
     ----------
     pixel_mm : (count, 1, 1).
-    kernels : of :func:`.stacked_kernels`, those that the images are seen with: they blur the
-        ellipses too.
+    kernels : those that the images are seen with, which blur the ellipses too.
+    share : of the images, by chance; the others get none.
 
     Returns
     -------
     (count, size, size), HU to add.
     """
-    image = np.repeat(np.arange(len(pixel_mm)), rng.integers(1, MOST_INSERTS + 1, len(pixel_mm)))
+    images = len(pixel_mm)
+    number = rng.integers(1, MOST_INSERTS + 1, images) * (rng.random(images) < share)
+    image = np.repeat(np.arange(images), number)
     count = len(image)
     drawn = [
         rng.uniform(0, size, count),
@@ -54,8 +60,8 @@ def draw_inserts(
     owner = torch.from_numpy(image)
     long = long_mm / pixel_mm[owner]
     ellipses = hu * ellipse(size, (down, along), (long, long * ratio), angle)
-    images = torch.zeros(len(pixel_mm), size, size).index_add(0, owner, ellipses)
-    return change_kernel(images, pixel_mm, NO_BLUR, kernels)
+    sharp = torch.zeros(images, size, size).index_add(0, owner, ellipses)
+    return change_kernel(sharp, pixel_mm, NO_BLUR, kernels)
 
 
 def ellipse(

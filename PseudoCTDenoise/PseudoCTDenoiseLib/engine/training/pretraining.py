@@ -29,7 +29,7 @@ from ..model_store import DENOISER, NOISE_MODEL, replace_file
 from ..moving_average import averaged, moving_average
 from ..networks import build_network
 from ..settings import PRECISIONS
-from .step_patches import StepPatches, draw_steps
+from .step_patches import Step, StepPatches, check_workers, draw_steps
 from .supervision import N2C, SUPERVISIONS, supervise
 from .training_domain import TrainingDomain
 from .training_pairs import NoisySlice, draw_patches
@@ -143,7 +143,17 @@ class Pretraining:
         data: dict | None = None,
         workers: int = 0,
     ):
+        check_workers(workers)
         self.settings = settings
+        self.patches = StepPatches(
+            slices,
+            settings.batch,
+            settings.patch_size,
+            settings.domain,
+            settings.augmentation,
+            settings.seed,
+        )
+        self.workers = workers
         self.data = data or {}
         self.validation = validation
         self.checkpoint = Path(checkpoint)
@@ -171,15 +181,6 @@ class Pretraining:
         self._recent_loss = 0.0
         if self.checkpoint.is_file():
             self._resume()
-        patches = StepPatches(
-            slices,
-            settings.batch,
-            settings.patch_size,
-            settings.domain,
-            settings.augmentation,
-            settings.seed,
-        )
-        self._drawn = draw_steps(patches, range(self.step, settings.steps), workers)
 
     @property
     def result(self) -> nn.Module:
@@ -202,8 +203,9 @@ class Pretraining:
         """
         started = time.monotonic()
         before = self.seconds
+        drawn = draw_steps(self.patches, range(self.step, self.settings.steps), self.workers)
         while not self.done and time.monotonic() - started < 60 * minutes:
-            self._one_step()
+            self._one_step(next(drawn))
             row = None
             if self.step % self.settings.validate_every == 0 or self.done:
                 self.seconds = before + time.monotonic() - started
@@ -224,11 +226,11 @@ class Pretraining:
         """The validation curve's row of those weights."""
         return min(self.curve, key=lambda row: row["validation_loss"], default={})
 
-    def _one_step(self) -> None:
+    def _one_step(self, drawn: Step) -> None:
         settings = self.settings
-        ldct, ndct, seed = next(self._drawn)
         self.network.train()
-        loss = self._loss(self.network, ldct, ndct, torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(drawn.seed)
+        loss = self._loss(self.network, drawn.ldct, drawn.ndct, generator)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if settings.gradient_limit is not None:

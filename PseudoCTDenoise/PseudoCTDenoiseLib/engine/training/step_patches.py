@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from ..errors import BadInputError
 from .training_domain import TrainingDomain
-from .training_pairs import NoisySlice, draw_patches
+from .training_pairs import NoisySlice, check_slice, draw_patches
 from .training_patches import Augmentation
 
 
@@ -24,27 +26,41 @@ class Step(NamedTuple):
     seed: int
 
 
-class StepPatches(Dataset):
-    """Step number → :class:`Step`, from a generator that the seed and the number alone decide."""
+@dataclass(frozen=True)
+class StepPatches:
+    """Step number → :class:`Step`, from a generator that the seed and the number alone decide.
 
-    def __init__(
-        self,
-        slices: Sequence[NoisySlice],
-        batch: int,
-        patch_size: int,
-        domain: TrainingDomain | None,
-        augmentation: Augmentation,
-        seed: int,
-    ):
-        self.slices = slices
-        self.patches = (batch, patch_size)
-        self.kind = (domain, augmentation)
-        self.seed = seed
+    Raises
+    ------
+    BadInputError
+        If no patches can be drawn of one of the slices.
+    """
+
+    slices: Sequence[NoisySlice]
+    batch: int
+    patch_size: int
+    domain: TrainingDomain | None
+    augmentation: Augmentation
+    seed: int
+
+    def __post_init__(self):
+        for one in self.slices:
+            check_slice(one, self.patch_size, self.domain)
 
     def __getitem__(self, step: int) -> Step:
         rng = np.random.default_rng([self.seed, step])
-        ldct, ndct = draw_patches(self.slices, *self.patches, rng, *self.kind)
+        ldct, ndct = draw_patches(
+            self.slices, self.batch, self.patch_size, rng, self.domain, self.augmentation
+        )
         return Step(ldct, ndct, int(rng.integers(2**62)))
+
+
+def check_workers(workers: int) -> None:
+    """Raises BadInputError if so many processes cannot draw."""
+    if workers < 0:
+        raise BadInputError(f"workers must not be negative, not {workers}.")
+    if workers and sys.platform != "linux":
+        raise BadInputError("Processes that draw patches are forked, on Linux alone: give none.")
 
 
 def draw_steps(patches: StepPatches, steps: range, workers: int = 0) -> Iterator[Step]:
@@ -52,32 +68,21 @@ def draw_steps(patches: StepPatches, steps: range, workers: int = 0) -> Iterator
 
     Parameters
     ----------
-    workers : processes that draw, many steps ahead, as a GPU needs; where they can be forked,
-        as the slices are not copied then. With none a thread of this process draws the next step
-        while the network learns from the last.
-
-    Raises
-    ------
-    BadInputError
-        If the number of workers is negative or, with the first step, no patches can be drawn.
+    workers : processes that draw, many steps ahead, as a GPU needs. They are forked, so that they
+        share the slices, and leave the GPU alone. With none a thread of this process draws the
+        next step while the network learns from the last.
     """
-    if workers < 0:
-        raise BadInputError(f"workers must not be negative, not {workers}.")
-    if workers and steps:
-        patches[steps[0]]  # or the error would come with the traceback of another process
+    if workers:
         forked = {"num_workers": workers, "multiprocessing_context": "fork"}
-        return iter(DataLoader(patches, batch_size=None, sampler=steps, **forked))
-    return _drawn_by_a_thread(patches, steps)
-
-
-def _drawn_by_a_thread(patches: StepPatches, steps: range) -> Iterator[Step]:
+        yield from DataLoader(patches, batch_size=None, sampler=steps, **forked)
+        return
     with _one_core_thread() as thread:
-        coming = thread.submit(patches.__getitem__, steps[0])
-        for step in steps:
-            drawn = coming.result()
-            if step + 1 in steps:
-                coming = thread.submit(patches.__getitem__, step + 1)
-            yield drawn
+        ahead = [thread.submit(patches.__getitem__, step) for step in steps[:1]]
+        for step in steps[1:]:
+            ahead.append(thread.submit(patches.__getitem__, step))
+            yield ahead.pop(0).result()
+        for last in ahead:
+            yield last.result()
 
 
 def _one_core_thread() -> ThreadPoolExecutor:

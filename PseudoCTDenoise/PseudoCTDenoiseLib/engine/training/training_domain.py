@@ -23,7 +23,7 @@ class TrainingDomain:
         order of the apodisation between them or, below 0 and above 1, beyond them.
     order_factor : on the order of that apodisation, which makes its shoulder rounder or squarer.
     thickness : so many neighbouring slices, from and to, are averaged where the scan has them.
-    zoom : of the pixel size.
+    zoom : of the pixel size, drawn for every few patches.
     noise_left : share of a patch's whole noise that the target keeps, see :func:`.target_share`.
         None takes the normal-dose scan with its own noise as the target.
     inserts : share of the patches that get ellipses, see :func:`.draw_inserts`; None for none.

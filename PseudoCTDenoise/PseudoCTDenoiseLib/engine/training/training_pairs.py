@@ -17,7 +17,7 @@ from ..noise_left import target_share
 from ..simulation.ct_scanner import CtScanner
 from ..simulation.kernel_change import change_kernel
 from ..simulation.low_dose import LowDoseSimulator
-from ..simulation.reconstruction_kernels import SHARP, SOFT, nearest_kernel, stacked_kernels
+from ..simulation.reconstruction_kernels import SHARP, SOFT, StackedKernels, nearest_kernel
 from .ct_dataset import CtScan
 from .inserts import draw_inserts
 from .training_domain import TrainingDomain
@@ -109,8 +109,8 @@ def draw_patches(
 
     Parameters
     ----------
-    domain : draws dose, kernel and thickness anew for each patch of simulated noise, and the
-        pixel size for each few; None takes the noise as it is.
+    domain : draws dose, kernel and thickness anew for each patch of simulated noise, and the zoom
+        for each :data:`SAME_ZOOM`; None takes the noise as it is.
 
     Returns
     -------
@@ -152,42 +152,55 @@ def _simulated_patches(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """LDCT and target of each patch, (size, size) HU."""
     wide = size + 2 * MARGIN
-    inner = slice(MARGIN, MARGIN + size)
     for first in range(0, count, SAME_ZOOM):
-        few = [_any(slices, rng) for _ in range(min(SAME_ZOOM, count - first))]
-        doses = [domain.draw_dose(rng) for _ in few]
-        kernels = [domain.draw_kernel(rng) for _ in few]
-        # The noise of the kernel that is nearer: the less is to be lifted.
-        drawn = [(SOFT, SHARP).index(nearest_kernel(kernel)) for kernel in kernels]
-        cut = _pixels_to_cut(few, wide, rng, domain)
-        normal, noise = _cut_out(few, drawn, cut, rng, domain)
-        had = stacked_kernels([(SOFT, SHARP)[number] for number in drawn])
-        wanted = stacked_kernels(kernels)
-        pixel_mm = torch.tensor([one.pixel_mm for one in few])[:, None, None]
-        normal = change_kernel(normal, pixel_mm, SOFT, wanted, (wide, wide))
-        noise = change_kernel(noise, pixel_mm, had, wanted, (wide, wide))
-        if domain.inserts:
-            inserts = draw_inserts(wide, pixel_mm * (cut / wide), wanted, rng)
-            shown = torch.from_numpy(rng.random(len(few)) < domain.inserts)
-            normal = normal + shown[:, None, None] * inserts
-        for low, target in zip(*_blend(normal, noise, doses, domain), strict=True):
-            yield low[inner, inner], target[inner, inner]
+        cut = 2 * round(wide * math.exp(rng.uniform(*np.log(domain.zoom))) / 2)
+        by_cut: dict[int, list[NoisySlice]] = {}
+        for _ in range(min(SAME_ZOOM, count - first)):
+            one = _any(slices, rng)
+            check_slice(one, size, domain)
+            fits = min(cut, *(2 * (length // 2) for length in one.ndct.shape))
+            by_cut.setdefault(fits, []).append(one)
+        for fits, few in by_cut.items():
+            yield from _filtered_patches(few, fits, size, rng, domain)
 
 
-def _pixels_to_cut(
-    few: Sequence[NoisySlice], wide: int, rng: np.random.Generator, domain: TrainingDomain
-) -> int:
-    """Side of what becomes ``wide`` pixels: an even number that fits into all of the slices."""
-    cut = 2 * round(wide * math.exp(rng.uniform(*np.log(domain.zoom))) / 2)
-    for one in few:
-        rows, columns = one.ndct.shape
-        cut = min(cut, 2 * (rows // 2), 2 * (columns // 2))
-        if cut < wide / 2:
-            size = wide - 2 * MARGIN
-            raise BadInputError(f"Slices of {rows}×{columns} are too small for patches of {size}.")
-        if len(one.noise) < 2:
-            raise BadInputError("A measured pair has one noise, of one kernel: give no domain.")
-    return cut
+def _filtered_patches(
+    few: Sequence[NoisySlice],
+    cut: int,
+    size: int,
+    rng: np.random.Generator,
+    domain: TrainingDomain,
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """A patch of each slice, made of ``cut`` pixels a side, all at once."""
+    wide = size + 2 * MARGIN
+    doses = [domain.draw_dose(rng) for _ in few]
+    kernels = [domain.draw_kernel(rng) for _ in few]
+    # The noise of the kernel that is nearer: the less is to be lifted.
+    drawn = [(SOFT, SHARP).index(nearest_kernel(kernel)) for kernel in kernels]
+    normal, noise = _cut_out(few, drawn, cut, rng, domain)
+    had = StackedKernels([(SOFT, SHARP)[number] for number in drawn])
+    wanted = StackedKernels(kernels)
+    pixel_mm = torch.tensor([one.pixel_mm for one in few], dtype=torch.float32)[:, None, None]
+    normal = change_kernel(normal, pixel_mm, SOFT, wanted, (wide, wide))
+    noise = change_kernel(noise, pixel_mm, had, wanted, (wide, wide))
+    if domain.inserts:
+        normal += draw_inserts(wide, pixel_mm * (cut / wide), wanted, rng, domain.inserts)
+    inner = np.s_[MARGIN : MARGIN + size, MARGIN : MARGIN + size]
+    for low, target in zip(*_blend(normal, noise, doses, domain), strict=True):
+        yield low[inner], target[inner]
+
+
+def check_slice(one: NoisySlice, size: int, domain: TrainingDomain | None) -> None:
+    """Raises BadInputError if no patch of ``size`` can be made of a slice."""
+    rows, columns = one.ndct.shape
+    if domain is None:
+        if min(rows, columns) < size:
+            raise BadInputError(f"Slices of {rows}×{columns} are smaller than a patch of {size}.")
+        return
+    if len(one.noise) < 2:
+        raise BadInputError("A measured pair has one noise, of one kernel: give no domain.")
+    if 2 * (min(rows, columns) // 2) < (size + 2 * MARGIN) / 2:
+        raise BadInputError(f"Slices of {rows}×{columns} are too small for patches of {size}.")
 
 
 def _cut_out(
