@@ -187,16 +187,25 @@ def test_with_eight_orientations_a_turned_scan_gives_the_turned_result():
     assert difference(8) <= 1 < difference(1)
 
 
-def test_a_short_scan_is_averaged_over_all_orientations_and_a_long_one_over_three(monkeypatch):
-    monkeypatch.setattr(job_plan, "SHORT_SCAN", 2)
-    assert job_plan.settled(PRETRAINED, 2) is PRETRAINED
-    for slices, orientations in ((2, 8), (3, 3)):
-        hu = scan(slices=slices)
-        usual, told = (
-            denoise(hu, replace(PRETRAINED, orientations=one)) for one in (None, orientations)
-        )
-        assert usual.settings.orientations == orientations
-        assert np.array_equal(usual.hu, told.hu)
+@pytest.mark.parametrize(
+    ("shape", "orientations"),
+    [((1, 8, 8), 8), ((75, 512, 512), 8), ((76, 512, 512), 3)]
+    + [((18, 1024, 1024), 8), ((19, 1024, 1024), 3), ((300, 256, 256), 8)],
+)
+def test_a_short_scan_has_all_orientations_and_one_of_more_pixels_three(shape, orientations):
+    settings = replace(PRETRAINED, orientations=None)
+    assert job_plan.settled(settings, shape) == replace(settings, orientations=orientations)
+    assert job_plan.settled(PRETRAINED, shape) is PRETRAINED
+
+
+@pytest.mark.parametrize(("short", "orientations"), [(75, 8), (0, 3)])
+def test_a_job_says_over_how_many_orientations_it_averaged(monkeypatch, short, orientations):
+    monkeypatch.setattr(job_plan, "SHORT_SCAN", short)
+    usual, told = (
+        denoise(scan(), replace(PRETRAINED, orientations=one)) for one in (None, orientations)
+    )
+    assert usual.settings.orientations == orientations
+    assert np.array_equal(usual.hu, told.hu)
 
 
 def test_strength_0_is_the_input_bit_by_bit_and_50_the_mean():

@@ -46,8 +46,8 @@ def test_the_user_interface_names_every_control(repository: Path, readme: str):
 
 def test_what_counts_as_a_long_scan_is_told_as_it_is(repository: Path, readme: str):
     ui = (repository / "PseudoCTDenoise/Resources/UI/PseudoCTDenoise.ui").read_text("utf-8")
-    longer = f"from {SHORT_SCAN + 1} slices on"
-    assert readme.count(longer) == len(re.findall(r"from \d+ slices on", readme)) > 0
+    longer = f"from {SHORT_SCAN + 1} slices of 512×512 on"
+    assert readme.count(longer) == len(re.findall(r"from \d+ slices", readme)) > 0
     assert longer in ui
 
 

@@ -107,7 +107,8 @@ def test_the_estimate_is_that_of_the_engine(
 
 def test_a_long_scan_is_estimated_in_three_orientations_and_a_short_one_in_eight(timed):
     once = {"method": "pretrained", "anchor": None}
-    for slices, orientations in ((SHORT_SCAN, 8), (SHORT_SCAN + 1, 3)):
+    as_many = SHORT_SCAN * 8**2  # of the check's 64×64 as there are of 512×512
+    for slices, orientations in ((as_many, 8), (as_many + 1, 3)):
         told = timed.estimateSeconds(once | {"orientations": orientations}, slices)
         assert timed.estimateSeconds(once, slices) == told
 

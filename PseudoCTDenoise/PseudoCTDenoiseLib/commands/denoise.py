@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         choices=(1, 3, 8),
         help="average over so many flips and quarter turns "
-        f"(default: 8, from {SHORT_SCAN + 1} slices on 3)",
+        f"(default: 8, from {SHORT_SCAN + 1} slices of 512×512 on 3)",
     )
     parser.add_argument(
         "--settings",

@@ -118,7 +118,7 @@ class DenoisingJob:
                 "Noise maps and tuning on them need noise models and there are none: train some "
                 "with 'pseudoct pretrain', or do without."
             )
-        self.settings = settled(self.settings, len(self.hu))
+        self.settings = settled(self.settings, self.hu.shape)
         if self.settings.tunes and self.settings.tuned_layers == "late":
             late_layers(self.denoiser)  # refused before anything is computed
         self.device = choose_device(self.settings.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,7 +16,8 @@ FIRST_SIMULATION_SECONDS = 2.0
 SIMULATION_SECONDS = 0.3
 """Of the noise of each slice of 512×512 on two CPU cores, on top of what comes before the first."""
 SHORT_SCAN = 75
-"""Slices up to which eight orientations take no longer than three do on 200 slices."""
+"""Slices of 512×512, or as many pixels, up to which eight orientations take no longer than three
+do on 200 slices."""
 NOISE, TUNING, DENOISING, MAPS = "noise maps", "tuning", "denoising", "noise of every slice"
 
 
@@ -27,11 +29,12 @@ class PartSeconds(NamedTuple):
     noise: float
 
 
-def settled(settings: DenoisingSettings, slices: int) -> DenoisingSettings:
-    """The settings with what depends on the number of slices filled in, where it is left open."""
+def settled(settings: DenoisingSettings, shape: tuple[int, int, int]) -> DenoisingSettings:
+    """The settings with what depends on the scan's size filled in, where it is left open."""
     if settings.orientations is not None:
         return settings
-    return replace(settings, orientations=8 if slices <= SHORT_SCAN else 3)
+    short = math.prod(shape) <= SHORT_SCAN * 512**2
+    return replace(settings, orientations=8 if short else 3)
 
 
 def plan_job(

@@ -39,6 +39,7 @@ class DeviceCheck(WorkerProcess):
     ):
         super().__init__(runner, program, environment)
         self.timing: CheckResult | None = None
+        self._size = (rows, columns)
         self._arguments = ["--check", f"{rows}x{columns}", "--device", deviceName, "--model", model]
         if modelsFolder is not None:
             self._arguments += ["--models", str(modelsFolder)]
@@ -47,7 +48,7 @@ class DeviceCheck(WorkerProcess):
         """Expected seconds of a job, the start of its process included."""
         timing = self.timing
         default = DenoisingSettings(**timing.default_settings)
-        settings = settled(replace(default, **settings), slices)
+        settings = settled(replace(default, **settings), (slices, *self._size))
         update = timing.seconds_per_update * _pixels(settings) / _pixels(default)
         one = PartSeconds(timing.seconds_per_slice, update, timing.seconds_per_noise)
         # The worker tries each part twice before it begins, to tell the time left.
