@@ -16,8 +16,8 @@ FIRST_SIMULATION_SECONDS = 2.0
 SIMULATION_SECONDS = 0.3
 """Of the noise of each slice of 512×512 on two CPU cores, on top of what comes before the first."""
 SHORT_SCAN = 75
-"""Slices of 512×512, or as many pixels, up to which eight orientations take no longer than three
-do on 200 slices."""
+"""Slices of 512×512, or as many pixels, up to which eight orientations are no more passes than
+three are on 200 slices."""
 NOISE, TUNING, DENOISING, MAPS = "noise maps", "tuning", "denoising", "noise of every slice"
 
 

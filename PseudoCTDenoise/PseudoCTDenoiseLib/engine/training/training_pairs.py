@@ -21,7 +21,7 @@ from ..simulation.reconstruction_kernels import SHARP, SOFT, StackedKernels, nea
 from .ct_dataset import CtScan
 from .inserts import draw_inserts
 from .training_domain import TrainingDomain
-from .training_patches import Augmentation, augment, patch_corner
+from .training_patches import Augmentation, augment, check_fits, patch_corner
 
 CACHED_DOSE = 0.25
 PLAIN_TURNS = Augmentation()
@@ -192,13 +192,12 @@ def _filtered_patches(
 
 def check_slice(one: NoisySlice, size: int, domain: TrainingDomain | None) -> None:
     """Raises BadInputError if no patch of ``size`` can be made of a slice."""
-    rows, columns = one.ndct.shape
     if domain is None:
-        if min(rows, columns) < size:
-            raise BadInputError(f"Slices of {rows}×{columns} are smaller than a patch of {size}.")
+        check_fits(one.ndct, size)
         return
     if len(one.noise) < 2:
         raise BadInputError("A measured pair has one noise, of one kernel: give no domain.")
+    rows, columns = one.ndct.shape
     if 2 * (min(rows, columns) // 2) < (size + 2 * MARGIN) / 2:
         raise BadInputError(f"Slices of {rows}×{columns} are too small for patches of {size}.")
 

@@ -25,6 +25,13 @@ class Augmentation:
     rescale: tuple[float, float] | None = None
 
 
+def check_fits(image, size: int) -> None:
+    """Raises BadInputError if an image, (rows, columns), is smaller than a patch."""
+    rows, columns = image.shape
+    if rows < size or columns < size:
+        raise BadInputError(f"Slices of {rows}×{columns} are smaller than a patch of {size}.")
+
+
 def patch_corner(
     image, size: int, rng: np.random.Generator, tissue: float = normalise(TISSUE_HU)
 ) -> tuple[int, int]:
@@ -41,9 +48,8 @@ def patch_corner(
     BadInputError
         If the image is smaller than the patch.
     """
+    check_fits(image, size)
     rows, columns = image.shape
-    if rows < size or columns < size:
-        raise BadInputError(f"Slices of {rows}×{columns} are smaller than a patch of {size}.")
     tries = 1 if rng.random() < ANYWHERE_SHARE else 8
     for _ in range(tries):
         top, left = int(rng.integers(rows - size + 1)), int(rng.integers(columns - size + 1))
