@@ -63,6 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", help="model in --models whose weights a new run starts from")
     parser.add_argument("--learning-rate", type=float, help="default: the preset's")
     parser.add_argument("--steps", type=int, help="training steps (default: the preset's)")
+    parser.add_argument("--batch", type=int, help="patches a step (default: the preset's)")
+    parser.add_argument(
+        "--reuse",
+        type=int,
+        help="steps for each batch that is drawn, which are then picked from many batches: for a "
+        "GPU that learns faster than patches are drawn (default: 1, without picking)",
+    )
     parser.add_argument(
         "--minutes",
         type=float,
@@ -89,7 +96,7 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     settings = replace(PRESETS[arguments.preset], seed=arguments.seed)
-    for name in ("steps", "learning_rate"):
+    for name in ("steps", "learning_rate", "batch", "reuse"):
         if getattr(arguments, name) is not None:
             settings = replace(settings, **{name: getattr(arguments, name)})
     # Made before the hours of training, so that a name that no file can have ends here.

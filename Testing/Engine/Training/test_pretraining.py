@@ -292,6 +292,20 @@ def test_a_killed_self_supervised_run_ends_as_one_that_was_not(tmp_path, supervi
     assert_equal(outcome(resumed), outcome(whole))
 
 
+def test_a_killed_run_that_reuses_patches_ends_as_one_that_was_not(tmp_path):
+    settings = replace(SETTINGS, reuse=3)
+    whole = training(tmp_path / "whole", settings)
+    whole.run()
+    killed_after(6, training(tmp_path / "cut", settings))
+    resumed = training(tmp_path / "cut", settings)
+    assert resumed.step == 4
+    resumed.run()
+    assert_equal(outcome(resumed), outcome(whole))
+    drawn_anew = training(tmp_path / "anew")
+    drawn_anew.run()
+    assert outcome(drawn_anew)["curve"] != outcome(whole)["curve"]
+
+
 def test_masked_validation_counts_hidden_pixels_alone(tmp_path):
     row = idle_row(tmp_path, "denoiser", supervision="n2v", balance=False)
     losses = []
@@ -406,6 +420,7 @@ def test_a_killed_run_with_averaged_weights_ends_as_one_that_was_not(tmp_path):
         ("validate_every", 0),
         ("learning_rate", 0.0),
         ("learning_rate", float("nan")),
+        ("reuse", 0),
         ("gradient_limit", 0.0),
         ("gradient_limit", float("nan")),
         ("seed", -1),
@@ -419,6 +434,11 @@ def test_settings_that_cannot_be_are_refused_by_name(name, value):
 def test_the_balance_needs_the_noise_that_masks_are_not_told():
     with pytest.raises(BadInputError, match="balance needs the noise"):
         PretrainingSettings(supervision="n2v", balance=True)
+
+
+def test_patches_are_reused_in_training_on_pairs_alone():
+    with pytest.raises(BadInputError, match="reuse needs pairs, not n2v"):
+        PretrainingSettings(supervision="n2v", balance=False, reuse=2)
 
 
 def test_an_unknown_network_is_refused_before_training(tmp_path):

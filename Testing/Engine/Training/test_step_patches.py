@@ -10,15 +10,20 @@ import numpy as np
 import pytest
 import torch
 from PseudoCTDenoiseLib.engine.errors import BadInputError
+from PseudoCTDenoiseLib.engine.training import step_patches
 from PseudoCTDenoiseLib.engine.training.step_patches import (
     Step,
     StepPatches,
+    _turned,
     check_workers,
     draw_steps,
+    reuse_steps,
 )
 from PseudoCTDenoiseLib.engine.training.training_domain import TrainingDomain
 from PseudoCTDenoiseLib.engine.training.training_pairs import NoisySlice
 from PseudoCTDenoiseLib.engine.training.training_patches import Augmentation
+
+STILL = Augmentation(flips=False, rotations=False)
 
 
 def patches(seed=0, size=48):
@@ -68,6 +73,51 @@ def test_drawing_may_be_left_at_any_step(workers):
     assert same(next(drawn), patches()[0]) and not running() <= before
     drawn.close()
     assert running() <= before
+
+
+def reused(steps, reuse=2, augmentation=STILL, workers=0):
+    """Steps of three patches, of a pool of two batches."""
+    return list(
+        reuse_steps(replace(patches(), augmentation=augmentation), steps, reuse, "cpu", workers)
+    )
+
+
+def patches_of(batches):
+    return {patch.numpy().tobytes() for images in batches for patch in images}
+
+
+def test_steps_learn_from_the_batches_drawn_last(monkeypatch):
+    monkeypatch.setattr(step_patches, "POOL", 2)
+    drawn = [replace(patches(), augmentation=STILL)[number] for number in range(4)]
+    steps = reused(range(8))
+    for number, step in enumerate(steps):
+        newest = number // 2
+        pool = drawn[max(0, newest - 1) : newest + 1]
+        pairs = [pair for one in pool for pair in zip(one.ldct, one.ndct, strict=True)]
+        for low, normal in zip(step.ldct, step.ndct, strict=True):
+            assert any(same((low, normal), pair) for pair in pairs)
+    # Every batch is picked from.
+    shown = patches_of(step.ldct for step in steps)
+    assert all(shown & patches_of([one.ldct]) for one in drawn)
+
+
+@pytest.mark.parametrize("workers", [0, forked])
+@pytest.mark.parametrize("first", [1, 2, 5, 8])
+def test_reuse_begun_at_any_step_goes_on_alike(monkeypatch, first, workers):
+    monkeypatch.setattr(step_patches, "POOL", 2)
+    whole = reused(range(9), augmentation=Augmentation())
+    late = reused(range(first, 9), augmentation=Augmentation(), workers=workers)
+    assert len(late) == 9 - first
+    assert all(same(one, other) for one, other in zip(late, whole[first:], strict=True))
+
+
+def test_patches_that_come_again_are_turned_all_ways(monkeypatch):
+    monkeypatch.setattr(step_patches, "POOL", 1)
+    shown = patches_of(step.ldct for step in reused(range(200), 200, Augmentation()))
+    assert len(shown) == 3 * 8
+    assert len(patches_of(step.ldct for step in reused(range(200), 200))) == 3
+    square = torch.arange(16).reshape(1, 1, 1, 4, 4).expand(1, 8, 1, 4, 4)
+    assert all(len(patches_of(_turned(square, first))) == 8 for first in range(8))
 
 
 def test_a_slice_that_is_too_small_is_refused_before_any_step():

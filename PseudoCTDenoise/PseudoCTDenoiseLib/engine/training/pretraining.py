@@ -12,7 +12,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from ..model_store import DENOISER, NOISE_MODEL, replace_file
 from ..moving_average import averaged, moving_average
 from ..networks import build_network
 from ..settings import PRECISIONS
-from .step_patches import Step, StepPatches, check_workers, draw_steps
+from .step_patches import Step, StepPatches, check_workers, draw_steps, reuse_steps
 from .supervision import N2C, SUPERVISIONS, supervise
 from .training_domain import TrainingDomain
 from .training_pairs import NoisySlice, draw_patches
@@ -51,6 +51,8 @@ class PretrainingSettings:
     ``gradient_limit`` bounds the norm of a step's gradient: one patch out of the ordinary can
     otherwise undo thousands of steps. ``moving_average`` is the share that the average of the
     weights keeps at each step; the average is then what is validated and kept. None for none.
+    ``reuse`` is the number of steps to which each batch drawn is worth, see :func:`.reuse_steps`;
+    None draws a batch for each.
     ``validate_every`` is in steps. ``domain`` None takes the pairs' own noise. ``precision`` is
     the number format of the layers.
     """
@@ -62,6 +64,7 @@ class PretrainingSettings:
     parameters: dict = field(default_factory=dict)
     steps: int = 20000
     batch: int = 12
+    reuse: int | None = None
     patch_size: int = 96
     loss: str = "l1"
     balance: bool = True
@@ -89,6 +92,10 @@ class PretrainingSettings:
         for name in ("steps", "batch", "patch_size", "validate_every", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise BadInputError(f"{name} must be positive, not {getattr(self, name)}.")
+        if self.reuse is not None and self.reuse < 1:
+            raise BadInputError(f"reuse must be positive, not {self.reuse}.")
+        if self.reuse is not None and self.supervision != N2C:
+            raise BadInputError(f"reuse needs pairs, not {self.supervision}.")
         if self.role == NOISE_MODEL and self.supervision != N2C:
             raise BadInputError(f"A noise model learns from pairs, not by {self.supervision}.")
         if self.balance and self.supervision != N2C:
@@ -203,7 +210,7 @@ class Pretraining:
         """
         started = time.monotonic()
         before = self.seconds
-        drawn = draw_steps(self.patches, range(self.step, self.settings.steps), self.workers)
+        drawn = self._drawn_steps()
         while not self.done and time.monotonic() - started < 60 * minutes:
             self._one_step(next(drawn))
             row = None
@@ -214,6 +221,12 @@ class Pretraining:
             progress(self.step, self.settings.steps, row)
         self.seconds = before + time.monotonic() - started
         self.save()
+
+    def _drawn_steps(self) -> Iterator[Step]:
+        ahead = range(self.step, self.settings.steps)
+        if self.settings.reuse is None:
+            return draw_steps(self.patches, ahead, self.workers)
+        return reuse_steps(self.patches, ahead, self.settings.reuse, self.device, self.workers)
 
     def best_network(self) -> nn.Module:
         """The network with the weights of the lowest validation loss, on the CPU."""
@@ -251,7 +264,7 @@ class Pretraining:
         ndct: torch.Tensor,
         generator: torch.Generator,
     ) -> torch.Tensor:
-        """Loss of a batch that lies on the CPU."""
+        """Loss of a batch."""
         settings = self.settings
         lesson = supervise(settings.supervision, ldct, ndct, generator, settings.gaussian_hu)
         shown = lesson.shown.to(self.device)

@@ -17,6 +17,9 @@ from .training_domain import TrainingDomain
 from .training_pairs import NoisySlice, check_slice, draw_patches
 from .training_patches import Augmentation
 
+POOL = 512
+"""Batches that are kept where patches serve more than one step."""
+
 
 class Step(NamedTuple):
     """LDCT and NDCT, (batch, 1, size, size) normalised, and the seed of what else is random."""
@@ -83,6 +86,47 @@ def draw_steps(patches: StepPatches, steps: range, workers: int = 0) -> Iterator
             yield ahead.pop(0).result()
         for last in ahead:
             yield last.result()
+
+
+def reuse_steps(
+    patches: StepPatches, steps: range, reuse: int, device: str, workers: int = 0
+) -> Iterator[Step]:
+    """Steps of patches that were drawn before: for a GPU, which learns faster than CPUs draw.
+
+    Every ``reuse`` steps a batch is drawn and replaces the oldest of :data:`POOL`. A step picks its
+    patches from all of them and turns each eighth of them another way. Begun at a later step, the
+    same batches are drawn again, so that the steps are the same.
+
+    Parameters
+    ----------
+    device : where the patches are kept and come to lie.
+    """
+    number = max(0, steps.start // reuse + 1 - POOL)
+    drawn = draw_steps(patches, range(number, -(-steps.stop // reuse)), workers)
+    shape = (2, POOL, patches.batch, 1, patches.patch_size, patches.patch_size)
+    pool = torch.empty(shape, device=device)
+    for step in steps:
+        while number <= step // reuse:
+            fresh = next(drawn)
+            for images, drawn_images in zip(pool, (fresh.ldct, fresh.ndct), strict=True):
+                images[number % POOL] = drawn_images.to(device)
+            number += 1
+        rng = np.random.default_rng([patches.seed, step, reuse])
+        chosen = rng.integers(min(number, POOL) * patches.batch, size=patches.batch)
+        picked = pool.flatten(1, 2)[:, torch.from_numpy(chosen).to(device)]
+        if patches.augmentation.flips and patches.augmentation.rotations:
+            picked = _turned(picked, step)
+        yield Step(*picked, int(rng.integers(2**62)))
+
+
+def _turned(images: torch.Tensor, first: int) -> torch.Tensor:
+    """(…, patches, 1, size, size), each eighth of the patches in another orientation."""
+    parts = []
+    for start in range(8):
+        turns = (start + first) % 8
+        part = images[:, start::8].rot90(turns % 4, (-2, -1))
+        parts.append(part if turns < 4 else part.flip(-1))
+    return torch.cat(parts, dim=1)
 
 
 def _one_core_thread() -> ThreadPoolExecutor:
