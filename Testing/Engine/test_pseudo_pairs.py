@@ -193,6 +193,7 @@ def drawn_noise(monkeypatch):
         def __init__(self, slices, denoise, pixel_mm, seed):
             self.pixel_mm, self.sharpness = pixel_mm, 0.3
             self.draws = torch.stack([torch.ones_like(slices), -torch.ones_like(slices)]) / 4096
+            self.clean = denoise(slices)
 
     monkeypatch.setattr(pseudo_pairs, "ScanNoise", Known)
 
@@ -209,6 +210,24 @@ def test_the_scan_is_its_own_target_with_a_share_of_the_added_noise(drawn_noise)
     assert (added.abs() > low - 1e-3).all() and (added.abs() < high + 1e-3).all()
     dose = 1 / (1 + added**2)
     assert torch.allclose(kept / added, (0.25 - dose) / (1 - dose), atol=1e-2)
+
+
+def test_where_noise_is_cut_off_the_target_is_what_the_network_made_of_the_scan(drawn_noise):
+    class Raised(nn.Module):
+        def forward(self, x):
+            return x + 5 / 4096
+
+    settings = DenoisingSettings(patch_size=64, batch=8, flips=False, noise_sign="as-is")
+    scan = torch.full((1, 64, 64), 0.26)
+    scan[:, :, :32] = 0.0
+    pairs = PseudoPairs(scan, torch.empty(0, 1, 64, 64), settings, 0.7)
+    pairs.refresh(Raised())
+    for ldct, ndct in zip(*pairs.draw(), strict=True):
+        added = ldct[0, 0, -1] - 0.26
+        dose = 1 / (1 + (4096 * added) ** 2)
+        share = (0.25 - dose) / (1 - dose)
+        assert torch.allclose(4096 * ndct[0, :, :20], torch.tensor(5.0), atol=1e-3)
+        assert torch.allclose(ndct[0, :, -20:], 0.26 + share * added, atol=1e-6)
 
 
 def test_simulated_noise_can_be_put_on_what_the_teacher_says(drawn_noise):

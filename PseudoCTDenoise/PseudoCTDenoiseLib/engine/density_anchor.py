@@ -10,17 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch.nn import functional as F
 
-from .hounsfield import MIN_CT_HU, to_hu
+from .cut_off import box_mean, cut_off_share
+from .hounsfield import to_hu
 
 DENSITIES_HU = (-1000.0, -850.0, -500.0, -100.0, 50.0, 300.0)
 """Where the offset is fitted, a line between two of them; at the first one it is zero."""
 LARGEST_OFFSET_HU = 3.0
-_BLUR = 15
-"""Pixels of a mean that is taken twice: alone, a voxel's noise would choose its density."""
 _FEW_VOXELS = 3000.0
-_CLIPPED_SHARE = 0.005
+_CUT_OFF_SHARE = 0.005
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class DensityAnchor:
 
     def apply(self, hu: torch.Tensor) -> torch.Tensor:
         """Denoised slices, (N, rows, columns) HU, with the offset of the density around."""
-        upper, share = _between(_blurred(hu))
+        upper, share = _between(box_mean(hu))
         offsets = self.offsets.to(hu)
         return hu + torch.lerp(offsets[upper - 1], offsets[upper], share)
 
@@ -56,22 +54,13 @@ def density_anchor(
     removed = torch.zeros(count, dtype=torch.float64)
     for one in slices.split(1):
         scan, clean = to_hu(one), to_hu(denoise(one))
-        whole = _blurred((scan <= MIN_CT_HU).float()) < _CLIPPED_SHARE
-        shares = _shares(_blurred(clean))[:, whole].cpu().double()  # no GPU of Apple has float64
+        whole = cut_off_share(scan) < _CUT_OFF_SHARE
+        shares = _shares(box_mean(clean))[:, whole].cpu().double()  # no GPU of Apple has float64
         matrix += shares @ shares.T
         removed += shares @ (scan - clean)[whole].cpu().double()
     offsets = torch.zeros(count, dtype=torch.float64)
     offsets[1:] = torch.linalg.solve(matrix[1:, 1:], removed[1:])
     return DensityAnchor(offsets.clamp(-LARGEST_OFFSET_HU, LARGEST_OFFSET_HU).float())
-
-
-def _blurred(images: torch.Tensor) -> torch.Tensor:
-    window = min(_BLUR, *(size - 1 + size % 2 for size in images.shape[-2:]))
-    for _ in range(2):  # along the rows, then turned along the columns: memory is read in order
-        for _ in range(2):
-            images = F.avg_pool1d(images, window, 1, window // 2, count_include_pad=False)
-        images = images.mT.contiguous()
-    return images
 
 
 def _shares(density: torch.Tensor) -> torch.Tensor:

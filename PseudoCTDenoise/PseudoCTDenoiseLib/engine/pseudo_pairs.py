@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from .cut_off import cut_off_share
+from .hounsfield import to_hu
 from .network_pass import apply_network
 from .noise_ensemble import apply_sign, ensemble
 from .noise_left import target_share
@@ -21,6 +23,8 @@ from .training.training_patches import Augmentation, augment, patch_corner
 
 REPEATED_DOSES = (0.35, 0.65)
 """Fractions of its own dose at which the scan is taken once more, by noise added to it."""
+CUT_OFF_SHARE = 0.1
+"""Of the voxels around, from which on noise is cut off by too much for the scan to be a target."""
 
 
 class PseudoPairs:
@@ -34,6 +38,8 @@ class PseudoPairs:
 
     Attributes
     ----------
+    pseudo_ndct : Ỹ, (N, rows, columns). Of the teacher ``scan`` it is X itself, but what the
+        network made of it where noise is cut off: such a scan is brighter than what it shows.
     noise_hu, sharpness : the noise that the simulator was set to, its standard deviation in the
         body and its kernel's place between soft (0) and sharp (1); None where none was drawn.
     """
@@ -58,6 +64,7 @@ class PseudoPairs:
         self._rng = np.random.default_rng(settings.seed)
         self._generator = torch.Generator(slices.device).manual_seed(settings.seed)
         self.pseudo_ndct, self.noise = slices, noise_maps
+        self._whole = torch.ones_like(slices, dtype=torch.bool)
         self.noise_hu: float | None = None
         self.sharpness: float | None = None
 
@@ -67,9 +74,7 @@ class PseudoPairs:
         def denoise(slices: torch.Tensor, orientations: int = 1) -> torch.Tensor:
             return apply_network(teacher, slices, orientations=orientations, precision=precision)
 
-        if self.settings.teacher == "scan":
-            self.pseudo_ndct = self.slices
-        else:
+        if self.settings.teacher != "scan":
             self.pseudo_ndct = denoise(self.slices, 1 if self.settings.teacher == "network" else 8)
         if self.settings.teacher == "average":
             cleaned = self.slices - self.noise_maps.mean(dim=0)
@@ -79,6 +84,9 @@ class PseudoPairs:
             risk = ScanRisk(self.slices, measured.draws[0])
             level = risk.believable_level(teacher, precision)
             self.noise = level * measured.draws
+            if self.settings.teacher == "scan":
+                self._whole = cut_off_share(to_hu(self.slices)) < CUT_OFF_SHARE
+                self.pseudo_ndct = torch.where(self._whole, self.slices, measured.clean)
             self.noise_hu, self.sharpness = level * risk.noise_hu, measured.sharpness
             return
         residual = (self.slices - self.pseudo_ndct)[None]
@@ -90,15 +98,12 @@ class PseudoPairs:
 
     def draw(self) -> tuple[torch.Tensor, torch.Tensor]:
         """X̃ and Ỹ, (batch, 1, size, size) each, normalised."""
-        ndct, noise = [], []
-        for _ in range(self.settings.batch):
-            index = self._rng.integers(len(self.slices))
-            top, left = patch_corner(self.slices[index], self.size, self._rng)
-            here = np.s_[..., index, top : top + self.size, left : left + self.size]
-            ndct.append(self.pseudo_ndct[here])
-            noise.append(self.noise[here])
-        ndct = torch.stack(ndct)
-        noise = torch.stack(noise, dim=1)
+        places = [self._place() for _ in range(self.settings.batch)]
+
+        def cut_out(images: torch.Tensor, dim: int = 0) -> torch.Tensor:
+            return torch.stack([images[place] for place in places], dim)
+
+        ndct, noise = cut_out(self.pseudo_ndct), cut_out(self.noise, dim=1)
         if self.settings.noise_source == "simulator":  # draws of one noise: none is to be mixed
             pick = torch.from_numpy(self._rng.integers(len(noise), size=noise.shape[1]))
             noise = noise[pick, torch.arange(noise.shape[1])]
@@ -106,20 +111,29 @@ class PseudoPairs:
             noise = ensemble(noise, self.settings.ensemble, self._generator)
         noise = apply_sign(noise, self.settings.noise_sign, self._generator)
         if self.settings.teacher == "scan":
-            ldct, ndct = self._repeated(ndct, noise)
+            ldct, ndct = self._repeated(cut_out(self.slices), ndct, noise, cut_out(self._whole))
         else:
             ldct = ndct + noise
         pairs = torch.stack([ldct, ndct], dim=1)
         pairs = torch.stack([augment(pair, self._rng, self.augmentation) for pair in pairs])
         return pairs[:, :1], pairs[:, 1:]
 
+    def _place(self) -> tuple:
+        """Index of a random patch of a random slice."""
+        index = self._rng.integers(len(self.slices))
+        top, left = patch_corner(self.slices[index], self.size, self._rng)
+        return np.s_[..., index, top : top + self.size, left : left + self.size]
+
     def _repeated(
-        self, scan: torch.Tensor, noise: torch.Tensor
+        self, scan: torch.Tensor, ndct: torch.Tensor, noise: torch.Tensor, whole: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The scan at a fraction of its dose, and the target that :func:`.target_share` says."""
+        """The scan at a fraction of its dose, and the target that :func:`.target_share` says.
+
+        Where noise is not ``whole`` the target keeps none of what is added.
+        """
         doses = np.exp(self._rng.uniform(*np.log(REPEATED_DOSES), size=len(scan)))
         added = [math.sqrt(1 / dose - 1) for dose in doses]
         shares = [target_share(dose) for dose in doses]
         added, shares = (scan.new_tensor(one)[:, None, None] for one in (added, shares))
         noise = added * noise
-        return (scan + noise).clamp(min=0), (scan + shares * noise).clamp(min=0)
+        return (scan + noise).clamp(min=0), (ndct + shares * whole * noise).clamp(min=0)

@@ -44,6 +44,7 @@ class ScanNoise:
     ----------
     draws : (DRAWS, N, rows, columns) on the slices' device, in normalised units without offset.
     sharpness : the kernel's place between the simulator's soft (0) and sharp (1) one.
+    clean : what the denoiser made of the slices.
     """
 
     def __init__(
@@ -54,7 +55,8 @@ class ScanNoise:
         seed: int = 0,
     ):
         # On the CPU: the simulator's sparse matrices are not known to every GPU.
-        scan, clean = to_hu(slices.cpu()), to_hu(denoise(slices).cpu())
+        self.clean = denoise(slices)
+        scan, clean = to_hu(slices.cpu()), to_hu(self.clean.cpu())
         # As many views as the image's edge can tell apart, and no more than the scanner has.
         views = min(CtScanner.views, max(96, 3 * max(clean.shape[-2:]) // 2))
         simulator = LowDoseSimulator(pixel_mm or USUAL_PIXEL_MM, scanner=CtScanner(views=views))

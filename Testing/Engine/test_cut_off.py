@@ -1,0 +1,28 @@
+"""How much of a scan lies at −1024 HU, around each voxel."""
+
+import pytest
+import torch
+from PseudoCTDenoiseLib.engine.cut_off import box_mean, cut_off_share
+
+
+def test_the_share_is_one_in_padding_none_in_tissue_and_half_at_their_border():
+    hu = torch.full((2, 80, 80), 40.0)
+    hu[1, :, :40] = -1024
+    share = cut_off_share(hu)
+    assert (share[0] == 0).all()
+    assert torch.allclose(share[1, :, :20], torch.tensor(1.0), atol=1e-5)
+    assert torch.allclose(share[1, :, 60:], torch.tensor(0.0), atol=1e-5)
+    assert torch.allclose(share[1, :, 39:41].mean(), torch.tensor(0.5), atol=1e-5)
+    assert (share[1, :, 1:] <= share[1, :, :-1] + 1e-6).all()
+
+
+def test_of_noise_around_the_scales_end_half_is_cut_off():
+    noise = torch.randn(1, 128, 128, generator=torch.Generator().manual_seed(0)) * 30
+    share = cut_off_share((noise - 1024).clamp(min=-1024))
+    assert share.mean() == pytest.approx(0.5, abs=0.01)
+    assert share.min() > 0.3 and share.max() < 0.7
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 40), (1, 9, 4), (3, 100, 37)])
+def test_an_even_image_is_its_own_mean(shape):
+    assert torch.allclose(box_mean(torch.full(shape, 7.0)), torch.tensor(7.0))
