@@ -86,6 +86,13 @@ def test_normal_dose_scans_alone_give_a_model(tmp_path, capsys):
     assert noise.shape == (2, 2, SIZE, SIZE) and np.isfinite(noise).all() and noise.any()
 
 
+def test_batch_and_reuse_may_be_chosen(tmp_path):
+    scan = write_scan(tmp_path / "scan.nrrd")
+    assert pretrained(tmp_path, "--ndct", scan, "--batch", 3, "--reuse", 2) == 0
+    settings = load_model("mine", tmp_path / "models")[1].training["settings"]
+    assert (settings["batch"], settings["reuse"]) == (3, 2)
+
+
 def test_real_pairs_give_a_noise_model_without_the_simulator(tmp_path, monkeypatch):
     monkeypatch.setattr(training_pairs, "_draw_noise", lambda *_: pytest.fail("simulated"))
     low = write_scan(tmp_path / "low.nrrd", noise_hu=40, seed=1)

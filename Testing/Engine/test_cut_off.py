@@ -24,5 +24,15 @@ def test_of_noise_around_the_scales_end_half_is_cut_off():
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 40), (1, 9, 4), (3, 100, 37)])
-def test_an_even_image_is_its_own_mean(shape):
-    assert torch.allclose(box_mean(torch.full(shape, 7.0)), torch.tensor(7.0))
+def test_a_uniform_image_is_its_own_mean(shape):
+    mean = box_mean(torch.full(shape, 7.0))
+    assert mean.shape == shape and torch.allclose(mean, torch.tensor(7.0))
+
+
+def test_the_mean_reaches_fourteen_pixels_along_rows_and_columns():
+    image = torch.zeros(1, 64, 80)
+    image[0, 32, 40] = 1
+    around = torch.zeros(64, 80, dtype=torch.bool)
+    around[18:47, 26:55] = True
+    assert torch.equal(box_mean(image)[0] > 1e-8, around)
+    assert box_mean(image).sum() == pytest.approx(1, abs=1e-5)

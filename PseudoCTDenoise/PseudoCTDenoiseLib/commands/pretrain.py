@@ -67,8 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reuse",
         type=int,
-        help="steps for each batch that is drawn, which are then picked from many batches: for a "
-        "GPU that learns faster than patches are drawn (default: 1, without picking)",
+        help="steps for each batch that is drawn, with patches from the 512 batches drawn last, "
+        "which the device keeps: for a GPU that learns faster than patches are drawn (default: a "
+        "batch for every step)",
     )
     parser.add_argument(
         "--minutes",

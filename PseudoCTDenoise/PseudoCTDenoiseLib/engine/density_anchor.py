@@ -18,7 +18,9 @@ DENSITIES_HU = (-1000.0, -850.0, -500.0, -100.0, 50.0, 300.0)
 """Where the offset is fitted, a line between two of them; at the first one it is zero."""
 LARGEST_OFFSET_HU = 3.0
 _FEW_VOXELS = 3000.0
-_CUT_OFF_SHARE = 0.005
+_MOST_CUT_OFF = 0.005
+"""Share of the voxels around, up to which the scan's mean is believed: offsets are of a tenth of
+a HU."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def density_anchor(
     removed = torch.zeros(count, dtype=torch.float64)
     for one in slices.split(1):
         scan, clean = to_hu(one), to_hu(denoise(one))
-        whole = cut_off_share(scan) < _CUT_OFF_SHARE
+        whole = cut_off_share(scan) < _MOST_CUT_OFF
         shares = _shares(box_mean(clean))[:, whole].cpu().double()  # no GPU of Apple has float64
         matrix += shares @ shares.T
         removed += shares @ (scan - clean)[whole].cpu().double()

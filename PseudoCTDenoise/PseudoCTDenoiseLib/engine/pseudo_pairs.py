@@ -23,8 +23,9 @@ from .training.training_patches import Augmentation, augment, patch_corner
 
 REPEATED_DOSES = (0.35, 0.65)
 """Fractions of its own dose at which the scan is taken once more, by noise added to it."""
-CUT_OFF_SHARE = 0.1
-"""Of the voxels around, from which on noise is cut off by too much for the scan to be a target."""
+_TOO_MUCH_CUT_OFF = 0.1
+"""Share of the voxels around, from which on the scan is no target: its noise has a mean there, of
+some tenths of its standard deviation."""
 
 
 class PseudoPairs:
@@ -39,7 +40,7 @@ class PseudoPairs:
     Attributes
     ----------
     pseudo_ndct : Ỹ, (N, rows, columns). Of the teacher ``scan`` it is X itself, but what the
-        network made of it where noise is cut off: such a scan is brighter than what it shows.
+        first teacher made of X where noise is cut off: there X is brighter than what it shows.
     noise_hu, sharpness : the noise that the simulator was set to, its standard deviation in the
         body and its kernel's place between soft (0) and sharp (1); None where none was drawn.
     """
@@ -64,7 +65,7 @@ class PseudoPairs:
         self._rng = np.random.default_rng(settings.seed)
         self._generator = torch.Generator(slices.device).manual_seed(settings.seed)
         self.pseudo_ndct, self.noise = slices, noise_maps
-        self._whole = torch.ones_like(slices, dtype=torch.bool)
+        self._not_cut_off = cut_off_share(to_hu(slices)) < _TOO_MUCH_CUT_OFF
         self.noise_hu: float | None = None
         self.sharpness: float | None = None
 
@@ -84,9 +85,8 @@ class PseudoPairs:
             risk = ScanRisk(self.slices, measured.draws[0])
             level = risk.believable_level(teacher, precision)
             self.noise = level * measured.draws
-            if self.settings.teacher == "scan":
-                self._whole = cut_off_share(to_hu(self.slices)) < CUT_OFF_SHARE
-                self.pseudo_ndct = torch.where(self._whole, self.slices, measured.clean)
+            if self.settings.teacher == "scan" and self.noise_hu is None:  # a teacher not yet tuned
+                self.pseudo_ndct = torch.where(self._not_cut_off, self.slices, measured.clean)
             self.noise_hu, self.sharpness = level * risk.noise_hu, measured.sharpness
             return
         residual = (self.slices - self.pseudo_ndct)[None]
@@ -111,7 +111,8 @@ class PseudoPairs:
             noise = ensemble(noise, self.settings.ensemble, self._generator)
         noise = apply_sign(noise, self.settings.noise_sign, self._generator)
         if self.settings.teacher == "scan":
-            ldct, ndct = self._repeated(cut_out(self.slices), ndct, noise, cut_out(self._whole))
+            kept = noise * cut_out(self._not_cut_off)
+            ldct, ndct = self._repeated(cut_out(self.slices), noise, ndct, kept)
         else:
             ldct = ndct + noise
         pairs = torch.stack([ldct, ndct], dim=1)
@@ -125,15 +126,14 @@ class PseudoPairs:
         return np.s_[..., index, top : top + self.size, left : left + self.size]
 
     def _repeated(
-        self, scan: torch.Tensor, ndct: torch.Tensor, noise: torch.Tensor, whole: torch.Tensor
+        self, scan: torch.Tensor, noise: torch.Tensor, ndct: torch.Tensor, kept: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The scan at a fraction of its dose, and the target that :func:`.target_share` says.
+        """The scan at a fraction of its dose, by ``noise``, and its target.
 
-        Where noise is not ``whole`` the target keeps none of what is added.
+        Of the noise where it is ``kept`` the target has the share that :func:`.target_share` says.
         """
         doses = np.exp(self._rng.uniform(*np.log(REPEATED_DOSES), size=len(scan)))
         added = [math.sqrt(1 / dose - 1) for dose in doses]
-        shares = [target_share(dose) for dose in doses]
+        shares = [math.sqrt(1 / dose - 1) * target_share(dose) for dose in doses]
         added, shares = (scan.new_tensor(one)[:, None, None] for one in (added, shares))
-        noise = added * noise
-        return (scan + noise).clamp(min=0), (ndct + shares * whole * noise).clamp(min=0)
+        return (scan + added * noise).clamp(min=0), (ndct + shares * kept).clamp(min=0)

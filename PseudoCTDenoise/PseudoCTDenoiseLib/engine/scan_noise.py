@@ -54,8 +54,8 @@ class ScanNoise:
         pixel_mm: float | None = None,
         seed: int = 0,
     ):
-        # On the CPU: the simulator's sparse matrices are not known to every GPU.
         self.clean = denoise(slices)
+        # On the CPU: the simulator's sparse matrices are not known to every GPU.
         scan, clean = to_hu(slices.cpu()), to_hu(self.clean.cpu())
         # As many views as the image's edge can tell apart, and no more than the scanner has.
         views = min(CtScanner.views, max(96, 3 * max(clean.shape[-2:]) // 2))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PseudoCTDenoiseLib.engine.errors import BadInputError, Cancelled
+from PseudoCTDenoiseLib.engine.training import step_patches
 from PseudoCTDenoiseLib.engine.training.pretraining import (
     Pretraining,
     PretrainingSettings,
@@ -153,6 +154,18 @@ def test_a_finished_run_stays_as_it_is(tmp_path):
     assert_equal(outcome(done), before)
 
 
+def test_a_checkpoint_from_before_patches_were_reused_goes_on(tmp_path):
+    training(tmp_path).run(minutes=0)
+    with np.load(tmp_path / "run.npz", allow_pickle=False) as file:
+        arrays = dict(file)
+    status = json.loads(str(arrays["status"]))
+    del status["settings"]["reuse"]
+    np.savez(tmp_path / "run.npz", **(arrays | {"status": np.array(json.dumps(status))}))
+    training(tmp_path).run()
+    with pytest.raises(BadInputError, match="other settings; remove it"):
+        training(tmp_path, replace(SETTINGS, reuse=2))
+
+
 @pytest.mark.parametrize(
     "change",
     [{"steps": 13}, {"seed": 1}, {"loss": "mse"}, {"domain": None}]
@@ -292,13 +305,14 @@ def test_a_killed_self_supervised_run_ends_as_one_that_was_not(tmp_path, supervi
     assert_equal(outcome(resumed), outcome(whole))
 
 
-def test_a_killed_run_that_reuses_patches_ends_as_one_that_was_not(tmp_path):
-    settings = replace(SETTINGS, reuse=3)
+def test_a_killed_run_that_reuses_patches_ends_as_one_that_was_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(step_patches, "POOL", 2)
+    settings = replace(SETTINGS, reuse=2)
     whole = training(tmp_path / "whole", settings)
     whole.run()
-    killed_after(6, training(tmp_path / "cut", settings))
+    killed_after(10, training(tmp_path / "cut", settings))
     resumed = training(tmp_path / "cut", settings)
-    assert resumed.step == 4
+    assert resumed.step == 8
     resumed.run()
     assert_equal(outcome(resumed), outcome(whole))
     drawn_anew = training(tmp_path / "anew")

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 from PseudoCTDenoiseLib.engine.errors import BadInputError
+from PseudoCTDenoiseLib.engine.network_pass import ORIENTATIONS
 from PseudoCTDenoiseLib.engine.training import step_patches
 from PseudoCTDenoiseLib.engine.training.step_patches import (
     Step,
     StepPatches,
-    _turned,
     check_workers,
     draw_steps,
     reuse_steps,
@@ -76,7 +76,7 @@ def test_drawing_may_be_left_at_any_step(workers):
 
 
 def reused(steps, reuse=2, augmentation=STILL, workers=0):
-    """Steps of three patches, of a pool of two batches."""
+    """Steps of three patches."""
     return list(
         reuse_steps(replace(patches(), augmentation=augmentation), steps, reuse, "cpu", workers)
     )
@@ -111,13 +111,22 @@ def test_reuse_begun_at_any_step_goes_on_alike(monkeypatch, first, workers):
     assert all(same(one, other) for one, other in zip(late, whole[first:], strict=True))
 
 
-def test_patches_that_come_again_are_turned_all_ways(monkeypatch):
+def test_patches_that_come_again_are_turned_all_ways_ldct_and_ndct_alike(monkeypatch, device):
     monkeypatch.setattr(step_patches, "POOL", 1)
-    shown = patches_of(step.ldct for step in reused(range(200), 200, Augmentation()))
-    assert len(shown) == 3 * 8
-    assert len(patches_of(step.ldct for step in reused(range(200), 200))) == 3
-    square = torch.arange(16).reshape(1, 1, 1, 4, 4).expand(1, 8, 1, 4, 4)
-    assert all(len(patches_of(_turned(square, first))) == 8 for first in range(8))
+    drawn = replace(patches(), augmentation=STILL)[0]
+    views = {}
+    for number, pair in enumerate(zip(drawn.ldct, drawn.ndct, strict=True)):
+        for turns, flipped in ORIENTATIONS[8]:
+            view = torch.stack(pair).rot90(turns, (-2, -1))
+            view = view.flip(-1) if flipped else view
+            views[view.numpy().tobytes()] = number, turns, flipped
+    shown = set()
+    turning = replace(patches(), batch=3)
+    monkeypatch.setattr(StepPatches, "__getitem__", lambda self, step: drawn)
+    for step in reuse_steps(turning, range(200), 200, device):
+        for pair in zip(step.ldct.cpu(), step.ndct.cpu(), strict=True):
+            shown.add(views[torch.stack(pair).numpy().tobytes()])
+    assert len(views) == len(shown) == 3 * 8
 
 
 def test_a_slice_that_is_too_small_is_refused_before_any_step():

@@ -1,6 +1,6 @@
 """Pre-training of a denoiser (LDCT to NDCT) or of a noise model (LDCT to its noise).
 
-Every step draws its patches from a generator seeded by the seed and the step's number, and a
+Patches are drawn by generators seeded by the seed and the number of their step, and a
 checkpoint holds weights, moments and schedule: a run that was killed and resumed gives the same
 weights, bit by bit, as one that was not.
 """
@@ -51,8 +51,8 @@ class PretrainingSettings:
     ``gradient_limit`` bounds the norm of a step's gradient: one patch out of the ordinary can
     otherwise undo thousands of steps. ``moving_average`` is the share that the average of the
     weights keeps at each step; the average is then what is validated and kept. None for none.
-    ``reuse`` is the number of steps to which each batch drawn is worth, see :func:`.reuse_steps`;
-    None draws a batch for each.
+    ``reuse`` is the number of steps for each batch that is drawn, see :func:`.reuse_steps`; None
+    draws a batch for every step, and keeps none.
     ``validate_every`` is in steps. ``domain`` None takes the pairs' own noise. ``precision`` is
     the number format of the layers.
     """
@@ -122,7 +122,7 @@ FAST_PRETRAINING = PretrainingSettings(
     domain=TrainingDomain(inserts=0.5),
     validate_every=1000,
 )
-"""How the default denoiser is trained from fresh weights."""
+"""How the default denoiser is trained on a CPU; on a GPU, from more patches at a time."""
 
 
 class Pretraining:
@@ -367,6 +367,7 @@ class Pretraining:
                 f"{self.checkpoint} is not a checkpoint of this program; remove it to start anew."
             ) from error
         mine = json.loads(json.dumps({"settings": asdict(self.settings), "data": self.data}))
+        status["settings"] = completed(status.get("settings", {}))
         for what, value in mine.items():
             if status.get(what) != value:
                 raise BadInputError(
@@ -394,6 +395,11 @@ class Pretraining:
         self._precision = getattr(torch, status["precision"])
         self.step, self.seconds = status["step"], status["seconds"]
         self.curve, self._recent_loss = status["curve"], status["recent_loss"]
+
+
+def completed(settings: dict) -> dict:
+    """Settings out of a file, with those that were unknown when it was written."""
+    return {"reuse": None, **settings}
 
 
 def validation_patches(

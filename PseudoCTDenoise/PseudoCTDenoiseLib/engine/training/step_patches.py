@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from ..errors import BadInputError
+from ..network_pass import ORIENTATIONS
 from .training_domain import TrainingDomain
 from .training_pairs import NoisySlice, check_slice, draw_patches
 from .training_patches import Augmentation
@@ -94,39 +95,42 @@ def reuse_steps(
     """Steps of patches that were drawn before: for a GPU, which learns faster than CPUs draw.
 
     Every ``reuse`` steps a batch is drawn and replaces the oldest of :data:`POOL`. A step picks its
-    patches from all of them and turns each eighth of them another way. Begun at a later step, the
-    same batches are drawn again, so that the steps are the same.
+    patches from all of them and, where the augmentation has flips and rotations, turns each eighth
+    of them another way. Begun at a later step it draws the pool of that step first, so that the
+    steps are the same.
 
     Parameters
     ----------
-    device : where the patches are kept and come to lie.
+    device : where the patches are kept, 4 GB for 64 of 128×128 in a batch, and come to lie.
     """
-    number = max(0, steps.start // reuse + 1 - POOL)
-    drawn = draw_steps(patches, range(number, -(-steps.stop // reuse)), workers)
-    shape = (2, POOL, patches.batch, 1, patches.patch_size, patches.patch_size)
-    pool = torch.empty(shape, device=device)
+    drawn_before = max(0, steps.start // reuse + 1 - POOL)
+    drawn = draw_steps(patches, range(drawn_before, -(-steps.stop // reuse)), workers)
+    shape = (POOL, patches.batch, 1, patches.patch_size, patches.patch_size)
+    pool = [torch.empty(shape, device=device) for _ in range(2)]
+    batches = drawn_before
     for step in steps:
-        while number <= step // reuse:
+        while batches <= step // reuse:
             fresh = next(drawn)
-            for images, drawn_images in zip(pool, (fresh.ldct, fresh.ndct), strict=True):
-                images[number % POOL] = drawn_images.to(device)
-            number += 1
+            for kept, images in zip(pool, (fresh.ldct, fresh.ndct), strict=True):
+                kept[batches % POOL] = images.to(device)
+            batches += 1
         rng = np.random.default_rng([patches.seed, step, reuse])
-        chosen = rng.integers(min(number, POOL) * patches.batch, size=patches.batch)
-        picked = pool.flatten(1, 2)[:, torch.from_numpy(chosen).to(device)]
+        chosen = rng.integers(min(batches, POOL) * patches.batch, size=patches.batch)
+        chosen = torch.from_numpy(chosen).to(device)
+        picked = [kept.flatten(0, 1)[chosen] for kept in pool]
         if patches.augmentation.flips and patches.augmentation.rotations:
-            picked = _turned(picked, step)
+            picked = [_turned(images, step) for images in picked]
         yield Step(*picked, int(rng.integers(2**62)))
 
 
 def _turned(images: torch.Tensor, first: int) -> torch.Tensor:
-    """(…, patches, 1, size, size), each eighth of the patches in another orientation."""
+    """(patches, 1, size, size), each eighth in another orientation, begun at the ``first``."""
     parts = []
     for start in range(8):
-        turns = (start + first) % 8
-        part = images[:, start::8].rot90(turns % 4, (-2, -1))
-        parts.append(part if turns < 4 else part.flip(-1))
-    return torch.cat(parts, dim=1)
+        turns, flipped = ORIENTATIONS[8][(start + first) % 8]
+        part = images[start::8].rot90(turns, (-2, -1))
+        parts.append(part.flip(-1) if flipped else part)
+    return torch.cat(parts)
 
 
 def _one_core_thread() -> ThreadPoolExecutor:
