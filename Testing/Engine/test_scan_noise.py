@@ -57,5 +57,7 @@ def test_an_unknown_pixel_size_is_made_up_for(body):
 @pytest.mark.parametrize("value", [-1000.0, 50.0])
 def test_a_scan_without_noise_or_body_gives_numbers(value, shape):
     slices = normalise(torch.full(shape, value))
-    draws = ScanNoise(slices, lambda x: x, 0.7).draws
+    found = ScanNoise(slices, lambda x: x + 1 / 4096, 0.7)
+    draws = found.draws
+    assert torch.equal(found.clean, slices + 1 / 4096)
     assert draws.isfinite().all() and draws.abs().max() < 1e-3

@@ -24,6 +24,7 @@ from ..engine.training.pretraining import (
     PretrainingSettings,
     validation_patches,
 )
+from ..engine.training.step_patches import POOL
 from ..engine.training.training_domain import TrainingDomain, exactly
 from ..engine.training.training_pairs import NoisySlice, paired_slices, simulated_slices
 
@@ -67,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reuse",
         type=int,
-        help="steps for each batch that is drawn, with patches from the 512 batches drawn last, "
+        help=f"steps for each batch that is drawn, with patches from the last {POOL} batches, "
         "which the device keeps: for a GPU that learns faster than patches are drawn (default: a "
         "batch for every step)",
     )

@@ -167,6 +167,15 @@ class DenoisingSettings:
         return asdict(self)
 
 
+def what_is_on(settings: dict) -> dict:
+    """Settings without those that are None, so that files from before there was one still match."""
+    return {
+        key: what_is_on(value) if isinstance(value, dict) else value
+        for key, value in settings.items()
+        if value is not None
+    }
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 

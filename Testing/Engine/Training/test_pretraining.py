@@ -93,6 +93,17 @@ def killed_after(step, run):
         run.run(progress=progress)
 
 
+def whole_and_resumed(folder, settings, killed):
+    """A run from start to end, and one that was killed after a step and taken up again."""
+    whole = training(folder / "whole", settings)
+    whole.run()
+    killed_after(killed, training(folder / "cut", settings))
+    resumed = training(folder / "cut", settings)
+    assert resumed.step == killed // 4 * 4
+    resumed.run()
+    return whole, resumed
+
+
 @pytest.mark.parametrize("settings", [SETTINGS, PLATEAU], ids=["cosine", "plateau"])
 def test_the_same_seed_gives_the_same_weights(tmp_path, device, settings):
     runs = [training(tmp_path / name, settings, device=device) for name in ("one", "two")]
@@ -296,24 +307,13 @@ def test_self_supervised_training_never_looks_at_the_ndct(tmp_path, supervision)
 @pytest.mark.parametrize("supervision", SELF_SUPERVISED)
 def test_a_killed_self_supervised_run_ends_as_one_that_was_not(tmp_path, supervision):
     settings = replace(SETTINGS, supervision=supervision, balance=False, precision="bfloat16")
-    whole = training(tmp_path / "whole", settings)
-    whole.run()
-    killed_after(6, training(tmp_path / "cut", settings))
-    resumed = training(tmp_path / "cut", settings)
-    assert resumed.step == 4
-    resumed.run()
+    whole, resumed = whole_and_resumed(tmp_path, settings, 6)
     assert_equal(outcome(resumed), outcome(whole))
 
 
 def test_a_killed_run_that_reuses_patches_ends_as_one_that_was_not(tmp_path, monkeypatch):
     monkeypatch.setattr(step_patches, "POOL", 2)
-    settings = replace(SETTINGS, reuse=2)
-    whole = training(tmp_path / "whole", settings)
-    whole.run()
-    killed_after(10, training(tmp_path / "cut", settings))
-    resumed = training(tmp_path / "cut", settings)
-    assert resumed.step == 8
-    resumed.run()
+    whole, resumed = whole_and_resumed(tmp_path, replace(SETTINGS, reuse=2), 10)
     assert_equal(outcome(resumed), outcome(whole))
     drawn_anew = training(tmp_path / "anew")
     drawn_anew.run()
@@ -409,12 +409,7 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(tmp_path):
 
 
 def test_a_killed_run_with_averaged_weights_ends_as_one_that_was_not(tmp_path):
-    settings = replace(SETTINGS, moving_average=0.9)
-    whole = training(tmp_path / "a", settings)
-    whole.run()
-    killed_after(6, training(tmp_path / "b", settings))
-    resumed = training(tmp_path / "b", settings)
-    resumed.run()
+    whole, resumed = whole_and_resumed(tmp_path, replace(SETTINGS, moving_average=0.9), 6)
     assert_equal(outcome(whole), outcome(resumed))
     for name, value in whole.result.state_dict().items():
         assert torch.equal(value, resumed.result.state_dict()[name])

@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import BadInputError
 from ..evaluation.comparison import CtPair, Method, score
 from ..evaluation.results_table import Column, write_csv
+from ..settings import what_is_on
 from .pretrained import noise_model_settings, start_settings
 from .table1 import PRINTED_LDCT, TableRow, denoise_row
 from .trained_networks import Networks
@@ -51,16 +52,8 @@ def cell_hash(row: TableRow, network: str, description: dict) -> str:
         "noise": row.noise,
         "noise models": asdict(noise_model_settings()) if row.needs_noise_models else None,
     }
-    text = json.dumps(_what_is_on(made_by), sort_keys=True)
+    text = json.dumps(what_is_on(made_by), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _what_is_on(settings: dict) -> dict:
-    return {
-        key: _what_is_on(value) if isinstance(value, dict) else value
-        for key, value in settings.items()
-        if value is not None
-    }
 
 
 def read_cells(path: Path | str) -> list[dict]:

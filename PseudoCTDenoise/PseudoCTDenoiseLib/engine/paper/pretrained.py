@@ -16,7 +16,8 @@ import torch
 
 from ..errors import BadInputError
 from ..model_store import DENOISER, NOISE_MODEL, Manifest, list_models, save_model
-from ..training.pretraining import Pretraining, PretrainingSettings, completed
+from ..settings import what_is_on
+from ..training.pretraining import Pretraining, PretrainingSettings
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2S, N2V
 from ..training.training_pairs import NoisySlice, draw_patches, paired_slices
 from ..training.training_patches import Augmentation
@@ -164,7 +165,7 @@ def pretrain(
 def _check_training(manifest: Manifest, wanted: dict, work: Path) -> None:
     told = manifest.training
     same = told.get("learns") == wanted["learns"]
-    same = same and completed(told.get("settings", {})) == wanted["settings"]
+    same = same and what_is_on(told.get("settings", {})) == what_is_on(wanted["settings"])
     data = told.get("data", {})
     if not same or any(data.get(key) != value for key, value in wanted["data"].items()):
         raise BadInputError(

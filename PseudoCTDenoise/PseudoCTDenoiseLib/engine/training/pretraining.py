@@ -28,7 +28,7 @@ from ..losses import LOSSES, image_loss
 from ..model_store import DENOISER, NOISE_MODEL, replace_file
 from ..moving_average import averaged, moving_average
 from ..networks import build_network
-from ..settings import PRECISIONS
+from ..settings import PRECISIONS, what_is_on
 from .step_patches import Step, StepPatches, check_workers, draw_steps, reuse_steps
 from .supervision import N2C, SUPERVISIONS, supervise
 from .training_domain import TrainingDomain
@@ -367,9 +367,8 @@ class Pretraining:
                 f"{self.checkpoint} is not a checkpoint of this program; remove it to start anew."
             ) from error
         mine = json.loads(json.dumps({"settings": asdict(self.settings), "data": self.data}))
-        status["settings"] = completed(status.get("settings", {}))
         for what, value in mine.items():
-            if status.get(what) != value:
+            if what_is_on(status.get(what, {})) != what_is_on(value):
                 raise BadInputError(
                     f"{self.checkpoint} was made with other {what}; remove it to start anew."
                 )
@@ -395,11 +394,6 @@ class Pretraining:
         self._precision = getattr(torch, status["precision"])
         self.step, self.seconds = status["step"], status["seconds"]
         self.curve, self._recent_loss = status["curve"], status["recent_loss"]
-
-
-def completed(settings: dict) -> dict:
-    """Settings out of a file, with those that were unknown when it was written."""
-    return {"reuse": None, **settings}
 
 
 def validation_patches(
