@@ -11,6 +11,7 @@ import torch
 from PseudoCTDenoiseLib.commands import pretrain
 from PseudoCTDenoiseLib.commands.main import main
 from PseudoCTDenoiseLib.engine.model_store import load_model
+from PseudoCTDenoiseLib.engine.network_pass import apply_network
 from PseudoCTDenoiseLib.engine.training import training_pairs
 from PseudoCTDenoiseLib.engine.training.pretraining import Pretraining
 
@@ -91,6 +92,24 @@ def test_batch_and_reuse_may_be_chosen(tmp_path):
     assert pretrained(tmp_path, "--ndct", scan, "--batch", 3, "--reuse", 2) == 0
     settings = load_model("mine", tmp_path / "models")[1].training["settings"]
     assert (settings["batch"], settings["reuse"]) == (3, 2)
+
+
+def test_clean_patches_are_what_the_start_makes_of_the_scans(tmp_path, simulator, monkeypatch):
+    scan = ["--ndct", write_scan(tmp_path / "scan.nrrd")]
+    assert pretrained(tmp_path, *scan) == 0
+    seen = []
+    draw = training_pairs.draw_patches
+    monkeypatch.setattr(
+        "PseudoCTDenoiseLib.engine.training.step_patches.draw_patches",
+        lambda slices, *rest: seen.extend(slices) or draw(slices, *rest),
+    )
+    assert pretrained(tmp_path, *scan, "--start", "mine", "--clean", 0.5, name="second") == 0
+    training = load_model("second", tmp_path / "models")[1].training
+    assert training["settings"]["domain"]["clean"] == 0.5 and training["start"] == "mine"
+    network = load_model("mine", tmp_path / "models")[0]
+    shown = torch.from_numpy((seen[0].ndct[None].astype(np.float32) + 1024) / 4096)
+    made = 4096 * apply_network(network, shown)[0] - 1024
+    assert np.abs(seen[0].clean - made.clamp(min=-1024).numpy()).max() <= 0.51
 
 
 def test_real_pairs_give_a_noise_model_without_the_simulator(tmp_path, monkeypatch):
@@ -201,6 +220,7 @@ def test_the_seed_makes_the_model(tmp_path, simulator):
         (["--ndct", "scan.nrrd", "scan.nrrd", "--ldct", "scan.nrrd"], "as many"),
         (["--ndct", "scan.nrrd", "--ldct", "wide.nrrd"], "same grid"),
         (["--ndct", "scan.nrrd", "--steps", "0"], "steps must be positive"),
+        (["--ndct", "scan.nrrd", "--clean", "0.1"], "--clean needs --start"),
         (["--ndct", "scan.nrrd", "--seed", "-1"], "seed must not be negative"),
         (["--ndct", "scan.nrrd", "--workers", "-1"], "workers must not be negative"),
         (["--ndct", "small.nrrd"], "24×24 are too small for patches of 32"),

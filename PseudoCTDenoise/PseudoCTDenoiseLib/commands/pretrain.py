@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from ..engine.compute_device import DEVICES, choose_device
 from ..engine.errors import BadInputError
 from ..engine.files.volume_files import read_volume
 from ..engine.model_store import NOISE_MODEL, Manifest, load_model, save_model
+from ..engine.network_pass import apply_network
 from ..engine.noise_left import NOISE_LEFT
 from ..engine.paper.pretrained import PAPER_PRETRAINING
 from ..engine.training.ct_dataset import CtScan, read_index, scan_credits
@@ -62,6 +64,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--validation-split", default="val", help="split of the index to choose on")
     parser.add_argument("--start", help="model in --models whose weights a new run starts from")
+    parser.add_argument(
+        "--clean",
+        type=float,
+        metavar="SHARE",
+        help="share of the patches that show a clean scan, namely the training scan as --start "
+        "leaves it, and are their own target (default: none)",
+    )
     parser.add_argument("--learning-rate", type=float, help="default: the preset's")
     parser.add_argument("--steps", type=int, help="training steps (default: the preset's)")
     parser.add_argument("--batch", type=int, help="patches a step (default: the preset's)")
@@ -107,9 +116,13 @@ def run(arguments: argparse.Namespace) -> None:
     device = choose_device(arguments.device)
     print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
 
-    scans, slices, validation = _load(arguments, device.name)
     if arguments.ldct:
         settings = replace(settings, domain=None)
+    if arguments.clean is not None:
+        if start is None or settings.domain is None:
+            raise BadInputError("--clean needs --start, and normal-dose scans without --ldct.")
+        settings = replace(settings, domain=replace(settings.domain, clean=arguments.clean))
+    scans, slices, validation = _load(arguments, device.name, start if arguments.clean else None)
     data = {"scans": scan_credits(scans), "start": arguments.start or "random weights"}
     training = Pretraining(
         settings,
@@ -176,12 +189,16 @@ def _start_network(
 
 
 def _load(
-    arguments: argparse.Namespace, device: str
+    arguments: argparse.Namespace, device: str, cleaner: nn.Module | None
 ) -> tuple[list[CtScan], list[NoisySlice], dict[str, tuple[torch.Tensor, torch.Tensor]]]:
-    """The scans to train on, their slices, and validation patches by the kernel's name."""
+    """The scans to train on, their slices, and validation patches by the kernel's name.
+
+    A ``cleaner`` makes the clean ones of those slices.
+    """
     from tqdm import tqdm
 
     cache = arguments.work / "noise"
+    denoise = None if cleaner is None else partial(apply_network, cleaner)
     if bool(arguments.index) == bool(arguments.ndct):
         raise BadInputError("Give either --index or --ndct to train on.")
     if arguments.ldct and not arguments.ndct:
@@ -201,7 +218,7 @@ def _load(
 
     with tqdm(total=len(scans) + len(held_out), unit="scan", desc="Noise") as bar:
         step = lambda done, total: bar.update()  # noqa: E731
-        slices = simulated_slices(scans, cache, device=device, progress=step)
+        slices = simulated_slices(scans, cache, device=device, denoise=denoise, progress=step)
         held_out = simulated_slices(held_out, cache, device=device, progress=step)
     validation = {}
     if held_out:

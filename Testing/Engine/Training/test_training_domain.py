@@ -46,3 +46,10 @@ def test_one_dose_and_one_kernel():
 def test_a_range_that_cannot_be_is_refused(wrong):
     with pytest.raises(BadInputError):
         TrainingDomain(**wrong)
+
+
+@pytest.mark.parametrize("name", ["inserts", "clean"])
+@pytest.mark.parametrize("share", [0, -0.1, 1.5])
+def test_a_share_is_a_share(name, share):
+    with pytest.raises(BadInputError, match=f"{name} must be none or at most 1"):
+        TrainingDomain(**{name: share})

@@ -121,6 +121,33 @@ def test_anatomy_noise_kernel_and_dose_of_a_patch_belong_together():
     assert seen == {(10, 3.0), (40, 6.0), (100, 12.0)}
 
 
+def test_the_share_of_the_patches_is_clean_and_its_own_target():
+    lower = flat(100, 12.0, clean=np.full((48, 48), 110))
+    stack = flat(40, 6.0, clean=np.full((48, 48), 70), below=lower)
+    for share, least, most in ((None, 0, 0), (0.5, 10, 30), (1.0, 40, 40)):
+        domain = TrainingDomain((0.25, 0.25), (0, 0), (1, 1), (2, 2), (1, 1), 0.25, clean=share)
+        ndct, noise = noise_of([stack], domain, count=40)
+        ndct, noise = ndct[:, 8, 8], noise[:, 8, 8]
+        clean = noise == 0
+        assert least <= int(clean.sum()) <= most
+        assert torch.allclose(ndct[clean], torch.tensor(90.0), atol=1e-2)
+        assert torch.allclose(ndct[~clean], torch.tensor(70.0), atol=1e-2)
+        assert torch.allclose(noise[~clean], torch.tensor(9.0), atol=1e-2)
+
+
+def test_clean_patches_need_clean_slices():
+    with pytest.raises(BadInputError, match="give a denoiser"):
+        draw_patches([flat()], 1, 16, np.random.default_rng(0), TrainingDomain(clean=0.1))
+
+
+def test_a_denoiser_makes_the_clean_slices(tmp_path, draws):
+    hu = np.stack([np.full((8, 8), value, np.int16) for value in (-3024, 40)])
+    one = CtScan("A", np.tile(hu, (4, 1, 1)), 0.7)
+    slices = simulated_slices([one], tmp_path, denoise=lambda slices: slices + 2 / 4096)
+    assert [int(slices[k].clean.mean()) for k in (0, 1)] == [-1022, 42]
+    assert slices[1].below.clean is slices[2].clean and slices[1].clean.dtype == np.int16
+
+
 def test_the_zoom_is_the_same_for_eight_patches_and_a_small_slice_has_its_own():
     def steepness(sizes, count):
         waves = [np.tile(400 * np.sin(2 * np.pi * np.arange(n) / 16), (n, 1)) for n in sizes]

@@ -119,7 +119,7 @@ FAST_PRETRAINING = PretrainingSettings(
     learning_rate=1.5e-3,
     gradient_limit=2.0,
     moving_average=0.999,
-    domain=TrainingDomain(inserts=0.5),
+    domain=TrainingDomain(doses=(0.05, 0.95), inserts=0.5),
     validate_every=1000,
 )
 """How the default denoiser is trained on a CPU; on a GPU, from more patches at a time."""

@@ -27,6 +27,8 @@ class TrainingDomain:
     noise_left : share of a patch's whole noise that the target keeps, see :func:`.target_share`.
         None takes the normal-dose scan with its own noise as the target.
     inserts : share of the patches that get ellipses, see :func:`.draw_inserts`; None for none.
+    clean : share of the patches that show a scan without noise and are their own target; None for
+        none.
     """
 
     doses: tuple[float, float] = (0.05, 0.7)
@@ -36,6 +38,7 @@ class TrainingDomain:
     zoom: tuple[float, float] = (0.75, 1.25)
     noise_left: float | None = NOISE_LEFT
     inserts: float | None = None
+    clean: float | None = None
 
     def __post_init__(self):
         if not 0 < self.doses[0] <= self.doses[1] < 1:
@@ -46,13 +49,17 @@ class TrainingDomain:
                 raise BadInputError(f"{name} must be positive, the smaller first.")
         if self.noise_left is not None and not 0 <= self.noise_left < 1:
             raise BadInputError(f"noise_left must lie between 0 and 1, not {self.noise_left}.")
-        if self.inserts is not None and not 0 < self.inserts <= 1:
-            raise BadInputError(
-                f"inserts must be none or at most 1 and above 0, not {self.inserts}."
-            )
+        for name in ("inserts", "clean"):
+            share = getattr(self, name)
+            if share is not None and not 0 < share <= 1:
+                raise BadInputError(f"{name} must be none or at most 1 and above 0, not {share}.")
 
     def draw_dose(self, rng: np.random.Generator) -> float:
         return math.exp(rng.uniform(*np.log(self.doses)))
+
+    def draw_clean(self, rng: np.random.Generator) -> bool:
+        """Whether a patch is to be a clean one."""
+        return self.clean is not None and rng.random() < self.clean
 
     def draw_kernel(self, rng: np.random.Generator) -> ReconstructionKernel:
         return kernel_of_sharpness(rng.uniform(*self.sharpness), rng.uniform(*self.order_factor))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ..errors import BadInputError
-from ..hounsfield import MIN_CT_HU, RANGE_HU, TISSUE_HU, normalise
+from ..hounsfield import MIN_CT_HU, RANGE_HU, TISSUE_HU, normalise, to_hu, to_int16
 from ..noise_left import target_share
 from ..simulation.ct_scanner import CtScanner
 from ..simulation.kernel_change import change_kernel
@@ -43,13 +43,15 @@ class NoisySlice:
     """An NDCT slice, (rows, columns) int16 HU, and its noise, (kernels, rows, columns) in HU.
 
     Simulated noise comes twice, from the same rays: with the soft and with the sharp kernel, from
-    whichever of which that of another kernel is made. ``below`` is the next slice of the scan.
+    whichever of which that of another kernel is made. ``below`` is the next slice of the scan, and
+    ``clean`` the NDCT as a denoiser left it, where the domain has clean patches.
     """
 
     ndct: np.ndarray
     noise: np.ndarray
     pixel_mm: float = 1.0
     below: NoisySlice | None = field(default=None, repr=False)
+    clean: np.ndarray | None = None
 
 
 def simulated_slices(
@@ -58,13 +60,15 @@ def simulated_slices(
     *,
     device: str = "cpu",
     seed: int = 0,
+    denoise: Callable[[torch.Tensor], torch.Tensor] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[NoisySlice]:
     """Noise at a quarter of the dose for every slice of normal-dose scans.
 
     The tube output is fitted to each scan's own noise; the tube current's modulation, the bowtie
     filter and the patient's place in the field vary from one block of slices to the next. Draws
-    are kept in the folder ``cache`` and read from there the next time.
+    are kept in the folder ``cache`` and read from there the next time. A denoiser of normalised
+    slices, (n, rows, columns), makes the clean ones.
     """
     cache = Path(cache)
     cache.mkdir(parents=True, exist_ok=True)
@@ -81,7 +85,9 @@ def simulated_slices(
         below = None
         of_scan = []
         for index in reversed(range(len(scan.hu))):
-            one = NoisySlice(scan.hu[index], noise[:, index], scan.pixel_mm, below)
+            hu = scan.hu[index]
+            clean = None if denoise is None else _clean(hu, denoise)
+            one = NoisySlice(hu, noise[:, index], scan.pixel_mm, below, clean)
             of_scan.append(one)
             below = one if len(scan.hu) >= LEAST_SLICES else None
         slices += of_scan[::-1]
@@ -126,6 +132,12 @@ def draw_patches(
     ]
     ldct, ndct = torch.stack(turned, dim=1)[:, :, None]
     return ldct, ndct
+
+
+def _clean(hu: np.ndarray, denoise: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
+    """(rows, columns) int16 HU."""
+    slices = normalise(torch.from_numpy(hu[None].astype(np.float32)).clamp(min=MIN_CT_HU))
+    return to_int16(to_hu(denoise(slices))[0].clamp(min=MIN_CT_HU).cpu().numpy())
 
 
 def _any(slices: Sequence[NoisySlice], rng: np.random.Generator) -> NoisySlice:
@@ -177,7 +189,8 @@ def _filtered_patches(
     kernels = [domain.draw_kernel(rng) for _ in few]
     # The noise of the kernel that is nearer: the less is to be lifted.
     drawn = [(SOFT, SHARP).index(nearest_kernel(kernel)) for kernel in kernels]
-    normal, noise = _cut_out(few, drawn, cut, rng, domain)
+    clean = [domain.draw_clean(rng) for _ in few]
+    normal, noise = _cut_out(few, drawn, clean, cut, rng, domain)
     had = StackedKernels([(SOFT, SHARP)[number] for number in drawn])
     wanted = StackedKernels(kernels)
     pixel_mm = torch.tensor([one.pixel_mm for one in few], dtype=torch.float32)[:, None, None]
@@ -197,6 +210,8 @@ def check_slice(one: NoisySlice, size: int, domain: TrainingDomain | None) -> No
         return
     if len(one.noise) < 2:
         raise BadInputError("A measured pair has one noise, of one kernel: give no domain.")
+    if domain.clean is not None and one.clean is None:
+        raise BadInputError("The domain has clean patches: give a denoiser that makes them.")
     rows, columns = one.ndct.shape
     if 2 * (min(rows, columns) // 2) < (size + 2 * MARGIN) / 2:
         raise BadInputError(f"Slices of {rows}×{columns} are too small for patches of {size}.")
@@ -205,21 +220,25 @@ def check_slice(one: NoisySlice, size: int, domain: TrainingDomain | None) -> No
 def _cut_out(
     few: Sequence[NoisySlice],
     drawn: Sequence[int],
+    clean: Sequence[bool],
     cut: int,
     rng: np.random.Generator,
     domain: TrainingDomain,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """NDCT and the noise of the drawn kernels, neighbours averaged, (count, cut, cut) HU."""
+    """NDCT and the noise of the drawn kernels, neighbours averaged, (count, cut, cut) HU.
+
+    Clean patches have no noise.
+    """
     normal, noise, owner, shares = [], [], [], []
     fewest, most = domain.thickness
-    for number, (one, kernel) in enumerate(zip(few, drawn, strict=True)):
+    for number, (one, kernel, cleaned) in enumerate(zip(few, drawn, clean, strict=True)):
         thick = [one]
         for _ in range(int(rng.integers(fewest, most + 1)) - 1):
             if thick[-1].below is not None:
                 thick.append(thick[-1].below)
         top, left = patch_corner(one.ndct, cut, rng, tissue=TISSUE_HU)
         here = np.s_[top : top + cut, left : left + cut]
-        normal += [layer.ndct[here] for layer in thick]
+        normal += [(layer.clean if cleaned else layer.ndct)[here] for layer in thick]
         noise += [layer.noise[(kernel, *here)] for layer in thick]
         owner += [number] * len(thick)
         shares += [1 / len(thick)] * len(thick)
@@ -230,7 +249,7 @@ def _cut_out(
         means = torch.zeros(len(few), cut, cut)
         return means.index_add(0, owner, images * shares[:, None, None])
 
-    return mean(normal), mean(noise)
+    return mean(normal), mean(noise) * ~torch.tensor(clean)[:, None, None]
 
 
 def _blend(
