@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch.nn import functional as F
 
@@ -14,6 +16,23 @@ _WINDOW = 15
 def cut_off_share(hu: torch.Tensor) -> torch.Tensor:
     """How many of the voxels around each lie at the scale's end, 0 to 1, (N, rows, columns)."""
     return box_mean((hu <= MIN_CT_HU).float())
+
+
+def cut_off_mean(shown_hu: torch.Tensor, deviation_hu: torch.Tensor) -> torch.Tensor:
+    """What noise adds to the mean where it is cut off at the scale's end, HU.
+
+    σ·(φ(t) + t·Φ(t)) for Gaussian noise, with t the end's distance in units of σ.
+
+    Parameters
+    ----------
+    shown_hu : what is seen without noise; no less than the scale's end.
+    deviation_hu : σ of the noise before it is cut off, of the same shape.
+    """
+    deviation_hu = deviation_hu.clamp(min=1e-6)
+    distance = (MIN_CT_HU - shown_hu).clamp(max=0) / deviation_hu
+    density = torch.exp(-(distance**2) / 2) / math.sqrt(2 * math.pi)
+    below = (1 + torch.erf(distance / math.sqrt(2))) / 2
+    return deviation_hu * (density + distance * below).clamp(min=0)
 
 
 def box_mean(images: torch.Tensor) -> torch.Tensor:

@@ -157,9 +157,8 @@ def fine_tune(
     share = 1.0
     if kept:
         result.load_state_dict(kept)
-        gain = (risks[0] - risks[stop.best_step]) / risk.removed_energy
-        share = 0.0 if not stop.best_step else 1.0 if gain > BELIEVED_WHOLE else 0.5
-        _go_part_of_the_way(result, network, share)
+        share = believed_share(risks, stop.best_step, risk.removed_energy)
+        go_part_of_the_way(result, network, share)
     if settings.update_period:
         teacher.load_state_dict(result.state_dict())
     record = TuningRecord(
@@ -173,7 +172,14 @@ def fine_tune(
     return FineTuned(result.eval(), teacher, record)
 
 
-def _go_part_of_the_way(result: nn.Module, start: nn.Module, share: float) -> None:
+def believed_share(risks: dict[int, float], step: int, removed_energy: float) -> float:
+    """How much of the way to the weights of a step is gone, by what the risk has fallen."""
+    if not step:
+        return 0.0
+    return 1.0 if risks[0] - risks[step] > BELIEVED_WHOLE * removed_energy else 0.5
+
+
+def go_part_of_the_way(result: nn.Module, start: nn.Module, share: float) -> None:
     """Set weights to ``share`` of the way from those of the start to their own."""
     with torch.no_grad():
         for tuned, before in zip(result.parameters(), start.parameters(), strict=True):

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from .cut_off import cut_off_share
-from .hounsfield import to_hu
+from .cut_off import box_mean, cut_off_mean, cut_off_share
+from .hounsfield import RANGE_HU, to_hu
 from .network_pass import apply_network
 from .noise_ensemble import apply_sign, ensemble
-from .noise_left import target_share
+from .noise_left import NOISE_LEFT, target_share
 from .scan_noise import ScanNoise
 from .scan_risk import ScanRisk
 from .settings import DenoisingSettings
@@ -23,9 +23,8 @@ from .training.training_patches import Augmentation, augment, patch_corner
 
 REPEATED_DOSES = (0.35, 0.65)
 """Fractions of its own dose at which the scan is taken once more, by noise added to it."""
-_TOO_MUCH_CUT_OFF = 0.1
-"""Share of the voxels around, from which on the scan is no target: its noise has a mean there, of
-some tenths of its standard deviation."""
+_NOT_BY_NOISE = 0.9
+"""Share of the voxels around at −1024 HU that is padding: of air, noise cuts off half at most."""
 
 
 class PseudoPairs:
@@ -39,8 +38,8 @@ class PseudoPairs:
 
     Attributes
     ----------
-    pseudo_ndct : Ỹ, (N, rows, columns). Of the teacher ``scan`` it is X itself, but what the
-        first teacher made of X where noise is cut off: there X is brighter than what it shows.
+    pseudo_ndct : Ỹ, (N, rows, columns). Of the teacher ``scan`` it is X itself, less what noise
+        that is cut off at −1024 HU adds to its mean and not to that of the normal-dose twin.
     noise_hu, sharpness : the noise that the simulator was set to, its standard deviation in the
         body and its kernel's place between soft (0) and sharp (1); None where none was drawn.
     """
@@ -65,7 +64,6 @@ class PseudoPairs:
         self._rng = np.random.default_rng(settings.seed)
         self._generator = torch.Generator(slices.device).manual_seed(settings.seed)
         self.pseudo_ndct, self.noise = slices, noise_maps
-        self._not_cut_off = cut_off_share(to_hu(slices)) < _TOO_MUCH_CUT_OFF
         self.noise_hu: float | None = None
         self.sharpness: float | None = None
 
@@ -85,8 +83,8 @@ class PseudoPairs:
             risk = ScanRisk(self.slices, measured.draws[0])
             level = risk.believable_level(teacher, precision)
             self.noise = level * measured.draws
-            if self.settings.teacher == "scan" and self.noise_hu is None:  # a teacher not yet tuned
-                self.pseudo_ndct = torch.where(self._not_cut_off, self.slices, measured.clean)
+            if self.settings.teacher == "scan":
+                self.pseudo_ndct = self.slices - self._raised(measured.clean)
             self.noise_hu, self.sharpness = level * risk.noise_hu, measured.sharpness
             return
         residual = (self.slices - self.pseudo_ndct)[None]
@@ -95,6 +93,15 @@ class PseudoPairs:
             "both": torch.cat([self.noise_maps, residual]),
             "residual": residual,
         }[self.settings.noise_source]
+
+    def _raised(self, clean: torch.Tensor) -> torch.Tensor:
+        """How much brighter the scan is than its normal-dose twin where noise is cut off."""
+        deviation_hu = box_mean((self.noise**2).mean(dim=0)).sqrt() * RANGE_HU
+        scan, twin = (
+            cut_off_mean(to_hu(clean), share * deviation_hu) for share in (1, math.sqrt(NOISE_LEFT))
+        )
+        padding = cut_off_share(to_hu(self.slices)) > _NOT_BY_NOISE
+        return ((scan - twin) / RANGE_HU).masked_fill(padding, 0)
 
     def draw(self) -> tuple[torch.Tensor, torch.Tensor]:
         """X̃ and Ỹ, (batch, 1, size, size) each, normalised."""
@@ -111,8 +118,7 @@ class PseudoPairs:
             noise = ensemble(noise, self.settings.ensemble, self._generator)
         noise = apply_sign(noise, self.settings.noise_sign, self._generator)
         if self.settings.teacher == "scan":
-            kept = noise * cut_out(self._not_cut_off)
-            ldct, ndct = self._repeated(cut_out(self.slices), noise, ndct, kept)
+            ldct, ndct = self._repeated(cut_out(self.slices), noise, ndct)
         else:
             ldct = ndct + noise
         pairs = torch.stack([ldct, ndct], dim=1)
@@ -126,14 +132,15 @@ class PseudoPairs:
         return np.s_[..., index, top : top + self.size, left : left + self.size]
 
     def _repeated(
-        self, scan: torch.Tensor, noise: torch.Tensor, ndct: torch.Tensor, kept: torch.Tensor
+        self, scan: torch.Tensor, noise: torch.Tensor, ndct: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The scan at a fraction of its dose, by ``noise``, and its target.
 
-        Of the noise where it is ``kept`` the target has the share that :func:`.target_share` says.
+        Of the noise the target has the share that :func:`.target_share` says. It may lie below the
+        scale's end, or it would be too bright in its turn.
         """
         doses = np.exp(self._rng.uniform(*np.log(REPEATED_DOSES), size=len(scan)))
         added = [math.sqrt(1 / dose - 1) for dose in doses]
         shares = [math.sqrt(1 / dose - 1) * target_share(dose) for dose in doses]
         added, shares = (scan.new_tensor(one)[:, None, None] for one in (added, shares))
-        return (scan + added * noise).clamp(min=0), (ndct + shares * kept).clamp(min=0)
+        return (scan + added * noise).clamp(min=0), ndct + shares * noise

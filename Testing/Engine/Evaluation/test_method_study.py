@@ -81,6 +81,14 @@ def test_a_stopping_curve_has_the_true_gain_at_every_estimate():
     assert taken["risk_hu2"] <= curve[0]["risk_hu2"]
 
 
+def test_the_gain_at_the_chosen_step_is_that_of_the_method():
+    one, settings = pair(), replace(SHORT, patience=20, orientations=1, anchor=None)
+    taken = next(row for row in stopping_curve(one, blur(), 60, settings) if row["chosen"])
+    _, method = measure(one, blur(), [], {WITH_METHOD: settings}, 0.25)
+    assert method["best_step"] == taken["step"] > 0 and method["share"] in (0.5, 1.0)
+    assert method["gain"] == pytest.approx(taken["gain"], abs=0.005)
+
+
 def test_a_clean_scan_is_hardly_changed(monkeypatch):
     monkeypatch.setattr(method_study, "METHOD", SHORT)
     clean = np.rint(body()).astype(np.int16)

@@ -6,6 +6,7 @@ without being tuned.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,7 @@ import numpy as np
 from torch import nn
 
 from ..denoising import DenoisingJob
-from ..fine_tuning import fine_tune, risk_rule
+from ..fine_tuning import believed_share, fine_tune, go_part_of_the_way, risk_rule
 from ..hounsfield import MIN_CT_HU, to_hu
 from ..job_plan import RISK_EVERY
 from ..network_pass import apply_network
@@ -131,23 +132,19 @@ def stopping_curve(
 ) -> list[dict]:
     """Estimated risk and true gain by step, of a tuning that no rule ends.
 
-    A row every :data:`.RISK_EVERY` steps: ``step``, ``risk_hu2``, and ``gain`` in dB over the LDCT
-    of the weights at that step, in one orientation; ``chosen`` marks the step that the stop rule
-    takes by the risks alone.
+    A row every :data:`.RISK_EVERY` steps: ``step``, ``risk_hu2``, and ``gain`` in dB over the LDCT,
+    in one orientation, of what the method would take if it took that step; ``chosen`` marks the
+    step that the stop rule takes by the risks alone.
     """
     unstopped = replace(settings, steps=steps, patience=steps + 1)
     job = DenoisingJob(pair.ldct, denoiser, [], unstopped)
     slices = job.normalised(spread_slices(pair.ldct, settings.tuning_slices))
-    ldct = psnr_4096(pair.ldct, pair.ndct)
-    gains = {}
+    networks = {0: copy.deepcopy(job.denoiser)}
 
-    def watch(step: int, loss: float, network: nn.Module) -> None:
+    def keep(step: int, loss: float, network: nn.Module) -> None:
         if step % RISK_EVERY == 0:
-            output = apply_network(network, job.normalised(range(len(pair.ldct))))
-            image = to_hu(output).clamp(min=MIN_CT_HU).cpu().numpy()
-            gains[step] = psnr_4096(image, pair.ndct) - ldct
+            networks[step] = copy.deepcopy(network).eval()
 
-    watch(0, 0.0, job.denoiser)
     record = fine_tune(
         job.denoiser,
         slices,
@@ -155,16 +152,24 @@ def stopping_curve(
         unstopped,
         pixel_mm=pair.pixel_mm,
         precision=job.precision,
-        progress=watch,
+        progress=keep,
     ).record
-    rule = risk_rule(settings.patience, removed_energy(record.noise_hu))
+    energy = removed_energy(record.noise_hu)
+    rule = risk_rule(settings.patience, energy)
     for step, risk in record.risks.items():
         if step > settings.steps or rule(step, risk):
             break
-    return [
-        {"step": step, "risk_hu2": risk, "gain": gains[step], "chosen": step == rule.best_step}
-        for step, risk in record.risks.items()
-    ]
+    ldct = psnr_4096(pair.ldct, pair.ndct)
+    rows = []
+    for step, risk in record.risks.items():
+        network = networks[step]
+        go_part_of_the_way(network, job.denoiser, believed_share(record.risks, step, energy))
+        output = apply_network(network, job.normalised(range(len(pair.ldct))))
+        image = to_hu(output).clamp(min=MIN_CT_HU).cpu().numpy()
+        gain = psnr_4096(image, pair.ndct) - ldct
+        chosen = step == rule.best_step
+        rows.append({"step": step, "risk_hu2": risk, "gain": gain, "chosen": chosen})
+    return rows
 
 
 def clean_scan(denoiser: nn.Module, hu: np.ndarray, pixel_mm: float) -> dict:
