@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 from PseudoCTDenoiseLib.commands import study, trials
 from PseudoCTDenoiseLib.engine.evaluation.method_study import NO_TUNING, START, WITH_METHOD
+from PseudoCTDenoiseLib.engine.phantom.torso import torso_phantom
 from PseudoCTDenoiseLib.engine.settings import DenoisingSettings
 from PseudoCTDenoiseLib.engine.training import training_pairs
 from PseudoCTDenoiseLib.engine.training.trials import Trial
@@ -69,6 +70,27 @@ def test_a_study_is_made_kept_and_printed_again(pseudoct, index, models, tmp_pat
         line = next(one for one in lines if f"| {row['kernel']} | {row['variant']} |" in one)
         assert f"{float(row['more']):+.3f}".replace("-", "−") in line
 
+    again = pseudoct("study", *rest)
+    assert again.code == 0 and again.out == made.out
+
+
+def test_clean_scans_are_a_phantom_results_and_filtered_ones(
+    pseudoct, index, models, tmp_path, monkeypatch
+):
+    small = torso_phantom(slices=1, size=64, pixel_mm=6.0)
+    monkeypatch.setattr(study, "torso_phantom", lambda slices: small)
+    monkeypatch.setattr(study, "TUNED", {WITH_METHOD: SHORT})
+    monkeypatch.setattr("PseudoCTDenoiseLib.engine.evaluation.method_study.METHOD", SHORT)
+    rest = ["--study", "clean", "--csv", tmp_path]
+    made = pseudoct("study", "--index", index, "--models", models, "--slices", "1", *rest)
+    assert made.code == 0, made.err
+    rows = read(tmp_path / "study-clean.csv")
+    assert [row["scan"] for row in rows] == [
+        "phantom without noise",
+        "val, result of the method",
+        "val, filtered normal dose",
+    ]
+    assert all(float(row["start_change_hu"]) >= 0 for row in rows)
     again = pseudoct("study", *rest)
     assert again.code == 0 and again.out == made.out
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from ..engine.denoising import DenoisingJob
 from ..engine.errors import BadInputError
+from ..engine.evaluation.filters import FILTERS
 from ..engine.evaluation.method_study import (
     INGREDIENTS,
     METHOD,
@@ -45,6 +46,7 @@ from ..engine.training.training_pairs import LEAST_SLICES
 from .model_arguments import add_model_arguments, load_models
 
 TUNED = {WITH_METHOD: METHOD}
+NLM = FILTERS["non_local_means"]
 QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))
 STOPPING_STEPS = 240
 _GAINS = (
@@ -159,9 +161,21 @@ def _make_stopping(arguments: argparse.Namespace, name: str) -> None:
 
 
 def _make_clean(arguments: argparse.Namespace, name: str) -> None:
+    models = _shipped(arguments)
     phantom = torso_phantom(slices=8)
-    row = clean_scan(_shipped(arguments)[0], phantom.hu, phantom.spacing_mm[-1])
-    write_csv(_csv(arguments, name), [row])
+    scans = [("phantom without noise", phantom.hu, phantom.spacing_mm[-1])]
+    pairs = study_pairs(_stacks(read_index(arguments.index, "val")), QUARTER[:1], arguments.slices)
+    for _, _, pair in pairs:
+        method = _denoised(pair.ldct, pair.pixel_mm, *models)[WITH_METHOD]
+        filtered = NLM.function(pair.ndct, **NLM.default)
+        scans += [
+            (f"{pair.patient}, {what}", hu, pair.pixel_mm)
+            for what, hu in (("result of the method", method), ("filtered normal dose", filtered))
+        ]
+    rows = []
+    for what, hu, pixel_mm in _with_bar(scans, len(scans), name):
+        rows.append({"scan": what} | clean_scan(models[0], hu, pixel_mm))
+        write_csv(_csv(arguments, name), rows)
 
 
 def _make_banding(arguments: argparse.Namespace, name: str) -> None:
@@ -292,13 +306,15 @@ def _stopping_table(rows: list[dict]) -> str:
 
 def _clean_table(rows: list[dict]) -> str:
     columns = (
+        Column("scan", "Scan"),
         Column("steps", "Steps", decimals=0),
         Column("best_step", "Step taken", decimals=0),
         Column("noise_found_hu", "Noise found (HU)"),
         Column("start_change_hu", f"Mean change, {NO_TUNING} (HU)"),
         Column("change_hu", "Mean change, method (HU)"),
     )
-    return markdown([{key: float(value) for key, value in row.items()} for row in rows], columns)
+    numbers = [column.key for column in columns[1:]]
+    return markdown([row | {key: float(row[key]) for key in numbers} for row in rows], columns)
 
 
 def _banding_table(rows: list[dict]) -> str:
