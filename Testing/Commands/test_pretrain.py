@@ -112,6 +112,33 @@ def test_clean_patches_are_what_the_start_makes_of_the_scans(tmp_path, simulator
     assert np.abs(seen[0].clean - made.clamp(min=-1024).numpy()).max() <= 0.51
 
 
+def test_a_run_with_clean_patches_goes_on_with_the_start_that_cleaned_them(
+    tmp_path, simulator, capsys
+):
+    scan = ["--ndct", write_scan(tmp_path / "scan.nrrd")]
+    clean = [*scan, "--start", "mine", "--clean", 0.5]
+    assert pretrained(tmp_path, *scan) == 0
+    assert pretrained(tmp_path, *clean, name="whole") == 0
+    assert pretrained(tmp_path, *clean, "--minutes", 0, name="halved") == 0
+    assert pretrained(tmp_path, *clean, name="halved") == 0
+    assert same(weights(tmp_path, "whole"), weights(tmp_path, "halved"))
+    (tmp_path / "work/mine.checkpoint.npz").unlink()
+    assert pretrained(tmp_path, *scan, "--seed", 1) == 0  # another start of this name
+    assert pretrained(tmp_path, *clean, name="halved") == 2
+    assert "made with other data" in capsys.readouterr().err
+
+
+def test_what_cleans_is_a_denoiser_that_stays(tmp_path, simulator, capsys):
+    scan = ["--ndct", write_scan(tmp_path / "scan.nrrd")]
+    for preset in ("noise", "fast"):
+        assert pretrained(tmp_path, *scan, "--preset", preset, name=preset) == 0
+    wrong = ["--preset", "noise", "--start", "noise", "--clean", 0.1]
+    assert pretrained(tmp_path, *scan, *wrong) == 2
+    assert "a denoiser" in capsys.readouterr().err
+    assert pretrained(tmp_path, *scan, "--start", "fast", "--clean", 0.1, name="fast") == 2
+    assert "name another" in capsys.readouterr().err
+
+
 def test_real_pairs_give_a_noise_model_without_the_simulator(tmp_path, monkeypatch):
     monkeypatch.setattr(training_pairs, "_draw_noise", lambda *_: pytest.fail("simulated"))
     low = write_scan(tmp_path / "low.nrrd", noise_hu=40, seed=1)

@@ -78,21 +78,38 @@ def test_clean_scans_are_a_phantom_results_and_filtered_ones(
     pseudoct, index, models, tmp_path, monkeypatch
 ):
     small = torso_phantom(slices=1, size=64, pixel_mm=6.0)
+    seen = []
+
+    def noted(denoiser, hu, pixel_mm):
+        seen.append((hu, pixel_mm))
+        return {
+            "steps": 0,
+            "best_step": 0,
+            "noise_found_hu": 1.5,
+            "start_change_hu": 0.25,
+            "change_hu": float(len(seen)),
+        }
+
     monkeypatch.setattr(study, "torso_phantom", lambda slices: small)
     monkeypatch.setattr(study, "TUNED", {WITH_METHOD: SHORT})
-    monkeypatch.setattr("PseudoCTDenoiseLib.engine.evaluation.method_study.METHOD", SHORT)
+    monkeypatch.setattr(study, "clean_scan", noted)
     rest = ["--study", "clean", "--csv", tmp_path]
     made = pseudoct("study", "--index", index, "--models", models, "--slices", "1", *rest)
     assert made.code == 0, made.err
     rows = read(tmp_path / "study-clean.csv")
-    assert [row["scan"] for row in rows] == [
-        "phantom without noise",
-        "val, result of the method",
-        "val, filtered normal dose",
+    assert [(row["scan"], row["change_hu"]) for row in rows] == [
+        ("phantom without noise", "1.0"),
+        ("val, result of the method", "2.0"),
+        ("val, filtered normal dose", "3.0"),
     ]
-    assert all(float(row["start_change_hu"]) >= 0 for row in rows)
+    (phantom, _), (result, pixel_mm), (filtered, _) = seen
+    assert phantom is small.hu and pixel_mm == 0.8
+    inner = np.s_[:, 40:-40, 40:-40]
+    assert filtered[inner].std() < 6  # of 12 HU
+    assert filtered[inner].mean() == pytest.approx(50, abs=1)
+    assert result.dtype == np.int16 and not np.array_equal(result, filtered)
     again = pseudoct("study", *rest)
-    assert again.code == 0 and again.out == made.out
+    assert again.code == 0 and again.out == made.out and "| 0.25 |" in again.out
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,14 @@
-"""How much of a scan lies at −1024 HU, around each voxel."""
+"""What lies at −1024 HU, and what noise that is cut off there does to the mean."""
 
-import numpy as np
 import pytest
 import torch
-from PseudoCTDenoiseLib.engine.cut_off import box_mean, cut_off_mean, cut_off_share
+from PseudoCTDenoiseLib.engine.cut_off import (
+    box_mean,
+    cut_off_chance,
+    cut_off_mean,
+    cut_off_share,
+    padding,
+)
 
 
 def test_the_share_is_one_in_padding_none_in_tissue_and_half_at_their_border():
@@ -24,20 +29,33 @@ def test_of_noise_around_the_scales_end_half_is_cut_off():
     assert share.min() > 0.3 and share.max() < 0.7
 
 
-@pytest.mark.parametrize("shown_hu", [-1024.0, -1010.0, -1000.0, -960.0, 40.0])
-def test_the_mean_of_cut_off_noise_is_known(shown_hu):
+@pytest.mark.parametrize("shown_hu", [-1070.0, -1024.0, -1010.0, -1000.0, -960.0, 40.0])
+def test_chance_and_mean_of_cut_off_noise_are_known(shown_hu):
     noise = 30 * torch.randn(1_000_000, generator=torch.Generator().manual_seed(0))
-    true = (shown_hu + noise).clamp(min=-1024).mean() - shown_hu
-    raised = cut_off_mean(torch.tensor(shown_hu), torch.tensor(30.0))
-    assert float(raised) == pytest.approx(float(true), abs=0.1)
-    assert raised >= 0 and (raised < 1e-3) == (shown_hu > 0)
+    seen = shown_hu + noise
+    shown, deviation = torch.tensor(shown_hu), torch.tensor(30.0)
+    true = (seen < -1024).float().mean()
+    assert float(cut_off_chance(shown, deviation)) == pytest.approx(float(true), abs=2e-3)
+    true = seen.clamp(min=-1024).mean() - max(shown_hu, -1024)
+    assert float(cut_off_mean(shown, deviation)) == pytest.approx(float(true), abs=0.1)
 
 
-def test_without_noise_nothing_is_added_and_below_the_end_no_more_than_at_it():
-    shown = torch.tensor([-1024.0, -1000.0, 40.0])
-    assert (cut_off_mean(shown, torch.zeros(3)) < 1e-6).all()
-    at_it, below = cut_off_mean(torch.tensor([-1024.0, -3024.0]), torch.tensor([30.0, 30.0]))
-    assert at_it == below == pytest.approx(30 / np.sqrt(2 * np.pi), rel=1e-4)
+def test_without_noise_nothing_is_cut_off():
+    shown, nothing = torch.tensor([-1023.0, -1000.0, 40.0]), torch.zeros(3)
+    assert (cut_off_chance(shown, nothing) == 0).all()
+    assert (cut_off_mean(shown, nothing) == 0).all()
+
+
+def test_padding_is_told_from_noise_around_the_scales_end():
+    air = 30 * torch.randn(2, 100, 140, generator=torch.Generator().manual_seed(0)) - 1024
+    air = air.clamp(min=-1024)
+    assert not padding(air).any()
+    air[1, 20:60, 30:90] = -1024
+    air[1, 80:90] = -3024  # thinner than the window
+    found = padding(air)
+    assert not found[0].any() and found[1, 20:60, 30:90].all()
+    assert found[1].sum() < 1.1 * 40 * 60
+    assert padding(torch.full((1, 9, 4), -3024.0)).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 40), (1, 9, 4), (3, 100, 37)])

@@ -7,7 +7,12 @@ import pytest
 import torch
 from PseudoCTDenoiseLib.engine import fine_tuning
 from PseudoCTDenoiseLib.engine.errors import BadInputError, Cancelled
-from PseudoCTDenoiseLib.engine.fine_tuning import StopRule, fine_tune
+from PseudoCTDenoiseLib.engine.fine_tuning import (
+    StopRule,
+    believed_share,
+    fine_tune,
+    go_part_of_the_way,
+)
 from PseudoCTDenoiseLib.engine.networks import RedCnn, UNet
 from PseudoCTDenoiseLib.engine.pseudo_pairs import PseudoPairs
 from PseudoCTDenoiseLib.engine.settings import paper_settings
@@ -410,3 +415,20 @@ def test_a_scan_of_hardly_any_noise_or_too_much_is_left_to_the_start(monkeypatch
     assert tuned.record.best_step == 0 and tuned.record.share == 0
     assert 1e-6 < tuned.record.noise_hu < 1e6
     assert same(state(tuned.student), start)
+
+
+@pytest.mark.parametrize(
+    ("step", "fallen", "share"),
+    [(0, 0.0, 0.0), (20, 0.049, 0.5), (20, 0.051, 1.0), (20, -0.1, 0.5), (40, 0.6, 1.0)],
+)
+def test_the_whole_way_is_gone_where_the_risk_fell_by_a_twentieth(step, fallen, share):
+    risks = {0: 100.0, 20: 100.0, 40: 100.0} | ({step: 100.0 - 80 * fallen} if step else {})
+    assert believed_share(risks, step, 80.0) == share
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_part_of_the_way_lies_between_start_and_result(share):
+    start, result = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    wanted = torch.lerp(start.weight, result.weight, share).detach().clone()
+    go_part_of_the_way(result, start, share)
+    assert torch.equal(result.weight, wanted)

@@ -212,15 +212,6 @@ def test_the_scan_is_its_own_target_with_a_share_of_the_added_noise(drawn_noise)
     assert torch.allclose(kept / added, (0.25 - dose) / (1 - dose), atol=1e-2)
 
 
-class Raised(nn.Module):
-    def __init__(self, hu=5):
-        super().__init__()
-        self.hu = hu
-
-    def forward(self, x):
-        return x + self.hu / 4096
-
-
 class Shown(nn.Module):
     """A denoiser that knows what the scan shows."""
 
@@ -246,8 +237,21 @@ def test_where_noise_is_cut_off_the_target_is_as_dark_as_the_normal_dose_twin(dr
     assert 4096 * (scan - twin)[0, :, :64].mean() > 0.18
     assert target[:, :64].mean() == pytest.approx(4096 * float(twin[0, :, :64].mean()), abs=0.02)
     assert torch.equal(pairs.pseudo_ndct[:, :, 64:128], scan[:, :, 64:128])
-    assert (target[:, 145:] == 0).all()
-    ldct, ndct = pairs.draw()
+    assert (target[:, 128:] == 0).all()
+
+
+def test_padding_gets_no_noise_and_cut_off_noise_is_kept_by_the_half(drawn_noise):
+    settings = DenoisingSettings(patch_size=64, batch=32, flips=False, noise_sign="as-is")
+    scan = torch.zeros(1, 64, 64)  # air at −1024 HU beside padding
+    scan[:, ::2, 32:] = 2 / 4096
+    pairs = PseudoPairs(scan, torch.empty(0, 1, 64, 64), settings, 0.7)
+    pairs.refresh(Shown(torch.zeros_like(scan)))
+    ldct, ndct = (4096 * patches[:, 0] for patches in pairs.draw())
+    assert (ldct[:, :, :32] == 0).all() and (ndct[:, :, :32] == 0).all()
+    added = ldct[:, 0, -1] - 2
+    dose = 1 / (1 + added**2)
+    kept = ndct[:, 0, -1] - 4096 * pairs.pseudo_ndct[0, 0, -1]
+    assert torch.allclose(kept, 0.5 * added * (0.25 - dose) / (1 - dose), atol=2e-3)
     assert ldct.min() == 0 > ndct.min()
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ from torch import nn
 from ..engine.compute_device import DEVICES, choose_device
 from ..engine.errors import BadInputError
 from ..engine.files.volume_files import read_volume
-from ..engine.model_store import NOISE_MODEL, Manifest, load_model, save_model
+from ..engine.model_store import DENOISER, NOISE_MODEL, Manifest, load_model, save_model
 from ..engine.network_pass import apply_network
 from ..engine.noise_left import NOISE_LEFT
 from ..engine.paper.pretrained import PAPER_PRETRAINING
@@ -112,18 +112,23 @@ def run(arguments: argparse.Namespace) -> None:
             settings = replace(settings, **{name: getattr(arguments, name)})
     # Made before the hours of training, so that a name that no file can have ends here.
     manifest = Manifest(arguments.name, settings.role, settings.architecture, settings.parameters)
-    start = _start_network(arguments, settings)
+    start, start_weights = _start_network(arguments, settings)
     device = choose_device(arguments.device)
     print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
 
     if arguments.ldct:
         settings = replace(settings, domain=None)
     if arguments.clean is not None:
-        if start is None or settings.domain is None:
-            raise BadInputError("--clean needs --start, and normal-dose scans without --ldct.")
+        if start is None or settings.domain is None or settings.role != DENOISER:
+            raise BadInputError("--clean needs --start, a denoiser, and scans without --ldct.")
+        if arguments.start == arguments.name:
+            raise BadInputError(f"--clean needs '{arguments.start}' again later: name another.")
         settings = replace(settings, domain=replace(settings.domain, clean=arguments.clean))
-    scans, slices, validation = _load(arguments, device.name, start if arguments.clean else None)
+    clean = arguments.clean is not None
+    scans, slices, validation = _load(arguments, device.name, start if clean else None)
     data = {"scans": scan_credits(scans), "start": arguments.start or "random weights"}
+    if clean:  # taken up again, the run cleans with it once more
+        data["start_sha256"] = start_weights
     training = Pretraining(
         settings,
         slices,
@@ -174,9 +179,10 @@ def _workers(device: str) -> int:
 
 def _start_network(
     arguments: argparse.Namespace, settings: PretrainingSettings
-) -> nn.Module | None:
+) -> tuple[nn.Module | None, str | None]:
+    """The network to start from, and the hash of its weights."""
     if not arguments.start:
-        return None
+        return None, None
     network, manifest = load_model(arguments.start, arguments.models)
     if (manifest.architecture, manifest.parameters) != (
         settings.architecture,
@@ -185,7 +191,7 @@ def _start_network(
         raise BadInputError(
             f"'{arguments.start}' is another network than the preset '{arguments.preset}' trains."
         )
-    return network
+    return network, manifest.sha256
 
 
 def _load(
@@ -198,7 +204,7 @@ def _load(
     from tqdm import tqdm
 
     cache = arguments.work / "noise"
-    denoise = None if cleaner is None else partial(apply_network, cleaner)
+    denoise = None if cleaner is None else _denoiser(cleaner, device)
     if bool(arguments.index) == bool(arguments.ndct):
         raise BadInputError("Give either --index or --ndct to train on.")
     if arguments.ldct and not arguments.ndct:
@@ -226,6 +232,12 @@ def _load(
             domain = exactly(dose, sharpness, TrainingDomain().noise_left)
             validation[name] = validation_patches(held_out, 48, 160, domain)
     return scans, slices, validation
+
+
+def _denoiser(network: nn.Module, device: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Of normalised slices on the CPU, computed on the device."""
+    network = network.to(device)
+    return lambda slices: apply_network(network, slices.to(device)).cpu()
 
 
 def _scan(path: Path) -> CtScan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,7 +46,6 @@ from ..engine.training.training_pairs import LEAST_SLICES
 from .model_arguments import add_model_arguments, load_models
 
 TUNED = {WITH_METHOD: METHOD}
-NLM = FILTERS["non_local_means"]
 QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))
 STOPPING_STEPS = 240
 _GAINS = (
@@ -161,21 +160,27 @@ def _make_stopping(arguments: argparse.Namespace, name: str) -> None:
 
 
 def _make_clean(arguments: argparse.Namespace, name: str) -> None:
-    models = _shipped(arguments)
-    phantom = torso_phantom(slices=8)
-    scans = [("phantom without noise", phantom.hu, phantom.spacing_mm[-1])]
-    pairs = study_pairs(_stacks(read_index(arguments.index, "val")), QUARTER[:1], arguments.slices)
-    for _, _, pair in pairs:
-        method = _denoised(pair.ldct, pair.pixel_mm, *models)[WITH_METHOD]
-        filtered = NLM.function(pair.ndct, **NLM.default)
-        scans += [
-            (f"{pair.patient}, {what}", hu, pair.pixel_mm)
-            for what, hu in (("result of the method", method), ("filtered normal dose", filtered))
-        ]
+    denoiser, noise_models = _shipped(arguments)
+    scans = _stacks(read_index(arguments.index, "val"))
     rows = []
-    for what, hu, pixel_mm in _with_bar(scans, len(scans), name):
-        rows.append({"scan": what} | clean_scan(models[0], hu, pixel_mm))
+    cleaned = _clean_scans(scans, denoiser, noise_models, arguments.slices)
+    for what, hu, pixel_mm in _with_bar(cleaned, 1 + 2 * len(scans), name):
+        rows.append({"scan": what} | clean_scan(denoiser, hu, pixel_mm))
         write_csv(_csv(arguments, name), rows)
+
+
+def _clean_scans(
+    scans: Sequence[CtScan], denoiser: nn.Module, noise_models: list[nn.Module], slices: int
+) -> Iterator[tuple[str, np.ndarray, float]]:
+    """Name, HU and pixel size of scans with hardly any noise."""
+    phantom = torso_phantom(slices=8)
+    yield "phantom without noise", phantom.hu, phantom.spacing_mm[-1]
+    non_local_means = FILTERS["non_local_means"]
+    for _, _, pair in study_pairs(scans, QUARTER[:1], slices):
+        method = _denoised(pair.ldct, pair.pixel_mm, denoiser, noise_models, TUNED)[WITH_METHOD]
+        yield f"{pair.patient}, result of the method", method, pair.pixel_mm
+        filtered = non_local_means.function(pair.ndct, **non_local_means.default)
+        yield f"{pair.patient}, filtered normal dose", filtered, pair.pixel_mm
 
 
 def _make_banding(arguments: argparse.Namespace, name: str) -> None:
@@ -183,7 +188,10 @@ def _make_banding(arguments: argparse.Namespace, name: str) -> None:
     rows = []
     for scan in _stacks(read_index(arguments.index, "test")):
         ((_, _, pair),) = study_pairs([scan], QUARTER[:1], len(scan.hu))
-        images = {"LDCT": pair.ldct} | _denoised(pair.ldct, pair.pixel_mm, denoiser, noise_models)
+        images = {"LDCT": pair.ldct}
+        images |= _denoised(
+            pair.ldct, pair.pixel_mm, denoiser, noise_models, {NO_TUNING: START, **TUNED}
+        )
         rows += [
             {"patient": scan.patient, "variant": name, "banding_hu": banding(image, pair.ndct)}
             for name, image in images.items()
@@ -193,7 +201,7 @@ def _make_banding(arguments: argparse.Namespace, name: str) -> None:
         phantom = torso_phantom()
         slice_mm, _, pixel_mm = phantom.spacing_mm
         scanned = scan_phantom(phantom.hu, pixel_mm)
-        method = _denoised(scanned.ldct, pixel_mm, denoiser, noise_models)[WITH_METHOD]
+        method = _denoised(scanned.ldct, pixel_mm, denoiser, noise_models, TUNED)[WITH_METHOD]
         coronal_picture(
             arguments.plots / "coronal.png",
             {"LDCT": scanned.ldct, "method": method, "NDCT": scanned.ndct},
@@ -201,10 +209,16 @@ def _make_banding(arguments: argparse.Namespace, name: str) -> None:
         )
 
 
-def _denoised(hu: np.ndarray, pixel_mm: float, denoiser, noise_models) -> dict[str, np.ndarray]:
+def _denoised(
+    hu: np.ndarray,
+    pixel_mm: float,
+    denoiser: nn.Module,
+    noise_models: list[nn.Module],
+    variants: dict[str, DenoisingSettings],
+) -> dict[str, np.ndarray]:
     return {
         name: DenoisingJob(hu, denoiser, noise_models, settings, pixel_mm=pixel_mm).run_at_once().hu
-        for name, settings in {NO_TUNING: START, **TUNED}.items()
+        for name, settings in variants.items()
     }
 
 

@@ -11,6 +11,7 @@ from .hounsfield import MIN_CT_HU
 
 _WINDOW = 15
 """Pixels of a mean that is taken twice: alone, a voxel shows its own noise."""
+_NO_NOISE_HU = 1e-6
 
 
 def cut_off_share(hu: torch.Tensor) -> torch.Tensor:
@@ -18,21 +19,45 @@ def cut_off_share(hu: torch.Tensor) -> torch.Tensor:
     return box_mean((hu <= MIN_CT_HU).float())
 
 
-def cut_off_mean(shown_hu: torch.Tensor, deviation_hu: torch.Tensor) -> torch.Tensor:
-    """What noise adds to the mean where it is cut off at the scale's end, HU.
+def padding(hu: torch.Tensor) -> torch.Tensor:
+    """Where a scan lies at the scale's end over a whole window: noise alone never does.
 
-    σ·(φ(t) + t·Φ(t)) for Gaussian noise, with t the end's distance in units of σ.
+    (N, rows, columns) of bool; padding thinner than the window is taken for the scan.
+    """
+    above = _box_max((hu > MIN_CT_HU).float())
+    return _box_max(1 - above) > 0
+
+
+def cut_off_chance(shown_hu: torch.Tensor, deviation_hu: torch.Tensor) -> torch.Tensor:
+    """How likely Gaussian noise of a standard deviation takes a voxel below the scale's end."""
+    return _normal_below((MIN_CT_HU - shown_hu) / deviation_hu.clamp(min=_NO_NOISE_HU))
+
+
+def cut_off_mean(shown_hu: torch.Tensor, deviation_hu: torch.Tensor) -> torch.Tensor:
+    """What Gaussian noise adds to the mean where it is cut off at the scale's end, HU.
+
+    σ·(φ(t) + t·Φ(t)), with t the end's distance in units of σ.
 
     Parameters
     ----------
-    shown_hu : what is seen without noise; no less than the scale's end.
+    shown_hu : what is seen without noise; below the end, where all is lifted, the end itself.
     deviation_hu : σ of the noise before it is cut off, of the same shape.
     """
-    deviation_hu = deviation_hu.clamp(min=1e-6)
-    distance = (MIN_CT_HU - shown_hu).clamp(max=0) / deviation_hu
+    deviation_hu = deviation_hu.clamp(min=_NO_NOISE_HU)
+    distance = -(shown_hu - MIN_CT_HU).abs() / deviation_hu
     density = torch.exp(-(distance**2) / 2) / math.sqrt(2 * math.pi)
-    below = (1 + torch.erf(distance / math.sqrt(2))) / 2
-    return deviation_hu * (density + distance * below).clamp(min=0)
+    return deviation_hu * (density + distance * _normal_below(distance)).clamp(min=0)
+
+
+def _box_max(images: torch.Tensor) -> torch.Tensor:
+    reach = _WINDOW // 2
+    images = F.max_pool2d(images, (_WINDOW, 1), 1, (reach, 0))
+    return F.max_pool2d(images, (1, _WINDOW), 1, (0, reach))
+
+
+def _normal_below(distance: torch.Tensor) -> torch.Tensor:
+    """Φ, by a function that every device has."""
+    return (1 + torch.erf(distance / math.sqrt(2))) / 2
 
 
 def box_mean(images: torch.Tensor) -> torch.Tensor:

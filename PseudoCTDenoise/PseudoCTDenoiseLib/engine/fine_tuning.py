@@ -173,7 +173,10 @@ def fine_tune(
 
 
 def believed_share(risks: dict[int, float], step: int, removed_energy: float) -> float:
-    """How much of the way to the weights of a step is gone, by what the risk has fallen."""
+    """The share of the way from the start's weights to those of ``step`` that is gone.
+
+    None at step 0, the whole where the risk fell by more than :data:`BELIEVED_WHOLE`, else half.
+    """
     if not step:
         return 0.0
     return 1.0 if risks[0] - risks[step] > BELIEVED_WHOLE * removed_energy else 0.5

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .cut_off import box_mean, cut_off_mean, cut_off_share
+from .cut_off import box_mean, cut_off_chance, cut_off_mean, padding
 from .hounsfield import RANGE_HU, to_hu
 from .network_pass import apply_network
 from .noise_ensemble import apply_sign, ensemble
@@ -23,8 +23,9 @@ from .training.training_patches import Augmentation, augment, patch_corner
 
 REPEATED_DOSES = (0.35, 0.65)
 """Fractions of its own dose at which the scan is taken once more, by noise added to it."""
-_NOT_BY_NOISE = 0.9
-"""Share of the voxels around at −1024 HU that is padding: of air, noise cuts off half at most."""
+TWIN_NOISE = math.sqrt(NOISE_LEFT)
+"""Noise of the normal-dose twin that the pre-trained networks learnt from, in units of the scan's
+own: that of four times the dose."""
 
 
 class PseudoPairs:
@@ -38,8 +39,8 @@ class PseudoPairs:
 
     Attributes
     ----------
-    pseudo_ndct : Ỹ, (N, rows, columns). Of the teacher ``scan`` it is X itself, less what noise
-        that is cut off at −1024 HU adds to its mean and not to that of the normal-dose twin.
+    pseudo_ndct : Ỹ, (N, rows, columns). Of the teacher ``scan`` it is X itself, where noise is cut
+        off at −1024 HU darkened to the mean of its normal-dose twin.
     noise_hu, sharpness : the noise that the simulator was set to, its standard deviation in the
         body and its kernel's place between soft (0) and sharp (1); None where none was drawn.
     """
@@ -64,6 +65,7 @@ class PseudoPairs:
         self._rng = np.random.default_rng(settings.seed)
         self._generator = torch.Generator(slices.device).manual_seed(settings.seed)
         self.pseudo_ndct, self.noise = slices, noise_maps
+        self._kept = torch.ones_like(slices)
         self.noise_hu: float | None = None
         self.sharpness: float | None = None
 
@@ -84,7 +86,7 @@ class PseudoPairs:
             level = risk.believable_level(teacher, precision)
             self.noise = level * measured.draws
             if self.settings.teacher == "scan":
-                self.pseudo_ndct = self.slices - self._raised(measured.clean)
+                self._aim_at_the_twin(to_hu(measured.clean))
             self.noise_hu, self.sharpness = level * risk.noise_hu, measured.sharpness
             return
         residual = (self.slices - self.pseudo_ndct)[None]
@@ -94,14 +96,15 @@ class PseudoPairs:
             "residual": residual,
         }[self.settings.noise_source]
 
-    def _raised(self, clean: torch.Tensor) -> torch.Tensor:
-        """How much brighter the scan is than its normal-dose twin where noise is cut off."""
+    def _aim_at_the_twin(self, shown_hu: torch.Tensor) -> None:
+        """Set Ỹ, and the noise that it keeps, by what is seen without noise."""
         deviation_hu = box_mean((self.noise**2).mean(dim=0)).sqrt() * RANGE_HU
-        scan, twin = (
-            cut_off_mean(to_hu(clean), share * deviation_hu) for share in (1, math.sqrt(NOISE_LEFT))
-        )
-        padding = cut_off_share(to_hu(self.slices)) > _NOT_BY_NOISE
-        return ((scan - twin) / RANGE_HU).masked_fill(padding, 0)
+        empty = padding(to_hu(self.slices))
+        self.noise = self.noise.masked_fill(empty, 0)
+        raised = cut_off_mean(shown_hu, deviation_hu)
+        twin_raised = cut_off_mean(shown_hu, TWIN_NOISE * deviation_hu)
+        self.pseudo_ndct = self.slices - ((raised - twin_raised) / RANGE_HU).masked_fill(empty, 0)
+        self._kept = 1 - cut_off_chance(shown_hu, deviation_hu)
 
     def draw(self) -> tuple[torch.Tensor, torch.Tensor]:
         """X̃ and Ỹ, (batch, 1, size, size) each, normalised."""
@@ -118,7 +121,8 @@ class PseudoPairs:
             noise = ensemble(noise, self.settings.ensemble, self._generator)
         noise = apply_sign(noise, self.settings.noise_sign, self._generator)
         if self.settings.teacher == "scan":
-            ldct, ndct = self._repeated(cut_out(self.slices), noise, ndct)
+            kept = noise * cut_out(self._kept)
+            ldct, ndct = self._repeated(cut_out(self.slices), noise, ndct, kept)
         else:
             ldct = ndct + noise
         pairs = torch.stack([ldct, ndct], dim=1)
@@ -132,15 +136,15 @@ class PseudoPairs:
         return np.s_[..., index, top : top + self.size, left : left + self.size]
 
     def _repeated(
-        self, scan: torch.Tensor, noise: torch.Tensor, ndct: torch.Tensor
+        self, scan: torch.Tensor, noise: torch.Tensor, ndct: torch.Tensor, kept: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The scan at a fraction of its dose, by ``noise``, and its target.
 
-        Of the noise the target has the share that :func:`.target_share` says. It may lie below the
-        scale's end, or it would be too bright in its turn.
+        Of the noise that is ``kept`` the target has the share that :func:`.target_share` says. It
+        may lie below the scale's end, or it would be too bright in its turn.
         """
         doses = np.exp(self._rng.uniform(*np.log(REPEATED_DOSES), size=len(scan)))
         added = [math.sqrt(1 / dose - 1) for dose in doses]
         shares = [math.sqrt(1 / dose - 1) * target_share(dose) for dose in doses]
         added, shares = (scan.new_tensor(one)[:, None, None] for one in (added, shares))
-        return (scan + added * noise).clamp(min=0), ndct + shares * noise
+        return (scan + added * noise).clamp(min=0), ndct + shares * kept

@@ -132,9 +132,9 @@ def stopping_curve(
 ) -> list[dict]:
     """Estimated risk and true gain by step, of a tuning that no rule ends.
 
-    A row every :data:`.RISK_EVERY` steps: ``step``, ``risk_hu2``, and ``gain`` in dB over the LDCT,
-    in one orientation, of what the method would take if it took that step; ``chosen`` marks the
-    step that the stop rule takes by the risks alone.
+    A row every :data:`.RISK_EVERY` steps: ``step``, ``risk_hu2``, the ``share`` of the way to the
+    step's weights that the method would go, and the ``gain`` of that in dB over the LDCT, in one
+    orientation; ``chosen`` marks the step that the stop rule takes by the risks alone.
     """
     unstopped = replace(settings, steps=steps, patience=steps + 1)
     job = DenoisingJob(pair.ldct, denoiser, [], unstopped)
@@ -142,7 +142,7 @@ def stopping_curve(
     networks = {0: copy.deepcopy(job.denoiser)}
 
     def keep(step: int, loss: float, network: nn.Module) -> None:
-        if step % RISK_EVERY == 0:
+        if step % RISK_EVERY == 0 or step == steps:
             networks[step] = copy.deepcopy(network).eval()
 
     record = fine_tune(
@@ -162,18 +162,18 @@ def stopping_curve(
     ldct = psnr_4096(pair.ldct, pair.ndct)
     rows = []
     for step, risk in record.risks.items():
-        network = networks[step]
-        go_part_of_the_way(network, job.denoiser, believed_share(record.risks, step, energy))
+        network, share = networks[step], believed_share(record.risks, step, energy)
+        go_part_of_the_way(network, job.denoiser, share)
         output = apply_network(network, job.normalised(range(len(pair.ldct))))
         image = to_hu(output).clamp(min=MIN_CT_HU).cpu().numpy()
         gain = psnr_4096(image, pair.ndct) - ldct
-        chosen = step == rule.best_step
-        rows.append({"step": step, "risk_hu2": risk, "gain": gain, "chosen": chosen})
+        row = {"step": step, "risk_hu2": risk, "share": share, "gain": gain}
+        rows.append(row | {"chosen": step == rule.best_step})
     return rows
 
 
 def clean_scan(denoiser: nn.Module, hu: np.ndarray, pixel_mm: float) -> dict:
-    """What the method does to a scan without noise.
+    """What the method does to a scan that is clean already.
 
     Returns
     -------

@@ -27,8 +27,8 @@ class TrainingDomain:
     noise_left : share of a patch's whole noise that the target keeps, see :func:`.target_share`.
         None takes the normal-dose scan with its own noise as the target.
     inserts : share of the patches that get ellipses, see :func:`.draw_inserts`; None for none.
-    clean : share of the patches that show a scan without noise and are their own target; None for
-        none.
+    clean : share of the patches that show a scan which a denoiser has cleaned, get no noise and are
+        their own target; None for none.
     """
 
     doses: tuple[float, float] = (0.05, 0.7)

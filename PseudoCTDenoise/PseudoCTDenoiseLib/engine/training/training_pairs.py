@@ -44,7 +44,7 @@ class NoisySlice:
 
     Simulated noise comes twice, from the same rays: with the soft and with the sharp kernel, from
     whichever of which that of another kernel is made. ``below`` is the next slice of the scan, and
-    ``clean`` the NDCT as a denoiser left it, where the domain has clean patches.
+    ``clean`` the NDCT as a denoiser left it; None where none did.
     """
 
     ndct: np.ndarray
@@ -187,9 +187,10 @@ def _filtered_patches(
     wide = size + 2 * MARGIN
     doses = [domain.draw_dose(rng) for _ in few]
     kernels = [domain.draw_kernel(rng) for _ in few]
+    clean = [domain.draw_clean(rng) for _ in few]
+    doses = [1.0 if one else dose for one, dose in zip(clean, doses, strict=True)]
     # The noise of the kernel that is nearer: the less is to be lifted.
     drawn = [(SOFT, SHARP).index(nearest_kernel(kernel)) for kernel in kernels]
-    clean = [domain.draw_clean(rng) for _ in few]
     normal, noise = _cut_out(few, drawn, clean, cut, rng, domain)
     had = StackedKernels([(SOFT, SHARP)[number] for number in drawn])
     wanted = StackedKernels(kernels)
@@ -225,10 +226,7 @@ def _cut_out(
     rng: np.random.Generator,
     domain: TrainingDomain,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """NDCT and the noise of the drawn kernels, neighbours averaged, (count, cut, cut) HU.
-
-    Clean patches have no noise.
-    """
+    """NDCT and the noise of the drawn kernels, neighbours averaged, (count, cut, cut) HU."""
     normal, noise, owner, shares = [], [], [], []
     fewest, most = domain.thickness
     for number, (one, kernel, cleaned) in enumerate(zip(few, drawn, clean, strict=True)):
@@ -249,21 +247,23 @@ def _cut_out(
         means = torch.zeros(len(few), cut, cut)
         return means.index_add(0, owner, images * shares[:, None, None])
 
-    return mean(normal), mean(noise) * ~torch.tensor(clean)[:, None, None]
+    return mean(normal), mean(noise)
 
 
 def _blend(
     normal: torch.Tensor, noise: torch.Tensor, doses: Sequence[float], domain: TrainingDomain
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """LDCT and target of NDCT and noise at a quarter of the dose, (count, rows, columns) HU."""
+    """LDCT and target of NDCT and noise at a quarter of the dose, (count, rows, columns) HU.
+
+    Targets may lie below the scale's end: cut off, their noise would brighten them.
+    """
     factors = [dose_factor(dose) for dose in doses]
     left = domain.noise_left
-    shares = [0.0 if left is None else target_share(dose, left) for dose in doses]
+    shares = [0.0 if left is None or dose == 1 else target_share(dose, left) for dose in doses]
     factor, share = torch.tensor([factors, shares])[..., None, None]
     normal = normal.clamp(min=MIN_CT_HU)
     noise = noise * factor
-    target = (normal + share * noise).clamp(min=MIN_CT_HU)
-    return (normal + noise).clamp(min=MIN_CT_HU), target
+    return (normal + noise).clamp(min=MIN_CT_HU), normal + share * noise
 
 
 def dose_factor(dose: float) -> float:
