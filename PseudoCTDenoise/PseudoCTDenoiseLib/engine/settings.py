@@ -45,7 +45,7 @@ class DenoisingSettings:
     teacher : what makes the pseudo-NDCT. ``network`` is the paper's f(X); ``orientations`` is the
         mean of f over eight flips and quarter turns; ``average`` is the mean of that and
         X − mean Z; ``scan`` is X itself with a share of the noise that is added to it, see
-        :func:`.target_share`, less what noise that is cut off at −1024 HU adds to its mean.
+        :func:`.target_share`, where X ends at −1024 HU as dark as a scan at normal dose.
     noise_source : which noise makes the pseudo-LDCT: the maps of the noise ``models`` (the
         paper), the scan's own ``residual`` X − Ỹ, the ensemble of ``both``, or noise that the
         ``simulator`` draws at the scan's own kernel and level.

@@ -45,9 +45,10 @@ class PretrainingSettings:
 
     ``supervision`` is of a denoiser, see :func:`.supervise`, with Gaussian noise of
     ``gaussian_hu``; a noise model is always told the noise.
-    ``balance`` divides every patch by its noise, so that patches of little noise count as much as
-    those of much. ``schedule`` "plateau" is the paper's ReduceLROnPlateau (factor 0.5) on the
-    validation loss, "cosine" lets the learning rate fall to zero over ``steps``.
+    ``balance`` divides every patch by the standard deviation of LDCT − NDCT, of 4 HU at least, so
+    that patches of little noise count as much as those of much. ``schedule`` "plateau" is the
+    paper's ReduceLROnPlateau (factor 0.5) on the validation loss, "cosine" lets the learning rate
+    fall to zero over ``steps``.
     ``gradient_limit`` bounds the norm of a step's gradient: one patch out of the ordinary can
     otherwise undo thousands of steps. ``moving_average`` is the share that the average of the
     weights keeps at each step; the average is then what is validated and kept. None for none.
