@@ -143,10 +143,11 @@ def rows_of(start, risk_to_gain, chosen, scan="0"):
 
 
 def test_what_the_stop_rule_loses_is_told():
-    rows = rows_of("fast", [1.0, 1.5, 1.4], chosen=40)
+    more_than_the_method_runs = [1.0, 1.5, 1.4, 1.3, 1.3, 1.3, 1.3, 1.9]
+    rows = rows_of("fast", more_than_the_method_runs, chosen=40)
     table = study._stopping_table(rows + rows_of("fast", [1.0, 2.0], chosen=20, scan="1"))
     assert table.count("| fast | soft | one |") == 2  # two scans of one patient
-    assert "| fast | soft | one | +1.00 | 20 | +1.50 | 40 | 0.100 |" in table
+    assert "| fast | soft | one | +1.00 | 20 | +1.50 | 40 | 0.100 | +1.90 |" in table
 
 
 def test_means_and_the_worst_scan_stand_in_a_row():

@@ -291,7 +291,7 @@ def _stopping_table(rows: list[dict]) -> str:
         curve = [row for row in rows if _curve_of(row) == which]
         start, kernel, patient, _ = which
         gains = {int(row["step"]): float(row["gain"]) for row in curve}
-        best = max(gains, key=gains.get)
+        best = max((step for step in gains if step <= METHOD.steps), key=gains.get)
         (chosen,) = (int(row["step"]) for row in curve if row["chosen"] == "True")
         lines.append(
             {
@@ -303,6 +303,7 @@ def _stopping_table(rows: list[dict]) -> str:
                 "best_gain": gains[best],
                 "chosen": chosen,
                 "lost": gains[best] - gains[chosen],
+                "last_gain": gains[max(gains)],
             }
         )
     columns = (
@@ -310,10 +311,11 @@ def _stopping_table(rows: list[dict]) -> str:
         Column("kernel", "Kernel"),
         Column("patient", "Patient"),
         Column("first", "Gain, step 0 (dB)", signed=True),
-        Column("best", "Best step", decimals=0),
+        Column("best", f"Best of {METHOD.steps} steps", decimals=0),
         Column("best_gain", "Gain there (dB)", signed=True),
         Column("chosen", "Step taken", decimals=0),
         Column("lost", "Lost by the rule (dB)", decimals=3),
+        Column("last_gain", f"Gain, step {STOPPING_STEPS} (dB)", signed=True),
     )
     return markdown(lines, columns)
 
