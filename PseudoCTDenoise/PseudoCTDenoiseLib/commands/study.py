@@ -53,6 +53,7 @@ _GAINS = (
     Column("more", "Against the start (dB)", decimals=3, signed=True),
     Column("worst", "Worst scan (dB)", decimals=3, signed=True),
     Column("more_target", "Same, held against the target (dB)", decimals=3, signed=True),
+    Column("worst_target", "Worst scan there (dB)", decimals=3, signed=True),
     Column("change_hu", "Mean change (HU)"),
     Column("hu_bias", "Absolute HU bias (HU)"),
     Column("steps", "Steps", decimals=0),
@@ -265,6 +266,7 @@ def _by(rows: list[dict], keys: tuple[str, ...], headings: tuple[str, ...]) -> s
         of_patient = [[row for row in mine if row["patient"] == one] for one in _patients(mine)]
         line |= {key: _mean(key, of_patient) for key in _KEYS}
         line["worst"] = min(float(row["more"]) for row in mine)
+        line["worst_target"] = min(float(row["more_target"]) for row in mine)
         lines.append(line)
     columns = [
         *(Column(key, heading) for key, heading in zip(keys, headings, strict=True)),
