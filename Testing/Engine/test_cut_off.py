@@ -40,7 +40,7 @@ def test_chance_and_mean_of_cut_off_noise_are_known(shown_hu):
     assert float(cut_off_mean(shown, deviation)) == pytest.approx(float(true), abs=0.1)
 
 
-def test_without_noise_nothing_is_cut_off():
+def test_without_noise_nothing_above_the_end_is_cut_off():
     shown, nothing = torch.tensor([-1023.0, -1000.0, 40.0]), torch.zeros(3)
     assert (cut_off_chance(shown, nothing) == 0).all()
     assert (cut_off_mean(shown, nothing) == 0).all()

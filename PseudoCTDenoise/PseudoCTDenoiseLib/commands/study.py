@@ -173,7 +173,7 @@ def _make_clean(arguments: argparse.Namespace, name: str) -> None:
 def _clean_scans(
     scans: Sequence[CtScan], denoiser: nn.Module, noise_models: list[nn.Module], slices: int
 ) -> Iterator[tuple[str, np.ndarray, float]]:
-    """Name, HU and pixel size of scans with hardly any noise."""
+    """Name, HU and pixel size of scans that are clean, or denoised already."""
     phantom = torso_phantom(slices=8)
     yield "phantom without noise", phantom.hu, phantom.spacing_mm[-1]
     non_local_means = FILTERS["non_local_means"]
@@ -317,7 +317,7 @@ def _stopping_table(rows: list[dict]) -> str:
         Column("best_gain", "Gain there (dB)", signed=True),
         Column("chosen", "Step taken", decimals=0),
         Column("lost", "Lost by the rule (dB)", decimals=3),
-        Column("last_gain", f"Gain, step {STOPPING_STEPS} (dB)", signed=True),
+        Column("last_gain", "Gain, last step (dB)", signed=True),
     )
     return markdown(lines, columns)
 

@@ -20,9 +20,10 @@ def cut_off_share(hu: torch.Tensor) -> torch.Tensor:
 
 
 def padding(hu: torch.Tensor) -> torch.Tensor:
-    """Where a scan lies at the scale's end over a whole window: noise alone never does.
+    """Where a scan lies at the scale's end over a whole window: noise alone hardly ever does.
 
-    (N, rows, columns) of bool; padding thinner than the window is taken for the scan.
+    (N, rows, columns) of bool; padding thinner than the window, or than half of it along the
+    image's edge, is taken for the scan.
     """
     above = _box_max((hu > MIN_CT_HU).float())
     return _box_max(1 - above) > 0

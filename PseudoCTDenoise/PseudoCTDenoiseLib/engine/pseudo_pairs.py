@@ -24,8 +24,7 @@ from .training.training_patches import Augmentation, augment, patch_corner
 REPEATED_DOSES = (0.35, 0.65)
 """Fractions of its own dose at which the scan is taken once more, by noise added to it."""
 TWIN_NOISE = math.sqrt(NOISE_LEFT)
-"""Noise of the normal-dose twin that the pre-trained networks learnt from, in units of the scan's
-own: that of four times the dose."""
+"""Noise of the normal-dose twin, in units of the scan's own: that of four times its dose."""
 
 
 class PseudoPairs:

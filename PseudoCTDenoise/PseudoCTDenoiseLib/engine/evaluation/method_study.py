@@ -132,9 +132,9 @@ def stopping_curve(
 ) -> list[dict]:
     """Estimated risk and true gain by step, of a tuning that no rule ends.
 
-    A row every :data:`.RISK_EVERY` steps: ``step``, ``risk_hu2``, the ``share`` of the way to the
-    step's weights that the method would go, and the ``gain`` of that in dB over the LDCT, in one
-    orientation; ``chosen`` marks the step that the stop rule takes by the risks alone.
+    A row every :data:`.RISK_EVERY` steps and at the last: ``step``, ``risk_hu2``, the ``share`` of
+    the way to the step's weights that the method would go, and the ``gain`` of that in dB over the
+    LDCT, in one orientation; ``chosen`` marks the step that the stop rule takes by the risks alone.
     """
     unstopped = replace(settings, steps=steps, patience=steps + 1)
     job = DenoisingJob(pair.ldct, denoiser, [], unstopped)

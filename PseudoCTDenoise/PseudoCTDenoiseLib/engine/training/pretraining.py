@@ -45,7 +45,7 @@ class PretrainingSettings:
 
     ``supervision`` is of a denoiser, see :func:`.supervise`, with Gaussian noise of
     ``gaussian_hu``; a noise model is always told the noise.
-    ``balance`` divides every patch by the standard deviation of LDCT − NDCT, of 4 HU at least, so
+    ``balance`` divides every patch by the standard deviation of LDCT − target, at least 4 HU, so
     that patches of little noise count as much as those of much. ``schedule`` "plateau" is the
     paper's ReduceLROnPlateau (factor 0.5) on the validation loss, "cosine" lets the learning rate
     fall to zero over ``steps``.
