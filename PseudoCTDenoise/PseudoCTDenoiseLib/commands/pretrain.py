@@ -118,16 +118,17 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.ldct:
         settings = replace(settings, domain=None)
+    denoise = None
     if arguments.clean is not None:
         if start is None or settings.domain is None or settings.role != DENOISER:
             raise BadInputError("--clean needs --start, a denoiser, and scans without --ldct.")
         if arguments.start == arguments.name:
             raise BadInputError(f"--clean needs '{arguments.start}' again later: name another.")
         settings = replace(settings, domain=replace(settings.domain, clean=arguments.clean))
-    clean = arguments.clean is not None
-    scans, slices, validation = _load(arguments, device.name, start if clean else None)
+        denoise = _denoiser(start, device.name)
+    scans, slices, validation = _load(arguments, device.name, denoise)
     data = {"scans": scan_credits(scans), "start": arguments.start or "random weights"}
-    if clean:  # taken up again, the run cleans with it once more
+    if denoise:  # taken up again, the run cleans with it once more
         data["start_sha256"] = start_weights
     training = Pretraining(
         settings,
@@ -195,16 +196,17 @@ def _start_network(
 
 
 def _load(
-    arguments: argparse.Namespace, device: str, cleaner: nn.Module | None
+    arguments: argparse.Namespace,
+    device: str,
+    denoise: Callable[[torch.Tensor], torch.Tensor] | None,
 ) -> tuple[list[CtScan], list[NoisySlice], dict[str, tuple[torch.Tensor, torch.Tensor]]]:
     """The scans to train on, their slices, and validation patches by the kernel's name.
 
-    A ``cleaner`` makes the clean ones of those slices.
+    A denoiser makes the clean ones of those slices, see :func:`.simulated_slices`.
     """
     from tqdm import tqdm
 
     cache = arguments.work / "noise"
-    denoise = None if cleaner is None else _denoiser(cleaner, device)
     if bool(arguments.index) == bool(arguments.ndct):
         raise BadInputError("Give either --index or --ndct to train on.")
     if arguments.ldct and not arguments.ndct:
