@@ -486,6 +486,16 @@ def test_the_job_runs_on_each_kind_of_device(device):
     assert np.abs(there.hu.astype(int) - on_cpu.hu).max() <= 1
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_is_for_the_passes_and_not_for_the_tuning(device, precision):
+    exact, half = (
+        denoise(scan(), replace(TUNED, device=device.type, precision=one))
+        for one in ("float32", precision)
+    )
+    assert half.losses == exact.losses
+    assert 0 < np.abs(half.hu.astype(int) - exact.hu).max() < 20
+
+
 def test_the_estimate_counts_the_orientations_once(monkeypatch):
     seen = []
 

@@ -115,6 +115,20 @@ def test_half_precision_stays_close_to_float32(network, device, precision):
     assert (output.float() - exact).abs().max() < 0.02
 
 
+@torch.no_grad()
+def test_the_image_itself_is_never_rounded_to_half_precision(network, device):
+    seen = []
+    for layer in network.modules():
+        if not list(layer.children()):
+            layer.register_forward_hook(lambda _, given, out: seen.append((given[0].dtype, out)))
+    with torch.autocast(device.type, torch.bfloat16):
+        network(slices(40, 40, device))
+    first, *later = seen
+    assert first[0] == torch.float32
+    # All that follows is computed in half precision.
+    assert all(given == out.dtype == torch.bfloat16 for given, out in later)
+
+
 def test_the_same_manifest_builds_the_same_network():
     network = build_network("UNet", {"widths": [4, 8], "unshuffle": 1, "residual": False})
     assert isinstance(network, UNet) and not network.residual and network.unshuffle == 1

@@ -227,7 +227,7 @@ class DenoisingJob:
         maps = []
         for number in range(len(indices) if self.settings.needs_noise_models else 0):
             one = slices[number : number + 1]
-            maps.append(predict_noise_maps(self.noise_models, one, self.precision))
+            maps.append(predict_noise_maps(self.noise_models, one))
             self._report(NOISE, number + 1, len(indices), (turn, turns))
 
         def report(step: int, loss: float, student: nn.Module) -> None:
@@ -243,7 +243,6 @@ class DenoisingJob:
             torch.cat(maps, dim=1) if maps else slices.new_empty(0, *slices.shape),
             settings,
             pixel_mm=self.pixel_mm,
-            precision=self.precision,
             progress=report,
         )
         self._clock.update(TUNING, (turn + 1) / turns)  # patience may have ended it early
@@ -337,11 +336,7 @@ class DenoisingJob:
         patches = torch.rand(settings.batch, 1, size, size, device=self.device.torch)
 
         def update() -> None:
-            with torch.autocast(
-                self.device.name, self.precision, enabled=self.precision != torch.float32
-            ):
-                output = student(patches)
-            loss = image_loss(settings.loss, output.float(), patches)
+            loss = image_loss(settings.loss, student(patches), patches)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

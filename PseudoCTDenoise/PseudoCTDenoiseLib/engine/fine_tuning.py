@@ -69,7 +69,6 @@ def fine_tune(
     settings: DenoisingSettings,
     *,
     pixel_mm: float | None = None,
-    precision: torch.dtype = torch.float32,
     progress: Callable[[int, float, nn.Module], None] = lambda step, loss, student: None,
 ) -> FineTuned:
     """Tune a copy of a network on pseudo-CT pairs of a scan.
@@ -101,7 +100,7 @@ def fine_tune(
     if average is not None:
         average.update_parameters(student)
     pairs = PseudoPairs(slices, noise_maps, settings, pixel_mm)
-    pairs.refresh(teacher, precision)
+    pairs.refresh(teacher)
     optimizer = torch.optim.Adam(student.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=50)
     losses: list[float] = []
@@ -111,7 +110,6 @@ def fine_tune(
     if settings.patience is not None and settings.noise_source == "simulator":
         risk = ScanRisk(slices, pairs.noise[0])
         stop = risk_rule(settings.patience, risk.removed_energy)
-    kind = slices.device.type
 
     def ends(step: int) -> bool:
         """Ask the stop rule; keep the weights if they are the best so far."""
@@ -121,7 +119,7 @@ def fine_tune(
             return len(recent) == SMOOTHING_STEPS and stop(step, sum(recent) / len(recent))
         if step % RISK_EVERY and step != settings.steps:
             return False
-        risks[step] = risk(result.eval(), precision)
+        risks[step] = risk(result.eval())
         ended = stop(step, risks[step])
         student.train()
         if stop.best_step == step:
@@ -136,9 +134,7 @@ def fine_tune(
         steps *= least <= pairs.noise_hu <= most
     for step in range(1, steps + 1):
         pseudo_ldct, pseudo_ndct = pairs.draw()
-        with torch.autocast(kind, precision, enabled=precision != torch.float32):
-            output = student(pseudo_ldct)
-        loss = image_loss(settings.loss, output.float(), pseudo_ndct)
+        loss = image_loss(settings.loss, student(pseudo_ldct), pseudo_ndct)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -149,7 +145,7 @@ def fine_tune(
         last = step == settings.steps
         if settings.update_period and step % settings.update_period == 0 and not last:
             teacher.load_state_dict(averaged(student, average).state_dict())
-            pairs.refresh(teacher, precision)
+            pairs.refresh(teacher)
         progress(step, losses[-1], averaged(student, average))
         if ends(step):
             break

@@ -23,6 +23,18 @@ CONTRAST = RANGE_HU / 128
 and half precision, whose steps at the value of water are 8 HU wide, resolves it."""
 
 
+def in_full_precision(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """The output of a network's first layer, computed in float32 whatever the other layers are.
+
+    Rounding the image itself to 8 bits, to 4 HU in lung, would look like noise to the network.
+    """
+    kind = x.device.type
+    if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
+        return layer(x)
+    with torch.autocast(kind, enabled=False):
+        return layer(x).to(torch.get_autocast_dtype(kind))
+
+
 class RedCnn(nn.Module):
     """Residual encoder-decoder CNN (Chen et al., IEEE TMI 2017, doi:10.1109/TMI.2017.2715284).
 
@@ -58,7 +70,7 @@ class RedCnn(nn.Module):
         for index, layer in enumerate(self.encoder):
             if index in (2, 4):
                 shortcuts.append(y)
-            y = F.relu(layer(y))
+            y = F.relu(layer(y) if index else in_full_precision(layer, y))
         for index, layer in enumerate(self.decoder[:-1]):
             y = layer(y)
             if index in (0, 2):
@@ -105,7 +117,8 @@ class UNet(nn.Module):
         missing = [-size % self.stride for size in (columns, rows)]
         y = F.pad(x, (0, missing[0], 0, missing[1]), mode="replicate")
 
-        y = self.head(F.pixel_unshuffle((y - WATER) * CONTRAST, self.unshuffle))
+        y = F.pixel_unshuffle((y - WATER) * CONTRAST, self.unshuffle)
+        y = in_full_precision(self.head, y)
         finer = []
         for convolutions, shrink in zip(self.down, self.shrink, strict=True):
             y = convolutions(y)

@@ -68,11 +68,11 @@ class PseudoPairs:
         self.noise_hu: float | None = None
         self.sharpness: float | None = None
 
-    def refresh(self, teacher: nn.Module, precision: torch.dtype = torch.float32) -> None:
+    def refresh(self, teacher: nn.Module) -> None:
         """Make Ỹ and the noise anew after the teacher has changed."""
 
         def denoise(slices: torch.Tensor, orientations: int = 1) -> torch.Tensor:
-            return apply_network(teacher, slices, orientations=orientations, precision=precision)
+            return apply_network(teacher, slices, orientations=orientations)
 
         if self.settings.teacher != "scan":
             self.pseudo_ndct = denoise(self.slices, 1 if self.settings.teacher == "network" else 8)
@@ -82,7 +82,7 @@ class PseudoPairs:
         if self.settings.noise_source == "simulator":
             measured = ScanNoise(self.slices, denoise, self.pixel_mm, self.settings.seed)
             risk = ScanRisk(self.slices, measured.draws[0])
-            level = risk.believable_level(teacher, precision)
+            level = risk.believable_level(teacher)
             self.noise = level * measured.draws
             if self.settings.teacher == "scan":
                 self._aim_at_the_twin(to_hu(measured.clean))

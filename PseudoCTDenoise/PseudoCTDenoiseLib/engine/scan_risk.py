@@ -56,30 +56,29 @@ class ScanRisk:
         """What is to be removed of the noise, in HU²."""
         return removed_energy(self.noise_hu)
 
-    def __call__(self, network: nn.Module, precision: torch.dtype = torch.float32) -> float:
+    def __call__(self, network: nn.Module) -> float:
         """The estimate in HU²; by chance, or by noise that was judged too strong, below zero."""
-        removed, kept = self._measure(network, precision)
+        removed, kept = self._measure(network)
         energy = self._energy
         return (removed + 2 * _SHARE * (kept - energy) + _SHARE**2 * energy) * RANGE_HU**2
 
-    def believable_level(self, network: nn.Module, precision: torch.dtype = torch.float32) -> float:
+    def believable_level(self, network: nn.Module) -> float:
         """The factor, at most 1, on noise that makes a network look better than any can be.
 
         The estimate is linear in the noise's energy: the factor is that at which the risk is
         :data:`LEAST_RISK` of the energy that is to be removed.
         """
-        removed, kept = self._measure(network, precision)
+        removed, kept = self._measure(network)
         energy = self._energy
         slope = 2 * _SHARE * (energy - kept) - (1 - LEAST_RISK) * _SHARE**2 * energy
         if slope <= 0 or removed <= 0:
             return 1.0
         return min(1.0, math.sqrt(removed / slope))
 
-    def _measure(self, network: nn.Module, precision: torch.dtype) -> tuple[float, float]:
+    def _measure(self, network: nn.Module) -> tuple[float, float]:
         """Mean square of what is removed, and how much of the noise the network lets through."""
         here, ahead = (
-            apply_network(network, self.slices + step * self.noise, precision=precision)
-            for step in (0.0, STEP)
+            apply_network(network, self.slices + step * self.noise) for step in (0.0, STEP)
         )
         along = (ahead - here) / STEP
         removed = ((here - self.slices)[self.body] ** 2).mean()

@@ -72,6 +72,8 @@ class DenoisingSettings:
         takes 8 for a short scan and 3 for a long one, see :func:`.settled`.
     strength : 0 to 100 %; 0 returns the input, 100 the network's output.
     seed : of all random choices.
+    precision : number format in which networks are applied to the scan; ``auto`` takes bfloat16
+        where the device is faster with it. Tuning is in float32 everywhere.
 
     Raises
     ------
