@@ -126,19 +126,21 @@ def run(arguments: argparse.Namespace) -> None:
         file=sys.stderr,
     )
     started = time.monotonic()
-    with _ProgressBar() as bar:
-        job.progress = bar.show
-        result = job.run(plan)
-
-    report = {"input": arguments.input.resolve().name, "output": output.name}
-    report |= job_report(volume.hu, result, manifest, manifests, reference)
     with StagedFiles() as staged:
-        write_volume(staged.path(output), result.hu, volume, note=NOTICE)
+        # Results of a long scan do not fit into memory together.
+        job.new_array = lambda name, shape: staged.slices(output.parent, shape)
+        with _ProgressBar() as bar:
+            job.progress = bar.show
+            result = job.run(plan)
         if noise_dir is not None:
             staged.folder(noise_dir)
             images = [result.noise, result.pseudo_ldct, *result.noise_maps]
-            for path, hu in zip(noise_paths, images, strict=True):
-                write_volume(staged.path(path), hu, volume, note=NOTICE)
+            for path, slices in zip(noise_paths, images, strict=True):
+                write_volume(staged.path(path), slices.read(), volume, note=NOTICE)
+        result = replace(result, hu=result.hu.read())
+        write_volume(staged.path(output), result.hu, volume, note=NOTICE)
+        report = {"input": arguments.input.resolve().name, "output": output.name}
+        report |= job_report(volume.hu, result, manifest, manifests, reference)
         if arguments.picture:
             _draw(staged.path(arguments.picture), volume, result, reference)
         text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"

@@ -34,6 +34,14 @@ def test_what_is_set_is_there_in_any_order_and_for_numpy(path):
     assert (scan.shape, scan.size, scan.ndim, scan.dtype) == (SHAPE, 60, 3, values.dtype)
 
 
+def test_all_of_it_may_come_into_memory(path):
+    slices = SliceFile(path, (2, 3, 4))
+    slices[1] = np.arange(12).reshape(3, 4)
+    scan = slices.read()
+    assert scan.dtype == np.int16 and scan.flags.writeable
+    assert np.array_equal(scan, [np.zeros((3, 4)), np.arange(12).reshape(3, 4)])
+
+
 def test_a_file_of_numpy_is_read_and_what_is_read_is_a_copy(path):
     values = np.arange(60, dtype=np.int16).reshape(SHAPE)
     np.save(path, values)

@@ -78,6 +78,13 @@ class SliceFile:
             file.seek(start)
             file.write(one)
 
+    def read(self) -> np.ndarray:
+        """All slices in memory, (slices, rows, columns)."""
+        scan = np.empty(self.shape, self.dtype)
+        for index, one in enumerate(self):
+            scan[index] = one
+        return scan
+
     @property
     def _bytes_of_a_slice(self) -> int:
         return _VOXEL.itemsize * self.shape[1] * self.shape[2]
