@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PseudoCTDenoiseLib.engine.denoising import DenoisingJob
 from PseudoCTDenoiseLib.engine.settings import DenoisingSettings
 from PseudoCTDenoiseLib.job import worker, worker_process
 from PseudoCTDenoiseLib.job.denoising_process import DenoisingProcess
@@ -254,6 +255,16 @@ def test_a_check_times_the_parts_of_a_job():
     assert result.seconds_per_slice > 0 and result.seconds_per_noise > 0
     assert result.seconds_per_update >= 0 and result.seconds_to_start > 0
     assert result.default_settings == DenoisingSettings(device="cpu").as_dict()
+
+
+def test_each_part_is_timed_once(monkeypatch):
+    monkeypatch.setattr(DenoisingJob, "_time", lambda job, work: 3.0)
+    monkeypatch.setattr(DenoisingJob, "_seconds_per_update", lambda job: 5.0)
+    link = Link()
+    assert worker.work(worker.parse(["--check", "64x48", "--device", "cpu"]), link) == DONE
+    (result,) = link.of(CheckResult)
+    assert (result.seconds_per_slice, result.seconds_per_noise) == (3.0, 3.0)
+    assert result.seconds_per_update == 5.0
 
 
 @pytest.mark.parametrize("size", ["64", "64x", "axb", "0x0", "-3x4"])

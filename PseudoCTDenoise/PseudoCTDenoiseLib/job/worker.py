@@ -289,6 +289,7 @@ def check(parsed: argparse.Namespace, link: ParentLink) -> None:
         noise_source="residual",
         tuning_slices=1,
         orientations=1,
+        anchor=None,
     )
     (denoiser, _), noise_models = load_models(parsed.model, parsed.models, True)
     networks = [network for network, _ in noise_models]
