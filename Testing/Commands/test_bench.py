@@ -70,9 +70,17 @@ def test_a_part_alone_leaves_the_other_blocks_as_they_are(pseudoct, tmp_path):
     assert not (tmp_path / "speed.json").exists()
 
 
-@pytest.mark.parametrize(("device", "block"), [("cpu", "BENCH jobs"), ("cuda", "BENCH jobs cuda")])
-def test_what_a_gpu_does_has_blocks_of_its_own(device, block):
-    assert bench._block("jobs", ComputeDevice(device, "asked for")) == block
+@pytest.mark.parametrize(
+    ("device", "precision", "block"),
+    [
+        ("cpu", "auto", "BENCH jobs"),
+        ("cuda", "auto", "BENCH jobs cuda"),
+        ("cpu", "float32", "BENCH jobs float32"),
+        ("cuda", "bfloat16", "BENCH jobs cuda bfloat16"),
+    ],
+)
+def test_another_device_and_another_precision_have_blocks_of_their_own(device, precision, block):
+    assert bench._block("jobs", ComputeDevice(device, "asked for"), precision) == block
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,12 @@ import torch
 from torch import nn
 
 from .. import __version__
-from ..engine.compute_device import DEVICES, ComputeDevice, choose_device
+from ..engine.compute_device import (
+    DEVICES,
+    ComputeDevice,
+    autocast_precision,
+    choose_device,
+)
 from ..engine.denoising import DenoisingJob
 from ..engine.errors import BadInputError
 from ..engine.evaluation.filters import FILTERS
@@ -45,7 +50,7 @@ from ..engine.performance.pass_variants import time_variants
 from ..engine.performance.speed_comparison import FirstRun, Work, compare_speed, run_first
 from ..engine.phantom.phantom_scan import PhantomScan, scan_phantom
 from ..engine.phantom.torso import torso_phantom
-from ..engine.settings import DenoisingSettings, paper_settings
+from ..engine.settings import PRECISIONS, DenoisingSettings, paper_settings
 from .timed_job import time_job
 
 PICTURE = "speed.png"
@@ -95,9 +100,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="tuning steps (default: those of the methods)")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument(
+        "--precision", choices=PRECISIONS, default="auto", help="of the engine (default: auto)"
+    )
+    parser.add_argument(
         "--page",
         type=Path,
-        help="Markdown page whose blocks 'BENCH part' are replaced, with a GPU 'BENCH part cuda'",
+        help="Markdown page whose blocks 'BENCH part' are replaced; with a GPU 'BENCH part cuda', "
+        "in a precision that was asked for 'BENCH part float32'",
     )
 
 
@@ -108,12 +117,13 @@ def run(arguments: argparse.Namespace) -> None:
     pixel_mm = FIELD_MM / arguments.rows
     machine = {
         "device": device.description,
+        "precision": str(autocast_precision(arguments.precision, device)).removeprefix("torch."),
         "matrix_gflops": matrix_gflops(device.torch),
         "memory_gb_per_s": memory_gb_per_second(device.torch),
     }
     print(
         f"{device.description}: {machine['matrix_gflops']:.0f} GFLOP/s, "
-        f"{machine['memory_gb_per_s']:.0f} GB/s",
+        f"{machine['memory_gb_per_s']:.0f} GB/s; passes in {machine['precision']}",
         file=sys.stderr,
     )
     bench = _Bench(arguments, device, machine, pixel_mm, _scan(pixel_mm, arguments.rows))
@@ -125,7 +135,7 @@ def run(arguments: argparse.Namespace) -> None:
         table = PARTS[name].table(part)
         print(f"{table}\n")
         if arguments.page:
-            replace_block(arguments.page, _block(name, device), table)
+            replace_block(arguments.page, _block(name, device, arguments.precision), table)
         if name == "speed":
             cost_picture(arguments.folder / PICTURE, part["rows"])
     print(f"Written to {arguments.folder}.")
@@ -141,9 +151,11 @@ class _Bench(NamedTuple):
     scan: PhantomScan
 
 
-def _block(part: str, device: ComputeDevice) -> str:
+def _block(part: str, device: ComputeDevice, precision: str) -> str:
     """Of a page: what a GPU does stands beside what the CPU does, not in its place."""
-    return f"BENCH {part}" if device.name == "cpu" else f"BENCH {part} {device.name}"
+    kind = [device.name] if device.name != "cpu" else []
+    kind += [precision] if precision != "auto" else []
+    return " ".join(["BENCH", part, *kind])
 
 
 def _check(arguments: argparse.Namespace, names: Sequence[str], device: ComputeDevice) -> None:
@@ -156,7 +168,7 @@ def _check(arguments: argparse.Namespace, names: Sequence[str], device: ComputeD
     _settings(arguments, "cpu")
     if arguments.page:
         for name in names:
-            check_block(arguments.page, _block(name, device))
+            check_block(arguments.page, _block(name, device, arguments.precision))
     make_folder(arguments.folder)
     for name in (PICTURE, *(f"{name}.json" for name in names)):
         check_place(arguments.folder / name)
@@ -181,8 +193,10 @@ def _settings(
     arguments: argparse.Namespace, device: str
 ) -> tuple[DenoisingSettings, DenoisingSettings]:
     """Of the default method and of the paper's loop."""
-    steps = {} if arguments.steps is None else {"steps": arguments.steps}
-    return DenoisingSettings(device=device, **steps), paper_settings(device=device, **steps)
+    chosen = {"device": device, "precision": arguments.precision}
+    if arguments.steps is not None:
+        chosen["steps"] = arguments.steps
+    return DenoisingSettings(**chosen), paper_settings(**chosen)
 
 
 def _networks(name: str) -> tuple[nn.Module, list[nn.Module]]:
@@ -264,7 +278,7 @@ def _make_jobs(bench: _Bench) -> Iterator:
 
 
 def _make_stages(bench: _Bench) -> Iterator:
-    yield _stages(bench) | {"shares": _shares(bench.scan.ldct, bench.pixel_mm)}
+    yield _stages(bench) | {"shares": _shares(bench)}
 
 
 def _stages(bench: _Bench) -> dict:
@@ -322,9 +336,10 @@ def _make_operations(bench: _Bench) -> Iterator:
     yield {"machine": bench.machine, "networks": networks}
 
 
-def _shares(ldct: np.ndarray, pixel_mm: float) -> dict[str, dict[str, float]]:
+def _shares(bench: _Bench) -> dict[str, dict[str, float]]:
     """Shares of torch's operations, on the CPU, in a pass and in a whole job by default."""
-    default = DenoisingSettings(device="cpu")
+    ldct, pixel_mm = bench.scan.ldct, bench.pixel_mm
+    default, _ = _settings(bench.arguments, "cpu")
     once = replace(default, method="pretrained", orientations=1, anchor=None)
     networks = _networks("fast")
 
