@@ -21,15 +21,6 @@ def test_files_appear_together_and_only_when_the_block_ends(tmp_path):
     assert old.read_text() == "newer"
 
 
-def test_slices_lie_on_the_disk_as_long_as_the_block(tmp_path):
-    with StagedFiles() as staged:
-        one, other = (staged.slices(tmp_path, (2, 3, 4)) for _ in range(2))
-        one[1] = 7
-        assert len(list(tmp_path.iterdir())) == 2
-        assert one.read()[1].max() == 7 and other.read().max() == 0
-    assert not list(tmp_path.iterdir())
-
-
 def test_the_temporary_name_keeps_the_suffix_and_the_folder(tmp_path):
     with StagedFiles() as staged:
         temporary = staged.path(tmp_path / "scan.nii.gz")
@@ -46,7 +37,6 @@ def test_nothing_is_left_after_an_error(tmp_path, end):
         staged.path(tmp_path / "made" / "a.txt").write_text("a")
         staged.path(tmp_path / "old.txt").write_text("new")
         staged.path(tmp_path / "never.txt")
-        staged.slices(tmp_path, (2, 3, 4))[1] = 7
         raise end("odd")
     assert [path.name for path in tmp_path.iterdir()] == ["old.txt"]
     assert (tmp_path / "old.txt").read_text() == "old"

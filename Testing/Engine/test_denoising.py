@@ -476,6 +476,21 @@ def test_the_estimate_grows_with_the_work(monkeypatch):
     assert plan(update_period=2)[TUNING] == 4 + 2 * 2
 
 
+def test_the_estimate_takes_tuning_to_be_in_float32(monkeypatch):
+    def seconds(job, work):
+        seen.clear()
+        work()
+        return 1.0 if torch.bfloat16 in seen else 10.0
+
+    seen = []
+    denoiser = network()
+    denoiser.bottom.first.register_forward_hook(lambda layer, given, out: seen.append(out.dtype))
+    monkeypatch.setattr(DenoisingJob, "_time", seconds)
+    settings = replace(TUNED, precision="bfloat16", noise_source="residual", teacher="network")
+    plan = DenoisingJob(scan(), denoiser, [], settings).estimate()
+    assert plan == {TUNING: 2 * 10 + 4 * 10, DENOISING: 3 * 1}
+
+
 def test_the_job_runs_on_each_kind_of_device(device):
     settings = replace(TUNED, device=device.type, precision="auto")
     result = denoise(scan(), settings, want_noise=True)
@@ -492,7 +507,7 @@ def test_half_precision_is_for_the_passes_and_not_for_the_tuning(device, precisi
         denoise(scan(), replace(TUNED, device=device.type, precision=one))
         for one in ("float32", precision)
     )
-    assert half.losses == exact.losses
+    assert half.losses == pytest.approx(exact.losses, rel=1e-5)  # a GPU adds in any order
     assert 0 < np.abs(half.hu.astype(int) - exact.hu).max() < 20
 
 

@@ -19,7 +19,7 @@ hello()
 say("log", text=" ".join(sys.argv[2:]))
 say("device", name="cpu", description="CPU", reason="no GPU", torch="2.6.0")
 say("check", seconds_to_start=1.0, seconds_per_slice=2.0, seconds_per_update=3.0,
-    seconds_per_noise=4.0, default_settings={DEFAULTS!r})
+    seconds_per_noise=4.0, seconds_per_tuning_slice=5.0, default_settings={DEFAULTS!r})
 """
 
 
@@ -73,7 +73,7 @@ def test_a_check_of_this_machine(models_folder):
 def timed():
     """A check in which every part took as long: one second, the start none."""
     one = DeviceCheck(SubprocessRunner(), 64, 64)
-    one.timing = CheckResult(0.0, 1.0, 1.0, 1.0, DEFAULTS)
+    one.timing = CheckResult(0.0, 1.0, 1.0, 1.0, 1.0, DEFAULTS)
     return one
 
 
@@ -98,7 +98,7 @@ def test_the_estimate_is_that_of_the_engine(
         np.zeros((3, 64, 64), np.int16),
         load_model("fast", models_folder)[0],
         [network for network, _ in load_noise_models(models_folder)],
-        DenoisingSettings(device="cpu", **settings),
+        DenoisingSettings(device="cpu", precision="float32", **settings),
         want_noise,
     )
     expected = sum(job.estimate().values()) + 2 * len(trials)  # each is done twice

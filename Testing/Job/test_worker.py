@@ -257,14 +257,14 @@ def test_a_check_times_the_parts_of_a_job():
     assert result.default_settings == DenoisingSettings(device="cpu").as_dict()
 
 
-def test_each_part_is_timed_once(monkeypatch):
+def test_a_check_tells_the_seconds_of_one_pass_and_one_update(monkeypatch):
     monkeypatch.setattr(DenoisingJob, "_time", lambda job, work: 3.0)
     monkeypatch.setattr(DenoisingJob, "_seconds_per_update", lambda job: 5.0)
     link = Link()
     assert worker.work(worker.parse(["--check", "64x48", "--device", "cpu"]), link) == DONE
     (result,) = link.of(CheckResult)
     assert (result.seconds_per_slice, result.seconds_per_noise) == (3.0, 3.0)
-    assert result.seconds_per_update == 5.0
+    assert (result.seconds_per_update, result.seconds_per_tuning_slice) == (5.0, 3.0)
 
 
 @pytest.mark.parametrize("size", ["64", "64x", "axb", "0x0", "-3x4"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -20,6 +21,7 @@ from ..engine.compute_device import DEVICES
 from ..engine.denoising import DenoisedScan, DenoisingJob
 from ..engine.errors import BadInputError
 from ..engine.evaluation.pictures import check_picture_path, side_by_side
+from ..engine.files.slice_file import SliceFile
 from ..engine.files.volume_files import (
     CtVolume,
     check_output_path,
@@ -126,26 +128,30 @@ def run(arguments: argparse.Namespace) -> None:
         file=sys.stderr,
     )
     started = time.monotonic()
-    with StagedFiles() as staged:
-        # Results of a long scan do not fit into memory together.
-        job.new_array = lambda name, shape: staged.slices(output.parent, shape)
+    # Results of a long scan do not fit into memory together: they wait here to be written.
+    place = noise_dir or output
+    room = place if place.is_dir() else place.parent
+    with tempfile.TemporaryDirectory(prefix=".denoising-", dir=room) as folder:
+        job.new_array = lambda name, shape: SliceFile(Path(folder) / f"{name}.npy", shape)
         with _ProgressBar() as bar:
             job.progress = bar.show
             result = job.run(plan)
-        if noise_dir is not None:
-            staged.folder(noise_dir)
-            images = [result.noise, result.pseudo_ldct, *result.noise_maps]
-            for path, slices in zip(noise_paths, images, strict=True):
-                write_volume(staged.path(path), slices.read(), volume, note=NOTICE)
-        result = replace(result, hu=result.hu.read())
-        write_volume(staged.path(output), result.hu, volume, note=NOTICE)
-        report = {"input": arguments.input.resolve().name, "output": output.name}
-        report |= job_report(volume.hu, result, manifest, manifests, reference)
-        if arguments.picture:
-            _draw(staged.path(arguments.picture), volume, result, reference)
-        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-        # Names of files may hold bytes that are no UTF-8; JSON can escape them.
-        staged.path(report_path).write_text(text, encoding="utf-8", errors="backslashreplace")
+        with StagedFiles() as staged:
+            if noise_dir is not None:
+                staged.folder(noise_dir)
+                images = [result.noise, result.pseudo_ldct, *result.noise_maps]
+                for path, slices in zip(noise_paths, images, strict=True):
+                    write_volume(staged.path(path), slices.read(), volume, note=NOTICE)
+                    slices.path.unlink()
+            result = replace(result, hu=result.hu.read())
+            write_volume(staged.path(output), result.hu, volume, note=NOTICE)
+            report = {"input": arguments.input.resolve().name, "output": output.name}
+            report |= job_report(volume.hu, result, manifest, manifests, reference)
+            if arguments.picture:
+                _draw(staged.path(arguments.picture), volume, result, reference)
+            text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+            # Names of files may hold bytes that are no UTF-8; JSON can escape them.
+            staged.path(report_path).write_text(text, encoding="utf-8", errors="backslashreplace")
 
     noise = report["noise"]
     if noise:

@@ -33,14 +33,16 @@ COMMANDS = {
 TOOLS = ("matplotlib", "microct_iq_toolbox", "scipy", "skimage", "tqdm")
 """What comes with the extra `tools`."""
 CANCELLED_TEXT = "pseudoct: cancelled."
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
+if hasattr(signal, "SIGHUP"):  # the terminal was closed
+    SIGNALS.append(signal.SIGHUP)
 PATIENCE_SECONDS = 3.0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns one of :mod:`.exit_codes`.
 
-    Without ``arguments`` it takes the process's own, and Ctrl-C and SIGTERM cancel.
+    Without ``arguments`` it takes the process's own, and Ctrl-C, SIGTERM and SIGHUP cancel.
     """
     own_process = arguments is None
     if own_process:

@@ -8,7 +8,6 @@ import secrets
 from pathlib import Path
 
 from ..engine.errors import BadInputError
-from ..engine.files.slice_file import SliceFile
 
 
 class StagedFiles(contextlib.AbstractContextManager):
@@ -23,7 +22,6 @@ class StagedFiles(contextlib.AbstractContextManager):
 
     def __init__(self):
         self._files: dict[Path, Path] = {}
-        self._scratch: list[Path] = []
         self._folders: list[Path] = []
 
     def folder(self, path: Path) -> None:
@@ -39,12 +37,6 @@ class StagedFiles(contextlib.AbstractContextManager):
         self._files[temporary] = final
         return temporary
 
-    def slices(self, folder: Path, shape: tuple[int, int, int]) -> SliceFile:
-        """Room for a scan on the disk, in a hidden file of a folder, until the block ends."""
-        path = folder / f".{secrets.token_hex(4)}-slices.npy"
-        self._scratch.append(path)
-        return SliceFile(path, shape)
-
     def __exit__(self, kind, error, trace) -> None:
         try:
             if kind is None:
@@ -54,7 +46,7 @@ class StagedFiles(contextlib.AbstractContextManager):
         except OSError as fault:
             error = fault
         finally:
-            for temporary in (*self._files, *self._scratch):
+            for temporary in self._files:
                 with contextlib.suppress(OSError):
                     temporary.unlink()
             for folder in reversed(self._folders):

@@ -151,21 +151,29 @@ class DenoisingJob:
         return self._draft(self.denoiser, self.preview_slice)
 
     def estimate(self) -> dict[str, float]:
-        """Expected seconds of every stage, from one slice and one update done for trial."""
-        settings = self.settings
-        one = self.normalised([self.preview_slice])
-        seconds = PartSeconds(
-            slice=self._time(lambda: self._apply(self.denoiser, one, orientations=1)),
-            noise=self._time(lambda: predict_noise_maps(self.noise_models, one, self.precision))
-            if settings.needs_noise_models or self.want_noise
-            else 0.0,
-            update=self._seconds_per_update() if settings.tunes else 0.0,
-        )
+        """Expected seconds of every stage."""
+        settings, seconds = self.settings, self.part_seconds()
         plan = plan_job(settings, len(self.hu), self.want_noise, seconds)
         if settings.tunes:
             targets = seconds_of_targets(settings, len(self.hu), seconds)
             self._share_of_first_targets = targets / plan[TUNING]
         return plan
+
+    def part_seconds(self) -> PartSeconds:
+        """Seconds of the parts that the job is made of, each done for trial; 0 for what is not."""
+        settings = self.settings
+        one = self.normalised([self.preview_slice])
+        once = self._time(lambda: self._apply(self.denoiser, one, orientations=1))
+        update = noise = 0.0
+        tuning_slice = once
+        if settings.tunes:
+            update = self._seconds_per_update()
+            if self.precision != torch.float32:
+                tuning_slice = self._time(lambda: apply_network(self.denoiser, one))
+        if settings.needs_noise_models or self.want_noise:
+            maps = self.noise_models, one, self.precision
+            noise = self._time(lambda: predict_noise_maps(*maps))
+        return PartSeconds(once, update, noise, tuning_slice)
 
     def run(self, plan: dict[str, float] | None = None) -> DenoisedScan:
         """Do the job; ``plan`` is what :meth:`estimate` returned, if it was called."""
@@ -368,7 +376,7 @@ class DenoisingJob:
             hu = anchor.apply(hu)
         if not hu.isfinite().all():
             raise BadInputError(
-                "The network gave no finite numbers, its tuning diverged: choose a smaller "
-                "learning_rate, or precision float32."
+                "The network gave no finite numbers: if it was tuned choose a smaller "
+                "learning_rate, otherwise precision float32."
             )
         return to_int16(hu[0].clamp(min=MIN_CT_HU).cpu().numpy())

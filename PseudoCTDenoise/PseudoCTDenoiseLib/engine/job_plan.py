@@ -22,11 +22,15 @@ NOISE, TUNING, DENOISING, MAPS = "noise maps", "tuning", "denoising", "noise of 
 
 
 class PartSeconds(NamedTuple):
-    """Seconds of one slice's pass, of one update, and of one slice's noise maps."""
+    """Seconds of one slice's pass, of one update, and of one slice's noise maps.
+
+    ``tuning_slice`` is that of a pass during tuning, which is in float32.
+    """
 
     slice: float
     update: float
     noise: float
+    tuning_slice: float
 
 
 def settled(settings: DenoisingSettings, shape: tuple[int, int, int]) -> DenoisingSettings:
@@ -64,7 +68,7 @@ def seconds_of_targets(settings: DenoisingSettings, slices: int, one: PartSecond
     """Seconds to make pseudo-NDCT and noise of all slices that are tuned on together."""
     sampled = _tunings(settings, slices)[1]
     passes = 1 if settings.teacher in ("network", "scan") else 8
-    seconds = sampled * passes * one.slice
+    seconds = sampled * passes * one.tuning_slice
     if settings.noise_source == "simulator":
         seconds += FIRST_SIMULATION_SECONDS + sampled * SIMULATION_SECONDS
     return seconds
@@ -75,7 +79,8 @@ def _seconds_of_risks(settings: DenoisingSettings, slices: int, one: PartSeconds
     if settings.noise_source != "simulator" or settings.patience is None:
         return 0.0
     estimates = 2 + settings.steps / RISK_EVERY
-    return estimates * RISK_PASSES * min(RISK_SLICES, _tunings(settings, slices)[1]) * one.slice
+    passes = estimates * RISK_PASSES * min(RISK_SLICES, _tunings(settings, slices)[1])
+    return passes * one.tuning_slice
 
 
 def _tunings(settings: DenoisingSettings, slices: int) -> tuple[int, int]:

@@ -50,10 +50,17 @@ class DeviceCheck(WorkerProcess):
         default = DenoisingSettings(**timing.default_settings)
         settings = settled(replace(default, **settings), (slices, *self._size))
         update = timing.seconds_per_update * _pixels(settings) / _pixels(default)
-        one = PartSeconds(timing.seconds_per_slice, update, timing.seconds_per_noise)
+        one = PartSeconds(
+            timing.seconds_per_slice,
+            update,
+            timing.seconds_per_noise,
+            timing.seconds_per_tuning_slice,
+        )
         # The worker tries each part twice before it begins, to tell the time left.
         trial = one.slice
-        trial += one.update if settings.tunes else 0.0
+        if settings.tunes:
+            trial += one.update
+            trial += one.tuning_slice if one.tuning_slice != one.slice else 0.0
         trial += one.noise if wantNoise or settings.needs_noise_models else 0.0
         plan = plan_job(settings, slices, wantNoise, one)
         return timing.seconds_to_start + 2 * trial + sum(plan.values())

@@ -87,12 +87,13 @@ class Result:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Seconds to start, for one slice, one update and one slice's noise; a job's defaults."""
+    """Seconds to start and of the parts of a job, see :class:`.PartSeconds`; a job's defaults."""
 
     seconds_to_start: float
     seconds_per_slice: float
     seconds_per_update: float
     seconds_per_noise: float
+    seconds_per_tuning_slice: float
     default_settings: dict
 
 

@@ -273,7 +273,7 @@ def check(parsed: argparse.Namespace, link: ParentLink) -> None:
     """Time a slice, an update and the noise of a slice on a made-up one."""
     import numpy as np
 
-    from PseudoCTDenoiseLib.engine.denoising import DENOISING, MAPS, TUNING, DenoisingJob
+    from PseudoCTDenoiseLib.engine.denoising import DenoisingJob
     from PseudoCTDenoiseLib.engine.errors import BadInputError
     from PseudoCTDenoiseLib.engine.settings import DenoisingSettings
 
@@ -282,26 +282,23 @@ def check(parsed: argparse.Namespace, link: ParentLink) -> None:
         raise BadInputError(f"'{parsed.check}' is no size of a slice: give ROWSxCOLUMNS.")
     hu = np.full((1, int(rows), int(columns)), -1000, np.int16)
     hu[:, int(rows) // 4 : -int(rows) // 4, int(columns) // 4 : -int(columns) // 4] = 40
-    settings = DenoisingSettings(
-        device=parsed.device,
-        steps=1,
-        teacher="network",
-        noise_source="residual",
-        tuning_slices=1,
-        orientations=1,
-        anchor=None,
-    )
+    default = DenoisingSettings(device=parsed.device)
     (denoiser, _), noise_models = load_models(parsed.model, parsed.models, True)
     networks = [network for network, _ in noise_models]
-    job = DenoisingJob(hu, denoiser, networks, settings, want_noise=bool(networks))
+    job = DenoisingJob(hu, denoiser, networks, default, want_noise=bool(networks))
     tell_device(job.device, link)
     started = time.monotonic() - STARTED
-    plan = job.estimate()
-    one = plan[DENOISING]
-    defaults = DenoisingSettings(device=parsed.device).as_dict()
-    # The tuning's one step is an update and a pass that makes the pseudo-NDCT.
-    update = max(plan[TUNING] - one, 0.0)
-    link.say(CheckResult(started, one, update, plan.get(MAPS, 0.0), defaults))
+    one = job.part_seconds()
+    link.say(
+        CheckResult(
+            seconds_to_start=started,
+            seconds_per_slice=one.slice,
+            seconds_per_update=one.update,
+            seconds_per_noise=one.noise,
+            seconds_per_tuning_slice=one.tuning_slice,
+            default_settings=default.as_dict(),
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -22,6 +22,6 @@ def space_in_words(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:  # numpy's own has a text and no number
         raise BadInputError(
-            f"The scan could not be written to {folder} "
+            f"The scan could not be written to {folder.resolve()} "
             f"({error.strerror or error}): free some space there."
         ) from error
