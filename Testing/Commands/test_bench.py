@@ -1,5 +1,6 @@
 """`pseudoct bench`: runs on a small size and writes its figures; what is not timed is exact."""
 
+import argparse
 import json
 
 import pytest
@@ -52,7 +53,7 @@ def test_it_times_every_method_and_writes_page_and_picture(pseudoct, tmp_path, m
     stages = figures["stages"]["seconds"]
     assert {"imports", "read", "tuning", "denoising", "write"} <= stages.keys()
     assert figures["operations"]["networks"]["fast"]["calls"] == 16
-    assert (tmp_path / "out é" / bench.PICTURE).stat().st_size > 5000
+    assert (tmp_path / "out é" / "speed.png").stat().st_size > 5000
     text = page.read_text()
     assert all(one in text for one in ("| 2 × 48² |", "| fast + method |", "| imports |", "GFLOP"))
 
@@ -71,16 +72,38 @@ def test_a_part_alone_leaves_the_other_blocks_as_they_are(pseudoct, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("device", "precision", "block"),
+    ("device", "precision", "label"),
     [
-        ("cpu", "auto", "BENCH jobs"),
-        ("cuda", "auto", "BENCH jobs cuda"),
-        ("cpu", "float32", "BENCH jobs float32"),
-        ("cuda", "bfloat16", "BENCH jobs cuda bfloat16"),
+        ("cpu", "auto", "jobs"),
+        ("cuda", "auto", "jobs cuda"),
+        ("cpu", "float32", "jobs float32"),
+        ("cuda", "bfloat16", "jobs cuda bfloat16"),
     ],
 )
-def test_another_device_and_another_precision_have_blocks_of_their_own(device, precision, block):
-    assert bench._block("jobs", ComputeDevice(device, "asked for"), precision) == block
+def test_another_device_and_another_precision_have_blocks_of_their_own(device, precision, label):
+    arguments = argparse.Namespace(precision=precision)
+    assert bench._label("jobs", arguments, ComputeDevice(device, "asked for")) == label
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_precision_that_is_asked_for_is_timed(pseudoct, tmp_path, precision):
+    page = tmp_path / "page.md"
+    page.write_text(f"<!-- BENCH jobs {precision} -->\n<!-- /BENCH jobs {precision} -->\n")
+    small = ["--part", "jobs", "--jobs", "1x48", "--steps", "1", "--device", "cpu", "--page", page]
+    ended = pseudoct("bench", tmp_path, *small, "--precision", precision)
+    assert ended.code == 0, ended.err
+    figures = read(tmp_path, f"jobs-{precision}")
+    assert figures["machine"]["precision"] == figures["jobs"][0]["precision"] == precision
+    assert "| 1 × 48² |" in page.read_text()
+
+
+def test_what_was_written_plainly_is_held_against_the_engine():
+    speed = {"plain_difference_db": {bench.PAPER_PASS: 0.001, bench.PAPER_LOOP: -0.002}}
+    plain = bench.PLAIN[bench.PAPER_PASS]
+    medians = {(bench.PAPER_PASS, 1): 2.0, (plain, 1): 5.0, (plain, 10): 50.0}
+    one, loop = bench._against_plain(speed, medians)
+    assert "at a number of slices: 2.5 (1). " in one and "+0.0010 dB" in one
+    assert "at a number of slices: none. " in loop
 
 
 @pytest.mark.parametrize(

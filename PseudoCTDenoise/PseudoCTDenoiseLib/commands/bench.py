@@ -26,6 +26,7 @@ from ..engine.compute_device import (
     ComputeDevice,
     autocast_precision,
     choose_device,
+    precision_name,
 )
 from ..engine.denoising import DenoisingJob
 from ..engine.errors import BadInputError
@@ -53,7 +54,6 @@ from ..engine.phantom.torso import torso_phantom
 from ..engine.settings import PRECISIONS, DenoisingSettings, paper_settings
 from .timed_job import time_job
 
-PICTURE = "speed.png"
 SIZES = (1, 10, 50, 200, 1000)
 JOBS = ((24, 512), (200, 512), (4, 2048), (2000, 512))
 """Slices, and rows of a slice."""
@@ -67,7 +67,7 @@ COMPARED = ("non_local_means", "total_variation", "curvature_anisotropic_diffusi
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "folder", type=Path, help=f"folder for PART.json and {PICTURE}; made if missing"
+        "folder", type=Path, help="folder for PART.json and speed.png; made if missing"
     )
     parser.add_argument("--part", choices=PARTS, action="append", help="default: all")
     parser.add_argument(
@@ -117,7 +117,7 @@ def run(arguments: argparse.Namespace) -> None:
     pixel_mm = FIELD_MM / arguments.rows
     machine = {
         "device": device.description,
-        "precision": str(autocast_precision(arguments.precision, device)).removeprefix("torch."),
+        "precision": precision_name(autocast_precision(arguments.precision, device)),
         "matrix_gflops": matrix_gflops(device.torch),
         "memory_gb_per_s": memory_gb_per_second(device.torch),
     }
@@ -128,16 +128,18 @@ def run(arguments: argparse.Namespace) -> None:
     )
     bench = _Bench(arguments, device, machine, pixel_mm, _scan(pixel_mm, arguments.rows))
     for name in names:
+        label = _label(name, arguments, device)
+        file_name = label.replace(" ", "-")
         for part in PARTS[name].make(bench):  # more of it every time
             figures = {"version": __version__, "machine": machine, name: part}
             text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-            replace_file(arguments.folder / f"{name}.json", text.encode())
+            replace_file(arguments.folder / f"{file_name}.json", text.encode())
         table = PARTS[name].table(part)
         print(f"{table}\n")
         if arguments.page:
-            replace_block(arguments.page, _block(name, device, arguments.precision), table)
+            replace_block(arguments.page, f"BENCH {label}", table)
         if name == "speed":
-            cost_picture(arguments.folder / PICTURE, part["rows"])
+            cost_picture(arguments.folder / f"{file_name}.png", part["rows"])
     print(f"Written to {arguments.folder}.")
 
 
@@ -151,11 +153,12 @@ class _Bench(NamedTuple):
     scan: PhantomScan
 
 
-def _block(part: str, device: ComputeDevice, precision: str) -> str:
-    """Of a page: what a GPU does stands beside what the CPU does, not in its place."""
-    kind = [device.name] if device.name != "cpu" else []
-    kind += [precision] if precision != "auto" else []
-    return " ".join(["BENCH", part, *kind])
+def _label(part: str, arguments: argparse.Namespace, device: ComputeDevice) -> str:
+    """Of a part: what a GPU or a chosen precision does has files and blocks of its own."""
+    words = [part]
+    words += [device.name] if device.name != "cpu" else []
+    words += [arguments.precision] if arguments.precision != "auto" else []
+    return " ".join(words)
 
 
 def _check(arguments: argparse.Namespace, names: Sequence[str], device: ComputeDevice) -> None:
@@ -166,12 +169,14 @@ def _check(arguments: argparse.Namespace, names: Sequence[str], device: ComputeD
     if min(arguments.slices) < 1:
         raise BadInputError(f"--slices must be at least 1, not {min(arguments.slices)}.")
     _settings(arguments, "cpu")
+    labels = [_label(name, arguments, device) for name in names]
     if arguments.page:
-        for name in names:
-            check_block(arguments.page, _block(name, device, arguments.precision))
+        for label in labels:
+            check_block(arguments.page, f"BENCH {label}")
     make_folder(arguments.folder)
-    for name in (PICTURE, *(f"{name}.json" for name in names)):
-        check_place(arguments.folder / name)
+    for label in labels:
+        for suffix in ("json", "png"):
+            check_place(arguments.folder / f"{label.replace(' ', '-')}.{suffix}")
 
 
 def _job(text: str) -> tuple[int, int]:
@@ -260,8 +265,11 @@ def _plain_reference():
 
 def _difference_db(first: dict[str, FirstRun], ndct: np.ndarray) -> dict[str, float]:
     """By how much the engine's result is closer to the NDCT than the plain one's (PSNR-4096)."""
-    gained = {name: psnr_4096(one.hu, ndct) for name, one in first.items()}
-    return {name: gained[name] - gained[plain] for name, plain in PLAIN.items() if plain in gained}
+    return {
+        name: psnr_4096(first[name].hu, ndct) - psnr_4096(first[plain].hu, ndct)
+        for name, plain in PLAIN.items()
+        if plain in first
+    }
 
 
 # --------------------------------------------------------------- where the time goes
@@ -413,14 +421,15 @@ def _speed_table(speed: dict) -> str:
 def _against_plain(speed: dict, medians: dict[tuple[str, int], float]) -> Iterator[str]:
     """A sentence for each of the two that were written plainly as well."""
     for name, difference in speed["plain_difference_db"].items():
-        sizes = [size for method, size in medians if method == PLAIN[name]]
-        sizes = [size for size in sizes if (name, size) in medians]
         ratios = ", ".join(
-            f"{medians[PLAIN[name], size] / medians[name, size]:.1f} at {size}" for size in sizes
+            f"{seconds / medians[name, size]:.1f} ({size})"
+            for (method, size), seconds in medians.items()
+            if method == PLAIN[name] and (name, size) in medians
         )
         yield (
-            f"\n*{name}* against the same written plainly, times faster by number of slices: "
-            f"{ratios}. Its result on a slice is {difference:+.4f} dB closer to the NDCT.\n"
+            f"\n*{name}* is so many times faster than written plainly in float32, at a number "
+            f"of slices: {ratios or 'none'}. Its result on a slice is {difference:+.4f} dB closer "
+            "to the NDCT.\n"
         )
 
 

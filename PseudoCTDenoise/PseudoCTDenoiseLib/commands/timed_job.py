@@ -21,7 +21,8 @@ def time_job(hu: np.ndarray, pixel_mm: float, settings: dict, want_noise: bool) 
     -------
     dict
         ``preview_seconds`` until the first picture of a slice, ``seconds`` until all results are
-        back, those of every stage in ``stages`` and of all the rest in ``other``;
+        back, those of every stage in ``stages`` and of all the rest in ``other``; ``precision`` of
+        the passes;
         ``peak_memory_mib`` of the background process, which holds neither the scan nor its results
         (None where the system does not count it).
 
@@ -55,6 +56,7 @@ def time_job(hu: np.ndarray, pixel_mm: float, settings: dict, want_noise: bool) 
         "slices": len(hu),
         "rows": hu.shape[1],
         "noise_maps": want_noise,
+        "precision": report["device"]["precision"],
         "preview_seconds": previews[0],
         "seconds": seconds,
         "stages": stages,

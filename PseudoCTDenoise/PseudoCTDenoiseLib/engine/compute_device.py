@@ -62,7 +62,7 @@ def choose_device(wanted: str = "auto") -> ComputeDevice:
 
 
 def autocast_precision(wanted: str, device: ComputeDevice) -> torch.dtype:
-    """The number format of the network's layers.
+    """The number format of the networks' layers after the first, which is always in float32.
 
     ``auto`` takes bfloat16 where the GPU multiplies it in hardware, or where the processor can and
     was seen to be faster with it, else float32.
@@ -76,6 +76,11 @@ def autocast_precision(wanted: str, device: ComputeDevice) -> torch.dtype:
     if device.name == "cpu" and _cpu_multiplies_bfloat16() and _bfloat16_speed() > WORTH_BFLOAT16:
         return torch.bfloat16
     return torch.float32
+
+
+def precision_name(precision: torch.dtype) -> str:
+    """As in the settings."""
+    return str(precision).removeprefix("torch.")
 
 
 def _cpu_multiplies_bfloat16() -> bool:

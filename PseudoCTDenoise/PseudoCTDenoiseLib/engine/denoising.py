@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .compute_device import ComputeDevice, autocast_precision, choose_device
+from .compute_device import ComputeDevice, autocast_precision, choose_device, precision_name
 from .density_anchor import DensityAnchor, density_anchor
 from .errors import BadInputError
 from .fine_tuning import TuningRecord, fine_tune
@@ -208,7 +208,7 @@ class DenoisingJob:
             denoised,
             self.settings,
             self.device,
-            str(self.precision).removeprefix("torch."),
+            precision_name(self.precision),
             [tunings[index] for index in sorted(tunings)],
             dict(self._clock.seconds),
             **noise,

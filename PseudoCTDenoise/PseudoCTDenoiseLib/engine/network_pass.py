@@ -26,7 +26,7 @@ def apply_network(
     ----------
     slices : (N, rows, columns), normalised, on the network's device.
     orientations : 1, or 8 to average over the square's symmetries, or 3 of them.
-    precision : number format of the layers (autocast); the result is float32.
+    precision : number format of the layers after the first (autocast); the result is float32.
 
     Returns
     -------

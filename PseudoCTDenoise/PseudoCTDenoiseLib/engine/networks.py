@@ -19,8 +19,7 @@ from .hounsfield import RANGE_HU, normalise
 
 WATER = normalise(0.0)
 CONTRAST = RANGE_HU / 128
-"""Inside the networks 128 HU are one unit: noise is then of the size that weights and steps are,
-and half precision, whose steps at the value of water are 8 HU wide, resolves it."""
+"""Inside the networks 128 HU are one unit: noise is then of the size that weights and steps are."""
 
 
 def in_full_precision(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
@@ -29,6 +28,7 @@ def in_full_precision(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
     Rounding the image itself to 8 bits, to 4 HU in lung, would look like noise to the network.
     """
     kind = x.device.type
+    # "meta", where operations are counted, knows no autocast.
     if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
         return layer(x)
     with torch.autocast(kind, enabled=False):

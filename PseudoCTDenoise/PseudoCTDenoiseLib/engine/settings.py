@@ -73,7 +73,8 @@ class DenoisingSettings:
     strength : 0 to 100 %; 0 returns the input, 100 the network's output.
     seed : of all random choices.
     precision : number format in which networks are applied to the scan; ``auto`` takes bfloat16
-        where the device is faster with it. Tuning is in float32 everywhere.
+        where the device is faster with it. Tuning is in float32 everywhere, which NVIDIA's
+        convolutions round to TF32.
 
     Raises
     ------

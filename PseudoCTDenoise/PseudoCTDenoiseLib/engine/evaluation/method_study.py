@@ -28,7 +28,7 @@ from .comparison import CtPair, simulated_pair
 from .metrics import body_mask, image_metrics, psnr_4096
 
 METHOD = DenoisingSettings(precision="float32")
-"""Not as fast as the device can, so that every device gives the same figures."""
+"""Not as fast as the device can, so that the figures do not depend on what it can."""
 START = replace(METHOD, method="pretrained", orientations=8)
 NO_TUNING = "8 orientations, not tuned"
 WITH_METHOD = "method"

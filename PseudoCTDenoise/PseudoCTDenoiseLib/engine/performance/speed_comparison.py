@@ -24,7 +24,10 @@ def run_first(
     scan: np.ndarray,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[tuple[str, FirstRun]]:
-    """Run every method once on the first slice of a scan: the first time loads and prepares."""
+    """Run every method once on the first slice of a scan: the first time loads and prepares.
+
+    ``scan`` is (slices, rows, columns) HU. Yields each method's name and its run.
+    """
     for name, work in methods.items():
         started = clock()
         hu = work(scan[:1])
@@ -61,11 +64,9 @@ def compare_speed(
     for size in sizes:
         hu = np.resize(scan, (size, *scan.shape[1:]))
         quick = [name for name in methods if _expected(known[name], size) <= limit_seconds]
-        seconds: dict[str, list[float]] = {
-            name: [] if name in quick else [first[name].seconds]
-            for name in methods
-            if name in quick or size == 1
-        }
+        seconds: dict[str, list[float]] = {name: [] for name in quick}
+        if size == 1:
+            seconds |= {name: [first[name].seconds] for name in methods if name not in quick}
         for _ in range(runs):
             for name in quick:
                 started = clock()

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..compute_device import autocast_precision, choose_device
+from ..compute_device import autocast_precision, choose_device, precision_name
 from ..errors import BadInputError
 from ..hounsfield import RANGE_HU
 from ..losses import LOSSES, image_loss
@@ -55,7 +55,7 @@ class PretrainingSettings:
     ``reuse`` is the number of steps for each batch that is drawn, see :func:`.reuse_steps`; None
     draws a batch for every step, and keeps none.
     ``validate_every`` is in steps. ``domain`` None takes the pairs' own noise. ``precision`` is
-    the number format of the layers.
+    the number format of the layers after the first.
     """
 
     role: str = DENOISER
@@ -338,7 +338,7 @@ class Pretraining:
         status = {
             "settings": asdict(self.settings),
             "data": self.data,
-            "precision": str(self._precision).removeprefix("torch."),
+            "precision": precision_name(self._precision),
             "step": self.step,
             "seconds": self.seconds,
             "curve": self.curve,
