@@ -252,7 +252,7 @@ def cost_picture(path: str | os.PathLike, rows: Iterable[Mapping[str, Any]]) -> 
     """
     rows = list(rows)
     figure, axes = _graph("Slices", "Seconds, median", "")
-    styles = itertools.cycle(zip(_COLOURS, itertools.cycle("os^D"), strict=False))
+    styles = zip(itertools.cycle(_COLOURS), itertools.cycle("os^Dv"), strict=False)
     for name, (colour, marker) in zip(
         dict.fromkeys(r["method"] for r in rows), styles, strict=False
     ):
