@@ -129,17 +129,16 @@ def run(arguments: argparse.Namespace) -> None:
     bench = _Bench(arguments, device, machine, pixel_mm, _scan(pixel_mm, arguments.rows))
     for name in names:
         label = _label(name, arguments, device)
-        file_name = label.replace(" ", "-")
         for part in PARTS[name].make(bench):  # more of it every time
             figures = {"version": __version__, "machine": machine, name: part}
             text = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-            replace_file(arguments.folder / f"{file_name}.json", text.encode())
+            replace_file(_path(arguments, label, "json"), text.encode())
         table = PARTS[name].table(part)
         print(f"{table}\n")
         if arguments.page:
             replace_block(arguments.page, f"BENCH {label}", table)
         if name == "speed":
-            cost_picture(arguments.folder / f"{file_name}.png", part["rows"])
+            cost_picture(_path(arguments, label, "png"), part["rows"])
     print(f"Written to {arguments.folder}.")
 
 
@@ -161,6 +160,10 @@ def _label(part: str, arguments: argparse.Namespace, device: ComputeDevice) -> s
     return " ".join(words)
 
 
+def _path(arguments: argparse.Namespace, label: str, suffix: str) -> Path:
+    return arguments.folder / f"{label.replace(' ', '-')}.{suffix}"
+
+
 def _check(arguments: argparse.Namespace, names: Sequence[str], device: ComputeDevice) -> None:
     """Refuse what cannot be done before anything is timed."""
     for name in ("rows", "runs", "limit"):
@@ -175,8 +178,8 @@ def _check(arguments: argparse.Namespace, names: Sequence[str], device: ComputeD
             check_block(arguments.page, f"BENCH {label}")
     make_folder(arguments.folder)
     for label in labels:
-        for suffix in ("json", "png"):
-            check_place(arguments.folder / f"{label.replace(' ', '-')}.{suffix}")
+        check_place(_path(arguments, label, "json"))
+        check_place(_path(arguments, label, "png"))
 
 
 def _job(text: str) -> tuple[int, int]:

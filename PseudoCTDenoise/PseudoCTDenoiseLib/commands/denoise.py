@@ -139,10 +139,7 @@ def run(arguments: argparse.Namespace) -> None:
         with StagedFiles() as staged:
             if noise_dir is not None:
                 staged.folder(noise_dir)
-                images = [result.noise, result.pseudo_ldct, *result.noise_maps]
-                for path, slices in zip(noise_paths, images, strict=True):
-                    write_volume(staged.path(path), slices.read(), volume, note=NOTICE)
-                    slices.path.unlink()
+                _write_noise(staged, noise_paths, result, volume)
             result = replace(result, hu=result.hu.read())
             write_volume(staged.path(output), result.hu, volume, note=NOTICE)
             report = {"input": arguments.input.resolve().name, "output": output.name}
@@ -243,6 +240,16 @@ def _noise_paths(folder: Path | None, noise_models: Sequence[Manifest]) -> list[
         return []
     names = ["noise_ensemble", "pseudo_ldct", *(f"noise_{model.name}" for model in noise_models)]
     return [folder / f"{name}.nrrd" for name in names]
+
+
+def _write_noise(
+    staged: StagedFiles, paths: Sequence[Path], result: DenoisedScan, like: CtVolume
+) -> None:
+    """Write what describes the noise, one image at a time; what is written waits no longer."""
+    images = [result.noise, result.pseudo_ldct, *result.noise_maps]
+    for path, slices in zip(paths, images, strict=True):
+        write_volume(staged.path(path), slices.read(), like, note=NOTICE)
+        slices.path.unlink()
 
 
 def _draw(path: Path, volume: CtVolume, result: DenoisedScan, reference) -> None:

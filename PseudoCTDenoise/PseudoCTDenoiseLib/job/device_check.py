@@ -60,6 +60,7 @@ class DeviceCheck(WorkerProcess):
         trial = one.slice
         if settings.tunes:
             trial += one.update
+            # In float32 it is the slice's and not tried again.
             trial += one.tuning_slice if one.tuning_slice != one.slice else 0.0
         trial += one.noise if wantNoise or settings.needs_noise_models else 0.0
         plan = plan_job(settings, slices, wantNoise, one)
