@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +74,46 @@ def write_dicom() -> Callable[..., None]:
             writer.Execute(image)
 
     return write
+
+
+@pytest.fixture
+def interrupt_everywhere() -> Callable[[Callable[[], object]], Iterator[int]]:
+    """Runs work again and again, each time with KeyboardInterrupt at its next instruction.
+
+    Yields after every run. Instructions of the library and of :mod:`os` count.
+    """
+    library = str(REPOSITORY / "PseudoCTDenoise" / "PseudoCTDenoiseLib")
+
+    def interrupted(work: Callable[[], object], number: int) -> bool:
+        left = number
+
+        def trace(frame, event, argument):
+            nonlocal left
+            if not frame.f_code.co_filename.startswith((library, os.__file__)):
+                return None
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                left -= 1
+                if left < 0:
+                    raise KeyboardInterrupt  # which also ends the tracing
+            return trace
+
+        former = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            work()
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(former)
+        return False
+
+    def everywhere(work: Callable[[], object]) -> Iterator[int]:
+        number = 0
+        while interrupted(work, number):
+            yield number
+            number += 1
+        assert number > 20
+        yield number
+
+    return everywhere

@@ -300,6 +300,32 @@ def test_whatever_ends_the_writing_nothing_of_it_is_left(
     assert listing(scan.parent) == before
 
 
+def interrupt_after_mkdir(monkeypatch, prefix: str) -> list[Path]:
+    """Has Ctrl-C come in the moment after a folder is made; returns the folders."""
+    mkdir, made = os.mkdir, []
+
+    def interrupted(path, *arguments, **options):
+        mkdir(path, *arguments, **options)
+        if Path(path).name.startswith(prefix):
+            made.append(Path(path))
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "mkdir", interrupted)
+    return made
+
+
+@pytest.mark.parametrize("prefix", [".denoising-", ".writing-", "noise"])
+def test_ctrl_c_right_after_a_folder_is_made_leaves_nothing(
+    pseudoct, scan, quick, listing, monkeypatch, prefix
+):
+    before = listing(scan.parent)
+    made = interrupt_after_mkdir(monkeypatch, prefix)
+    output, noise = scan.with_name("out.nrrd"), scan.with_name("noise")
+    ended = pseudoct("denoise", scan, output, *quick, "--noise-dir", noise)
+    assert (ended.code, len(made)) == (3, 1)
+    assert listing(scan.parent) == before
+
+
 class Running:
     """A run that would take hours, stopped in the midst of its tuning."""
 
@@ -356,7 +382,7 @@ def test_terminated_and_then_pressed_again_and_again_it_still_ends_cleanly(
 def test_pressing_again_does_not_break_into_the_cleaning_up(monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(entry.time, "monotonic", lambda: now[0])
-    press = entry._cancelling()
+    press = entry._Cancelling()
     with pytest.raises(KeyboardInterrupt):
         press(signal.SIGINT, None)
     now[0] += entry.PATIENCE_SECONDS / 2

@@ -1,26 +1,30 @@
 """What `pseudoct` promises: an exit code for every end, and a traceback only for our own faults."""
 
+import contextlib
+import signal
 import sys
+import time
 import types
 
 import pytest
 from PseudoCTDenoiseLib import __version__
 from PseudoCTDenoiseLib.commands import main as entry
 from PseudoCTDenoiseLib.engine.errors import BadInputError, Cancelled
+from PseudoCTDenoiseLib.engine.files.temporary import with_cleanup
 
 
 @pytest.fixture
 def pseudoct(monkeypatch, capsys):
     """Runs `pseudoct try` with a given work; returns exit code, output and errors."""
 
-    def run(work, *arguments):
+    def run(work, *arguments, own_process=False):
         command = types.ModuleType(f"{entry.__package__}.try")
         command.__doc__ = "Tries something."
         command.add_arguments = lambda parser: parser.add_argument("--count", type=int)
         command.run = work
         monkeypatch.setitem(sys.modules, command.__name__, command)
         monkeypatch.setattr(entry, "COMMANDS", {"try": "tries something"})
-        code = entry.main(["try", *arguments])
+        code = entry.main(None if own_process else ["try", *arguments])
         output = capsys.readouterr()
         return code, output.out, output.err
 
@@ -52,6 +56,88 @@ def test_bad_input_ends_with_2_and_its_one_line(pseudoct):
 def test_a_cancel_ends_with_3_without_a_traceback(pseudoct, end):
     code, _, err = pseudoct(raising(end))
     assert code == 3 and "cancelled" in err and err.count("\n") == 1
+
+
+@pytest.fixture
+def cancelling(monkeypatch):
+    """The handler of signals, installed for Ctrl-C as in a process of its own."""
+    handler = entry._Cancelling()
+    monkeypatch.setattr(sys, "unraisablehook", handler.unraisable)
+    former = signal.signal(signal.SIGINT, handler)
+    yield handler
+    signal.signal(signal.SIGINT, former)
+
+
+def test_ctrl_c_in_a_finalizer_is_not_lost(cancelling, capsys):
+    class Finalized:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        Finalized()
+        time.sleep(30)
+    assert capsys.readouterr().err == ""
+
+
+def test_ctrl_c_that_a_library_swallows_comes_again(cancelling, monkeypatch):
+    monkeypatch.setattr(entry, "PATIENCE_SECONDS", 0.05)
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        time.sleep(30)
+
+
+def test_ctrl_c_during_a_cleanup_waits_for_its_end(cancelling):
+    ended = []
+
+    def cleanup():
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.05)
+        ended.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        with_cleanup(lambda: None, cleanup)
+        time.sleep(30)
+    assert ended == [True, True]
+
+
+def test_another_error_in_a_finalizer_is_reported(cancelling, capsys):
+    class Finalized:
+        def __del__(self):
+            raise ValueError("odd")
+
+    Finalized()
+    assert "ValueError: odd" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("work", "moment", "code"),
+    [
+        (lambda arguments: 0, "_on_signals", 0),
+        (raising(BadInputError("odd")), "_bad_input", 3),
+        (raising(Cancelled()), "_cancelled", 3),
+    ],
+    ids=["done", "bad-input", "cancelled"],
+)
+def test_ctrl_c_while_the_end_is_reported_is_no_fault(pseudoct, monkeypatch, work, moment, code):
+    """As in a process of its own, whose signals are ignored after the first."""
+    real, calls = getattr(entry, moment), []
+
+    def interrupted(*arguments):
+        if moment == "_on_signals" and arguments != (signal.SIG_IGN,):
+            return None
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return None if moment == "_on_signals" else real(*arguments)
+
+    monkeypatch.setattr(entry, "_on_signals", lambda handler: None)
+    monkeypatch.setattr(entry, moment, interrupted)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    monkeypatch.setattr(sys, "argv", ["pseudoct", "try"])
+    monkeypatch.setattr(sys.stdout, "reconfigure", lambda errors: None, raising=False)
+    assert pseudoct(work, own_process=True)[0] == code
+    assert calls
 
 
 @pytest.mark.parametrize("fault", [ValueError("odd"), RuntimeError("odd"), MemoryError("odd")])

@@ -19,7 +19,6 @@ from PseudoCTDenoiseLib.engine.model_store import (
     load_model,
     load_noise_models,
     read_manifest,
-    replace_file,
     save_model,
 )
 from PseudoCTDenoiseLib.engine.networks import UNet
@@ -256,13 +255,3 @@ def test_a_kill_leaves_the_old_model_or_one_that_is_refused(folder, monkeypatch)
     renames.clear()
     save_model(network(seed=1), replace(MANIFEST, steps=8), folder)
     assert load_model("fast", folder)[1].steps == 8
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-    with pytest.raises(TypeError):
-        replace_file(path, "no bytes")
-    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
-    replace_file(path, b"new")
-    assert path.read_bytes() == b"new" and list(tmp_path.iterdir()) == [path]

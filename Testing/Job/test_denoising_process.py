@@ -345,6 +345,21 @@ def test_an_error_while_the_start_is_told_leaves_nothing_running(job, temporary_
     assert watched.ends == [JobState.FAILED] and not list(temporary_folder.iterdir())
 
 
+def test_ctrl_c_right_after_the_folder_is_made_leaves_nothing(job, temporary_folder, monkeypatch):
+    mkdir = os.mkdir
+
+    def interrupted(*arguments, **options):
+        mkdir(*arguments, **options)
+        raise KeyboardInterrupt
+
+    watched = job(STUBBORN)
+    monkeypatch.setattr(os, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        watched.start()
+    assert raised.tb  # which holds what the call made
+    assert watched.ends == [JobState.FAILED] and not list(temporary_folder.iterdir())
+
+
 def test_cancelling_what_does_not_run_does_nothing(run, job):
     watched = job(GOOD)
     watched.cancel()

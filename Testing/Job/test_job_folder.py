@@ -93,6 +93,24 @@ def test_a_folder_that_nobody_holds_goes_away():
     assert not path.exists()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_at_any_instruction_leaves_no_folder(tmp_path, interrupt_everywhere):
+    parent = tmp_path / "parent"
+    parent.mkdir()
+    # An interrupt in the finalizer comes after the removal, and Python does not pass it on.
+    for _ in interrupt_everywhere(lambda: JobFolder.make(parent).remove()):
+        assert not list(parent.iterdir())
+
+
+def test_a_folder_of_somebody_else_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr("secrets.token_hex", lambda size: "same")
+    (tmp_path / "PseudoCTDenoise-same").mkdir()
+    with pytest.raises(BadInputError, match="No temporary folder can be made"):
+        JobFolder.make(tmp_path)
+    gc.collect()
+    assert (tmp_path / "PseudoCTDenoise-same").is_dir()
+
+
 def test_the_workers_hold_on_a_folder_is_not_the_owners(folder):
     JobFolder(folder.path)
     gc.collect()

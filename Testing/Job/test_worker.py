@@ -333,6 +333,19 @@ def test_a_worker_that_the_system_tells_to_end_leaves_nothing(with_torch, folder
     assert b"still here" not in b"".join(process.communicate())
 
 
+def test_a_worker_whose_terminal_was_closed_ends_with_its_parent(with_torch, folder):
+    with_torch("import os, signal, time; os.kill(os.getpid(), signal.SIGHUP); time.sleep(60)")
+    process = subprocess.Popen(
+        [sys.executable, worker.__file__, str(folder.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdin.close()
+    assert process.wait(timeout=30) == CANCELLED
+    assert not folder.path.exists()
+
+
 def wait_in_torch(job):
     """Start, and pump until the worker says on standard error that it is loading torch."""
     lines = []

@@ -34,6 +34,7 @@ from ..engine.evaluation.filters import FILTERS
 from ..engine.evaluation.metrics import psnr_4096
 from ..engine.evaluation.pictures import cost_picture
 from ..engine.evaluation.results_table import Column, check_block, markdown, replace_block
+from ..engine.files.temporary import in_temporary_folder, replace_file
 from ..engine.files.volume_files import (
     CtVolume,
     check_place,
@@ -43,7 +44,7 @@ from ..engine.files.volume_files import (
 )
 from ..engine.hounsfield import normalise
 from ..engine.job_plan import DENOISING, MAPS, TUNING
-from ..engine.model_store import load_denoiser, load_noise_models, replace_file
+from ..engine.model_store import load_denoiser, load_noise_models
 from ..engine.performance.job_profile import seconds_to_start, shares_of_operations
 from ..engine.performance.machine_limits import matrix_gflops, memory_gb_per_second
 from ..engine.performance.operation_counts import count_operations
@@ -300,8 +301,9 @@ def _stages(bench: _Bench) -> dict:
     straight = tuple(np.eye(3).ravel())
     volume = CtVolume(hu, (pixel_mm, pixel_mm, 3.0), (0.0, 0.0, 0.0), straight, 2, "scan")
     seconds = seconds_to_start()
-    with tempfile.TemporaryDirectory() as folder:
-        scan, denoised, noise = (Path(folder) / f"{name}.nrrd" for name in ("a", "b", "c"))
+
+    def read_denoise_write(folder: Path) -> None:
+        scan, denoised, noise = (folder / f"{name}.nrrd" for name in ("a", "b", "c"))
         write_volume(scan, hu, volume)
         clock = _Clock()
         loaded = read_volume(scan)
@@ -315,11 +317,13 @@ def _stages(bench: _Bench) -> dict:
         plan = job.estimate()
         seconds["prepare, estimate"] = clock.lap()
         result = job.run(plan)
-        seconds |= result.seconds
+        seconds.update(result.seconds)
         seconds["strength and rest"] = clock.lap() - sum(result.seconds.values())
         write_volume(denoised, result.hu, loaded)
         write_volume(noise, result.noise, loaded)
         seconds["write"] = clock.lap()
+
+    in_temporary_folder(tempfile.gettempdir(), "PseudoCTDenoise-", read_denoise_write)
     return {"slices": size, "seconds": seconds}
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -22,6 +21,7 @@ from ..engine.denoising import DenoisedScan, DenoisingJob
 from ..engine.errors import BadInputError
 from ..engine.evaluation.pictures import check_picture_path, side_by_side
 from ..engine.files.slice_file import SliceFile
+from ..engine.files.temporary import in_temporary_folder
 from ..engine.files.volume_files import (
     CtVolume,
     check_output_path,
@@ -36,7 +36,7 @@ from ..engine.model_store import Manifest
 from ..engine.report import NOTICE, job_report
 from ..engine.settings import DenoisingSettings
 from .model_arguments import add_model_arguments, load_models
-from .staged_files import StagedFiles
+from .staged_files import StagedFiles, write_together
 
 FLAGS = ("method", "steps", "strength", "device", "seed", "tuning", "orientations")
 """Settings with a flag of their own; the others are set by ``--settings``."""
@@ -131,25 +131,30 @@ def run(arguments: argparse.Namespace) -> None:
     # Results of a long scan do not fit into memory together: they wait here to be written.
     place = noise_dir or output
     room = place if place.is_dir() else place.parent
-    with tempfile.TemporaryDirectory(prefix=".denoising-", dir=room) as folder:
-        job.new_array = lambda name, shape: SliceFile(Path(folder) / f"{name}.npy", shape)
+
+    def denoise_in(folder: Path) -> dict:
+        job.new_array = lambda name, shape: SliceFile(folder / f"{name}.npy", shape)
         with _ProgressBar() as bar:
             job.progress = bar.show
             result = job.run(plan)
-        with StagedFiles() as staged:
-            if noise_dir is not None:
-                staged.folder(noise_dir)
-                _write_noise(staged, noise_paths, result, volume)
-            result = replace(result, hu=result.hu.read())
-            write_volume(staged.path(output), result.hu, volume, note=NOTICE)
-            report = {"input": arguments.input.resolve().name, "output": output.name}
-            report |= job_report(volume.hu, result, manifest, manifests, reference)
-            if arguments.picture:
-                _draw(staged.path(arguments.picture), volume, result, reference)
-            text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-            # Names of files may hold bytes that are no UTF-8; JSON can escape them.
-            staged.path(report_path).write_text(text, encoding="utf-8", errors="backslashreplace")
+        return write_together(lambda staged: write_results(staged, result))
 
+    def write_results(staged: StagedFiles, result: DenoisedScan) -> dict:
+        if noise_dir is not None:
+            staged.folder(noise_dir)
+            _write_noise(staged, noise_paths, result, volume)
+        result = replace(result, hu=result.hu.read())
+        write_volume(staged.path(output), result.hu, volume, note=NOTICE)
+        report = {"input": arguments.input.resolve().name, "output": output.name}
+        report |= job_report(volume.hu, result, manifest, manifests, reference)
+        if arguments.picture:
+            _draw(staged.path(arguments.picture), volume, result, reference)
+        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+        # Names of files may hold bytes that are no UTF-8; JSON can escape them.
+        staged.path(report_path).write_text(text, encoding="utf-8", errors="backslashreplace")
+        return report
+
+    report = in_temporary_folder(room, ".denoising-", denoise_in)
     noise = report["noise"]
     if noise:
         change = f"{-noise['reduction_percent']:+.0f}".replace("-", "−")

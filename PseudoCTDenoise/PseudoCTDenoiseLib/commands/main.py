@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import importlib
 import math
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 
 from .. import __version__
 from ..engine.errors import BadInputError, Cancelled
+from ..engine.files.temporary import is_cleaning_up
 from .exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT
 
 COMMANDS = {
@@ -36,7 +39,9 @@ CANCELLED_TEXT = "pseudoct: cancelled."
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 if hasattr(signal, "SIGHUP"):  # the terminal was closed
     SIGNALS.append(signal.SIGHUP)
-PATIENCE_SECONDS = 3.0
+PATIENCE_SECONDS = 1.0
+AGAIN_SECONDS = 0.01
+"""Time until a finalizer or a cleanup has probably ended."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,6 +50,23 @@ def main(arguments: list[str] | None = None) -> int:
     Without ``arguments`` it takes the process's own, and Ctrl-C, SIGTERM and SIGHUP cancel.
     """
     own_process = arguments is None
+    code = None
+    try:
+        try:
+            code = _run(arguments, own_process)
+        finally:
+            if own_process:  # the work is over, and nothing is left to cancel
+                _on_signals(signal.SIG_IGN)
+    except KeyboardInterrupt:  # it came while an end was being reported
+        if own_process:
+            _on_signals(signal.SIG_IGN)
+        if code is None:
+            code = _cancelled()
+    return code
+
+
+def _run(arguments: list[str] | None, own_process: bool) -> int:
+    """Run one command and turn its end into an exit code."""
     if own_process:
         _on_signals(_leave)
         if sys.stdout is not None:  # a terminal that lacks a sign should not end the work
@@ -52,13 +74,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         parsed = _parse(arguments)
         if own_process:
-            _on_signals(_cancelling())
+            cancelling = _Cancelling()
+            sys.unraisablehook = cancelling.unraisable
+            _on_signals(cancelling)
         return parsed.run(parsed) or DONE
     except BadInputError as error:
         return _bad_input(str(error))
     except (KeyboardInterrupt, Cancelled):
-        print(CANCELLED_TEXT, file=sys.stderr)
-        return CANCELLED
+        return _cancelled()
     except SystemExit as end:
         return int(end.code or 0)
     except Exception as error:
@@ -66,9 +89,11 @@ def main(arguments: list[str] | None = None) -> int:
             return _bad_input(f"{error.name} is missing: run 'make' in the checkout.")
         traceback.print_exc()
         return FAULT
-    finally:
-        if own_process:  # the end is told, and nothing is left to cancel
-            _on_signals(signal.SIG_IGN)
+
+
+def _cancelled() -> int:
+    print(CANCELLED_TEXT, file=sys.stderr)
+    return CANCELLED
 
 
 def _bad_input(text: str) -> int:
@@ -88,17 +113,48 @@ def _leave(number, frame) -> None:
     os._exit(CANCELLED)
 
 
-def _cancelling():
-    """A handler that cancels, but not twice: pressing on must not break into the cleaning up."""
-    latest = -math.inf
+class _Cancelling:
+    """A handler that cancels, but not twice: a second signal must not break into the cleanup.
 
-    def cancel(number, frame):
-        nonlocal latest
-        before, latest = latest, time.monotonic()
-        if latest - before > PATIENCE_SECONDS:
+    Python and its libraries lose some exceptions: those raised in a finalizer or in the callback of
+    a weak reference, and those that a bare ``except`` takes. The handler then cancels again.
+    """
+
+    def __init__(self):
+        self._latest = -math.inf
+
+    def __call__(self, number, frame) -> None:
+        before, now = self._latest, time.monotonic()
+        if is_cleaning_up(frame):
+            self._cancel_later(number, AGAIN_SECONDS)
+        elif now - before > PATIENCE_SECONDS:
+            self._latest = now
+            self._cancel_later(number, PATIENCE_SECONDS + AGAIN_SECONDS)
             raise KeyboardInterrupt
 
-    return cancel
+    def unraisable(self, lost) -> None:
+        """Cancel again soon; report any other exception as Python does."""
+        if lost.exc_type is KeyboardInterrupt:
+            self._latest = -math.inf
+            for number in SIGNALS:
+                if signal.getsignal(number) is self:
+                    self._cancel_later(number, AGAIN_SECONDS)
+                    break
+        else:
+            sys.__unraisablehook__(lost)
+
+    def _cancel_later(self, number: int, seconds: float) -> None:
+        def cancel() -> None:
+            if signal.getsignal(number) is not self:  # the command has ended
+                return
+            if hasattr(signal, "pthread_kill"):  # it also ends waiting
+                signal.pthread_kill(threading.main_thread().ident, number)
+            else:
+                _thread.interrupt_main(number)
+
+        timer = threading.Timer(seconds, cancel)
+        timer.daemon = True
+        timer.start()
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

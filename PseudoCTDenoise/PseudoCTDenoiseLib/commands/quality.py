@@ -17,9 +17,10 @@ from ..engine.compute_device import DEVICES, ComputeDevice, choose_device
 from ..engine.density_anchor import density_anchor
 from ..engine.errors import BadInputError
 from ..engine.evaluation.results_table import check_block, replace_block
+from ..engine.files.temporary import replace_file
 from ..engine.files.volume_files import check_place, make_folder
 from ..engine.hounsfield import MIN_CT_HU, normalise, to_hu
-from ..engine.model_store import SHIPPED_MODELS, Manifest, load_denoiser, replace_file
+from ..engine.model_store import SHIPPED_MODELS, Manifest, load_denoiser
 from ..engine.network_pass import apply_network
 from ..engine.quality.goals import goals
 from ..engine.quality.quality_figures import quality_figures

@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -23,6 +21,7 @@ import torch
 from torch import nn
 
 from .errors import BadInputError
+from .files.temporary import replace_file
 from .hounsfield import OFFSET_HU, RANGE_HU
 from .networks import build_network
 
@@ -198,16 +197,3 @@ def save_model(network: nn.Module, manifest: Manifest, folder: Path | str) -> Ma
 
 def _is_name(name: str) -> bool:
     return isinstance(name, str) and bool(re.fullmatch(r"\w[\w .+-]*", name))
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, so that a kill never leaves half of one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -105,7 +105,9 @@ class DenoisingProcess(WorkerProcess):
             self._runner.writeLine(preview_command(sliceIndex))
 
     def _prepare(self) -> Sequence[str]:
-        self._folder = JobFolder.make(self._temporaryFolder)
+        # Known before it exists: then whatever ends the start also removes the folder.
+        self._folder = JobFolder.named(self._temporaryFolder)
+        self._folder.create()
         self._folder.writeJob(self._hu, self._request)
         self._hu = None  # it may be large, and the worker has it
         return [str(self._folder.path)]

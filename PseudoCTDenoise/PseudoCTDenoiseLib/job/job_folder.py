@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import secrets
 import tempfile
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from ..engine.errors import BadInputError
 from ..engine.files.ct_checks import checked_int16
 from ..engine.files.full_disk import space_in_words
 from ..engine.files.slice_file import SliceFile
-from .folder_removal import removeFolder
+from ..engine.files.temporary import remove_folder
 
 _INPUT, _REQUEST = "input.npy", "job.json"
 
@@ -49,24 +51,44 @@ class JobFolder:
         self.path = Path(path)
 
     @classmethod
-    def make(cls, parent: Path | str | None = None) -> JobFolder:
-        """A new folder, in the system's folder for temporary files or in ``parent``.
+    def named(cls, parent: Path | str | None = None) -> JobFolder:
+        """Choose a new name, in the system's folder for temporary files or in ``parent``.
 
-        It also goes when nobody holds it any more, as at the end of a program that did not wait.
+        Nothing is there until :meth:`create`, so the caller can arrange for the removal first. The
+        folder is also removed when nobody holds this object any more, as at the end of a program
+        that did not wait.
 
         Raises
         ------
         BadInputError
-            If none can be made there.
+            If the system has no folder for temporary files.
         """
-        try:
-            folder = cls(tempfile.mkdtemp(prefix="PseudoCTDenoise-", dir=parent))
-        except OSError as error:
-            raise BadInputError(
-                f"No temporary folder can be made ({error}): free some space or choose another "
-                "folder for temporary files."
-            ) from error
-        weakref.finalize(folder, shutil.rmtree, folder.path, ignore_errors=True)
+        with _creation_in_words():
+            parent = os.path.abspath(tempfile.gettempdir() if parent is None else parent)
+        folder = cls(os.path.join(parent, f"PseudoCTDenoise-{secrets.token_hex(8)}"))
+        folder._finalizer = weakref.finalize(folder, remove_folder, folder.path)
+        return folder
+
+    def create(self) -> None:
+        """Create the folder.
+
+        Raises
+        ------
+        BadInputError
+            If this is not possible there.
+        """
+        with _creation_in_words():
+            try:
+                os.mkdir(self.path, 0o700)
+            except FileExistsError:  # a folder of somebody else
+                self._finalizer.detach()
+                raise
+
+    @classmethod
+    def make(cls, parent: Path | str | None = None) -> JobFolder:
+        """Choose a name and create the folder; see :meth:`named` and :meth:`create`."""
+        folder = cls.named(parent)
+        folder.create()
         return folder
 
     def writeJob(self, hu: np.ndarray, request: JobRequest) -> None:
@@ -137,10 +159,22 @@ class JobFolder:
 
     def remove(self) -> None:
         """Remove the folder with everything in it; may be called again."""
-        removeFolder(self.path)
+        remove_folder(self.path)
 
     def _create(self, name: str):
         return open(self.path / name, "wb", opener=_private)
+
+
+@contextmanager
+def _creation_in_words() -> Iterator[None]:
+    """Turn an error of creating a folder into one that the user understands."""
+    try:
+        yield
+    except OSError as error:
+        raise BadInputError(
+            f"No temporary folder can be made ({error}): free some space or choose another "
+            "folder for temporary files."
+        ) from error
 
 
 def _private(path: str, flags: int) -> int:

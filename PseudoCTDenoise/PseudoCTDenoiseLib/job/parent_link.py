@@ -27,6 +27,14 @@ PARENT_SECONDS = 0.5
 """How often it is looked whether the parent still lives."""
 
 
+def leave(code: int, tidy: Callable[[], None]) -> None:
+    """Tidy up and end the process here."""
+    try:
+        tidy()
+    finally:
+        os._exit(code)
+
+
 class ParentLink:
     """Takes the process's standard input and output for the protocol, and says hello.
 
@@ -73,11 +81,7 @@ class ParentLink:
 
     def leave(self, code: int) -> None:
         """End the process here; what torch would still tidy up goes with it."""
-        try:
-            if self.orphaned or code != DONE:
-                self._tidy()
-        finally:
-            os._exit(code)
+        leave(code, self._tidy if self.orphaned or code != DONE else lambda: None)
 
     def _read_commands(self) -> None:
         lines = TextLines()

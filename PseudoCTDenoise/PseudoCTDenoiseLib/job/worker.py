@@ -21,8 +21,8 @@ LIBRARY_PARENT = Path(__file__).resolve().parents[2]
 # A script's own folder comes first on the path, where our `runner` would hide another's.
 sys.path[:] = [str(LIBRARY_PARENT), *(p for p in sys.path if p != str(Path(__file__).parent))]
 
-from PseudoCTDenoiseLib.job.folder_removal import removeFolder  # noqa: E402
-from PseudoCTDenoiseLib.job.parent_link import ParentLink  # noqa: E402
+from PseudoCTDenoiseLib.engine.files.temporary import remove_folder  # noqa: E402
+from PseudoCTDenoiseLib.job.parent_link import ParentLink, leave  # noqa: E402
 from PseudoCTDenoiseLib.job.protocol import (  # noqa: E402
     BAD_INPUT,
     CANCELLED,
@@ -44,11 +44,19 @@ GIB = 2**30
 
 def main(arguments: list[str]) -> None:
     os.umask(0o077)
-    # Ctrl-C in a terminal reaches the parent too, which decides.
+    # Ctrl-C in a terminal, and its closing, reach the parent too. The parent decides, and if it
+    # ends, the link notices.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parsed = parse(arguments)
-    link = ParentLink(tidy=lambda: parsed.folder is None or removeFolder(parsed.folder))
-    signal.signal(signal.SIGTERM, lambda number, frame: link.leave(FAULT))
+
+    def tidy() -> None:
+        if parsed.folder is not None:
+            remove_folder(parsed.folder)
+
+    signal.signal(signal.SIGTERM, lambda number, frame: leave(FAULT, tidy))
+    link = ParentLink(tidy)
     code = FAULT
     try:
         code = work(parsed, link)

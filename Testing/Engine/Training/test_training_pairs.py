@@ -287,13 +287,14 @@ def test_a_draw_is_never_taken_for_another(tmp_path, draws):
 
 
 def test_a_kill_while_noise_is_written_leaves_no_draw(tmp_path, draws, monkeypatch):
-    def killed(stream, *_, **__):
-        stream.write(b"half")
+    def killed(path, *_, **__):
+        path.write_bytes(b"half")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(np, "save", killed)
         simulated_slices([scan()], tmp_path)
+    assert not list(tmp_path.iterdir())
     assert simulated_slices([scan()], tmp_path)[0].noise.shape == (2, 8, 8)
     assert draws == ["A", "A"]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ..files.temporary import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -137,11 +138,6 @@ def save(figure: Figure, path: str | os.PathLike) -> None:
     """Write a figure as PNG, whole or not at all."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    path = Path(path)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part.png")
     FigureCanvasAgg(figure)
-    try:
-        figure.savefig(part, dpi=figure.dpi, facecolor=figure.get_facecolor(), format="png")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    options = {"dpi": figure.dpi, "facecolor": figure.get_facecolor(), "format": "png"}
+    write_whole(path, lambda temporary: figure.savefig(temporary, **options))

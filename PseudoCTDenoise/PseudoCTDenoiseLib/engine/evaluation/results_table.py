@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInputError
+from ..files.temporary import replace_file
 
 Row = Mapping[str, Any]
 
@@ -43,12 +45,11 @@ def markdown(rows: Sequence[Row], columns: Sequence[Column]) -> str:
 def write_csv(path: str | os.PathLike, rows: Sequence[Row]) -> None:
     """Write the rows under a line of all their keys, in order of appearance; UTF-8."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
-    part = _beside(path)
-    with open(part, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, keys, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(part, path)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, keys, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    replace_file(path, table.getvalue().encode())
 
 
 def read_csv(path: str | os.PathLike) -> list[dict[str, str]]:
@@ -79,9 +80,7 @@ def replace_block(page: str | os.PathLike, marker: str, text: str) -> None:
     block = re.compile(f"{re.escape(first)}.*?{re.escape(last)}", re.DOTALL)
     # A function, since backslashes in a replacement string would be read as escapes.
     content = block.sub(lambda _: f"{first}\n{text.strip()}\n{last}", content)
-    part = _beside(page)
-    part.write_text(content, encoding="utf-8", newline="\n")
-    os.replace(part, page)
+    replace_file(page, content.encode())
 
 
 def check_block(page: str | os.PathLike, marker: str) -> str:
@@ -125,9 +124,3 @@ def _escape(text: str) -> str:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _beside(path: str | os.PathLike) -> Path:
-    """A temporary name in the same folder, so that replacing is one step of the disk."""
-    path = Path(path)
-    return path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -32,9 +32,9 @@ def quiet_itk() -> Iterator[BinaryIO]:
             terminal = os.dup(2)
         except OSError:  # a process without standard error, as windowed programs are
             terminal = None
-        else:
-            os.dup2(printed.fileno(), 2)
         try:
+            if terminal is not None:
+                os.dup2(printed.fileno(), 2)
             yield printed
         finally:
             sitk.ProcessObject.SetGlobalWarningDisplay(warned)

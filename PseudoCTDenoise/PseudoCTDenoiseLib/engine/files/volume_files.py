@@ -18,6 +18,7 @@ from ..errors import BadInputError
 from .ct_checks import check_ct, check_finite, checked_int16
 from .dicom_series import DicomSeries, list_series, read_series
 from .itk_reading import check_header, damaged, itk_path, quiet_itk, read_header, read_voxels
+from .temporary import in_temporary_folder
 
 __all__ = [
     "CtVolume",
@@ -172,18 +173,21 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
         room = 79 if IMAGE_IO[_suffix(path)] == "NiftiImageIO" else None
         image.SetMetaData("ITK_FileNotes", note[:room])
 
+    def write(folder: Path) -> None:
+        nonlocal image
+        part = str(folder / f"volume{_suffix(path)}")
+        with quiet_itk():
+            sitk.WriteImage(image, part, useCompression=True)
+            del image  # as large as the scan
+            # ITK's NIfTI writer reports success on a full disk; only reading finds the error.
+            written = sitk.ReadImage(part)
+        read, meant = sitk.GetArrayViewFromImage(written), _in_file_order(hu, like)
+        if read.shape != meant.shape or not all(map(np.array_equal, read, meant)):
+            raise RuntimeError("the voxels on the disk are not the ones written")
+        os.replace(part, path)
+
     try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-            part = os.path.join(folder, "volume" + _suffix(path))
-            with quiet_itk():
-                sitk.WriteImage(image, part, useCompression=True)
-                del image  # as large as the scan
-                # ITK's NIfTI writer reports success on a full disk, so only reading tells.
-                written = sitk.ReadImage(part)
-            read, meant = sitk.GetArrayViewFromImage(written), _in_file_order(hu, like)
-            if read.shape != meant.shape or not all(map(np.array_equal, read, meant)):
-                raise RuntimeError("the voxels on the disk are not the ones written")
-            os.replace(part, path)
+        in_temporary_folder(path.parent, ".writing-", write)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "the disk may be full"
         raise BadInputError(

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import BadInputError
 from ..evaluation.comparison import CtPair, simulated_pair
 from ..files.challenge_pairs import find_patients, read_dose_pair
-from ..model_store import replace_file
+from ..files.temporary import replace_file
 from ..simulation.low_dose import LowDoseSimulator
 from ..simulation.reconstruction_kernels import SOFT
 from ..slice_choice import spread_slices

@@ -13,7 +13,8 @@ import numpy as np
 from torch import nn
 
 from ..errors import BadInputError
-from ..model_store import list_models, load_model, replace_file
+from ..files.temporary import replace_file
+from ..model_store import list_models, load_model
 from ..noise_sources import HistogramNoise, difference_histogram
 from .experiment_data import ExperimentData
 from .pretrained import ALL_SUBJECTS, noise_model_name, start_name

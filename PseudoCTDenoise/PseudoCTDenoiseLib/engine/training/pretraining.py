@@ -23,9 +23,10 @@ from torch.nn import functional as F
 
 from ..compute_device import autocast_precision, choose_device, precision_name
 from ..errors import BadInputError
+from ..files.temporary import replace_file
 from ..hounsfield import RANGE_HU
 from ..losses import LOSSES, image_loss
-from ..model_store import DENOISER, NOISE_MODEL, replace_file
+from ..model_store import DENOISER, NOISE_MODEL
 from ..moving_average import averaged, moving_average
 from ..networks import build_network
 from ..settings import PRECISIONS, what_is_on

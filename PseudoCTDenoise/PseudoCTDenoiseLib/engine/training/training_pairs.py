@@ -6,12 +6,14 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from ..errors import BadInputError
+from ..files.temporary import write_whole
 from ..hounsfield import MIN_CT_HU, RANGE_HU, TISSUE_HU, normalise, to_hu, to_int16
 from ..noise_left import target_share
 from ..simulation.ct_scanner import CtScanner
@@ -77,10 +79,7 @@ def simulated_slices(
         file = cache / f"{_fingerprint(scan, seed)}.npy"
         if not file.is_file():
             draws = _draw_noise(scan, device, seed)
-            partial = file.with_suffix(".part")
-            with partial.open("wb") as stream:
-                np.save(stream, draws, allow_pickle=False)
-            partial.replace(file)
+            write_whole(file, partial(np.save, arr=draws, allow_pickle=False))
         noise = np.load(file, mmap_mode="r", allow_pickle=False)
         below = None
         of_scan = []
