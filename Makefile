@@ -22,7 +22,7 @@ setup: $(READY)
 
 # torch comes by itself, at an exact version: asked for as an open range beside the rest, pip
 # may settle on another release and bring gigabytes of CUDA libraries.
-$(READY): pyproject.toml
+$(READY): pyproject.toml Research/pyproject.toml
 	@python=$$(sh Development/check_system.sh) || exit 1; \
 	if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then \
 	    echo "Making .venv with $$("$$python" --version)"; \
@@ -31,7 +31,7 @@ $(READY): pyproject.toml
 	@echo "Installing $(TORCH) (the largest part, minutes)"
 	@$(PIP) "$(TORCH)"
 	@echo "Installing pseudoct and what its tests need"
-	@$(PIP) --editable ".[tools,dev]"
+	@$(PIP) --editable ".[dev]" --editable Research
 	@touch $(READY)
 
 test: lint
@@ -82,4 +82,4 @@ cmake-lists: $(READY)
 
 clean:
 	@echo "Removing .venv, build, demo and caches"
-	@rm -rf .venv build demo .pytest_cache .ruff_cache PseudoCTDenoise/*.egg-info
+	@rm -rf .venv build demo .pytest_cache .ruff_cache PseudoCTDenoise/*.egg-info Research/*.egg-info

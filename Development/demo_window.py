@@ -56,7 +56,7 @@ def main() -> int:
 def load_scan(path: Path):
     """The scan as a volume node at a soft-tissue window, shown in the red view."""
     import slicer
-    from PseudoCTDenoiseLib.engine.files.volume_files import read_volume, to_image
+    from PseudoCTDenoiseLib.ct.io.volume_files import read_volume, to_image
     from PseudoCTDenoiseLib.scene.window_presets import setWindow
     from SlicerHarness.sitk_volumes import addVolume
 

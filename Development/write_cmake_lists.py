@@ -23,7 +23,10 @@ def module_files(folder: Path) -> dict[str, list[str]]:
             *(folder / library).rglob("*.py"),
         ],
         "MODULE_PYTHON_RESOURCES": [
-            path for path in (folder / "Resources").rglob("*") if path.is_file()
+            path
+            for part in ("Resources", library)
+            for path in (folder / part).rglob("*")
+            if path.is_file() and path.suffix not in (".py", ".pyc")
         ],
     }
     return {

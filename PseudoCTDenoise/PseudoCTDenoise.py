@@ -9,11 +9,9 @@ from typing import Annotated, Union
 import numpy as np
 import slicer
 import vtk
-from PseudoCTDenoiseLib.engine.errors import BadInputError, Cancelled
-from PseudoCTDenoiseLib.job.device_check import DeviceCheck
-from PseudoCTDenoiseLib.job.model_list import denoiserNames
-from PseudoCTDenoiseLib.job.runner import SubprocessRunner
-from PseudoCTDenoiseLib.job.worker_process import JobState
+from PseudoCTDenoiseLib.denoising.presets import OWN_OUTPUT, preset_settings
+from PseudoCTDenoiseLib.errors import BadInputError, Cancelled
+from PseudoCTDenoiseLib.models.catalog import denoiser_names
 from PseudoCTDenoiseLib.panel.choices import Device, Ensemble, NoiseSign, NoiseSource, Preset
 from PseudoCTDenoiseLib.panel.compare_panel import ComparePanel
 from PseudoCTDenoiseLib.panel.device_panel import DevicePanel, Subject
@@ -26,9 +24,11 @@ from PseudoCTDenoiseLib.scene import measurements, provenance, results
 from PseudoCTDenoiseLib.scene.comparison_layouts import registerLayouts
 from PseudoCTDenoiseLib.scene.ct_input import sliceAxis
 from PseudoCTDenoiseLib.scene.denoising_run import DenoisingRun, Request, checkedRange
-from PseudoCTDenoiseLib.scene.presets import OWN_OUTPUT, presetSettings
 from PseudoCTDenoiseLib.scene.results import Outputs
 from PseudoCTDenoiseLib.scene.side_by_side import SideBySide
+from PseudoCTDenoiseLib.worker.device_check import DeviceCheck
+from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
+from PseudoCTDenoiseLib.worker.worker_process import JobState
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
@@ -137,7 +137,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = PseudoCTDenoiseLogic()
         registerLayouts()
-        for name in denoiserNames():
+        for name in denoiser_names():
             self.ui.modelComboBox.addItem(name)
 
         ui, logic = self.ui, self.logic
@@ -304,7 +304,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onPreset(self, index=None):
         """A preset sets the advanced options."""
         node = self._parameterNode
-        settings = presetSettings(node.preset.value)
+        settings = preset_settings(node.preset.value)
         node.steps = settings["steps"]
         node.averageOrientations = settings["orientations"] != 1
         node.noiseSource = NoiseSource(settings["noise_source"])
@@ -364,7 +364,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _settings(self):
         node = self._parameterNode
-        usual = presetSettings(node.preset.value)
+        usual = preset_settings(node.preset.value)
         simulated = node.noiseSource == NoiseSource.SIMULATOR
         several = None if usual["orientations"] == 1 else usual["orientations"]
         return {
@@ -412,7 +412,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         slices = size.pop(sliceAxis(node.inputVolume))
         columns, rows = size
         subject = Subject(node.device.value, node.model, rows, columns)
-        settings = {**presetSettings(node.preset.value), **self._settings()}
+        settings = {**preset_settings(node.preset.value), **self._settings()}
         first, last = checkedRange(self._sliceRange(), slices)
         wantNoise = self._outputs().needsNoiseModels
         self.devicePanel.setJob(subject, settings, last - first + 1, wantNoise)
@@ -490,7 +490,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
             inputVolume,
             outputVolume,
             model,
-            {**presetSettings(preset), **settings},
+            {**preset_settings(preset), **settings},
             outputs or Outputs(),
             strength,
             sliceRange,
@@ -498,7 +498,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         if waitForCompletion:
             run = DenoisingRun(request, SubprocessRunner())
         else:
-            from PseudoCTDenoiseLib.job.qprocess_runner import QProcessRunner
+            from PseudoCTDenoiseLib.worker.qprocess_runner import QProcessRunner
 
             run = DenoisingRun(
                 request, QProcessRunner(), preview=preview, previewSlice=previewSlice
@@ -534,7 +534,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
 
     def deviceCheck(self, device="auto", model="fast", rows=512, columns=512):
         """A check, not yet started, of what a job would run on and how fast."""
-        from PseudoCTDenoiseLib.job.qprocess_runner import QProcessRunner
+        from PseudoCTDenoiseLib.worker.qprocess_runner import QProcessRunner
 
         return DeviceCheck(QProcessRunner(), rows, columns, deviceName=device, model=model)
 

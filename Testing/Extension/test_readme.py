@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from PseudoCTDenoiseLib.engine.job_plan import SHORT_SCAN
+from PseudoCTDenoiseLib.denoising.plan import SHORT_SCAN
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,15 @@
 """The pages' tables are those of the result files, and these were made by today's settings."""
 
 import pytest
-from PseudoCTDenoiseLib.commands import ablate
-from PseudoCTDenoiseLib.commands.experiment import SLICES
-from PseudoCTDenoiseLib.commands.table1 import table_text
-from PseudoCTDenoiseLib.engine.evaluation.results_table import check_block
-from PseudoCTDenoiseLib.engine.paper.ablations import ABLATIONS, ablation_rows
-from PseudoCTDenoiseLib.engine.paper.cells import fresh_cells, read_cells, table
-from PseudoCTDenoiseLib.engine.paper.experiment_data import simulated_description
-from PseudoCTDenoiseLib.engine.paper.pretrained import CHANNELS
-from PseudoCTDenoiseLib.engine.paper.table1 import ROWS
+from pseudoct_research.evaluation.results_table import check_block
+from pseudoct_research.paper import ablate_command as ablate
+from pseudoct_research.paper.ablations import ABLATIONS, ablation_rows
+from pseudoct_research.paper.cells import fresh_cells, read_cells, table
+from pseudoct_research.paper.experiment_command import SLICES
+from pseudoct_research.paper.experiment_data import simulated_description
+from pseudoct_research.paper.pretrained import CHANNELS
+from pseudoct_research.paper.table1 import ROWS
+from pseudoct_research.paper.table1_command import table_text
 
 
 def block(page, marker):

@@ -30,18 +30,19 @@ import importlib, pkgutil, tempfile
 from pathlib import Path
 import numpy as np
 import torch
-from PseudoCTDenoiseLib import engine
-for module in pkgutil.walk_packages(engine.__path__, f"{engine.__name__}."):
-    importlib.import_module(module.name)
+from PseudoCTDenoiseLib import ct, cli, denoising, models, simulation
+for package in (ct, cli, denoising, models, simulation):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
 
-from PseudoCTDenoiseLib.engine.denoising import DenoisingJob
-from PseudoCTDenoiseLib.engine.model_store import (
+from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.models.store import (
     DENOISER, NOISE_MODEL, Manifest, load_model, load_noise_models, save_model
 )
-from PseudoCTDenoiseLib.engine.networks import build_network
-from PseudoCTDenoiseLib.engine.report import job_report
-from PseudoCTDenoiseLib.engine.settings import DenoisingSettings
-from PseudoCTDenoiseLib.engine.files.volume_files import CtVolume, read_volume, write_volume
+from PseudoCTDenoiseLib.models.networks import build_network
+from PseudoCTDenoiseLib.denoising.report import job_report
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, read_volume, write_volume
 
 hu = np.full((2, 32, 40), -1000.0)
 hu[:, 8:24, 8:32] = 50

@@ -10,18 +10,33 @@ from typing import NamedTuple
 
 import pytest
 
-MODULE_FOLDER = Path(__file__).resolve().parents[2] / "PseudoCTDenoise"
+REPOSITORY = Path(__file__).resolve().parents[2]
+MODULE_FOLDER = REPOSITORY / "PseudoCTDenoise"
 LIBRARY = MODULE_FOLDER / "PseudoCTDenoiseLib"
-ENGINE = sorted((LIBRARY / "engine").rglob("*.py"))
-EVERYTHING = sorted([*LIBRARY.rglob("*.py"), *MODULE_FOLDER.glob("*.py")])
-WORKER = LIBRARY / "job/worker.py"
-"""The one file of the job that runs in the background process, with torch."""
+RESEARCH = REPOSITORY / "Research"
+PRODUCT = sorted([*LIBRARY.rglob("*.py"), *MODULE_FOLDER.glob("*.py")])
+WORKER = LIBRARY / "worker/worker.py"
+"""The one file of its folder that runs in the background process, with torch."""
+
+BASE = {"errors", "exit_codes", "duration", "markdown_table", "temporary_files", "__version__"}
+ENGINE = {"ct", "models", "simulation", "denoising"}
+MAY_IMPORT = {
+    "ct": BASE,
+    "models": BASE | {"ct"},
+    "simulation": BASE | {"ct"},
+    "denoising": BASE | {"ct", "models", "simulation"},
+    "worker": BASE | ENGINE,
+    "scene": BASE | ENGINE | {"worker"},
+    "panel": BASE | ENGINE | {"worker", "scene"},
+    "cli": BASE | ENGINE,
+}
+"""Folder of the library → the parts of the library that its files may import besides it."""
 
 IN_SLICER = [
-    *(path for name in ("job", "panel", "scene") for path in (LIBRARY / name).rglob("*.py")),
+    *(path for name in ("worker", "panel", "scene") for path in (LIBRARY / name).rglob("*.py")),
     *MODULE_FOLDER.glob("*.py"),
 ]
-"""What Slicer's own process loads."""
+"""The files that Slicer's own process loads."""
 
 OF_SLICER = {"slicer", "qt", "ctk", "vtk", "vtkmodules", "PythonQt", "PySide2", "PySide6"}
 UNSAFE_MODULES = {
@@ -29,9 +44,7 @@ UNSAFE_MODULES = {
     *("urllib", "urllib3", "http", "requests", "socket", "torch.hub"),
 }
 UNSAFE_CALLS = {"torch.load", "torch.save", "os.system", "os.popen", "eval", "exec", "__import__"}
-ENGINE_AT_FILE_SCOPE = {
-    *("torch", "numpy", "SimpleITK", "PseudoCTDenoiseLib.engine", "PseudoCTDenoiseLib.__version__")
-}
+AT_FILE_SCOPE = {"torch", "numpy", "SimpleITK", LIBRARY.name}
 
 
 class Import(NamedTuple):
@@ -43,7 +56,8 @@ class Import(NamedTuple):
 
 
 def package_of(path: Path) -> str:
-    return ".".join(path.relative_to(MODULE_FOLDER).parent.parts)
+    root = MODULE_FOLDER if path.is_relative_to(MODULE_FOLDER) else RESEARCH
+    return ".".join(path.relative_to(root).parent.parts)
 
 
 def imports_of(source: str, package: str = "") -> list[Import]:
@@ -135,43 +149,58 @@ def loaded_with(path: Path) -> set[str]:
 
 def files(paths: list[Path]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
-        "path", paths, ids=[path.relative_to(MODULE_FOLDER).as_posix() for path in paths]
+        "path", paths, ids=[path.relative_to(REPOSITORY).as_posix() for path in paths]
     )
 
 
-@files(ENGINE)
+def layer_files(*names: str) -> list[Path]:
+    return sorted(path for name in names for path in (LIBRARY / name).rglob("*.py"))
+
+
+def test_every_folder_of_the_library_has_its_rule():
+    folders = {path.parent.name for path in LIBRARY.glob("*/__init__.py")}
+    assert folders == set(MAY_IMPORT)
+    assert {path.stem for path in LIBRARY.glob("*.py")} <= BASE | {"__init__"}
+
+
+@files(layer_files(*MAY_IMPORT))
+def test_a_layer_imports_only_the_layers_below(path: Path):
+    layer = path.relative_to(LIBRARY).parts[0]
+    allowed = {f"{LIBRARY.name}.{name}" for name in MAY_IMPORT[layer] | {layer}}
+    assert not [
+        found
+        for found in imports_of(path.read_text("utf-8"), package_of(path))
+        if within(found.name, {LIBRARY.name})
+        and found.name != LIBRARY.name
+        and not within(found.name, allowed)
+    ]
+
+
+@files(PRODUCT)
+def test_the_product_never_imports_the_research_code(path: Path):
+    imported = imports_of(path.read_text("utf-8"), package_of(path))
+    research = {"pseudoct_research", "Testing"}
+    assert not [found for found in imported if within(found.name, research)]
+
+
+@files(layer_files(*ENGINE, "cli"))
 def test_the_engine_loads_torch_numpy_and_simpleitk_only(path: Path):
     foreign = {
         f"{found.line}: {found.name}"
         for found in imports_of(path.read_text("utf-8"), package_of(path))
-        if found.at_file_scope
-        and found.name != LIBRARY.name
-        and not within(found.name, ENGINE_AT_FILE_SCOPE | sys.stdlib_module_names)
+        if found.at_file_scope and not within(found.name, AT_FILE_SCOPE | sys.stdlib_module_names)
     }
     assert not foreign
 
 
-@files([*ENGINE, *sorted((LIBRARY / "commands").rglob("*.py")), *filter(Path.exists, [WORKER])])
-def test_engine_commands_and_worker_know_nothing_of_slicer(path: Path):
+@files([*layer_files(*ENGINE, "cli"), WORKER, *sorted(RESEARCH.rglob("*.py"))])
+def test_engine_commands_worker_and_research_know_nothing_of_slicer(path: Path):
     imported = imports_of(path.read_text("utf-8"), package_of(path))
     above = {f"{LIBRARY.name}.scene", f"{LIBRARY.name}.panel"}
     assert not [found for found in imported if within(found.name, OF_SLICER | above)]
 
 
-@files(ENGINE)
-def test_the_engine_knows_no_other_part_of_the_library(path: Path):
-    imported = imports_of(path.read_text("utf-8"), package_of(path))
-    own = {f"{LIBRARY.name}.engine", f"{LIBRARY.name}.__version__"}
-    assert not [
-        found
-        for found in imported
-        if within(found.name, {LIBRARY.name})
-        and found.name != LIBRARY.name
-        and not within(found.name, own)
-    ]
-
-
-@files(EVERYTHING)
+@files([*PRODUCT, *sorted(RESEARCH.rglob("*.py"))])
 def test_no_file_runs_foreign_code_or_reaches_the_network(path: Path):
     assert not list(unsafe_lines(path.read_text("utf-8")))
 
@@ -207,7 +236,7 @@ def read(path):
 
 
 def test_the_scan_sees_what_is_forbidden():
-    imported = imports_of(BAD_SOURCE, "PseudoCTDenoiseLib.engine")
+    imported = imports_of(BAD_SOURCE, "PseudoCTDenoiseLib.denoising")
     assert Import("PseudoCTDenoiseLib.scene.results", 3, True) in imported
     assert Import("scipy.ndimage", 5, True) in imported
     assert Import("qt", 7, False) in imported
@@ -217,6 +246,6 @@ def test_the_scan_sees_what_is_forbidden():
 
 
 def test_the_scan_follows_imports_through_the_library():
-    networks = LIBRARY / "engine/networks.py"
+    networks = LIBRARY / "models/networks.py"
     assert "torch" in loaded_with(networks)
-    assert library_file("PseudoCTDenoiseLib.engine.networks") == networks
+    assert library_file("PseudoCTDenoiseLib.models.networks") == networks

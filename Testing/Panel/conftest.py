@@ -55,7 +55,7 @@ def panel(loadModule: Callable, jobFolders: Path) -> Any:
 @pytest.fixture
 def result(panel: Any, phantom: Any) -> Any:
     """A finished result, as a job leaves it, without the wait for one."""
-    from PseudoCTDenoiseLib.engine.evaluation.filters import gaussian
+    from pseudoct_research.evaluation.filters import gaussian
     from PseudoCTDenoiseLib.scene.ct_input import ctFromNode
     from PseudoCTDenoiseLib.scene.results import Outputs, storeResult
     from SlicerHarness import user

@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 import pytest
-from PseudoCTDenoiseLib.engine.evaluation.metrics import soft_tissue_noise
-from PseudoCTDenoiseLib.engine.strength import apply_strength
+from PseudoCTDenoiseLib.ct.noise_level import soft_tissue_noise
+from PseudoCTDenoiseLib.ct.strength import apply_strength
 
 from .conftest import PATIENCE, contrast, denoise, nodeIDs, viewNodes, voxels
 

@@ -11,7 +11,7 @@ user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installe
 @pytest.mark.parametrize("series", ["lungdx-a0002_b40f", "totalseg-example_jpeg2000"])
 def test_a_dicom_series_comes_back_denoised_in_its_own_place(shared, scene, panel, series):
     import SimpleITK as sitk
-    from PseudoCTDenoiseLib.engine.evaluation.metrics import soft_tissue_noise
+    from PseudoCTDenoiseLib.ct.noise_level import soft_tissue_noise
     from PseudoCTDenoiseLib.scene.geometry import geometryOf
     from SlicerHarness.sitk_volumes import addVolume
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PseudoCTDenoiseLib.engine.errors import BadInputError
+from PseudoCTDenoiseLib.errors import BadInputError
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 from PseudoCTDenoiseLib.scene.ct_input import ctFromNode, doubtOf, sequenceOf  # noqa: E402

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from PseudoCTDenoiseLib.engine.errors import BadInputError
-from PseudoCTDenoiseLib.job.runner import SubprocessRunner
-from PseudoCTDenoiseLib.job.worker_process import JobState
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
+from PseudoCTDenoiseLib.worker.worker_process import JobState
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 from PseudoCTDenoiseLib.scene import denoising_run, provenance  # noqa: E402

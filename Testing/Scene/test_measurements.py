@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PseudoCTDenoiseLib.engine.errors import BadInputError
+from PseudoCTDenoiseLib.errors import BadInputError
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 import vtk  # noqa: E402
-from PseudoCTDenoiseLib.scene.measurements import (  # noqa: E402
-    BACKGROUND,
-    REGION,
-    measure,
-    regionMask,
-)
+from PseudoCTDenoiseLib.scene.measurements import BACKGROUND, REGION, measure, regionMask  # noqa: E402
 
 SHAPE = (9, 24, 30)
 SPACING = (0.7, 0.9, 2.5)

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PseudoCTDenoiseLib.engine.errors import BadInputError
-from PseudoCTDenoiseLib.engine.strength import apply_strength
+from PseudoCTDenoiseLib.ct.strength import apply_strength
+from PseudoCTDenoiseLib.errors import BadInputError
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 from PseudoCTDenoiseLib.scene import provenance  # noqa: E402

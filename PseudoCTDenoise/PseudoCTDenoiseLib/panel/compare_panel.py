@@ -7,7 +7,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from ..engine.errors import BadInputError
+from ..errors import BadInputError
 from ..scene import provenance
 from ..scene.plots import plotName
 from ..scene.results import originalOf, removedNoiseOf

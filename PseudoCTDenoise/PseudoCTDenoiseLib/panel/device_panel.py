@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from slicer.i18n import tr as _
 
-from ..job.device_check import DeviceCheck
-from ..job.worker_process import JobState
-from .duration import duration
+from ..duration import duration
+from ..worker.device_check import DeviceCheck
+from ..worker.worker_process import JobState
 
 
 class Subject(NamedTuple):

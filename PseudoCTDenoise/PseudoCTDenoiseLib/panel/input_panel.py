@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from ..engine.errors import BadInputError
+from ..errors import BadInputError
 from ..scene.ct_input import doubtOf
 from ..scene.geometry import geometryOf
 from ..scene.provenance import isDerived

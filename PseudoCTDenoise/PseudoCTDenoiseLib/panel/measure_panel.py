@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..engine.errors import BadInputError
+from ..errors import BadInputError
 from ..scene.measurements import measure
 from ..scene.results import originalOf
 from .compare_panel import ComparePanel

@@ -8,11 +8,11 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..job.worker_process import JobState
+from ..duration import duration
 from ..scene import provenance
 from ..scene.live_preview import middleOf, sliceIndexAt
+from ..worker.worker_process import JobState
 from .compare_panel import ComparePanel
-from .duration import duration
 from .run_panel import RunPanel
 
 FOLLOW_MS = 400

@@ -8,8 +8,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..job.worker_process import JobState
-from .duration import duration
+from ..duration import duration
+from ..worker.worker_process import JobState
 
 
 class RunPanel:

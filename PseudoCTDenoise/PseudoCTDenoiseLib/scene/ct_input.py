@@ -8,10 +8,10 @@ import numpy as np
 import slicer
 import vtk
 
-from ..engine.axial_axis import axial_axis, tilt_degrees
-from ..engine.errors import BadInputError
-from ..engine.evaluation.metrics import soft_tissue_noise
-from ..engine.files.ct_checks import check_ct, checked_int16
+from ..ct.hu_validation import check_ct, checked_int16
+from ..ct.noise_level import soft_tissue_noise
+from ..ct.orientation import axial_axis, tilt_degrees
+from ..errors import BadInputError
 from .provenance import isDerived
 
 QUIET_HU = 5.0

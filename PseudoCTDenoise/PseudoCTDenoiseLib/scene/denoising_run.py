@@ -10,11 +10,11 @@ import numpy as np
 import slicer
 import vtk
 
-from ..engine.errors import BadInputError
-from ..job.denoising_process import DenoisingProcess
-from ..job.runner import Runner
-from ..job.signals import Signal
-from ..job.worker_process import JobFailure, JobState
+from ..errors import BadInputError
+from ..worker.denoising_process import DenoisingProcess
+from ..worker.runner import Runner
+from ..worker.signals import Signal
+from ..worker.worker_process import JobFailure, JobState
 from .ct_input import ctFromNode
 from .geometry import geometryOf
 from .live_preview import LivePreview

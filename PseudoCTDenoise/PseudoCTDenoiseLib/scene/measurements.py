@@ -14,7 +14,7 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
-from ..engine.errors import BadInputError
+from ..errors import BadInputError
 from .geometry import geometryOf
 from .table_columns import textColumn
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import slicer
 
-from ..engine.evaluation.metrics import noise_power_spectrum
-from ..engine.hounsfield import TISSUE_HU
+from ..ct.hounsfield import TISSUE_HU
+from ..ct.noise_texture import noise_power_spectrum
 from .provenance import CHARTS, lossUnit, provenanceOf
 
 KIND = "PseudoCTDenoise.Plot"

@@ -86,7 +86,7 @@ def recordProvenance(outputNode, report: dict, strength: float, sliceRange: tupl
     Parameters
     ----------
     outputNode : the denoised volume, which gets the attributes and the table.
-    report : of :func:`.engine.report.job_report`. What it has beyond settings, model, versions,
+    report : of :func:`.denoising.report.job_report`. What it has beyond settings, model, versions,
         device and seconds may be missing, and so are then its rows.
     strength : 0 to 100 %, as shown; all figures of the report are of full strength.
     sliceRange : first and last slice that were denoised, counted from 0.

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import slicer
 
-from ..engine.errors import BadInputError
-from ..engine.hounsfield import to_int16
-from ..engine.noise_window import noise_limit
-from ..engine.strength import apply_strength
+from ..ct.display_window import noise_limit
+from ..ct.hounsfield import to_int16
+from ..ct.strength import apply_strength
+from ..errors import BadInputError
 from . import provenance
 from .ct_input import CtInput, sliceAxis
 from .noise_colors import noiseColors

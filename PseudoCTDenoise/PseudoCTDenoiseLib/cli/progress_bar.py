@@ -1,0 +1,34 @@
+"""Progress on the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+
+
+class ProgressBar(contextlib.AbstractContextManager):
+    """A bar with percent, stage and detail on the standard error of a terminal.
+
+    Nothing is shown where the standard error is no terminal, or tqdm is not installed.
+    """
+
+    def __enter__(self) -> ProgressBar:
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            self._bar = None
+            return self
+        layout = "{desc}: {percentage:3.0f}%|{bar}| {postfix}"
+        self._bar = tqdm(total=100, bar_format=layout, disable=None, leave=False)
+        return self
+
+    def show(self, share: float, stage: str, detail: str = "") -> None:
+        """Show a share of the work, 0 to 1; the bar never moves back."""
+        if self._bar is None:
+            return
+        self._bar.set_description(stage, refresh=False)
+        self._bar.set_postfix_str(detail, refresh=False)
+        self._bar.update(max(0.0, 100 * share - self._bar.n))
+
+    def __exit__(self, *error) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,75 @@
+"""Simulate a lower dose of a scan by adding noise."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ..ct.io.volume_files import check_output_path, read_volume, write_volume
+from ..ct.noise_level import soft_tissue_noise
+from ..ct.reference_metrics import psnr_4096
+from ..denoising.device import DEVICES, choose_device
+from ..denoising.report import NOTICE
+from ..errors import BadInputError
+from ..simulation.low_dose import LowDoseSimulator, simulate_low_dose
+from ..simulation.reconstruction_kernels import KERNELS
+from .progress_bar import ProgressBar
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", type=Path, help="normal-dose scan (file or DICOM folder)")
+    parser.add_argument("output", type=Path, help="file for the simulated low-dose scan")
+    parser.add_argument(
+        "--dose", type=float, default=0.25, help="fraction of the scan's dose (default: 0.25)"
+    )
+    parser.add_argument(
+        "--kernel",
+        choices=KERNELS,
+        default="soft",
+        help="the scan's reconstruction kernel (default: soft)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the noise (default: 0)")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    if not 0 < arguments.dose <= 1:
+        raise BadInputError(f"--dose {arguments.dose:g} is not above 0 and at most 1.")
+    check_output_path(arguments.output)
+    device = choose_device(arguments.device)
+    print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
+    scan = read_volume(arguments.input)
+    check_output_path(arguments.output, scan)
+    rows_mm, columns_mm = scan.pixel_size
+    if abs(rows_mm - columns_mm) > 0.01 * rows_mm:
+        raise BadInputError(
+            f"{scan.name} has pixels of {columns_mm:g} x {rows_mm:g} mm: "
+            "resample it to square pixels."
+        )
+
+    kernel = KERNELS[arguments.kernel]
+    simulator = LowDoseSimulator(rows_mm).fitted(scan.hu, kernel=kernel, seed=arguments.seed)
+    with ProgressBar() as bar:
+        low_dose = simulate_low_dose(
+            scan.hu,
+            simulator,
+            arguments.dose,
+            kernel,
+            seed=arguments.seed,
+            device=device.name,
+            progress=lambda done, total: bar.show(done / total, "simulation", f"{done}/{total}"),
+        )
+    write_volume(arguments.output, low_dose, scan, note=NOTICE)
+
+    before, after = soft_tissue_noise(scan.hu), soft_tissue_noise(low_dose)
+    print(f"Tube output fitted to the scan: N0 = {simulator.quanta:.0f} quanta per ray.")
+    print(
+        f"Noise in flat soft tissue: {before:.1f} HU at the scan's dose, {after:.1f} HU at "
+        f"{arguments.dose:g} of it."
+    )
+    print(
+        "PSNR of the low-dose scan against the input: "
+        f"{psnr_4096(low_dose, scan.hu):.2f} dB (range 4096)."
+    )
+    print(f"Low-dose scan ({kernel.name} kernel, seed {arguments.seed}): {arguments.output}")

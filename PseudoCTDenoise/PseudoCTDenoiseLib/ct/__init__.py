@@ -1,0 +1,1 @@
+"""CT images in HU: body, noise, orientation, display, and their files."""

@@ -1,0 +1,68 @@
+"""Noise texture: power spectrum, mean frequency and autocorrelation of flat windows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def noise_power_spectrum(
+    windows: np.ndarray, pixel_mm: float, *, bin_per_cm: float = 0.25, highest_per_cm: float = 8.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Radial noise power spectrum of flat windows (ICRU 87; AAPM TG-233).
+
+    Parameters
+    ----------
+    windows : HU, (count, rows, columns), usually 64x64; each window's mean is subtracted
+    pixel_mm : side of a square pixel in mm
+
+    Returns
+    -------
+    frequency : the bins' centres in 1/cm
+    power : mean of pixel_mm^2 / (rows columns) |DFT|^2 over the windows and over each ring,
+        in HU^2 mm^2. The zero frequency, which the subtracted mean empties, is left out.
+        Rings that hold no sample are interpolated; beyond the corner of the sampled
+        spectrum the power is 0.
+    """
+    windows = _zero_mean(windows)
+    _, rows, columns = windows.shape
+    spectrum = np.mean(np.abs(np.fft.fft2(windows)) ** 2, axis=0) * pixel_mm**2 / (rows * columns)
+    radius = 10 * np.hypot(
+        np.fft.fftfreq(rows, pixel_mm)[:, None], np.fft.fftfreq(columns, pixel_mm)
+    )
+    bins = round(highest_per_cm / bin_per_cm)
+    frequency = (np.arange(bins) + 0.5) * bin_per_cm
+    ring = np.floor(radius / bin_per_cm).astype(int)
+    inside = (ring < bins) & (radius > 0)
+    count = np.bincount(ring[inside], minlength=bins)
+    total = np.bincount(ring[inside], weights=spectrum[inside], minlength=bins)
+    filled = count > 0
+    power = np.interp(frequency, frequency[filled], total[filled] / count[filled], right=0.0)
+    return frequency, power
+
+
+def normalised_spectrum(power: np.ndarray) -> np.ndarray:
+    """A radial spectrum scaled to sum 1 over its bins, so that only its shape is left."""
+    return power / power.sum()
+
+
+def mean_frequency(frequency: np.ndarray, power: np.ndarray) -> float:
+    """f_av: the mean of the frequencies weighted by the radial spectrum, in their unit."""
+    return float(np.sum(frequency * power) / np.sum(power))
+
+
+def autocorrelation(windows: np.ndarray, lags: tuple[int, ...] = (1, 2, 3)) -> dict[str, float]:
+    """Correlation of pixels ``lags`` apart along columns (x) and rows (y), over all windows.
+
+    ``windows`` is (count, rows, columns); each window's mean is subtracted. The keys are
+    x1, x2, x3, y1, y2, y3.
+    """
+    windows = _zero_mean(windows)
+    variance = np.mean(windows**2)
+    along_x = {f"x{k}": windows[:, :, k:] * windows[:, :, :-k] for k in lags}
+    along_y = {f"y{k}": windows[:, k:, :] * windows[:, :-k, :] for k in lags}
+    return {key: float(np.mean(v) / variance) for key, v in {**along_x, **along_y}.items()}
+
+
+def _zero_mean(windows: np.ndarray) -> np.ndarray:
+    windows = np.asarray(windows, dtype=np.float64)
+    return windows - windows.mean(axis=(1, 2), keepdims=True)

@@ -1,0 +1,141 @@
+"""Original, denoised and difference side by side as a PNG, drawn without a display.
+
+Matplotlib is used through its figure object alone, so that neither pyplot's state nor the
+caller's settings are touched. A picture appears under its name only when it is complete.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import BadInputError
+from .display_window import noise_limit
+from .io.volume_files import check_place
+from .picture_panels import (
+    DERIVED,
+    GAP_PX,
+    PANEL_PX,
+    black_figure,
+    colour_bar,
+    difference_map,
+    headline,
+    label,
+    outline,
+    save,
+    scale_bar,
+    show,
+)
+from .slice_selection import most_informative_slice, organ_box
+
+_ZOOM = 4
+
+
+def check_picture_path(path: Path) -> None:
+    """Refuse a path at which no picture could be put, before anything is computed.
+
+    Raises
+    ------
+    BadInputError
+        If the name does not end in ``.png`` or no file could be written there.
+    """
+    if path.suffix.lower() != ".png":
+        raise BadInputError(f"{path.name} is no name of a picture: let it end in .png.")
+    check_place(path)
+
+
+def side_by_side(
+    path: str | os.PathLike,
+    original: np.ndarray,
+    denoised: np.ndarray,
+    *,
+    reference: np.ndarray | None = None,
+    pixel_mm: float | None = None,
+    window: tuple[float, float] = (400, 40),
+    difference_hu: float | None = None,
+    slice_index: int | None = None,
+    title: str = "",
+    names: tuple[str, str, str] = ("Original", "Denoised", "Reference"),
+) -> None:
+    """Original, denoised, perhaps a reference, and what was removed; below, a part enlarged.
+
+    Every pixel of a slice becomes the same whole number of pixels of the picture.
+
+    Parameters
+    ----------
+    original, denoised, reference : HU, (rows, columns) or (slices, rows, columns)
+    pixel_mm : side of a square pixel, for scale bars; None draws none
+    window : display width and level in HU
+    difference_hu : the difference is shown from minus to plus this; None takes the next
+        round figure above three standard deviations
+    slice_index : None shows the slice of the original with the most organ tissue
+    names : of original, denoised and reference
+
+    Raises
+    ------
+    BadInputError
+        The shapes differ.
+    """
+    images = [np.asarray(original), np.asarray(denoised)]
+    images += [] if reference is None else [np.asarray(reference)]
+    if len({image.shape for image in images}) > 1 or images[0].ndim not in (2, 3):
+        shapes = ", ".join(str(image.shape) for image in images)
+        raise BadInputError(f"Images of shapes {shapes} cannot be shown side by side: crop them.")
+    if images[0].ndim == 3:
+        index = most_informative_slice(images[0]) if slice_index is None else slice_index
+        images = [image[index] for image in images]
+    images = [image.astype(np.float32) for image in images]
+    removed = images[0] - images[1]
+    limit = noise_limit(removed) if difference_hu is None else difference_hu
+
+    rows, columns = images[0].shape
+    scale = max(1, PANEL_PX // max(rows, columns))
+    part = rows // _ZOOM, columns // _ZOOM
+    top, left = organ_box(images[0], *part)
+    zoom = (slice(top, top + part[0]), slice(left, left + part[1]))
+    width, height = columns * scale, rows * scale
+    zoom_width, zoom_height = part[1] * _ZOOM * scale, part[0] * _ZOOM * scale
+    panels = [
+        *((names[i], image, i == 1) for i, image in enumerate(images)),
+        (f"{names[0]} − {names[1].lower()}", removed, True),
+    ]
+
+    bar_px = 92
+    head_px = 36 if title else GAP_PX
+    figure, place = black_figure(
+        len(panels) * (width + GAP_PX) + GAP_PX + bar_px,
+        head_px + height + GAP_PX + zoom_height + GAP_PX,
+    )
+    for i, (name, image, derived) in enumerate(panels):
+        x = GAP_PX + i * (width + GAP_PX)
+        is_difference = i == len(panels) - 1
+        look = (
+            {"cmap": difference_map(), "vmin": -limit, "vmax": limit}
+            if is_difference
+            else {"cmap": "gray", "vmin": window[1] - window[0] / 2}
+            | {"vmax": window[1] + window[0] / 2}
+        )
+        whole = place(x, head_px, width, height)
+        drawn = show(whole, image, look)
+        shown = f"±{limit:g} HU" if is_difference else f"W {window[0]:g}  L {window[1]:g}"
+        label(whole, name, 0, 1)
+        label(whole, shown, 1, 1)
+        if derived:
+            label(whole, DERIVED, 0, 0)
+        outline(whole, top, left, *part)
+        enlarged = place(x, head_px + height + GAP_PX, zoom_width, zoom_height)
+        show(enlarged, image[zoom], look)
+        label(enlarged, f"{name}, {_ZOOM}×", 0, 1)
+        if derived:
+            label(enlarged, DERIVED, 0, 0)
+        if pixel_mm:
+            scale_bar(whole, pixel_mm)
+            scale_bar(enlarged, pixel_mm)
+    x = GAP_PX + len(panels) * (width + GAP_PX) + 4
+    bar = place(x, head_px, 14, height + GAP_PX + zoom_height)
+    colour_bar(figure, bar, drawn, "HU removed")
+    if title:
+        headline(figure, title, head_px)
+    save(figure, path)

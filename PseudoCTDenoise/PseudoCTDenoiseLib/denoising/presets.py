@@ -1,0 +1,53 @@
+"""Named settings of a job."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..errors import BadInputError
+from .settings import DenoisingSettings
+
+
+def paper_settings(**changes) -> DenoisingSettings:
+    """The loop as printed (arXiv 2104.02326, algorithm 1), with C and the steps that it omits."""
+    return replace(
+        DenoisingSettings(
+            teacher="network",
+            noise_source="models",
+            noise_sign="as-is",
+            steps=200,
+            patience=None,
+            update_period=50,
+            moving_average=None,
+            learning_rate=1e-4,
+            anchor=None,
+            orientations=1,
+            rescale=(0.5, 2.0),
+        ),
+        **changes,
+    )
+
+
+PRESETS = {
+    "quick": DenoisingSettings(steps=0, orientations=1),
+    "standard": DenoisingSettings(),
+    "thorough": DenoisingSettings(steps=300, tuning_slices=16, orientations=8),
+    "paper": paper_settings(),
+}
+
+OWN_OUTPUT = {"teacher": "orientations", "learning_rate": 1e-4}
+"""Instead of the scan as target where the noise is the scan's own, which a target must not have;
+in small steps, since so much less is learnt by the network's own output."""
+
+
+def preset_settings(preset: str) -> dict:
+    """All settings of a preset, by the engine's names.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such preset.
+    """
+    if preset not in PRESETS:
+        raise BadInputError(f"Unknown preset '{preset}': choose {', '.join(PRESETS)}.")
+    return PRESETS[preset].as_dict()

@@ -1,0 +1,130 @@
+"""The report of a denoising job: all that is needed to judge and to repeat it."""
+
+from __future__ import annotations
+
+import math
+import platform
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from .. import __version__
+from ..ct.noise_level import noise_reduction, soft_tissue_noise
+from ..ct.reference_metrics import image_metrics
+from ..ct.slice_selection import spread_slices
+from ..errors import BadInputError
+from ..models.store import Manifest
+from .job import DenoisedScan
+
+NOISE_SLICES = 16
+NOTICE = "Derived by PseudoCTDenoise. Research use only, not for primary diagnosis."
+
+
+def job_report(
+    hu: np.ndarray,
+    result: DenoisedScan,
+    denoiser: Manifest,
+    noise_models: Sequence[Manifest],
+    reference: np.ndarray | None = None,
+) -> dict:
+    """Everything known of a job, ready for JSON; units are in the names.
+
+    A figure that does not exist, as the PSNR of equal images, is None: JSON has no infinity.
+
+    Parameters
+    ----------
+    hu : the scan that was denoised, (slices, rows, columns) HU.
+    reference : NDCT on the same grid; adds the metrics of input and result against it, which then
+        must be arrays in memory.
+    """
+    report = {
+        "notice": NOTICE,
+        "settings": result.settings.as_dict(),
+        "model": _identity(denoiser),
+        "noise_models": [_identity(manifest) for manifest in noise_models],
+        "versions": {
+            "pseudoctdenoise": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "simpleitk": sitk.Version.VersionString(),
+        },
+        "device": {
+            "name": result.device.name,
+            "description": result.device.description,
+            "reason": result.device.reason,
+            "precision": result.precision,
+        },
+        "slices": len(hu),
+        "steps_done": len(result.losses),
+        "tuning_loss": result.losses,
+        "tunings": [
+            {
+                "noise_found_hu": one.noise_hu,
+                "kernel_sharpness_found": one.sharpness,
+                "risk_hu2_by_step": {str(step): risk for step, risk in one.risks.items()},
+                "best_step": one.best_step,
+                "share_of_tuned_weights": one.share,
+            }
+            for one in result.tunings
+        ],
+        "seconds": {stage: round(seconds, 3) for stage, seconds in result.seconds.items()},
+        "peak_memory_mib": peak_memory_mib(),
+        "mean_absolute_change_hu": float(
+            np.mean(
+                [np.abs(x.astype(np.int32) - y).mean() for x, y in zip(hu, result.hu, strict=True)]
+            )
+        ),
+        "noise": noise_figures(hu, result.hu),
+    }
+    if reference is not None:
+        report["against_reference"] = {
+            "input": _finite(image_metrics(hu, reference)),
+            "result": _finite(image_metrics(result.hu, reference)),
+        }
+    return report
+
+
+def noise_figures(before: np.ndarray, after: np.ndarray) -> dict | None:
+    """Noise in flat soft tissue before and after; None where no soft tissue is seen.
+
+    Of up to :data:`NOISE_SLICES` slices, spread over the body: medians need no more.
+    """
+    some = spread_slices(before, NOISE_SLICES)
+    before, after = (np.stack([scan[index] for index in some]) for scan in (before, after))
+    try:
+        return {
+            "soft_tissue_before_hu": soft_tissue_noise(before),
+            "soft_tissue_after_hu": soft_tissue_noise(after),
+            "reduction_percent": 100 * noise_reduction(before, after),
+        }
+    except BadInputError:
+        return None
+
+
+def peak_memory_mib() -> dict[str, int]:
+    """Largest memory of this process, and of the GPU where one was used, in MiB."""
+    peak = {}
+    if sys.platform == "linux":  # where getrusage tells that of the parent, if it had more
+        (line,) = re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+        peak["process"] = int(line) // 2**10
+    elif sys.platform == "darwin":
+        import resource
+
+        peak["process"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**20
+    if torch.cuda.is_available():
+        peak["gpu"] = torch.cuda.max_memory_allocated() // 2**20
+    return peak
+
+
+def _finite(figures: dict[str, float]) -> dict[str, float | None]:
+    return {key: value if math.isfinite(value) else None for key, value in figures.items()}
+
+
+def _identity(manifest: Manifest) -> dict[str, str]:
+    return {"name": manifest.name, "sha256": manifest.sha256}

@@ -1,0 +1,195 @@
+"""The networks: RED-CNN, the paper's denoiser, and a U-Net for noise models and `fast`.
+
+Every network maps normalised slices (N, 1, rows, columns) to normalised slices of the same
+shape; see :mod:`.hounsfield`. A noise model maps to a noise map, in the same units without the
+offset.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..ct.hounsfield import RANGE_HU, normalise
+from ..errors import BadInputError
+
+WATER = normalise(0.0)
+CONTRAST = RANGE_HU / 128
+"""Inside the networks 128 HU are one unit: noise is then of the size that weights and steps are."""
+
+
+def in_full_precision(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """The output of a network's first layer, computed in float32 whatever the other layers are.
+
+    Rounding the image itself to 8 bits, to 4 HU in lung, would look like noise to the network.
+    """
+    kind = x.device.type
+    # "meta", where operations are counted, knows no autocast.
+    if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
+        return layer(x)
+    with torch.autocast(kind, enabled=False):
+        return layer(x).to(torch.get_autocast_dtype(kind))
+
+
+class RedCnn(nn.Module):
+    """Residual encoder-decoder CNN (Chen et al., IEEE TMI 2017, doi:10.1109/TMI.2017.2715284).
+
+    Five 5×5 convolutions, five 5×5 transposed convolutions, none padded, with three shortcuts;
+    1.85 M weights at 96 channels. Slices are extended by replication so that none need be larger
+    than the field that the encoder consumes. The first layer sees water as zero, which its biases
+    could do as well, and the last one's output is in the same units.
+    """
+
+    LAYERS = 5
+    LATE = ("decoder",)
+    """Names of the layers that rebuild the image."""
+
+    def __init__(self, channels: int = 96):
+        super().__init__()
+        widths = [1] + [channels] * self.LAYERS
+        self.encoder = nn.ModuleList(
+            nn.Conv2d(a, b, kernel_size=5) for a, b in zip(widths, widths[1:], strict=False)
+        )
+        self.decoder = nn.ModuleList(
+            nn.ConvTranspose2d(b, a, kernel_size=5)
+            for a, b in reversed(list(zip(widths, widths[1:], strict=False)))
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows, columns = x.shape[-2:]
+        margin = 4 * self.LAYERS
+        missing = [max(0, margin + 1 - size) for size in (columns, rows)]
+        x = F.pad(x, (0, missing[0], 0, missing[1]), mode="replicate")
+
+        shortcuts = []
+        y = (x - WATER) * CONTRAST
+        for index, layer in enumerate(self.encoder):
+            if index in (2, 4):
+                shortcuts.append(y)
+            y = F.relu(layer(y) if index else in_full_precision(layer, y))
+        for index, layer in enumerate(self.decoder[:-1]):
+            y = layer(y)
+            if index in (0, 2):
+                y = y + shortcuts.pop()
+            y = F.relu(y)
+        y = F.relu(x + self.decoder[-1](y) / CONTRAST)
+        return y[..., :rows, :columns]
+
+
+class UNet(nn.Module):
+    """U-Net (Ronneberger et al., MICCAI 2015) whose last layer predicts the noise.
+
+    Parameters
+    ----------
+    widths : channels of each level, the finest first; each level halves the resolution.
+    unshuffle : the slice enters as ``unshuffle``² images of a lower resolution
+        (Shi et al., CVPR 2016, arXiv:1609.05158), which costs ``unshuffle``² times less.
+    residual : True returns x − noise (a denoiser), False the noise alone (a noise model).
+
+    Levels are joined by addition instead of concatenation: half the operations on the way up.
+    """
+
+    LATE = ("grow", "up", "tail")
+    """Names of the layers that rebuild the image."""
+
+    def __init__(
+        self, widths: Sequence[int] = (16, 48, 96), unshuffle: int = 2, residual: bool = True
+    ):
+        super().__init__()
+        self.unshuffle = unshuffle
+        self.residual = residual
+        self.stride = unshuffle * 2 ** (len(widths) - 1)
+        steps = list(zip(widths, widths[1:], strict=False))
+        self.head = nn.Conv2d(unshuffle**2, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(_ConvPair(width) for width in widths[:-1])
+        self.shrink = nn.ModuleList(nn.Conv2d(a, b, kernel_size=2, stride=2) for a, b in steps)
+        self.bottom = _ConvPair(widths[-1])
+        self.grow = nn.ModuleList(nn.Conv2d(b, a * 4, kernel_size=1) for a, b in steps)
+        self.up = nn.ModuleList(_ConvPair(width) for width in widths[:-1])
+        self.tail = nn.Conv2d(widths[0], unshuffle**2, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows, columns = x.shape[-2:]
+        missing = [-size % self.stride for size in (columns, rows)]
+        y = F.pad(x, (0, missing[0], 0, missing[1]), mode="replicate")
+
+        y = F.pixel_unshuffle((y - WATER) * CONTRAST, self.unshuffle)
+        y = in_full_precision(self.head, y)
+        finer = []
+        for convolutions, shrink in zip(self.down, self.shrink, strict=True):
+            y = convolutions(y)
+            finer.append(y)
+            y = shrink(y)
+        y = self.bottom(y)
+        for grow, convolutions in zip(reversed(self.grow), reversed(self.up), strict=True):
+            y = convolutions(F.pixel_shuffle(grow(y), 2) + finer.pop())
+        noise = F.pixel_shuffle(self.tail(y), self.unshuffle)[..., :rows, :columns] / CONTRAST
+        return x - noise if self.residual else noise
+
+
+class _ConvPair(nn.Module):
+    """Two 3×3 convolutions with a shortcut, so that a deep stack trains from the first step."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.second(F.relu(self.first(F.relu(x)), inplace=True))
+
+
+ARCHITECTURES: dict[str, type[nn.Module]] = {"RedCnn": RedCnn, "UNet": UNet}
+
+
+def late_layers(network: nn.Module) -> list[nn.Module]:
+    """The second half of a network, which rebuilds the image.
+
+    Raises
+    ------
+    BadInputError
+        If the network names no late layers (``LATE``).
+    """
+    names = getattr(network, "LATE", None)
+    if names is None:
+        kind = type(network).__name__
+        raise BadInputError(f"A {kind} names no late layers: choose tuned_layers none.")
+    return [getattr(network, name) for name in names]
+
+
+def trainable_copy(network: nn.Module, layers: str | None = None) -> nn.Module:
+    """A copy in training mode whose gradients reach all layers, or those of :func:`late_layers`.
+
+    Raises
+    ------
+    BadInputError
+        If ``layers`` is "late" and the network names none.
+    """
+    student = copy.deepcopy(network).train().requires_grad_(layers is None)
+    if layers == "late":
+        for layer in late_layers(student):
+            layer.requires_grad_(True)
+    return student
+
+
+def build_network(architecture: str, parameters: dict) -> nn.Module:
+    """The network of a manifest, with fresh weights.
+
+    Raises
+    ------
+    BadInputError
+        If the architecture or one of its parameters is unknown.
+    """
+    if architecture not in ARCHITECTURES:
+        raise BadInputError(
+            f"Unknown network '{architecture}': this version knows {', '.join(ARCHITECTURES)}."
+        )
+    try:
+        return ARCHITECTURES[architecture](**parameters)
+    except Exception as error:  # what torch raises depends on which parameter is wrong
+        reason = str(error).split("\n")[0]
+        raise BadInputError(f"Wrong parameters for {architecture}: {reason}.") from error

@@ -1,0 +1,32 @@
+"""Research commands of `pseudoct`, named by an entry point of this package."""
+
+_COMMANDS = {
+    "phantom": ("phantom.phantom_command", "make the torso phantom"),
+    "compare": ("evaluation.compare_command", "table of methods on pairs of LDCT and NDCT"),
+    "evaluate": (
+        "evaluation.evaluate_command",
+        "table of methods on scans at simulated low dose, or the paper's table",
+    ),
+    "study": (
+        "evaluation.study_command",
+        "ablation of the default method by ingredient, start, dose and step",
+    ),
+    "check-simulator": (
+        "evaluation.check_simulator_command",
+        "compare the simulator's noise with a real scanner's",
+    ),
+    "quality": (
+        "image_quality.quality_command",
+        "noise, resolution, HU and detectability of a denoiser, on one page",
+    ),
+    "pretrain": ("training.pretrain_command", "train a denoiser or a noise model"),
+    "trials": ("training.trials_command", "compare networks and trainings by short runs"),
+    "bench": (
+        "performance.bench_command",
+        "time the methods on scans of many sizes, and profile a job",
+    ),
+    "figures": ("paper.figures_command", "the paper's figures 2 and 3"),
+    "ablate": ("paper.ablate_command", "ablation of the paper's loop by setting"),
+}
+COMMANDS = {name: (f"{__package__}.{module}", text) for name, (module, text) in _COMMANDS.items()}
+"""Name → (module with ``add_arguments`` and ``run``, summary)."""

@@ -1,0 +1,112 @@
+"""Compare the low-dose simulator's noise on the phantom with a real scanner's."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from PseudoCTDenoiseLib.ct.io.volume_files import check_place
+from PseudoCTDenoiseLib.ct.pictures import check_picture_path
+from PseudoCTDenoiseLib.denoising.device import DEVICES, choose_device
+from PseudoCTDenoiseLib.markdown_table import Column, markdown
+
+from .pictures import spectra_picture
+from .results_table import check_block, replace_block
+from .simulator_check import RealNoise, SimulatedNoise, acceptance, read_facts, simulated_noise
+
+FACTS = Path("../shared/data/noise_facts.json")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--facts", type=Path, help=f"JSON of the real scanner's figures (default: {FACTS})"
+    )
+    parser.add_argument("--plot", type=Path, help="PNG for the noise power spectra")
+    parser.add_argument(
+        "--page", type=Path, help="Markdown page whose block SIMULATOR is replaced by the table"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the noise (default: 0)")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
+
+
+def run(arguments: argparse.Namespace) -> int | None:
+    from tqdm import tqdm
+
+    if arguments.plot:
+        check_picture_path(arguments.plot)
+    if arguments.page:
+        check_place(arguments.page)
+        check_block(arguments.page, "SIMULATOR")
+    facts = _facts(arguments.facts)
+    device = choose_device(arguments.device)
+    print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
+    with tqdm(unit="draw") as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        measured = simulated_noise(seed=arguments.seed, device=device.name, progress=show)
+
+    checks = [c for name, noise in measured.items() for c in acceptance(noise, facts.get(name))]
+    rows = [
+        {
+            "kernel": check.kernel,
+            "figure": check.figure,
+            "measured": check.measured,
+            "expected": check.expected,
+            "tolerance": None if check.expected is None else check.tolerance,
+            "passed": {True: "yes", False: "NO", None: None}[check.passed],
+        }
+        for check in checks
+    ]
+    columns = [
+        Column("kernel", "kernel"),
+        Column("figure", "figure"),
+        Column("measured", "simulated", 3),
+        Column("expected", "real scans, or the law" if facts else "the law", 3),
+        Column("tolerance", "tolerance ±", 3),
+        Column("passed", "within"),
+    ]
+    print(markdown(rows, columns))
+    if arguments.page:
+        replace_block(arguments.page, "SIMULATOR", markdown(rows, columns))
+    for noise in measured.values():
+        print(
+            f"{noise.kernel} kernel: N0 = {noise.quanta:.0f} quanta a ray, fitted once; "
+            f"{noise.sigma_hu:.1f} HU added in the liver at a quarter dose."
+        )
+    if facts:
+        print("The real figures come from one scanner of one vendor.")
+    if arguments.plot:
+        _plot(arguments.plot, measured, facts)
+        print(f"Noise power spectra: {arguments.plot}")
+    return 1 if any(check.passed is False for check in checks) else None
+
+
+def _facts(path: Path | None) -> dict[str, RealNoise]:
+    if path is None and not FACTS.is_file():
+        print(
+            f"There is no file {FACTS}, so the noise is compared with no real scanner; --facts "
+            "names another file.",
+            file=sys.stderr,
+        )
+        return {}
+    return read_facts(path or FACTS)
+
+
+def _plot(path: Path, measured: dict[str, SimulatedNoise], facts: dict[str, RealNoise]) -> None:
+    spectra_picture(
+        path,
+        {
+            f"simulated, {name}": (noise.frequency_per_cm, noise.spectrum)
+            for name, noise in measured.items()
+        },
+        {
+            f"real {patient}": curve
+            for name, noise in facts.items()
+            for patient, curve in noise.patients.items()
+        },
+        title="Noise between full and quarter dose",
+    )

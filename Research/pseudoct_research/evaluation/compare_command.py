@@ -1,0 +1,85 @@
+"""Print the table of methods on given pairs of LDCT and NDCT."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments, load_models
+from PseudoCTDenoiseLib.ct.io.volume_files import check_place, check_same_grid, read_volume
+from PseudoCTDenoiseLib.denoising.device import DEVICES
+from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.markdown_table import markdown
+
+from .comparison import COLUMNS, CtPair, compare, filter_methods, network_methods, summary
+from .results_table import write_csv
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--pair",
+        type=Path,
+        nargs=2,
+        action="append",
+        required=True,
+        metavar=("LDCT", "NDCT"),
+        help="two scans on the same grid; repeat for more patients",
+    )
+    add_comparison_arguments(parser)
+
+
+def add_comparison_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model_arguments(parser)
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--csv", type=Path, help="write every score of every scan there")
+
+
+def check_comparison_arguments(arguments: argparse.Namespace) -> None:
+    """Refuse at once what would fail after hours.
+
+    Raises
+    ------
+    BadInputError
+        If a model is missing, the device does not work or the CSV cannot be put there.
+    """
+    (denoiser, _), noise_models = load_models(arguments)
+    blank = np.zeros((1, 16, 16), np.int16)
+    DenoisingJob(blank, denoiser, [network for network, _ in noise_models], _settings(arguments))
+    if arguments.csv:
+        check_place(arguments.csv)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    check_comparison_arguments(arguments)
+    pairs = []
+    for low, normal in arguments.pair:
+        ldct, ndct = read_volume(low), read_volume(normal)
+        check_same_grid(ldct, ndct)
+        # By its path: files of several patients may have one name.
+        pairs.append(CtPair(str(low), ldct.hu, ndct.hu, ldct.pixel_mm))
+    scores = compare_all(arguments, pairs, "pairs")
+    print(markdown(summary(scores), COLUMNS))
+    if arguments.csv:
+        write_csv(arguments.csv, scores)
+
+
+def compare_all(arguments: argparse.Namespace, pairs: Sequence[CtPair], name: str) -> list[dict]:
+    """Scores of every method on the pairs, with a progress bar called ``name``."""
+    from tqdm import tqdm
+
+    (denoiser, manifest), noise_models = load_models(arguments)
+    print(f"{name}: searching the filters' best settings", file=sys.stderr)
+    methods = filter_methods(pairs) + network_methods(
+        denoiser, [network for network, _ in noise_models], manifest.name, _settings(arguments)
+    )
+    total = (len(methods) + 1) * len(pairs)
+    return list(tqdm(compare(methods, pairs), name, total, unit="scan", disable=None))
+
+
+def _settings(arguments: argparse.Namespace) -> DenoisingSettings:
+    return DenoisingSettings(device=arguments.device, seed=arguments.seed, precision="float32")

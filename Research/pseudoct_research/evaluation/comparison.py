@@ -1,0 +1,220 @@
+"""Methods side by side on LDCT with a known NDCT: the rows of the results table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU, to_hu, to_int16
+from PseudoCTDenoiseLib.ct.noise_level import noise_reduction
+from PseudoCTDenoiseLib.ct.reference_metrics import image_metrics
+from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.noise_maps import predict_noise_maps
+from PseudoCTDenoiseLib.denoising.presets import paper_settings
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.markdown_table import Column
+from PseudoCTDenoiseLib.simulation.kernel_change import change_kernel
+from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator, simulate_low_dose
+from PseudoCTDenoiseLib.simulation.reconstruction_kernels import SOFT, ReconstructionKernel
+from torch import nn
+
+from ..training.ct_dataset import CtScan
+from .filters import FILTERS, best_setting
+
+COLUMNS = (
+    Column("method", "Method"),
+    Column("psnr_4096", "PSNR-4096 (dB)"),
+    Column("gain", "Gain (dB)", signed=True),
+    Column("psnr_400", "PSNR-400 (dB)"),
+    Column("ssim_4096", "SSIM", decimals=4),
+    Column("hu_bias", "HU bias (HU)", signed=True),
+    Column("noise_reduction", "Noise reduction (%)", decimals=0),
+    Column("seconds", "Time (s/slice)"),
+)
+"""``gain`` is mean ± standard deviation over the patients, the others are means."""
+
+
+@dataclass(frozen=True)
+class CtPair:
+    """LDCT and NDCT of one scan, (slices, rows, columns) int16 HU."""
+
+    patient: str
+    ldct: np.ndarray
+    ndct: np.ndarray
+    pixel_mm: float | None = None
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to denoise; ``denoise`` maps LDCT to HU of the same shape.
+
+    It is given the side of a pixel in mm as well, None if that is not known.
+    """
+
+    name: str
+    denoise: Callable[[np.ndarray, float | None], np.ndarray]
+
+
+def simulated_pair(scan: CtScan, dose: float, kernel: ReconstructionKernel, seed: int) -> CtPair:
+    """A normal-dose scan as a kernel would have shown it, and its simulated low-dose twin.
+
+    The scan is taken to be of the soft kernel. For another one anatomy and noise are filtered
+    together: a reference without the kernel's own noise would reward smoothing.
+    """
+    simulator = LowDoseSimulator(scan.pixel_mm).fitted(scan.hu)
+    ndct = scan.hu
+    if kernel != SOFT:
+        ndct = np.stack([_with_kernel(one, scan.pixel_mm, kernel) for one in scan.hu])
+    ldct = simulate_low_dose(ndct, simulator, dose, kernel, seed=seed)
+    return CtPair(scan.patient, ldct, ndct, scan.pixel_mm)
+
+
+def _with_kernel(hu: np.ndarray, pixel_mm: float, kernel: ReconstructionKernel) -> np.ndarray:
+    """A slice, (rows, columns) int16 HU, of the soft kernel as another one shows it."""
+    scanned = np.maximum(hu, MIN_CT_HU).astype(np.float32)
+    shown = change_kernel(torch.from_numpy(scanned), pixel_mm, SOFT, kernel).numpy()
+    return np.where(hu < MIN_CT_HU, hu, to_int16(np.maximum(shown, MIN_CT_HU)))
+
+
+def filter_methods(pairs: Sequence[CtPair]) -> list[Method]:
+    """The untrained filters, each at the setting that is best on these very pairs.
+
+    That favours them: the setting is searched on the middle of every scan's middle slice, with
+    the reference at hand. A filter that has to measure the noise is left out where a scan shows no
+    soft tissue to measure it in.
+    """
+    ldct = [_middle(pair.ldct) for pair in pairs]
+    ndct = [_middle(pair.ndct) for pair in pairs]
+    methods = []
+    for one in FILTERS.values():
+        try:
+            setting = best_setting(one, ldct, ndct)
+        except BadInputError:
+            continue
+
+        def denoise(hu, pixel_mm, one=one, setting=setting):
+            return np.stack([one.function(part, **setting) for part in hu])
+
+        words = ", ".join(f"{key} {value:g}" for key, value in setting.items())
+        methods.append(Method(f"{one.name} ({words})", denoise))
+    return methods
+
+
+def _middle(hu: np.ndarray) -> np.ndarray:
+    """The middle slice without its outer quarters, which are mostly air."""
+    _, rows, columns = hu.shape
+    return hu[len(hu) // 2, rows // 4 : rows - rows // 4, columns // 4 : columns - columns // 4]
+
+
+def network_methods(
+    denoiser, noise_models: Sequence, name: str, settings: DenoisingSettings
+) -> list[Method]:
+    """A denoiser untuned, averaged over orientations and tuned; and the control X − mean Z."""
+
+    def variant(chosen: DenoisingSettings):
+        def denoise(hu, pixel_mm):
+            job = DenoisingJob(hu, denoiser, noise_models, chosen, pixel_mm=pixel_mm)
+            return job.run_at_once().hu  # no trial runs: this is timed
+
+        return denoise
+
+    def control(hu, pixel_mm):
+        return subtract_mean_noise(hu, noise_models, settings)
+
+    as_it_is = replace(settings, method="pretrained", orientations=1)
+    paper = paper_settings(device=settings.device, precision=settings.precision, seed=settings.seed)
+    return [
+        Method(name, variant(as_it_is)),
+        Method(f"{name}, 8 orientations", variant(replace(as_it_is, orientations=8))),
+        Method(f"{name} + method", variant(replace(settings, method="pseudo-ct"))),
+        Method(f"{name} + the paper's loop", variant(paper)),
+        Method("X − mean Z (control)", control),
+    ]
+
+
+def subtract_mean_noise(
+    hu: np.ndarray, noise_models: Sequence[nn.Module], settings: DenoisingSettings
+) -> np.ndarray:
+    """X − mean Z of (slices, rows, columns) HU: the noise models used as denoisers."""
+    job = DenoisingJob(hu, nn.Identity(), noise_models, settings)
+    cleaned = np.empty(hu.shape, np.float32)
+    for index in range(len(hu)):
+        slices = job.normalised([index])
+        maps = predict_noise_maps(job.noise_models, slices, job.precision)
+        cleaned[index] = to_hu(slices - maps.mean(dim=0))[0].cpu().numpy()
+    return cleaned
+
+
+def score(method: Method, pair: CtPair) -> dict:
+    """One method on one pair: metrics against the NDCT, noise reduction in %, seconds a slice."""
+    started = time.perf_counter()
+    image = method.denoise(pair.ldct, pair.pixel_mm)
+    seconds = (time.perf_counter() - started) / len(pair.ldct)
+    try:
+        reduction = 100 * noise_reduction(pair.ldct, image)
+    except BadInputError:  # a chest slice may show no soft tissue wide enough
+        reduction = float("nan")
+    return {
+        "method": method.name,
+        "patient": pair.patient,
+        "slices": len(pair.ndct),
+        **image_metrics(image, pair.ndct),
+        "noise_reduction": reduction,
+        "seconds": seconds,
+    }
+
+
+def compare(methods: Sequence[Method], pairs: Sequence[CtPair]) -> Iterator[dict]:
+    """The scores of every method on every pair, LDCT itself first."""
+    for method in [Method("LDCT", lambda hu, pixel_mm: hu), *methods]:
+        for pair in pairs:
+            yield score(method, pair)
+
+
+def summary(scores: Sequence[dict]) -> list[dict]:
+    """A row a method: means over patients, each the mean of the patient's slices.
+
+    Gains are against the LDCT of the same patient.
+    """
+    rows = []
+    ldct = _by_patient([s for s in scores if s["method"] == "LDCT"])
+    for name in dict.fromkeys(s["method"] for s in scores):
+        patients = _by_patient([s for s in scores if s["method"] == name])
+        row = {"method": name, "patients": len(patients)}
+        for key in ("psnr_4096", "psnr_400", "ssim_4096", "hu_bias", "noise_reduction", "seconds"):
+            row[key] = _mean([one[key] for one in patients.values()])
+        gains = [one["psnr_4096"] - ldct[who]["psnr_4096"] for who, one in patients.items()]
+        row["gain_mean"], row["gain_deviation"] = float(np.mean(gains)), float(np.std(gains))
+        row["gain"] = f"{row['gain_mean']:+.2f} ± {row['gain_deviation']:.2f}".replace("-", "−")
+        if name == "LDCT":
+            row["gain"] = row["noise_reduction"] = row["seconds"] = None
+        rows.append(row)
+    return rows
+
+
+def _by_patient(scores: Sequence[dict]) -> dict[str, dict]:
+    """Mean over the scans of each patient that have a figure, weighted by slices."""
+    patients = {}
+    for who in dict.fromkeys(s["patient"] for s in scores):
+        mine = [s for s in scores if s["patient"] == who]
+        weights = [s["slices"] for s in mine]
+        patients[who] = {
+            key: _mean([s[key] for s in mine], weights)
+            for key in mine[0]
+            if key not in ("method", "patient")
+        }
+    return patients
+
+
+def _mean(values: Sequence[float], weights: Sequence[float] | None = None) -> float:
+    """Mean of the values that are numbers; NaN if none is."""
+    values = np.asarray(values, dtype=float)
+    known = ~np.isnan(values)
+    if not known.any():
+        return float("nan")
+    weights = None if weights is None else np.asarray(weights)[known]
+    return float(np.average(values[known], weights=weights))

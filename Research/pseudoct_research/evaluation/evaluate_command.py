@@ -1,0 +1,72 @@
+"""Print the table of methods on the scans of a split at simulated low dose, or the paper's."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from PseudoCTDenoiseLib.ct.io.volume_files import check_place
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.exit_codes import DONE
+from PseudoCTDenoiseLib.markdown_table import markdown
+from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
+
+from ..paper import table1_command as table1
+from ..training.ct_dataset import read_index
+from .compare_command import add_comparison_arguments, check_comparison_arguments, compare_all
+from .comparison import COLUMNS, simulated_pair, summary
+from .results_table import check_block, replace_block, write_csv
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--index", type=Path, help="CSV that lists the scans")
+    parser.add_argument("--split", help="default: val, for --table1 test")
+    parser.add_argument("--dose", type=float, default=0.25, help="dose fraction (default: 0.25)")
+    parser.add_argument(
+        "--kernel", choices=KERNELS, action="append", help="default: each of them in turn"
+    )
+    parser.add_argument(
+        "--page",
+        type=Path,
+        help="Markdown page whose block 'RESULTS KERNEL' or 'TABLE1 NETWORK' is replaced",
+    )
+    add_comparison_arguments(parser)
+    table1.add_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.table1:
+        return table1.run(arguments)
+    if not arguments.index:
+        raise BadInputError("Give --index INDEX.csv, the list of the scans; or --table1.")
+    split = arguments.split or "val"
+    check_comparison_arguments(arguments)
+    if not 0 < arguments.dose < 1:
+        raise BadInputError(f"--dose {arguments.dose:g} is not between 0 and 1.")
+    kernels = arguments.kernel or list(KERNELS)
+    if arguments.page:
+        check_place(arguments.page)
+        for kernel in kernels:
+            check_block(arguments.page, f"RESULTS {kernel}")
+    scans = read_index(arguments.index, split)
+    scores = []
+    for kernel in kernels:
+        pairs = [
+            simulated_pair(scan, arguments.dose, KERNELS[kernel], seed)
+            for seed, scan in enumerate(scans, start=1000 * arguments.seed)
+        ]
+        new = compare_all(arguments, pairs, f"{kernel} kernel")
+        rows = summary(new)
+        slices = sum(len(pair.ndct) for pair in pairs)
+        text = (
+            f"**{kernel.capitalize()} kernel**, {arguments.dose:.0%} of the dose, split "
+            f"`{split}`: {rows[0]['patients']} patients, {slices} slices.\n\n"
+            + markdown(rows, COLUMNS)
+        )
+        print(text)
+        if arguments.page:
+            replace_block(arguments.page, f"RESULTS {kernel}", text)
+        scores += [{"kernel": kernel, "dose": arguments.dose, **one} for one in new]
+        if arguments.csv:
+            write_csv(arguments.csv, scores)
+    return DONE

@@ -1,0 +1,200 @@
+"""Pictures of noise maps and coronal views, curves and spectra, drawn without a display."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PseudoCTDenoiseLib.ct.display_window import noise_limit
+from PseudoCTDenoiseLib.ct.picture_panels import (
+    DERIVED,
+    GAP_PX,
+    PANEL_PX,
+    black_figure,
+    colour_bar,
+    difference_map,
+    label,
+    save,
+    scale_bar,
+    show,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_INK = "#222222"
+_COLOURS = (
+    *("#0b5394", "#c55a11", "#3a7d44", "#7a4b94", "#8a6d00", "#b0306a", "#1b9aaa", "#555555"),
+)
+_GREYS = ("#7f7f7f", "#4d4d4d", "#a8a8a8")
+_DASHES = ("-", "--", ":", "-.")
+
+
+def noise_maps_picture(
+    path: str | os.PathLike,
+    maps: Sequence[np.ndarray],
+    names: Sequence[str],
+    *,
+    limit_hu: float | None = None,
+    pixel_mm: float | None = None,
+) -> None:
+    """Noise maps of one slice, (rows, columns) in HU, in a row with one colour bar.
+
+    ``limit_hu`` is the end of the symmetric scale; None takes the next round figure above
+    three standard deviations of them all.
+    """
+    maps = [np.asarray(noise, dtype=np.float32) for noise in maps]
+    limit = noise_limit(np.stack(maps)) if limit_hu is None else limit_hu
+    rows, columns = maps[0].shape
+    scale = max(1, PANEL_PX // max(rows, columns))
+    width, height = columns * scale, rows * scale
+    figure, place = black_figure(len(maps) * (width + GAP_PX) + GAP_PX + 92, height + 2 * GAP_PX)
+    look = {"cmap": difference_map(), "vmin": -limit, "vmax": limit}
+    for i, (noise, name) in enumerate(zip(maps, names, strict=True)):
+        panel = place(GAP_PX + i * (width + GAP_PX), GAP_PX, width, height)
+        drawn = show(panel, noise, look)
+        label(panel, name, 0, 1)
+        label(panel, DERIVED, 0, 0)
+        if pixel_mm:
+            scale_bar(panel, pixel_mm)
+    bar = place(GAP_PX + len(maps) * (width + GAP_PX) + 4, GAP_PX, 14, height)
+    colour_bar(figure, bar, drawn, "HU")
+    save(figure, path)
+
+
+def coronal_picture(
+    path: str | os.PathLike,
+    scans: Mapping[str, np.ndarray],
+    spacing_mm: tuple[float, float],
+    *,
+    window: float = 400.0,
+    level: float = 40.0,
+) -> None:
+    """The middle coronal view of scans, (slices, rows, columns) HU, one below the other.
+
+    Parameters
+    ----------
+    scans : name in the label -> scan, the lowest slice first.
+    spacing_mm : side of a pixel, and from slice to slice.
+    """
+    pixel_mm, slice_mm = spacing_mm
+    views = {name: hu[::-1, hu.shape[1] // 2] for name, hu in scans.items()}
+    slices, columns = next(iter(views.values())).shape
+    width = 2 * columns
+    height = round(2 * slices * slice_mm / pixel_mm)
+    figure, place = black_figure(width + 2 * GAP_PX, len(views) * (height + GAP_PX) + GAP_PX)
+    look = {"cmap": "gray", "vmin": level - window / 2, "vmax": level + window / 2}
+    for number, (name, view) in enumerate(views.items()):
+        panel = place(GAP_PX, GAP_PX + number * (height + GAP_PX), width, height)
+        show(panel, view, look)
+        label(panel, name, 0, 1)
+    save(figure, path)
+
+
+# --------------------------------------------------------------- graphs
+
+
+def curve_picture(
+    path: str | os.PathLike,
+    rows: Iterable[Mapping[str, Any]],
+    series: Mapping[str, str],
+    *,
+    x: str = "step",
+    x_label: str = "Step",
+    y_label: str = "PSNR-4096 in dB",
+    title: str = "",
+) -> None:
+    """Curves against steps from the rows of a CSV file.
+
+    Parameters
+    ----------
+    rows : as csv.DictReader gives them; cells that are empty are left out of their curve
+    series : name in the legend -> column of the rows
+    """
+    rows = list(rows)
+    figure, axes = _graph(x_label, y_label, title)
+    for (name, column), colour in zip(series.items(), itertools.cycle(_COLOURS), strict=False):
+        points = [(float(r[x]), float(r[column])) for r in rows if r.get(column) not in (None, "")]
+        marker = "o" if len(points) <= 40 else ""
+        axes.plot(*np.array(points).T, label=name, color=colour, marker=marker, markersize=3)
+    _legend(axes)
+    save(figure, path)
+
+
+def cost_picture(path: str | os.PathLike, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Time against slices, both in their logarithm, from rows of :func:`.compare_speed`.
+
+    A mark is the median of the runs; a line joins those of a method.
+    """
+    rows = list(rows)
+    figure, axes = _graph("Slices", "Seconds, median", "")
+    styles = zip(itertools.cycle(_COLOURS), itertools.cycle("os^Dv"), strict=False)
+    for name, (colour, marker) in zip(
+        dict.fromkeys(r["method"] for r in rows), styles, strict=False
+    ):
+        points = [(r["slices"], r["median_seconds"]) for r in rows if r["method"] == name]
+        axes.loglog(*np.array(points).T, label=name, color=colour, marker=marker, markersize=4)
+    sizes = sorted({row["slices"] for row in rows})
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    axes.minorticks_off()
+    _legend(axes)
+    save(figure, path)
+
+
+def spectra_picture(
+    path: str | os.PathLike,
+    measured: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    real: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    *,
+    y_label: str = "Normalised noise power",
+    title: str = "",
+) -> None:
+    """Noise power spectra: real scanners as grey lines below, measured ones in colour.
+
+    Both map a name to (frequency in 1/cm, power).
+    """
+    figure, axes = _graph("Spatial frequency in 1/cm", y_label, title)
+    greys = zip(real.items(), itertools.cycle(_GREYS), itertools.cycle(_DASHES), strict=False)
+    for (name, curve), grey, dash in greys:
+        axes.plot(*curve, label=name, color=grey, linestyle=dash, linewidth=2.2)
+    for (name, curve), colour in zip(measured.items(), itertools.cycle(_COLOURS), strict=False):
+        axes.plot(*curve, label=name, color=colour)
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    _legend(axes)
+    save(figure, path)
+
+
+def _graph(x_label: str, y_label: str, title: str) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.0), dpi=200, facecolor="white", layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#888888")
+    axes.tick_params(colors=_INK, color="#888888", labelsize=9)
+    axes.grid(axis="y", color="#e4e4e4", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(x_label, color=_INK, fontsize=10)
+    axes.set_ylabel(y_label, color=_INK, fontsize=10)
+    axes.set_title(title, color=_INK, fontsize=11, loc="left")
+    return figure, axes
+
+
+def _legend(axes: Axes) -> None:
+    """Names of the curves, below the axes, so that they cover none; nothing for a lone one."""
+    _, names = axes.get_legend_handles_labels()
+    if len(names) > 1:
+        axes.legend(
+            frameon=False,
+            fontsize=8,
+            labelcolor=_INK,
+            handlelength=3,
+            ncols=4 if max(map(len, names)) <= 16 else 2,
+            loc="upper left",
+            bbox_to_anchor=(0, -0.13),
+        )

@@ -1,0 +1,273 @@
+"""Holds the low-dose simulator's noise, measured on the phantom, against a real scanner's."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PseudoCTDenoiseLib.ct.noise_texture import (
+    autocorrelation,
+    mean_frequency,
+    noise_power_spectrum,
+    normalised_spectrum,
+)
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator, simulate_low_dose
+from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS, SOFT
+
+from ..phantom.phantom_scan import NORMAL_DOSE_QUANTA
+from ..phantom.targets import FLAT_LIVER_MM, FLAT_LUNG_MM
+from ..phantom.torso import axial_plane
+
+PIXEL_MM = 0.75
+PIXELS = 512
+LIVER_HEIGHTS_MM, DOME_HEIGHT_MM = (0.0, 8.0), 38.0
+"""Planes through the middle of the liver, and one through its dome and the lung."""
+LIVER_MM = (FLAT_LIVER_MM, (-85.0, -49.0), (-37.0, -37.0))
+"""Where windows are cut: noise depends on the place, and real scans give it from many places.
+Only noise is measured, so that the liver's vessels do not matter."""
+WINDOW, SMALL_WINDOW = 64, 22
+MIDDLE = 320
+"""All windows lie within so many pixels; no more is reconstructed."""
+
+DOSE = 0.25
+OTHER_DOSES = (0.1, 0.5, 0.75)
+
+F_AV_TOLERANCE_PER_CM = {"soft": 0.1, "sharp": 0.25}
+SPECTRUM_TOLERANCE_PERCENT = 12.0
+AUTOCORRELATION_TOLERANCE = 0.08
+DOSE_TOLERANCE = 0.05
+LUNG_TO_LIVER, LUNG_TOLERANCE = 0.8, 0.2
+"""In a slice of a patient that shows both, lung has 0.6 to 1.0 of the liver's noise: the rays
+through it cross less tissue, but all cross the chest wall and many the mediastinum."""
+
+
+@dataclass(frozen=True)
+class SimulatedNoise:
+    """The noise that the simulator adds to the phantom with one kernel.
+
+    Attributes
+    ----------
+    quanta : N0 as fitted to the phantom's normal-dose scan.
+    frequency_per_cm, spectrum : radial noise power spectrum at a quarter dose, of sum 1.
+    autocorrelation : by lag, as :func:`.evaluation.metrics.autocorrelation` names them.
+    sigma_hu : standard deviation in the liver at a quarter dose.
+    dose_ratios : sigma at other doses over sigma at a quarter dose.
+    lung_to_liver : sigma in the lung over sigma in the liver of the same plane.
+    """
+
+    kernel: str
+    quanta: float
+    frequency_per_cm: np.ndarray
+    spectrum: np.ndarray
+    autocorrelation: dict[str, float]
+    sigma_hu: float
+    dose_ratios: dict[float, float]
+    lung_to_liver: float
+
+    @property
+    def f_av_per_cm(self) -> float:
+        return mean_frequency(self.frequency_per_cm, self.spectrum)
+
+
+@dataclass(frozen=True)
+class RealNoise:
+    """The noise between full and quarter dose on a real scanner: the mean of some patients.
+
+    ``spread`` is, for each lag, the largest distance of one patient from the mean; ``patients``
+    holds each one's own spectrum (frequency in 1/cm, power of sum 1).
+    """
+
+    f_av_per_cm: float
+    spectrum: np.ndarray
+    autocorrelation: dict[str, float]
+    spread: dict[str, float]
+    patients: Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One figure, what it should be (None if nothing tells) and by how much it may differ."""
+
+    kernel: str
+    figure: str
+    measured: float
+    expected: float | None
+    tolerance: float
+
+    @property
+    def passed(self) -> bool | None:
+        if self.expected is None:
+            return None
+        return abs(self.measured - self.expected) <= self.tolerance
+
+
+def simulated_noise(
+    *,
+    draws: int = 20,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, SimulatedNoise]:
+    """Measure the noise that is added to the phantom, by kernel.
+
+    N0 is fitted once to a normal-dose scan of the phantom. Each draw gives three windows of
+    64x64 pixels of liver from each of two planes; the same rays serve both kernels.
+    """
+    across = (np.arange(PIXELS) - (PIXELS - 1) / 2) * PIXEL_MM
+    heights = (*LIVER_HEIGHTS_MM, DOME_HEIGHT_MM)
+    clean = np.stack([axial_plane(across, height, PIXEL_MM) for height in heights])
+    scanner = LowDoseSimulator(PIXEL_MM, NORMAL_DOSE_QUANTA)
+    ndct = simulate_low_dose(clean, scanner, 1.0, SOFT, image_dose=math.inf, seed=seed)
+    simulator = replace(scanner, quanta=1e6).fitted(ndct)
+
+    hu = torch.from_numpy(ndct).float().to(device)
+    generator = torch.Generator(device).manual_seed(seed + 1)
+    deviation = simulator.ray_deviation(hu, DOSE)
+    windows = {name: [] for name in KERNELS}
+    dome = {name: [] for name in KERNELS}
+    for draw in range(draws):
+        rays = torch.randn(deviation.shape, generator=generator, device=device)
+        for name, noise in _by_kernel(simulator, deviation * rays):
+            windows[name].append(_liver_windows(noise[:-1]))
+            pair = [_window(noise[-1:], at, SMALL_WINDOW) for at in (FLAT_LUNG_MM, FLAT_LIVER_MM)]
+            dome[name].append(np.concatenate(pair))
+        progress(draw + 1, draws)
+
+    # The last draw's rays at every dose: what differs is the dose alone.
+    dose_ratios = {name: {} for name in KERNELS}
+    for dose in OTHER_DOSES:
+        sinogram = simulator.ray_deviation(hu[:-1], dose) * rays[:-1]
+        for name, noise in _by_kernel(simulator, sinogram):
+            dose_ratios[name][dose] = float(_liver_windows(noise).std() / windows[name][-1].std())
+
+    return {
+        name: _figures(
+            name,
+            simulator.quanta,
+            np.concatenate(windows[name]),
+            np.stack(dome[name], axis=1),
+            dose_ratios[name],
+        )
+        for name in KERNELS
+    }
+
+
+def read_facts(path: str | Path) -> dict[str, RealNoise]:
+    """Real scanners' figures, by kernel.
+
+    Parameters
+    ----------
+    path : JSON with a list of patients under ``soft_kernel…`` and ``sharp_kernel…``: each with
+        ``patient``, ``f_av_per_cm``, ``autocorr``, ``nps_freq_per_cm`` and ``nps_normalised``.
+
+    Raises
+    ------
+    BadInputError
+        If the file cannot be read or lacks one of these.
+    """
+    try:
+        facts = json.loads(Path(path).read_text(encoding="utf-8"))
+        return {
+            name: _mean_of_patients(next(facts[key] for key in facts if key.startswith(name)))
+            for name in KERNELS
+        }
+    except OSError as error:
+        raise BadInputError(f"Cannot read {path}: {error.strerror}.") from error
+    except (ValueError, TypeError, AttributeError, LookupError, StopIteration) as error:
+        raise BadInputError(
+            f"{path} does not hold the noise figures of real scans: give another file to --facts."
+        ) from error
+
+
+def acceptance(simulated: SimulatedNoise, real: RealNoise | None = None) -> list[Check]:
+    """Every figure of one kernel beside what it should be.
+
+    The spectrum is compared bin by bin; the check holds the largest difference in percent of
+    the real peak. Sigma must follow sqrt(1/a - 1) for dose fraction a.
+    """
+    kernel = simulated.kernel
+    f_av = None if real is None else real.f_av_per_cm
+    checks = [
+        Check(kernel, "f_av in 1/cm", simulated.f_av_per_cm, f_av, F_AV_TOLERANCE_PER_CM[kernel])
+    ]
+    if real is not None:
+        deviation = float(np.abs(simulated.spectrum - real.spectrum).max() / real.spectrum.max())
+        label = "largest deviation of the NPS in % of its peak"
+        checks.append(Check(kernel, label, 100 * deviation, 0.0, SPECTRUM_TOLERANCE_PERCENT))
+    for lag, value in simulated.autocorrelation.items():
+        expected, tolerance = None, AUTOCORRELATION_TOLERANCE
+        if real is not None:
+            expected, tolerance = real.autocorrelation[lag], max(real.spread[lag], tolerance)
+        checks.append(Check(kernel, f"autocorrelation {lag}", value, expected, tolerance))
+    for dose, ratio in simulated.dose_ratios.items():
+        law = math.sqrt((1 / dose - 1) / (1 / DOSE - 1))
+        label = f"σ added at dose {dose:g} over that at {DOSE:g}"
+        checks.append(Check(kernel, label, ratio, law, DOSE_TOLERANCE * law))
+    ratio = simulated.lung_to_liver
+    checks.append(Check(kernel, "σ in lung over σ in liver", ratio, LUNG_TO_LIVER, LUNG_TOLERANCE))
+    return checks
+
+
+def _by_kernel(
+    simulator: LowDoseSimulator, sinogram: torch.Tensor
+) -> Iterator[tuple[str, np.ndarray]]:
+    for name, kernel in KERNELS.items():
+        yield name, simulator.reconstruct(sinogram, (MIDDLE, MIDDLE), kernel).cpu().numpy()
+
+
+def _liver_windows(planes: np.ndarray) -> np.ndarray:
+    return np.concatenate([_window(planes, at, WINDOW) for at in LIVER_MM])
+
+
+def _window(planes: np.ndarray, centre_mm: tuple[float, float], size: int) -> np.ndarray:
+    """Squares of ``size`` pixels around a point (x, y), mm from the middle of the planes."""
+    left, top = (round(c / PIXEL_MM + (planes.shape[-1] - size) / 2) for c in centre_mm)
+    return planes[:, top : top + size, left : left + size]
+
+
+def _figures(
+    kernel: str,
+    quanta: float,
+    windows: np.ndarray,
+    dome: np.ndarray,
+    dose_ratios: dict[float, float],
+) -> SimulatedNoise:
+    frequency, power = noise_power_spectrum(windows, PIXEL_MM)
+    lung, liver = dome
+    return SimulatedNoise(
+        kernel,
+        quanta,
+        frequency,
+        normalised_spectrum(power),
+        autocorrelation(windows),
+        float(windows.std()),
+        dose_ratios,
+        float(lung.std() / liver.std()),
+    )
+
+
+def _mean_of_patients(patients: list[dict]) -> RealNoise:
+    spectra = [np.array(patient["nps_normalised"], float) for patient in patients]
+    correlations = {
+        lag: [float(p["autocorr"][lag]) for p in patients] for lag in patients[0]["autocorr"]
+    }
+    means = {lag: float(np.mean(values)) for lag, values in correlations.items()}
+    return RealNoise(
+        f_av_per_cm=float(np.mean([patient["f_av_per_cm"] for patient in patients])),
+        spectrum=np.mean(spectra, axis=0),
+        autocorrelation=means,
+        spread={
+            lag: max(abs(value - means[lag]) for value in values)
+            for lag, values in correlations.items()
+        },
+        patients={
+            patient["patient"]: (np.array(patient["nps_freq_per_cm"], float), spectrum)
+            for patient, spectrum in zip(patients, spectra, strict=True)
+        },
+    )

@@ -1,0 +1,375 @@
+"""What the default method is worth: by ingredient, start, dose and step, on scans of an index."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments, load_models
+from PseudoCTDenoiseLib.ct.io.volume_files import check_place
+from PseudoCTDenoiseLib.ct.pictures import check_picture_path
+from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.markdown_table import Column, markdown
+from PseudoCTDenoiseLib.models.store import load_denoiser
+from torch import nn
+
+from ..phantom.phantom_scan import scan_phantom
+from ..phantom.torso import torso_phantom
+from ..training.ct_dataset import CtScan, read_index
+from ..training.training_pairs import LEAST_SLICES
+from .filters import FILTERS
+from .method_study import (
+    INGREDIENTS,
+    METHOD,
+    NO_TUNING,
+    START,
+    WITH_METHOD,
+    Condition,
+    banding,
+    clean_scan,
+    measure,
+    stopping_curve,
+    study_pairs,
+)
+from .pictures import coronal_picture, curve_picture
+from .results_table import check_block, read_csv, replace_block, write_csv
+
+TUNED = {WITH_METHOD: METHOD}
+QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))
+STOPPING_STEPS = 240
+_GAINS = (
+    Column("gain", "Gain (dB)", signed=True),
+    Column("more", "Against the start (dB)", decimals=3, signed=True),
+    Column("worst", "Worst scan (dB)", decimals=3, signed=True),
+    Column("more_target", "Same, held against the target (dB)", decimals=3, signed=True),
+    Column("worst_target", "Worst scan there (dB)", decimals=3, signed=True),
+    Column("change_hu", "Mean change (HU)"),
+    Column("hu_bias", "Absolute HU bias (HU)"),
+    Column("steps", "Steps", decimals=0),
+)
+_KEYS = ("gain", "more", "more_target", "change_hu", "hu_bias", "steps")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--study", choices=STUDIES, action="append", help="default: all")
+    parser.add_argument("--index", type=Path, help="CSV that lists the scans; without it: print")
+    parser.add_argument("--slices", type=int, default=4, help="most slices of a scan (default: 4)")
+    add_model_arguments(parser)
+    parser.add_argument(
+        "--narrow",
+        type=Path,
+        default=Path("local/models"),
+        help="folder of the model 'narrow', see the preset of pretrain (default: local/models)",
+    )
+    parser.add_argument("--csv", type=Path, default=Path("Docs/results"), help="folder of CSVs")
+    parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")
+    parser.add_argument("--plots", type=Path, help="folder for the pictures")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    studies = arguments.study or list(STUDIES)
+    if arguments.slices < 1:
+        raise BadInputError(f"--slices must be at least 1, not {arguments.slices}.")
+    for name in studies:
+        check_place(_csv(arguments, name))
+        if arguments.page:
+            check_block(arguments.page, f"STUDY {name}")
+    if arguments.plots:
+        for name in ("stopping.png", "coronal.png"):
+            check_picture_path(arguments.plots / name)
+    if arguments.index:  # refused before hours of work
+        _shipped(arguments)
+        if {"narrow", "stopping"} & set(studies):
+            _narrow(arguments)
+    for name in studies:
+        if arguments.index:
+            STUDIES[name].make(arguments, name)
+        rows = read_csv(_csv(arguments, name))
+        text = STUDIES[name].table(rows)
+        print(f"{name}\n\n{text}")
+        if arguments.page:
+            replace_block(arguments.page, f"STUDY {name}", text)
+        if arguments.plots and rows and STUDIES[name].plot:
+            STUDIES[name].plot(arguments.plots, rows)
+
+
+# --------------------------------------------------------------- making
+
+
+def _make_ingredients(arguments: argparse.Namespace, name: str) -> None:
+    scans = _stacks(read_index(arguments.index, "val"))
+    _make_cases(arguments, name, scans, QUARTER, _shipped(arguments), INGREDIENTS)
+
+
+def _make_doses(arguments: argparse.Namespace, name: str) -> None:
+    conditions = [Condition(kernel, dose) for dose in (0.1, 0.5) for kernel in ("soft", "sharp")]
+    scans = read_index(arguments.index, "test")
+    _make_cases(arguments, name, scans, conditions, _shipped(arguments))
+
+
+def _make_narrow(arguments: argparse.Namespace, name: str) -> None:
+    conditions = [QUARTER[1], Condition("soft", 0.1), Condition("sharp", 0.1)]
+    scans = read_index(arguments.index, "test")
+    _make_cases(arguments, name, scans, conditions, _narrow(arguments))
+
+
+def _make_cases(
+    arguments: argparse.Namespace,
+    name: str,
+    scans: Sequence[CtScan],
+    conditions: Sequence[Condition],
+    models: tuple[nn.Module, list[nn.Module]],
+    variants: dict[str, DenoisingSettings] = TUNED,
+) -> None:
+    rows = []
+    pairs = study_pairs(scans, conditions, arguments.slices)
+    for condition, number, pair in _with_bar(pairs, len(scans) * len(conditions), name):
+        about = {
+            "kernel": condition.kernel,
+            "dose": condition.dose,
+            "patient": pair.patient,
+            "scan": number,
+            "slices": len(pair.ndct),
+        }
+        rows += [about | row for row in measure(pair, *models, variants, condition.dose)]
+        write_csv(_csv(arguments, name), rows)
+
+
+def _make_stopping(arguments: argparse.Namespace, name: str) -> None:
+    starts = {"fast": _shipped(arguments), "narrow": _narrow(arguments)}
+    scans = _stacks(read_index(arguments.index, "val"))
+    rows = []
+    pairs = study_pairs(scans, QUARTER, arguments.slices)
+    for condition, number, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
+        for start, (denoiser, _) in starts.items():
+            about = {"start": start, "kernel": condition.kernel, "scan": number}
+            about["patient"] = pair.patient
+            curve = stopping_curve(pair, denoiser, STOPPING_STEPS)
+            rows += [about | row for row in curve]
+            write_csv(_csv(arguments, name), rows)
+
+
+def _make_clean(arguments: argparse.Namespace, name: str) -> None:
+    denoiser, noise_models = _shipped(arguments)
+    scans = _stacks(read_index(arguments.index, "val"))
+    rows = []
+    cleaned = _clean_scans(scans, denoiser, noise_models, arguments.slices)
+    for what, hu, pixel_mm in _with_bar(cleaned, 1 + 2 * len(scans), name):
+        rows.append({"scan": what} | clean_scan(denoiser, hu, pixel_mm))
+        write_csv(_csv(arguments, name), rows)
+
+
+def _clean_scans(
+    scans: Sequence[CtScan], denoiser: nn.Module, noise_models: list[nn.Module], slices: int
+) -> Iterator[tuple[str, np.ndarray, float]]:
+    """Name, HU and pixel size of scans that are clean, or denoised already."""
+    phantom = torso_phantom(slices=8)
+    yield "phantom without noise", phantom.hu, phantom.spacing_mm[-1]
+    non_local_means = FILTERS["non_local_means"]
+    for _, _, pair in study_pairs(scans, QUARTER[:1], slices):
+        method = _denoised(pair.ldct, pair.pixel_mm, denoiser, noise_models, TUNED)[WITH_METHOD]
+        yield f"{pair.patient}, result of the method", method, pair.pixel_mm
+        filtered = non_local_means.function(pair.ndct, **non_local_means.default)
+        yield f"{pair.patient}, filtered normal dose", filtered, pair.pixel_mm
+
+
+def _make_banding(arguments: argparse.Namespace, name: str) -> None:
+    denoiser, noise_models = _shipped(arguments)
+    rows = []
+    for scan in _stacks(read_index(arguments.index, "test")):
+        ((_, _, pair),) = study_pairs([scan], QUARTER[:1], len(scan.hu))
+        images = {"LDCT": pair.ldct}
+        images |= _denoised(
+            pair.ldct, pair.pixel_mm, denoiser, noise_models, {NO_TUNING: START, **TUNED}
+        )
+        rows += [
+            {"patient": scan.patient, "variant": name, "banding_hu": banding(image, pair.ndct)}
+            for name, image in images.items()
+        ]
+        write_csv(_csv(arguments, name), rows)
+    if arguments.plots:
+        phantom = torso_phantom()
+        slice_mm, _, pixel_mm = phantom.spacing_mm
+        scanned = scan_phantom(phantom.hu, pixel_mm)
+        method = _denoised(scanned.ldct, pixel_mm, denoiser, noise_models, TUNED)[WITH_METHOD]
+        coronal_picture(
+            arguments.plots / "coronal.png",
+            {"LDCT": scanned.ldct, "method": method, "NDCT": scanned.ndct},
+            (pixel_mm, slice_mm),
+        )
+
+
+def _denoised(
+    hu: np.ndarray,
+    pixel_mm: float,
+    denoiser: nn.Module,
+    noise_models: list[nn.Module],
+    variants: dict[str, DenoisingSettings],
+) -> dict[str, np.ndarray]:
+    return {
+        name: DenoisingJob(hu, denoiser, noise_models, settings, pixel_mm=pixel_mm).run_at_once().hu
+        for name, settings in variants.items()
+    }
+
+
+def _stacks(scans: Sequence[CtScan]) -> list[CtScan]:
+    stacks = [scan for scan in scans if len(scan.hu) >= LEAST_SLICES]
+    if not stacks:
+        raise BadInputError(f"The index lists no scan of {LEAST_SLICES} slices or more.")
+    return stacks
+
+
+def _shipped(arguments: argparse.Namespace) -> tuple[nn.Module, list[nn.Module]]:
+    (denoiser, _), noise_models = load_models(arguments)
+    return denoiser, [network for network, _ in noise_models]
+
+
+def _narrow(arguments: argparse.Namespace) -> tuple[nn.Module, list[nn.Module]]:
+    return load_denoiser("narrow", arguments.narrow)[0], []
+
+
+def _with_bar(pairs, total: int, name: str):
+    from tqdm import tqdm
+
+    return tqdm(pairs, total=total, desc=name, unit="case", file=sys.stderr)
+
+
+# --------------------------------------------------------------- printing
+
+
+def _ingredients_table(rows: list[dict]) -> str:
+    return _by(rows, ("kernel", "variant"), ("Kernel", "Method"))
+
+
+def _conditions_table(rows: list[dict]) -> str:
+    tuned = [row for row in rows if row["variant"] == WITH_METHOD]
+    return _by(tuned, ("kernel", "dose"), ("Kernel", "Dose"))
+
+
+def _by(rows: list[dict], keys: tuple[str, ...], headings: tuple[str, ...]) -> str:
+    """Means over the patients of each value of ``keys``, and the worst scan."""
+    lines = []
+    for value in dict.fromkeys(tuple(row[key] for key in keys) for row in rows):
+        mine = [row for row in rows if tuple(row[key] for key in keys) == value]
+        line = dict(zip(keys, value, strict=True)) | {"scans": len(mine)}
+        of_patient = [[row for row in mine if row["patient"] == one] for one in _patients(mine)]
+        line |= {key: _mean(key, of_patient) for key in _KEYS}
+        line["worst"] = min(float(row["more"]) for row in mine)
+        line["worst_target"] = min(float(row["more_target"]) for row in mine)
+        lines.append(line)
+    columns = [
+        *(Column(key, heading) for key, heading in zip(keys, headings, strict=True)),
+        Column("scans", "Scans", decimals=0),
+        *_GAINS,
+    ]
+    return markdown(lines, columns)
+
+
+def _patients(rows: list[dict]) -> list[str]:
+    return list(dict.fromkeys(row["patient"] for row in rows))
+
+
+def _mean(key: str, of_patient: list[list[dict]]) -> float:
+    """The mean over patients, of each the mean over scans; of biases, the sizes alone."""
+    sized = abs if key == "hu_bias" else float
+    means = [np.mean([sized(float(row[key])) for row in rows]) for rows in of_patient]
+    return float(np.mean(means))
+
+
+def _stopping_table(rows: list[dict]) -> str:
+    lines = []
+    for which in dict.fromkeys(_curve_of(row) for row in rows):
+        curve = [row for row in rows if _curve_of(row) == which]
+        start, kernel, patient, _ = which
+        gains = {int(row["step"]): float(row["gain"]) for row in curve}
+        best = max((step for step in gains if step <= METHOD.steps), key=gains.get)
+        (chosen,) = (int(row["step"]) for row in curve if row["chosen"] == "True")
+        lines.append(
+            {
+                "start": start,
+                "kernel": kernel,
+                "patient": patient,
+                "first": gains[0],
+                "best": best,
+                "best_gain": gains[best],
+                "chosen": chosen,
+                "lost": gains[best] - gains[chosen],
+                "last_gain": gains[max(gains)],
+            }
+        )
+    columns = (
+        Column("start", "Start"),
+        Column("kernel", "Kernel"),
+        Column("patient", "Patient"),
+        Column("first", "Gain, step 0 (dB)", signed=True),
+        Column("best", f"Best of {METHOD.steps} steps", decimals=0),
+        Column("best_gain", "Gain there (dB)", signed=True),
+        Column("chosen", "Step taken", decimals=0),
+        Column("lost", "Lost by the rule (dB)", decimals=3),
+        Column("last_gain", "Gain, last step (dB)", signed=True),
+    )
+    return markdown(lines, columns)
+
+
+def _clean_table(rows: list[dict]) -> str:
+    columns = (
+        Column("scan", "Scan"),
+        Column("steps", "Steps", decimals=0),
+        Column("best_step", "Step taken", decimals=0),
+        Column("noise_found_hu", "Noise found (HU)"),
+        Column("start_change_hu", f"Mean change, {NO_TUNING} (HU)"),
+        Column("change_hu", "Mean change, method (HU)"),
+    )
+    numbers = [column.key for column in columns[1:]]
+    return markdown([row | {key: float(row[key]) for key in numbers} for row in rows], columns)
+
+
+def _banding_table(rows: list[dict]) -> str:
+    columns = (
+        Column("patient", "Patient"),
+        Column("variant", "Image"),
+        Column("banding_hu", "Banding (HU)", decimals=3),
+    )
+    return markdown([row | {"banding_hu": float(row["banding_hu"])} for row in rows], columns)
+
+
+def _curve_of(row: dict) -> tuple[str, str, str, str]:
+    return row["start"], row["kernel"], row["patient"], row["scan"]
+
+
+def _plot_stopping(folder: Path, rows: list[dict]) -> None:
+    points, series = [], {}
+    for row in rows:
+        name = ", ".join(_curve_of(row)[:3])
+        series[name] = name
+        points.append({"step": row["step"], name: row["gain"]})
+    label = "PSNR-4096 gain over LDCT (dB)"
+    curve_picture(folder / "stopping.png", points, series, y_label=label)
+
+
+def _csv(arguments: argparse.Namespace, name: str) -> Path:
+    return arguments.csv / f"study-{name}.csv"
+
+
+class Study(NamedTuple):
+    """How the CSV file of a study of this name is made, and table and plot of its rows."""
+
+    make: Callable[[argparse.Namespace, str], None]
+    table: Callable[[list[dict]], str]
+    plot: Callable[[Path, list[dict]], None] | None = None
+
+
+STUDIES = {
+    "ingredients": Study(_make_ingredients, _ingredients_table),
+    "doses": Study(_make_doses, _conditions_table),
+    "narrow": Study(_make_narrow, _conditions_table),
+    "stopping": Study(_make_stopping, _stopping_table, _plot_stopping),
+    "clean": Study(_make_clean, _clean_table),
+    "banding": Study(_make_banding, _banding_table),
+}

@@ -1,0 +1,169 @@
+"""Measure a denoiser on a phantom: noise, resolution, HU and how well low contrast is found."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PseudoCTDenoiseLib import __version__
+from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU, normalise, to_hu
+from PseudoCTDenoiseLib.ct.io.volume_files import check_place, make_folder
+from PseudoCTDenoiseLib.denoising.bias_correction import density_anchor
+from PseudoCTDenoiseLib.denoising.device import DEVICES, ComputeDevice, choose_device
+from PseudoCTDenoiseLib.denoising.inference import apply_network
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.models.store import (
+    SHIPPED_MODELS,
+    Manifest,
+    load_denoiser,
+)
+from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
+from PseudoCTDenoiseLib.temporary_files import replace_file
+from torch import nn
+
+from ..evaluation.results_table import check_block, replace_block
+from .goals import goals
+from .quality_figures import quality_figures
+from .quality_page import quality_page
+from .quality_report import goals_table, report
+from .quality_scan import check_realisations, scan_quality_phantom
+
+STRENGTHS = (0.0, 25.0, 50.0, 75.0, 100.0)
+PICTURE, FIGURES = "quality.png", "quality.json"
+BLOCK = "QUALITY"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder", type=Path, help=f"folder for {PICTURE} and {FIGURES}; made if missing"
+    )
+    parser.add_argument("--model", default="fast", help="denoiser (default: fast)")
+    parser.add_argument(
+        "--models", type=Path, default=SHIPPED_MODELS, help="folder of models (default: shipped)"
+    )
+    parser.add_argument("--kernel", choices=KERNELS, default="soft", help="default: soft")
+    parser.add_argument("--dose", type=float, default=0.25, help="dose fraction (default: 0.25)")
+    parser.add_argument(
+        "--strength",
+        type=float,
+        nargs="+",
+        default=STRENGTHS,
+        help="strengths in %%; the highest is judged (default: 0 25 50 75 100)",
+    )
+    parser.add_argument(
+        "--realisations",
+        type=int,
+        default=200,
+        help="scans with noise of their own, an even number",
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument(
+        "--page", type=Path, help=f"Markdown page whose block {BLOCK} is replaced by the goals"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    # The toolbox is wanted after minutes only, and should be missed at once.
+    import microct_iq_toolbox  # noqa: F401
+    from tqdm import tqdm
+
+    strengths = _strengths(arguments.strength)
+    if not 0 < arguments.dose <= 1:
+        raise BadInputError(f"--dose {arguments.dose:g} is not above 0 and at most 1.")
+    check_realisations(arguments.realisations)
+    network, manifest = load_denoiser(arguments.model, arguments.models)
+    _check_places(arguments)
+    device = choose_device(arguments.device)
+    print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
+
+    with tqdm(unit="realisation", total=arguments.realisations, disable=None) as bar:
+        scan = scan_quality_phantom(
+            _denoiser(network, device),
+            KERNELS[arguments.kernel],
+            dose=arguments.dose,
+            realisations=arguments.realisations,
+            seed=arguments.seed,
+            device=device.name,
+            progress=lambda done, _: bar.update(done - bar.n),
+        )
+    figures = quality_figures(scan, strengths)
+
+    about = _about(arguments, manifest)
+    text = json.dumps(report(about, figures), indent=1, ensure_ascii=False, allow_nan=False)
+    replace_file(arguments.folder / FIGURES, (text + "\n").encode())
+    setting = _setting(about)
+    title = f"What a physicist asks of “{manifest.name}”"
+    quality_page(arguments.folder / PICTURE, figures, title=title, subtitle=setting)
+    table = f"`{manifest.name}` at strength {strengths[-1]:g} %. {setting}.\n\n" + goals_table(
+        goals(figures[0], figures[-1])
+    )
+    print(table)
+    if arguments.page:
+        replace_block(arguments.page, BLOCK, table)
+    print(f"Written to {arguments.folder}: {PICTURE}, {FIGURES}.")
+
+
+def _strengths(wanted: Sequence[float]) -> list[float]:
+    """In order, with the LDCT (0) first.
+
+    Raises
+    ------
+    BadInputError
+        If one is not between 0 and 100 or none is above 0.
+    """
+    odd = [strength for strength in wanted if not 0 <= strength <= 100]
+    if odd or not max(wanted) > 0:
+        raise BadInputError(
+            f"--strength {(odd or [0])[0]:g} cannot be: give some from 0 to 100, one above 0."
+        )
+    return sorted({0.0, *wanted})
+
+
+def _check_places(arguments: argparse.Namespace) -> None:
+    """Refuse at once what could not be written after minutes."""
+    make_folder(arguments.folder)
+    for name in (PICTURE, FIGURES):
+        check_place(arguments.folder / name)
+    if arguments.page:
+        check_place(arguments.page)
+        check_block(arguments.page, BLOCK)
+
+
+def _denoiser(network: nn.Module, device: ComputeDevice) -> Callable[[np.ndarray], np.ndarray]:
+    """The network untuned and in one orientation, anchored on each scan by itself."""
+    network = network.to(device.torch, memory_format=torch.channels_last)
+
+    def denoise(hu: np.ndarray) -> np.ndarray:
+        slices = normalise(torch.from_numpy(hu).to(device.torch))
+        outputs = apply_network(network, slices)
+        ready = iter(outputs.split(1))
+        anchor = density_anchor(slices, lambda one: next(ready))
+        return anchor.apply(to_hu(outputs)).clamp(min=MIN_CT_HU).cpu().numpy()
+
+    return denoise
+
+
+def _about(arguments: argparse.Namespace, manifest: Manifest) -> dict:
+    return {
+        "model": manifest.name,
+        "sha256": manifest.sha256,
+        "version": __version__,
+        "kernel": arguments.kernel,
+        "dose": arguments.dose,
+        "realisations": arguments.realisations,
+        "seed": arguments.seed,
+    }
+
+
+def _setting(about: dict) -> str:
+    return (
+        f"{about['kernel'].capitalize()} kernel, {100 * about['dose']:g} % of the dose, "
+        f"water phantom of 30 cm, {about['realisations']} realisations of the noise, "
+        f"seed {about['seed']}"
+    )

@@ -1,0 +1,118 @@
+"""The figures of a denoiser's quality as JSON and as a Markdown table of goals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from PseudoCTDenoiseLib.markdown_table import Column, markdown
+
+from .goals import Goal, goals
+from .quality_figures import QualityFigures
+
+_COLUMNS = (
+    Column("goal", "Goal"),
+    Column("value", "Measured"),
+    Column("limit", "Limit"),
+    Column("met", "Met"),
+    Column("detail", "Where, or interval"),
+)
+
+
+def report(about: Mapping[str, Any], figures: Sequence[QualityFigures]) -> dict[str, Any]:
+    """Everything measured, as JSON holds it; a number that there is not becomes null.
+
+    Parameters
+    ----------
+    about : what was measured and how: model, kernel, dose, realisations, seed.
+    figures : by strength, the LDCT (strength 0) first and the one that is judged last.
+    """
+    return _plain(
+        {
+            **about,
+            "goals_at_strength_percent": figures[-1].strength,
+            "goals": _goal_list(figures[0], figures[-1]),
+            "strengths": [
+                _at_strength(one) | {"goals": _goal_list(figures[0], one)} for one in figures
+            ],
+        }
+    )
+
+
+def goals_table(judged: Sequence[Goal]) -> str:
+    """The goals as a Markdown table."""
+    rows = [
+        {
+            "goal": goal.name,
+            "value": number(goal, goal.value),
+            "limit": limit(goal),
+            "met": "yes" if goal.met else "**missed**",
+            "detail": goal.detail,
+        }
+        for goal in judged
+    ]
+    return markdown(rows, _COLUMNS)
+
+
+def number(goal: Goal, value: float) -> str:
+    """A value in the goal's unit, as it is read."""
+    if goal.unit == "%":
+        return f"{value:.0f} %"
+    decimals = 3 if not goal.unit else 2
+    return f"{value:.{decimals}f} {goal.unit}".strip()
+
+
+def limit(goal: Goal) -> str:
+    """A goal's limit, as it is read."""
+    return f"{'≥' if goal.at_least else '≤'} {number(goal, goal.limit)}"
+
+
+def _goal_list(ldct: QualityFigures, denoised: QualityFigures) -> list[dict[str, Any]]:
+    return [asdict(goal) | {"met": goal.met} for goal in goals(ldct, denoised)]
+
+
+def _at_strength(one: QualityFigures) -> dict[str, Any]:
+    frequency, power = one.nps
+    return {
+        "strength_percent": one.strength,
+        "noise_hu": one.noise_hu,
+        "noise_reduction_percent": one.noise_reduction,
+        "nps": {"frequency_per_cm": frequency, "power_hu2_mm2": power},
+        "f_av_per_cm": one.f_av_per_cm,
+        "ttf": {
+            name: {
+                "ttf50_per_cm": one.ttf50_per_cm[name],
+                "ttf50_ratio": one.ttf50_ratio[name],
+                "frequency_per_cm": curve[0],
+                "transfer": curve[1],
+            }
+            for name, curve in one.ttf.items()
+        },
+        "hu_bias": one.hu_bias,
+        "discs": [
+            {
+                "diameter_mm": disc.diameter_mm,
+                "contrast_hu": disc.contrast_hu,
+                "cho_auc": disc.auc,
+                "cho_auc_change": disc.change,
+                "cho_auc_change_95": [disc.lowest, disc.highest],
+                "npwe_d_prime": disc.d_prime,
+            }
+            for disc in one.discs
+        ],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Arrays as lists and NaN, which JSON has no word for, as None."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, (float, np.floating)):
+        return round(float(value), 6) if np.isfinite(value) else None
+    return value

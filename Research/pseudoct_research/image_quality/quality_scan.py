@@ -1,0 +1,179 @@
+"""Many low-dose scans of the quality phantom, before and after a denoiser."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator
+from PseudoCTDenoiseLib.simulation.reconstruction_kernels import ReconstructionKernel
+
+from ..phantom.phantom_scan import NORMAL_DOSE_QUANTA
+from ..phantom.quality_phantom import (
+    PIXEL_MM,
+    PIXELS,
+    Circle,
+    discs,
+    flat_window,
+    rods,
+    section,
+)
+from .model_observer import channel_width_mm, laguerre_gauss
+
+Denoise = Callable[[np.ndarray], np.ndarray]
+"""HU float32 of unrelated slices, (slices, rows, columns), to the same denoised in full."""
+
+WINDOW = 128
+"""Side in pixels of the region for the noise: in 64, power leaks to other frequencies (4 %)."""
+FEWEST_REALISATIONS = 4
+_DISC_MARGIN = 21
+"""Pixels seen to each side of a disc's centre: the widest channels end there."""
+
+
+@dataclass(frozen=True)
+class QualityScan:
+    """What is kept of all realisations; the first axis of 2 is LDCT, then denoised.
+
+    Attributes
+    ----------
+    windows : HU of a uniform region, (2, realisations, rows, columns).
+    inserts : HU of the rods' section, mean over the realisations, (2, rows, columns).
+    clean_inserts : the same section without noise, (rows, columns).
+    responses : of the observer's channels by disc, each (2, 2, realisations, places, channels);
+        the second axis is without and with the disc, in the same noise.
+    """
+
+    windows: np.ndarray
+    inserts: np.ndarray
+    clean_inserts: np.ndarray
+    responses: dict[tuple[float, float], np.ndarray]
+
+    def mixed(self, strength: float) -> QualityScan:
+        """The same with its second part at a strength of 0 to 100 %."""
+        share = strength / 100
+
+        def mix(values: np.ndarray) -> np.ndarray:
+            return np.stack([values[0], (1 - share) * values[0] + share * values[1]])
+
+        responses = {disc: mix(values) for disc, values in self.responses.items()}
+        return QualityScan(mix(self.windows), mix(self.inserts), self.clean_inserts, responses)
+
+
+def check_realisations(count: int) -> None:
+    """Refuse a number of realisations that cannot be halved into pairs of opposite noise.
+
+    Raises
+    ------
+    BadInputError
+        If it is odd or below 4.
+    """
+    if count < FEWEST_REALISATIONS or count % 2:
+        raise BadInputError(
+            f"{count} realisations cannot be: take an even number from {FEWEST_REALISATIONS} on, "
+            "and 200 for figures to trust."
+        )
+
+
+def scan_quality_phantom(
+    denoise: Denoise,
+    kernel: ReconstructionKernel,
+    *,
+    dose: float = 0.25,
+    realisations: int = 200,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> QualityScan:
+    """Scan the phantom again and again, each time with noise of its own, and denoise it.
+
+    Resolution is that of the kernel's apodisation and of the detector's channels; as a scanner
+    does, an image ends at -1024 HU. In the rods' section every second realisation has the noise
+    of the one before with the other sign, so that the LDCT's mean is free of noise and only what
+    a denoiser makes of it is averaged. ``progress`` is called with the realisations done.
+
+    Raises
+    ------
+    BadInputError
+        If the number of realisations is odd or below 4, the dose fraction is not above 0 and
+        at most 1, or the denoiser gives another shape or no finite numbers.
+    """
+    check_realisations(realisations)
+    simulator = LowDoseSimulator(PIXEL_MM, NORMAL_DOSE_QUANTA)
+
+    def mtf(frequency_per_cm: torch.Tensor) -> torch.Tensor:
+        detector = simulator.scanner.detector_mtf(frequency_per_cm)
+        return torch.exp(-kernel.damping(frequency_per_cm)) * detector
+
+    circles, rod_circles = discs(), rods()
+    every_rod = dict.fromkeys(rod for group in rod_circles.values() for rod in group)
+    clean = np.stack(
+        [
+            section(every_rod, mtf),
+            section([], mtf),
+            section([disc for group in circles.values() for disc in group], mtf),
+        ]
+    )
+    blur = blur_mm(mtf)
+    side = 2 * _DISC_MARGIN + 1
+    channels = {
+        disc: laguerre_gauss(channel_width_mm(disc[0], blur), PIXEL_MM, side) for disc in circles
+    }
+
+    generator = torch.Generator(device).manual_seed(seed)
+    deviation = simulator.ray_deviation(
+        torch.from_numpy(clean[:2]).to(device), dose, image_dose=math.inf
+    )
+    flat = flat_window(WINDOW)
+    windows = np.empty((2, realisations, WINDOW, WINDOW), np.float32)
+    inserts = np.zeros((2, PIXELS, PIXELS))
+    rod_noise = np.zeros((PIXELS, PIXELS))
+    responses = {
+        disc: np.empty((2, 2, realisations, len(group), len(channels[disc])))
+        for disc, group in circles.items()
+    }
+    for number in range(realisations):
+        rays = torch.randn(deviation.shape, generator=generator, device=device)
+        noise = simulator.reconstruct(deviation * rays, (PIXELS, PIXELS), kernel).cpu().numpy()
+        rod_noise = -rod_noise if number % 2 else noise[0]
+        # With and without discs in the same noise: what differs is the disc.
+        ldct = np.maximum(clean + np.stack([rod_noise, noise[1], noise[1]]), MIN_CT_HU)
+        for part, images in enumerate((ldct, _checked(denoise(ldct), ldct))):
+            inserts[part] += images[0] / realisations
+            windows[part, number] = images[1][flat]
+            for disc, group in circles.items():
+                responses[disc][part, :, number] = _responses(images[1:], group, channels[disc])
+        progress(number + 1, realisations)
+    return QualityScan(windows, inserts, clean[0], responses)
+
+
+def blur_mm(mtf: Callable[[torch.Tensor], torch.Tensor]) -> float:
+    """Standard deviation in mm of the Gaussian whose MTF falls to one half where this one does."""
+    frequency = torch.linspace(0, 20, 20001, dtype=torch.float64)
+    half_per_mm = float(frequency[(mtf(frequency) < 0.5).nonzero()[0]]) / 10
+    return math.sqrt(math.log(2) / 2) / math.pi / half_per_mm
+
+
+def square(image: np.ndarray, circle: Circle, margin: int, end: int = 0) -> np.ndarray:
+    """A square of ``image`` from ``margin`` pixels before a circle's centre to as many after it.
+
+    ``end`` is 1 for the pixel at the far edge to belong to it.
+    """
+    rows = slice(circle.row - margin, circle.row + margin + end)
+    return image[..., rows, circle.column - margin : circle.column + margin + end]
+
+
+def _responses(images: np.ndarray, group: list[Circle], channels: np.ndarray) -> np.ndarray:
+    """(images, places, channels) of a kind of disc."""
+    places = np.stack([square(images, disc, _DISC_MARGIN, 1) for disc in group], axis=1)
+    return np.tensordot(places, channels, axes=([2, 3], [1, 2]))
+
+
+def _checked(denoised: np.ndarray, ldct: np.ndarray) -> np.ndarray:
+    if denoised.shape != ldct.shape or not np.isfinite(denoised).all():
+        raise BadInputError("The denoiser gave no image of the scan's shape in finite numbers.")
+    return denoised

@@ -1,0 +1,133 @@
+"""What each setting of the paper's loop is worth, on the validation patients."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from PseudoCTDenoiseLib.ct.io.volume_files import check_place
+from PseudoCTDenoiseLib.ct.pictures import check_picture_path
+from PseudoCTDenoiseLib.denoising.device import DEVICES
+from PseudoCTDenoiseLib.exit_codes import DONE, UNFINISHED
+from PseudoCTDenoiseLib.markdown_table import Column, markdown
+
+from ..evaluation.pictures import curve_picture, spectra_picture
+from ..evaluation.results_table import check_block, replace_block
+from ..training.supervision import N2C
+from .ablations import ABLATIONS, STEPS, ablation_rows, ensemble_texture
+from .cells import fresh_cells, read_cells, table
+from .experiment_command import (
+    SLICES,
+    add_experiment_arguments,
+    choose_rows,
+    make_cells,
+    read_simulated,
+)
+from .experiment_data import ExperimentData, simulated_description
+from .pretrained import subject_models
+from .table1 import METHOD
+from .trained_networks import load_networks
+
+TEXTURE = "texture"
+TEXTURE_COLUMNS = (
+    Column("noise", "Noise"),
+    Column("sigma_hu", "σ (HU)", decimals=1),
+    Column("f_av_per_cm", "f_av (1/cm)"),
+    Column("neighbours", "Correlation of neighbours"),
+    Column("rho", "ρ between the maps"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--index", type=Path, help="CSV that lists the scans; without it: print")
+    parser.add_argument("--split", default="val", help="default: val")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--csv", type=Path, default=Path("Docs/results/ablations.csv"))
+    parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")
+    parser.add_argument("--plots", type=Path, help="folder for the plots")
+    add_experiment_arguments(parser.add_argument_group("what is made"))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    order = ablation_rows()
+    rows = choose_rows(arguments, order)
+    names = list(next(iter(ABLATIONS.values())))
+    if arguments.page:
+        check_place(arguments.page)
+        for name in [*names, TEXTURE]:
+            check_block(arguments.page, f"ABLATION {name}")
+    if arguments.plots:
+        check_picture_path(arguments.plots / "steps.png")
+    check_place(arguments.csv)
+    read_cells(arguments.csv)  # refused before hours of work
+    texts, whole = {}, True
+    description = simulated_description(arguments.split, arguments.slices or SLICES)
+    if arguments.index:
+        data = read_simulated(arguments, arguments.split)
+        whole = make_cells(arguments, rows, order, data)
+        if whole and any(row.start == N2C and row.noise for row in rows):
+            texts[TEXTURE] = _texture(arguments, data)
+    fresh = fresh_cells(read_cells(arguments.csv), arguments.network, order, description)
+    lines = {line["row"]: line for line in table(fresh, order)}
+    texts |= {name: setting_table(name, lines) for name in names}
+    for name, text in texts.items():
+        print(f"{name}\n\n{text}")
+        if arguments.page:
+            replace_block(arguments.page, f"ABLATION {name}", text)
+    if arguments.plots:
+        _plot_steps(arguments.plots / "steps.png", lines)
+    return DONE if whole else UNFINISHED
+
+
+def _texture(arguments: argparse.Namespace, data: ExperimentData) -> str:
+    networks = load_networks(arguments.work, arguments.network, [], subject_models(data))
+    pair = max(data.measured, key=lambda one: len(one.ndct))
+    curves, figures = ensemble_texture(pair, networks)
+    if arguments.plots:
+        true = {"true noise": curves.pop("true noise")}
+        spectra_picture(arguments.plots / "texture.png", curves, true)
+    return f"Patient {pair.patient}.\n\n{markdown(figures, TEXTURE_COLUMNS)}"
+
+
+def setting_table(name: str, lines: dict[str, dict]) -> str:
+    """What one setting is worth, in Markdown: a row a value, a column a start."""
+    rows = []
+    for group in zip(*(groups[name] for groups in ABLATIONS.values()), strict=True):
+        words = group[0].name.partition(": ")[2] or _as_is(name)
+        gains = {row.start: lines.get(row.name, {}).get("gain") for row in group}
+        rows.append({"setting": words, **gains})
+    columns = [
+        Column("setting", "Setting"),
+        *(
+            Column(groups[name][0].start, f"From {label}: gain (dB)")
+            for label, groups in ABLATIONS.items()
+        ),
+    ]
+    return markdown(rows, columns)
+
+
+def _as_is(name: str) -> str:
+    """The setting of the loop as the table runs it, in words."""
+    return {
+        "sign": "sign as it is",
+        "ensemble": "ensemble by pixel",
+        "noise models": "three noise models",
+        "rescale": "rescale 0.5 to 2",
+        "loss": "mean squared error",
+        "teacher": f"update every {METHOD.update_period} steps",
+        "per scan or slice": "tuned once a patient",
+        "steps": f"{METHOD.steps} steps",
+    }[name]
+
+
+def _plot_steps(path: Path, lines: dict[str, dict]) -> None:
+    rows = []
+    for step in (0, *STEPS):
+        row = {"step": step}
+        for label in ABLATIONS:
+            name = f"{label} + method" if step == METHOD.steps else f"{label}: {step} steps"
+            line = lines.get(name, {})
+            row[label] = line.get("gain_mean", "")
+        rows.append(row)
+    series = {f"from {label}": label for label in ABLATIONS}
+    curve_picture(path, rows, series, y_label="PSNR-4096 gain over LDCT (dB)")

@@ -1,0 +1,199 @@
+"""Arguments and work that the paper's table and its ablations share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from PseudoCTDenoiseLib.denoising.device import choose_device
+from PseudoCTDenoiseLib.errors import BadInputError
+
+from ..evaluation.comparison import CtPair
+from .cells import (
+    HASHES,
+    cell_hash,
+    data_digest,
+    is_cell,
+    measure_cell,
+    read_cells,
+    write_cells,
+)
+from .experiment_data import ExperimentData, simulated_data
+from .pretrained import CHANNELS, pretrain, runs, subject_models, subjects
+from .table1 import TableRow
+from .trained_networks import load_networks, needed_models, weights_digest, write_histogram
+
+SLICES = 4
+
+
+def add_experiment_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--network", choices=CHANNELS, default="red-cnn-32", help="default: red-cnn-32"
+    )
+    group.add_argument("--row", action="append", help="only this row (default: all)")
+    group.add_argument("--patient", action="append", help="only this patient (default: all)")
+    group.add_argument(
+        "--remake",
+        action="store_true",
+        help="compute the cells of --row or --patient though they are there",
+    )
+    group.add_argument(
+        "--slices",
+        type=int,
+        help=f"most slices of a scan to measure on (default: {SLICES}; of --pairs all)",
+    )
+    group.add_argument(
+        "--minutes",
+        type=minutes,
+        default=float("inf"),
+        help="start nothing new after so many minutes; the same command goes on from there",
+    )
+    group.add_argument(
+        "--work",
+        type=Path,
+        default=Path("local/table1"),
+        help="folder for networks and simulated scans (default: local/table1)",
+    )
+
+
+def minutes(text: str) -> float:
+    """A duration from the command line; refuses negative ones and NaN."""
+    duration = float(text)
+    if not duration >= 0:
+        raise ValueError
+    return duration
+
+
+def choose_rows(arguments: argparse.Namespace, rows: Sequence[TableRow]) -> list[TableRow]:
+    """The rows that are asked for, and the LDCT, which gains are against.
+
+    Raises
+    ------
+    BadInputError
+        If there is no row of such a name, the number of slices makes no sense, or everything
+        would be remade, which would start anew each time.
+    """
+    if arguments.remake and not (arguments.row or arguments.patient):
+        raise BadInputError("Say what to remake: --row NAME or --patient NAME.")
+    if arguments.slices is not None and arguments.slices < 1:
+        raise BadInputError(f"--slices must be at least 1, not {arguments.slices}.")
+    unknown = set(arguments.row or ()) - {row.name for row in rows}
+    if unknown:
+        known = "; ".join(row.name for row in rows)
+        raise BadInputError(f"There is no row '{min(unknown)}'. Rows: {known}.")
+    ldct = rows[0].name
+    return [row for row in rows if not arguments.row or row.name in (ldct, *arguments.row)]
+
+
+def read_simulated(arguments: argparse.Namespace, split: str) -> ExperimentData:
+    """The scans of ``--index`` at simulated low dose, with a progress bar."""
+    from tqdm import tqdm
+
+    with tqdm(unit="scan", desc="Scans", disable=None) as bar:
+        return simulated_data(
+            arguments.index, split, arguments.slices or SLICES, arguments.work / "pairs", bar.update
+        )
+
+
+def make_cells(
+    arguments: argparse.Namespace,
+    rows: Sequence[TableRow],
+    order: Sequence[TableRow],
+    data: ExperimentData,
+) -> bool:
+    """Make the cells of ``rows`` that are missing in ``--csv``, stale, or to be remade.
+
+    Networks that are missing are trained first. After each cell the file is written, by the order
+    of the rows in ``order``. False where ``--minutes`` were over before the end.
+    """
+    end = time.monotonic() + 60 * arguments.minutes
+    network = arguments.network
+    measured = {pair.patient: pair for pair in data.measured}
+    if unknown := set(arguments.patient or ()) - measured.keys():
+        raise BadInputError(
+            f"There is no patient '{min(unknown)}' to measure on. Patients: {', '.join(measured)}."
+        )
+    pairs = [measured[patient] for patient in dict.fromkeys(arguments.patient or measured)]
+    images = {pair.patient: data_digest(pair) for pair in pairs}
+    cells = read_cells(arguments.csv)
+
+    def hashes(row: TableRow, pair: CtPair) -> dict[str, str | None]:
+        models = needed_models(row, network, subjects(data))
+        return {
+            "settings": cell_hash(row, network, data.description),
+            "data": images[pair.patient],
+            "weights": weights_digest(models, arguments.work),
+        }
+
+    def is_kept(row: TableRow, pair: CtPair) -> bool:
+        old = [cell for cell in cells if is_cell(cell, network, row, pair.patient)]
+        return any({key: cell[key] for key in HASHES} == hashes(row, pair) for cell in old)
+
+    asked = arguments.row or [row.name for row in rows]
+    wanted = [
+        (row, pair)
+        for row in rows
+        for pair in pairs
+        if (arguments.remake and row.name in asked) or not is_kept(row, pair)
+    ]
+    if not wanted:
+        return True
+    starts = list(dict.fromkeys(row.start for row, _ in wanted if row.start))
+    with_models = any(row.needs_noise_models for row, _ in wanted)
+    write_histogram(data, arguments.work)
+    if not _trained(arguments, data, starts, with_models, end):
+        return False
+    of_noise = subject_models(data) if with_models else []
+    networks = load_networks(arguments.work, network, starts, of_noise)
+    for number, (row, pair) in enumerate(wanted, start=1):
+        if time.monotonic() > end:
+            print(f"{len(wanted) - number + 1} cells are left: run it again.", file=sys.stderr)
+            return False
+        new = measure_cell(row, pair, network, networks, hashes(row, pair), arguments.device)
+        # Read again: another run may have written cells of its own meanwhile.
+        cells = read_cells(arguments.csv)
+        old = [cell for cell in cells if is_cell(cell, network, row, pair.patient)]
+        before = f", before: {old[0]['psnr_4096']:.2f} dB" if old else ""
+        print(
+            f"{number}/{len(wanted)}  {row.name}, {pair.patient}: {new['psnr_4096']:.2f} dB"
+            f"{before}  ({new['seconds'] * new['slices']:.0f} s)",
+            file=sys.stderr,
+            flush=True,
+        )
+        cells = [cell for cell in cells if cell not in old] + [new]
+        write_cells(arguments.csv, cells, order)
+    return True
+
+
+def _trained(
+    arguments: argparse.Namespace,
+    data: ExperimentData,
+    starts: Sequence[str],
+    with_models: bool,
+    end: float,
+) -> bool:
+    """Train what is not yet trained; False where the time was over before."""
+    from tqdm import tqdm
+
+    device = choose_device(arguments.device)
+    for name, lesson in runs(arguments.network, data, starts, with_models):
+        with tqdm(desc=name, unit="step", disable=None) as bar:
+
+            def show(step: int, steps: int, row: dict | None, bar=bar) -> None:
+                bar.total = steps
+                bar.update(step - bar.n)
+                if row:
+                    words = "  ".join(f"{key} {value:.4g}" for key, value in row.items())
+                    bar.write(words, file=sys.stderr)
+
+            left = (end - time.monotonic()) / 60
+            done = pretrain(
+                name, lesson, arguments.network, data, arguments.work, device.name, left, show
+            )
+        if not done:
+            print(f"'{name}' is not trained to the end: run it again.", file=sys.stderr)
+            return False
+    return True

@@ -1,0 +1,191 @@
+"""The scans of the experiment as pairs of LDCT and NDCT, simulated or measured."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PseudoCTDenoiseLib.ct.slice_selection import spread_slices
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator
+from PseudoCTDenoiseLib.simulation.reconstruction_kernels import SOFT
+from PseudoCTDenoiseLib.temporary_files import replace_file
+
+from ..evaluation.challenge_pairs import find_patients, read_dose_pair
+from ..evaluation.comparison import CtPair, simulated_pair
+from ..training.ct_dataset import CtScan, read_index, scan_credits
+
+TRAINING_PATIENTS = ("LIDC-IDRI-0001", "TCGA-DE-A4MA", "ACRIN-FLT-49F")
+"""The three subjects of the simulated experiment; the paper trains on three, too."""
+DOSE = 0.25
+VALIDATION_SLICES = 4
+SIMULATED = {"patients": list(TRAINING_PATIENTS), "dose": DOSE, "kernel": "soft"}
+"""What simulated data are learnt from."""
+
+
+@dataclass(frozen=True)
+class ExperimentData:
+    """Pairs of the training subjects, one a subject, and of the patients to measure on.
+
+    ``second_draw`` is a second, independent LDCT of every training subject, in their order, and
+    ``second_validation_draw`` of the validation; None where there is only one, as with measured
+    pairs. ``learnt_from`` names what is trained on and
+    ``description`` what is measured on as well, in words that JSON can hold; ``credits`` has
+    patient, source and licence of every training scan.
+    """
+
+    training: list[CtPair]
+    second_draw: list[np.ndarray] | None
+    validation: list[CtPair]
+    second_validation_draw: list[np.ndarray] | None
+    measured: list[CtPair]
+    learnt_from: dict
+    description: dict
+    credits: list[dict]
+
+
+def simulated_data(
+    index: Path | str,
+    split: str,
+    slices: int,
+    cache: Path | str,
+    progress: Callable[[], None] = lambda: None,
+) -> ExperimentData:
+    """A quarter of the dose, simulated with the soft kernel, of the scans of an index.
+
+    Parameters
+    ----------
+    index : see :func:`.read_index`; must list :data:`TRAINING_PATIENTS` in its split ``train``.
+    split : whose patients are measured on; pre-training is validated on ``val``.
+    slices : the most of a patient that is measured on, spread evenly.
+    cache : folder in which simulated LDCT is kept.
+    progress : called after every scan.
+    """
+
+    def pairs(scans: Sequence[CtScan], first_seed: int) -> list[CtPair]:
+        simulated = []
+        for number, scan in enumerate(scans):
+            simulated.append(_simulated(scan, first_seed + number, Path(cache)))
+            progress()
+        return simulated
+
+    scans = read_index(index, "train", list(TRAINING_PATIENTS))
+    missing = set(TRAINING_PATIENTS) - {scan.patient for scan in scans}
+    if missing:
+        raise BadInputError(f"{index} lists no training scan of {', '.join(sorted(missing))}.")
+    first, second = pairs(scans, 0), pairs(scans, 500)
+    held_out = _few_slices(read_index(index, "val"), VALIDATION_SLICES)
+    return ExperimentData(
+        training=first,
+        second_draw=[pair.ldct for pair in second],
+        validation=pairs(held_out, 1000),
+        second_validation_draw=[pair.ldct for pair in pairs(held_out, 1500)],
+        measured=by_patient(pairs(_few_slices(read_index(index, split), slices), 2000)),
+        learnt_from=SIMULATED,
+        description=simulated_description(split, slices),
+        credits=scan_credits(scans),
+    )
+
+
+def simulated_description(split: str, slices: int) -> dict:
+    """The description of :func:`simulated_data`, known before any scan is read."""
+    return {**SIMULATED, "measured on": split, "slices": slices}
+
+
+def measured_data(
+    folder: Path | str,
+    training: Sequence[str],
+    slices: int | None,
+    progress: Callable[[], None] = lambda: None,
+) -> ExperimentData:
+    """Measured full and quarter dose, see :mod:`..files.challenge_pairs`.
+
+    Parameters
+    ----------
+    training : patients to train on; all others of the folder are measured on.
+    slices : the most of a patient that is measured on, spread evenly; None for all.
+
+    Raises
+    ------
+    BadInputError
+        If a training patient is missing, no other patient is left, or a pair cannot be read.
+    """
+    places = find_patients(folder)
+    missing = set(training) - places.keys()
+    if missing:
+        raise BadInputError(
+            f"{folder} lacks the training patients {', '.join(sorted(missing))}; it has "
+            f"{', '.join(places)}: choose others with --training-patient."
+        )
+    if len(places) == len(set(training)):
+        raise BadInputError(f"{folder} holds no patient but those to train on: add some.")
+    pairs = {True: [], False: []}
+    for patient, (full, quarter) in places.items():
+        both = read_dose_pair(patient, full, quarter)
+        learnt = patient in training
+        every = learnt or slices is None
+        kept = range(len(both.full)) if every else spread_slices(both.full, slices)
+        pairs[learnt].append(CtPair(patient, both.quarter[kept], both.full[kept]))
+        progress()
+    learnt_from = {"patients": sorted(set(training)), "dose": "measured"}
+    return ExperimentData(
+        training=pairs[True],
+        second_draw=None,
+        validation=[],
+        second_validation_draw=None,
+        measured=pairs[False],
+        learnt_from=learnt_from,
+        description={
+            **learnt_from,
+            "measured on": [pair.patient for pair in pairs[False]],
+            "slices": slices,
+        },
+        credits=[
+            {"patient": patient, "source": f"measured pairs in {Path(folder).name}", "licence": ""}
+            for patient in sorted(set(training))
+        ],
+    )
+
+
+def by_patient(pairs: Sequence[CtPair]) -> list[CtPair]:
+    """All slices of a patient as one pair.
+
+    Raises
+    ------
+    BadInputError
+        If a patient's slices differ in size.
+    """
+    joined = []
+    for patient in dict.fromkeys(pair.patient for pair in pairs):
+        mine = [pair for pair in pairs if pair.patient == patient]
+        if len({pair.ndct.shape[1:] for pair in mine}) > 1:
+            raise BadInputError(f"The slices of {patient} differ in size: list one scan of each.")
+        ldct, ndct = (
+            np.concatenate([getattr(pair, name) for pair in mine]) for name in ("ldct", "ndct")
+        )
+        joined.append(CtPair(patient, ldct, ndct, mine[0].pixel_mm))
+    return joined
+
+
+def _few_slices(scans: Sequence[CtScan], most: int) -> list[CtScan]:
+    return [replace(scan, hu=scan.hu[spread_slices(scan.hu, most)]) for scan in scans]
+
+
+def _simulated(scan: CtScan, seed: int, cache: Path) -> CtPair:
+    setting = f"{LowDoseSimulator(scan.pixel_mm)} {DOSE} {SOFT} {seed}"
+    digest = hashlib.sha256(setting.encode())
+    digest.update(np.ascontiguousarray(scan.hu))
+    file = cache / f"ldct-{digest.hexdigest()[:24]}.npy"
+    with contextlib.suppress(OSError, ValueError):  # missing or damaged: drawn again
+        return CtPair(scan.patient, np.load(file, allow_pickle=False), scan.hu, scan.pixel_mm)
+    pair = simulated_pair(scan, DOSE, SOFT, seed)
+    cache.mkdir(parents=True, exist_ok=True)
+    content = io.BytesIO()
+    np.save(content, pair.ldct, allow_pickle=False)
+    replace_file(file, content.getvalue())
+    return pair

@@ -1,0 +1,75 @@
+"""Figures 2 and 3 of the paper from the networks of `pseudoct evaluate --table1`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from PseudoCTDenoiseLib.ct.io.volume_files import (
+    check_place,
+    check_same_grid,
+    make_folder,
+    read_volume,
+)
+from PseudoCTDenoiseLib.markdown_table import Column, markdown
+from PseudoCTDenoiseLib.models.store import load_model
+
+from ..evaluation.comparison import CtPair
+from ..training.supervision import N2C, N2N_GAUSSIAN, N2V
+from .experiment_command import SLICES
+from .figures import (
+    figure_2,
+    figure_3,
+    noise_spectra,
+    pseudo_ldct_panels,
+    shown_slices,
+    spectra_figure,
+    start_panels,
+)
+from .pretrained import CHANNELS, start_name
+from .trained_networks import load_networks
+
+COLUMNS = (
+    Column("noise", "Noise"),
+    Column("sigma_hu", "σ (HU)", decimals=1),
+    Column("f_av_per_cm", "f_av (1/cm)"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="where to put the pictures")
+    parser.add_argument(
+        "--pair",
+        type=Path,
+        nargs=2,
+        required=True,
+        metavar=("LDCT", "NDCT"),
+        help="two scans on the same grid, for example of `pseudoct phantom`",
+    )
+    parser.add_argument("--network", choices=CHANNELS, default="red-cnn-32")
+    parser.add_argument(
+        "--work", type=Path, default=Path("local/table1"), help="folder of `evaluate --table1`"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    folder = arguments.folder
+    make_folder(folder)
+    names = ("figure2.png", "figure2_nps.png", "figure3.png")
+    for name in names:
+        check_place(folder / name)
+    ldct, ndct = map(read_volume, arguments.pair)
+    check_same_grid(ldct, ndct)
+    _, manifest = load_model(start_name(arguments.network, N2C), arguments.work / "models")
+    starts = (N2C, N2N_GAUSSIAN, N2V)
+    networks = load_networks(arguments.work, arguments.network, starts, manifest.noise_models)
+    pair, index = shown_slices(CtPair(ldct.name, ldct.hu, ndct.hu), SLICES)
+    pixel_mm = ldct.pixel_size[0]
+
+    panels = pseudo_ldct_panels(pair, index, networks)
+    curves, figures = noise_spectra(panels, pixel_mm)
+    figure_2(folder / names[0], panels, pixel_mm)
+    spectra_figure(folder / names[1], curves)
+    print(markdown(figures, COLUMNS))
+    figure_3(folder / names[2], start_panels(pair, index, networks), pixel_mm)
+    print(f"Written to {folder}: {', '.join(names)}.")

@@ -1,0 +1,142 @@
+"""Table 1 of the paper: its rows, with the figures that it prints, and how each is made here.
+
+Rows that the paper lacks have no figures of its own: two dose draws, Noise2Self, Gaussian noise
+matched to the scan, the parent method, X − mean Z, and orientations averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from PseudoCTDenoiseLib.ct.hounsfield import RANGE_HU, TISSUE_HU, normalise
+from PseudoCTDenoiseLib.denoising.inference import apply_network
+from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.presets import paper_settings
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from torch import nn
+
+from ..evaluation.comparison import subtract_mean_noise
+from ..training.supervision import N2C, N2N_GAUSSIAN, N2S, N2V
+from .noise_sources import DRAWS, GaussianNoise
+from .pretrained import N2N_DRAWS
+from .trained_networks import Networks
+
+MODELS, ONE_MODEL, TWO_MODELS, HIST, GAUSSIAN, MATCHED, MODEL_AND_HIST = (
+    "one noise model a subject",
+    "one noise model, of the first subject",
+    "two noise models, of the first two subjects",
+    "histogram of the body",
+    "Gaussian, 82 HU",
+    "Gaussian, matched to the body",
+    "one noise model of all subjects, and histogram of the body",
+)
+_COUNTS = {MODELS: None, TWO_MODELS: 2, ONE_MODEL: 1}
+PRINTED_SIGMA = 0.02
+"""The paper's Gaussian noise, normalised: 82 HU."""
+
+METHOD = paper_settings(steps=40, update_period=20)
+"""The paper's loop; steps and update period, which it does not print, are chosen on `val`."""
+WITHOUT_UPDATE = replace(METHOD, update_period=None)
+START = paper_settings(method="pretrained", steps=0)
+
+
+class Printed(NamedTuple):
+    """What the paper prints."""
+
+    psnr: float
+    ssim: float
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row: the start of the denoiser, its tuning, and the noise that it is tuned on.
+
+    ``start`` is None where no denoiser is used: for the LDCT itself, which has no ``noise``
+    either, and for the control X − mean Z, which has.
+    """
+
+    name: str
+    start: str | None
+    settings: DenoisingSettings = START
+    noise: str | None = None
+    printed: Printed | None = None
+
+    @property
+    def needs_noise_models(self) -> bool:
+        """Whether its noise is, at least in part, predicted by noise models."""
+        return self.noise in (*_COUNTS, MODEL_AND_HIST)
+
+
+def _with_method(label: str, start: str, printed: Sequence[Printed | None] = (None,) * 3):
+    return [
+        TableRow(label, start, START, None, printed[0]),
+        TableRow(f"{label} + method without update", start, WITHOUT_UPDATE, MODELS, printed[1]),
+        TableRow(f"{label} + method", start, METHOD, MODELS, printed[2]),
+    ]
+
+
+PRINTED_LDCT = Printed(46.21, 0.9773)
+ROWS = (
+    TableRow("LDCT", None, printed=PRINTED_LDCT),
+    *_with_method(
+        "N2V", N2V, (Printed(46.46, 0.9790), Printed(49.22, 0.9893), Printed(49.57, 0.9905))
+    ),
+    *_with_method(
+        "N2N",
+        N2N_GAUSSIAN,
+        (Printed(46.16, 0.9769), Printed(46.69, 0.9794), Printed(49.85, 0.9910)),
+    ),
+    *_with_method(
+        "N2C", N2C, (Printed(50.30, 0.9920), Printed(50.47, 0.9922), Printed(50.50, 0.9922))
+    ),
+    TableRow("N2C + Hist", N2C, METHOD, HIST, Printed(48.65, 0.9872)),
+    TableRow("N2C + Gaussian", N2C, METHOD, GAUSSIAN, Printed(49.94, 0.9911)),
+    TableRow("N2C + Model+Hist", N2C, METHOD, MODEL_AND_HIST, Printed(50.36, 0.9920)),
+    TableRow("N2C + Gaussian matched to the scan", N2C, METHOD, MATCHED),
+    TableRow("N2C + parent method", N2C, WITHOUT_UPDATE, MATCHED),
+    TableRow("X − mean Z (control)", None, START, MODELS),
+    TableRow("N2C, 8 orientations", N2C, replace(START, orientations=8)),
+    TableRow("N2C + method, 8 orientations", N2C, replace(METHOD, orientations=8), MODELS),
+    *_with_method("N2N of two dose draws", N2N_DRAWS),
+    *_with_method("N2S", N2S),
+)
+N2C_ROWS = tuple(row for row in ROWS if row.start in (None, N2C))
+
+
+def denoise_row(row: TableRow, ldct: np.ndarray, networks: Networks) -> np.ndarray:
+    """The row's image of a patient, (slices, rows, columns) in HU."""
+    if row.start is None and row.noise is None:
+        return ldct
+    if row.start is None:
+        return subtract_mean_noise(ldct, networks.noise_models, row.settings)
+    start = networks.starts[row.start]
+    noise = noise_of(row, ldct, networks)
+    job = DenoisingJob(ldct, start, noise, row.settings)
+    return job.run_at_once().hu
+
+
+def noise_of(row: TableRow, ldct: np.ndarray, networks: Networks) -> list[nn.Module]:
+    """What stands in the place of the noise models."""
+    if row.noise is None:
+        return []
+    if row.noise in _COUNTS:
+        return list(networks.noise_models[: _COUNTS[row.noise]])
+    if row.noise == HIST:
+        return [networks.histogram] * DRAWS
+    if row.noise == MODEL_AND_HIST:
+        return [networks.noise_model_of_all] * DRAWS + [networks.histogram] * DRAWS
+    sigma = PRINTED_SIGMA * RANGE_HU
+    if row.noise == MATCHED:
+        sigma = matched_sigma(ldct, networks.starts[row.start], row.settings)
+    return [GaussianNoise(sigma)] * DRAWS
+
+
+def matched_sigma(ldct: np.ndarray, denoiser: nn.Module, settings: DenoisingSettings) -> float:
+    """Standard deviation in HU of what the denoiser takes out of a scan's body."""
+    job = DenoisingJob(ldct, denoiser, [], replace(settings, method="pretrained"))
+    slices = job.normalised(range(len(ldct)))
+    residual = slices - apply_network(job.denoiser, slices, precision=job.precision)
+    return float(residual[slices > normalise(TISSUE_HU)].std()) * RANGE_HU

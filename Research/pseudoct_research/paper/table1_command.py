@@ -1,0 +1,102 @@
+"""The paper's table 1: trains what is missing, computes the cells that are missing, prints it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from PseudoCTDenoiseLib.ct.io.volume_files import check_place
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.exit_codes import DONE, UNFINISHED
+from PseudoCTDenoiseLib.markdown_table import markdown
+
+from ..evaluation.challenge_pairs import TRAINING_PATIENTS
+from ..evaluation.results_table import check_block, replace_block
+from .cells import COLUMNS, fresh_cells, read_cells, table
+from .experiment_command import (
+    SLICES,
+    add_experiment_arguments,
+    choose_rows,
+    make_cells,
+    read_simulated,
+)
+from .experiment_data import ExperimentData, measured_data, simulated_description
+from .pretrained import N2N_DRAWS
+from .table1 import N2C_ROWS, ROWS
+
+TABLE1_CSV = Path("Docs/results/table1.csv")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "the paper's table", "with --index or --pairs it makes what is missing, else it prints"
+    )
+    group.add_argument("--table1", action="store_true", help="make or print the paper's table 1")
+    group.add_argument(
+        "--pairs",
+        type=Path,
+        help="folder of PATIENT/full_3mm and PATIENT/quarter_3mm, as in the AAPM challenge",
+    )
+    group.add_argument(
+        "--training-patient",
+        action="append",
+        help=f"of --pairs, to train on (default: {', '.join(TRAINING_PATIENTS)})",
+    )
+    group.add_argument("--n2c-only", action="store_true", help="only the rows that start from N2C")
+    add_experiment_arguments(group)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.index and arguments.pairs:
+        raise BadInputError("Give either --index or --pairs.")
+    arguments.csv = arguments.csv or TABLE1_CSV
+    rows = N2C_ROWS if arguments.n2c_only else ROWS
+    if arguments.pairs:  # a measured patient has one draw of the low dose
+        draws = {row.name for row in rows if row.start == N2N_DRAWS}
+        if draws & set(arguments.row or ()):
+            raise BadInputError("N2N of two dose draws needs --index: measured pairs have one.")
+        rows = tuple(row for row in rows if row.name not in draws)
+    rows = choose_rows(arguments, rows)
+    page = arguments.page
+    if page:
+        check_place(page)
+        check_block(page, f"TABLE1 {arguments.network}")
+    check_place(arguments.csv)
+    read_cells(arguments.csv)  # refused before hours of work
+    split = arguments.split or "test"
+    description = simulated_description(split, arguments.slices or SLICES)
+    whole = True
+    if arguments.index or arguments.pairs:
+        data = _measured(arguments) if arguments.pairs else read_simulated(arguments, split)
+        description = data.description
+        whole = make_cells(arguments, rows, ROWS, data)
+    text = table_text(read_cells(arguments.csv), arguments.network, description)
+    print(text)
+    if page:
+        replace_block(page, f"TABLE1 {arguments.network}", text)
+    return DONE if whole else UNFINISHED
+
+
+def _measured(arguments: argparse.Namespace) -> ExperimentData:
+    from tqdm import tqdm
+
+    training = arguments.training_patient or TRAINING_PATIENTS
+    with tqdm(unit="patient", desc="Scans", disable=None) as bar:
+        return measured_data(arguments.pairs, training, arguments.slices, bar.update)
+
+
+def table_text(cells: Sequence[dict], network: str, description: dict) -> str:
+    """The table of a network in Markdown, under a line that says of what."""
+    fresh = fresh_cells(cells, network, ROWS, description)
+    others = sum(cell["network"] == network for cell in cells) - len(fresh)
+    note = f" {others} cells of other settings or data are left out." if others else ""
+    lines = table(fresh, ROWS)
+    if not lines:
+        return f"No cell of '{network}' is there yet: give --index or --pairs.{note}"
+    slices = sum(cell["slices"] for cell in fresh if cell["row"] == ROWS[0].name)
+    count = max(line["patients"] for line in lines)
+    patients = f"{count} patient" + ("s" if count > 1 else "")
+    return f"**Table 1 with `{network}`**: {patients}, {slices} slices.{note}\n\n" + markdown(
+        lines, COLUMNS
+    )

@@ -1,0 +1,100 @@
+"""The trained networks of the experiment, and the histogram beside them, on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.models.store import list_models, load_model
+from PseudoCTDenoiseLib.temporary_files import replace_file
+from torch import nn
+
+from .experiment_data import ExperimentData
+from .noise_sources import HistogramNoise, difference_histogram
+from .pretrained import ALL_SUBJECTS, noise_model_name, start_name
+
+if TYPE_CHECKING:
+    from .table1 import TableRow
+
+HISTOGRAM = "histogram.csv"
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Starts by name, and what makes noise; noise models only where they are wanted."""
+
+    starts: dict[str, nn.Module]
+    histogram: HistogramNoise
+    noise_models: Sequence[nn.Module] = ()
+    noise_model_of_all: nn.Module | None = None
+
+
+def needed_models(row: TableRow, network: str, subjects: Sequence[str]) -> list[str]:
+    """Names of the models that a row takes; ``subjects`` are those of the noise models."""
+    names = [start_name(network, row.start)] if row.start else []
+    if row.needs_noise_models:
+        names += [noise_model_name(subject) for subject in (*subjects, ALL_SUBJECTS)]
+    return names
+
+
+def weights_digest(names: Sequence[str], work: Path) -> str | None:
+    """Tells the weights of models apart; None where one is not trained yet."""
+    known = {m.name: m.sha256 for m in list_models(work / "models")}
+    if not all(name in known for name in names):
+        return None
+    return hashlib.sha256(" ".join(known[name] for name in names).encode()).hexdigest()[:12]
+
+
+def write_histogram(data: ExperimentData, work: Path) -> None:
+    """Keep the histogram of LDCT − NDCT of the training subjects in ``work``."""
+    parts = [difference_histogram(pair.ldct, pair.ndct) for pair in data.training]
+    lowest = min(part[0] for part in parts)
+    counts = np.zeros(max(first + len(part) for first, part in parts) - lowest, int)
+    for first, part in parts:
+        counts[first - lowest :][: len(part)] += part
+    table = np.stack([lowest + np.arange(len(counts)), counts], axis=1)
+    content = io.StringIO()
+    np.savetxt(content, table, "%d", ",", header="difference_hu,pixels", comments="")
+    work.mkdir(parents=True, exist_ok=True)
+    replace_file(work / HISTOGRAM, content.getvalue().encode())
+
+
+def load_networks(
+    work: Path, network: str, starts: Sequence[str], noise_models: Sequence[str]
+) -> Networks:
+    """What was trained and kept in ``work``.
+
+    Parameters
+    ----------
+    noise_models : names of those that are wanted; if any, that of all subjects comes with them.
+
+    Raises
+    ------
+    BadInputError
+        If a network or the histogram is missing or damaged.
+    """
+    folder = work / "models"
+
+    def load(name: str) -> nn.Module:
+        return load_model(name, folder)[0]
+
+    try:
+        table = np.loadtxt(work / HISTOGRAM, int, delimiter=",", skiprows=1)
+        histogram = HistogramNoise(table[0, 0], table[:, 1])
+    except (OSError, ValueError, IndexError) as error:
+        raise BadInputError(
+            f"{work / HISTOGRAM} is missing or damaged: run 'pseudoct evaluate --table1' with "
+            "--index or --pairs."
+        ) from error
+    return Networks(
+        {start: load(start_name(network, start)) for start in starts},
+        histogram,
+        [load(name) for name in noise_models],
+        load(noise_model_name(ALL_SUBJECTS)) if noise_models else None,
+    )

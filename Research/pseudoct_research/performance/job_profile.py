@@ -1,0 +1,43 @@
+"""Where the time of one job goes: until it starts, and by torch's operations."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import PseudoCTDenoiseLib
+import torch
+
+LIBRARY_PARENT = Path(PseudoCTDenoiseLib.__file__).resolve().parents[1]
+_IMPORTS = "import PseudoCTDenoiseLib.cli.denoise"
+
+
+def seconds_to_start() -> dict[str, float]:
+    """Seconds that Python takes to start, and on top of it to load what a job needs."""
+
+    def run(code: str) -> float:
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], cwd=LIBRARY_PARENT, check=True)
+        return time.perf_counter() - started
+
+    run(_IMPORTS)  # files warm
+    bare = run("pass")
+    return {"process start": bare, "imports": max(0.0, run(_IMPORTS) - bare)}
+
+
+def shares_of_operations(work: Callable[[], object], most: int = 8) -> dict[str, float]:
+    """Name of each of torch's operations → its share of their time on the CPU.
+
+    The ``most`` largest come first; those of all the rest together are "other".
+    """
+    work()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        work()
+    events = profiler.key_averages()
+    total = sum(event.self_cpu_time_total for event in events) or 1
+    shares = {event.key: event.self_cpu_time_total / total for event in events}
+    largest = dict(sorted(shares.items(), key=lambda item: -item[1])[:most])
+    return largest | {"other": 1 - sum(largest.values())}

@@ -1,0 +1,118 @@
+"""Make a torso phantom with known lesions: noise-free, at normal dose and at low dose."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from PseudoCTDenoiseLib.ct.io.volume_files import (
+    CtVolume,
+    check_output_path,
+    make_folder,
+    write_volume,
+)
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
+
+from .phantom_scan import NORMAL_DOSE_QUANTA, scan_phantom
+from .torso import Phantom, torso_phantom
+
+SLICES, SMALL_SLICES = 24, 18
+SAMPLE = "PseudoCTDenoise_phantom_ldct.nrrd"
+"""Slicer's sample volume: the low-dose scan of `--small`."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="folder for the volumes; made if missing")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--small", action="store_true", help=f"{SMALL_SLICES} slices, not {SLICES}")
+    size.add_argument(
+        "--sample",
+        action="store_true",
+        help=f"write only {SAMPLE}: the low-dose scan of --small, as it comes with the extension",
+    )
+    parser.add_argument("--dose", type=float, default=0.25, help="dose fraction of the low dose")
+    parser.add_argument("--kernel", choices=KERNELS, default="soft", help="reconstruction kernel")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    if not 0 < arguments.dose <= 1:
+        raise BadInputError(f"--dose {arguments.dose:g} is not above 0 and at most 1.")
+    folder = arguments.folder
+    make_folder(folder)
+    check_output_path(folder / SAMPLE)
+
+    small = arguments.small or arguments.sample
+    phantom = torso_phantom(SMALL_SLICES if small else SLICES)
+    with tqdm(unit="slice") as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        scan = scan_phantom(
+            phantom.hu,
+            phantom.spacing_mm[1],
+            dose=arguments.dose,
+            kernel=KERNELS[arguments.kernel],
+            seed=arguments.seed,
+            progress=show,
+        )
+
+    if arguments.sample:
+        write_volume(folder / SAMPLE, scan.ldct, phantom_volume(phantom))
+        print(f"Sample volume: {folder / SAMPLE}")
+        return
+    for name, hu in (("clean", phantom.hu), ("ndct", scan.ndct), ("ldct", scan.ldct)):
+        write_volume(folder / f"phantom_{name}.nrrd", hu, phantom_volume(phantom))
+    text = json.dumps(_ground_truth(phantom), indent=1)
+    (folder / "lesions.json").write_text(text + "\n", encoding="utf-8")
+
+    print(f"Normal dose: N0 = {NORMAL_DOSE_QUANTA:.0f} quanta a ray, ", end="")
+    print(f"{_liver_noise(phantom, scan.ndct):.1f} HU of noise in the liver.")
+    print(f"Dose {arguments.dose:g} of it: {_liver_noise(phantom, scan.ldct):.1f} HU of noise.")
+    print(f"{len(phantom.lesions)} lesions; all files are in {folder}.")
+
+
+def phantom_volume(phantom: Phantom) -> CtVolume:
+    """The phantom with its centre at the patient's origin; LPS, slices from feet to head."""
+    spacing = phantom.spacing_mm[::-1]
+    size = phantom.hu.shape[::-1]
+    return CtVolume(
+        hu=phantom.hu,
+        spacing=spacing,
+        origin=tuple(-(n - 1) / 2 * mm for n, mm in zip(size, spacing, strict=True)),
+        direction=(1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0),
+        slice_axis=2,
+        name="phantom",
+    )
+
+
+def _ground_truth(phantom: Phantom) -> list[dict]:
+    """Lesions in the words of a file: the phantom's own millimetres are LPS positions."""
+    return [
+        {
+            "position_lps_mm": [float(mm) for mm in lesion.centre_mm],
+            "index_slice_row_column": lesion.index,
+            "diameter_mm": lesion.diameter_mm,
+            "height_mm": lesion.height_mm,
+            "contrast_hu": lesion.contrast_hu,
+            "organ": lesion.organ,
+        }
+        for lesion in phantom.lesions
+    ]
+
+
+def _liver_noise(phantom: Phantom, hu: np.ndarray) -> float:
+    """Standard deviation of what the scan added in the phantom's flat liver, HU."""
+    noise = [
+        hu[region.at].astype(float) - phantom.hu[region.at]
+        for region in phantom.flat_regions
+        if region.name == "liver"
+    ]
+    return float(np.std(noise))

@@ -1,0 +1,103 @@
+"""Scans with patient and split, from an index that names them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
+from PseudoCTDenoiseLib.errors import BadInputError
+
+
+@dataclass(frozen=True)
+class CtScan:
+    """Slices of one patient, scanner and kernel: (slices, rows, columns) int16 HU."""
+
+    patient: str
+    hu: np.ndarray
+    pixel_mm: float
+    licence: str = ""
+    source: str = ""
+
+
+def read_index(index: Path | str, split: str, patients: list[str] | None = None) -> list[CtScan]:
+    """The scans of one split.
+
+    Parameters
+    ----------
+    index : CSV with the columns ``file`` (relative to the index), ``patient``, ``split`` and, for
+        the model cards, ``licence`` and ``source``. Where ``split`` begins with "see", the file is
+        a stack of unrelated slices with a CSV of its own beside it: ``index``, ``patient``,
+        ``split`` and ``pixel_mm`` of each slice. Each becomes a scan of one slice.
+    patients : only these, if given.
+
+    Raises
+    ------
+    BadInputError
+        If the index or one of its files cannot be read, a stack lacks a slice that is listed, or
+        nothing matches.
+    """
+    index = Path(index)
+    scans = []
+    for row in _rows(index, {"file", "patient", "split"}):
+        path = index.parent / row["file"]
+        credit = {"licence": row.get("licence", ""), "source": row.get("source", "")}
+        if row["split"].startswith("see"):
+            scans += _stacked_scans(path, split, patients, credit)
+        elif _wanted(row, split, patients):
+            volume = read_volume(path)
+            scans.append(CtScan(row["patient"], volume.hu, volume.pixel_size[0], **credit))
+    if not scans:
+        raise BadInputError(f"{index} lists no scan of split '{split}' for these patients.")
+    return scans
+
+
+def scan_credits(scans: Sequence[CtScan]) -> list[dict]:
+    """Patient, source and licence of the scans, each once, for a model's manifest."""
+    rows = {(s.patient, s.source, s.licence) for s in scans}
+    return [
+        {"patient": patient, "source": source, "licence": licence}
+        for patient, source, licence in sorted(rows)
+    ]
+
+
+def _stacked_scans(
+    path: Path, split: str, patients: list[str] | None, credit: dict[str, str]
+) -> list[CtScan]:
+    table = path.with_name(path.name.split(".")[0] + ".csv")
+    rows = _rows(table, {"index", "patient", "split", "pixel_mm"})
+    rows = [row for row in rows if _wanted(row, split, patients)]
+    if not rows:
+        return []
+    hu = read_volume(path).hu
+    scans = []
+    for row in rows:
+        try:
+            number, pixel_mm = int(row["index"]), float(row["pixel_mm"])
+        except ValueError as error:
+            raise BadInputError(f"{table} holds no number where one belongs: {error}.") from error
+        if not 0 <= number < len(hu):
+            raise BadInputError(f"{table} lists slice {number}, but {path.name} has {len(hu)}.")
+        scans.append(CtScan(row["patient"], hu[number : number + 1], pixel_mm, **credit))
+    return scans
+
+
+def _wanted(row: dict, split: str, patients: list[str] | None) -> bool:
+    return row["split"] == split and (not patients or row["patient"] in patients)
+
+
+def _rows(path: Path, needed: set[str]) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file, restval=""))
+    except OSError as error:
+        raise BadInputError(f"Cannot read the index {path}: {error.strerror}.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadInputError(f"{path} is no table of comma-separated values in UTF-8.") from error
+    missing = needed - set(rows[0] if rows else ())
+    if missing:
+        raise BadInputError(f"{path} lacks the columns {', '.join(sorted(missing))}.")
+    return rows

@@ -1,0 +1,248 @@
+"""`pseudoct pretrain`: train a denoiser or a noise model on pairs or on normal-dose CT alone."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
+from PseudoCTDenoiseLib.denoising.device import DEVICES, choose_device
+from PseudoCTDenoiseLib.denoising.inference import apply_network
+from PseudoCTDenoiseLib.denoising.target_noise import NOISE_LEFT
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.models.store import (
+    DENOISER,
+    NOISE_MODEL,
+    Manifest,
+    load_model,
+    save_model,
+)
+from torch import nn
+
+from ..paper.pretrained import PAPER_PRETRAINING
+from .ct_dataset import CtScan, read_index, scan_credits
+from .pretraining import FAST_PRETRAINING, Pretraining, PretrainingSettings, validation_patches
+from .step_patches import POOL
+from .training_domain import TrainingDomain, exactly
+from .training_pairs import NoisySlice, paired_slices, simulated_slices
+
+PRESETS = {
+    "fast": FAST_PRETRAINING,
+    "narrow": replace(
+        FAST_PRETRAINING,
+        steps=2500,
+        validate_every=500,
+        domain=exactly(0.25, 0.0, NOISE_LEFT),
+    ),
+    "noise": PretrainingSettings(
+        role=NOISE_MODEL,
+        parameters={"widths": [16, 32, 64], "residual": False},
+        steps=2000,
+        domain=TrainingDomain(noise_left=None),
+    ),
+    "red-cnn": replace(PAPER_PRETRAINING, domain=TrainingDomain(noise_left=None)),
+}
+
+MOST_WORKERS = 16
+VALIDATION = {"soft": (0.25, 0.0), "sharp": (0.25, 1.0), "tenth": (0.1, 0.5), "half": (0.5, 0.0)}
+"""Sets of validation patches: dose fraction and sharpness of the kernel."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="name of the new model")
+    parser.add_argument("--preset", choices=PRESETS, default="fast", help="network and settings")
+    data = parser.add_argument_group("data: an index, or normal-dose scans, or pairs")
+    data.add_argument("--index", type=Path, help="CSV that lists scans with patient and split")
+    data.add_argument("--patient", action="append", help="only this patient of the index")
+    data.add_argument("--ndct", type=Path, nargs="+", help="normal-dose scans (file or folder)")
+    data.add_argument(
+        "--ldct", type=Path, nargs="+", help="their low-dose twins, in the order of --ndct"
+    )
+    parser.add_argument("--validation-split", default="val", help="split of the index to choose on")
+    parser.add_argument("--start", help="model in --models whose weights a new run starts from")
+    parser.add_argument(
+        "--clean",
+        type=float,
+        metavar="SHARE",
+        help="share of the patches that show a clean scan, namely the training scan as --start "
+        "leaves it, and are their own target (default: none)",
+    )
+    parser.add_argument("--learning-rate", type=float, help="default: the preset's")
+    parser.add_argument("--steps", type=int, help="training steps (default: the preset's)")
+    parser.add_argument("--batch", type=int, help="patches a step (default: the preset's)")
+    parser.add_argument(
+        "--reuse",
+        type=int,
+        help=f"steps for each batch that is drawn, with patches from the last {POOL} batches, "
+        "which the device keeps: for a GPU that learns faster than patches are drawn (default: a "
+        "batch for every step)",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=float("inf"),
+        help="stop after so many minutes; the same command goes on from there",
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        help="processes that draw patches, on Linux (default: with CUDA all cores but one, "
+        f"at most {MOST_WORKERS}, else none)",
+    )
+    parser.add_argument(
+        "--work", type=Path, default=Path("local"), help="folder for checkpoints and drawn noise"
+    )
+    parser.add_argument(
+        "--models", type=Path, default=Path("local/models"), help="folder for the finished model"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    settings = replace(PRESETS[arguments.preset], seed=arguments.seed)
+    for name in ("steps", "learning_rate", "batch", "reuse"):
+        if getattr(arguments, name) is not None:
+            settings = replace(settings, **{name: getattr(arguments, name)})
+    # Made before the hours of training, so that a name that no file can have ends here.
+    manifest = Manifest(arguments.name, settings.role, settings.architecture, settings.parameters)
+    start, start_weights = _start_network(arguments, settings)
+    device = choose_device(arguments.device)
+    print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
+
+    if arguments.ldct:
+        settings = replace(settings, domain=None)
+    denoise = None
+    if arguments.clean is not None:
+        if start is None or settings.domain is None or settings.role != DENOISER:
+            raise BadInputError("--clean needs --start, a denoiser, and scans without --ldct.")
+        if arguments.start == arguments.name:
+            raise BadInputError(f"--clean needs '{arguments.start}' again later: name another.")
+        settings = replace(settings, domain=replace(settings.domain, clean=arguments.clean))
+        denoise = _denoiser(start, device.name)
+    scans, slices, validation = _load(arguments, device.name, denoise)
+    data = {"scans": scan_credits(scans), "start": arguments.start or "random weights"}
+    if denoise:  # taken up again, the run cleans with it once more
+        data["start_sha256"] = start_weights
+    training = Pretraining(
+        settings,
+        slices,
+        validation,
+        arguments.work / f"{arguments.name}.checkpoint.npz",
+        device.name,
+        start,
+        data,
+        _workers(device.name) if arguments.workers is None else arguments.workers,
+    )
+    with tqdm(total=settings.steps, initial=training.step, unit="step") as bar:
+
+        def show(step: int, steps: int, row: dict | None) -> None:
+            bar.update(step - bar.n)
+            if row:
+                bar.write("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
+
+        training.run(arguments.minutes, show)
+
+    if training.curve and validation:
+        from ..evaluation.pictures import curve_picture
+
+        curve_picture(
+            arguments.work / f"{arguments.name}.curve.png",
+            training.curve,
+            {f"validation, {name}": f"gain_{name}_db" for name in validation},
+            y_label="PSNR gain over LDCT (dB)",
+            title=f"Pre-training of '{arguments.name}'",
+        )
+    best = training.best_row()
+    manifest = replace(
+        manifest,
+        steps=int(best.get("step", training.step)),
+        training={**data, "settings": asdict(settings)},
+        metrics={key: round(value, 3) for key, value in best.items() if key.startswith("gain")},
+    )
+    save_model(training.best_network(), manifest, arguments.models)
+    state = "finished" if training.done else "unfinished: run the same command to go on"
+    print(f"Model '{arguments.name}' written to {arguments.models} ({state}).")
+
+
+def _workers(device: str) -> int:
+    """Of a network on the CPU a thread keeps up; a GPU waits for all cores but its own."""
+    if sys.platform != "linux" or device != "cuda":
+        return 0
+    return max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0)) - 1))
+
+
+def _start_network(
+    arguments: argparse.Namespace, settings: PretrainingSettings
+) -> tuple[nn.Module | None, str | None]:
+    """The network to start from, and the hash of its weights."""
+    if not arguments.start:
+        return None, None
+    network, manifest = load_model(arguments.start, arguments.models)
+    if (manifest.architecture, manifest.parameters) != (
+        settings.architecture,
+        settings.parameters,
+    ):
+        raise BadInputError(
+            f"'{arguments.start}' is another network than the preset '{arguments.preset}' trains."
+        )
+    return network, manifest.sha256
+
+
+def _load(
+    arguments: argparse.Namespace,
+    device: str,
+    denoise: Callable[[torch.Tensor], torch.Tensor] | None,
+) -> tuple[list[CtScan], list[NoisySlice], dict[str, tuple[torch.Tensor, torch.Tensor]]]:
+    """The scans to train on, their slices, and validation patches by the kernel's name.
+
+    A denoiser makes the clean ones of those slices, see :func:`.simulated_slices`.
+    """
+    from tqdm import tqdm
+
+    cache = arguments.work / "noise"
+    if bool(arguments.index) == bool(arguments.ndct):
+        raise BadInputError("Give either --index or --ndct to train on.")
+    if arguments.ldct and not arguments.ndct:
+        raise BadInputError("--ldct needs its normal-dose twins: give --ndct instead of --index.")
+    if arguments.index:
+        scans = read_index(arguments.index, "train", arguments.patient)
+        held_out = read_index(arguments.index, arguments.validation_split)
+    else:
+        scans = [_scan(path) for path in arguments.ndct]
+        held_out = []
+    if arguments.ldct:
+        if len(arguments.ldct) != len(arguments.ndct):
+            raise BadInputError("--ldct and --ndct need as many scans as each other.")
+        low = [read_volume(path).hu for path in arguments.ldct]
+        slices = [s for x, y in zip(low, scans, strict=True) for s in paired_slices(x, y.hu)]
+        return scans, slices, {}
+
+    with tqdm(total=len(scans) + len(held_out), unit="scan", desc="Noise") as bar:
+        step = lambda done, total: bar.update()  # noqa: E731
+        slices = simulated_slices(scans, cache, device=device, denoise=denoise, progress=step)
+        held_out = simulated_slices(held_out, cache, device=device, progress=step)
+    validation = {}
+    if held_out:
+        for name, (dose, sharpness) in VALIDATION.items():
+            domain = exactly(dose, sharpness, TrainingDomain().noise_left)
+            validation[name] = validation_patches(held_out, 48, 160, domain)
+    return scans, slices, validation
+
+
+def _denoiser(network: nn.Module, device: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Of normalised slices on the CPU, computed on the device."""
+    network = network.to(device)
+    return lambda slices: apply_network(network, slices.to(device)).cpu()
+
+
+def _scan(path: Path) -> CtScan:
+    volume = read_volume(path)
+    return CtScan(volume.name, volume.hu, volume.pixel_size[0])

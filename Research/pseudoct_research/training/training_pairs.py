@@ -1,0 +1,327 @@
+"""Patches of LDCT and NDCT to train on, from real pairs or from normal-dose CT alone."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from PseudoCTDenoiseLib.ct.hounsfield import (
+    MIN_CT_HU,
+    RANGE_HU,
+    TISSUE_HU,
+    normalise,
+    to_hu,
+    to_int16,
+)
+from PseudoCTDenoiseLib.denoising.patches import Augmentation, augment, check_fits, patch_corner
+from PseudoCTDenoiseLib.denoising.target_noise import target_share
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.simulation.ct_scanner import CtScanner
+from PseudoCTDenoiseLib.simulation.kernel_change import change_kernel
+from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator
+from PseudoCTDenoiseLib.simulation.reconstruction_kernels import (
+    SHARP,
+    SOFT,
+    StackedKernels,
+    nearest_kernel,
+)
+from PseudoCTDenoiseLib.temporary_files import write_whole
+
+from .ct_dataset import CtScan
+from .inserts import draw_inserts
+from .training_domain import TrainingDomain
+
+CACHED_DOSE = 0.25
+PLAIN_TURNS = Augmentation()
+LEAST_SLICES = 8
+"""Stacks of fewer slices may be of unrelated ones: none of theirs are averaged."""
+BLOCK = 24
+"""Slices that are drawn with the same modulation, bowtie filter and position of the patient."""
+MODULATION = (0.0, 0.8)
+BOWTIE = (0.3, 0.7)
+OFF_CENTRE_MM = 50.0
+MARGIN = 16
+"""Pixels around a patch that its filtering may spoil; they are cut off."""
+SAME_ZOOM = 8
+"""Patches in a row that are of one zoom, and filtered at once."""
+
+
+@dataclass(frozen=True)
+class NoisySlice:
+    """An NDCT slice, (rows, columns) int16 HU, and its noise, (kernels, rows, columns) in HU.
+
+    Simulated noise comes twice, from the same rays: with the soft and with the sharp kernel, from
+    whichever of which that of another kernel is made. ``below`` is the next slice of the scan, and
+    ``clean`` the NDCT as a denoiser left it; None where none did.
+    """
+
+    ndct: np.ndarray
+    noise: np.ndarray
+    pixel_mm: float = 1.0
+    below: NoisySlice | None = field(default=None, repr=False)
+    clean: np.ndarray | None = None
+
+
+def simulated_slices(
+    scans: Sequence[CtScan],
+    cache: Path | str,
+    *,
+    device: str = "cpu",
+    seed: int = 0,
+    denoise: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[NoisySlice]:
+    """Noise at a quarter of the dose for every slice of normal-dose scans.
+
+    The tube output is fitted to each scan's own noise; the tube current's modulation, the bowtie
+    filter and the patient's place in the field vary from one block of slices to the next. Draws
+    are kept in the folder ``cache`` and read from there the next time. A denoiser of normalised
+    slices, (n, rows, columns), makes the clean ones.
+    """
+    cache = Path(cache)
+    cache.mkdir(parents=True, exist_ok=True)
+    slices = []
+    for number, scan in enumerate(scans):
+        file = cache / f"{_fingerprint(scan, seed)}.npy"
+        if not file.is_file():
+            draws = _draw_noise(scan, device, seed)
+            write_whole(file, partial(np.save, arr=draws, allow_pickle=False))
+        noise = np.load(file, mmap_mode="r", allow_pickle=False)
+        below = None
+        of_scan = []
+        for index in reversed(range(len(scan.hu))):
+            hu = scan.hu[index]
+            clean = None if denoise is None else _clean(hu, denoise)
+            one = NoisySlice(hu, noise[:, index], scan.pixel_mm, below, clean)
+            of_scan.append(one)
+            below = one if len(scan.hu) >= LEAST_SLICES else None
+        slices += of_scan[::-1]
+        progress(number + 1, len(scans))
+    return slices
+
+
+def paired_slices(ldct: np.ndarray, ndct: np.ndarray) -> list[NoisySlice]:
+    """The slices of a real pair, both (slices, rows, columns) in HU on the same grid."""
+    if ldct.shape != ndct.shape:
+        raise BadInputError(f"LDCT {ldct.shape} and NDCT {ndct.shape} are not on the same grid.")
+    noise = np.asarray(ldct, np.float32) - ndct
+    return [NoisySlice(hu, noise[None, index]) for index, hu in enumerate(ndct)]
+
+
+def draw_patches(
+    slices: Sequence[NoisySlice],
+    count: int,
+    size: int,
+    rng: np.random.Generator,
+    domain: TrainingDomain | None = None,
+    augmentation: Augmentation = PLAIN_TURNS,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random patches inside of the body.
+
+    Parameters
+    ----------
+    domain : draws dose, kernel and thickness anew for each patch of simulated noise, and the zoom
+        for each :data:`SAME_ZOOM`; None takes the noise as it is.
+
+    Returns
+    -------
+    LDCT and NDCT, (count, 1, size, size) each, normalised.
+    """
+    if domain is None:
+        pairs = (_measured_patch(_any(slices, rng), size, rng) for _ in range(count))
+    else:
+        pairs = _simulated_patches(slices, count, size, rng, domain)
+    turned = [
+        augment(torch.stack([normalise(low), normalise(normal)]), rng, augmentation)
+        for low, normal in pairs
+    ]
+    ldct, ndct = torch.stack(turned, dim=1)[:, :, None]
+    return ldct, ndct
+
+
+def _clean(hu: np.ndarray, denoise: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
+    """(rows, columns) int16 HU."""
+    slices = normalise(torch.from_numpy(hu[None].astype(np.float32)).clamp(min=MIN_CT_HU))
+    return to_int16(to_hu(denoise(slices))[0].clamp(min=MIN_CT_HU).cpu().numpy())
+
+
+def _any(slices: Sequence[NoisySlice], rng: np.random.Generator) -> NoisySlice:
+    return slices[rng.integers(len(slices))]
+
+
+def _measured_patch(
+    noisy: NoisySlice, size: int, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """LDCT and NDCT of a real pair, (size, size) HU."""
+    top, left = patch_corner(noisy.ndct, size, rng, tissue=TISSUE_HU)
+    here = np.s_[top : top + size, left : left + size]
+    normal = torch.from_numpy(noisy.ndct[here].astype(np.float32)).clamp(min=MIN_CT_HU)
+    noise = torch.from_numpy(noisy.noise[(0, *here)].astype(np.float32))
+    return (normal + noise).clamp(min=MIN_CT_HU), normal
+
+
+def _simulated_patches(
+    slices: Sequence[NoisySlice],
+    count: int,
+    size: int,
+    rng: np.random.Generator,
+    domain: TrainingDomain,
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """LDCT and target of each patch, (size, size) HU."""
+    wide = size + 2 * MARGIN
+    for first in range(0, count, SAME_ZOOM):
+        cut = 2 * round(wide * math.exp(rng.uniform(*np.log(domain.zoom))) / 2)
+        by_cut: dict[int, list[NoisySlice]] = {}
+        for _ in range(min(SAME_ZOOM, count - first)):
+            one = _any(slices, rng)
+            check_slice(one, size, domain)
+            fits = min(cut, *(2 * (length // 2) for length in one.ndct.shape))
+            by_cut.setdefault(fits, []).append(one)
+        for fits, few in by_cut.items():
+            yield from _filtered_patches(few, fits, size, rng, domain)
+
+
+def _filtered_patches(
+    few: Sequence[NoisySlice],
+    cut: int,
+    size: int,
+    rng: np.random.Generator,
+    domain: TrainingDomain,
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """A patch of each slice, made of ``cut`` pixels a side, all at once."""
+    wide = size + 2 * MARGIN
+    doses = [domain.draw_dose(rng) for _ in few]
+    kernels = [domain.draw_kernel(rng) for _ in few]
+    clean = [domain.draw_clean(rng) for _ in few]
+    doses = [1.0 if one else dose for one, dose in zip(clean, doses, strict=True)]
+    # The noise of the kernel that is nearer: the less is to be lifted.
+    drawn = [(SOFT, SHARP).index(nearest_kernel(kernel)) for kernel in kernels]
+    normal, noise = _cut_out(few, drawn, clean, cut, rng, domain)
+    had = StackedKernels([(SOFT, SHARP)[number] for number in drawn])
+    wanted = StackedKernels(kernels)
+    pixel_mm = torch.tensor([one.pixel_mm for one in few], dtype=torch.float32)[:, None, None]
+    normal = change_kernel(normal, pixel_mm, SOFT, wanted, (wide, wide))
+    noise = change_kernel(noise, pixel_mm, had, wanted, (wide, wide))
+    if domain.inserts:
+        normal += draw_inserts(wide, pixel_mm * (cut / wide), wanted, rng, domain.inserts)
+    inner = np.s_[MARGIN : MARGIN + size, MARGIN : MARGIN + size]
+    for low, target in zip(*_blend(normal, noise, doses, domain), strict=True):
+        yield low[inner], target[inner]
+
+
+def check_slice(one: NoisySlice, size: int, domain: TrainingDomain | None) -> None:
+    """Raises BadInputError if no patch of ``size`` can be made of a slice."""
+    if domain is None:
+        check_fits(one.ndct, size)
+        return
+    if len(one.noise) < 2:
+        raise BadInputError("A measured pair has one noise, of one kernel: give no domain.")
+    if domain.clean is not None and one.clean is None:
+        raise BadInputError("The domain has clean patches: give a denoiser that makes them.")
+    rows, columns = one.ndct.shape
+    if 2 * (min(rows, columns) // 2) < (size + 2 * MARGIN) / 2:
+        raise BadInputError(f"Slices of {rows}×{columns} are too small for patches of {size}.")
+
+
+def _cut_out(
+    few: Sequence[NoisySlice],
+    drawn: Sequence[int],
+    clean: Sequence[bool],
+    cut: int,
+    rng: np.random.Generator,
+    domain: TrainingDomain,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """NDCT and the noise of the drawn kernels, neighbours averaged, (count, cut, cut) HU."""
+    normal, noise, owner, shares = [], [], [], []
+    fewest, most = domain.thickness
+    for number, (one, kernel, cleaned) in enumerate(zip(few, drawn, clean, strict=True)):
+        thick = [one]
+        for _ in range(int(rng.integers(fewest, most + 1)) - 1):
+            if thick[-1].below is not None:
+                thick.append(thick[-1].below)
+        top, left = patch_corner(one.ndct, cut, rng, tissue=TISSUE_HU)
+        here = np.s_[top : top + cut, left : left + cut]
+        normal += [(layer.clean if cleaned else layer.ndct)[here] for layer in thick]
+        noise += [layer.noise[(kernel, *here)] for layer in thick]
+        owner += [number] * len(thick)
+        shares += [1 / len(thick)] * len(thick)
+    owner, shares = (torch.tensor(column) for column in (owner, shares))
+
+    def mean(layers: list[np.ndarray]) -> torch.Tensor:
+        images = torch.from_numpy(np.stack(layers)).float()
+        means = torch.zeros(len(few), cut, cut)
+        return means.index_add(0, owner, images * shares[:, None, None])
+
+    return mean(normal), mean(noise)
+
+
+def _blend(
+    normal: torch.Tensor, noise: torch.Tensor, doses: Sequence[float], domain: TrainingDomain
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """LDCT and target of NDCT and noise at a quarter of the dose, (count, rows, columns) HU.
+
+    Targets may lie below the scale's end: cut off, their noise would brighten them.
+    """
+    factors = [dose_factor(dose) for dose in doses]
+    left = domain.noise_left
+    shares = [0.0 if left is None or dose == 1 else target_share(dose, left) for dose in doses]
+    factor, share = torch.tensor([factors, shares])[..., None, None]
+    normal = normal.clamp(min=MIN_CT_HU)
+    noise = noise * factor
+    return (normal + noise).clamp(min=MIN_CT_HU), normal + share * noise
+
+
+def dose_factor(dose: float) -> float:
+    """σ added at a dose fraction over σ added at :data:`CACHED_DOSE`, by √(1/a − 1)."""
+    return math.sqrt((1 / dose - 1) / (1 / CACHED_DOSE - 1))
+
+
+def _draw_noise(scan: CtScan, device: str, seed: int) -> np.ndarray:
+    """(2, slices, rows, columns) float16 HU: soft and sharp kernel from the same rays."""
+    generator = torch.Generator(device).manual_seed(seed)
+    rng = np.random.default_rng([seed, *scan.patient.encode()])
+    draws = []
+    for first in range(0, len(scan.hu), BLOCK):
+        scanner = CtScanner(modulation=rng.uniform(*MODULATION), bowtie=rng.uniform(*BOWTIE))
+        simulator = LowDoseSimulator(scan.pixel_mm, scanner=scanner).fitted(scan.hu)
+        # A cut-out is not moved out of itself.
+        reach = np.minimum(OFF_CENTRE_MM / scan.pixel_mm, 0.15 * np.array(scan.hu.shape[1:]))
+        shift = np.rint(rng.uniform(-reach, reach)).astype(int)
+        block = scan.hu[first : first + BLOCK]
+        for start in range(0, len(block), 4):
+            part = torch.from_numpy(block[start : start + 4].astype(np.float32)).to(device)
+            part = _shifted(part, shift, fill=MIN_CT_HU)
+            sinogram = simulator.noise_sinogram(part, CACHED_DOSE, generator)
+            noise = torch.stack(
+                [simulator.reconstruct(sinogram, part.shape[-2:], k) for k in (SOFT, SHARP)]
+            )
+            # Rolled back: what had left the field on one side has the noise of the other one.
+            noise = noise.roll(tuple(int(-one) for one in shift), dims=(-2, -1))
+            draws.append(noise.clamp(-RANGE_HU, RANGE_HU).half().cpu().numpy())
+    return np.concatenate(draws, axis=1)
+
+
+def _shifted(images: torch.Tensor, shift: np.ndarray, fill: float) -> torch.Tensor:
+    """Images moved by whole rows and columns."""
+    down, right = (int(one) for one in shift)
+    moved = images.roll((down, right), dims=(-2, -1))
+    moved[..., : max(down, 0), :] = fill
+    moved[..., moved.shape[-2] + min(down, 0) :, :] = fill
+    moved[..., : max(right, 0)] = fill
+    moved[..., moved.shape[-1] + min(right, 0) :] = fill
+    return moved
+
+
+def _fingerprint(scan: CtScan, seed: int) -> str:
+    """Names a draw by all that it depends on."""
+    varied = f"{BLOCK} {MODULATION} {BOWTIE} {OFF_CENTRE_MM} {scan.patient}"
+    setting = f"{LowDoseSimulator(scan.pixel_mm)} {SOFT} {SHARP} {CACHED_DOSE} {varied} {seed}"
+    digest = hashlib.sha256(setting.encode())
+    digest.update(np.ascontiguousarray(scan.hu))
+    return digest.hexdigest()[:24]

@@ -1,0 +1,170 @@
+"""Compare networks and trainings by short runs, on kernels, doses and thicknesses left out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from PseudoCTDenoiseLib.ct.io.volume_files import check_place
+from PseudoCTDenoiseLib.ct.pictures import check_picture_path
+from PseudoCTDenoiseLib.denoising.device import DEVICES, choose_device
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.exit_codes import DONE, UNFINISHED
+from PseudoCTDenoiseLib.markdown_table import Column, markdown
+from PseudoCTDenoiseLib.models.networks import build_network
+
+from ..evaluation.pictures import curve_picture
+from ..evaluation.results_table import check_block, read_csv, replace_block, write_csv
+from ..paper.experiment_command import minutes
+from .ct_dataset import read_index, scan_credits
+from .pretraining import Pretraining
+from .training_pairs import NoisySlice, simulated_slices
+from .trials import LEFT_OUT, TRIALS, Trial, left_out_patches, milliseconds_a_slice
+
+GAINS = [f"gain_{name}_db" for name in LEFT_OUT]
+COLUMNS = (
+    Column("trial", "Trial"),
+    Column("weights", "Weights (thousands)", decimals=0),
+    Column("milliseconds", "Time (ms/slice)", decimals=0),
+    *(Column(gain, f"Gain, {gain.split('_')[1]} (dB)", signed=True) for gain in GAINS),
+    Column("left_out", "Mean of left-out (dB)", signed=True),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--index", type=Path, help="CSV that lists the scans; without it: print")
+    parser.add_argument("--trial", action="append", help="only this one (default: all)")
+    parser.add_argument(
+        "--minutes",
+        type=minutes,
+        default=float("inf"),
+        help="stop after so many minutes; the same command goes on from there",
+    )
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--csv", type=Path, default=Path("Docs/training/trials.csv"))
+    parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")
+    parser.add_argument("--plots", type=Path, help="folder for the plots")
+    parser.add_argument(
+        "--work", type=Path, default=Path("local"), help="folder for checkpoints and drawn noise"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    trials = {trial.name: trial for group in TRIALS.values() for trial in group}
+    if unknown := set(arguments.trial or ()) - trials.keys():
+        raise BadInputError(f"No trial '{min(unknown)}'. Trials: {'; '.join(trials)}.")
+    check_place(arguments.csv)
+    for group in TRIALS:
+        if arguments.page:
+            check_block(arguments.page, f"TRIALS {group}")
+        if arguments.plots:
+            check_picture_path(arguments.plots / f"trials-{group}.png")
+    if arguments.index:
+        wanted = [trials[name] for name in arguments.trial or trials]
+        if not _make(arguments, wanted, list(trials)):
+            print("Not all is trained to the end: run it again.", file=sys.stderr)
+            return UNFINISHED
+    rows = read_csv(arguments.csv)
+    for group, members in TRIALS.items():
+        text = table(rows, members)
+        print(f"{group}\n\n{text}")
+        if arguments.page:
+            replace_block(arguments.page, f"TRIALS {group}", text)
+        if arguments.plots:
+            _plot(arguments.plots / f"trials-{group}.png", rows, members)
+    return DONE
+
+
+def table(rows: list[dict], trials: list[Trial]) -> str:
+    """The last validation of every trial that has run, in Markdown."""
+    lines = []
+    for trial in trials:
+        of_trial = [row for row in rows if row["trial"] == trial.name]
+        if of_trial:
+            last = {key: _number(value) for key, value in of_trial[-1].items()}
+            lines.append(last | {"trial": trial.name, "left_out": _left_out(last)})
+    return markdown(lines, COLUMNS)
+
+
+def _make(arguments: argparse.Namespace, wanted: list[Trial], order: list[str]) -> bool:
+    """Run trials that are not done; their curves replace those in the CSV file. True if whole."""
+    from tqdm import tqdm
+
+    about = _about(wanted)  # timed before anything else runs
+    device = choose_device(arguments.device)
+    scans = read_index(arguments.index, "train")
+    slices = _slices(arguments, scans, device.name)
+    validation = left_out_patches(
+        _slices(arguments, read_index(arguments.index, "val"), device.name)
+    )
+    end = time.monotonic() + 60 * arguments.minutes
+    for number, trial in enumerate(wanted):
+        checkpoint = arguments.work / "trials" / f"{_file_name(trial.name)}.npz"
+        data = {"scans": scan_credits(scans)}
+        training = Pretraining(
+            trial.settings, slices, validation, checkpoint, device.name, data=data
+        )
+        name = f"{number + 1}/{len(wanted)} {trial.name}"
+        with tqdm(total=trial.settings.steps, initial=training.step, desc=name) as bar:
+            left = (end - time.monotonic()) / 60
+            training.run(left, lambda step, steps, row, bar=bar: bar.update(step - bar.n))
+        if not training.done:
+            return False
+        rows = [row for row in _known(arguments) if row["trial"] != trial.name]
+        rows += [about[trial.name] | row for row in training.curve]
+        write_csv(arguments.csv, sorted(rows, key=lambda row: order.index(row["trial"])))
+    return True
+
+
+def _known(arguments: argparse.Namespace) -> list[dict]:
+    return read_csv(arguments.csv) if arguments.csv.is_file() else []
+
+
+def _about(trials: list[Trial]) -> dict[str, dict]:
+    """Size and time of each trial's network; those of one kind share a time."""
+    times, about = {}, {}
+    for trial in trials:
+        kind = (trial.settings.architecture, str(trial.settings.parameters))
+        network = build_network(trial.settings.architecture, trial.settings.parameters)
+        if kind not in times:
+            times[kind] = milliseconds_a_slice(network)
+        about[trial.name] = {
+            "trial": trial.name,
+            "weights": sum(one.numel() for one in network.parameters()) / 1000,
+            "milliseconds": times[kind],
+        }
+    return about
+
+
+def _slices(arguments: argparse.Namespace, scans, device: str) -> list[NoisySlice]:
+    return simulated_slices(scans, arguments.work / "noise", device=device)
+
+
+def _plot(path: Path, rows: list[dict], trials: list[Trial]) -> None:
+    names = [trial.name for trial in trials]
+    points = [
+        {"step": row["step"], row["trial"]: _left_out({g: float(row[g]) for g in GAINS})}
+        for row in rows
+        if row["trial"] in names
+    ]
+    series = {name: name for name in names if any(name in point for point in points)}
+    if series:
+        curve_picture(path, points, series, y_label="Mean gain on what was left out (dB)")
+
+
+def _left_out(row: dict) -> float:
+    return float(np.mean([row[gain] for gain in GAINS[1:]]))
+
+
+def _number(value: str) -> float | str:
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def _file_name(name: str) -> str:
+    return "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in name)

@@ -1,0 +1,414 @@
+"""`pseudoct denoise` from end to end: what it writes, how it is repeated, how it is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from PseudoCTDenoiseLib.cli import denoise as command
+from PseudoCTDenoiseLib.cli import main as entry
+from PseudoCTDenoiseLib.ct.io import volume_files
+from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
+from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
+from PseudoCTDenoiseLib.denoising import job as denoising
+from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.models.store import load_model, load_noise_models
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits are POSIX's")
+
+
+def values(path: Path) -> np.ndarray:
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+
+
+def geometry(path: Path) -> tuple:
+    image = sitk.ReadImage(str(path))
+    return image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection()
+
+
+def report_of(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_the_volume_is_that_of_the_engine(pseudoct, scan, models, quick, hu):
+    output = scan.with_name("out.nrrd")
+    ended = pseudoct("denoise", scan, output, *quick, "--seed", "5")
+    assert ended.code == 0
+    noise_models = [network for network, _ in load_noise_models(models)]
+    settings = DenoisingSettings(device="cpu", steps=2, seed=5)
+    rows_mm, columns_mm = read_volume(scan).pixel_size
+    pixel_mm = math.sqrt(rows_mm * columns_mm)
+    job = DenoisingJob(hu, load_model("fast", models)[0], noise_models, settings, pixel_mm=pixel_mm)
+    assert np.array_equal(values(output), job.run().hu)
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+def test_the_output_lies_exactly_where_the_input_lies(pseudoct, scan, quick, suffix):
+    output = scan.with_name("out" + suffix)
+    assert pseudoct("denoise", scan, output, *quick).code == 0
+    assert geometry(output) == geometry(scan)
+    assert sitk.ReadImage(str(output)).GetPixelID() == sitk.sitkInt16
+
+
+def test_an_oblique_output_lies_where_the_input_lies(pseudoct, tmp_path, write, hu, quick):
+    oblique = (1.0, 0.0, 0.0, 0.0, 0.96, -0.28, 0.0, 0.28, 0.96)
+    scan, output = write(tmp_path / "scan.nrrd", hu, direction=oblique), tmp_path / "out.nrrd"
+    assert pseudoct("denoise", scan, output, *quick).code == 0
+    for ours, theirs in zip(geometry(output), geometry(scan), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-14)
+
+
+def test_nifti_in_and_out_keeps_the_geometry_of_the_file(pseudoct, tmp_path, write, hu, quick):
+    scan, output = write(tmp_path / "scan.nii.gz", hu), tmp_path / "out.nii.gz"
+    assert pseudoct("denoise", scan, output, *quick).code == 0
+    for ours, theirs in zip(geometry(output), geometry(scan), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-6)
+    assert (tmp_path / "out.json").is_file()
+
+
+def test_a_lone_slice_and_slices_along_another_axis_work(pseudoct, tmp_path, write, hu, quick):
+    image = sitk.GetImageFromArray(hu[1])
+    image.SetSpacing((0.7, 0.8))
+    sitk.WriteImage(image, str(tmp_path / "lone.nrrd"))
+    write(tmp_path / "axis.nrrd", np.moveaxis(hu, 0, 2))
+    assert pseudoct("denoise", tmp_path / "lone.nrrd", tmp_path / "out.nrrd", *quick).code == 0
+    assert geometry(tmp_path / "out.nrrd") == geometry(tmp_path / "lone.nrrd")
+    arguments = [tmp_path / "axis.nrrd", tmp_path / "axes.nrrd", *quick, "--slice-axis", "i"]
+    arguments += ["--reference", tmp_path / "axis.nrrd", "--method", "pretrained"]
+    assert pseudoct("denoise", *arguments).code == 0
+    assert geometry(tmp_path / "axes.nrrd") == geometry(tmp_path / "axis.nrrd")
+    assert report_of(tmp_path / "axes.json")["slices"] == 3
+
+
+def test_the_header_says_what_the_volume_is(pseudoct, scan, quick):
+    output = scan.with_name("out.nrrd")
+    pseudoct("denoise", scan, output, *quick)
+    note = sitk.ReadImage(str(output)).GetMetaData("ITK_FileNotes")
+    assert "Derived" in note and "Research use only" in note
+
+
+def test_the_user_is_told_the_time_the_device_and_the_noise(pseudoct, scan, quick):
+    ended = pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick)
+    assert "scan: 3 slices of 48×64, about " in ended.err and "(asked for)" in ended.err
+    assert "Noise in soft tissue" in ended.out and "research use only" in ended.out
+    assert ended.err.count("\n") == 1  # no bar where there is no terminal
+
+
+def test_more_noise_is_not_told_as_less(pseudoct, scan, quick):
+    # Networks that were never trained add noise.
+    ended = pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick)
+    change = -report_of(scan.with_name("out.json"))["noise"]["reduction_percent"]
+    assert change > 1
+    assert f"HU (+{change:.0f} %)." in ended.out
+    ended = pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick, "--strength", "0")
+    assert " HU (−0 %)." in ended.out
+
+
+def test_the_report_lies_beside_the_output_or_where_it_is_wanted(pseudoct, scan, quick):
+    output = scan.with_name("out.nrrd")
+    pseudoct("denoise", scan, output, *quick)
+    pseudoct("denoise", scan, output, *quick, "--report", scan.with_name("elsewhere.json"))
+    beside, elsewhere = (report_of(scan.with_name(n)) for n in ("out.json", "elsewhere.json"))
+    assert beside["settings"] == elsewhere["settings"]
+    assert (beside["input"], beside["output"]) == ("scan.nrrd", "out.nrrd")
+    assert beside["model"]["name"] == "fast"
+    assert [model["name"] for model in beside["noise_models"]] == ["noise-a", "noise-b"]
+    assert beside["steps_done"] == 2
+    assert set(beside["seconds"]) == {"tuning", "denoising"}
+
+
+def test_the_noise_folder_holds_every_map_and_the_pseudo_ldct(pseudoct, scan, quick):
+    output, folder = scan.with_name("out.nrrd"), scan.with_name("noise")
+    assert pseudoct("denoise", scan, output, *quick, "--noise-dir", folder).code == 0
+    names = ["noise_ensemble", "noise_noise-a", "noise_noise-b", "pseudo_ldct"]
+    assert sorted(path.name for path in folder.iterdir()) == [f"{name}.nrrd" for name in names]
+    assert all(geometry(path) == geometry(scan) for path in folder.iterdir())
+    mixed, a, b, pseudo_ldct = (values(folder / f"{name}.nrrd") for name in names)
+    assert ((mixed == a) | (mixed == b)).all() and not np.array_equal(a, b)
+    expected = np.maximum(values(output).astype(int) + mixed, -1024)
+    assert np.abs(pseudo_ldct - expected).max() <= 1
+
+
+def test_a_noise_folder_that_is_there_keeps_what_is_in_it(pseudoct, scan, quick):
+    folder = scan.with_name("noise")
+    folder.mkdir()
+    (folder / "mine.txt").write_text("mine")
+    arguments = ["denoise", scan, scan.with_name("out.nrrd"), *quick, "--noise-dir", folder]
+    assert pseudoct(*arguments).code == 0
+    assert pseudoct(*arguments).code == 0
+    assert (folder / "mine.txt").read_text() == "mine"
+    assert len(list(folder.iterdir())) == 5
+
+
+def test_the_picture_is_a_png(pseudoct, scan, quick):
+    picture = scan.with_name("picture.png")
+    arguments = ["denoise", scan, scan.with_name("out.nrrd"), *quick, "--picture", picture]
+    assert pseudoct(*arguments, "--reference", scan).code == 0
+    assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert min(sitk.ReadImage(str(picture)).GetSize()) > 500
+    assert not [path for path in scan.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_a_reference_puts_metrics_into_the_report(pseudoct, scan, write, hu, quick):
+    reference = write(scan.with_name("ndct.nrrd"), hu + np.int16(3))
+    output = scan.with_name("out.nrrd")
+    assert pseudoct("denoise", scan, output, *quick, "--reference", reference).code == 0
+    told = report_of(scan.with_name("out.json"))["against_reference"]
+    assert told["input"]["psnr_4096"] == psnr_4096(hu, hu + np.int16(3))
+    assert told["result"]["psnr_4096"] == psnr_4096(values(output), hu + np.int16(3))
+
+
+def test_an_earlier_report_repeats_the_run_bit_by_bit(pseudoct, scan, models, quick, tmp_path):
+    first, again, other = (tmp_path / f"{name}.nrrd" for name in ("first", "again", "other"))
+    flags = ["--seed", "11", "--orientations", "8", "--strength", "80", "--tuning", "slice"]
+    assert pseudoct("denoise", scan, first, *quick, *flags).code == 0
+    repeat = ["--models", models, "--settings", tmp_path / "first.json"]
+    ended = pseudoct("denoise", scan, again, *repeat)
+    assert ended.code == 0 and "Note" not in ended.err
+    assert np.array_equal(values(first), values(again))
+    earlier, later = report_of(tmp_path / "first.json"), report_of(tmp_path / "again.json")
+    assert earlier["settings"] == later["settings"]
+    assert earlier["tuning_loss"] == later["tuning_loss"]
+
+    assert pseudoct("denoise", scan, other, *repeat, "--seed", "12").code == 0  # flags win
+    assert not np.array_equal(values(first), values(other))
+
+
+def test_a_report_may_be_repeated_in_its_own_place(pseudoct, scan, models, quick, tmp_path):
+    arguments = ["denoise", scan, tmp_path / "out.nrrd"]
+    assert pseudoct(*arguments, *quick).code == 0
+    before = values(tmp_path / "out.nrrd")
+    repeat = ["--models", models, "--settings", tmp_path / "out.json"]
+    assert pseudoct(*arguments, *repeat).code == 0
+    assert np.array_equal(values(tmp_path / "out.nrrd"), before)
+
+
+def test_a_report_of_other_models_is_not_repeated_in_silence(pseudoct, scan, models, quick):
+    output = scan.with_name("out.nrrd")
+    assert pseudoct("denoise", scan, output, *quick, "--model", "other").code == 0
+    repeat = ["--models", models, "--settings", scan.with_name("out.json")]
+    ended = pseudoct("denoise", scan, output, *repeat)
+    assert ended.code == 0 and "Note: " in ended.err and "'other'" in ended.err
+
+
+def test_settings_may_be_written_by_hand(pseudoct, scan, quick, tmp_path):
+    settings = tmp_path / "mine.json"
+    settings.write_text('{"noise_sign": "random", "rescale": [0.5, 2], "seed": 3, "steps": 50}')
+    assert (
+        pseudoct("denoise", scan, tmp_path / "out.nrrd", *quick, "--settings", settings).code == 0
+    )
+    used = report_of(tmp_path / "out.json")["settings"]
+    assert (used["noise_sign"], used["rescale"], used["seed"]) == ("random", [0.5, 2], 3)
+    assert used["steps"] == 2  # the flag
+
+
+def test_the_input_is_never_changed_and_an_older_output_is_replaced(pseudoct, scan, quick):
+    before = scan.read_bytes()
+    output = scan.with_name("out.nrrd")
+    output.write_text("older")
+    assert pseudoct("denoise", scan, output, *quick, "--strength", "0").code == 0
+    assert scan.read_bytes() == before
+    assert np.array_equal(values(output), values(scan))
+
+
+def test_relative_paths_spaces_and_accents_in_a_process_of_its_own(
+    tmp_path, write, hu, models, program, listing
+):
+    folder = tmp_path / "Zürich scän 1"
+    folder.mkdir()
+    write(folder / "scän 1.nrrd", hu)
+    arguments = ["Zürich scän 1/scän 1.nrrd", "Zürich scän 1/résult.nrrd", "--device", "cpu"]
+    arguments += ["--steps", "2", "--models", str(models), "--picture", "pictüre.png"]
+    # A terminal that knows no accents, no arrows and no minus sign.
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ended = subprocess.run(
+        [*program, "denoise", *arguments], cwd=tmp_path, capture_output=True, env=environment
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert set(listing(tmp_path)) == {
+        *("Zürich scän 1", "Zürich scän 1/scän 1.nrrd", "pictüre.png"),
+        *("Zürich scän 1/résult.nrrd", "Zürich scän 1/résult.json"),
+    }
+    assert report_of(folder / "résult.json")["input"] == "scän 1.nrrd"
+    assert geometry(folder / "résult.nrrd") == geometry(folder / "scän 1.nrrd")
+
+
+# ------------------------------------------------------------------- ends before its end
+
+
+@posix
+@pytest.mark.parametrize("limit, victim", [(4096, "results"), (65536, "picture.png")])
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    pseudoct, scan, quick, listing, monkeypatch, limit, victim
+):
+    import resource
+
+    tuned = []
+    fine_tune = denoising.fine_tune
+    monkeypatch.setattr(
+        denoising, "fine_tune", lambda *a, **k: tuned.append(1) or fine_tune(*a, **k)
+    )
+    before = listing(scan.parent)
+    arguments = ["--picture", scan.with_name("picture.png"), "--noise-dir", scan.with_name("noise")]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        ended = pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick, *arguments)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert ended.code == 2
+    estimate, line = ended.err.splitlines()
+    if victim == "results":  # known before anything is done
+        assert line.startswith(f"pseudoct: The scan could not be written to {scan.parent}")
+        assert not tuned
+    else:
+        assert line.startswith(f"pseudoct: {scan.with_name(victim)} could not be written")
+        assert tuned
+    assert listing(scan.parent) == before
+
+
+@pytest.mark.parametrize("written", range(5))
+@pytest.mark.parametrize("end, code", [(KeyboardInterrupt(), 3), (OSError(28, "No space"), 2)])
+def test_whatever_ends_the_writing_nothing_of_it_is_left(
+    pseudoct, scan, quick, listing, monkeypatch, written, end, code
+):
+    output = scan.with_name("out.nrrd")
+    output.write_text("older")
+    before = listing(scan.parent)
+    calls = []
+
+    def write_some(path, *arguments, **options):
+        if len(calls) == written:
+            raise end
+        calls.append(path)
+        volume_files.write_volume(path, *arguments, **options)
+
+    monkeypatch.setattr(command, "write_volume", write_some)
+    ended = pseudoct("denoise", scan, output, *quick, "--noise-dir", scan.with_name("noise"))
+    assert (ended.code, len(calls)) == (code, written)
+    assert "Traceback" not in ended.err
+    assert listing(scan.parent) == before
+
+
+def interrupt_after_mkdir(monkeypatch, prefix: str) -> list[Path]:
+    """Has Ctrl-C come in the moment after a folder is made; returns the folders."""
+    mkdir, made = os.mkdir, []
+
+    def interrupted(path, *arguments, **options):
+        mkdir(path, *arguments, **options)
+        if Path(path).name.startswith(prefix):
+            made.append(Path(path))
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "mkdir", interrupted)
+    return made
+
+
+@pytest.mark.parametrize("prefix", [".denoising-", ".writing-", "noise"])
+def test_ctrl_c_right_after_a_folder_is_made_leaves_nothing(
+    pseudoct, scan, quick, listing, monkeypatch, prefix
+):
+    before = listing(scan.parent)
+    made = interrupt_after_mkdir(monkeypatch, prefix)
+    output, noise = scan.with_name("out.nrrd"), scan.with_name("noise")
+    ended = pseudoct("denoise", scan, output, *quick, "--noise-dir", noise)
+    assert (ended.code, len(made)) == (3, 1)
+    assert listing(scan.parent) == before
+
+
+class Running:
+    """A run that would take hours, stopped in the midst of its tuning."""
+
+    def __init__(self, program, scan, models):
+        arguments = ["denoise", scan.name, "out.nrrd", "--noise-dir", "noise", "--picture", "p.png"]
+        arguments += ["--steps", "10000000", "--device", "cpu", "--models", str(models)]
+        self.process = subprocess.Popen(
+            [*program, *arguments],
+            cwd=scan.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            # Tests that run in the background of a shell would hand on that these are ignored.
+            preexec_fn=lambda: [signal.signal(one, signal.SIG_DFL) for one in entry.SIGNALS],
+        )
+
+    def __enter__(self):
+        assert "3 slices" in self.process.stderr.readline()
+        return self.process
+
+    def __exit__(self, *error):
+        self.process.kill()
+        self.process.communicate()
+
+
+@posix
+@pytest.mark.parametrize("number", entry.SIGNALS)
+def test_ctrl_c_ends_at_once_with_3_and_leaves_nothing(program, scan, models, listing, number):
+    before = listing(scan.parent)
+    with Running(program, scan, models) as process:
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (3, "", "pseudoct: cancelled.\n")
+    assert listing(scan.parent) == before
+
+
+@posix
+def test_terminated_and_then_pressed_again_and_again_it_still_ends_cleanly(
+    program, scan, models, listing
+):
+    before = listing(scan.parent)
+    with Running(program, scan, models) as process:
+        process.send_signal(signal.SIGTERM)
+        out = None
+        while out is None:
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                out, err = process.communicate(timeout=0.02)
+    assert (process.returncode, out, err) == (3, "", "pseudoct: cancelled.\n")
+    assert listing(scan.parent) == before
+
+
+def test_pressing_again_does_not_break_into_the_cleaning_up(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(entry.time, "monotonic", lambda: now[0])
+    press = entry._Cancelling()
+    with pytest.raises(KeyboardInterrupt):
+        press(signal.SIGINT, None)
+    now[0] += entry.PATIENCE_SECONDS / 2
+    press(signal.SIGINT, None)
+    now[0] += 2 * entry.PATIENCE_SECONDS  # the first one was lost: it hangs
+    with pytest.raises(KeyboardInterrupt):
+        press(signal.SIGTERM, None)
+
+
+@pytest.mark.parametrize(
+    ("option", "package"), [("--picture", "matplotlib"), ("--reference", "skimage")]
+)
+def test_a_missing_package_is_named_before_anything_is_computed(
+    pseudoct, scan, quick, monkeypatch, option, package
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    value = scan if option == "--reference" else scan.with_name("picture.png")
+    ended = pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick, option, value)
+    assert ended.code == entry.BAD_INPUT
+    assert ended.err == (
+        f"pseudoct: {option} needs the package {package}. Install it: "
+        "pip install 'pseudoctdenoise[tools]'.\n"
+    )
+    assert [path.name for path in scan.parent.iterdir()] == [scan.name]
+
+
+def test_no_progress_bar_is_needed(pseudoct, scan, quick, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick).code == entry.DONE

@@ -1,0 +1,194 @@
+"""What `pseudoct` promises: an exit code for every end, and a traceback only for our own faults."""
+
+import contextlib
+import signal
+import sys
+import time
+import types
+
+import pytest
+from PseudoCTDenoiseLib import __version__
+from PseudoCTDenoiseLib.cli import main as entry
+from PseudoCTDenoiseLib.errors import BadInputError, Cancelled
+from PseudoCTDenoiseLib.temporary_files import with_cleanup
+
+
+@pytest.fixture
+def pseudoct(monkeypatch, capsys):
+    """Runs `pseudoct try` with a given work; returns exit code, output and errors."""
+
+    def run(work, *arguments, own_process=False):
+        command = types.ModuleType(f"{entry.__package__}.try")
+        command.__doc__ = "Tries something."
+        command.add_arguments = lambda parser: parser.add_argument("--count", type=int)
+        command.run = work
+        monkeypatch.setitem(sys.modules, command.__name__, command)
+        monkeypatch.setattr(entry, "COMMANDS", {"try": (command.__name__, "tries something")})
+        code = entry.main(None if own_process else ["try", *arguments])
+        output = capsys.readouterr()
+        return code, output.out, output.err
+
+    return run
+
+
+def raising(error):
+    def work(arguments):
+        raise error
+
+    return work
+
+
+def test_work_that_is_done_ends_with_0(pseudoct):
+    assert pseudoct(lambda arguments: print(arguments.count), "--count", "3") == (0, "3\n", "")
+
+
+def test_a_command_may_give_an_exit_code_of_its_own(pseudoct):
+    assert pseudoct(lambda arguments: 1)[0] == 1
+
+
+def test_bad_input_ends_with_2_and_its_one_line(pseudoct):
+    code, out, err = pseudoct(raising(BadInputError("There is no file x.nrrd: check the path.")))
+    assert (code, out) == (2, "")
+    assert err == "pseudoct: There is no file x.nrrd: check the path.\n"
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), Cancelled()], ids=["ctrl-c", "cancelled"])
+def test_a_cancel_ends_with_3_without_a_traceback(pseudoct, end):
+    code, _, err = pseudoct(raising(end))
+    assert code == 3 and "cancelled" in err and err.count("\n") == 1
+
+
+@pytest.fixture
+def cancelling(monkeypatch):
+    """The handler of signals, installed for Ctrl-C as in a process of its own."""
+    handler = entry._Cancelling()
+    monkeypatch.setattr(sys, "unraisablehook", handler.unraisable)
+    former = signal.signal(signal.SIGINT, handler)
+    yield handler
+    signal.signal(signal.SIGINT, former)
+
+
+def test_ctrl_c_in_a_finalizer_is_not_lost(cancelling, capsys):
+    class Finalized:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        Finalized()
+        time.sleep(30)
+    assert capsys.readouterr().err == ""
+
+
+def test_ctrl_c_that_a_library_swallows_comes_again(cancelling, monkeypatch):
+    monkeypatch.setattr(entry, "PATIENCE_SECONDS", 0.05)
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        time.sleep(30)
+
+
+def test_ctrl_c_during_a_cleanup_waits_for_its_end(cancelling):
+    ended = []
+
+    def cleanup():
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.05)
+        ended.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        with_cleanup(lambda: None, cleanup)
+        time.sleep(30)
+    assert ended == [True, True]
+
+
+def test_another_error_in_a_finalizer_is_reported(cancelling, capsys):
+    class Finalized:
+        def __del__(self):
+            raise ValueError("odd")
+
+    Finalized()
+    assert "ValueError: odd" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("work", "moment", "code"),
+    [
+        (lambda arguments: 0, "_on_signals", 0),
+        (raising(BadInputError("odd")), "_bad_input", 3),
+        (raising(Cancelled()), "_cancelled", 3),
+    ],
+    ids=["done", "bad-input", "cancelled"],
+)
+def test_ctrl_c_while_the_end_is_reported_is_no_fault(pseudoct, monkeypatch, work, moment, code):
+    """As in a process of its own, whose signals are ignored after the first."""
+    real, calls = getattr(entry, moment), []
+
+    def interrupted(*arguments):
+        if moment == "_on_signals" and arguments != (signal.SIG_IGN,):
+            return None
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return None if moment == "_on_signals" else real(*arguments)
+
+    monkeypatch.setattr(entry, "_on_signals", lambda handler: None)
+    monkeypatch.setattr(entry, moment, interrupted)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    monkeypatch.setattr(sys, "argv", ["pseudoct", "try"])
+    monkeypatch.setattr(sys.stdout, "reconfigure", lambda errors: None, raising=False)
+    assert pseudoct(work, own_process=True)[0] == code
+    assert calls
+
+
+@pytest.mark.parametrize("fault", [ValueError("odd"), RuntimeError("odd"), MemoryError("odd")])
+def test_a_fault_of_ours_ends_with_1_and_its_traceback(pseudoct, fault):
+    code, _, err = pseudoct(raising(fault))
+    assert code == 1 and "Traceback" in err and "odd" in err
+
+
+@pytest.mark.parametrize("arguments", [["--count", "many"], ["--unknown"], ["too", "many"]])
+def test_arguments_that_cannot_be_are_bad_input(pseudoct, arguments):
+    code, _, err = pseudoct(raising(AssertionError("was run")), *arguments)
+    assert code == 2 and "usage: pseudoct" in err and "Traceback" not in err
+
+
+def test_no_command_or_an_unknown_one_is_bad_input(capsys):
+    assert entry.main([]) == 2
+    assert "COMMAND" in capsys.readouterr().err
+    assert entry.main(["dream"]) == 2
+    assert "dream" in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys):
+    assert entry.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"pseudoct {__version__}\n"
+
+
+def test_the_help_names_every_command_and_that_it_is_for_research(capsys):
+    assert entry.main(["--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert all(f"{name} {words}" in text for name, (_, words) in entry.COMMANDS.items())
+    assert "Research use only" in text
+
+
+@pytest.mark.parametrize("name", entry.COMMANDS)
+def test_every_command_has_help_of_its_own(name, capsys):
+    assert entry.main([name, "--help"]) == 0
+    assert f"usage: pseudoct {name}" in capsys.readouterr().out
+
+
+def test_commands_of_another_package_stand_under_their_own_heading(monkeypatch, capsys):
+    entry_point = types.SimpleNamespace(
+        name="More commands", load=lambda: {"dance": ("dancing.steps", "dance a waltz")}
+    )
+    monkeypatch.setattr(entry.importlib.metadata, "entry_points", lambda group: [entry_point])
+    assert entry.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.index("Commands:") < text.index("denoise") < text.index("More commands:")
+    assert text.index("More commands:") < text.index("dance a waltz")
+
+
+def test_without_another_package_there_are_no_other_commands(monkeypatch, capsys):
+    monkeypatch.setattr(entry.importlib.metadata, "entry_points", lambda group: [])
+    assert entry.main(["phantom", "folder"]) == 2
+    assert "invalid choice: 'phantom'" in capsys.readouterr().err

@@ -1,0 +1,92 @@
+"""`pseudoct simulate` makes a low-dose scan that fits its normal-dose one."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from PseudoCTDenoiseLib.cli import simulate as command
+from PseudoCTDenoiseLib.cli.main import BAD_INPUT, DONE, main
+from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator, simulate_low_dose
+from PseudoCTDenoiseLib.simulation.reconstruction_kernels import SOFT
+
+PIXEL_MM = 3.0
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    """Two noisy slices of a water-like disc, with a geometry that must survive."""
+    across = (np.arange(128) - 63.5) * PIXEL_MM
+    disc = np.where(np.hypot(across, across[:, None]) < 150, 60.0, -1000.0).astype(np.float32)
+    clean = np.stack([disc, disc])
+    scanner = LowDoseSimulator(PIXEL_MM, 2e5)
+    image = sitk.GetImageFromArray(
+        simulate_low_dose(clean, scanner, 1.0, SOFT, image_dose=math.inf, seed=9)
+    )
+    image.SetSpacing((PIXEL_MM, PIXEL_MM, 2.5))
+    image.SetOrigin((-190.0, -180.0, 40.0))
+    path = tmp_path_factory.mktemp("simulate") / "ndct.nrrd"
+    sitk.WriteImage(image, path)
+    return path
+
+
+def arrays(*paths):
+    return [sitk.GetArrayFromImage(sitk.ReadImage(path)).astype(float) for path in paths]
+
+
+def test_twin_has_twice_the_noise_and_the_scans_geometry(scan, tmp_path, capsys):
+    output = tmp_path / "ldct.nrrd"
+    assert main(["simulate", str(scan), str(output), "--device", "cpu"]) == DONE
+    before, after = (sitk.ReadImage(path) for path in (scan, output))
+    for get in ("GetSpacing", "GetOrigin", "GetDirection", "GetSize"):
+        assert getattr(before, get)() == getattr(after, get)()
+    ndct, ldct = arrays(scan, output)
+    middle = np.s_[:, 40:88, 40:88]
+    assert ldct[middle].std() / ndct[middle].std() == pytest.approx(2, rel=0.1)
+    said = capsys.readouterr().out
+    for words in ("N0 = ", "HU at 0.25 of it", "dB", str(output)):
+        assert words in said
+
+
+def test_seed_and_dose_are_heard(scan, tmp_path):
+    def twin(name, *options):
+        output = tmp_path / f"{name}.nrrd"
+        assert main(["simulate", str(scan), str(output), "--device", "cpu", *options]) == DONE
+        return arrays(output)[0]
+
+    first = twin("first", "--dose", "0.5")
+    np.testing.assert_array_equal(first, twin("again", "--dose", "0.5"))
+    assert (first != twin("other", "--dose", "0.5", "--seed", "1")).any()
+    np.testing.assert_array_equal(twin("full", "--dose", "1"), arrays(scan)[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "input"),
+        (["SCAN"], "output"),
+        (["SCAN", "OUT.xyz"], "suffix"),
+        (["SCAN", "missing/out.nrrd"], "no folder"),
+        (["SCAN", "OUT.nrrd", "--dose", "0"], "--dose 0"),
+        (["missing.nrrd", "OUT.nrrd"], "no file"),
+    ],
+)
+def test_faults_are_named_before_anything_is_computed(
+    scan, tmp_path, monkeypatch, capsys, arguments, complaint
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delattr(command, "simulate_low_dose")
+    given = [a.replace("SCAN", str(scan)).replace("OUT", str(tmp_path / "out")) for a in arguments]
+    assert main(["simulate", *given]) == BAD_INPUT
+    assert complaint in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pixels_that_are_not_square_are_refused(scan, tmp_path, capsys):
+    image = sitk.ReadImage(scan)
+    image.SetSpacing((3.0, 2.0, 2.5))
+    sitk.WriteImage(image, tmp_path / "flat.nrrd")
+    assert main(["simulate", str(tmp_path / "flat.nrrd"), str(tmp_path / "out.nrrd")]) == BAD_INPUT
+    assert "3 x 2 mm" in capsys.readouterr().err

@@ -1,0 +1,397 @@
+"""Volume files: geometry and voxels survive, nothing is half written, bad files are named."""
+
+import gzip
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from PseudoCTDenoiseLib.ct.io.volume_files import (
+    OUTPUT_SUFFIXES,
+    check_output_path,
+    read_volume,
+    write_volume,
+)
+from PseudoCTDenoiseLib.errors import BadInputError
+
+SPACING = (0.7421875123456789, 1 / 3, np.pi)
+ORIGIN = (-123.45678901234567, 1 / 7e3, 1e3 / 3)
+EXACT = (".nrrd", ".mha")
+NIFTI = (".nii", ".nii.gz")
+
+
+def rotation(x, y, z):
+    """Direction cosines of a volume turned about x, y and z by degrees."""
+    cosines = np.eye(3)
+    for axis, angle in enumerate(np.deg2rad((x, y, z))):
+        a, b = (axis + 1) % 3, (axis + 2) % 3
+        turn = np.eye(3)
+        turn[a, a] = turn[b, b] = np.cos(angle)
+        turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
+        cosines = turn @ cosines
+    return cosines
+
+
+def stored_array(shape=(18, 20, 22)):
+    """(k, j, i) int16 with a value of its own at every voxel."""
+    return (np.arange(np.prod(shape)).reshape(shape) - 1024).astype(np.int16)
+
+
+def write_image(path, array=None, direction=None, **kwargs):
+    array = stored_array() if array is None else array
+    image = sitk.GetImageFromArray(array, **kwargs)
+    dimension = image.GetDimension()
+    if dimension <= 3:
+        image.SetSpacing(SPACING[:dimension])
+        image.SetOrigin(ORIGIN[:dimension])
+    if direction is not None:
+        image.SetDirection(np.ravel(direction).tolist())
+    sitk.WriteImage(image, str(path), useCompression=True)
+    return path
+
+
+def geometry(volume):
+    return volume.spacing, volume.origin, volume.direction
+
+
+def refusal(path, **choice):
+    with pytest.raises(BadInputError) as caught:
+        read_volume(path, **choice)
+    text = str(caught.value)
+    assert "\n" not in text and len(text) < 250
+    return text
+
+
+OBLIQUE = rotation(7.123456789, -11.987654321, 23.55555)
+
+
+@pytest.mark.parametrize("suffix", EXACT)
+def test_oblique_geometry_is_kept_to_the_last_digit(tmp_path, suffix):
+    source = read_volume(write_image(tmp_path / f"in{suffix}", direction=OBLIQUE))
+    np.testing.assert_allclose(source.direction, OBLIQUE.ravel(), rtol=0, atol=1e-15)
+    write_volume(tmp_path / f"out{suffix}", source.hu, source)
+    result = read_volume(tmp_path / f"out{suffix}")
+    np.testing.assert_array_equal(result.hu, source.hu)
+    # NRRD stores spacing times direction, whose division costs the last bit of a double.
+    for kept, given in zip(geometry(result), geometry(source), strict=True):
+        np.testing.assert_allclose(kept, given, rtol=4e-16, atol=4e-16)
+
+
+def test_mha_keeps_every_bit_of_the_geometry(tmp_path):
+    source = read_volume(write_image(tmp_path / "in.mha", direction=OBLIQUE))
+    assert (source.spacing, source.origin) == (SPACING, ORIGIN)
+    write_volume(tmp_path / "out.mha", source.hu, source)
+    assert geometry(read_volume(tmp_path / "out.mha")) == geometry(source)
+
+
+@pytest.mark.parametrize("suffix", NIFTI)
+@pytest.mark.parametrize("seed", range(5))
+def test_nifti_rounds_geometry_once_and_then_holds_it(tmp_path, suffix, seed):
+    angles = np.random.default_rng(seed).uniform(-20, 20, 3)
+    first = read_volume(write_image(tmp_path / f"in{suffix}", direction=rotation(*angles)))
+    np.testing.assert_allclose(first.spacing, SPACING, rtol=1e-7)
+    np.testing.assert_allclose(first.origin, ORIGIN, rtol=1e-7)
+    write_volume(tmp_path / f"out{suffix}", first.hu, first)
+    second = read_volume(tmp_path / f"out{suffix}")
+    np.testing.assert_array_equal(second.hu, first.hu)
+    assert (second.spacing, second.origin) == (first.spacing, first.origin)
+    np.testing.assert_allclose(second.direction, first.direction, rtol=0, atol=2e-7)
+
+
+@pytest.mark.parametrize("suffix", NIFTI)
+def test_nifti_holds_axis_aligned_geometry_exactly(tmp_path, suffix):
+    first = read_volume(write_image(tmp_path / f"in{suffix}", direction=np.diag((-1.0, -1.0, 1.0))))
+    write_volume(tmp_path / f"out{suffix}", first.hu, first)
+    assert geometry(read_volume(tmp_path / f"out{suffix}")) == geometry(first)
+
+
+@pytest.mark.parametrize("suffix", [*OUTPUT_SUFFIXES, ".nhdr", ".mhd", ".NRRD", ".MHA", ".NII.GZ"])
+def test_every_format_is_read_by_its_suffix_in_any_case(tmp_path, suffix):
+    path = write_image(tmp_path / f"scän 1.v2{suffix.lower()}")
+    path = path.rename(tmp_path / f"scän 1.v2{suffix}")
+    for given in (path, str(path)):
+        volume = read_volume(given)
+        assert volume.name == "scän 1.v2"
+        np.testing.assert_array_equal(volume.hu, stored_array())
+
+
+@pytest.mark.parametrize("suffix", [*OUTPUT_SUFFIXES, ".NII.GZ"])
+def test_every_format_is_written_as_int16_under_the_name_given(tmp_path, suffix):
+    source = read_volume(write_image(tmp_path / "in.nrrd"))
+    folder = tmp_path / "Zürich scän 1"
+    folder.mkdir()
+    out = folder / f"out{suffix}"
+    write_volume(str(out), source.hu + 0.4, source)
+    assert [path.name for path in folder.iterdir()] == [out.name]
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(out))
+    reader.ReadImageInformation()
+    assert reader.GetPixelID() == sitk.sitkInt16
+    np.testing.assert_array_equal(read_volume(out).hu, source.hu)
+
+
+# Turning the patient under the file's axes: axial slices along k, j (coronal) and i (sagittal).
+REFORMATS = {
+    0: np.array([[0, 1, 0], [0, 0, -1], [1, 0, 0]], float),
+    1: np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]], float),
+    2: np.eye(3),
+}
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_the_axial_axis_is_brought_to_the_front_and_back(tmp_path, axis):
+    source = read_volume(write_image(tmp_path / "in.nrrd", direction=REFORMATS[axis]))
+    assert source.slice_axis == axis
+    expected = {0: (2, 0, 1), 1: (1, 0, 2), 2: (0, 1, 2)}[axis]
+    np.testing.assert_array_equal(source.hu, stored_array().transpose(expected))
+    assert source.slice_spacing == pytest.approx(SPACING[axis])
+    rows, columns = sorted(set(range(3)) - {axis}, reverse=True)
+    assert source.pixel_size == pytest.approx((SPACING[rows], SPACING[columns]))
+
+    write_volume(tmp_path / "out.nrrd", source.hu, source)
+    image = sitk.ReadImage(str(tmp_path / "out.nrrd"))
+    np.testing.assert_array_equal(sitk.GetArrayViewFromImage(image), stored_array())
+
+
+@pytest.mark.parametrize("tilt", [-30, 30])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_thirty_degrees_of_tilt_are_still_axial(tmp_path, axis, tilt):
+    direction = rotation(tilt, 0, 0) @ REFORMATS[axis]
+    assert read_volume(write_image(tmp_path / "in.nrrd", direction=direction)).slice_axis == axis
+
+
+def test_an_oblique_volume_needs_its_slice_axis_named(tmp_path):
+    path = write_image(tmp_path / "in.nrrd", direction=rotation(45, 0, 0))
+    text = refusal(path)
+    assert "oblique by 45 degrees" in text and "--slice-axis i|j|k" in text
+    for index, axis in enumerate("ijk"):
+        volume = read_volume(path, slice_axis=axis)
+        assert volume.slice_axis == index
+        assert volume.hu.shape[0] == (22, 20, 18)[index]
+    assert "--slice-axis is i, j or k" in refusal(path, slice_axis="x")
+
+
+def test_a_lone_plane_is_one_slice_whatever_its_direction(tmp_path):
+    plane = stored_array((1, 20, 22))
+    volume = read_volume(write_image(tmp_path / "in.nrrd", plane, direction=REFORMATS[1]))
+    assert (volume.slice_axis, volume.hu.shape) == (2, (1, 20, 22))
+
+
+@pytest.mark.parametrize("suffix", OUTPUT_SUFFIXES)
+def test_a_two_dimensional_image_is_one_slice_and_stays_two_dimensional(tmp_path, suffix):
+    array = stored_array((20, 22))
+    volume = read_volume(write_image(tmp_path / f"in{suffix}", array))
+    np.testing.assert_array_equal(volume.hu, array[np.newaxis])
+    assert volume.pixel_size == pytest.approx((SPACING[1], SPACING[0]))
+    assert volume.pixel_mm**2 == pytest.approx(SPACING[0] * SPACING[1])
+    assert volume.slice_spacing == 1.0
+    write_volume(tmp_path / f"out{suffix}", volume.hu, volume)
+    image = sitk.ReadImage(str(tmp_path / f"out{suffix}"))
+    assert image.GetSize() == (22, 20)
+    for kept, given in zip(
+        geometry(read_volume(tmp_path / f"out{suffix}")), geometry(volume), strict=True
+    ):
+        np.testing.assert_allclose(kept, given, rtol=4e-16)
+
+
+def test_float_hu_are_rounded_when_read(tmp_path):
+    array = stored_array().astype(np.float32) + 0.25
+    np.testing.assert_array_equal(
+        read_volume(write_image(tmp_path / "in.nrrd", array)).hu, stored_array()
+    )
+
+
+def test_a_missing_file_and_an_unknown_suffix_are_refused(tmp_path):
+    assert "There is no file" in refusal(tmp_path / "missing.nrrd")
+    for name in ("scan.jpg", "scan", ".nrrd", "scan.gz"):
+        (tmp_path / name).write_bytes(b"no image")
+        assert "no format that can be read" in refusal(tmp_path / name)
+
+
+def test_a_series_is_not_chosen_in_a_file(tmp_path):
+    assert "--series is for a DICOM folder" in refusal(write_image(tmp_path / "a.mha"), series="3")
+
+
+@pytest.mark.parametrize("suffix", [*OUTPUT_SUFFIXES, ".mhd", ".nhdr", ".dcm"])
+@pytest.mark.parametrize("content", [b"", b"no image at all", b"NRRD0004\n", b"\x1f\x8b\x08"])
+def test_a_file_of_nonsense_is_refused_and_nothing_is_spilled(tmp_path, capfd, suffix, content):
+    path = tmp_path / f"scan{suffix}"
+    path.write_bytes(content)
+    assert f"scan{suffix} cannot be read: it is damaged" in refusal(path)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("suffix", [*OUTPUT_SUFFIXES, ".mhd", ".nhdr"])
+def test_a_truncated_file_is_refused_and_nothing_is_spilled(tmp_path, capfd, suffix):
+    path = write_image(tmp_path / f"scan{suffix}")
+    data = max(tmp_path.iterdir(), key=lambda file: file.stat().st_size)
+    data.write_bytes(data.read_bytes()[:-100])
+    assert "damaged" in refusal(path)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha", ".nii.gz"])
+def test_a_flipped_bit_in_compressed_voxels_is_refused(tmp_path, capfd, suffix):
+    path = write_image(tmp_path / f"scan{suffix}")
+    data = bytearray(path.read_bytes())
+    data[len(data) - 40] ^= 0x10
+    path.write_bytes(data)
+    assert "damaged" in refusal(path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_nifti_that_is_not_compressed_in_spite_of_its_suffix_is_read(tmp_path):
+    write_image(tmp_path / "in.nii").rename(tmp_path / "in.nii.gz")
+    assert read_volume(tmp_path / "in.nii.gz").hu.shape == (18, 20, 22)
+
+
+def test_a_shortened_nifti_in_sound_gzip_is_refused(tmp_path):
+    data = write_image(tmp_path / "in.nii").read_bytes()
+    (tmp_path / "cut.nii.gz").write_bytes(gzip.compress(data[:-2]))
+    assert "damaged" in refusal(tmp_path / "cut.nii.gz")
+
+
+@pytest.mark.parametrize("suffix", NIFTI)
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+@pytest.mark.parametrize("index", [0, -1])
+def test_a_nifti_that_holds_no_number_somewhere_is_refused(tmp_path, suffix, kind, value, index):
+    array = stored_array((17, 19, 21)).astype(kind)
+    assert read_volume(write_image(tmp_path / f"whole{suffix}", array)).hu.shape == array.shape
+    array.flat[index] = value
+    assert "NaN or infinity" in refusal(write_image(tmp_path / f"in{suffix}", array))
+
+
+def test_a_big_endian_nifti_is_looked_at_in_its_own_order(tmp_path):
+    array = stored_array((17, 19, 21)).astype(">f4")
+    header = bytearray(344)
+    for at, layout, *values in (
+        *((0, ">i", 348), (40, ">8h", 3, 21, 19, 17, 1, 1, 1, 1), (70, ">2h", 16, 32)),
+        *((76, ">8f", 1, 1, 1, 1, 0, 0, 0, 0), (108, ">2f", 352, 1)),
+    ):
+        struct.pack_into(layout, header, at, *values)
+    start = bytes(header) + b"n+1\0" + bytes(4)
+    (tmp_path / "in.nii").write_bytes(start + array.tobytes())
+    read = read_volume(tmp_path / "in.nii", slice_axis="k").hu
+    assert np.array_equal(read, array.astype(np.int16))
+    array[0, 0, 1] = np.nan
+    (tmp_path / "in.nii").write_bytes(start + array.tobytes())
+    assert "NaN or infinity" in refusal(tmp_path / "in.nii", slice_axis="k")
+
+
+def test_colour_and_complex_voxels_are_refused(tmp_path):
+    colour = np.zeros((18, 20, 22, 3), np.uint8)
+    text = refusal(write_image(tmp_path / "rgb.nrrd", colour, isVector=True))
+    assert "3 numbers a voxel" in text
+    text = refusal(write_image(tmp_path / "complex.nii", stored_array().astype(np.complex64)))
+    assert "2 numbers a voxel" in text
+
+
+@pytest.mark.parametrize("suffix", OUTPUT_SUFFIXES)
+def test_four_dimensions_are_refused(tmp_path, suffix):
+    path = write_image(tmp_path / f"in{suffix}", stored_array((2, 18, 20, 22)), isVector=False)
+    assert "is 4-D" in refusal(path)
+
+
+def test_the_checks_of_arrays_hold_for_files(tmp_path):
+    labels = (stored_array() > 0).astype(np.uint8)
+    assert "labels.nrrd holds only 2 distinct" in refusal(
+        write_image(tmp_path / "labels.nrrd", labels)
+    )
+    nan = stored_array().astype(np.float32)
+    nan[0, 0, 0] = np.nan
+    assert "NaN" in refusal(write_image(tmp_path / "nan.nrrd", nan))
+    assert "too small (5×5×5)" in refusal(
+        write_image(tmp_path / "tiny.nrrd", stored_array((5, 5, 5)))
+    )
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    return read_volume(write_image(folder / "in.nrrd"))
+
+
+@pytest.fixture
+def outbox(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
+
+
+def test_an_older_file_is_replaced(source, outbox):
+    (outbox / "a.nrrd").write_bytes(b"old")
+    write_volume(outbox / "a.nrrd", source.hu, source)
+    np.testing.assert_array_equal(read_volume(outbox / "a.nrrd").hu, source.hu)
+
+
+@pytest.mark.parametrize("value", [40000.0, -40000.0, np.nan])
+def test_hu_that_int16_cannot_hold_are_not_written(source, outbox, value):
+    hu = source.hu.astype(float)
+    hu[0, 0, 0] = value
+    with pytest.raises(BadInputError):
+        write_volume(outbox / "a.nrrd", hu, source)
+    assert list(outbox.iterdir()) == []
+
+
+def test_an_array_of_another_shape_is_a_fault_of_the_caller(source, outbox):
+    with pytest.raises(ValueError, match="its geometry is for"):
+        write_volume(outbox / "a.nrrd", source.hu[1:], source)
+
+
+def fail_to_write(image, path, **_):
+    Path(path).write_bytes(b"half a file")
+    raise RuntimeError("ITK ERROR: a long story\nin several lines")
+
+
+def write_half(image, path, **options):
+    WRITE_IMAGE(image, path, **options)
+    with open(path, "r+b") as file:
+        file.truncate(file.seek(0, 2) - 1000)
+
+
+WRITE_IMAGE = sitk.WriteImage
+
+
+@pytest.mark.parametrize("writer", [fail_to_write, write_half])
+@pytest.mark.parametrize("suffix", OUTPUT_SUFFIXES)
+def test_a_failed_write_leaves_the_older_file_and_nothing_else(
+    source, outbox, monkeypatch, capfd, suffix, writer
+):
+    (outbox / f"a{suffix}").write_bytes(b"old")
+    monkeypatch.setattr(sitk, "WriteImage", writer)
+    with pytest.raises(BadInputError, match=r"could not be written \(the disk may be full\)"):
+        write_volume(outbox / f"a{suffix}", source.hu, source)
+    assert [path.name for path in outbox.iterdir()] == [f"a{suffix}"]
+    assert (outbox / f"a{suffix}").read_bytes() == b"old"
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("suffix", OUTPUT_SUFFIXES)
+def test_a_possible_output_path_is_accepted_and_left_untouched(outbox, suffix):
+    check_output_path(str(outbox / f"a{suffix}"))
+    assert list(outbox.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.nhdr", "a.mhd", "a.dcm", "a.png", "a", ".nrrd"])
+def test_a_format_that_is_not_written_is_refused_before_computing(outbox, name):
+    with pytest.raises(BadInputError, match=re.escape(", ".join(OUTPUT_SUFFIXES))):
+        check_output_path(outbox / name)
+
+
+def test_an_impossible_place_is_refused_before_computing(outbox, monkeypatch):
+    with pytest.raises(BadInputError, match="There is no folder"):
+        check_output_path(outbox / "missing" / "a.nrrd")
+    (outbox / "folder.nrrd").mkdir()
+    with pytest.raises(BadInputError, match="is a folder"):
+        check_output_path(outbox / "folder.nrrd")
+
+    def deny(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", deny)
+    with pytest.raises(BadInputError, match="cannot be written to \\(Permission denied\\)"):
+        check_output_path(outbox / "a.nrrd")

@@ -1,0 +1,20 @@
+"""The body mask holds the patient without the table."""
+
+import numpy as np
+from PseudoCTDenoiseLib.ct.body_mask import body_mask
+
+
+def test_the_body_holds_the_lungs_and_leaves_the_table_out():
+    hu = np.full((2, 80, 100), -1000, np.int16)
+    hu[:, 10:60, 10:90] = 40
+    hu[:, 20:40, 30:60] = -850
+    hu[:, 70:72, :] = 100
+    mask = body_mask(hu)
+    assert mask[:, 12:58, 12:88].all()
+    assert not mask[:, 61:].any() and not mask[:, :10].any()
+    assert body_mask(hu[0]).shape == (80, 100)
+
+
+def test_a_body_that_fills_the_image_is_all_body():
+    assert body_mask(np.full((1, 20, 20), 30, np.int16)).all()
+    assert not body_mask(np.full((1, 20, 20), -1000, np.int16)).any()

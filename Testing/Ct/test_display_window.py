@@ -1,0 +1,23 @@
+"""Noise is shown in a symmetric window that holds nearly all of it."""
+
+import numpy as np
+import pytest
+from PseudoCTDenoiseLib.ct.display_window import LIMITS_HU, noise_limit
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(("sigma", "limit"), [(3, 10), (6, 20), (15, 50), (20, 100), (1e5, 1000)])
+def test_the_limit_is_the_next_round_figure_above_three_deviations(sigma, limit):
+    assert noise_limit(RNG.normal(0, sigma, (2, 64, 64))) == limit
+
+
+def test_padding_and_metal_do_not_set_the_scale():
+    noise = np.rint(RNG.normal(0, 6, (64, 64)))
+    noise[:32] = 0
+    noise[40, :10] = 3000
+    assert noise_limit(noise) == 20
+
+
+def test_no_noise_has_the_smallest_window():
+    assert noise_limit(np.zeros((4, 4))) == LIMITS_HU[0]

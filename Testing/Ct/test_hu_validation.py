@@ -1,0 +1,142 @@
+"""What is refused as no CT in HU, and what must pass."""
+
+import numpy as np
+import pytest
+from PseudoCTDenoiseLib.ct.hu_validation import check_ct, checked_int16
+from PseudoCTDenoiseLib.errors import BadInputError
+
+
+def ct(shape=(3, 64, 64), noise=20.0):
+    """A body (40 HU) with a rim of fat (−100 HU) and a bone (700 HU) in air."""
+    hu = np.full(shape, -1000.0)
+    hu[:, 8:-8, 8:-8] = -100
+    hu[:, 12:-12, 12:-12] = 40
+    hu[:, 30:34, 30:34] = 700
+    return hu + noise * np.random.default_rng(0).standard_normal(shape)
+
+
+def refusal(values):
+    with pytest.raises(BadInputError) as caught:
+        check_ct(values, "scan.nrrd")
+    text = str(caught.value)
+    assert text.startswith("scan.nrrd ") and "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float32, np.float64])
+def test_a_ct_passes_in_every_real_type(dtype):
+    check_ct(ct().astype(dtype))
+
+
+@pytest.mark.parametrize("padding", [-1025, -2000, -2048, -3024, -32768])
+def test_padding_is_accepted(padding):
+    hu = ct()
+    hu[:, :4] = padding
+    check_ct(hu)
+
+
+def test_a_crop_without_air_passes_on_its_fat():
+    check_ct(ct()[:, 10:50, 10:50])
+
+
+def test_a_noise_free_phantom_of_few_values_passes():
+    check_ct(ct(noise=0))
+
+
+def test_a_single_slice_of_16_pixels_passes_and_one_of_15_does_not():
+    check_ct(ct((1, 64, 64))[:, 4:20, 4:20])
+    assert "1×15×16" in refusal(ct((1, 64, 64))[:, 4:19, 4:20])
+
+
+@pytest.mark.parametrize("shape", [(0, 64, 64), (1, 1, 1), (3, 64, 0)])
+def test_an_empty_array_and_a_single_voxel_are_refused(shape):
+    assert "too small" in refusal(np.zeros(shape, np.int16))
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (2, 3, 64, 64)])
+def test_other_than_three_axes_are_refused(shape):
+    assert f"is {len(shape)}-D" in refusal(np.zeros(shape, np.int16))
+
+
+@pytest.mark.parametrize("dtype", [bool, complex, object])
+def test_types_that_are_no_real_number_are_refused(dtype):
+    assert "one number a voxel" in refusal(ct().astype(dtype))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_voxel_of_nan_or_infinity_is_refused(value):
+    hu = ct()
+    hu[1, 30, 30] = value
+    assert "NaN or infinity" in refusal(hu)
+
+
+def test_a_constant_volume_is_refused():
+    assert "everywhere" in refusal(np.full((3, 64, 64), -1000, np.int16))
+
+
+@pytest.mark.parametrize("value", [32768, -32769])
+def test_values_beyond_int16_are_refused(value):
+    hu = ct()
+    hu[0, 0, 0] = value
+    assert "beyond what HU can be" in refusal(hu)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+def test_a_segmentation_is_refused_as_such(dtype):
+    labels = np.zeros((3, 64, 64), dtype)
+    labels[:, 10:30, 10:30] = 1
+    labels[:, 40:50, 10:30] = 117
+    assert "3 distinct values: it looks like a segmentation" in refusal(labels)
+
+
+def test_distinct_values_are_counted_over_the_whole_of_int16():
+    values = np.zeros((1, 16, 16), np.int16)
+    values[0, 0] = -32768
+    values[0, 1] = 32767
+    assert "3 distinct values" in refusal(values)
+
+
+def test_an_mr_is_refused_with_its_range():
+    rng = np.random.default_rng(0)
+    mr = np.abs(rng.normal(0, 20, (3, 64, 64)))
+    mr[:, 8:-8, 8:-8] += np.linspace(100, 1500, 48)
+    text = refusal(np.rint(mr).astype(np.int16))
+    assert "not a CT in HU" in text and "from 0 to" in text
+
+
+def test_a_normalised_float_image_is_refused():
+    assert "not a CT in HU" in refusal((ct() + 1024) / 4096)
+
+
+@pytest.mark.parametrize("offset", [1000, 1024])
+def test_a_ct_stored_with_its_offset_is_told_apart_from_an_mr(offset):
+    assert "1024 too high" in refusal(np.maximum(ct() + offset, 0))
+
+
+def test_a_ct_stored_with_its_offset_is_recognised_in_spite_of_padding():
+    raw = np.maximum(ct() + 1024, 0)
+    raw[:, :4] = -2000
+    assert "1024 too high" in refusal(raw)
+
+
+def test_a_few_voxels_below_fat_do_not_make_an_mr_a_ct():
+    mr = np.random.default_rng(0).uniform(0, 1500, (3, 64, 64))
+    mr[0, 0, 0] = -150
+    assert "not a CT in HU" in refusal(mr)
+
+
+def test_hu_are_rounded_to_the_nearest_int16():
+    rounded = checked_int16(np.array([-1000.4, -0.6, 40.49, 32767.4]))
+    assert rounded.dtype == np.int16
+    assert rounded.tolist() == [-1000, -1, 40, 32767]
+
+
+def test_int16_is_handed_through_without_a_copy():
+    hu = np.arange(5, dtype=np.int16)
+    assert checked_int16(hu) is hu
+
+
+@pytest.mark.parametrize("value", [32767.6, -32769.0, np.nan, np.inf])
+def test_what_int16_cannot_hold_is_refused(value):
+    with pytest.raises(BadInputError):
+        checked_int16(np.array([0.0, value]))

@@ -1,0 +1,65 @@
+"""The noise level reads the noise in flat soft tissue."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from PseudoCTDenoiseLib.ct import noise_level
+from PseudoCTDenoiseLib.errors import BadInputError
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def test_soft_tissue_noise_reads_the_noise_of_the_flattest_windows():
+    rng = np.random.default_rng(3)
+    hu = 50 + rng.normal(0, 20, (3, 96, 96))
+    assert noise_level.soft_tissue_noise(hu) == pytest.approx(20, rel=0.15)
+    assert noise_level.soft_tissue_noise(50 + 2 * (hu - 50)) == pytest.approx(
+        2 * noise_level.soft_tissue_noise(hu)
+    )
+
+
+def test_soft_tissue_noise_is_exact_for_a_pattern_and_looks_at_soft_tissue_alone():
+    rows, columns = np.mgrid[:80, :80]
+    board = np.where((rows + columns) % 2, 10.0, -10.0)
+    hu = np.where(columns < 40, 50 + board, -700 + 0 * board)
+    # 61 of the 121 pixels of a window have one sign, 60 the other.
+    assert noise_level.soft_tissue_noise(hu) == pytest.approx(10 * np.sqrt(1 - 1 / 121**2))
+
+
+def test_noise_without_soft_tissue_is_refused_with_what_to_do():
+    with pytest.raises(BadInputError, match="no soft tissue.*Give the noise"):
+        noise_level.soft_tissue_noise(np.full((2, 64, 64), -800, np.int16))
+    with pytest.raises(BadInputError, match="no soft tissue"):
+        noise_level.noise_reduction(np.full((64, 64), -800), np.full((64, 64), -800))
+
+
+def test_noise_reduction_is_the_part_of_the_noise_that_is_gone():
+    noise = np.random.default_rng(4).normal(0, 20, (2, 64, 64))
+    before, after = 60 + noise, 60 + 0.6 * noise
+    assert noise_level.noise_reduction(before, after) == pytest.approx(0.4)
+    assert noise_level.noise_reduction(before, before) == 0
+    assert noise_level.noise_reduction(np.full((64, 64), 60), np.full((64, 64), 60)) == 0
+
+
+def test_noise_reduction_is_fair_to_unrelated_noise_of_the_same_strength():
+    rng = np.random.default_rng(5)
+    before, after = (60 + rng.normal(0, 20, (4, 96, 96)) for _ in range(2))
+    assert abs(noise_level.noise_reduction(before, after)) < 0.03
+
+
+@pytest.mark.parametrize("stack", ["ny-sbu", "tcga-lung"])
+def test_soft_tissue_noise_reproduces_the_listed_noise_of_real_slices(stack):
+    image = DATA / "ct" / f"{stack}_single-slices.nii.gz"
+    if not image.exists():
+        pytest.skip(f"the reference data is missing: {image}")
+    hu = sitk.GetArrayFromImage(sitk.ReadImage(str(image)))
+    with open(image.with_name(f"{stack}_single-slices.csv"), newline="") as file:
+        rows = list(csv.DictReader(file))[:20]
+    ratio = [
+        noise_level.soft_tissue_noise(hu[int(r["index"])]) / float(r["noise_hu"]) for r in rows
+    ]
+    assert np.median(ratio) == pytest.approx(1, abs=0.02)
+    assert ratio == pytest.approx([1] * len(ratio), abs=0.2)

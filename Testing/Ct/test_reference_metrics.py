@@ -1,0 +1,113 @@
+"""What the metrics promise."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PseudoCTDenoiseLib.ct import reference_metrics as metrics
+from PseudoCTDenoiseLib.errors import BadInputError
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+@pytest.fixture
+def pair():
+    rng = np.random.default_rng(1)
+    reference = rng.integers(-1024, 1500, (2, 24, 31)).astype(np.int16)
+    return (reference + rng.normal(0, 25, reference.shape)).astype(np.float32), reference
+
+
+def test_psnr_4096_of_20_hu_is_the_papers_46_2_db():
+    reference = np.zeros((4, 8, 8), np.int16)
+    assert metrics.psnr_4096(reference + 20, reference) == pytest.approx(46.2266, abs=1e-4)
+
+
+def test_psnr_agrees_with_scikit_image_at_both_ranges(pair):
+    from skimage.metrics import peak_signal_noise_ratio
+
+    image, reference = (np.maximum(part, -1024.0) for part in pair)
+    assert metrics.psnr_4096(*pair) == pytest.approx(
+        peak_signal_noise_ratio(reference, image, data_range=4096)
+    )
+    low, high = np.clip(reference, -160, 240), np.clip(image, -160, 240)
+    assert metrics.psnr_400(*pair) == pytest.approx(
+        peak_signal_noise_ratio(low, high, data_range=400)
+    )
+
+
+def test_ssim_is_the_mean_of_the_slices_of_scikit_image(pair):
+    from skimage.metrics import structural_similarity
+
+    wide = [np.maximum(part.astype(float), -1024) + 1024 for part in pair]
+    soft = [np.clip(part.astype(float), -160, 240) + 160 for part in pair]
+    expected = [
+        np.mean([structural_similarity(a, b, data_range=r) for a, b in zip(*p, strict=True)])
+        for p, r in ((wide, 4096), (soft, 400))
+    ]
+    measured = [metrics.ssim_4096(*pair), metrics.ssim_400(*pair)]
+    assert measured == pytest.approx(expected)
+    assert measured[0] != pytest.approx(measured[1], abs=1e-3)
+
+
+def test_an_equal_image_is_perfect(pair):
+    row = metrics.image_metrics(pair[1], pair[1])
+    assert row.pop("psnr_4096") == row.pop("psnr_400") == np.inf
+    assert row.pop("ssim_4096") == row.pop("ssim_400") == pytest.approx(1)
+    assert row.pop("rmse_hu") == 0
+    assert list(row) == ["hu_bias"]
+
+
+def test_padding_below_minus_1024_counts_as_minus_1024():
+    reference = np.full((1, 8, 8), -1024, np.int16)
+    padded = np.full((1, 8, 8), -2048, np.int16)
+    assert metrics.rmse_hu(padded, reference) == 0
+
+
+def test_int16_differences_do_not_overflow():
+    high, low = np.full((8, 8), 32000, np.int16), np.full((8, 8), -1000, np.int16)
+    assert metrics.rmse_hu(high, low) == 33000
+
+
+def test_a_slice_and_a_stack_of_one_score_alike(pair):
+    image, reference = pair
+    assert metrics.image_metrics(image[0], reference[0]) == metrics.image_metrics(
+        image[:1], reference[:1]
+    )
+
+
+def test_images_of_different_shapes_are_refused():
+    with pytest.raises(BadInputError, match="cannot be compared"):
+        metrics.psnr_4096(np.zeros((2, 8, 8)), np.zeros((8, 8)))
+
+
+def test_hu_bias_is_told_by_tissue_and_inside_the_body():
+    reference = np.full((64, 80), -1000.0)
+    image = reference.copy()
+    reference[8:56, 10:70] = 60
+    for column, hu in enumerate((-800, -90, 0, 600)):
+        reference[20:36, 16 + 12 * column : 28 + 12 * column] = hu
+    image = reference + 1
+    image[reference == -800] += 4
+    image[reference == 600] -= 8
+    bias = metrics.hu_bias(image, reference)
+    assert bias["air"] == bias["fat"] == bias["water"] == bias["soft_tissue"] == 1
+    assert bias["lung"] == 5
+    assert -7 < bias["bone"] < -5  # its edges are in, where neighbours weigh
+    inside = (image - reference)[8:56, 10:70]
+    # The opening rounds the corners of the block: a handful of pixels.
+    assert bias["body"] == pytest.approx(inside.mean(), abs=0.01)
+
+
+def test_a_tissue_that_is_not_there_has_no_bias():
+    reference = np.full((16, 16), 50.0)
+    bias = metrics.hu_bias(reference, reference)
+    assert bias["soft_tissue"] == bias["body"] == 0
+    assert np.isnan(bias["bone"])
+
+
+def test_noise_of_the_reference_does_not_pass_for_bias():
+    rng = np.random.default_rng(2)
+    reference = 20 + rng.normal(0, 30, (8, 128, 128))  # where water ends
+    bias = metrics.hu_bias(np.full(reference.shape, 20.0), reference)
+    assert abs(bias["body"]) < 0.5
+    assert abs(bias["water"]) < 8 and abs(bias["soft_tissue"]) < 8

@@ -1,0 +1,55 @@
+"""What the slider between the original and the denoised scan does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PseudoCTDenoiseLib.ct.strength import apply_strength
+
+ORIGINAL = np.array([[[-2000, -1024, -1001, 0, 7, 3071, 32767, -32768]]], np.int16)
+DENOISED = np.array([[[-1024, -1000, -1000, 10, 10, 2000, -32768, 32767]]], np.int16)
+
+
+def test_at_0_the_original_comes_back_bit_by_bit():
+    every_value = np.arange(-32768, 32768).astype(np.int16).reshape(1, 256, 256)
+    mixed = apply_strength(every_value, every_value[:, ::-1, ::-1], 0)
+    assert mixed.dtype == np.int16
+    assert np.array_equal(mixed, every_value)
+
+
+def test_at_100_it_is_the_denoised_scan_but_for_the_padding():
+    mixed = apply_strength(ORIGINAL, DENOISED, 100)
+    assert mixed.tolist() == [[[-2000, -1000, -1000, 10, 10, 2000, -32768, -32768]]]
+
+
+def test_at_50_it_is_the_mean():
+    original = np.array([[[0, -1000, 100, -1024]]], np.int16)
+    denoised = np.array([[[10, -900, -100, -1024]]], np.int16)
+    assert apply_strength(original, denoised, 50).tolist() == [[[5, -950, 0, -1024]]]
+
+
+def test_the_share_is_that_of_the_denoised_scan_and_is_rounded():
+    original, denoised = np.zeros((1, 1, 1), np.int16), np.full((1, 1, 1), 10, np.int16)
+    shown = [int(apply_strength(original, denoised, s)[0, 0, 0]) for s in (20, 44, 46, 90)]
+    assert shown == [2, 4, 5, 9]
+
+
+@pytest.mark.parametrize("strength", [0, 30, 100])
+def test_padding_stays_and_neither_scan_is_written_to(strength):
+    original, denoised = ORIGINAL.copy(), DENOISED.copy()
+    mixed = apply_strength(original, denoised, strength)
+    padding = ORIGINAL < -1024
+    assert padding.sum() == 2
+    assert np.array_equal(mixed[padding], ORIGINAL[padding])
+    assert np.array_equal(original, ORIGINAL) and np.array_equal(denoised, DENOISED)
+
+
+def test_the_denoised_scan_may_be_written_over():
+    denoised = DENOISED.copy()
+    assert apply_strength(ORIGINAL, denoised, 30, out=denoised) is denoised
+    assert np.array_equal(denoised, apply_strength(ORIGINAL, DENOISED, 30))
+
+
+def test_scans_of_different_lengths_are_a_fault():
+    with pytest.raises(ValueError, match="zip"):
+        apply_strength(np.zeros((2, 4, 4), np.int16), np.zeros((1, 4, 4), np.int16), 50)

@@ -1,0 +1,18 @@
+"""What the losses promise."""
+
+import pytest
+import torch
+from PseudoCTDenoiseLib.ct.hounsfield import normalise
+from PseudoCTDenoiseLib.denoising.losses import image_loss
+from PseudoCTDenoiseLib.errors import BadInputError
+
+
+def test_losses_are_in_hu():
+    output, wanted = normalise(torch.tensor([40.0, -10.0])), normalise(torch.tensor([30.0, 10.0]))
+    assert image_loss("l1", output, wanted).item() == pytest.approx(15, rel=1e-4)
+    assert image_loss("mse", output, wanted).item() == pytest.approx(250, rel=1e-4)
+
+
+def test_an_unknown_loss_is_refused():
+    with pytest.raises(BadInputError, match="huber"):
+        image_loss("huber", torch.zeros(1), torch.zeros(1))

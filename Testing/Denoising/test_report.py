@@ -1,0 +1,163 @@
+"""What the report of a job tells, and that any program can read it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from ast import literal_eval
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from PseudoCTDenoiseLib import __version__
+from PseudoCTDenoiseLib.ct.io.slice_file import SliceFile
+from PseudoCTDenoiseLib.ct.noise_level import noise_reduction, soft_tissue_noise
+from PseudoCTDenoiseLib.ct.reference_metrics import image_metrics
+from PseudoCTDenoiseLib.denoising.device import ComputeDevice
+from PseudoCTDenoiseLib.denoising.fine_tuning import TuningRecord
+from PseudoCTDenoiseLib.denoising.job import DenoisedScan
+from PseudoCTDenoiseLib.denoising.report import job_report, noise_figures, peak_memory_mib
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.models.store import DENOISER, NOISE_MODEL, Manifest
+
+SETTINGS = DenoisingSettings(steps=3, rescale=(0.5, 2.0), update_period=None, seed=7)
+MODEL = Manifest("tiny", DENOISER, "UNet", {}, sha256="a" * 64)
+NOISE_MODELS = [Manifest(name, NOISE_MODEL, "UNet", {}, sha256=name * 64) for name in "bc"]
+
+
+def tissue(noise, seed=0):
+    rng = np.random.default_rng(seed)
+    return np.rint(50 + noise * rng.normal(size=(2, 32, 32))).astype(np.int16)
+
+
+LDCT, DENOISED, NDCT = tissue(20), tissue(5), tissue(8, seed=1)
+RESULT = DenoisedScan(
+    DENOISED,
+    SETTINGS,
+    ComputeDevice("cpu", "no working GPU (cuda: none)"),
+    "bfloat16",
+    [TuningRecord([3.0, 2.0], {0: 5.0, 2: 4.0}, 2, 0.5, 21.0, 0.1)],
+    {"tuning": 1.23456, "denoising": 0.5},
+)
+
+
+def report(reference=None, result=RESULT, hu=LDCT):
+    return job_report(hu, result, MODEL, NOISE_MODELS, reference)
+
+
+def strict_json(values):
+    """Through JSON as its standard has it: without NaN and infinity."""
+    return json.loads(json.dumps(values, allow_nan=False))
+
+
+def test_a_report_is_plain_json():
+    written = strict_json(report(NDCT))
+    written["settings"]["rescale"] = tuple(written["settings"]["rescale"])
+    assert written == report(NDCT) | {"peak_memory_mib": written["peak_memory_mib"]}
+
+
+def test_a_report_tells_what_the_tuning_went_by():
+    assert strict_json(report())["tunings"] == [
+        {
+            "noise_found_hu": 21.0,
+            "kernel_sharpness_found": 0.1,
+            "risk_hu2_by_step": {"0": 5.0, "2": 4.0},
+            "best_step": 2,
+            "share_of_tuned_weights": 0.5,
+        }
+    ]
+
+
+def test_a_report_holds_the_settings_to_repeat_the_job():
+    assert DenoisingSettings(**strict_json(report())["settings"]) == SETTINGS
+
+
+def test_a_report_says_with_what_the_job_was_done():
+    told = report()
+    assert told["model"] == {"name": "tiny", "sha256": "a" * 64}
+    assert [model["sha256"] for model in told["noise_models"]] == ["b" * 64, "c" * 64]
+    assert told["versions"]["pseudoctdenoise"] == __version__
+    assert told["versions"]["torch"] == torch.__version__
+    assert told["versions"]["numpy"] == np.__version__
+    assert told["versions"]["simpleitk"] == sitk.Version.VersionString()
+    assert told["versions"]["python"].startswith("3.")
+    assert told["device"]["name"] == "cpu"
+    assert told["device"]["reason"] == "no working GPU (cuda: none)"
+    assert told["device"]["precision"] == "bfloat16"
+    assert "CPU" in told["device"]["description"]
+    assert "Research use only" in told["notice"]
+
+
+def test_a_report_says_what_the_job_cost():
+    told = report()
+    assert told["seconds"] == {"tuning": 1.235, "denoising": 0.5}
+    assert (told["slices"], told["steps_done"], told["tuning_loss"]) == (2, 2, [3.0, 2.0])
+    assert told["peak_memory_mib"]["process"] > 50  # torch alone takes more
+
+
+def test_a_report_says_what_became_of_the_noise():
+    told = report()
+    assert told["noise"]["soft_tissue_before_hu"] == soft_tissue_noise(LDCT)
+    assert told["noise"]["soft_tissue_after_hu"] == soft_tissue_noise(DENOISED)
+    assert told["noise"]["reduction_percent"] == 100 * noise_reduction(LDCT, DENOISED)
+    assert 60 < told["noise"]["reduction_percent"] < 90
+    difference = np.abs(LDCT.astype(float) - DENOISED).mean()
+    assert told["mean_absolute_change_hu"] == pytest.approx(difference)
+
+
+def test_the_change_is_right_where_int16_would_overflow():
+    far = np.full((1, 32, 32), 30000, np.int16)
+    told = report(hu=far, result=replace(RESULT, hu=-far))
+    assert told["mean_absolute_change_hu"] == 60000
+
+
+def test_a_scan_without_soft_tissue_has_no_noise_figures():
+    lung = np.full((1, 32, 32), -800, np.int16)
+    assert noise_figures(lung, lung) is None
+    told = report(hu=lung, result=replace(RESULT, hu=lung))
+    assert told["noise"] is None
+    strict_json(told)
+
+
+def test_a_reference_adds_the_metrics_of_input_and_result():
+    assert "against_reference" not in report()
+    told = report(NDCT)["against_reference"]
+    assert told["input"] == image_metrics(LDCT, NDCT)
+    assert told["result"] == image_metrics(DENOISED, NDCT)
+    assert told["result"]["psnr_4096"] > told["input"]["psnr_4096"]
+
+
+def test_a_figure_that_does_not_exist_is_none():
+    told = strict_json(report(LDCT))["against_reference"]
+    assert told["input"]["psnr_4096"] is None  # infinite: the images are equal
+    assert told["input"]["rmse_hu"] == 0
+    lung = np.full((1, 32, 32), -800, np.int16)
+    told = strict_json(report(lung, replace(RESULT, hu=lung + np.int16(1)), lung))
+    assert told["against_reference"]["result"]["hu_bias"] is None  # no body to measure it in
+
+
+def test_scans_on_the_disk_are_reported_as_those_in_memory(tmp_path):
+    for name, values in (("before", LDCT), ("after", DENOISED)):
+        np.save(tmp_path / f"{name}.npy", values)
+    before, after = (SliceFile(tmp_path / f"{name}.npy") for name in ("before", "after"))
+    on_disk, in_memory = report(hu=before, result=replace(RESULT, hu=after)), report()
+    for key in ("slices", "noise", "mean_absolute_change_hu"):
+        assert on_disk[key] == in_memory[key]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="read from the kernel")
+def test_the_peak_memory_is_not_that_of_the_parent():
+    held = np.ones(400 * 2**20, np.uint8)
+    code = "from PseudoCTDenoiseLib.denoising.report import peak_memory_mib as peak; print(peak())"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    child = literal_eval(told.stdout.decode())
+    assert held.all() and child["process"] < peak_memory_mib()["process"] - 100
+
+
+def test_the_peak_memory_is_whole_mib():
+    assert all(type(mib) is int for mib in peak_memory_mib().values())

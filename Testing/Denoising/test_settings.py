@@ -1,0 +1,106 @@
+"""What a job's settings promise: checked where they are made, the same before and after JSON."""
+
+import json
+from dataclasses import FrozenInstanceError, fields, replace
+
+import pytest
+from PseudoCTDenoiseLib.denoising.presets import paper_settings
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.errors import BadInputError
+
+NAN, INFINITY = float("nan"), float("inf")
+BAD = {
+    "method": ["", "Pseudo-CT", None, 3, []],
+    "teacher": ["student", None],
+    "noise_source": ["model", None],
+    "noise_sign": ["as_is", 1],
+    "ensemble": ["voxel", None],
+    "loss": ["huber", None],
+    "anchor": ["", "low", 3],
+    "tuning": ["volume", True],
+    "tuned_layers": ["early", "", True],
+    "device": ["gpu", "cuda:0", None],
+    "precision": ["double", 16],
+    "steps": [-1, 1.5, "100", None, NAN, True],
+    "patience": [0, -1, 2.5, "none", False],
+    "update_period": [0, -50, 0.5, "50", INFINITY],
+    "moving_average": [0, 1, -0.5, 1.5, "0.9", True, float("nan")],
+    "learning_rate": [0, -1e-4, NAN, INFINITY, "1e-4", None, True],
+    "patch_size": [0, -64, 64.0, "64", None],
+    "batch": [0, -1, 1.5, None],
+    "flips": ["no", 0, 1, None],
+    "rescale": [
+        *((2.0, 0.5), (0.0, 1.0), (-1, 1), (1, 9), (0.5,), (0.5, 1, 2), ("a", "b"), "12", 2.0),
+        *((NAN, 1.0), (True, True), [0.5], {}, ()),
+    ],
+    "tuning_slices": [0, -1, 2.0, None],
+    "orientations": [0, 2, 4, -8, 8.0, "8", True],
+    "strength": [-0.1, 100.1, NAN, "100", None, True],
+    "seed": [-1, 0.5, "0", None, 2**63],
+}
+GOOD = [
+    {},
+    {"patience": None, "update_period": None, "rescale": None},
+    {"patience": 1, "update_period": 1, "rescale": (1, 1), "steps": 0, "seed": 2**40},
+    {"strength": 0, "orientations": 8, "learning_rate": 1, "rescale": (0.1, 8)},
+    {"method": "pretrained", "teacher": "network", "noise_sign": "random", "ensemble": "region"},
+    {"loss": "l1", "tuning": "slice", "device": "cpu", "precision": "bfloat16", "flips": False},
+    {"tuned_layers": "late"},
+]
+
+
+def test_every_setting_is_checked():
+    assert BAD.keys() == {field.name for field in fields(DenoisingSettings)}
+
+
+@pytest.mark.parametrize("source", ["models", "both", "residual"])
+def test_the_scan_as_its_own_target_needs_noise_that_is_not_its_own(source):
+    with pytest.raises(BadInputError, match="noise_source simulator"):
+        DenoisingSettings(noise_source=source)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in BAD.items() for value in values]
+)
+def test_a_bad_value_is_refused_by_name_in_one_line(name, value):
+    with pytest.raises(BadInputError) as caught:
+        DenoisingSettings(**{name: value})
+    assert name in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_change_is_checked_like_a_new_setting():
+    with pytest.raises(BadInputError, match="steps"):
+        replace(DenoisingSettings(), steps=-1)
+    with pytest.raises(BadInputError, match="loss"):
+        paper_settings(loss="huber")
+
+
+@pytest.mark.parametrize("changes", [*GOOD, paper_settings().as_dict()], ids=str)
+def test_settings_come_back_from_json_as_they_were(changes):
+    settings = DenoisingSettings(**changes)
+    back = DenoisingSettings(**json.loads(json.dumps(settings.as_dict(), allow_nan=False)))
+    assert back == settings and hash(back) == hash(settings)
+    assert back.as_dict() == settings.as_dict()
+
+
+def test_settings_cannot_be_changed_in_place():
+    with pytest.raises(FrozenInstanceError):
+        DenoisingSettings().steps = 5
+
+
+def test_the_dictionary_is_a_copy():
+    settings = DenoisingSettings()
+    settings.as_dict()["steps"] = 7
+    assert settings == DenoisingSettings()
+
+
+def test_the_papers_settings_are_the_papers():
+    """Sections 2.2 and 3 of arXiv 2104.02326."""
+    paper = paper_settings()
+    assert paper.method == "pseudo-ct" and paper.teacher == "network"
+    assert paper.ensemble == "pixel" and paper.noise_sign == "as-is"
+    assert paper.loss == "mse" and paper.learning_rate == 1e-4
+    assert paper.patch_size == 64 and paper.flips and paper.rescale == (0.5, 2.0)
+    assert paper.update_period is not None and paper.patience is None
+    assert paper.orientations == 1 and paper.strength == 100
+    assert paper_settings(update_period=None, steps=3).update_period is None

@@ -1,0 +1,257 @@
+"""What the model store promises: the model that was saved, or one clear refusal."""
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.models.networks import UNet
+from PseudoCTDenoiseLib.models.store import (
+    DENOISER,
+    NOISE_MODEL,
+    Manifest,
+    list_models,
+    load_model,
+    load_noise_models,
+    read_manifest,
+    save_model,
+)
+
+WIDTHS = {"widths": [4, 8]}
+MANIFEST = Manifest("fast", DENOISER, "UNet", WIDTHS, steps=7, training={"scans": ["A é"]})
+
+
+def network(seed=0):
+    torch.manual_seed(seed)
+    return UNet(**WIDTHS)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save_model(network(), MANIFEST, tmp_path)
+    return tmp_path
+
+
+def weights_of(folder):
+    return folder / "PseudoCTDenoise_fast.npz"
+
+
+def manifest_of(folder):
+    return folder / "PseudoCTDenoise_fast.json"
+
+
+def refusal(action, *arguments):
+    """The one line with which an action is refused."""
+    with pytest.raises(BadInputError) as caught:
+        action(*arguments)
+    text = str(caught.value)
+    assert text and "\n" not in text
+    return text
+
+
+def rewrite(folder, content=None, **changes):
+    """Put other weights and other manifest entries in place, with the SHA-256 that fits."""
+    if content is not None:
+        weights_of(folder).write_bytes(content)
+        changes["sha256"] = hashlib.sha256(content).hexdigest()
+    values = json.loads(manifest_of(folder).read_text(encoding="utf-8"))
+    manifest_of(folder).write_text(json.dumps({**values, **changes}), encoding="utf-8")
+
+
+def archive(**arrays):
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getvalue()
+
+
+def test_a_model_comes_back_at_half_precision_ready_to_use(folder):
+    loaded, manifest = load_model("fast", folder)
+    expected = {key: value.half().float() for key, value in network().state_dict().items()}
+    state = loaded.state_dict()
+    assert state.keys() == expected.keys()
+    assert all(torch.equal(state[key], expected[key]) for key in expected)
+    assert not loaded.training
+    assert replace(manifest, sha256="") == MANIFEST
+
+
+def test_the_manifest_carries_the_sha_256_of_the_weights(folder):
+    digest = hashlib.sha256(weights_of(folder).read_bytes()).hexdigest()
+    assert read_manifest(manifest_of(folder)).sha256 == digest
+    assert save_model(network(), MANIFEST, folder / "other").sha256 == digest
+
+
+def test_a_manifest_from_before_validity_was_stated_is_read(folder):
+    values = json.loads(manifest_of(folder).read_text(encoding="utf-8"))
+    del values["validity"], values["known_failures"]
+    manifest_of(folder).write_text(json.dumps(values), encoding="utf-8")
+    manifest = load_model("fast", folder)[1]
+    assert manifest.validity == manifest.known_failures == []
+
+
+def test_the_same_weights_give_the_same_bytes(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    save_model(network(), MANIFEST, tmp_path / "later")
+    for path in (weights_of(folder), manifest_of(folder)):
+        assert path.read_bytes() == (tmp_path / "later" / path.name).read_bytes()
+    save_model(network(seed=1), MANIFEST, tmp_path / "others")
+    assert weights_of(folder).read_bytes() != weights_of(tmp_path / "others").read_bytes()
+
+
+def test_weights_need_no_pickle_to_be_read(folder):
+    with zipfile.ZipFile(weights_of(folder)) as file:
+        headers = [file.read(name)[:200] for name in file.namelist()]
+    assert headers and all(b"'<f2'" in header for header in headers)
+
+
+def test_a_dot_in_a_name_is_no_suffix(folder):
+    save_model(network(seed=1), replace(MANIFEST, name="fast.2"), folder)
+    old, new = load_model("fast", folder)[0], load_model("fast.2", folder)[0]
+    assert not torch.equal(old.head.weight, new.head.weight)
+
+
+def test_models_are_listed_by_name_and_noise_models_loaded(folder):
+    for name in ("noise_2", "noise_1"):
+        save_model(network(), replace(MANIFEST, name=name, role=NOISE_MODEL), folder)
+    assert [m.name for m in list_models(folder)] == ["fast", "noise_1", "noise_2"]
+    assert [m.name for _, m in load_noise_models(folder)] == ["noise_1", "noise_2"]
+    assert list_models(folder / "nowhere") == []
+
+
+def test_an_unknown_model_is_refused_with_those_that_exist(folder):
+    save_model(network(), replace(MANIFEST, name="noise", role=NOISE_MODEL), folder)
+    assert "Available: fast." in refusal(load_model, "slow", folder)
+    assert "Available: none." in refusal(load_model, "slow", folder / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["../fast", "sub/../fast", "..", ".", "", "/fast", "a\nb", "a\\b"])
+def test_a_name_cannot_leave_the_folder(folder, name):
+    inner = folder / "PseudoCTDenoise_sub"
+    (folder / "PseudoCTDenoise_..").mkdir()
+    inner.mkdir()
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(BadInputError):
+        load_model(name, inner)
+    with pytest.raises(BadInputError, match="cannot name a model"):
+        save_model(network(), replace(MANIFEST, name=name), inner)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_tampered_weights_are_refused(folder):
+    content = bytearray(weights_of(folder).read_bytes())
+    content[len(content) // 2] ^= 1
+    weights_of(folder).write_bytes(content)
+    assert "SHA-256" in refusal(load_model, "fast", folder)
+
+
+def test_missing_weights_are_refused(folder):
+    weights_of(folder).unlink()
+    assert "'fast' are missing" in refusal(load_model, "fast", folder)
+
+
+@pytest.mark.parametrize("length", [0, 1, 100, -2])
+def test_a_truncated_manifest_is_refused(folder, length):
+    manifest_of(folder).write_bytes(manifest_of(folder).read_bytes()[:length])
+    assert "PseudoCTDenoise_fast.json" in refusal(load_model, "fast", folder)
+    refusal(list_models, folder)
+
+
+@pytest.mark.parametrize("text", ["[]", "7", "null", '{"name": "fast"}', '{"surprise": 1}', "ä"])
+def test_json_that_is_no_manifest_is_refused(folder, text):
+    manifest_of(folder).write_text(text, encoding="latin-1")
+    assert "manifest" in refusal(load_model, "fast", folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"normalisation": {"offset_hu": 1000.0, "range_hu": 2000.0}}, "normalisation"),
+        ({"role": "segmenter"}, "segmenter"),
+        ({"name": "slow"}, "slow"),
+        ({"name": 3}, "3"),
+        ({"architecture": "Transformer"}, "Transformer"),
+        ({"parameters": {"depth": 3}}, "depth"),
+        ({"parameters": {"widths": [8, 8]}}, "do not fit"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused(folder, change, word):
+    rewrite(folder, **change)
+    assert word in refusal(load_model, "fast", folder)
+
+
+def test_pickled_objects_are_never_loaded(folder, tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "exploded"),))
+
+    arrays = {key: value.numpy() for key, value in network().state_dict().items()}
+    arrays["head.bias"] = np.array([Bomb()] * 4, dtype=object)
+    rewrite(folder, archive(**arrays))
+    refusal(load_model, "fast", folder)
+    rewrite(folder, np.array([Bomb()], dtype=object).dumps())
+    refusal(load_model, "fast", folder)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_weights_that_are_no_archive_of_numbers_are_refused(folder):
+    whole = weights_of(folder).read_bytes()
+    single = io.BytesIO()
+    np.save(single, np.zeros(3))
+    complete = {key: value.numpy() for key, value in network().state_dict().items()}
+    for content in (
+        b"",
+        b"PK",
+        b"no archive",
+        whole[: len(whole) // 2],
+        single.getvalue(),
+        archive(),
+        archive(**{**complete, "head.bias": np.array(list("abcd"))}),
+        archive(**{**complete, "extra": np.zeros(1)}),
+    ):
+        rewrite(folder, content)
+        assert "do not fit" in refusal(load_model, "fast", folder)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e6])
+def test_weights_that_diverged_are_not_saved(folder, value):
+    before = weights_of(folder).read_bytes()
+    diverged = network()
+    with torch.no_grad():
+        diverged.head.weight[0] = value
+    assert "diverged" in refusal(save_model, diverged, MANIFEST, folder)
+    assert weights_of(folder).read_bytes() == before
+
+
+def test_a_kill_leaves_the_old_model_or_one_that_is_refused(folder, monkeypatch):
+    """Never the new weights under the old manifest's name and figures."""
+    renames = []
+
+    def killed(*paths):
+        if len(renames) == survived:
+            raise KeyboardInterrupt
+        renames.append(paths)
+        real(*paths)
+
+    real = os.replace
+    monkeypatch.setattr(os, "replace", killed)
+    old = load_model("fast", folder)[0].head.weight
+    for survived in (0, 1):
+        renames.clear()
+        with pytest.raises(KeyboardInterrupt):
+            save_model(network(seed=1), replace(MANIFEST, steps=8), folder)
+        files = sorted(path.name for path in folder.iterdir())
+        assert files == ["PseudoCTDenoise_fast.json", "PseudoCTDenoise_fast.npz"]
+        if survived == 0:
+            loaded, manifest = load_model("fast", folder)
+            assert torch.equal(loaded.head.weight, old) and manifest.steps == 7
+        else:
+            assert "damaged" in refusal(load_model, "fast", folder)
+    survived = 2
+    renames.clear()
+    save_model(network(seed=1), replace(MANIFEST, steps=8), folder)
+    assert load_model("fast", folder)[1].steps == 8

@@ -1,0 +1,121 @@
+"""`pseudoct compare`: the table of methods on pairs of files."""
+
+from __future__ import annotations
+
+import csv
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pseudoct_research.evaluation import compare_command as command
+from pseudoct_research.evaluation.comparison import Method
+from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+
+
+@pytest.fixture
+def pairs(tmp_path, write, hu) -> list[tuple[Path, Path]]:
+    """Two patients, whose files have the same names."""
+    pairs = []
+    for patient, noise in (("one", 4), ("two", 8)):
+        folder = tmp_path / patient
+        folder.mkdir()
+        rng = np.random.default_rng(noise)
+        ndct = np.where(hu > -500, 50, -1000) + rng.normal(0, noise, hu.shape)
+        slices = slice(None) if patient == "one" else slice(0, 1)
+        ndct = np.rint(ndct[slices]).clip(-1024).astype(np.int16)
+        pairs.append((write(folder / "ldct.nrrd", hu[slices]), write(folder / "ndct.nrrd", ndct)))
+    return pairs
+
+
+@pytest.fixture
+def quick_methods(monkeypatch):
+    """One filter in place of all and few steps: what they do is the engine's tests' business."""
+    monkeypatch.setattr(command, "DenoisingSettings", partial(DenoisingSettings, steps=2))
+    monkeypatch.setattr(
+        command, "filter_methods", lambda pairs: [Method("none", lambda hu, _: hu + np.int16(1))]
+    )
+
+
+def test_the_table_has_a_row_a_method_and_gains_over_the_ldct(
+    pseudoct, pairs, models, hu, tmp_path, quick_methods
+):
+    arguments = [argument for pair in pairs for argument in ("--pair", *pair)]
+    arguments += ["--models", models, "--device", "cpu", "--csv", tmp_path / "scores.csv"]
+    ended = pseudoct("compare", *arguments)
+    assert ended.code == 0, ended
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in ended.out.splitlines()]
+    assert [row[0] for row in table[2:] if row] == [
+        "LDCT",
+        "none",
+        "fast",
+        "fast, 8 orientations",
+        "fast + method",
+        "fast + the paper's loop",
+        "X − mean Z (control)",
+    ]
+    assert table[0][:3] == ["Method", "PSNR-4096 (dB)", "Gain (dB)"]
+    assert table[2][2] == "–"
+
+    with open(tmp_path / "scores.csv", newline="", encoding="utf-8") as file:
+        scores = list(csv.DictReader(file))
+    assert [row["method"] for row in scores[::2]] == [row[0] for row in table[2:] if row]
+    assert [row["patient"] for row in scores[:2]] == [str(low) for low, _ in pairs]
+    ldct = [float(row["psnr_4096"]) for row in scores[:2]]
+    gains = [float(row["psnr_4096"]) - x for row, x in zip(scores[4:6], ldct, strict=True)]
+    assert scores[4]["method"] == "fast"
+    mean, deviation = np.mean(gains), np.std(gains)
+    assert table[4][2] == f"{mean:+.2f} ± {deviation:.2f}".replace("-", "−")
+    assert deviation > 0.005  # two patients, though their files have one name
+    assert table[2][1] == f"{np.mean(ldct):.2f}"
+
+
+def test_the_scores_are_of_the_files_that_were_given(
+    pseudoct, pairs, models, hu, tmp_path, quick_methods
+):
+    low, normal = pairs[1]
+    scores = tmp_path / "scores.csv"
+    pseudoct("compare", "--pair", low, normal, "--models", models, "--csv", scores)
+    with open(scores, newline="", encoding="utf-8") as file:
+        first = next(csv.DictReader(file))
+    rng = np.random.default_rng(8)
+    ndct = np.where(hu > -500, 50, -1000) + rng.normal(0, 8, hu.shape)
+    expected = psnr_4096(hu[:1], np.rint(ndct[:1]).clip(-1024).astype(np.int16))
+    assert float(first["psnr_4096"]) == pytest.approx(expected)
+    assert (first["method"], first["slices"]) == ("LDCT", "1")
+
+
+@pytest.fixture
+def refused(pseudoct, listing, tmp_path, models, monkeypatch):
+    """Runs `pseudoct compare`; nothing may be computed or written."""
+
+    def compute(*arguments):
+        raise AssertionError("computed before the arguments were looked at")
+
+    monkeypatch.setattr(command, "compare_all", compute)
+
+    def refused(*arguments) -> str:
+        before = listing(tmp_path)
+        ended = pseudoct("compare", "--models", models, *arguments)
+        assert ended.code == 2 and ended.err.count("\n") == 1, ended
+        assert ended.err.startswith("pseudoct: ")
+        assert listing(tmp_path) == before
+        return ended.err
+
+    return refused
+
+
+def test_what_cannot_be_compared_is_refused_at_once(refused, pairs, tmp_path, write, hu):
+    low, normal = pairs[0]
+    other = pairs[1][1]
+    assert "not on the same grid" in refused("--pair", low, other)
+    turned = write(tmp_path / "turned.nrrd", hu, direction=(1, 0, 0, 0, 1, 0, 0, 0, 1))
+    assert "spacing, direction or origin" in refused("--pair", low, turned)
+    assert "no file" in refused("--pair", low, tmp_path / "none.nrrd")
+    assert "No model" in refused("--pair", low, normal, "--model", "none")
+    assert "noise model" in refused("--pair", low, normal, "--model", "noise-a")
+    assert "seed" in refused("--pair", low, normal, "--seed", "-1")
+    missing = tmp_path / "missing" / "scores.csv"
+    assert "no folder" in refused("--pair", low, normal, "--csv", missing)
+    assert "is a folder" in refused("--pair", low, normal, "--csv", tmp_path)

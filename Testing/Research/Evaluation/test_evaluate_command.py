@@ -1,0 +1,140 @@
+"""`pseudoct evaluate`: the table of methods on scans at simulated low dose."""
+
+from __future__ import annotations
+
+import csv
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pseudoct_research.evaluation import (
+    compare_command as compare,
+)
+from pseudoct_research.evaluation import (
+    evaluate_command as evaluate,
+)
+from pseudoct_research.evaluation.comparison import CtPair, Method
+from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+
+
+@pytest.fixture
+def index(tmp_path, write, hu) -> Path:
+    """Two scans of one validation patient and one of another patient of the test split."""
+    rng = np.random.default_rng(0)
+    ndct = np.where(hu > -500, 50, -1000) + rng.normal(0, 6, hu.shape)
+    ndct = np.rint(ndct).clip(-1024).astype(np.int16)
+    rows = ["file,patient,split"]
+    for number, (patient, split) in enumerate([("a", "val"), ("a", "val"), ("b", "test")]):
+        write(tmp_path / f"{number}.nrrd", ndct[number : number + 1])
+        rows.append(f"{number}.nrrd,{patient},{split}")
+    (tmp_path / "index.csv").write_text("\n".join(rows))
+    return tmp_path / "index.csv"
+
+
+@pytest.fixture
+def twins(monkeypatch):
+    """Quick stand-ins for simulator and filters, which have tests of their own.
+
+    Returns what the simulator was asked for.
+    """
+    asked = []
+
+    def simulated_pair(scan, dose, kernel, seed):
+        asked.append((scan.patient, dose, kernel.name, seed))
+        noise = np.random.default_rng(seed).normal(0, 20, scan.hu.shape)
+        low = np.rint(scan.hu + noise).clip(-1024).astype(np.int16)
+        return CtPair(scan.patient, low, scan.hu)
+
+    monkeypatch.setattr(evaluate, "simulated_pair", simulated_pair)
+    monkeypatch.setattr(compare, "DenoisingSettings", partial(DenoisingSettings, steps=2))
+    monkeypatch.setattr(
+        compare, "filter_methods", lambda pairs: [Method("none", lambda hu, _: hu + np.int16(1))]
+    )
+    return asked
+
+
+def test_the_table_of_each_kernel_is_put_into_the_page_and_every_score_into_the_csv(
+    pseudoct, index, models, tmp_path, twins
+):
+    page, scores = tmp_path / "README.md", tmp_path / "scores.csv"
+    blocks = [f"<!-- RESULTS {k} -->\nolder\n<!-- /RESULTS {k} -->" for k in ("soft", "sharp")]
+    page.write_text("\n\n".join(["# Title", *blocks, "End.\n"]))
+    arguments = ["--index", index, "--models", models, "--page", page, "--csv", scores]
+    ended = pseudoct("evaluate", *arguments, "--dose", "0.1", "--seed", "4", "--device", "cpu")
+    assert ended.code == 0, ended
+    assert twins == [("a", 0.1, kernel, 4000 + n) for kernel in ("soft", "sharp") for n in range(2)]
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# Title\n\n<!-- RESULTS soft -->\n**Soft kernel**, 10% of the dose")
+    assert text.endswith("<!-- /RESULTS sharp -->\n\nEnd.\n") and "older" not in text
+    assert text.count("split `val`: 1 patients, 2 slices.") == 2
+    assert text.count("| LDCT |") == text.count("| fast + method |") == 2
+    tables = [part.split("\n<!--")[0] for part in text.split("-->\n")[1::2]]
+    assert len(tables) == 2 and all(table in ended.out for table in tables)
+
+    with open(scores, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    methods = [row["method"] for row in rows]
+    assert len(methods) == 2 * len(set(methods)) * 2
+    assert {"LDCT", "none", "fast", "fast + method", "X − mean Z (control)"} <= set(methods)
+    assert {row["kernel"] for row in rows} == {"soft", "sharp"}
+    assert {(row["dose"], row["patient"]) for row in rows} == {("0.1", "a")}
+
+
+def test_a_real_twin_is_held_against_the_scan_it_was_made_from(
+    pseudoct, index, models, tmp_path, monkeypatch
+):
+    seen = []
+
+    def compare_all(arguments, pairs, name):
+        seen.extend(pairs)
+        return [
+            {"method": "LDCT", "patient": p.patient, "slices": 1, "psnr_4096": 1.0, "psnr_400": 1.0}
+            | {"ssim_4096": 1.0, "hu_bias": 0.0, "noise_reduction": 0.0, "seconds": 0.0}
+            for p in pairs
+        ]
+
+    monkeypatch.setattr(evaluate, "compare_all", compare_all)
+    arguments = ["--index", index, "--models", models, "--split", "test", "--kernel", "soft"]
+    assert pseudoct("evaluate", *arguments).code == 0
+    (pair,) = seen
+    assert pair.patient == "b"
+    assert 25 < psnr_4096(pair.ldct, pair.ndct) < 70
+
+
+@pytest.fixture
+def refused(pseudoct, listing, index, models, monkeypatch):
+    """Runs `pseudoct evaluate`; nothing may be simulated or written."""
+
+    def compute(*arguments):
+        raise AssertionError("computed before the arguments were looked at")
+
+    monkeypatch.setattr(evaluate, "simulated_pair", compute)
+
+    def refused(*arguments) -> str:
+        before = listing(index.parent)
+        ended = pseudoct("evaluate", "--index", index, "--models", models, *arguments)
+        assert ended.code == 2 and ended.err.count("\n") == 1, ended
+        assert ended.err.startswith("pseudoct: ")
+        assert listing(index.parent) == before
+        return ended.err
+
+    return refused
+
+
+def test_what_cannot_be_evaluated_is_refused_at_once(refused, tmp_path):
+    (tmp_path / "page.md").write_text("No block.\n")
+    (tmp_path / "twice.md").write_text("<!-- RESULTS soft --><!-- /RESULTS soft -->" * 2)
+    (tmp_path / "turned.md").write_text("<!-- /RESULTS soft --><!-- RESULTS soft -->")
+    for name in ("page.md", "twice.md", "turned.md"):
+        assert "<!-- RESULTS soft -->" in refused("--page", tmp_path / name)
+    (tmp_path / "soft.md").write_text("<!-- RESULTS soft --><!-- /RESULTS soft -->")
+    assert "<!-- RESULTS sharp -->" in refused("--page", tmp_path / "soft.md")
+    assert "Cannot read the page" in refused("--page", tmp_path / "none.md")
+    assert "no folder" in refused("--csv", tmp_path / "missing" / "scores.csv")
+    for dose in ("0", "1", "-0.5", "nan"):
+        assert f"--dose {dose}" in refused("--dose", dose)
+    assert "no scan of split 'none'" in refused("--split", "none")
+    assert "No model" in refused("--model", "none")
+    assert "Cannot read the index" in refused("--index", tmp_path / "none.csv")

@@ -1,0 +1,64 @@
+"""Pictures of maps, views, curves and spectra."""
+
+import matplotlib
+import numpy as np
+from matplotlib.image import imread
+from pseudoct_research.evaluation import pictures
+
+
+def shown(path):
+    """The picture as (rows, columns, 3) of 0 to 255."""
+    return np.rint(imread(path)[..., :3] * 255).astype(int)
+
+
+def test_coronal_views_have_the_proportions_of_the_body_with_the_head_up(tmp_path):
+    hu = np.full((10, 64, 100), -1000, np.int16)
+    hu[7:, 32] = 1000  # in the middle coronal plane, near to the head
+    pictures.coronal_picture(tmp_path / "a.png", {"a": hu, "b": hu}, (0.5, 3.0))
+    picture = shown(tmp_path / "a.png")
+    gap, height = pictures.GAP_PX, 2 * 10 * 6
+    assert picture.shape[:2] == (2 * height + 3 * gap, 2 * 100 + 2 * gap)
+    right = picture[:, -20, 0]  # the labels are on the left
+    assert (right[gap + 2 : gap + 34] == 255).all() and (right[gap + 40 : gap + height] == 0).all()
+
+
+def test_noise_maps_share_one_scale(tmp_path):
+    maps = np.zeros((3, 64, 64))
+    maps[0, 20:40, 20:40], maps[2, 20:40, 20:40] = 10, -10
+    pictures.noise_maps_picture(
+        tmp_path / "a.png", maps, ["1", "2", "3"], limit_hu=20, pixel_mm=0.8
+    )
+    picture = shown(tmp_path / "a.png")
+    middle = [picture[8 + 240, 8 + i * 520 + 240] for i in range(3)]
+    assert middle[0][0] > middle[0][2] and middle[2][2] > middle[2][0]
+    assert middle[1].max() == 0
+
+
+def test_curves_skip_empty_cells(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(pictures, "save", lambda figure, path: drawn.append(figure))
+    rows = [
+        {"step": "0", "a": "46.5", "b": ""},
+        {"step": "10", "a": "47", "b": "46"},
+        {"step": "20", "a": "48"},
+    ]
+    pictures.curve_picture(tmp_path / "a.png", rows, {"fast": "a", "paper": "b"})
+    fast, paper = drawn[0].axes[0].get_lines()
+    assert fast.get_xydata().tolist() == [[0, 46.5], [10, 47], [20, 48]]
+    assert paper.get_xydata().tolist() == [[10, 46]]
+
+
+def test_curves_without_a_single_value_are_drawn_empty(tmp_path):
+    pictures.curve_picture(tmp_path / "a.png", [{"step": "0", "a": ""}], {"fast": "a"})
+    assert (tmp_path / "a.png").exists()
+
+
+def test_spectra_keep_real_scanners_grey_and_measured_ones_in_colour(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(pictures, "save", lambda figure, path: drawn.append(figure))
+    curve = ([0.125, 0.375], [0.4, 0.6])
+    pictures.spectra_picture(tmp_path / "a.png", {"simulated": curve}, {"B30f": curve})
+    real, measured = drawn[0].axes[0].get_lines()
+    to_rgb = matplotlib.colors.to_rgb
+    assert len(set(to_rgb(real.get_color()))) == 1
+    assert len(set(to_rgb(measured.get_color()))) > 1

@@ -1,0 +1,147 @@
+"""The simulator's noise is a real scanner's: its texture, and how it follows the dose."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pseudoct_research.evaluation.simulator_check import (
+    RealNoise,
+    SimulatedNoise,
+    acceptance,
+    read_facts,
+    simulated_noise,
+)
+from PseudoCTDenoiseLib.errors import BadInputError
+
+LAGS = ("x1", "x2", "x3", "y1", "y2", "y3")
+
+
+def real(f_av, spectrum, correlations, spread):
+    means = dict(zip(LAGS, correlations, strict=True))
+    return RealNoise(
+        f_av, np.array(spectrum) / 1e4, means, dict(zip(LAGS, spread, strict=True)), {}
+    )
+
+
+# Means of two patients (kernel B30f) and of three (D45f) of one Siemens scanner at quarter dose.
+# fmt: off
+REAL = {
+    "soft": real(
+        2.595,
+        (241, 246, 322, 417, 502, 574, 680, 671, 682, 705, 667, 647, 626, 538, 490, 400,
+         351, 293, 236, 188, 142, 108, 84, 58, 44, 30, 20, 14, 10, 6, 4, 2),
+        (0.523, 0.040, -0.003, 0.397, -0.135, -0.086),
+        (0.022, 0.024, 0.038, 0.082, 0.044, 0.014),
+    ),
+    "sharp": real(
+        4.68,
+        (73, 69, 88, 105, 137, 165, 182, 199, 229, 264, 294, 317, 313, 351, 358, 397,
+         410, 427, 430, 470, 476, 462, 462, 475, 445, 428, 416, 387, 341, 308, 271, 251),
+        (0.114, -0.016, -0.018, -0.098, -0.045, -0.007),
+        (0.120, 0.058, 0.019, 0.005, 0.091, 0.012),
+    ),
+}
+# fmt: on
+
+KERNELS = pytest.mark.parametrize("kernel", ["soft", "sharp"])
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return simulated_noise()
+
+
+@KERNELS
+def test_noise_on_the_phantom_is_accepted(measured, kernel):
+    failed = [c for c in acceptance(measured[kernel], REAL[kernel]) if not c.passed]
+    assert not failed
+
+
+@KERNELS
+def test_noise_on_the_phantom_is_accepted_by_the_facts_file(measured, kernel, shared):
+    facts = read_facts(shared / "data" / "noise_facts.json")
+    failed = [c for c in acceptance(measured[kernel], facts[kernel]) if not c.passed]
+    assert not failed
+
+
+@KERNELS
+def test_figures_kept_here_are_those_of_the_facts_file(kernel, shared):
+    facts = read_facts(shared / "data" / "noise_facts.json")[kernel]
+    kept = REAL[kernel]
+    assert kept.f_av_per_cm == pytest.approx(facts.f_av_per_cm)
+    np.testing.assert_allclose(kept.spectrum, facts.spectrum, atol=6e-5)
+    assert kept.autocorrelation == pytest.approx(facts.autocorrelation, abs=6e-4)
+    assert kept.spread == pytest.approx(facts.spread, abs=6e-4)
+
+
+def test_the_kernels_differ_as_much_as_the_real_ones(measured):
+    soft, sharp = measured["soft"], measured["sharp"]
+    assert sharp.f_av_per_cm - soft.f_av_per_cm > 1.5
+    assert 2 < sharp.sigma_hu / soft.sigma_hu < 3.5
+    assert soft.quanta == sharp.quanta
+
+
+def noise(**changes):
+    """A measurement that agrees with REAL["soft"] in everything."""
+    soft = REAL["soft"]
+    frequency = np.arange(0.125, 8, 0.25)
+    agreeing = SimulatedNoise(
+        "soft", 5e4, frequency, soft.spectrum, soft.autocorrelation, 24.0, {0.5: 3**-0.5}, 0.8
+    )
+    return replace(agreeing, **changes)
+
+
+def failures(measured, against=REAL["soft"]):
+    return [check.figure for check in acceptance(measured, against) if check.passed is False]
+
+
+def test_every_figure_can_fail():
+    assert failures(noise()) == []
+    shifted = np.roll(REAL["soft"].spectrum, 1)
+    assert failures(noise(spectrum=shifted))[0] == "f_av in 1/cm"
+    bump = REAL["soft"].spectrum.copy()
+    bump[9] *= 1.2
+    assert failures(noise(spectrum=bump)) == ["largest deviation of the NPS in % of its peak"]
+    lags = REAL["soft"].autocorrelation | {"x2": 0.14}
+    assert failures(noise(autocorrelation=lags)) == ["autocorrelation x2"]
+    assert failures(noise(dose_ratios={0.5: 0.62})) == ["σ added at dose 0.5 over that at 0.25"]
+    assert failures(noise(lung_to_liver=0.5)) == ["σ in lung over σ in liver"]
+
+
+def test_without_real_figures_only_the_laws_are_held():
+    checks = acceptance(noise(lung_to_liver=0.5))
+    assert [c.passed for c in checks if "dose" in c.figure or "lung" in c.figure] == [True, False]
+    assert all(c.passed is None for c in checks if "f_av" in c.figure or "auto" in c.figure)
+
+
+@pytest.mark.parametrize("content", ["no json", "[]", "{}", '{"soft_kernel": []}', None])
+def test_files_without_the_figures_are_refused(tmp_path, content):
+    path = tmp_path / "facts.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(BadInputError, match="facts.json"):
+        read_facts(path)
+
+
+def test_facts_are_means_over_patients(tmp_path):
+    def patient(name, f_av, x1):
+        return {
+            "patient": name,
+            "f_av_per_cm": f_av,
+            "autocorr": {"x1": x1},
+            "nps_freq_per_cm": [1.0, 2.0],
+            "nps_normalised": [x1, 1 - x1],
+        }
+
+    path = tmp_path / "facts.json"
+    soft = [patient("a", 2.0, 0.25), patient("b", 3.0, 0.75)]
+    path.write_text(json.dumps({"soft_kernel_X": soft, "sharp_kernel_Y": soft[:1], "what": ""}))
+    facts = read_facts(path)["soft"]
+    assert facts.f_av_per_cm == 2.5
+    assert facts.autocorrelation == {"x1": 0.5}
+    assert facts.spread == {"x1": 0.25}
+    np.testing.assert_allclose(facts.spectrum, [0.5, 0.5])
+    assert list(facts.patients) == ["a", "b"]

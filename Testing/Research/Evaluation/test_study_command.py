@@ -1,0 +1,196 @@
+"""`pseudoct study` and `trials`: tables that are made, kept as CSV, and printed again."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from pseudoct_research.evaluation import study_command as study
+from pseudoct_research.evaluation.method_study import NO_TUNING, START, WITH_METHOD
+from pseudoct_research.phantom.torso import torso_phantom
+from pseudoct_research.training import training_pairs
+from pseudoct_research.training import trials_command as trials
+from pseudoct_research.training.trials import Trial
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+
+SHORT = DenoisingSettings(steps=2, patch_size=16, batch=1, tuning_slices=1)
+SIZE = 192
+
+
+@pytest.fixture
+def index(tmp_path):
+    """Two scans of eight slices, to train on and to choose on, in a folder with a space."""
+    folder = tmp_path / "some scäns"
+    folder.mkdir()
+    rows = []
+    for seed, split in enumerate(("train", "val")):
+        hu = np.full((8, SIZE, SIZE), -1000.0)
+        noise = np.random.default_rng(seed).normal(0, 12, (8, SIZE - 32, SIZE - 32))
+        hu[:, 16:-16, 16:-16] = 50 + noise
+        image = sitk.GetImageFromArray(np.rint(hu).astype(np.int16))
+        image.SetSpacing((0.8, 0.8, 3.0))
+        sitk.WriteImage(image, str(folder / f"{split}.nrrd"))
+        rows.append({"file": f"{split}.nrrd", "patient": split, "split": split})
+    with (folder / "index.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder / "index.csv"
+
+
+def read(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def page(tmp_path, *blocks):
+    path = tmp_path / "page.md"
+    path.write_text("".join(f"<!-- {one} -->\n<!-- /{one} -->\n" for one in blocks))
+    return path
+
+
+def test_a_study_is_made_kept_and_printed_again(pseudoct, index, models, tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "INGREDIENTS", {WITH_METHOD: SHORT})
+    monkeypatch.setattr(
+        "pseudoct_research.evaluation.method_study.START", replace(START, orientations=1)
+    )
+    text = page(tmp_path, "STUDY ingredients")
+    rest = ["--study", "ingredients", "--csv", tmp_path, "--page", text]
+    made = pseudoct("study", "--index", index, "--models", models, "--slices", "2", *rest)
+    assert made.code == 0, made.err
+
+    rows = read(tmp_path / "study-ingredients.csv")
+    seen = [(row["kernel"], row["variant"]) for row in rows]
+    assert seen == [(one, name) for one in ("soft", "sharp") for name in (NO_TUNING, WITH_METHOD)]
+    assert {row["slices"] for row in rows} == {"2"} and float(rows[0]["more"]) == 0
+    lines = text.read_text().splitlines()
+    for row in rows:
+        line = next(one for one in lines if f"| {row['kernel']} | {row['variant']} |" in one)
+        assert f"{float(row['more']):+.3f}".replace("-", "−") in line
+
+    again = pseudoct("study", *rest)
+    assert again.code == 0 and again.out == made.out
+
+
+def test_clean_scans_are_a_phantom_results_and_filtered_ones(
+    pseudoct, index, models, tmp_path, monkeypatch
+):
+    small = torso_phantom(slices=1, size=64, pixel_mm=6.0)
+    seen = []
+
+    def noted(denoiser, hu, pixel_mm):
+        seen.append((hu, pixel_mm))
+        return {
+            "steps": 0,
+            "best_step": 0,
+            "noise_found_hu": 1.5,
+            "start_change_hu": 0.25,
+            "change_hu": float(len(seen)),
+        }
+
+    monkeypatch.setattr(study, "torso_phantom", lambda slices: small)
+    monkeypatch.setattr(study, "TUNED", {WITH_METHOD: SHORT})
+    monkeypatch.setattr(study, "clean_scan", noted)
+    rest = ["--study", "clean", "--csv", tmp_path]
+    made = pseudoct("study", "--index", index, "--models", models, "--slices", "1", *rest)
+    assert made.code == 0, made.err
+    rows = read(tmp_path / "study-clean.csv")
+    assert [(row["scan"], row["change_hu"]) for row in rows] == [
+        ("phantom without noise", "1.0"),
+        ("val, result of the method", "2.0"),
+        ("val, filtered normal dose", "3.0"),
+    ]
+    (phantom, _), (result, pixel_mm), (filtered, _) = seen
+    assert phantom is small.hu and pixel_mm == 0.8
+    inner = np.s_[:, 40:-40, 40:-40]
+    assert filtered[inner].std() < 6  # of 12 HU
+    assert filtered[inner].mean() == pytest.approx(50, abs=1)
+    assert result.dtype == np.int16 and not np.array_equal(result, filtered)
+    again = pseudoct("study", *rest)
+    assert again.code == 0 and again.out == made.out and "| 0.25 |" in again.out
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (["--slices", "0"], "at least 1"),
+        (["--study", "narrow"], "narrow"),
+        (["--page", "missing.md"], "missing.md"),
+        (["--study", "clean", "--plots", "missing"], "missing"),
+    ],
+)
+def test_a_study_refuses_what_cannot_be_made(pseudoct, index, models, tmp_path, wrong, words):
+    given = ["--index", index, "--models", models, "--narrow", models, "--csv", tmp_path]
+    ended = pseudoct("study", *given, *wrong)
+    assert ended.code == 2 and words in ended.err
+
+
+def test_what_was_never_made_cannot_be_printed(pseudoct, tmp_path):
+    text = page(tmp_path, "STUDY doses")
+    before = text.read_text()
+    ended = pseudoct("study", "--study", "doses", "--csv", tmp_path, "--page", text)
+    assert ended.code == 2 and "study-doses.csv" in ended.err and text.read_text() == before
+
+
+def rows_of(start, risk_to_gain, chosen, scan="0"):
+    about = {"start": start, "kernel": "soft", "patient": "one", "scan": scan}
+    return [
+        about | {"step": str(20 * n), "gain": str(gain), "chosen": str(20 * n == chosen)}
+        for n, gain in enumerate(risk_to_gain)
+    ]
+
+
+def test_what_the_stop_rule_loses_is_told():
+    more_than_the_method_runs = [1.0, 1.5, 1.4, 1.3, 1.3, 1.3, 1.3, 1.9]
+    rows = rows_of("fast", more_than_the_method_runs, chosen=40)
+    table = study._stopping_table(rows + rows_of("fast", [1.0, 2.0], chosen=20, scan="1"))
+    assert table.count("| fast | soft | one |") == 2  # two scans of one patient
+    assert "| fast | soft | one | +1.00 | 20 | +1.50 | 40 | 0.100 | +1.90 |" in table
+
+
+def test_means_and_the_worst_scan_stand_in_a_row():
+    keys = ("patient", "gain", "more", "more_target", "hu_bias")
+    figures = [
+        ("one", "4", "-0.1", "0.3", "-0.5"),
+        ("two", "5", "0.2", "0.8", "0.25"),
+        ("two", "5", "0.4", "0.6", "-0.25"),
+    ]
+    common = {"variant": WITH_METHOD, "change_hu": "2", "steps": "10"}
+    rows = [common | dict(zip(keys, one, strict=True)) for one in figures]
+    table = study._by(rows, ("variant",), ("Method",))
+    # Patients count alike, and opposite biases do not make up for each other.
+    line = "| method | 3 | +4.50 | +0.100 | −0.100 | +0.500 | +0.300 | 2.00 | 0.38 | 10 |"
+    assert line in table
+
+
+def test_trials_run_are_kept_and_go_on(pseudoct, index, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        training_pairs,
+        "_draw_noise",
+        lambda scan, device, seed: np.ones((2, *scan.hu.shape), np.float16),
+    )
+    base = replace(
+        trials.TRIALS["training"][0].settings,
+        parameters={"widths": [2, 4]},
+        **{"steps": 2, "batch": 1, "patch_size": 32, "validate_every": 1},
+    )
+    group = [Trial("one", base), Trial("two", replace(base, loss="l1"))]
+    monkeypatch.setattr(trials, "TRIALS", {"training": group})
+    text = page(tmp_path, "TRIALS training")
+    rest = ["--csv", tmp_path / "t.csv", "--page", text, "--plots", tmp_path]
+    given = ["--index", index, "--work", tmp_path / "work", "--device", "cpu"]
+    assert pseudoct("trials", *given, *rest, "--minutes", "0").code == 4
+    made = pseudoct("trials", *given, *rest)
+    assert made.code == 0, made.err
+    rows = read(tmp_path / "t.csv")
+    assert [(row["trial"], row["step"]) for row in rows] == [
+        *(("one", "1.0"), ("one", "2.0"), ("two", "1.0"), ("two", "2.0"))
+    ]
+    assert (tmp_path / "trials-training.png").is_file()
+    assert "| one |" in text.read_text() and "| two |" in text.read_text()
+    assert pseudoct("trials", *rest).out == made.out
+    unknown = pseudoct("trials", *rest, "--trial", "three")
+    assert unknown.code == 2 and "three" in unknown.err and "two" in unknown.err

@@ -1,0 +1,138 @@
+"""The networks of the experiment: which there are, and what each learns from."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from pseudoct_research.paper import pretrained
+from pseudoct_research.paper.pretrained import (
+    ALL_SUBJECTS,
+    STARTS,
+    noise_model_settings,
+    pretrain,
+    runs,
+    start_settings,
+)
+from pseudoct_research.training.supervision import supervise
+from pseudoct_research.training.training_pairs import NoisySlice, draw_patches
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.models.store import load_model, load_noise_models
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_every_start_has_the_papers_settings(start):
+    settings = start_settings("paper", start)
+    assert (settings.architecture, settings.parameters) == ("RedCnn", {"channels": 96})
+    assert (settings.loss, settings.learning_rate, settings.schedule) == ("l1", 1e-4, "plateau")
+    # Zoom would show what is hidden.
+    masked = start in ("n2v", "n2s")
+    rescale = None if masked else (0.5, 2.0)
+    assert (settings.patch_size, settings.augmentation.rescale) == (64, rescale)
+    assert settings.augmentation.flips and not settings.augmentation.rotations
+    assert settings.domain is None and not settings.balance
+    assert settings.supervision == ("n2c" if start == "n2n-draws" else start)
+
+
+def test_noise_models_share_them_and_are_u_nets():
+    settings, start = noise_model_settings(), start_settings("paper", "n2c")
+    own = {name: getattr(settings, name) for name in ("role", "architecture", "parameters")}
+    assert own.pop("architecture") == "UNet"
+    assert replace(start, steps=settings.steps, architecture="UNet", **own) == settings
+
+
+def test_there_is_a_noise_model_a_subject_and_one_of_all(data):
+    names = dict(runs("red-cnn-32", data, ["n2c", "n2v"]))
+    assert names == {
+        "red-cnn-32": "n2c",
+        "red-cnn-32-n2v": "n2v",
+        "paper-noise-a": "A",
+        "paper-noise-b": "B",
+        "paper-noise-c": "C",
+        "paper-noise-all": ALL_SUBJECTS,
+    }
+    assert list(dict(runs("paper", data, ["n2c"], with_models=False))) == ["paper"]
+
+
+@pytest.mark.parametrize(
+    ("lesson", "subjects", "wanted"),
+    [
+        ("n2c", "BAC", "ndct"),
+        ("n2v", "BAC", "ndct"),
+        ("A", "A", "ndct"),
+        ("C", "C", "ndct"),
+        (ALL_SUBJECTS, "BAC", "ndct"),
+        ("n2n-draws", "BAC", "second"),
+    ],
+)
+def test_each_learns_from_its_subjects(data, lesson, subjects, wanted):
+    slices = pretrained._training_slices(lesson, data)
+    chosen = [n for n, pair in enumerate(data.training) if pair.patient in subjects]
+    targets = [data.second_draw[n] if wanted == "second" else data.training[n].ndct for n in chosen]
+    assert np.array_equal([one.ndct for one in slices], np.concatenate(targets))
+    shown = [one.ndct + one.noise[0] for one in slices]
+    assert np.array_equal(shown, np.concatenate([data.training[n].ldct for n in chosen]))
+
+
+def test_two_draws_are_validated_on_a_second_draw_and_all_others_on_the_ndct(data):
+    pair = data.validation[0]
+    for lesson in ("n2c", "n2v", "A", ALL_SUBJECTS):
+        low, wanted = pretrained._validation(lesson, data)["soft"]
+        assert (low - wanted).std() * 4096 == pytest.approx((pair.ldct - pair.ndct).std(), rel=0.1)
+    low, wanted = pretrained._validation("n2n-draws", data)["soft"]
+    assert (low - wanted).std() * 4096 == pytest.approx(28, rel=0.1)
+
+
+@pytest.mark.parametrize("start", ["n2v", "n2s"])
+def test_what_a_masked_start_hides_is_nowhere_in_its_patch(data, start):
+    """Of continuous values, of which hardly two are alike by chance."""
+    rng = np.random.default_rng(0)
+    slices = [NoisySlice(rng.normal(50, 5, (160, 160)), rng.normal(0, 20, (1, 160, 160)))]
+    settings = start_settings("red-cnn-32", start)
+    for seed in range(20):
+        ldct, ndct = draw_patches(
+            slices, 2, 64, np.random.default_rng(seed), None, settings.augmentation
+        )
+        generator = torch.Generator().manual_seed(seed)
+        shown, wanted, where = supervise(settings.supervision, ldct, ndct, generator, 0.0)
+        for image, hidden, true in zip(shown, where, wanted, strict=True):
+            assert torch.isin(true[hidden], image).float().mean() < 0.05
+
+
+def test_a_second_draw_is_needed_for_two_draws(data):
+    with pytest.raises(BadInputError, match="two dose draws"):
+        pretrained._training_slices("n2n-draws", replace(data, second_draw=None))
+
+
+def test_a_finished_model_is_kept_with_its_noise_models_and_sources(tiny, data, tmp_path):
+    assert pretrain("red-cnn-32", "n2c", "red-cnn-32", data, tmp_path, "cpu")
+    _, manifest = load_model("red-cnn-32", tmp_path / "models")
+    assert manifest.noise_models == ["paper-noise-a", "paper-noise-b", "paper-noise-c"]
+    assert manifest.training["scans"] == data.credits and "gain_soft_db" in manifest.metrics
+    assert pretrain("paper-noise-b", "B", "red-cnn-32", data, tmp_path, "cpu")
+    _, of_b = load_model("paper-noise-b", tmp_path / "models")
+    assert [one["patient"] for one in of_b.training["scans"]] == ["B"]
+    models = load_noise_models(tmp_path / "models", ["paper-noise-b"])
+    assert [m.name for _, m in models] == ["paper-noise-b"]
+
+
+def test_training_goes_on_where_the_time_was_over(tiny, data, tmp_path):
+    job = ("red-cnn-32-n2v", "n2v", "red-cnn-32", data, tmp_path, "cpu")
+    assert not pretrain(*job, minutes=0)
+    assert not (tmp_path / "models").exists()
+    steps = []
+    assert pretrain(*job, progress=lambda step, steps_, row: steps.append(step))
+    assert steps == [1, 2]
+    assert pretrain(*job, progress=lambda *_: pytest.fail("trained again"))
+
+
+def test_a_model_of_other_data_is_refused_and_other_patients_to_measure_on_are_not(
+    tiny, data, tmp_path
+):
+    def again(data):
+        return pretrain("paper-noise-b", "B", "red-cnn-32", data, tmp_path, "cpu")
+
+    assert again(data)
+    assert again(replace(data, description={"measured on": "val"}, measured=[]))
+    with pytest.raises(BadInputError, match="learnt from other data"):
+        again(replace(data, learnt_from={"patients": ["A", "B", "D"]}))

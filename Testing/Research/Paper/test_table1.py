@@ -1,0 +1,107 @@
+"""The rows of the table: the paper's own, and what each is made of."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pseudoct_research.paper import table1
+from pseudoct_research.paper.noise_sources import DRAWS, GaussianNoise
+from pseudoct_research.paper.pretrained import subject_models
+from pseudoct_research.paper.table1 import (
+    METHOD,
+    N2C_ROWS,
+    ROWS,
+    WITHOUT_UPDATE,
+    denoise_row,
+    matched_sigma,
+    noise_of,
+)
+from pseudoct_research.paper.trained_networks import load_networks
+from PseudoCTDenoiseLib.ct.hounsfield import RANGE_HU
+
+BY_NAME = {row.name: row for row in ROWS}
+
+
+@pytest.fixture(scope="module")
+def networks(trained, data):
+    starts = list(dict.fromkeys(row.start for row in ROWS if row.start))
+    return load_networks(trained, "red-cnn-32", starts, subject_models(data))
+
+
+def test_names_are_unique_and_the_papers_thirteen_rows_have_its_figures():
+    assert len(BY_NAME) == len(ROWS)
+    printed = {name: row.printed for name, row in BY_NAME.items() if row.printed}
+    assert list(printed) == [
+        "LDCT",
+        *(
+            f"{start}{tuning}"
+            for start in ("N2V", "N2N", "N2C")
+            for tuning in ("", " + method without update", " + method")
+        ),
+        "N2C + Hist",
+        "N2C + Gaussian",
+        "N2C + Model+Hist",
+    ]
+    assert printed["N2C + method"] == (50.50, 0.9922)
+
+
+def test_the_method_is_the_papers_loop():
+    assert (METHOD.teacher, METHOD.noise_source, METHOD.ensemble) == ("network", "models", "pixel")
+    assert (METHOD.learning_rate, METHOD.rescale, METHOD.loss) == (1e-4, (0.5, 2.0), "mse")
+    assert METHOD.update_period < METHOD.steps
+    assert replace(METHOD, update_period=None) == WITHOUT_UPDATE
+    assert BY_NAME["N2C + parent method"].settings == WITHOUT_UPDATE
+
+
+def test_each_noise_is_what_its_row_says(networks, data):
+    ldct = data.measured[0].ldct
+
+    def of(name):
+        return noise_of(BY_NAME[name], ldct, networks)
+
+    assert of("N2C + method") == list(networks.noise_models) and len(networks.noise_models) == 3
+    assert of("N2C") == []
+    assert of("N2C + Hist") == [networks.histogram] * DRAWS
+    model_and_hist = of("N2C + Model+Hist")
+    assert model_and_hist[:DRAWS] == [networks.noise_model_of_all] * DRAWS
+    assert model_and_hist[DRAWS:] == [networks.histogram] * DRAWS
+    printed = of("N2C + Gaussian")
+    assert len(printed) == DRAWS and printed[0].deviation_hu == pytest.approx(81.92)
+    matched = of("N2C + Gaussian matched to the scan")[0]
+    assert isinstance(matched, GaussianNoise)
+    assert matched.deviation_hu == matched_sigma(ldct, networks.starts["n2c"], METHOD)
+
+
+def test_the_matched_deviation_is_of_what_the_network_removes(data):
+    from torch import nn
+
+    class Offset(nn.Module):
+        """Removes 10 HU from one half of a slice and adds them to the other."""
+
+        def forward(self, x):
+            y = x.clone()
+            half = x.shape[-1] // 2
+            y[..., :half] -= 10 / RANGE_HU
+            y[..., half:] += 10 / RANGE_HU
+            return y
+
+    assert matched_sigma(data.measured[0].ldct, Offset(), METHOD) == pytest.approx(10, abs=0.1)
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_every_row_gives_an_image_and_the_same_one_again(networks, data, name, monkeypatch):
+    row = BY_NAME[name]
+    row = replace(row, settings=replace(row.settings, steps=min(row.settings.steps, 2)))
+    ldct = data.measured[1].ldct
+    image = denoise_row(row, ldct, networks)
+    assert image.shape == ldct.shape and np.isfinite(image).all()
+    assert np.array_equal(image, denoise_row(row, ldct, networks))
+    if name == "LDCT":
+        assert image is ldct
+    else:
+        assert not np.array_equal(image, ldct)
+
+
+def test_the_n2c_rows_need_no_other_start():
+    assert {row.start for row in N2C_ROWS} == {None, "n2c"}
+    assert table1.ROWS[0] in N2C_ROWS

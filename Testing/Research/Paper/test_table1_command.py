@@ -1,0 +1,273 @@
+"""`pseudoct evaluate --table1`, `ablate` and `figures`: the paper's experiment by command."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pseudoct_research.paper import ablate_command as ablate
+from pseudoct_research.paper import ablations, pretrained
+from pseudoct_research.paper import experiment_command as experiment
+from pseudoct_research.paper.experiment_data import simulated_description
+from pseudoct_research.paper.pretrained import PAPER_PRETRAINING
+from pseudoct_research.phantom.torso import torso_phantom
+
+ROWS = ["LDCT", "N2C", "N2C + method", "X − mean Z (control)"]
+
+
+@pytest.fixture(scope="session")
+def torso() -> np.ndarray:
+    """Three phantom slices, every third pixel of them: small enough for minutes to be seconds."""
+    return torso_phantom(6).hu[1:4, 40:-40:3, 20:-20:3]
+
+
+@pytest.fixture
+def challenge(tmp_path, torso, write_dicom):
+    """Three patients in the challenge's layout, in a folder with a space and an accent."""
+    root = tmp_path / "Dös 25 %"
+    for number, patient in enumerate(("L067", "L096", "L506")):
+        rng = np.random.default_rng(number)
+        full = torso + rng.normal(0, 10, torso.shape)
+        quarter = full + rng.normal(0, 20, torso.shape)
+        for uid, (dose, hu) in enumerate({"full_3mm": full, "quarter_3mm": quarter}.items()):
+            hu = np.rint(hu).clip(-1024, 3000)
+            write_dicom(root / patient / dose, hu, (0, 3, 6), 1.5, f"{number}{uid + 1}")
+    return root
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Networks of two channels that are trained and tuned for two steps."""
+    monkeypatch.setitem(pretrained.CHANNELS, "red-cnn-32", 2)
+    monkeypatch.setitem(pretrained.STEPS, "red-cnn-32", 2)
+    monkeypatch.setattr(pretrained, "NOISE_MODEL_STEPS", 2)
+
+
+@pytest.fixture
+def make(pseudoct, challenge, tmp_path, tiny):
+    """Runs the table on the challenge's patients."""
+
+    def run(*more, rows=ROWS, csv="cells.csv"):
+        chosen = [word for row in rows for word in ("--row", row)]
+        return pseudoct(
+            *("evaluate", "--table1", "--pairs", challenge, "--csv", tmp_path / csv),
+            *("--training-patient", "L067", "--training-patient", "L096"),
+            *("--work", tmp_path / "work", "--device", "cpu", "--slices", "2", *chosen, *more),
+        )
+
+    return run
+
+
+def cells(path):
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_whole_protocol_runs_on_dicom_in_the_challenges_layout(make, tmp_path):
+    ended = make()
+    assert ended.code == 0, ended.err
+    made = cells(tmp_path / "cells.csv")
+    assert [(cell["row"], cell["patient"], cell["slices"]) for cell in made] == [
+        (row, "L506", "2") for row in ["LDCT", "N2C", "N2C + method", "X − mean Z (control)"]
+    ]
+    assert "1 patient, 2 slices" in ended.out
+    for row in ROWS:
+        assert f"| {row} |" in ended.out
+    assert "| 50.50 |" in ended.out  # the paper's own, beside
+    models = {path.stem for path in (tmp_path / "work" / "models").glob("*.json")}
+    assert models == {
+        f"PseudoCTDenoise_{name}"
+        for name in ("red-cnn-32", "paper-noise-l067", "paper-noise-l096", "paper-noise-all")
+    }
+
+
+def test_what_is_there_is_kept_and_what_is_stale_is_made_again(make, tmp_path, monkeypatch):
+    assert make().code == 0
+    before = cells(tmp_path / "cells.csv")
+    again = make()
+    assert again.code == 0 and " dB" not in again.err
+    assert cells(tmp_path / "cells.csv") == before
+
+    remade = make("--remake", "--patient", "L506", rows=["N2C + method"])
+    assert "1/1" in remade.err and "before:" in remade.err
+    after = cells(tmp_path / "cells.csv")
+    for old, new in zip(before, after, strict=True):
+        assert old | {"seconds": ""} == new | {"seconds": ""}
+
+    # The weights are part of a cell, whatever the settings say.
+    for part in (tmp_path / "work").rglob("*red-cnn-32*"):
+        part.unlink()
+    monkeypatch.setattr(pretrained, "PAPER_PRETRAINING", replace(PAPER_PRETRAINING, seed=1))
+    for part in (tmp_path / "work").rglob("*noise*"):
+        part.unlink()
+    anew = make(rows=["N2C"])
+    assert anew.code == 0 and "1/1  N2C, L506" in anew.err
+    assert "2 cells of other settings or data are left out" in anew.out
+
+
+def test_networks_of_other_data_or_settings_are_not_taken_for_those_that_are_wanted(
+    make, tmp_path, monkeypatch
+):
+    assert make(rows=["N2C"]).code == 0
+    monkeypatch.setitem(pretrained.STEPS, "red-cnn-32", 3)
+    ended = make(rows=["N2C"])
+    assert ended.code == 2 and "'red-cnn-32' in" in ended.err and "--work" in ended.err
+
+
+def test_no_time_is_over_in_the_middle_of_a_cell_and_the_rest_comes_later(make, tmp_path):
+    stopped = make("--minutes", "0")
+    assert stopped.code == 4 and "not trained to the end: run it again" in stopped.err
+    assert not (tmp_path / "cells.csv").exists()
+    assert "No cell of 'red-cnn-32' is there yet" in stopped.out
+    assert make().code == 0
+    assert len(cells(tmp_path / "cells.csv")) == len(ROWS)
+
+
+def test_a_run_ends_after_the_cell_that_it_is_in(make, tmp_path, monkeypatch):
+    assert make(rows=["N2C", "X − mean Z (control)"]).code == 0
+    (tmp_path / "cells.csv").unlink()
+    clock = iter(range(0, 10**6, 40))
+    monkeypatch.setattr(experiment.time, "monotonic", lambda: next(clock))
+    stopped = make("--minutes", "8")
+    assert stopped.code == 4 and "cells are left: run it again" in stopped.err
+    assert 0 < len(cells(tmp_path / "cells.csv")) < len(ROWS)
+
+
+def test_two_runs_at_a_time_keep_each_others_cells(make, tmp_path, monkeypatch):
+    assert make(rows=["N2C"]).code == 0
+    measure, path = experiment.measure_cell, tmp_path / "cells.csv"
+
+    def meanwhile(*arguments):
+        rows = cells(path)
+        path.write_text(path.read_text("utf-8").replace("N2C,L506", "N2C,other"), "utf-8")
+        assert len(rows) == 2
+        return measure(*arguments)
+
+    monkeypatch.setattr(experiment, "measure_cell", meanwhile)
+    assert make(rows=["N2C + method"]).code == 0
+    kept = [(cell["row"], cell["patient"]) for cell in cells(path)]
+    assert kept == [("LDCT", "L506"), ("N2C", "other"), ("N2C + method", "L506")]
+
+
+def test_without_data_the_table_is_printed_and_put_into_the_page(
+    pseudoct, one_patient, tiny, tmp_path, monkeypatch
+):
+    described = simulated_description("test", experiment.SLICES)
+    monkeypatch.setattr(
+        experiment, "simulated_data", lambda *_: replace(one_patient, description=described)
+    )
+    csv_file, chosen = ["--csv", tmp_path / "cells.csv"], ["--row", "N2C"]
+    work = ["--work", tmp_path / "work", "--device", "cpu"]
+    made = pseudoct("evaluate", "--table1", "--index", "i.csv", *csv_file, *work, *chosen)
+    assert made.code == 0, made.err
+    page = tmp_path / "page.md"
+    page.write_text("# T\n\n<!-- TABLE1 red-cnn-32 -->\nold\n<!-- /TABLE1 red-cnn-32 -->\nEnd\n")
+    ended = pseudoct("evaluate", "--table1", *csv_file, "--page", page)
+    assert ended.code == 0, ended.err
+    assert "| N2C |" in ended.out and ended.out == made.out
+    assert ended.out.strip() in page.read_text("utf-8")
+    assert page.read_text("utf-8").endswith("End\n")
+    # Of another split there is nothing, and nothing is passed off for it.
+    other = pseudoct("evaluate", "--table1", *csv_file, "--split", "val")
+    assert "No cell" in other.out and "2 cells of other settings or data" in other.out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--row", "N2X"], "There is no row 'N2X'. Rows: LDCT; N2V;"),
+        (["--patient", "L999"], "Patients: L506"),
+        (["--patient", "L506", "--patient", "L999"], "no patient 'L999'"),
+        (["--remake"], "Say what to remake"),
+        (["--minutes", "nan"], "invalid"),
+        (["--row", "N2N of two dose draws"], "needs --index"),
+        (["--slices", "0"], "--slices must be at least 1"),
+        (["--index", "index.csv"], "either --index or --pairs"),
+        (["--training-patient", "L333"], "lacks the training patients L333"),
+        (["--csv", "nowhere/cells.csv"], "There is no folder nowhere"),
+    ],
+)
+def test_wrong_words_are_refused_before_anything_is_made(make, tmp_path, words, told):
+    ended = make(*words, rows=[])
+    assert ended.code == 2 and told in ended.err
+    assert not (tmp_path / "work" / "models").exists()
+
+
+def test_a_broken_folder_is_refused(make, challenge, tmp_path):
+    for path in (challenge / "L506" / "quarter_3mm").iterdir():
+        path.unlink()
+    ended = make()
+    assert ended.code == 2 and "L506" in ended.err and "quarter_3mm" in ended.err
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.fixture
+def one_patient(monkeypatch, torso):
+    """The simulated scans of both commands, without an index."""
+    from pseudoct_research.evaluation.comparison import CtPair
+    from pseudoct_research.paper.experiment_data import ExperimentData
+
+    def pair(name, seed):
+        rng = np.random.default_rng(seed)
+        ndct = torso + rng.normal(0, 10, torso.shape)
+        ldct = ndct + rng.normal(0, 20, torso.shape)
+        ldct, ndct = (np.rint(hu).clip(-1024).astype(np.int16) for hu in (ldct, ndct))
+        return CtPair(name, ldct, ndct, 1.5)
+
+    training = [pair("A", 1), pair("B", 2)]
+    data = ExperimentData(
+        training, None, [], None, [pair("val", 3)], {"made": "here"}, {"made": "here"}, []
+    )
+    monkeypatch.setattr(experiment, "simulated_data", lambda *_: data)
+    return data
+
+
+def test_ablations_fill_the_page_and_draw_the_plots(
+    pseudoct, one_patient, tiny, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("pseudoct_research.paper.figures.SPECTRUM_PX", 32)
+    names = [*next(iter(ablations.ABLATIONS.values())), ablate.TEXTURE]
+    page = tmp_path / "method.md"
+    page.write_text("\n".join(f"<!-- ABLATION {n} -->\n<!-- /ABLATION {n} -->" for n in names))
+    chosen = [
+        *("LDCT", "N2C + method", "N2V + method", "N2C: sign mirrored", "N2V: 0 steps"),
+        *("N2C: 0 steps", "N2C: 5 steps"),
+    ]
+    ended = pseudoct(
+        *("ablate", "--index", "index.csv", "--csv", tmp_path / "a.csv", "--page", page),
+        *("--plots", tmp_path, "--work", tmp_path / "work", "--device", "cpu"),
+        *(word for row in chosen for word in ("--row", row)),
+    )
+    assert ended.code == 0, ended.err
+    assert {cell["row"] for cell in cells(tmp_path / "a.csv")} == set(chosen)
+    text = page.read_text("utf-8")
+    assert "| sign as it is |" in text and "| ensemble by region |" in text
+    assert "true noise" in text and "ρ between the maps" in text
+    for name in ("steps.png", "texture.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_figures_are_drawn_from_the_trained_networks(
+    pseudoct, one_patient, tiny, tmp_path, write, monkeypatch
+):
+    monkeypatch.setattr("pseudoct_research.paper.figures.SPECTRUM_PX", 32)
+    starts = [word for row in ("N2C + method", "N2N", "N2V") for word in ("--row", row)]
+    work = ["--work", tmp_path / "work"]
+    csv_file = ["--csv", tmp_path / "t.csv", "--device", "cpu"]
+    made = pseudoct("evaluate", "--table1", "--index", "i.csv", *csv_file, *work, *starts)
+    assert made.code == 0, made.err
+    pair = one_patient.measured[0]
+    ldct, ndct = write(tmp_path / "l.nrrd", pair.ldct), write(tmp_path / "n.nrrd", pair.ndct)
+    ended = pseudoct("figures", tmp_path / "bildér", "--pair", ldct, ndct, *work)
+    assert ended.code == 0, ended.err
+    assert sorted(path.name for path in (tmp_path / "bildér").iterdir()) == [
+        *("figure2.png", "figure2_nps.png", "figure3.png")
+    ]
+    assert "| Gaussian, 82 HU | 8" in ended.out
+
+
+def test_figures_need_the_trained_networks(pseudoct, scan, tmp_path):
+    ended = pseudoct("figures", tmp_path / "f", "--pair", scan, scan, "--work", tmp_path / "none")
+    assert ended.code == 2 and "No model 'red-cnn-32'" in ended.err

@@ -1,0 +1,31 @@
+"""Operations, bytes and calls of a pass, against counts by hand; no clock."""
+
+import pytest
+from pseudoct_research.performance.operation_counts import count_operations
+from PseudoCTDenoiseLib.models.networks import RedCnn
+from PseudoCTDenoiseLib.models.store import load_denoiser
+from torch import nn
+
+
+def test_a_convolution_is_counted_as_by_hand():
+    network = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), nn.Conv2d(3, 1, 1))
+    found = count_operations(network, 20, 10)
+    assert found.operations == 2 * 200 * (9 * 3 + 3)
+    images = 200 * (1 + 3 + 3 + 3 + 3 + 1)
+    weights = (9 * 3 + 3) + (3 + 1)
+    assert found.bytes == 4 * (images + weights)
+    assert found.calls == 3
+
+
+@pytest.mark.parametrize("orientations", [3, 8])
+def test_orientations_multiply_the_work(orientations):
+    one = count_operations(RedCnn(2), 48, 48)
+    many = count_operations(RedCnn(2), 48, 48, orientations)
+    assert many.operations == orientations * one.operations
+    assert many.calls == orientations * one.calls
+
+
+def test_work_grows_with_the_slice():
+    network = load_denoiser("fast")[0]
+    small, large = count_operations(network, 128, 128), count_operations(network, 256, 256)
+    assert large.operations == 4 * small.operations and large.calls == small.calls

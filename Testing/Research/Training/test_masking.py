@@ -1,0 +1,96 @@
+"""What masking promises: a hidden pixel is never shown, and all others are as they were."""
+
+import pytest
+import torch
+from pseudoct_research.training.masking import mask_n2s, mask_n2v
+
+MASKS = [mask_n2v, mask_n2s]
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def numbered(count, rows, columns):
+    """Every pixel of an image has a value that no other pixel of it has."""
+    return (
+        torch.arange(rows * columns, dtype=torch.float32)
+        .view(1, 1, rows, columns)
+        .repeat(count, 1, 1, 1)
+    )
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("size", [(64, 64), (9, 13), (5, 4)], ids=str)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_hidden_pixel_does_not_reach_what_is_shown(mask, size, seed):
+    images = torch.randn(2, 1, *size, generator=seeded(9))
+    masked, hidden = mask(images, seeded(seed))
+    # Another value at the hidden pixels changes nothing of what stands there.
+    other = torch.where(hidden, images + 1000, images)
+    again, same = mask(other, seeded(seed))
+    assert torch.equal(hidden, same) and hidden.any()
+    assert torch.equal(masked, again)
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_what_is_not_hidden_stays_and_the_input_is_not_touched(mask):
+    images = torch.randn(3, 1, 40, 24, generator=seeded())
+    before = images.clone()
+    masked, hidden = mask(images, seeded())
+    assert torch.equal(images, before)
+    assert torch.equal(masked[~hidden], images[~hidden])
+    assert (masked[hidden] != images[hidden]).all()
+
+
+def test_n2v_hides_one_pixel_of_each_box_of_eight():
+    _, hidden = mask_n2v(torch.randn(2, 1, 64, 64), seeded())
+    boxes = hidden.float().unfold(2, 8, 8).unfold(3, 8, 8).sum(dim=(-2, -1))
+    assert torch.equal(boxes, torch.ones(2, 1, 8, 8))
+
+
+@pytest.mark.parametrize("size", [(64, 64), (17, 11), (5, 5)], ids=str)
+def test_n2v_takes_another_pixel_of_the_five_by_five_around(size):
+    images = numbered(4, *size)
+    found = set()
+    for seed in range(40):
+        masked, hidden = mask_n2v(images, seeded(seed))
+        for image, _, row, column in hidden.nonzero().tolist():
+            value = int(masked[image, 0, row, column])
+            found.add((value // size[1] - row, value % size[1] - column))
+    wanted = {(r, c) for r in range(-2, 3) for c in range(-2, 3)} - {(0, 0)}
+    assert found == wanted
+
+
+def test_n2v_draws_each_of_the_24_neighbours_alike():
+    images = numbered(200, 64, 64)
+    masked, hidden = mask_n2v(images, seeded())
+    # Where another hidden pixel is near there are fewer to draw from.
+    near = torch.nn.functional.avg_pool2d(hidden.float(), 5, 1, 2) * 25
+    hidden &= near.round() == 1
+    hidden[..., :2, :] = hidden[..., -2:, :] = False
+    hidden[..., :2] = hidden[..., -2:] = False
+    values, own = masked[hidden].long(), images[hidden].long()
+    row, column = values // 64 - own // 64 + 2, values % 64 - own % 64 + 2
+    shares = torch.bincount(row * 5 + column, minlength=25) / len(values)
+    assert shares[12] == 0
+    assert shares[torch.arange(25) != 12].sub(1 / 24).abs().max() < 0.01
+
+
+def test_n2s_hides_a_grid_and_shows_the_mean_of_the_eight_around():
+    images = torch.randn(1, 1, 12, 12, generator=seeded())
+    masked, hidden = mask_n2s(images, seeded(3))
+    assert hidden.sum() == 9
+    rows, columns = hidden[0, 0].nonzero().T
+    assert len({r % 4 for r in rows.tolist()}) == len({c % 4 for c in columns.tolist()}) == 1
+    weights = torch.tensor([[1, 2, 1], [2, 0, 2], [1, 2, 1]]) / 12
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+        if 0 < row < 11 and 0 < column < 11:
+            around = images[0, 0, row - 1 : row + 2, column - 1 : column + 2]
+            assert masked[0, 0, row, column] == pytest.approx((around * weights).sum().item())
+
+
+def test_every_place_is_hidden_in_time():
+    for mask in MASKS:
+        times = sum(mask(torch.zeros(8, 1, 16, 16), seeded(s))[1].float().sum(0) for s in range(60))
+        assert times.min() > 0

@@ -1,0 +1,146 @@
+"""A small scan, made-up workers for the odd cases, and a look at what is left behind."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PseudoCTDenoiseLib.models.networks import build_network
+from PseudoCTDenoiseLib.models.store import DENOISER, NOISE_MODEL, Manifest, save_model
+from PseudoCTDenoiseLib.worker.protocol import PROTOCOL_VERSION
+from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
+from SlicerHarness.fixtures import scene, slicerApp  # noqa: F401
+from SlicerHarness.requirements import missingRequirement
+
+PATIENCE_SECONDS = 30.0
+"""After this a test that waits for something gives up."""
+
+SPEAK = f"""\
+#!/bin/sh
+"exec" "{sys.executable}" "-SE" "$0" "$@"
+import json, os, sys, time
+def say(type, **fields):
+    print(json.dumps({{"type": type, **fields}}), flush=True)
+def hello(protocol={PROTOCOL_VERSION}, pid=os.getpid()):
+    say("hello", protocol=protocol, pid=pid, python="3")
+def until_the_input_ends():
+    while sys.stdin.readline():
+        pass
+folder = sys.argv[2]
+"""
+
+
+@pytest.fixture(scope="session")
+def hu() -> np.ndarray:
+    """Three slices of 64x64 pixels: soft tissue in air with the noise of a low dose."""
+    values = np.full((3, 64, 64), -1000.0)
+    values[:, 12:-12, 12:-12] = 50
+    values += np.random.default_rng(0).normal(0, 20, values.shape)
+    return np.rint(values).clip(-1024).astype(np.int16)
+
+
+@pytest.fixture(scope="session")
+def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a denoiser and two noise models, all tiny."""
+    folder = tmp_path_factory.mktemp("models")
+    roles = {"fast": DENOISER, "noise-a": NOISE_MODEL, "noise-b": NOISE_MODEL}
+    for seed, (name, role) in enumerate(roles.items()):
+        parameters = {"widths": [4, 8], "residual": role == DENOISER}
+        torch.manual_seed(seed)
+        save_model(
+            build_network("UNet", parameters), Manifest(name, role, "UNet", parameters), folder
+        )
+    return folder
+
+
+@pytest.fixture
+def fake_worker(tmp_path: Path) -> Callable[[str], str]:
+    """Writes a program that takes the worker's place; returns its path."""
+
+    def write(code: str, name: str = "worker") -> str:
+        path = tmp_path / name
+        path.write_text(SPEAK + code, encoding="utf-8")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return str(path)
+
+    return write
+
+
+@pytest.fixture(scope="session", autouse=True)
+def started_first(request: pytest.FixtureRequest) -> None:
+    """The stand-in for Slicer, so that its own folder does not lie in that of a test."""
+    if missingRequirement() is None:
+        request.getfixturevalue("slicerApp")
+
+
+@pytest.fixture(params=["subprocess", "QProcess"])
+def make_runner(request: pytest.FixtureRequest) -> Callable:
+    """Runs the test once with each kind of runner."""
+    if request.param == "subprocess":
+        return SubprocessRunner
+    request.getfixturevalue("scene")  # an error that no slot catches fails the test
+    from PseudoCTDenoiseLib.worker.qprocess_runner import QProcessRunner
+
+    return QProcessRunner
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], object]], bool]:
+    """Whether a condition comes true, looked at often and for long."""
+    return comes_true
+
+
+@pytest.fixture
+def is_alive() -> Callable[[int], bool]:
+    """Whether a process with this number runs."""
+
+    def look(pid: int) -> bool:
+        state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True).stdout
+        # A dead one keeps its number until somebody asks for its end.
+        return bool(state.strip()) and not state.strip().startswith(b"Z")
+
+    return look
+
+
+def comes_true(condition: Callable[[], object]) -> bool:
+    pause = threading.Event()
+    for _ in range(int(PATIENCE_SECONDS / 0.02)):
+        if condition():
+            return True
+        pause.wait(0.02)
+    return False
+
+
+def left_processes(mark: str) -> list[str]:
+    """Lines about processes with this text in their command."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,args="], capture_output=True).stdout
+    lines = listed.decode("utf-8", "replace").splitlines()
+    return [line for line in lines if mark in line]
+
+
+def nothing_left(folder: Path) -> bool:
+    """Whether no file and no process of a job is left, or soon none is."""
+    mark = folder.parent.name
+    return comes_true(lambda: not list(folder.iterdir()) and not left_processes(mark))
+
+
+@pytest.fixture(autouse=True)
+def temporary_folder(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """Every job's folder lies in one with a space and an accent in its name, and is gone after."""
+    folder = tmp_path / "fichiers temporaires é"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # torch makes it unasked
+    yield folder
+    assert nothing_left(folder), [*folder.rglob("*"), *left_processes(tmp_path.name)]

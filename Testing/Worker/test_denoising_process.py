@@ -1,0 +1,477 @@
+"""A job reaches one of three ends, whatever the worker does, and then nothing of it is left.
+
+The workers here are made up: a few lines that speak the protocol, well or badly.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import numpy as np
+import pytest
+from PseudoCTDenoiseLib.worker import runner, worker_process
+from PseudoCTDenoiseLib.worker.denoising_process import DenoisingProcess
+from PseudoCTDenoiseLib.worker.protocol import ProgressMessage
+from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
+from PseudoCTDenoiseLib.worker.worker_process import JobState
+
+SAY_DEVICE = 'say("device", name="cpu", description="CPU", reason="asked for", torch="2.6.0")\n'
+SAVE = """
+import shutil
+def save(name):
+    shutil.copy(f"{folder}/input.npy", f"{folder}/{name}")
+"""
+GOOD = f"""{SAVE}
+hello()
+{SAY_DEVICE}
+say("progress", stage="tuning", step=1, total=2, seconds_left=1.5, share=0.25, loss=9.0)
+save("denoised.npy")
+say("result", denoised="denoised.npy", report={{"tuning_loss": [9.0]}})
+"""
+STUBBORN = f"hello()\n{SAY_DEVICE}while True: time.sleep(1)\n"
+
+
+class Watched(DenoisingProcess):
+    """A job that keeps what it tells."""
+
+    def __init__(self, runner, hu, program, **options):
+        super().__init__(runner, hu, {}, program=program, **options)
+        self.states, self.ends, self.logs, self.progress, self.previews = [], [], [], [], []
+        self.stateChanged.connect(self.states.append)
+        self.ended.connect(self.ends.append)
+        self.logged.connect(self.logs.append)
+        self.progressed.connect(self.progress.append)
+        self.previewed.connect(lambda index, image: self.previews.append((index, image)))
+
+
+@pytest.fixture
+def make_job(make_runner):
+    """Makes a job with either kind of runner."""
+    return lambda *given, **options: Watched(make_runner(), *given, **options)
+
+
+@pytest.fixture
+def job(hu, fake_worker, make_job):
+    """Makes a job with a worker of a few lines."""
+    return lambda code, **options: make_job(hu, fake_worker(code), **options)
+
+
+@pytest.fixture
+def run(job):
+    """Runs a worker of a few lines to its end."""
+
+    def start_and_wait(code, **options):
+        watched = job(code, **options)
+        watched.start()
+        assert watched.wait() is watched.state
+        assert watched.ends == [watched.state] and watched.states[-1] is watched.state
+        assert (watched.failure is not None) == (watched.state is JobState.FAILED)
+        assert (watched.result is not None) == (watched.state is JobState.COMPLETED)
+        return watched
+
+    return start_and_wait
+
+
+def cancel_when_running(watched):
+    watched.deviceReported.connect(lambda device: watched.cancel())
+    return watched
+
+
+def test_a_job_goes_through_its_states_and_gives_its_result(run, hu):
+    job = run(GOOD)
+    assert job.states == [JobState.STARTING, JobState.RUNNING, JobState.COMPLETED]
+    assert job.device.torch == "2.6.0"
+    assert job.progress == [ProgressMessage("tuning", 1, 2, 1.5, 0.25, 9.0)]
+    assert np.array_equal(job.result.denoised, hu)
+    assert (job.result.noise, job.result.pseudoLdct, job.result.noiseMaps) == (None, None, {})
+    assert job.result.losses == [9.0]
+
+
+def test_everything_is_in_place_when_the_end_is_told(job, temporary_folder):
+    seen = []
+    watched = job(GOOD)
+    watched.ended.connect(lambda state: seen.append((watched.state, watched.result is not None)))
+    watched.ended.connect(lambda state: seen.append(list(temporary_folder.iterdir())))
+    watched.start()
+    watched.wait()
+    assert seen == [(JobState.COMPLETED, True), []]
+
+
+def test_two_jobs_in_a_row_and_two_at_once(run, job):
+    for _ in range(2):
+        assert run(GOOD).state is JobState.COMPLETED
+    one, two = job(GOOD), job(GOOD)
+    one.start()
+    two.start()
+    assert two.wait() is one.wait() is JobState.COMPLETED
+
+
+def test_a_job_is_started_once(run):
+    with pytest.raises(RuntimeError, match="make a new one"):
+        run(GOOD).start()
+
+
+# Failures.
+
+
+def test_a_program_that_cannot_be_started_is_a_failure_in_words(hu, make_job):
+    job = make_job(hu, "/no/such/python")
+    job.start()
+    assert job.wait() is JobState.FAILED
+    assert job.failure.kind == "not-started"
+    assert "/no/such/python could not be started: " in job.failure.message
+    assert "No such file" in job.failure.message
+
+
+def test_a_worker_killed_from_outside_is_a_failure_with_what_it_printed(run):
+    job = run("hello(); print('was here', file=sys.stderr, flush=True); os.kill(os.getpid(), 9)")
+    assert job.failure.kind == "died"
+    assert "kill" in job.failure.message.lower() and job.failure.whatToDo
+    assert job.failure.standardError == "was here"
+    assert "was here" in job.logs
+
+
+def test_the_end_of_the_standard_error_is_kept(run):
+    job = run("for k in range(1000): print('line', k, file=sys.stderr)\nraise SystemExit(1)")
+    lines = job.failure.standardError.splitlines()
+    assert lines[-1] == "line 999" and len(lines) == worker_process.TAIL_LINES
+
+
+def test_an_end_without_a_result_is_a_failure(run):
+    job = run(f"hello()\n{SAY_DEVICE}")
+    assert job.failure.kind == "bad-result"
+    assert "without a result" in job.failure.message
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 255])
+def test_a_result_does_not_count_if_the_worker_ends_badly(run, code):
+    job = run(GOOD + f"sys.exit({code})")
+    assert job.failure.kind == "died"
+    assert f"exit code {code}" in job.failure.message
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_what_the_worker_says_went_wrong_is_the_failure(run, code):
+    say = 'say("error", kind="bad-input", message="No model x.", what_to_do="Choose fast.")'
+    job = run(f"hello()\n{say}\nsys.exit({code})")
+    assert (job.failure.kind, job.failure.message) == ("bad-input", "No model x.")
+    assert job.failure.whatToDo == "Choose fast."
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        'say("result", denoised="missing.npy", report={})',
+        'say("result", denoised="../input.npy", report={})',
+        'save("a.npy"); say("result", denoised="a.npy", report={"tuning_loss": 3})',
+        'save("a.npy"); say("result", denoised="a.npy", report={}, noise_maps={"x": 3})',
+        'open(f"{folder}/a.npy", "w").write("x"); say("result", denoised="a.npy", report={})',
+    ],
+)
+def test_a_damaged_result_is_a_failure_not_an_error(run, result):
+    assert run(f"{SAVE}\nhello()\n{SAY_DEVICE}{result}").failure.kind == "bad-result"
+
+
+def test_a_worker_of_another_version_is_ended(run):
+    job = run(f"hello(protocol=999)\n{STUBBORN}")
+    assert job.failure.kind == "protocol"
+    assert "start Slicer again" in job.failure.whatToDo
+
+
+@pytest.mark.parametrize("values", [np.full((3, 64, 64), np.nan), np.full((1, 20, 20), 1e6)])
+def test_a_scan_that_no_file_can_hold_is_a_failure(make_job, values):
+    job = make_job(values, "/never/started")
+    job.start()
+    assert job.ends == [JobState.FAILED] and job.failure.kind == "bad-input"
+
+
+def test_no_space_for_temporary_files_is_a_failure_in_words(hu, make_job, tmp_path):
+    job = make_job(hu, "/never/started", temporaryFolder=tmp_path / "missing")
+    job.start()
+    assert job.ends == [JobState.FAILED]
+    assert "No temporary folder can be made" in job.failure.message
+
+
+def test_settings_that_no_json_can_hold_leave_nothing_behind(hu, make_runner):
+    job = DenoisingProcess(make_runner(), hu, {"steps": object()}, program="/never/started")
+    with pytest.raises(TypeError):
+        job.start()
+    assert job.state is JobState.FAILED
+
+
+# What the worker prints.
+
+
+def test_what_is_no_message_is_a_log(run):
+    nonsense = ["Downloading 3 %", "{}", '{"type": "result"}', "null"]
+    code = f"for line in {nonsense!r}: print(line)\nsay('log', text='told')\n{GOOD}"
+    job = run(code)
+    assert job.state is JobState.COMPLETED
+    assert job.logs == [*nonsense, "told"]
+
+
+def test_lines_in_pieces_and_bytes_that_are_no_utf8_do_no_harm(run):
+    code = f"""
+def print(text, flush=True, write=os.write):
+    for byte in (text + "\\n").encode():
+        write(1, bytes([byte]))
+os.write(1, b"\\xff\\xfe\\n")
+{GOOD}
+os.write(1, b"unfinished \\xc3")
+"""
+    job = run(code)
+    assert job.state is JobState.COMPLETED
+    assert job.logs == ["\ufffd\ufffd", "unfinished \ufffd"]
+
+
+def test_much_output_on_both_ways_out_does_not_lock_up(run):
+    code = f"for _ in range(3000): print('x' * 100); print('y' * 100, file=sys.stderr)\n{GOOD}"
+    job = run(code)
+    assert job.state is JobState.COMPLETED and len(job.logs) == 6000
+
+
+# Cancelling.
+
+
+def test_a_worker_that_ends_when_asked_is_cancelled_not_failed(job):
+    watched = cancel_when_running(job(f"hello()\n{SAY_DEVICE}assert input() == 'cancel'; exit(3)"))
+    watched.start()
+    assert watched.wait() is JobState.CANCELLED
+    assert watched.states == [
+        JobState.STARTING,
+        JobState.RUNNING,
+        JobState.CANCELLING,
+        JobState.CANCELLED,
+    ]
+    assert watched.failure is None and watched.ends == [JobState.CANCELLED]
+
+
+@pytest.mark.parametrize("end", ["", "sys.exit(1)", "say('error', kind='fault', message='x')"])
+def test_what_comes_after_cancelling_is_not_told_and_changes_nothing(job, end):
+    watched = cancel_when_running(job(f"hello()\n{SAY_DEVICE}input()\n{GOOD}\n{end}"))
+    watched.start()
+    assert watched.wait() is JobState.CANCELLED
+    assert not watched.progress and watched.result is None and watched.failure is None
+
+
+def test_a_stubborn_worker_is_killed(job, monkeypatch):
+    monkeypatch.setattr(worker_process, "GRACE_SECONDS", 0.1)
+    watched = cancel_when_running(job(STUBBORN))
+    watched.start()
+    assert watched.wait() is JobState.CANCELLED
+
+
+def test_a_stubborn_worker_behind_a_launcher_is_killed_too(job, fake_worker, monkeypatch, is_alive):
+    monkeypatch.setattr(worker_process, "GRACE_SECONDS", 0.1)
+    worker = fake_worker(STUBBORN.replace("hello()", "hello(); say('log', text=str(os.getpid()))"))
+    launcher = f"import subprocess\nsubprocess.run([{worker + '-real'!r}, *sys.argv[1:]])"
+    os.rename(worker, worker + "-real")
+    watched = cancel_when_running(job(launcher))
+    watched.start()
+    assert watched.wait() is JobState.CANCELLED
+    assert not is_alive(int(watched.logs[0]))
+
+
+def test_a_worker_outlives_its_launcher_by_nothing(
+    job, fake_worker, monkeypatch, wait_until, is_alive
+):
+    monkeypatch.setattr(runner, "STREAM_SECONDS", 0.1)
+    worker = fake_worker(f"hello(); say('log', text=str(os.getpid()))\n{STUBBORN}", "real")
+    watched = job(f"import subprocess\nsubprocess.run([{worker!r}, *sys.argv[1:]])")
+    watched.deviceReported.connect(
+        lambda device: os.kill(watched._runner.processId, signal.SIGKILL)
+    )
+    watched.start()
+    assert watched.wait() is JobState.FAILED
+    assert watched.failure.kind == "died"
+    assert wait_until(lambda: not is_alive(int(watched.logs[0])))
+
+
+def test_a_stubborn_worker_that_floods_its_parent_is_killed(job, monkeypatch):
+    monkeypatch.setattr(worker_process, "GRACE_SECONDS", 0.1)
+    watched = cancel_when_running(job(f"hello()\n{SAY_DEVICE}while True: print('x' * 100)"))
+    watched.start()
+    assert watched.wait() is JobState.CANCELLED
+
+
+def test_a_worker_of_another_version_is_no_failure_once_it_is_cancelled(job):
+    watched = job(f"input()\nhello(protocol=999)\n{SAY_DEVICE}sys.exit(3)")
+    watched.start()
+    watched.cancel()
+    assert watched.wait() is JobState.CANCELLED and watched.failure is None
+
+
+@pytest.mark.parametrize("pid", [-1, 0, 1, os.getpid()])
+def test_a_number_that_is_no_workers_is_never_killed(job, monkeypatch, pid):
+    killed = []
+    monkeypatch.setattr(worker_process, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(worker_process, "_killTree", killed.append)
+    watched = cancel_when_running(job(STUBBORN.replace("hello()", f"hello(pid={pid})")))
+    watched.start()
+    assert watched.wait() is JobState.CANCELLED
+    assert not killed
+
+
+def test_a_process_that_cannot_be_killed_is_not_waited_for(job, monkeypatch):
+    monkeypatch.setattr(worker_process, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(worker_process, "GIVE_UP_SECONDS", 0.2)
+    watched = cancel_when_running(job(STUBBORN))
+    kill = watched._runner.kill
+    watched._runner.kill = lambda: None
+    watched.start()
+    assert watched.wait() is JobState.CANCELLED
+    kill()
+
+
+@pytest.mark.parametrize("end", [DenoisingProcess.cancel, DenoisingProcess.abort])
+def test_a_job_may_be_ended_before_its_process_runs(job, temporary_folder, end):
+    watched = job(STUBBORN)
+    watched.stateChanged.connect(lambda state: end(watched) if not state.isOver else None)
+    watched.start()
+    assert watched.state is JobState.CANCELLED and watched.ends == [JobState.CANCELLED]
+    assert not list(temporary_folder.iterdir())
+
+
+def test_an_error_while_the_start_is_told_leaves_nothing_running(job, temporary_folder):
+    def fail(state):
+        if state is JobState.STARTING:
+            raise ZeroDivisionError
+
+    watched = job(STUBBORN)
+    watched.stateChanged.connect(fail)
+    with pytest.raises(ZeroDivisionError):
+        watched.start()
+    assert watched.ends == [JobState.FAILED] and not list(temporary_folder.iterdir())
+
+
+def test_ctrl_c_right_after_the_folder_is_made_leaves_nothing(job, temporary_folder, monkeypatch):
+    mkdir = os.mkdir
+
+    def interrupted(*arguments, **options):
+        mkdir(*arguments, **options)
+        raise KeyboardInterrupt
+
+    watched = job(STUBBORN)
+    monkeypatch.setattr(os, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        watched.start()
+    assert raised.tb  # which holds what the call made
+    assert watched.ends == [JobState.FAILED] and not list(temporary_folder.iterdir())
+
+
+def test_cancelling_what_does_not_run_does_nothing(run, job):
+    watched = job(GOOD)
+    watched.cancel()
+    watched.abort()
+    assert watched.state is JobState.IDLE
+    watched = run(GOOD)
+    watched.cancel()
+    watched.abort()
+    assert watched.state is JobState.COMPLETED and watched.ends == [JobState.COMPLETED]
+
+
+def test_an_aborted_job_is_gone_when_the_call_returns(job, temporary_folder, is_alive):
+    watched = job(STUBBORN)
+    watched.start()
+    while watched.state is not JobState.RUNNING:
+        watched._runner.pump(0.1)
+    watched.abort()
+    assert watched.ends == [JobState.CANCELLED]
+    assert not list(temporary_folder.iterdir())
+    assert not is_alive(watched._runner.processId)
+
+
+# Python's own exceptions end at Qt's slots, where Slicer prints them.
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_what_a_callback_raises_ends_the_job_and_is_raised(hu, fake_worker, error):
+    def fail(message):
+        raise error
+
+    watched = Watched(SubprocessRunner(), hu, fake_worker(GOOD + "\nuntil_the_input_ends()"))
+    watched.progressed.connect(fail)
+    watched.start()
+    with pytest.raises(error):
+        watched.wait()
+    assert watched.state is JobState.CANCELLED
+
+
+@pytest.fixture
+def ctrl_c_is_heard():
+    """A shell's background job ignores it, and then so does Python."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+def test_ctrl_c_ends_the_job(hu, fake_worker, ctrl_c_is_heard):
+    watched = Watched(SubprocessRunner(), hu, fake_worker(STUBBORN))
+    watched.deviceReported.connect(lambda device: os.kill(os.getpid(), signal.SIGINT))
+    watched.start()
+    with pytest.raises(KeyboardInterrupt):
+        watched.wait()
+    assert watched.state is JobState.CANCELLED
+
+
+# Previews.
+
+PREVIEW = f"""{SAVE}
+import struct
+def preview(index, shape=(64, 64), name="p.npy"):
+    head = str({{"descr": "<i2", "fortran_order": False, "shape": shape}})
+    head += " " * (117 - len(head)) + "\\n"
+    body = struct.pack("<h", index) * (shape[0] * shape[1])
+    with open(f"{{folder}}/{{name}}", "wb") as file:
+        file.write(b"\\x93NUMPY\\x01\\x00" + struct.pack("<H", len(head)) + head.encode() + body)
+    say("preview", slice=index, file=name)
+hello()
+{SAY_DEVICE}
+"""
+
+
+def test_a_preview_is_a_slice_in_hu(run):
+    job = run(PREVIEW + "preview(2)")
+    ((index, image),) = job.previews
+    assert index == 2 and image.dtype == np.int16
+    assert image.shape == (64, 64) and (image == 2).all()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "preview(2, shape=(64, 65))",
+        "say('preview', slice=2, file='late.npy')",
+        "say('preview', slice=2, file='../p.npy')",
+    ],
+)
+def test_a_preview_that_cannot_be_read_is_left_out(run, code):
+    assert not run(PREVIEW + code).previews
+
+
+def test_the_slice_that_the_user_looks_at_is_asked_for_once_and_then_shown(job):
+    code = """
+preview(0)
+say("log", text=input())
+preview(0, name="old.npy")
+preview(2, name="new.npy")
+until_the_input_ends()
+"""
+    watched = job(PREVIEW + code, previewSlice=0)
+
+    def look(index, image):
+        for wanted in (2, 2, 99, -1):
+            watched.showSlice(wanted)
+        if index == 2:
+            watched.cancel()
+
+    watched.previewed.connect(look)
+    watched.start()
+    assert watched.wait() is JobState.CANCELLED
+    assert watched.logs == ["preview 2"]
+    assert [index for index, _ in watched.previews] == [0, 2]
+
+
+def test_a_job_that_does_not_run_shows_nothing(run):
+    run(GOOD).showSlice(1)

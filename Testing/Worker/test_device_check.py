@@ -1,0 +1,123 @@
+"""A check says what a job would run on, and how long it would take."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.plan import SHORT_SCAN
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.models.store import load_model, load_noise_models
+from PseudoCTDenoiseLib.worker.device_check import DeviceCheck
+from PseudoCTDenoiseLib.worker.protocol import CheckResult
+from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
+from PseudoCTDenoiseLib.worker.worker_process import JobState
+
+DEFAULTS = DenoisingSettings().as_dict()
+SAY = f"""
+hello()
+say("log", text=" ".join(sys.argv[2:]))
+say("device", name="cpu", description="CPU", reason="no GPU", torch="2.6.0")
+say("check", seconds_to_start=1.0, seconds_per_slice=2.0, seconds_per_update=3.0,
+    seconds_per_noise=4.0, seconds_per_tuning_slice=5.0, default_settings={DEFAULTS!r})
+"""
+
+
+@pytest.fixture
+def check(fake_worker, make_runner):
+    """Makes a check with a worker of a few lines."""
+    return lambda code, *given, **options: DeviceCheck(
+        make_runner(), 512, 400, *given, program=fake_worker("folder = ''\n" + code), **options
+    )
+
+
+def test_a_check_has_its_device_and_its_times(check):
+    one = check(SAY)
+    one.start()
+    assert one.wait() is JobState.COMPLETED
+    assert (one.device.description, one.device.reason) == ("CPU", "no GPU")
+    assert one.timing.seconds_per_update == 3.0
+
+
+def test_what_is_to_be_checked_reaches_the_worker(check, tmp_path):
+    one, logs = check(SAY, "cuda", "big", modelsFolder=tmp_path), []
+    one.logged.connect(logs.append)
+    one.start()
+    one.wait()
+    assert logs == [f"--check 512x400 --device cuda --model big --models {tmp_path}"]
+
+
+def test_a_check_without_times_is_a_failure(check):
+    one = check("hello()")
+    one.start()
+    assert one.wait() is JobState.FAILED
+    assert one.failure.kind == "bad-result" and "device" in one.failure.message
+
+
+def test_a_check_may_be_cancelled(check):
+    one = check("hello()\nassert input() == 'cancel'\nsys.exit(3)")
+    one.start()
+    one.cancel()
+    assert one.wait() is JobState.CANCELLED and one.timing is None
+
+
+def test_a_check_of_this_machine(models_folder):
+    one = DeviceCheck(SubprocessRunner(), 64, 64, "cpu", modelsFolder=models_folder)
+    one.start()
+    assert one.wait() is JobState.COMPLETED, one.failure
+    assert one.device.name == "cpu" and one.device.reason == "asked for"
+    assert one.estimateSeconds({"steps": 1000}, 3) > one.estimateSeconds({"steps": 1}, 3) > 0
+
+
+@pytest.fixture
+def timed():
+    """A check in which every part took as long: one second, the start none."""
+    one = DeviceCheck(SubprocessRunner(), 64, 64)
+    one.timing = CheckResult(0.0, 1.0, 1.0, 1.0, 1.0, DEFAULTS)
+    return one
+
+
+@pytest.mark.parametrize("want_noise", [False, True])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"method": "pretrained"},
+        {"steps": 0, "orientations": 8},
+        {"noise_source": "models", "teacher": "network", "update_period": 50, "steps": 200},
+        {"teacher": "average", "tuning_slices": 2},
+        {"tuning": "slice", "teacher": "average", "noise_source": "both", "steps": 7},
+    ],
+)
+def test_the_estimate_is_that_of_the_engine(
+    timed, models_folder, monkeypatch, settings, want_noise
+):
+    trials = []
+    monkeypatch.setattr(DenoisingJob, "_time", lambda job, work: trials.append(work) or 1.0)
+    job = DenoisingJob(
+        np.zeros((3, 64, 64), np.int16),
+        load_model("fast", models_folder)[0],
+        [network for network, _ in load_noise_models(models_folder)],
+        DenoisingSettings(device="cpu", precision="float32", **settings),
+        want_noise,
+    )
+    expected = sum(job.estimate().values()) + 2 * len(trials)  # each is done twice
+    assert timed.estimateSeconds(settings, 3, want_noise) == expected
+
+
+def test_a_long_scan_is_estimated_in_three_orientations_and_a_short_one_in_eight(timed):
+    once = {"method": "pretrained", "anchor": None}
+    as_many = SHORT_SCAN * 8**2  # of the check's 64×64 as there are of 512×512
+    for slices, orientations in ((as_many, 8), (as_many + 1, 3)):
+        told = timed.estimateSeconds(once | {"orientations": orientations}, slices)
+        assert timed.estimateSeconds(once, slices) == told
+
+
+def test_an_update_takes_as_long_as_it_has_pixels(timed):
+    settings = {"steps": 1000, "method": "pseudo-ct"}
+    seconds = [
+        timed.estimateSeconds(settings | {"batch": DEFAULTS["batch"] * factor}, 1, False)
+        for factor in (1, 2, 3)
+    ]
+    first, second = seconds[1] - seconds[0], seconds[2] - seconds[1]
+    assert first == pytest.approx(second) == pytest.approx(1002)

@@ -1,0 +1,96 @@
+"""What is said is understood, and what is nonsense is only logged."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from PseudoCTDenoiseLib.worker.protocol import (
+    MESSAGES,
+    CheckResult,
+    Device,
+    Failure,
+    Hello,
+    Log,
+    Preview,
+    ProgressMessage,
+    Result,
+    decode,
+    encode,
+    preview_command,
+    wanted_slice,
+)
+
+EXAMPLES = [
+    Hello(1, 4711, "3.12.1"),
+    Device("cuda", "NVIDIA H100, 80 GiB", "found and working", "2.6.0"),
+    Log("Größe\nzwei"),
+    ProgressMessage("tuning", 3, 100, 12.5, 0.25, 4.0),
+    ProgressMessage("denoising", 0, 3, 1, 0),
+    Preview(2, "preview_1.npy"),
+    Result("denoised.npy", {"slices": 3, "noise": None}),
+    Result("denoised.npy", {}, "noise.npy", "pseudo_ldct.npy", {"noise-a": "noise_0.npy"}),
+    CheckResult(1.5, 0.25, 0.5, 0.75, 0.3, {"steps": 100}),
+    Failure("bad-input", "Wörter", "Do this."),
+]
+
+
+def test_there_is_an_example_of_every_message():
+    assert {type(example) for example in EXAMPLES} == set(MESSAGES.values())
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
+def test_a_message_comes_back_as_it_was(message):
+    line = encode(message)
+    assert line.isascii() and line.endswith("\n") and line.count("\n") == 1
+    assert decode(line) == message
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "Downloading: 100%",
+        "null",
+        "[1, 2]",
+        '"hello"',
+        '{"type": "hello"}',
+        '{"type": "nonsense", "text": "a"}',
+        '{"type": ["log"], "text": "a"}',
+        '{"type": "log", "text": 3}',
+        '{"type": "hello", "protocol": "1", "pid": 2}',
+        '{"type": "hello", "protocol": 1, "pid": true}',
+        '{"type": "preview", "slice": 1.5, "file": "a"}',
+        '{"type": "result", "denoised": "a", "report": []}',
+        '{"type": "progress", "stage": "a", "step": 1, "total": 2, "seconds_left": null}',
+        '{"type": "log", "text": "a"',
+        "[" * 100_000,
+    ],
+)
+def test_a_line_that_is_no_message_is_a_log_of_itself(line):
+    assert decode(line + "\r\n") == Log(line)
+
+
+def test_a_message_may_have_gained_a_field():
+    assert decode('{"type": "log", "text": "a", "level": 3}') == Log("a")
+
+
+def test_numbers_that_json_lacks_become_null():
+    line = encode(ProgressMessage("tuning", 1, 2, 3.0, 0.5, math.nan))
+    assert json.loads(line)["loss"] is None
+    assert decode(line).loss is None
+    report = decode(encode(Result("a", {"losses": [1.0, math.inf], "deep": {"x": -math.inf}})))
+    assert report.report == {"losses": [1.0, None], "deep": {"x": None}}
+
+
+def test_the_command_for_a_preview_is_understood():
+    assert wanted_slice(preview_command(17)) == 17
+    assert wanted_slice(" preview 0\r\n") == 0
+
+
+@pytest.mark.parametrize(
+    "command", ["", "cancel", "preview", "preview -1", "preview x", "preview ²"]
+)
+def test_another_command_asks_for_no_slice(command):
+    assert wanted_slice(command) is None
