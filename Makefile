@@ -1,27 +1,36 @@
-# make        builds .venv with the command .venv/bin/pseudoct
-# make test   checks format and lint, then runs the tests
-# make demo   makes a phantom and denoises it by command and by click, into demo/;
-#             `make demo INPUT=scan.nrrd` does so with a scan of yours
-# make window opens the module on the desktop, without Slicer, with the phantom or with INPUT
+# make          builds .venv with the command .venv/bin/pseudoct
+# make test     checks lint and format, then runs the tests that are not marked slow
+# make test-all checks lint and format, then runs all tests
+# make demo     makes a phantom and denoises it by command and by click, into demo/;
+#               `make demo INPUT=scan.nrrd` denoises your own scan
+# make window   opens the module on the desktop, without Slicer, with the phantom or with INPUT
 #
 # PYTHON=/path/to/python chooses the interpreter (3.10 to 3.12).
+# TESTS="Testing/Ct -k body" chooses tests. WORKERS=1 runs them in one process.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := setup
-.PHONY: setup test lint format demo window pictures cmake-lists clean
+.PHONY: setup test test-all lint format demo window pictures cmake-lists clean
 
-# Through the environment, so that paths with spaces or quotes need no care in the recipes.
+# The recipes read these from the environment, so paths may contain spaces and quotes.
 export PYTHON INPUT
 
 READY := .venv/.ready
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)",*$$/\1/p' pyproject.toml)
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
+# Each test process loads torch, which takes about 1 GB. One thread per process is faster than
+# torch threads that compete for the cores. A test file stays in one process with its fixtures.
+TESTS :=
+WORKERS := auto
+PYTEST := OMP_NUM_THREADS=1 .venv/bin/python -m pytest \
+    --numprocesses=$(WORKERS) --maxprocesses=4 --dist=loadfile
+
 setup: $(READY)
 	@echo "Ready: .venv/bin/pseudoct --help"
 
-# torch comes by itself, at an exact version: asked for as an open range beside the rest, pip
-# may settle on another release and bring gigabytes of CUDA libraries.
+# torch is installed first and at an exact version. With an open range beside the other packages,
+# pip may choose another release and download gigabytes of CUDA libraries.
 $(READY): pyproject.toml Research/pyproject.toml
 	@python=$$(sh Development/check_system.sh) || exit 1; \
 	if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then \
@@ -30,13 +39,17 @@ $(READY): pyproject.toml Research/pyproject.toml
 	fi
 	@echo "Installing $(TORCH) (the largest part, minutes)"
 	@$(PIP) "$(TORCH)"
-	@echo "Installing pseudoct and what its tests need"
+	@echo "Installing pseudoct, its research commands and the packages for the tests"
 	@$(PIP) --editable ".[dev]" --editable Research
 	@touch $(READY)
 
 test: lint
-	@echo "Running the tests"
-	@.venv/bin/python -m pytest
+	@echo "Running the tests that are not slow"
+	@$(PYTEST) -m "not slow" $(TESTS)
+
+test-all: lint
+	@echo "Running all tests"
+	@$(PYTEST) $(TESTS)
 
 lint: $(READY)
 	@echo "Checking lint and format"
@@ -47,7 +60,7 @@ format: $(READY)
 	@.venv/bin/python -m ruff check --fix
 	@.venv/bin/python -m ruff format
 
-# Exit status 3 of the window's script: the display libraries are missing, which it says.
+# demo_window.py ends with status 3, and a message, if the display libraries are missing.
 demo: $(READY)
 	@mkdir -p demo
 	@if [ -n "$$INPUT" ]; then \
@@ -59,17 +72,17 @@ demo: $(READY)
 	        --reference demo/phantom_ndct.nrrd --noise-dir demo/phantom_noise \
 	        --picture demo/phantom_denoised.png; \
 	fi
-	@echo "The same by a click in the module's window, off screen"
+	@echo "Denoising the same scan by a click in the module's window, off screen"
 	@.venv/bin/python Development/demo_window.py "$${INPUT:-demo/phantom_ldct.nrrd}" demo/window \
 	    || [ $$? -eq 3 ]
-	@echo "Look into demo/"
+	@echo "The results are in demo/"
 
 window: $(READY)
 	@mkdir -p demo
 	@[ -n "$$INPUT" ] || [ -e demo/phantom_ldct.nrrd ] || .venv/bin/pseudoct phantom demo
 	@.venv/bin/python Development/demo_window.py "$${INPUT:-demo/phantom_ldct.nrrd}" --desktop
 
-# The pictures of the documentation.
+# Updates the images of the documentation.
 pictures: override INPUT :=
 pictures: demo
 	@mkdir -p Docs/pictures

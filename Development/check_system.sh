@@ -1,18 +1,18 @@
 #!/bin/sh
-# Finds a Python to build with and names what the system lacks.
+# Find a Python to build with, and name missing system packages.
 #
-#   check_system.sh             prints the interpreter; what is missing goes to standard error
-#   check_system.sh --packages  prints the Debian packages that are missing, one a line
+#   check_system.sh             prints the interpreter, and missing packages to standard error
+#   check_system.sh --packages  prints the missing Debian packages, one per line
 #
-# The environment variable PYTHON, where set, is the only interpreter looked at.
+# If the environment variable PYTHON is set, the script tries only this interpreter.
 
-# A name on the path is no promise that it runs (a pyenv shim, for example), so each is tried.
+# A command on the path may not run (a pyenv shim, for example), so the script runs each.
 right_version='import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))'
 python=
 if [ -n "$PYTHON" ]; then
     python=$PYTHON
     if ! "$python" -c "$right_version" 2>/dev/null; then
-        echo "PYTHON=$PYTHON is no Python 3.10 to 3.12: name another, or leave PYTHON out." >&2
+        echo "PYTHON=$PYTHON is not Python 3.10 to 3.12. Name another one, or unset PYTHON." >&2
         exit 1
     fi
 else
@@ -28,7 +28,7 @@ can_load() {
     "$python" -c "import ctypes, sys; ctypes.CDLL(sys.argv[1])" "$1" 2>/dev/null
 }
 
-# What Qt and VTK need to draw, on a screen or off it, and the Debian package that has it.
+# Libraries that Qt and VTK need to draw, on or off screen, each with its Debian package.
 libraries="libEGL.so.1 libegl1
 libGL.so.1 libgl1
 libxkbcommon.so.0 libxkbcommon0
@@ -49,7 +49,7 @@ else
             'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
     fi
 fi
-if [ "$(uname -s)" = Linux ]; then # without Python nobody can tell, and all are named
+if [ "$(uname -s)" = Linux ]; then # without Python all are listed, because none can be tested
     optional_packages=$(echo "$libraries" | while read -r library package; do
         can_load "$library" || echo "$package"
     done)
@@ -66,7 +66,7 @@ if [ -n "$required" ]; then
     exit 1
 fi
 if [ -n "$optional_packages" ]; then
-    echo "Note: the window and its tests need more. Install with: apt-get install" \
+    echo "Note: the window and its tests need more packages. Install with: apt-get install" \
         $optional_packages >&2
 fi
 echo "$python"

@@ -1,10 +1,10 @@
-"""Opens the module in the stand-in for Slicer, clicks Denoise and keeps pictures of what is seen.
+"""Open the module in the stand-in for Slicer, click Denoise and save screenshots.
 
-    demo_window.py SCAN FOLDER     off screen; pictures go to FOLDER
-    demo_window.py SCAN --desktop  the same window on the desktop, to try it by hand
+    demo_window.py SCAN FOLDER     off screen; writes the screenshots to FOLDER
+    demo_window.py SCAN --desktop  opens the same window on the desktop and clicks nothing
 
-SCAN is a file or a DICOM folder that ``pseudoct`` reads. Where the display libraries are missing
-it says so and ends with exit status 3.
+SCAN is a file or a DICOM folder that ``pseudoct`` reads. If the display libraries are missing, the
+script names them and ends with exit status 3.
 """
 
 from __future__ import annotations
@@ -20,23 +20,25 @@ sys.path.insert(0, str(ROOT / "Testing"))
 
 NO_DISPLAY = 3
 DESKTOP = {"DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"}
-"""One of these variables is set where windows can be shown."""
-PATIENCE = 3600  # seconds
+"""Environment variables of a desktop; at least one is set where windows can be shown."""
+PATIENCE = 3600
+"""Longest time to wait for a job, in seconds."""
 SIZE = (1500, 790)
+"""Width and height of the window in pixels."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scan", type=Path)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("demo/window"))
-    parser.add_argument("--desktop", action="store_true", help="show the window, click nothing")
+    parser.add_argument("--desktop", action="store_true", help="open the window, click nothing")
     arguments = parser.parse_args()
 
     from SlicerHarness.requirements import missingRequirement
 
     reason = missingRequirement()
     if arguments.desktop and sys.platform == "linux" and not DESKTOP & set(os.environ):
-        reason = "there is no desktop here; `make demo` leaves pictures of it"
+        reason = "no desktop is running. Run `make demo`, which writes screenshots"
     if reason is not None:
         print(f"The window cannot be shown: {reason}.", file=sys.stderr)
         return NO_DISPLAY
@@ -54,7 +56,7 @@ def main() -> int:
 
 
 def load_scan(path: Path):
-    """The scan as a volume node at a soft-tissue window, shown in the red view."""
+    """Load the scan as a volume node and show it in the red view at the soft-tissue window."""
     import slicer
     from PseudoCTDenoiseLib.ct.io.volume_files import read_volume, to_image
     from PseudoCTDenoiseLib.scene.window_presets import setWindow
@@ -68,7 +70,7 @@ def load_scan(path: Path):
 
 
 def take_pictures(harness, volume, folder: Path) -> None:
-    """What a user sees, from the open panel to the measured result, one PNG each."""
+    """Save a PNG of each step, from the open panel to the measured result."""
     import slicer
     from SlicerHarness import user
 
@@ -110,13 +112,13 @@ def take_pictures(harness, volume, folder: Path) -> None:
 
     ui.denoisingCollapsibleButton.collapsed = True
     user.click(ui.measureCollapsibleButton)
-    # In the phantom: liver against the fluid in the stomach.
-    for selector, name, place in (
+    # In the phantom these are the liver and the fluid in the stomach.
+    for selector, name, position in (
         ("region", "Region", (75, 0)),
         ("background", "Background", (-62, 22)),
     ):
         roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", name)
-        roi.SetCenter(*middle_of(volume, *place))
+        roi.SetCenter(*middle_of(volume, *position))
         roi.SetSize(30, 30, 10)
         roi.CreateDefaultDisplayNodes()
         roi.GetDisplayNode().SetHandlesInteractive(False)
@@ -133,7 +135,7 @@ def take_pictures(harness, volume, folder: Path) -> None:
 
 
 def middle_of(volume, right: float = 0.0, anterior: float = 0.0) -> list[float]:
-    """The middle of a volume in RAS, moved by so many mm."""
+    """Return the centre of a volume in RAS, shifted by ``right`` and ``anterior`` in mm."""
     bounds = [0.0] * 6
     volume.GetRASBounds(bounds)
     r, a, s = ((bounds[2 * axis] + bounds[2 * axis + 1]) / 2 for axis in range(3))

@@ -1,7 +1,7 @@
-"""Lists every file of the module folder in its CMakeLists.txt.
+"""List every file of the module folder in its CMakeLists.txt.
 
-Slicer installs only what is listed there. Run through `make cmake-lists` after adding, renaming
-or removing a file; with ``--check`` nothing is written and a difference ends in exit status 1.
+Slicer installs only the listed files. Run `make cmake-lists` after you add, rename or remove a
+file. With ``--check`` the script writes nothing, and a difference ends in exit status 1.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MODULE_FOLDER = Path(__file__).resolve().parent.parent / "PseudoCTDenoise"
 
 
 def module_files(folder: Path) -> dict[str, list[str]]:
-    """The files to install, by the CMake variable that lists them; relative and sorted."""
+    """Return the files to install by CMake variable, relative to the folder and sorted."""
     library = f"{folder.name}Lib"
     found = {
         "MODULE_PYTHON_SCRIPTS": [
@@ -40,7 +40,7 @@ def module_files(folder: Path) -> dict[str, list[str]]:
 
 
 def with_lists(text: str, lists: dict[str, list[str]]) -> str:
-    """The text of a CMakeLists.txt with each `set(VARIABLE …)` holding exactly these files."""
+    """Return the text of a CMakeLists.txt in which each `set(VARIABLE …)` lists these files."""
     for variable, files in lists.items():
         block = "".join(f"  {name}\n" for name in files)
         text, count = re.subn(
@@ -53,7 +53,7 @@ def with_lists(text: str, lists: dict[str, list[str]]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="only say whether the lists are right")
+    parser.add_argument("--check", action="store_true", help="check the lists, write nothing")
     parser.add_argument("folder", nargs="?", type=Path, default=MODULE_FOLDER)
     arguments = parser.parse_args()
 

@@ -1,6 +1,6 @@
-"""Draws the icon of catalogue and module: a chest slice, its left half noisy, its right half clean.
+"""Draw the icon of the extension: a chest slice, its left half noisy, its right half clean.
 
-Everything is drawn, nothing comes from a patient. Run again after a change:
+The icon contains no patient image. Run the script again after a change:
 ``.venv/bin/python Resources/make_icon.py``.
 """
 
@@ -13,10 +13,10 @@ import numpy as np
 SIZE = 128
 OVERSAMPLING = 8
 SEAM = (1.0, 0.62, 0.1)
-"""Colour of the line between the halves."""
+"""Colour of the line between the halves, RGB from 0 to 1."""
 
-# Ellipses in the order they are painted: grey, centre x and y, half axes, with the icon's edge
-# at ±1 and y pointing down.
+# Ellipses in the order of painting: grey value, centre x and y, half axes. The icon's edge is at
+# ±1, and y points down.
 BODY = (0.62, 0.0, 0.0, 0.98, 0.80)
 ORGANS = [
     (0.70, 0.0, 0.0, 0.90, 0.72),
@@ -36,26 +36,27 @@ VESSELS = [
 
 
 def inside(ellipse: tuple[float, ...], x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return where the points (x, y) lie inside the ellipse, as booleans."""
     _, centre_x, centre_y, half_x, half_y = ellipse
     return ((x - centre_x) / half_x) ** 2 + ((y - centre_y) / half_y) ** 2 <= 1
 
 
-def smaller(fine: np.ndarray) -> np.ndarray:
-    """Mean over the blocks that make one pixel of the icon."""
+def downsample(fine: np.ndarray) -> np.ndarray:
+    """Average over the blocks that make one pixel of the icon."""
     blocks = fine.reshape(SIZE, OVERSAMPLING, SIZE, OVERSAMPLING, -1)
     return blocks.mean(axis=(1, 3)).squeeze()
 
 
 def draw() -> np.ndarray:
-    """The icon as (rows, columns, RGBA) in 0 to 1, transparent outside the body."""
+    """Return the icon, (rows, columns, RGBA) from 0 to 1, transparent outside the body."""
     axis = (np.arange(SIZE * OVERSAMPLING) + 0.5) / (SIZE * OVERSAMPLING) * 2 - 1
     x, y = np.meshgrid(axis, axis)
     grey = np.zeros_like(x)
     for ellipse in [BODY, *ORGANS, *VESSELS]:
         grey[inside(ellipse, x, y)] = ellipse[0]
-    grey, opacity = smaller(grey), smaller(inside(BODY, x, y).astype(float))
+    grey, opacity = downsample(grey), downsample(inside(BODY, x, y).astype(float))
 
-    # Coarse grains beside fine ones, or no noise is left where a toolbar shows 32 pixels.
+    # Fine grains vanish where a toolbar shows 32 pixels, so coarse grains are added.
     random = np.random.default_rng(0)
     noise = sum(
         np.kron(random.normal(0, 0.15, (SIZE // grain, SIZE // grain)), np.ones((grain, grain)))

@@ -1,4 +1,4 @@
-"""Fixtures for tests of commands: a tiny scan, tiny models and a way to call `pseudoct`."""
+"""Fixtures for tests of commands: a tiny scan, tiny models and calls of `pseudoct`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ import pytest
 import SimpleITK as sitk
 import torch
 from PseudoCTDenoiseLib.cli import main as entry
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
 from PseudoCTDenoiseLib.models.networks import build_network
-from PseudoCTDenoiseLib.models.store import DENOISER, NOISE_MODEL, Manifest, save_model
+from PseudoCTDenoiseLib.models.store import Manifest, save_model
 
 SPACING, ORIGIN = (0.71, 0.83, 2.5), (-17.25, 31.5, -402.125)
 DIRECTION = (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0)
 
 
 class Ended(NamedTuple):
+    """Exit code and printed text of a command."""
+
     code: int
     out: str
     err: str
@@ -28,7 +31,7 @@ class Ended(NamedTuple):
 
 @pytest.fixture
 def pseudoct(capfd) -> Callable[..., Ended]:
-    """Runs the command line in this process; what libraries print past Python counts too."""
+    """Function that runs a command in this process and captures all output, also of C libraries."""
 
     def run(*arguments: str | os.PathLike) -> Ended:
         capfd.readouterr()
@@ -40,7 +43,7 @@ def pseudoct(capfd) -> Callable[..., Ended]:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory) -> Path:
-    """A folder with the denoisers `fast` and `other` and two noise models, all tiny."""
+    """Folder with the denoisers `fast` and `other` and two noise models, all tiny."""
     folder = tmp_path_factory.mktemp("models")
     for seed, (name, role) in enumerate(
         [
@@ -63,7 +66,7 @@ def models(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def hu() -> np.ndarray:
-    """Three slices of 48×64 pixels: soft tissue in air with the noise of a low dose."""
+    """HU of three slices of 48×64 pixels: soft tissue in air with low-dose noise."""
     rng = np.random.default_rng(0)
     clean = np.full((3, 48, 64), -1000.0)
     clean[:, 8:-8, 8:-8] = 50
@@ -72,7 +75,7 @@ def hu() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def write() -> Callable[..., Path]:
-    """Writes an array as a volume; nothing about its place is a round number."""
+    """Function that writes an array as a volume with non-trivial spacing and origin."""
 
     def write(path: Path, values: np.ndarray, *, vector: bool = False, direction=DIRECTION) -> Path:
         image = sitk.GetImageFromArray(values, isVector=vector)
@@ -88,19 +91,19 @@ def write() -> Callable[..., Path]:
 
 @pytest.fixture
 def scan(tmp_path, write, hu) -> Path:
-    """The scan as a file in an empty folder."""
+    """File of the scan in an empty folder."""
     return write(tmp_path / "scan.nrrd", hu)
 
 
 @pytest.fixture
 def quick(models) -> list[str]:
-    """Arguments that make a run as short as it can be."""
+    """Arguments for the shortest possible run."""
     return ["--models", os.fspath(models), "--device", "cpu", "--steps", "2"]
 
 
 @pytest.fixture(scope="session")
 def listing() -> Callable[[Path], dict[str, bytes]]:
-    """Everything in a folder, hidden files too, with its content."""
+    """Function that returns all files of a folder, also hidden ones, with their content."""
 
     def listing(folder: Path) -> dict[str, bytes]:
         found: Iterable[Path] = sorted(folder.rglob("*"))
@@ -114,7 +117,7 @@ def listing() -> Callable[[Path], dict[str, bytes]]:
 
 @pytest.fixture(scope="session")
 def program(repository) -> list[str]:
-    """The start of a command line that runs `pseudoct` in a process of its own."""
+    """Start of a command line that runs `pseudoct` in a separate process."""
     start = "import sys; from PseudoCTDenoiseLib.cli.main import main; sys.exit(main())"
     folders = [str(repository / name) for name in ("PseudoCTDenoise", "Research")]
     return [

@@ -1,4 +1,4 @@
-"""What every test may ask for, and the report's first lines."""
+"""Fixtures of all tests, and the first lines of the report."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def pytest_report_header() -> str:
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
-    """The checkout's root."""
+    """Root folder of the checkout."""
     return REPOSITORY
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of reference data beside the checkout."""
+    """Folder of reference data beside the checkout."""
     folder = REPOSITORY.parent / "shared"
     if not folder.is_dir():
         pytest.skip("the reference data ../shared is not on this machine")
@@ -38,7 +38,7 @@ def shared() -> Path:
 
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request: pytest.FixtureRequest) -> torch.device:
-    """Runs the test once on each kind of device."""
+    """Device of a test, which runs once for each kind."""
     if request.param == "cuda" and not CUDA:
         pytest.skip("no CUDA device on this machine")
     return torch.device(request.param)
@@ -46,7 +46,7 @@ def device(request: pytest.FixtureRequest) -> torch.device:
 
 @pytest.fixture(scope="session")
 def write_dicom() -> Callable[..., None]:
-    """Writes a CT series, a file for each slice at its height in mm, in shuffled order."""
+    """Function that writes a CT series: one file per slice at its height in mm, shuffled."""
 
     def write(
         folder: Path, hu: np.ndarray, heights: Sequence[float], spacing: float = 0.7, uid: str = "1"
@@ -78,9 +78,9 @@ def write_dicom() -> Callable[..., None]:
 
 @pytest.fixture
 def interrupt_everywhere() -> Callable[[Callable[[], object]], Iterator[int]]:
-    """Runs work again and again, each time with KeyboardInterrupt at its next instruction.
+    """Function that repeats work, each time with KeyboardInterrupt one instruction later.
 
-    Yields after every run. Instructions of the library and of :mod:`os` count.
+    It yields after every run. Only instructions of the library and of :mod:`os` count.
     """
     library = str(REPOSITORY / "PseudoCTDenoise" / "PseudoCTDenoiseLib")
 
@@ -95,7 +95,7 @@ def interrupt_everywhere() -> Callable[[Callable[[], object]], Iterator[int]]:
             if event == "opcode":
                 left -= 1
                 if left < 0:
-                    raise KeyboardInterrupt  # which also ends the tracing
+                    raise KeyboardInterrupt  # this also ends the tracing
             return trace
 
         former = sys.gettrace()

@@ -1,4 +1,4 @@
-"""Nothing temporary is left behind, at whichever instruction a signal comes."""
+"""Temporary files are removed, at whichever instruction a signal comes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PseudoCTDenoiseLib.temporary_files import (
 )
 
 
-def test_a_temporary_folder_is_private_and_goes_with_its_content(tmp_path):
+def test_a_temporary_folder_is_private_and_is_removed_with_its_content(tmp_path):
     def work(folder):
         assert folder.parent == tmp_path and folder.name.startswith(".work-")
         assert folder.stat().st_mode & 0o777 == 0o700
@@ -43,7 +43,7 @@ def test_a_signal_during_a_removal_does_not_stop_it(tmp_path, interrupt_everywhe
         begun.clear()
 
     def remove():
-        # One that comes before the removal begins is the caller's.
+        # A signal before the removal begins is handled by the caller.
         with_cleanup(lambda: begun.append(True), lambda: begun and remove_folder(folder))
 
     prepare()
@@ -52,7 +52,7 @@ def test_a_signal_during_a_removal_does_not_stop_it(tmp_path, interrupt_everywhe
         prepare()
 
 
-def test_a_link_is_removed_and_not_what_it_leads_to(tmp_path):
+def test_a_link_is_removed_and_its_target_is_kept(tmp_path):
     kept, folder = tmp_path / "kept", tmp_path / "folder"
     kept.mkdir()
     (kept / "file").touch()
@@ -64,7 +64,7 @@ def test_a_link_is_removed_and_not_what_it_leads_to(tmp_path):
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "kept"]
 
 
-def test_a_folder_of_somebody_else_stays(tmp_path, monkeypatch):
+def test_a_folder_that_existed_before_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr("secrets.token_hex", lambda size: "same")
     (tmp_path / ".work-same").mkdir()
     with pytest.raises(FileExistsError):
@@ -83,7 +83,7 @@ def test_a_signal_at_any_instruction_leaves_a_file_old_or_new(tmp_path, interrup
     assert seen == {b"old", b"new"}
 
 
-def test_a_table_that_is_interrupted_leaves_nothing(tmp_path, monkeypatch):
+def test_an_interrupted_table_leaves_no_files(tmp_path, monkeypatch):
     def interrupted(*paths):
         raise KeyboardInterrupt
 
@@ -93,7 +93,7 @@ def test_a_table_that_is_interrupted_leaves_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+def test_a_file_is_replaced_completely_or_not_at_all(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
     with pytest.raises(TypeError):

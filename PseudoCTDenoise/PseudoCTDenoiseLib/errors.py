@@ -1,12 +1,12 @@
-"""The two ways in which a job ends early without a fault of the program."""
+"""Exceptions that end a job early although the program works as intended."""
 
 
 class BadInputError(ValueError):
-    """Something that the user can mend.
+    """An input error that the user can fix.
 
-    The text is one line: what is wrong, and what to do next.
+    The message is one line: what is wrong, then what to do.
     """
 
 
 class Cancelled(Exception):
-    """Raised by a progress callback to stop the job; nothing is written."""
+    """Exception that a progress callback raises to cancel the job; no result is written."""

@@ -1,3 +1,3 @@
-"""What a command's end tells a script."""
+"""Exit codes of the commands."""
 
 DONE, FAULT, BAD_INPUT, CANCELLED, UNFINISHED = range(5)

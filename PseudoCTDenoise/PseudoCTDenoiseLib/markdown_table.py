@@ -1,4 +1,4 @@
-"""Rows of results as a Markdown table."""
+"""Markdown tables of results."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a Markdown table: the rows' key, the heading with its unit, the decimals.
+    """A column of a Markdown table: key of the rows, heading with unit, number of decimals.
 
-    ``signed`` writes a plus before positive numbers, as gains and biases want it.
+    ``signed`` writes a plus sign before positive numbers, for example for gains and biases.
     """
 
     key: str
@@ -24,7 +24,10 @@ class Column:
 
 
 def markdown(rows: Sequence[Row], columns: Sequence[Column]) -> str:
-    """The rows as a GitHub Markdown table, numbers to the right; a dash where there is none."""
+    """Return the rows as a GitHub Markdown table.
+
+    Columns of numbers are aligned to the right. A dash stands for a missing value.
+    """
     numeric = [any(_is_number(row.get(c.key)) for row in rows) for c in columns]
     lines = [
         _line(_escape(c.heading) for c in columns),

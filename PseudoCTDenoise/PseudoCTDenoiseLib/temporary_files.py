@@ -1,9 +1,9 @@
-"""Temporary files and folders that are removed whatever ends the work, a signal included.
+"""Temporary files and folders that are removed however the work ends, also after a signal.
 
-Python raises KeyboardInterrupt between any two of its instructions. A ``with`` block leaves two
-moments open: the folder exists and the block has not begun, or the block is over and ``__exit__``
-has not begun. Here the cleanup is armed before there is anything to clean up, and a cleanup that is
-interrupted is done again.
+Python can raise KeyboardInterrupt between any two instructions. A ``with`` block is unprotected at
+two moments: after the folder is made and before the block begins, and after the block and before
+``__exit__`` begins. The functions here register the cleanup before there is anything to clean up,
+and they repeat a cleanup that was interrupted.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 
 def with_cleanup(work: Callable[[], T], cleanup: Callable[[], object]) -> T:
-    """Return ``work()`` and call ``cleanup`` in any case, also if one signal interrupts either.
+    """Return ``work()`` and always call ``cleanup``, even if a signal interrupts one of them.
 
-    ``cleanup`` is called twice, since the first call may be interrupted. It must do no harm if it
-    is repeated, or if the work has not begun.
+    ``cleanup`` is called twice, since the first call may be interrupted. It must be
+    harmless if it is repeated, or if the work has not begun.
     """
     try:
         try:
@@ -39,7 +39,7 @@ def _clean_up(cleanup: Callable[[], object]) -> None:
 
 
 def is_cleaning_up(frame: FrameType | None) -> bool:
-    """Return whether a frame runs within a cleanup of :func:`with_cleanup`."""
+    """Return True if a frame runs inside a cleanup of :func:`with_cleanup`."""
     while frame is not None:
         if frame.f_code is _clean_up.__code__:
             return True
@@ -48,10 +48,10 @@ def is_cleaning_up(frame: FrameType | None) -> bool:
 
 
 def remove_folder(path: str | os.PathLike) -> None:
-    """Remove a folder with everything in it, if it is there."""
+    """Remove a folder and its content, if it exists."""
 
     def remove() -> None:
-        # Another process or thread may still be writing: the next round removes what it added.
+        # Another process or thread may still be writing. The next round removes its files.
         for _ in range(3):
             _remove_tree(path)
             if not os.path.lexists(path):
@@ -61,10 +61,10 @@ def remove_folder(path: str | os.PathLike) -> None:
 
 
 def _remove_tree(path: str | os.PathLike) -> None:
-    """Remove what can be removed.
+    """Remove a folder tree and ignore errors.
 
     :func:`shutil.rmtree` may close a file descriptor twice when a signal interrupts it, and then
-    raises OSError in place of KeyboardInterrupt.
+    raises OSError instead of KeyboardInterrupt.
     """
     for parent, folders, files in os.walk(path, topdown=False):
         for name in files:
@@ -90,30 +90,31 @@ def in_temporary_folder(parent: Path | str, prefix: str, work: Callable[[Path], 
     The folder and everything in it are removed afterwards.
     """
     path = Path(parent) / f"{prefix}{secrets.token_hex(8)}"
-    foreign = False
+    existed = False
 
     def work_there() -> T:
-        nonlocal foreign
+        nonlocal existed
         try:
             os.mkdir(path, 0o700)
         except FileExistsError:
-            foreign = True
+            existed = True
             raise
         return work(path)
 
-    return with_cleanup(work_there, lambda: foreign or remove_folder(path))
+    return with_cleanup(work_there, lambda: existed or remove_folder(path))
 
 
 def temporary_name(final: Path) -> Path:
     """Return an unused hidden name in the same folder, with the same suffix."""
-    # The end of a long name only, or the longest names would exceed what a file system allows.
+    # A file system limits the length of a name, so only the end of a long name is kept.
     return final.with_name(f".{secrets.token_hex(4)}-{final.name[-16:]}")
 
 
-def write_whole(path: str | os.PathLike, write: Callable[[Path], object]) -> None:
-    """Write a file completely or not at all: ``write`` gets a temporary name, then it is renamed.
+def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -> None:
+    """Write a file completely or not at all.
 
-    An older file at ``path`` stays until then.
+    ``write`` gets a temporary name; the file is then renamed to ``path``. An older file at ``path``
+    stays until the new one is complete.
     """
     path = Path(path)
     temporary = temporary_name(path)
@@ -127,4 +128,4 @@ def write_whole(path: str | os.PathLike, write: Callable[[Path], object]) -> Non
 
 def replace_file(path: str | os.PathLike, content: bytes) -> None:
     """Write bytes to a file completely or not at all."""
-    write_whole(path, lambda temporary: temporary.write_bytes(content))
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))

@@ -1,4 +1,4 @@
-"""Whatever `pseudoct denoise` cannot take: exit code 2, one line, and the disk as it was."""
+"""Bad input of `pseudoct denoise`: exit code 2, a one-line message and no new files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from PseudoCTDenoiseLib.models.networks import UNet
 
 @pytest.fixture
 def refused(pseudoct, listing, tmp_path, models):
-    """Runs `pseudoct denoise` in the test's folder; returns the one line that it ends with."""
+    """Run `pseudoct denoise` in the folder of the test; return its one-line message."""
 
     def refused(*arguments) -> str:
         before = listing(tmp_path)
@@ -34,7 +34,7 @@ def refused(pseudoct, listing, tmp_path, models):
     return refused
 
 
-# ------------------------------------------------------------------- what is no CT
+# ------------------------------------------------------------------- images that are not CT
 
 
 def segmentation(hu):
@@ -45,7 +45,7 @@ def magnetic_resonance(hu):
     return np.random.default_rng(0).gamma(2, 200, hu.shape).astype(np.float32)
 
 
-def with_one(value):
+def with_one_voxel(value):
     def values(hu):
         hu = hu.astype(np.float32)
         hu[1, 20, 30] = value
@@ -60,43 +60,45 @@ def with_one(value):
         (segmentation, "segmentation"),
         (magnetic_resonance, "not a CT in HU"),
         (lambda hu: hu + np.int16(1024), "too high"),
-        (with_one(np.nan), "NaN or infinity"),
-        (with_one(np.inf), "NaN or infinity"),
-        (with_one(1e9), "beyond what HU can be"),
+        (with_one_voxel(np.nan), "NaN or infinity"),
+        (with_one_voxel(np.inf), "NaN or infinity"),
+        (with_one_voxel(1e9), "outside the range of HU"),
         (lambda hu: hu[:1, :1, :1], "too small"),
         (lambda hu: hu[:, :8], "too small"),
         (np.zeros_like, "everywhere"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ".mha"])
-def test_an_image_that_is_no_ct(refused, write, hu, tmp_path, values, said, suffix):
+def test_an_image_that_is_not_a_ct(refused, write, hu, tmp_path, values, said, suffix):
     scan = write(tmp_path / f"odd{suffix}", values(hu))
     assert said in refused(scan, tmp_path / "out.nrrd")
 
 
-def test_colour_and_series_of_volumes(refused, write, hu, tmp_path):
+def test_colour_images_and_4d_images(refused, write, hu, tmp_path):
     colour = write(tmp_path / "colour.nrrd", np.stack([hu] * 3, axis=-1), vector=True)
-    assert "3 numbers a voxel" in refused(colour, tmp_path / "out.nrrd")
+    assert "3 numbers per voxel" in refused(colour, tmp_path / "out.nrrd")
     phases = write(tmp_path / "phases.nrrd", np.stack([hu, hu]))
     assert "4-D" in refused(phases, tmp_path / "out.nrrd")
 
 
-def test_files_that_are_missing_empty_cut_or_of_another_kind(refused, scan, tmp_path):
-    assert "There is no file" in refused(tmp_path / "none.nrrd", tmp_path / "out.nrrd")
+def test_files_that_are_missing_empty_truncated_or_of_another_format(refused, scan, tmp_path):
+    assert "does not exist" in refused(tmp_path / "none.nrrd", tmp_path / "out.nrrd")
     whole = scan.read_bytes()
     for name, content in (
         ("empty.nrrd", b""),
         ("cut.nrrd", whole[: len(whole) // 2]),
         ("header.nrrd", whole[:200]),
-        ("text.mha", b"This is no volume.\n"),
+        ("text.mha", b"This is not a volume.\n"),
     ):
         (tmp_path / name).write_bytes(content)
         assert name in refused(tmp_path / name, tmp_path / "out.nrrd")
     (tmp_path / "scan.png").write_bytes(b"\x89PNG")
-    assert "no format that can be read" in refused(tmp_path / "scan.png", tmp_path / "out.nrrd")
+    assert "suffix of a format that can be read" in refused(
+        tmp_path / "scan.png", tmp_path / "out.nrrd"
+    )
 
 
-def test_a_cut_nifti(refused, write, hu, tmp_path):
+def test_a_truncated_nifti(refused, write, hu, tmp_path):
     path = write(tmp_path / "scan.nii.gz", hu)
     path.write_bytes(path.read_bytes()[:-2000])
     assert "damaged" in refused(path, tmp_path / "out.nrrd")
@@ -110,7 +112,7 @@ def test_a_folder_without_dicom(refused, tmp_path):
     assert "no DICOM" in refused(folder, tmp_path / "out.nrrd")
 
 
-def test_a_series_of_a_file_or_one_that_is_not_there(refused, scan, tmp_path):
+def test_a_series_option_with_a_file(refused, scan, tmp_path):
     assert "--series" in refused(scan, tmp_path / "out.nrrd", "--series", "3")
 
 
@@ -120,21 +122,21 @@ def test_a_series_of_a_file_or_one_that_is_not_there(refused, scan, tmp_path):
 @pytest.mark.parametrize(
     "output, said",
     [
-        ("missing/out.nrrd", "no folder"),
+        ("missing/out.nrrd", "does not exist"),
         ("folder.nrrd", "is a folder"),
-        ("out.png", "no suffix"),
-        ("out.dcm", "no suffix"),
-        ("out", "no suffix"),
-        (".nrrd", "no suffix"),
-        ("", "no suffix"),
-        ("scan.nrrd/out.nrrd", "no folder"),
+        ("out.png", "does not have the suffix"),
+        ("out.dcm", "does not have the suffix"),
+        ("out", "does not have the suffix"),
+        (".nrrd", "does not have the suffix"),
+        ("", "does not have the suffix"),
+        ("scan.nrrd/out.nrrd", "does not exist"),
         ("scan.nrrd", "is an input"),
         ("folder.nrrd/../scan.nrrd", "is an input"),
         ("link.nrrd", "is an input"),
         ("n" * 300 + ".nrrd", "too long"),
     ],
 )
-def test_an_output_that_cannot_be(refused, scan, tmp_path, monkeypatch, output, said):
+def test_an_output_that_cannot_be_written(refused, scan, tmp_path, monkeypatch, output, said):
     monkeypatch.chdir(tmp_path)
     Path("folder.nrrd").mkdir()
     Path("link.nrrd").symlink_to("scan.nrrd")
@@ -142,7 +144,7 @@ def test_an_output_that_cannot_be(refused, scan, tmp_path, monkeypatch, output, 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes any bytes for a name")
-def test_names_that_are_no_utf_8(pseudoct, refused, scan, tmp_path, quick):
+def test_names_that_are_not_utf_8(pseudoct, refused, scan, tmp_path, quick):
     odd = os.fsdecode(b"sc\xe4n")
     said = "not UTF-8: rename"
     folder = tmp_path / odd
@@ -152,13 +154,13 @@ def test_names_that_are_no_utf_8(pseudoct, refused, scan, tmp_path, quick):
     assert said in refused(tmp_path / f"{odd}.nrrd", tmp_path / "out.nrrd")
     assert said in refused(folder, tmp_path / "out.nrrd")
     assert said in refused(scan, folder / "out.nrrd")
-    # A name that SimpleITK does not see may be as it likes.
+    # SimpleITK does not see this name, so it may have any bytes.
     assert pseudoct("denoise", scan, tmp_path / f"{odd} out.nrrd", *quick).code == 0
     report = json.loads((tmp_path / f"{odd} out.json").read_text(encoding="utf-8"))
     assert report["output"] == f"{odd} out.nrrd"
 
 
-def test_a_place_that_takes_no_files(refused, scan, tmp_path):
+def test_a_folder_in_which_no_file_can_be_created(refused, scan, tmp_path):
     if not Path("/proc/self").is_dir():
         pytest.skip("this system has no /proc")
     assert "cannot be written to" in refused(scan, "/proc/out.nrrd")
@@ -178,19 +180,21 @@ def test_a_device_is_not_replaced_by_a_file(refused, scan, tmp_path):
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["--report", "missing/report.json"], "no folder"),
+        (["--report", "missing/report.json"], "does not exist"),
         (["--report", "folder"], "is a folder"),
         (["--report", "scan.nrrd"], "is an input"),
         (["--report", "out.nrrd"], "Two results"),
-        (["--picture", "missing/picture.png"], "no folder"),
+        (["--picture", "missing/picture.png"], "does not exist"),
         (["--picture", "picture.jpg"], ".png"),
         (["--picture", "folder.png"], "is a folder"),
-        (["--noise-dir", "missing/noise"], "no folder"),
+        (["--noise-dir", "missing/noise"], "does not exist"),
         (["--noise-dir", "scan.nrrd"], "is a file"),
         (["--reference", "ndct.nrrd", "--report", "ndct.nrrd"], "is an input"),
     ],
 )
-def test_other_files_that_cannot_be(refused, scan, tmp_path, monkeypatch, arguments, said):
+def test_other_outputs_that_cannot_be_written(
+    refused, scan, tmp_path, monkeypatch, arguments, said
+):
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
     Path("folder.png").mkdir()
@@ -220,12 +224,12 @@ def own_models(models, tmp_path) -> Path:
     "name, said",
     [("none", "Available: fast, other"), ("../fast", "No model"), ("noise-a", "noise model")],
 )
-def test_a_model_that_is_none(refused, scan, name, said):
+def test_a_model_that_does_not_exist_or_is_not_a_denoiser(refused, scan, name, said):
     assert said in refused(scan, scan.with_name("out.nrrd"), "--model", name)
 
 
 @pytest.mark.parametrize("name", ["fast", "noise-b"])
-def test_weights_that_were_tampered_with(refused, scan, own_models, name):
+def test_modified_or_missing_weights(refused, scan, own_models, name):
     weights = own_models / f"PseudoCTDenoise_{name}.npz"
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 1
@@ -237,10 +241,10 @@ def test_weights_that_were_tampered_with(refused, scan, own_models, name):
     assert f"'{name}' are missing" in said
 
 
-def test_a_manifest_that_is_none(refused, scan, own_models):
+def test_an_invalid_manifest(refused, scan, own_models):
     (own_models / "PseudoCTDenoise_fast.json").write_text("{")
     said = refused(scan, scan.with_name("out.nrrd"), "--models", own_models)
-    assert "not a model's manifest" in said
+    assert "not a manifest of a model" in said
 
 
 def test_a_folder_without_models_or_without_noise_models(refused, scan, own_models):
@@ -272,14 +276,14 @@ def test_a_flag_out_of_range(refused, scan, arguments, said):
 @pytest.mark.parametrize(
     "content, said",
     [
-        (b'{"stepps": 3}', "unknown setting 'stepps'"),
-        (b'{"settings": {"colour": "red"}}', "unknown setting 'colour'"),
-        (b"{", "no JSON"),
-        (b"", "no JSON"),
-        (b"\xff\xfe\x00", "no JSON"),
-        (b"[1, 2]", "no settings by name"),
-        (b"3", "no settings by name"),
-        (b'{"settings": 3}', "no settings by name"),
+        (b'{"stepps": 3}', "Unknown setting 'stepps'"),
+        (b'{"settings": {"colour": "red"}}', "Unknown setting 'colour'"),
+        (b"{", "not JSON"),
+        (b"", "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (b"[1, 2]", "does not hold settings"),
+        (b"3", "does not hold settings"),
+        (b'{"settings": 3}', "does not hold settings"),
         (b'{"steps": "ten"}', "steps"),
         (b'{"steps": 1.5}', "steps"),
         (b'{"strength": NaN}', "strength"),
@@ -288,10 +292,10 @@ def test_a_flag_out_of_range(refused, scan, arguments, said):
         (b'{"method": {}}', "method"),
         (b'{"method": "magic"}', "method"),
         (b'{"learning_rate": -1}', "learning_rate"),
-        (b"[" * 100000, "no JSON"),
+        (b"[" * 100000, "not JSON"),
     ],
 )
-def test_settings_that_are_none(refused, scan, tmp_path, content, said):
+def test_invalid_settings(refused, scan, tmp_path, content, said):
     (tmp_path / "mine.json").write_bytes(content)
     assert said in refused(scan, tmp_path / "out.nrrd", "--settings", tmp_path / "mine.json")
 
@@ -302,7 +306,7 @@ def test_a_settings_file_that_is_missing(refused, scan, tmp_path):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
-def test_a_device_that_is_not_there(refused, scan):
+def test_a_device_that_does_not_exist(refused, scan):
     said = refused(scan, scan.with_name("out.nrrd"), "--device", "cuda")
     assert "'cuda' does not work" in said
 
@@ -333,12 +337,12 @@ def test_a_reference_of_another_scan(refused, scan, write, hu, tmp_path):
     sitk.WriteImage(moved, str(tmp_path / "moved.nrrd"))
     said = refused(scan, tmp_path / "out.nrrd", "--reference", tmp_path / "moved.nrrd")
     assert "not on the same grid" in said
-    assert "no file" in refused(scan, tmp_path / "out.nrrd", "--reference", tmp_path / "none.nrrd")
+    assert "does not exist" in refused(
+        scan, tmp_path / "out.nrrd", "--reference", tmp_path / "none.nrrd"
+    )
 
 
-def test_a_fault_of_ours_leaves_nothing_either(
-    pseudoct, listing, scan, quick, tmp_path, monkeypatch
-):
+def test_an_internal_error_leaves_no_files(pseudoct, listing, scan, quick, tmp_path, monkeypatch):
     def broken(*arguments):
         raise RuntimeError("odd")
 

@@ -1,4 +1,4 @@
-"""`pseudoct denoise` from end to end: what it writes, how it is repeated, how it is stopped."""
+"""`pseudoct denoise` from end to end: outputs, repeated runs and cancellation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from PseudoCTDenoiseLib.cli import main as entry
 from PseudoCTDenoiseLib.ct.io import volume_files
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
-from PseudoCTDenoiseLib.denoising import job as denoising
+from PseudoCTDenoiseLib.denoising import job_run as denoising
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.models.store import load_model, load_noise_models
@@ -40,7 +40,7 @@ def report_of(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def test_the_volume_is_that_of_the_engine(pseudoct, scan, models, quick, hu):
+def test_the_output_equals_the_result_of_the_engine(pseudoct, scan, models, quick, hu):
     output = scan.with_name("out.nrrd")
     ended = pseudoct("denoise", scan, output, *quick, "--seed", "5")
     assert ended.code == 0
@@ -53,14 +53,14 @@ def test_the_volume_is_that_of_the_engine(pseudoct, scan, models, quick, hu):
 
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
-def test_the_output_lies_exactly_where_the_input_lies(pseudoct, scan, quick, suffix):
+def test_the_output_has_exactly_the_geometry_of_the_input(pseudoct, scan, quick, suffix):
     output = scan.with_name("out" + suffix)
     assert pseudoct("denoise", scan, output, *quick).code == 0
     assert geometry(output) == geometry(scan)
     assert sitk.ReadImage(str(output)).GetPixelID() == sitk.sitkInt16
 
 
-def test_an_oblique_output_lies_where_the_input_lies(pseudoct, tmp_path, write, hu, quick):
+def test_an_oblique_output_has_the_geometry_of_the_input(pseudoct, tmp_path, write, hu, quick):
     oblique = (1.0, 0.0, 0.0, 0.0, 0.96, -0.28, 0.0, 0.28, 0.96)
     scan, output = write(tmp_path / "scan.nrrd", hu, direction=oblique), tmp_path / "out.nrrd"
     assert pseudoct("denoise", scan, output, *quick).code == 0
@@ -68,7 +68,7 @@ def test_an_oblique_output_lies_where_the_input_lies(pseudoct, tmp_path, write, 
         assert ours == pytest.approx(theirs, rel=1e-14)
 
 
-def test_nifti_in_and_out_keeps_the_geometry_of_the_file(pseudoct, tmp_path, write, hu, quick):
+def test_nifti_output_has_the_geometry_of_nifti_input(pseudoct, tmp_path, write, hu, quick):
     scan, output = write(tmp_path / "scan.nii.gz", hu), tmp_path / "out.nii.gz"
     assert pseudoct("denoise", scan, output, *quick).code == 0
     for ours, theirs in zip(geometry(output), geometry(scan), strict=True):
@@ -76,7 +76,9 @@ def test_nifti_in_and_out_keeps_the_geometry_of_the_file(pseudoct, tmp_path, wri
     assert (tmp_path / "out.json").is_file()
 
 
-def test_a_lone_slice_and_slices_along_another_axis_work(pseudoct, tmp_path, write, hu, quick):
+def test_a_single_slice_and_slices_along_another_axis_are_denoised(
+    pseudoct, tmp_path, write, hu, quick
+):
     image = sitk.GetImageFromArray(hu[1])
     image.SetSpacing((0.7, 0.8))
     sitk.WriteImage(image, str(tmp_path / "lone.nrrd"))
@@ -90,21 +92,21 @@ def test_a_lone_slice_and_slices_along_another_axis_work(pseudoct, tmp_path, wri
     assert report_of(tmp_path / "axes.json")["slices"] == 3
 
 
-def test_the_header_says_what_the_volume_is(pseudoct, scan, quick):
+def test_the_header_states_derived_and_research_use(pseudoct, scan, quick):
     output = scan.with_name("out.nrrd")
     pseudoct("denoise", scan, output, *quick)
     note = sitk.ReadImage(str(output)).GetMetaData("ITK_FileNotes")
     assert "Derived" in note and "Research use only" in note
 
 
-def test_the_user_is_told_the_time_the_device_and_the_noise(pseudoct, scan, quick):
+def test_the_command_prints_time_device_and_noise(pseudoct, scan, quick):
     ended = pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick)
     assert "scan: 3 slices of 48×64, about " in ended.err and "(asked for)" in ended.err
     assert "Noise in soft tissue" in ended.out and "research use only" in ended.out
-    assert ended.err.count("\n") == 1  # no bar where there is no terminal
+    assert ended.err.count("\n") == 1  # no bar, as standard error is not a terminal
 
 
-def test_more_noise_is_not_told_as_less(pseudoct, scan, quick):
+def test_an_increase_of_noise_is_reported_as_an_increase(pseudoct, scan, quick):
     # Networks that were never trained add noise.
     ended = pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick)
     change = -report_of(scan.with_name("out.json"))["noise"]["reduction_percent"]
@@ -114,7 +116,7 @@ def test_more_noise_is_not_told_as_less(pseudoct, scan, quick):
     assert " HU (−0 %)." in ended.out
 
 
-def test_the_report_lies_beside_the_output_or_where_it_is_wanted(pseudoct, scan, quick):
+def test_the_report_is_written_beside_the_output_or_to_the_given_path(pseudoct, scan, quick):
     output = scan.with_name("out.nrrd")
     pseudoct("denoise", scan, output, *quick)
     pseudoct("denoise", scan, output, *quick, "--report", scan.with_name("elsewhere.json"))
@@ -139,14 +141,14 @@ def test_the_noise_folder_holds_every_map_and_the_pseudo_ldct(pseudoct, scan, qu
     assert np.abs(pseudo_ldct - expected).max() <= 1
 
 
-def test_a_noise_folder_that_is_there_keeps_what_is_in_it(pseudoct, scan, quick):
+def test_an_existing_noise_folder_keeps_its_files(pseudoct, scan, quick):
     folder = scan.with_name("noise")
     folder.mkdir()
     (folder / "mine.txt").write_text("mine")
     arguments = ["denoise", scan, scan.with_name("out.nrrd"), *quick, "--noise-dir", folder]
     assert pseudoct(*arguments).code == 0
     assert pseudoct(*arguments).code == 0
-    assert (folder / "mine.txt").read_text() == "mine"
+    assert (folder / "mine.txt").read_text("utf-8") == "mine"
     assert len(list(folder.iterdir())) == 5
 
 
@@ -159,18 +161,18 @@ def test_the_picture_is_a_png(pseudoct, scan, quick):
     assert not [path for path in scan.parent.iterdir() if path.name.startswith(".")]
 
 
-def test_a_reference_puts_metrics_into_the_report(pseudoct, scan, write, hu, quick):
+def test_a_reference_adds_metrics_to_the_report(pseudoct, scan, write, hu, quick):
     reference = write(scan.with_name("ndct.nrrd"), hu + np.int16(3))
     output = scan.with_name("out.nrrd")
     assert pseudoct("denoise", scan, output, *quick, "--reference", reference).code == 0
-    told = report_of(scan.with_name("out.json"))["against_reference"]
-    assert told["input"]["psnr_4096"] == psnr_4096(hu, hu + np.int16(3))
-    assert told["result"]["psnr_4096"] == psnr_4096(values(output), hu + np.int16(3))
+    metrics = report_of(scan.with_name("out.json"))["against_reference"]
+    assert metrics["input"]["psnr_4096"] == psnr_4096(hu, hu + np.int16(3))
+    assert metrics["result"]["psnr_4096"] == psnr_4096(values(output), hu + np.int16(3))
 
 
-def test_an_earlier_report_repeats_the_run_bit_by_bit(pseudoct, scan, models, quick, tmp_path):
+def test_an_earlier_report_repeats_the_run_bit_for_bit(pseudoct, scan, models, quick, tmp_path):
     first, again, other = (tmp_path / f"{name}.nrrd" for name in ("first", "again", "other"))
-    flags = ["--seed", "11", "--orientations", "8", "--strength", "80", "--tuning", "slice"]
+    flags = ["--seed", "11", "--orientations", "3", "--strength", "80", "--tuning", "slice"]
     assert pseudoct("denoise", scan, first, *quick, *flags).code == 0
     repeat = ["--models", models, "--settings", tmp_path / "first.json"]
     ended = pseudoct("denoise", scan, again, *repeat)
@@ -184,7 +186,7 @@ def test_an_earlier_report_repeats_the_run_bit_by_bit(pseudoct, scan, models, qu
     assert not np.array_equal(values(first), values(other))
 
 
-def test_a_report_may_be_repeated_in_its_own_place(pseudoct, scan, models, quick, tmp_path):
+def test_a_repeated_run_can_replace_its_own_report(pseudoct, scan, models, quick, tmp_path):
     arguments = ["denoise", scan, tmp_path / "out.nrrd"]
     assert pseudoct(*arguments, *quick).code == 0
     before = values(tmp_path / "out.nrrd")
@@ -193,7 +195,7 @@ def test_a_report_may_be_repeated_in_its_own_place(pseudoct, scan, models, quick
     assert np.array_equal(values(tmp_path / "out.nrrd"), before)
 
 
-def test_a_report_of_other_models_is_not_repeated_in_silence(pseudoct, scan, models, quick):
+def test_a_repeated_run_with_other_models_prints_a_note(pseudoct, scan, models, quick):
     output = scan.with_name("out.nrrd")
     assert pseudoct("denoise", scan, output, *quick, "--model", "other").code == 0
     repeat = ["--models", models, "--settings", scan.with_name("out.json")]
@@ -201,7 +203,7 @@ def test_a_report_of_other_models_is_not_repeated_in_silence(pseudoct, scan, mod
     assert ended.code == 0 and "Note: " in ended.err and "'other'" in ended.err
 
 
-def test_settings_may_be_written_by_hand(pseudoct, scan, quick, tmp_path):
+def test_settings_can_be_written_by_hand(pseudoct, scan, quick, tmp_path):
     settings = tmp_path / "mine.json"
     settings.write_text('{"noise_sign": "random", "rescale": [0.5, 2], "seed": 3, "steps": 50}')
     assert (
@@ -221,7 +223,7 @@ def test_the_input_is_never_changed_and_an_older_output_is_replaced(pseudoct, sc
     assert np.array_equal(values(output), values(scan))
 
 
-def test_relative_paths_spaces_and_accents_in_a_process_of_its_own(
+def test_relative_paths_spaces_and_accents_in_a_separate_process(
     tmp_path, write, hu, models, program, listing
 ):
     folder = tmp_path / "Zürich scän 1"
@@ -229,7 +231,7 @@ def test_relative_paths_spaces_and_accents_in_a_process_of_its_own(
     write(folder / "scän 1.nrrd", hu)
     arguments = ["Zürich scän 1/scän 1.nrrd", "Zürich scän 1/résult.nrrd", "--device", "cpu"]
     arguments += ["--steps", "2", "--models", str(models), "--picture", "pictüre.png"]
-    # A terminal that knows no accents, no arrows and no minus sign.
+    # A terminal without accents, arrows and minus sign.
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     ended = subprocess.run(
         [*program, "denoise", *arguments], cwd=tmp_path, capture_output=True, env=environment
@@ -243,12 +245,12 @@ def test_relative_paths_spaces_and_accents_in_a_process_of_its_own(
     assert geometry(folder / "résult.nrrd") == geometry(folder / "scän 1.nrrd")
 
 
-# ------------------------------------------------------------------- ends before its end
+# ------------------------------------------------------------------- errors and cancellation
 
 
 @posix
 @pytest.mark.parametrize("limit, victim", [(4096, "results"), (65536, "picture.png")])
-def test_a_full_disk_is_one_line_and_leaves_nothing(
+def test_a_full_disk_gives_a_one_line_message_and_leaves_no_files(
     pseudoct, scan, quick, listing, monkeypatch, limit, victim
 ):
     import resource
@@ -268,7 +270,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert ended.code == 2
     estimate, line = ended.err.splitlines()
-    if victim == "results":  # known before anything is done
+    if victim == "results":  # detected before fine-tuning
         assert line.startswith(f"pseudoct: The scan could not be written to {scan.parent}")
         assert not tuned
     else:
@@ -279,7 +281,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
 
 @pytest.mark.parametrize("written", range(5))
 @pytest.mark.parametrize("end, code", [(KeyboardInterrupt(), 3), (OSError(28, "No space"), 2)])
-def test_whatever_ends_the_writing_nothing_of_it_is_left(
+def test_an_interrupted_write_leaves_no_files(
     pseudoct, scan, quick, listing, monkeypatch, written, end, code
 ):
     output = scan.with_name("out.nrrd")
@@ -301,7 +303,7 @@ def test_whatever_ends_the_writing_nothing_of_it_is_left(
 
 
 def interrupt_after_mkdir(monkeypatch, prefix: str) -> list[Path]:
-    """Has Ctrl-C come in the moment after a folder is made; returns the folders."""
+    """Raise KeyboardInterrupt after a folder is created; return the folders."""
     mkdir, made = os.mkdir, []
 
     def interrupted(path, *arguments, **options):
@@ -315,7 +317,7 @@ def interrupt_after_mkdir(monkeypatch, prefix: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("prefix", [".denoising-", ".writing-", "noise"])
-def test_ctrl_c_right_after_a_folder_is_made_leaves_nothing(
+def test_ctrl_c_after_the_creation_of_a_folder_leaves_no_files(
     pseudoct, scan, quick, listing, monkeypatch, prefix
 ):
     before = listing(scan.parent)
@@ -327,7 +329,7 @@ def test_ctrl_c_right_after_a_folder_is_made_leaves_nothing(
 
 
 class Running:
-    """A run that would take hours, stopped in the midst of its tuning."""
+    """A run that would take hours, to be stopped during fine-tuning."""
 
     def __init__(self, program, scan, models):
         arguments = ["denoise", scan.name, "out.nrrd", "--noise-dir", "noise", "--picture", "p.png"]
@@ -339,8 +341,8 @@ class Running:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            # Tests that run in the background of a shell would hand on that these are ignored.
-            preexec_fn=lambda: [signal.signal(one, signal.SIG_DFL) for one in entry.SIGNALS],
+            # A test process in the background of a shell would pass on that it ignores signals.
+            preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in entry.SIGNALS],
         )
 
     def __enter__(self):
@@ -353,20 +355,17 @@ class Running:
 
 
 @posix
-@pytest.mark.parametrize("number", entry.SIGNALS)
-def test_ctrl_c_ends_at_once_with_3_and_leaves_nothing(program, scan, models, listing, number):
+def test_ctrl_c_ends_the_command_with_3_and_leaves_no_files(program, scan, models, listing):
     before = listing(scan.parent)
     with Running(program, scan, models) as process:
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (3, "", "pseudoct: cancelled.\n")
     assert listing(scan.parent) == before
 
 
 @posix
-def test_terminated_and_then_pressed_again_and_again_it_still_ends_cleanly(
-    program, scan, models, listing
-):
+def test_repeated_signals_do_not_prevent_the_cleanup(program, scan, models, listing):
     before = listing(scan.parent)
     with Running(program, scan, models) as process:
         process.send_signal(signal.SIGTERM)
@@ -379,15 +378,15 @@ def test_terminated_and_then_pressed_again_and_again_it_still_ends_cleanly(
     assert listing(scan.parent) == before
 
 
-def test_pressing_again_does_not_break_into_the_cleaning_up(monkeypatch):
+def test_a_second_signal_does_not_interrupt_the_cleanup(monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(entry.time, "monotonic", lambda: now[0])
-    press = entry._Cancelling()
+    press = entry._CancelHandler()
     with pytest.raises(KeyboardInterrupt):
         press(signal.SIGINT, None)
-    now[0] += entry.PATIENCE_SECONDS / 2
+    now[0] += entry.REPEAT_SECONDS / 2
     press(signal.SIGINT, None)
-    now[0] += 2 * entry.PATIENCE_SECONDS  # the first one was lost: it hangs
+    now[0] += 2 * entry.REPEAT_SECONDS  # the first signal had no effect
     with pytest.raises(KeyboardInterrupt):
         press(signal.SIGTERM, None)
 
@@ -395,7 +394,7 @@ def test_pressing_again_does_not_break_into_the_cleaning_up(monkeypatch):
 @pytest.mark.parametrize(
     ("option", "package"), [("--picture", "matplotlib"), ("--reference", "skimage")]
 )
-def test_a_missing_package_is_named_before_anything_is_computed(
+def test_a_missing_package_is_reported_before_the_computation(
     pseudoct, scan, quick, monkeypatch, option, package
 ):
     monkeypatch.setitem(sys.modules, package, None)
@@ -409,6 +408,6 @@ def test_a_missing_package_is_named_before_anything_is_computed(
     assert [path.name for path in scan.parent.iterdir()] == [scan.name]
 
 
-def test_no_progress_bar_is_needed(pseudoct, scan, quick, monkeypatch):
+def test_the_command_runs_without_tqdm(pseudoct, scan, quick, monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     assert pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick).code == entry.DONE

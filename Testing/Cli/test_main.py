@@ -1,4 +1,4 @@
-"""What `pseudoct` promises: an exit code for every end, and a traceback only for our own faults."""
+"""Exit codes of `pseudoct`; a traceback appears only for internal errors."""
 
 import contextlib
 import signal
@@ -15,7 +15,7 @@ from PseudoCTDenoiseLib.temporary_files import with_cleanup
 
 @pytest.fixture
 def pseudoct(monkeypatch, capsys):
-    """Runs `pseudoct try` with a given work; returns exit code, output and errors."""
+    """Run `pseudoct try` with the given work; return exit code, output and errors."""
 
     def run(work, *arguments, own_process=False):
         command = types.ModuleType(f"{entry.__package__}.try")
@@ -38,37 +38,64 @@ def raising(error):
     return work
 
 
-def test_work_that_is_done_ends_with_0(pseudoct):
+def test_a_successful_command_ends_with_0(pseudoct):
     assert pseudoct(lambda arguments: print(arguments.count), "--count", "3") == (0, "3\n", "")
 
 
-def test_a_command_may_give_an_exit_code_of_its_own(pseudoct):
+def test_a_command_can_return_an_exit_code(pseudoct):
     assert pseudoct(lambda arguments: 1)[0] == 1
 
 
-def test_bad_input_ends_with_2_and_its_one_line(pseudoct):
-    code, out, err = pseudoct(raising(BadInputError("There is no file x.nrrd: check the path.")))
+def test_bad_input_ends_with_2_and_a_one_line_message(pseudoct):
+    code, out, err = pseudoct(
+        raising(BadInputError("The file x.nrrd does not exist: check the path."))
+    )
     assert (code, out) == (2, "")
-    assert err == "pseudoct: There is no file x.nrrd: check the path.\n"
+    assert err == "pseudoct: The file x.nrrd does not exist: check the path.\n"
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt(), Cancelled()], ids=["ctrl-c", "cancelled"])
-def test_a_cancel_ends_with_3_without_a_traceback(pseudoct, end):
+def test_a_cancelled_command_ends_with_3_without_a_traceback(pseudoct, end):
     code, _, err = pseudoct(raising(end))
     assert code == 3 and "cancelled" in err and err.count("\n") == 1
 
 
 @pytest.fixture
 def cancelling(monkeypatch):
-    """The handler of signals, installed for Ctrl-C as in a process of its own."""
-    handler = entry._Cancelling()
+    """Install the signal handler for Ctrl-C, as in a separate process."""
+    handler = entry._CancelHandler()
     monkeypatch.setattr(sys, "unraisablehook", handler.unraisable)
     former = signal.signal(signal.SIGINT, handler)
     yield handler
     signal.signal(signal.SIGINT, former)
 
 
-def test_ctrl_c_in_a_finalizer_is_not_lost(cancelling, capsys):
+def test_ctrl_c_termination_and_a_closed_terminal_cancel_unless_they_are_ignored():
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in names]
+    former = {number: signal.getsignal(number) for number in numbers}
+
+    def handler(number, frame):
+        pass
+
+    try:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(numbers[-1], signal.SIG_IGN)
+        entry._on_signals(handler)
+        assert [signal.getsignal(number) for number in numbers[:-1]] == [handler] * len(
+            numbers[:-1]
+        )
+        assert signal.getsignal(numbers[-1]) == signal.SIG_IGN
+        signal.signal(numbers[-1], signal.SIG_DFL)
+        entry._on_signals(handler)
+        assert signal.getsignal(numbers[-1]) is handler
+    finally:
+        for number, previous in former.items():
+            signal.signal(number, previous)
+
+
+def test_ctrl_c_in_a_finalizer_cancels(cancelling, capsys):
     class Finalized:
         def __del__(self):
             signal.raise_signal(signal.SIGINT)
@@ -79,8 +106,8 @@ def test_ctrl_c_in_a_finalizer_is_not_lost(cancelling, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_ctrl_c_that_a_library_swallows_comes_again(cancelling, monkeypatch):
-    monkeypatch.setattr(entry, "PATIENCE_SECONDS", 0.05)
+def test_ctrl_c_that_a_library_suppresses_is_repeated(cancelling, monkeypatch):
+    monkeypatch.setattr(entry, "REPEAT_SECONDS", 0.05)
     with contextlib.suppress(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
@@ -119,8 +146,10 @@ def test_another_error_in_a_finalizer_is_reported(cancelling, capsys):
     ],
     ids=["done", "bad-input", "cancelled"],
 )
-def test_ctrl_c_while_the_end_is_reported_is_no_fault(pseudoct, monkeypatch, work, moment, code):
-    """As in a process of its own, whose signals are ignored after the first."""
+def test_ctrl_c_during_the_report_of_the_result_is_not_an_error(
+    pseudoct, monkeypatch, work, moment, code
+):
+    """Run as in a separate process, which ignores signals after the first one."""
     real, calls = getattr(entry, moment), []
 
     def interrupted(*arguments):
@@ -140,14 +169,34 @@ def test_ctrl_c_while_the_end_is_reported_is_no_fault(pseudoct, monkeypatch, wor
     assert calls
 
 
+@pytest.mark.parametrize(
+    ("package", "command"),
+    [
+        ("matplotlib", "pip install 'pseudoctdenoise[tools]'"),
+        ("skimage", "pip install 'pseudoctdenoise[tools]'"),
+        ("scipy", "pip install ./Research"),
+        ("microct_iq_toolbox", "pip install ./Research"),
+    ],
+)
+def test_a_missing_package_is_reported_with_its_installation(pseudoct, package, command):
+    code, _, err = pseudoct(raising(ModuleNotFoundError("missing", name=package)))
+    assert code == 2
+    assert err == f"pseudoct: The package {package} is missing. Install it: {command}.\n"
+
+
+def test_a_missing_module_of_this_package_is_an_internal_error(pseudoct):
+    code, _, err = pseudoct(raising(ModuleNotFoundError("missing", name="PseudoCTDenoiseLib.odd")))
+    assert code == 1 and "Traceback" in err
+
+
 @pytest.mark.parametrize("fault", [ValueError("odd"), RuntimeError("odd"), MemoryError("odd")])
-def test_a_fault_of_ours_ends_with_1_and_its_traceback(pseudoct, fault):
+def test_an_internal_error_ends_with_1_and_a_traceback(pseudoct, fault):
     code, _, err = pseudoct(raising(fault))
     assert code == 1 and "Traceback" in err and "odd" in err
 
 
 @pytest.mark.parametrize("arguments", [["--count", "many"], ["--unknown"], ["too", "many"]])
-def test_arguments_that_cannot_be_are_bad_input(pseudoct, arguments):
+def test_invalid_arguments_are_bad_input(pseudoct, arguments):
     code, _, err = pseudoct(raising(AssertionError("was run")), *arguments)
     assert code == 2 and "usage: pseudoct" in err and "Traceback" not in err
 
@@ -156,15 +205,17 @@ def test_no_command_or_an_unknown_one_is_bad_input(capsys):
     assert entry.main([]) == 2
     assert "COMMAND" in capsys.readouterr().err
     assert entry.main(["dream"]) == 2
-    assert "dream" in capsys.readouterr().err
+    line = capsys.readouterr().err
+    assert line.startswith("pseudoct: Unknown command 'dream'. Choose one of denoise, models, ")
+    assert line.count("\n") == 1
 
 
-def test_the_version_is_told(capsys):
+def test_the_version_is_printed(capsys):
     assert entry.main(["--version"]) == 0
     assert capsys.readouterr().out == f"pseudoct {__version__}\n"
 
 
-def test_the_help_names_every_command_and_that_it_is_for_research(capsys):
+def test_the_help_lists_every_command_and_states_research_use(capsys):
     assert entry.main(["--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert all(f"{name} {words}" in text for name, (_, words) in entry.COMMANDS.items())
@@ -172,12 +223,12 @@ def test_the_help_names_every_command_and_that_it_is_for_research(capsys):
 
 
 @pytest.mark.parametrize("name", entry.COMMANDS)
-def test_every_command_has_help_of_its_own(name, capsys):
+def test_every_command_has_its_own_help(name, capsys):
     assert entry.main([name, "--help"]) == 0
     assert f"usage: pseudoct {name}" in capsys.readouterr().out
 
 
-def test_commands_of_another_package_stand_under_their_own_heading(monkeypatch, capsys):
+def test_commands_of_another_package_are_listed_under_their_own_heading(monkeypatch, capsys):
     entry_point = types.SimpleNamespace(
         name="More commands", load=lambda: {"dance": ("dancing.steps", "dance a waltz")}
     )
@@ -188,7 +239,9 @@ def test_commands_of_another_package_stand_under_their_own_heading(monkeypatch, 
     assert text.index("More commands:") < text.index("dance a waltz")
 
 
-def test_without_another_package_there_are_no_other_commands(monkeypatch, capsys):
+def test_research_commands_are_absent_without_their_package(monkeypatch, capsys):
     monkeypatch.setattr(entry.importlib.metadata, "entry_points", lambda group: [])
     assert entry.main(["phantom", "folder"]) == 2
-    assert "invalid choice: 'phantom'" in capsys.readouterr().err
+    assert "Unknown command 'phantom'" in capsys.readouterr().err
+    assert entry.main(["--help"]) == 0
+    assert "phantom" not in capsys.readouterr().out

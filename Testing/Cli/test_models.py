@@ -1,4 +1,4 @@
-"""`pseudoct models`: what there is, and whether it is whole."""
+"""`pseudoct models` lists the models, checks them and prints model cards."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def test_check_loads_every_model(pseudoct, models):
     assert ended.code == 0
     heading, *listed = [row for row in rows(ended.out) if row]
     assert heading[-1] == "Weights"
-    assert len(listed) == 4 and all(row[-1] == "0.00 M, whole" for row in listed)
+    assert len(listed) == 4 and all(row[-1] == "0.00 M, intact" for row in listed)
 
 
-def test_check_reports_weights_that_were_tampered_with(pseudoct, models, tmp_path):
+def test_check_reports_modified_weights(pseudoct, models, tmp_path):
     folder = shutil.copytree(models, tmp_path / "models")
     weights = folder / "PseudoCTDenoise_noise-a.npz"
     weights.write_bytes(weights.read_bytes()[:-1] + b"!")
@@ -42,7 +42,7 @@ def test_check_reports_weights_that_were_tampered_with(pseudoct, models, tmp_pat
     assert ended.err.count("\n") == 1
 
 
-def test_a_manifest_that_is_none_is_named(pseudoct, models, tmp_path):
+def test_an_invalid_manifest_is_named(pseudoct, models, tmp_path):
     folder = shutil.copytree(models, tmp_path / "models")
     (folder / "PseudoCTDenoise_other.json").write_text("[]")
     ended = pseudoct("models", "--models", folder)
@@ -55,7 +55,7 @@ def test_an_empty_folder_holds_no_models(pseudoct, tmp_path):
     assert (ended.code, ended.out) == (0, f"No models in {tmp_path}.\n")
 
 
-def test_the_card_says_what_is_known_of_a_model(pseudoct, models):
+def test_the_card_describes_a_model(pseudoct, models):
     ended = pseudoct("models", "--models", models, "--card", "other")
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.startswith("# Model card: other\n")
@@ -63,7 +63,7 @@ def test_the_card_says_what_is_known_of_a_model(pseudoct, models):
     assert ended.out.count("Not stated.") == 2
 
 
-def test_a_card_of_what_is_no_model_or_damaged_is_refused(pseudoct, models, tmp_path):
+def test_a_card_of_a_missing_or_damaged_model_is_refused(pseudoct, models, tmp_path):
     ended = pseudoct("models", "--models", models, "--card", "none")
     assert (ended.code, ended.out) == (2, "") and "Available: fast, other" in ended.err
     folder = shutil.copytree(models, tmp_path / "models")

@@ -1,4 +1,4 @@
-"""`pseudoct simulate` makes a low-dose scan that fits its normal-dose one."""
+"""`pseudoct simulate` writes a low-dose scan with the geometry of the normal-dose scan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PIXEL_MM = 3.0
 
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory):
-    """Two noisy slices of a water-like disc, with a geometry that must survive."""
+    """Write two noisy slices of a water-like disc with a non-trivial geometry."""
     across = (np.arange(128) - 63.5) * PIXEL_MM
     disc = np.where(np.hypot(across, across[:, None]) < 150, 60.0, -1000.0).astype(np.float32)
     clean = np.stack([disc, disc])
@@ -36,7 +36,7 @@ def arrays(*paths):
     return [sitk.GetArrayFromImage(sitk.ReadImage(path)).astype(float) for path in paths]
 
 
-def test_twin_has_twice_the_noise_and_the_scans_geometry(scan, tmp_path, capsys):
+def test_the_low_dose_scan_has_twice_the_noise_and_the_same_geometry(scan, tmp_path, capsys):
     output = tmp_path / "ldct.nrrd"
     assert main(["simulate", str(scan), str(output), "--device", "cpu"]) == DONE
     before, after = (sitk.ReadImage(path) for path in (scan, output))
@@ -46,20 +46,20 @@ def test_twin_has_twice_the_noise_and_the_scans_geometry(scan, tmp_path, capsys)
     middle = np.s_[:, 40:88, 40:88]
     assert ldct[middle].std() / ndct[middle].std() == pytest.approx(2, rel=0.1)
     said = capsys.readouterr().out
-    for words in ("N0 = ", "HU at 0.25 of it", "dB", str(output)):
+    for words in ("N0 = ", "HU at 0.25 of the dose", "dB", str(output)):
         assert words in said
 
 
-def test_seed_and_dose_are_heard(scan, tmp_path):
-    def twin(name, *options):
+def test_seed_and_dose_determine_the_noise(scan, tmp_path):
+    def low_dose(name, *options):
         output = tmp_path / f"{name}.nrrd"
         assert main(["simulate", str(scan), str(output), "--device", "cpu", *options]) == DONE
         return arrays(output)[0]
 
-    first = twin("first", "--dose", "0.5")
-    np.testing.assert_array_equal(first, twin("again", "--dose", "0.5"))
-    assert (first != twin("other", "--dose", "0.5", "--seed", "1")).any()
-    np.testing.assert_array_equal(twin("full", "--dose", "1"), arrays(scan)[0])
+    first = low_dose("first", "--dose", "0.5")
+    np.testing.assert_array_equal(first, low_dose("again", "--dose", "0.5"))
+    assert (first != low_dose("other", "--dose", "0.5", "--seed", "1")).any()
+    np.testing.assert_array_equal(low_dose("full", "--dose", "1"), arrays(scan)[0])
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,12 @@ def test_seed_and_dose_are_heard(scan, tmp_path):
         ([], "input"),
         (["SCAN"], "output"),
         (["SCAN", "OUT.xyz"], "suffix"),
-        (["SCAN", "missing/out.nrrd"], "no folder"),
+        (["SCAN", "missing/out.nrrd"], "does not exist"),
         (["SCAN", "OUT.nrrd", "--dose", "0"], "--dose 0"),
-        (["missing.nrrd", "OUT.nrrd"], "no file"),
+        (["missing.nrrd", "OUT.nrrd"], "does not exist"),
     ],
 )
-def test_faults_are_named_before_anything_is_computed(
+def test_bad_arguments_are_reported_before_the_computation(
     scan, tmp_path, monkeypatch, capsys, arguments, complaint
 ):
     monkeypatch.chdir(tmp_path)

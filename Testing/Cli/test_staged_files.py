@@ -1,4 +1,4 @@
-"""All files of a command appear, or none of them does."""
+"""A command writes all its files or none of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PseudoCTDenoiseLib.cli.staged_files import write_together
 from PseudoCTDenoiseLib.errors import BadInputError
 
 
-def test_files_appear_together_and_only_when_all_are_written(tmp_path):
+def test_files_get_their_names_together_after_all_are_written(tmp_path):
     old = tmp_path / "old.txt"
     old.write_text("old")
 
@@ -18,12 +18,12 @@ def test_files_appear_together_and_only_when_all_are_written(tmp_path):
         staged.path(tmp_path / "new.txt").write_text("new")
         staged.path(old).write_text("newer")
         assert not (tmp_path / "new.txt").exists()
-        assert old.read_text() == "old"
+        assert old.read_text("utf-8") == "old"
         return 7
 
     assert write_together(write) == 7
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.txt", "old.txt"]
-    assert old.read_text() == "newer"
+    assert old.read_text("utf-8") == "newer"
 
 
 def test_the_temporary_name_keeps_the_suffix_and_the_folder(tmp_path):
@@ -37,7 +37,7 @@ def test_the_temporary_name_keeps_the_suffix_and_the_folder(tmp_path):
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, BadInputError, ZeroDivisionError, OSError])
-def test_nothing_is_left_after_an_error(tmp_path, end):
+def test_an_error_leaves_no_files(tmp_path, end):
     (tmp_path / "old.txt").write_text("old")
 
     def write(staged):
@@ -50,7 +50,7 @@ def test_nothing_is_left_after_an_error(tmp_path, end):
     with pytest.raises(BadInputError if end is OSError else end):
         write_together(write)
     assert [path.name for path in tmp_path.iterdir()] == ["old.txt"]
-    assert (tmp_path / "old.txt").read_text() == "old"
+    assert (tmp_path / "old.txt").read_text("utf-8") == "old"
 
 
 def test_a_signal_at_any_instruction_leaves_all_files_or_none(tmp_path, interrupt_everywhere):
@@ -65,7 +65,7 @@ def test_a_signal_at_any_instruction_leaves_all_files_or_none(tmp_path, interrup
     seen = set()
     for _ in interrupt_everywhere(lambda: write_together(write)):
         names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
-        found = (old.read_text(), *names)
+        found = (old.read_text("utf-8"), *names)
         assert found in {("old", "old.txt"), ("new", "made", "made/a.txt", "old.txt")}
         seen.add(found)
         shutil.rmtree(made, ignore_errors=True)
@@ -73,7 +73,7 @@ def test_a_signal_at_any_instruction_leaves_all_files_or_none(tmp_path, interrup
     assert len(seen) == 2
 
 
-def test_a_file_that_was_not_written_leaves_nothing(tmp_path):
+def test_a_missing_file_leaves_no_files(tmp_path):
     def write(staged):
         staged.path(tmp_path / "a.txt").write_text("a")
         staged.path(tmp_path / "never.txt")
@@ -83,7 +83,7 @@ def test_a_file_that_was_not_written_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_was_there_or_holds_something_stays(tmp_path):
+def test_existing_and_non_empty_folders_stay(tmp_path):
     there, made = tmp_path / "there", tmp_path / "made"
     there.mkdir()
 
@@ -99,7 +99,7 @@ def test_a_folder_that_was_there_or_holds_something_stays(tmp_path):
     assert (made / "foreign.txt").exists()
 
 
-def test_a_folder_that_was_made_stays_with_its_files(tmp_path):
+def test_a_created_folder_stays_with_its_files(tmp_path):
     def write(staged):
         staged.folder(tmp_path / "made")
         staged.path(tmp_path / "made" / "a.txt").write_text("a")
@@ -108,7 +108,7 @@ def test_a_folder_that_was_made_stays_with_its_files(tmp_path):
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["a.txt"]
 
 
-def test_an_error_speaks_of_the_file_not_of_its_temporary_name(tmp_path):
+def test_an_error_names_the_file_and_not_its_temporary_name(tmp_path):
     final = tmp_path / "out.nrrd"
 
     def damaged(staged):
@@ -129,14 +129,14 @@ def test_an_error_speaks_of_the_file_not_of_its_temporary_name(tmp_path):
     )
 
 
-def test_a_file_that_cannot_get_its_name_leaves_nothing_either(tmp_path):
+def test_a_file_that_cannot_be_renamed_leaves_no_files(tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(BadInputError, match="folder could not be written"):
         write_together(lambda staged: staged.path(tmp_path / "folder").write_text("no folder"))
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
-def test_the_longest_name_that_a_disk_takes_can_be_staged(tmp_path):
+def test_the_longest_allowed_name_can_be_staged(tmp_path):
     final = tmp_path / ("n" * 250 + ".json")
     write_together(lambda staged: staged.path(final).write_text("{}"))
-    assert final.read_text() == "{}"
+    assert final.read_text("utf-8") == "{}"

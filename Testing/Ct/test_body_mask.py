@@ -1,10 +1,10 @@
-"""The body mask holds the patient without the table."""
+"""The body mask contains the patient without the table."""
 
 import numpy as np
 from PseudoCTDenoiseLib.ct.body_mask import body_mask
 
 
-def test_the_body_holds_the_lungs_and_leaves_the_table_out():
+def test_the_body_includes_the_lungs_and_excludes_the_table():
     hu = np.full((2, 80, 100), -1000, np.int16)
     hu[:, 10:60, 10:90] = 40
     hu[:, 20:40, 30:60] = -850
@@ -15,6 +15,6 @@ def test_the_body_holds_the_lungs_and_leaves_the_table_out():
     assert body_mask(hu[0]).shape == (80, 100)
 
 
-def test_a_body_that_fills_the_image_is_all_body():
+def test_a_body_that_fills_the_image_fills_the_mask():
     assert body_mask(np.full((1, 20, 20), 30, np.int16)).all()
     assert not body_mask(np.full((1, 20, 20), -1000, np.int16)).any()

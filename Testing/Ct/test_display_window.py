@@ -1,4 +1,4 @@
-"""Noise is shown in a symmetric window that holds nearly all of it."""
+"""The display window of noise is symmetric and covers nearly all noise."""
 
 import numpy as np
 import pytest
@@ -8,16 +8,16 @@ RNG = np.random.default_rng(0)
 
 
 @pytest.mark.parametrize(("sigma", "limit"), [(3, 10), (6, 20), (15, 50), (20, 100), (1e5, 1000)])
-def test_the_limit_is_the_next_round_figure_above_three_deviations(sigma, limit):
+def test_the_limit_is_the_next_round_number_above_three_standard_deviations(sigma, limit):
     assert noise_limit(RNG.normal(0, sigma, (2, 64, 64))) == limit
 
 
-def test_padding_and_metal_do_not_set_the_scale():
+def test_padding_and_metal_do_not_affect_the_limit():
     noise = np.rint(RNG.normal(0, 6, (64, 64)))
     noise[:32] = 0
     noise[40, :10] = 3000
     assert noise_limit(noise) == 20
 
 
-def test_no_noise_has_the_smallest_window():
+def test_the_limit_without_noise_is_the_smallest():
     assert noise_limit(np.zeros((4, 4))) == LIMITS_HU[0]

@@ -1,4 +1,4 @@
-"""What is refused as no CT in HU, and what must pass."""
+"""Images that are refused because they are not CT in HU, and images that pass."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from PseudoCTDenoiseLib.errors import BadInputError
 
 
 def ct(shape=(3, 64, 64), noise=20.0):
-    """A body (40 HU) with a rim of fat (−100 HU) and a bone (700 HU) in air."""
+    """Return a body (40 HU) with a layer of fat (−100 HU) and a bone (700 HU), in air."""
     hu = np.full(shape, -1000.0)
     hu[:, 8:-8, 8:-8] = -100
     hu[:, 12:-12, 12:-12] = 40
@@ -59,12 +59,12 @@ def test_other_than_three_axes_are_refused(shape):
 
 
 @pytest.mark.parametrize("dtype", [bool, complex, object])
-def test_types_that_are_no_real_number_are_refused(dtype):
-    assert "one number a voxel" in refusal(ct().astype(dtype))
+def test_types_that_are_not_real_numbers_are_refused(dtype):
+    assert "one real number per voxel" in refusal(ct().astype(dtype))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_one_voxel_of_nan_or_infinity_is_refused(value):
+def test_a_single_nan_or_infinity_is_refused(value):
     hu = ct()
     hu[1, 30, 30] = value
     assert "NaN or infinity" in refusal(hu)
@@ -78,11 +78,11 @@ def test_a_constant_volume_is_refused():
 def test_values_beyond_int16_are_refused(value):
     hu = ct()
     hu[0, 0, 0] = value
-    assert "beyond what HU can be" in refusal(hu)
+    assert "outside the range of HU" in refusal(hu)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
-def test_a_segmentation_is_refused_as_such(dtype):
+def test_a_segmentation_is_recognised(dtype):
     labels = np.zeros((3, 64, 64), dtype)
     labels[:, 10:30, 10:30] = 1
     labels[:, 40:50, 10:30] = 117
@@ -109,11 +109,11 @@ def test_a_normalised_float_image_is_refused():
 
 
 @pytest.mark.parametrize("offset", [1000, 1024])
-def test_a_ct_stored_with_its_offset_is_told_apart_from_an_mr(offset):
+def test_a_ct_stored_with_its_offset_is_recognised(offset):
     assert "1024 too high" in refusal(np.maximum(ct() + offset, 0))
 
 
-def test_a_ct_stored_with_its_offset_is_recognised_in_spite_of_padding():
+def test_a_ct_stored_with_its_offset_and_padding_is_recognised():
     raw = np.maximum(ct() + 1024, 0)
     raw[:, :4] = -2000
     assert "1024 too high" in refusal(raw)
@@ -125,18 +125,47 @@ def test_a_few_voxels_below_fat_do_not_make_an_mr_a_ct():
     assert "not a CT in HU" in refusal(mr)
 
 
+def test_fat_is_below_minus_50_hu():
+    hu = np.where(ct() < -50, 40, ct())
+    hu[:, :20] = -60
+    check_ct(hu)
+    hu[:, :20] = -40
+    assert "not a CT in HU" in refusal(hu)
+
+
+def test_a_ten_thousandth_of_the_voxels_must_be_fat_or_air():
+    hu = np.random.default_rng(0).uniform(0, 1500, (3, 64, 64))
+    hu[0, 0, :2] = -100
+    check_ct(hu)
+    hu[0, 0, 1] = 0
+    assert "not a CT in HU" in refusal(hu)
+
+
+@pytest.mark.parametrize(("labels", "recognised"), [(128, True), (129, False)])
+def test_a_segmentation_has_at_most_128_distinct_values(labels, recognised):
+    values = (np.arange(3 * 64 * 64) % labels).reshape(3, 64, 64)
+    assert ("looks like a segmentation" in refusal(values)) == recognised
+
+
+def test_the_range_of_hu_is_checked_after_rounding():
+    hu = ct()
+    hu[0, 0, :2] = -32768.4, 32767.4
+    check_ct(hu)
+    assert checked_int16(hu).min() == -32768 and checked_int16(hu).max() == 32767
+
+
 def test_hu_are_rounded_to_the_nearest_int16():
     rounded = checked_int16(np.array([-1000.4, -0.6, 40.49, 32767.4]))
     assert rounded.dtype == np.int16
     assert rounded.tolist() == [-1000, -1, 40, 32767]
 
 
-def test_int16_is_handed_through_without_a_copy():
+def test_int16_is_returned_without_a_copy():
     hu = np.arange(5, dtype=np.int16)
     assert checked_int16(hu) is hu
 
 
 @pytest.mark.parametrize("value", [32767.6, -32769.0, np.nan, np.inf])
-def test_what_int16_cannot_hold_is_refused(value):
+def test_values_outside_int16_are_refused(value):
     with pytest.raises(BadInputError):
         checked_int16(np.array([0.0, value]))

@@ -1,4 +1,4 @@
-"""The noise level reads the noise in flat soft tissue."""
+"""The noise level measures the noise in flat soft tissue."""
 
 import csv
 from pathlib import Path
@@ -12,7 +12,7 @@ from PseudoCTDenoiseLib.errors import BadInputError
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
-def test_soft_tissue_noise_reads_the_noise_of_the_flattest_windows():
+def test_soft_tissue_noise_measures_the_flattest_windows():
     rng = np.random.default_rng(3)
     hu = 50 + rng.normal(0, 20, (3, 96, 96))
     assert noise_level.soft_tissue_noise(hu) == pytest.approx(20, rel=0.15)
@@ -21,7 +21,7 @@ def test_soft_tissue_noise_reads_the_noise_of_the_flattest_windows():
     )
 
 
-def test_soft_tissue_noise_is_exact_for_a_pattern_and_looks_at_soft_tissue_alone():
+def test_soft_tissue_noise_is_exact_for_a_pattern_and_ignores_other_tissue():
     rows, columns = np.mgrid[:80, :80]
     board = np.where((rows + columns) % 2, 10.0, -10.0)
     hu = np.where(columns < 40, 50 + board, -700 + 0 * board)
@@ -29,14 +29,47 @@ def test_soft_tissue_noise_is_exact_for_a_pattern_and_looks_at_soft_tissue_alone
     assert noise_level.soft_tissue_noise(hu) == pytest.approx(10 * np.sqrt(1 - 1 / 121**2))
 
 
-def test_noise_without_soft_tissue_is_refused_with_what_to_do():
+@pytest.mark.parametrize("hu", [0, 130])
+def test_soft_tissue_windows_have_a_mean_from_0_to_130_hu(hu):
+    assert noise_level.soft_tissue_noise(np.full((32, 32), hu)) == 0
+    outside = hu - 1 if hu == 0 else hu + 1
+    with pytest.raises(BadInputError, match="no soft tissue"):
+        noise_level.soft_tissue_noise(np.full((32, 32), outside))
+
+
+def test_a_slice_needs_100_soft_tissue_windows():
+    hu = 50 + np.random.default_rng(6).normal(0, 20, (20, 20))  # 10 x 10 windows
+    assert noise_level.soft_tissue_noise(hu) > 0
+    assert noise_level.noise_reduction(hu, 50 + (hu - 50) / 2) == pytest.approx(0.5)
+    for measure in (noise_level.soft_tissue_noise, lambda x: noise_level.noise_reduction(x, x)):
+        with pytest.raises(BadInputError, match="no soft tissue"):
+            measure(hu[:, :19])
+
+
+def test_the_median_over_slices_ignores_an_outlier():
+    noise = np.random.default_rng(7).normal(0, 10, (48, 48))
+    before = 50 + np.stack([noise, noise, 4 * noise])
+    after = 50 + np.stack([noise / 2, noise / 2, 4 * noise])
+    assert noise_level.soft_tissue_noise(before) == noise_level.soft_tissue_noise(before[0])
+    assert noise_level.noise_reduction(before, after) == pytest.approx(0.5)
+
+
+def test_padding_counts_as_minus_1024_hu():
+    hu = np.full((64, 64), 963)  # windows with five columns of padding have a mean of 60 HU
+    hu[:, 20:44] = -1024
+    padded = np.where(hu == -1024, -3024, hu)
+    assert noise_level.soft_tissue_noise(hu) > 100
+    assert noise_level.soft_tissue_noise(padded) == noise_level.soft_tissue_noise(hu)
+
+
+def test_an_image_without_soft_tissue_is_refused():
     with pytest.raises(BadInputError, match="no soft tissue.*Give the noise"):
         noise_level.soft_tissue_noise(np.full((2, 64, 64), -800, np.int16))
     with pytest.raises(BadInputError, match="no soft tissue"):
         noise_level.noise_reduction(np.full((64, 64), -800), np.full((64, 64), -800))
 
 
-def test_noise_reduction_is_the_part_of_the_noise_that_is_gone():
+def test_noise_reduction_is_the_share_of_removed_noise():
     noise = np.random.default_rng(4).normal(0, 20, (2, 64, 64))
     before, after = 60 + noise, 60 + 0.6 * noise
     assert noise_level.noise_reduction(before, after) == pytest.approx(0.4)
@@ -44,7 +77,7 @@ def test_noise_reduction_is_the_part_of_the_noise_that_is_gone():
     assert noise_level.noise_reduction(np.full((64, 64), 60), np.full((64, 64), 60)) == 0
 
 
-def test_noise_reduction_is_fair_to_unrelated_noise_of_the_same_strength():
+def test_noise_reduction_is_unbiased_for_unrelated_noise_of_the_same_level():
     rng = np.random.default_rng(5)
     before, after = (60 + rng.normal(0, 20, (4, 96, 96)) for _ in range(2))
     assert abs(noise_level.noise_reduction(before, after)) < 0.03

@@ -28,7 +28,7 @@ def test_the_spectrum_of_filtered_noise_is_the_filters_own():
     )
 
 
-def test_a_pure_wave_lies_in_its_own_ring_with_all_its_power():
+def test_the_power_of_a_pure_wave_is_in_its_own_ring():
     x = np.arange(64)
     windows = np.broadcast_to(10 * np.cos(2 * np.pi * 8 * x / 64), (1, 64, 64))
     frequency, power = noise_texture.noise_power_spectrum(windows, 1.0)  # 8 / 6.4 cm = 1.25 /cm
@@ -39,7 +39,7 @@ def test_a_pure_wave_lies_in_its_own_ring_with_all_its_power():
     assert np.delete(power, 5) == pytest.approx(0, abs=1e-9)
 
 
-def test_beyond_the_sampled_frequencies_the_power_is_zero_and_small_pixels_leave_no_gap():
+def test_the_power_is_zero_above_the_sampled_frequencies_and_has_no_gap_below():
     white = np.random.default_rng(8).normal(0, 10, (200, 32, 32))
     frequency, power = noise_texture.noise_power_spectrum(white, 1.2)
     assert power[frequency > 6] == pytest.approx(0)
@@ -53,7 +53,7 @@ def test_a_normalised_spectrum_sums_to_one_and_keeps_its_mean_frequency():
     assert noise_texture.mean_frequency(frequency, power) == 2
 
 
-def test_autocorrelation_tells_columns_from_rows():
+def test_autocorrelation_distinguishes_columns_from_rows():
     windows = np.broadcast_to(np.where(np.arange(16) % 2, 1.0, -1.0), (3, 16, 16)) + 40
     assert noise_texture.autocorrelation(windows) == pytest.approx(
         {"x1": -1, "x2": 1, "x3": -1, "y1": 1, "y2": 1, "y3": 1}

@@ -1,4 +1,4 @@
-"""The axis from one axial slice to the next is found, or it is said that it cannot be."""
+"""The slice axis is detected, or reported as ambiguous."""
 
 import math
 
@@ -8,19 +8,32 @@ from PseudoCTDenoiseLib.ct.orientation import MAX_TILT_DEGREES, axial_axis, tilt
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("sign", [1, -1])
-def test_it_is_the_axis_along_the_patient_whichever_way_it_points(axis: int, sign: int):
+def test_the_slice_axis_is_the_axis_along_the_patient_in_either_direction(axis: int, sign: int):
     superior = [0.0, 0.0, 0.0]
     superior[axis] = float(sign)
     assert axial_axis((8, 8, 8), superior) == axis
 
 
-def test_a_single_slice_is_its_own_plane_however_it_lies():
+def test_a_single_slice_determines_the_slice_axis_in_any_direction():
     assert axial_axis((64, 1, 64), (0.7, 0.0, 0.7)) == 1
 
 
 @pytest.mark.parametrize(("beyond", "axis"), [(-1, 2), (1, None)])
-def test_a_tilted_gantry_is_told_and_a_reformat_is_not(beyond: int, axis: int | None):
+def test_a_tilted_gantry_is_accepted_and_an_oblique_reformat_is_not(beyond: int, axis: int | None):
     tilt = math.radians(MAX_TILT_DEGREES + beyond)
     superior = (0.0, math.sin(tilt), math.cos(tilt))
     assert axial_axis((8, 8, 8), superior) == axis
     assert tilt_degrees(superior) == pytest.approx(MAX_TILT_DEGREES + beyond)
+
+
+def test_two_axes_of_a_single_voxel_do_not_determine_the_slice_axis():
+    assert axial_axis((1, 1, 64), (0.0, 0.0, 1.0)) == 2
+
+
+def test_a_gantry_tilt_of_30_degrees_is_accepted():
+    tilt = math.radians(30)
+    assert axial_axis((8, 8, 8), (0.0, math.sin(tilt), -math.cos(tilt))) == 2
+
+
+def test_rounding_of_a_direction_cosine_above_1_is_tolerated():
+    assert tilt_degrees((0.0, 0.0, 1.0 + 1e-12)) == 0

@@ -1,4 +1,4 @@
-"""What the metrics promise."""
+"""Metrics against a reference, compared with scikit-image and known values."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def pair():
     return (reference + rng.normal(0, 25, reference.shape)).astype(np.float32), reference
 
 
-def test_psnr_4096_of_20_hu_is_the_papers_46_2_db():
+def test_psnr_4096_of_20_hu_is_46_2_db_as_in_the_paper():
     reference = np.zeros((4, 8, 8), np.int16)
     assert metrics.psnr_4096(reference + 20, reference) == pytest.approx(46.2266, abs=1e-4)
 
@@ -35,7 +35,7 @@ def test_psnr_agrees_with_scikit_image_at_both_ranges(pair):
     )
 
 
-def test_ssim_is_the_mean_of_the_slices_of_scikit_image(pair):
+def test_ssim_is_the_mean_over_slices_of_scikit_image(pair):
     from skimage.metrics import structural_similarity
 
     wide = [np.maximum(part.astype(float), -1024) + 1024 for part in pair]
@@ -49,7 +49,7 @@ def test_ssim_is_the_mean_of_the_slices_of_scikit_image(pair):
     assert measured[0] != pytest.approx(measured[1], abs=1e-3)
 
 
-def test_an_equal_image_is_perfect(pair):
+def test_equal_images_have_perfect_metrics(pair):
     row = metrics.image_metrics(pair[1], pair[1])
     assert row.pop("psnr_4096") == row.pop("psnr_400") == np.inf
     assert row.pop("ssim_4096") == row.pop("ssim_400") == pytest.approx(1)
@@ -68,7 +68,7 @@ def test_int16_differences_do_not_overflow():
     assert metrics.rmse_hu(high, low) == 33000
 
 
-def test_a_slice_and_a_stack_of_one_score_alike(pair):
+def test_a_slice_and_a_stack_of_one_slice_have_the_same_metrics(pair):
     image, reference = pair
     assert metrics.image_metrics(image[0], reference[0]) == metrics.image_metrics(
         image[:1], reference[:1]
@@ -80,7 +80,7 @@ def test_images_of_different_shapes_are_refused():
         metrics.psnr_4096(np.zeros((2, 8, 8)), np.zeros((8, 8)))
 
 
-def test_hu_bias_is_told_by_tissue_and_inside_the_body():
+def test_hu_bias_is_measured_by_tissue_and_inside_the_body():
     reference = np.full((64, 80), -1000.0)
     image = reference.copy()
     reference[8:56, 10:70] = 60
@@ -98,14 +98,14 @@ def test_hu_bias_is_told_by_tissue_and_inside_the_body():
     assert bias["body"] == pytest.approx(inside.mean(), abs=0.01)
 
 
-def test_a_tissue_that_is_not_there_has_no_bias():
+def test_the_bias_of_an_absent_tissue_is_nan():
     reference = np.full((16, 16), 50.0)
     bias = metrics.hu_bias(reference, reference)
     assert bias["soft_tissue"] == bias["body"] == 0
     assert np.isnan(bias["bone"])
 
 
-def test_noise_of_the_reference_does_not_pass_for_bias():
+def test_noise_of_the_reference_does_not_cause_bias():
     rng = np.random.default_rng(2)
     reference = 20 + rng.normal(0, 30, (8, 128, 128))  # where water ends
     bias = metrics.hu_bias(np.full(reference.shape, 20.0), reference)

@@ -1,13 +1,13 @@
-"""Which slices and which part of a slice stand for a scan."""
+"""Selection of representative slices and image regions."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from PseudoCTDenoiseLib.ct.slice_selection import (
+    evenly_spaced_slices,
     most_informative_slice,
     organ_box,
-    spread_slices,
     tissue_share,
 )
 
@@ -24,27 +24,27 @@ def test_the_tissue_share_is_that_of_the_pixels_above_lung():
     assert tissue_share(hu).tolist() == [0, 0.5, 1]
 
 
-def test_the_slices_to_tune_on_spread_evenly_over_the_body():
+def test_slices_are_evenly_spaced_over_the_body():
     hu = air(14)
     hu[2:12] = 50
-    assert spread_slices(hu, 5) == [3, 5, 7, 9, 11]
-    assert spread_slices(hu, 2) == [4, 9]
-    assert spread_slices(hu, 1) == [7]
+    assert evenly_spaced_slices(hu, 5) == [3, 5, 7, 9, 11]
+    assert evenly_spaced_slices(hu, 2) == [4, 9]
+    assert evenly_spaced_slices(hu, 1) == [7]
 
 
-def test_no_slice_is_taken_twice_and_none_that_is_not_there():
+def test_the_slices_are_distinct_and_within_the_body():
     hu = air(14)
     hu[2:12] = 50
     for count in range(1, 20):
-        chosen = spread_slices(hu, count)
+        chosen = evenly_spaced_slices(hu, count)
         assert len(chosen) == len(set(chosen)) == min(count, 10)
         assert set(chosen) <= set(range(2, 12))
         assert all(type(index) is int for index in chosen)
 
 
-def test_a_scan_without_a_body_is_taken_as_a_whole():
-    assert spread_slices(air(4), 2) == [1, 3]
-    assert spread_slices(air(1), 8) == [0]
+def test_all_slices_count_in_a_scan_without_a_body():
+    assert evenly_spaced_slices(air(4), 2) == [1, 3]
+    assert evenly_spaced_slices(air(1), 8) == [0]
 
 
 def test_the_most_informative_slice_shows_the_most_organs_not_the_most_bone():
@@ -73,7 +73,7 @@ def test_the_box_holds_more_organ_than_any_other(rows, columns):
     assert counts[organ_box(hu, rows, columns)] == max(counts.values())
 
 
-def test_the_box_is_told_by_its_top_row_and_left_column():
+def test_the_box_is_given_by_its_top_row_and_left_column():
     hu = air(1, 30)[0]
     hu[4:9, 17:24] = 40
     assert organ_box(hu, 5, 7) == (4, 17)

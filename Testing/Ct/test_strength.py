@@ -1,4 +1,4 @@
-"""What the slider between the original and the denoised scan does."""
+"""The strength is a weight between the original and the denoised scan."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ ORIGINAL = np.array([[[-2000, -1024, -1001, 0, 7, 3071, 32767, -32768]]], np.int
 DENOISED = np.array([[[-1024, -1000, -1000, 10, 10, 2000, -32768, 32767]]], np.int16)
 
 
-def test_at_0_the_original_comes_back_bit_by_bit():
+def test_at_0_the_result_equals_the_original_bit_for_bit():
     every_value = np.arange(-32768, 32768).astype(np.int16).reshape(1, 256, 256)
     mixed = apply_strength(every_value, every_value[:, ::-1, ::-1], 0)
     assert mixed.dtype == np.int16
     assert np.array_equal(mixed, every_value)
 
 
-def test_at_100_it_is_the_denoised_scan_but_for_the_padding():
+def test_at_100_the_result_is_the_denoised_scan_except_for_padding():
     mixed = apply_strength(ORIGINAL, DENOISED, 100)
     assert mixed.tolist() == [[[-2000, -1000, -1000, 10, 10, 2000, -32768, -32768]]]
 
 
-def test_at_50_it_is_the_mean():
+def test_at_50_the_result_is_the_mean():
     original = np.array([[[0, -1000, 100, -1024]]], np.int16)
     denoised = np.array([[[10, -900, -100, -1024]]], np.int16)
     assert apply_strength(original, denoised, 50).tolist() == [[[5, -950, 0, -1024]]]
 
 
-def test_the_share_is_that_of_the_denoised_scan_and_is_rounded():
+def test_the_strength_weights_the_denoised_scan_and_the_result_is_rounded():
     original, denoised = np.zeros((1, 1, 1), np.int16), np.full((1, 1, 1), 10, np.int16)
     shown = [int(apply_strength(original, denoised, s)[0, 0, 0]) for s in (20, 44, 46, 90)]
     assert shown == [2, 4, 5, 9]
 
 
 @pytest.mark.parametrize("strength", [0, 30, 100])
-def test_padding_stays_and_neither_scan_is_written_to(strength):
+def test_padding_is_kept_and_the_inputs_are_not_changed(strength):
     original, denoised = ORIGINAL.copy(), DENOISED.copy()
     mixed = apply_strength(original, denoised, strength)
     padding = ORIGINAL < -1024
@@ -44,12 +44,12 @@ def test_padding_stays_and_neither_scan_is_written_to(strength):
     assert np.array_equal(original, ORIGINAL) and np.array_equal(denoised, DENOISED)
 
 
-def test_the_denoised_scan_may_be_written_over():
+def test_the_result_can_replace_the_denoised_scan():
     denoised = DENOISED.copy()
     assert apply_strength(ORIGINAL, denoised, 30, out=denoised) is denoised
     assert np.array_equal(denoised, apply_strength(ORIGINAL, DENOISED, 30))
 
 
-def test_scans_of_different_lengths_are_a_fault():
+def test_scans_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="zip"):
         apply_strength(np.zeros((2, 4, 4), np.int16), np.zeros((1, 4, 4), np.int16), 50)

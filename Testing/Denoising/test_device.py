@@ -1,4 +1,4 @@
-"""What the choice of a device promises: one that works, and the reason in words."""
+"""The choice of a device returns one that works, and the reason in words."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def without_gpu(monkeypatch):
 
 @pytest.fixture
 def broken_cuda(monkeypatch):
-    """A driver that promises a GPU on which no kernel runs."""
+    """Simulate a driver that reports a GPU on which no kernel runs."""
 
     def ones(*shape, device=None):
         raise fault
@@ -42,19 +42,19 @@ def broken_cuda(monkeypatch):
     monkeypatch.setattr(torch, "ones", ones)
 
 
-def test_the_processor_is_always_there(broken_cuda):
+def test_the_cpu_is_always_available(broken_cuda):
     device = choose_device("cpu")
     assert device == CPU and device.torch == torch.device("cpu")
 
 
 @pytest.mark.parametrize("wanted", ["gpu", "cuda:1", "CPU", "", None])
-def test_an_unknown_device_is_refused_with_those_that_are_known(wanted):
+def test_an_unknown_device_is_refused_with_the_known_ones(wanted):
     text = refusal(wanted)
     assert f"'{wanted}'" in text and all(name in text for name in DEVICES)
 
 
 @pytest.mark.parametrize("wanted", ["cuda", "mps"])
-def test_a_device_that_is_not_there_is_refused_with_the_reason(without_gpu, wanted):
+def test_a_missing_device_is_refused_with_the_reason(without_gpu, wanted):
     text = refusal(wanted)
     assert f"'{wanted}' does not work" in text and "Choose auto or cpu" in text
     assert "CUDA" in text or "no Apple GPU" in text
@@ -63,15 +63,13 @@ def test_a_device_that_is_not_there_is_refused_with_the_reason(without_gpu, want
 @pytest.mark.parametrize(
     ("built", "why"), [(None, "this torch is built without CUDA"), ("12.8", "no CUDA device")]
 )
-def test_without_cuda_it_says_whether_torch_or_the_machine_lacks_it(
-    without_gpu, monkeypatch, built, why
-):
+def test_without_cuda_the_reason_is_torch_or_the_machine(without_gpu, monkeypatch, built, why):
     monkeypatch.setattr(torch.version, "cuda", built)
     assert why in refusal("cuda")
 
 
 @pytest.mark.parametrize(("platform", "why"), [("linux", "CUDA"), ("darwin", "Apple")])
-def test_auto_looks_for_the_gpu_that_the_system_can_have(without_gpu, monkeypatch, platform, why):
+def test_auto_tests_the_kind_of_gpu_of_the_system(without_gpu, monkeypatch, platform, why):
     monkeypatch.setattr("sys.platform", platform)
     assert why in choose_device().reason
 
@@ -80,25 +78,25 @@ def test_a_device_that_does_not_work_is_refused_with_the_drivers_first_line(brok
     assert "no kernel image is available. Choose" in refusal("cuda")
 
 
-def test_auto_falls_back_to_the_processor_and_says_why(without_gpu):
+def test_auto_falls_back_to_the_cpu_with_a_reason(without_gpu):
     device = choose_device()
     assert device.name == "cpu"
     assert "no working GPU" in device.reason and "CUDA" in device.reason
 
 
-def test_auto_passes_over_a_device_that_does_not_work(broken_cuda):
+def test_auto_skips_a_device_that_does_not_work(broken_cuda):
     device = choose_device("auto")
     assert device.name == "cpu" and "no kernel image" in device.reason
 
 
-def test_auto_passes_over_a_device_that_computes_nonsense(monkeypatch):
+def test_auto_skips_a_device_with_wrong_results(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     monkeypatch.setattr(torch, "ones", lambda *shape, device: torch.zeros(*shape))
     assert "wrong result" in choose_device("auto").reason
 
 
-def test_a_fault_without_words_is_still_a_reason(monkeypatch):
+def test_an_error_without_a_message_is_still_a_reason(monkeypatch):
     def ones(*shape, device=None):
         raise RuntimeError
 
@@ -120,7 +118,7 @@ def test_a_device_is_described_with_the_version_of_torch(device):
 
 
 @pytest.mark.parametrize("name", [name for name in PRECISIONS if name != "auto"])
-def test_a_precision_that_is_asked_for_is_taken(name):
+def test_a_precision_that_is_chosen_is_used(name):
     assert autocast_precision(name, CPU) is getattr(torch, name)
 
 
@@ -133,21 +131,19 @@ def test_a_precision_that_is_asked_for_is_taken(name):
         (False, 3.0, torch.float32),
     ],
 )
-def test_auto_takes_bfloat16_where_the_processor_can_and_gains_by_it(
-    monkeypatch, able, speed, expected
-):
+def test_auto_takes_bfloat16_if_the_cpu_is_faster_with_it(monkeypatch, able, speed, expected):
     monkeypatch.setattr(compute_device, "_cpu_multiplies_bfloat16", lambda: able)
     monkeypatch.setattr(compute_device, "_bfloat16_speed", lambda: speed)
     assert autocast_precision("auto", CPU) is expected
 
 
-def test_the_gain_is_measured_on_one_thread_and_leaves_the_others():
+def test_the_speed_up_is_measured_on_one_thread_and_the_number_is_restored():
     threads = torch.get_num_threads()
     assert compute_device._bfloat16_speed.__wrapped__() > 0
     assert torch.get_num_threads() == threads
 
 
-def test_the_gain_is_measured_once():
+def test_the_speed_up_is_measured_once():
     assert compute_device._bfloat16_speed() > 0
     assert compute_device._bfloat16_speed() == compute_device._bfloat16_speed()
 
@@ -177,5 +173,5 @@ def test_an_apple_gpu_computes_in_float32():
 
 
 def test_an_unknown_precision_is_refused():
-    with pytest.raises(BadInputError, match="'half'.*auto, float32, bfloat16, float16"):
+    with pytest.raises(BadInputError, match="'half'.*auto, float32, bfloat16"):
         autocast_precision("half", CPU)

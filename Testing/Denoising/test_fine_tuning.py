@@ -1,20 +1,16 @@
-"""What fine-tuning promises: algorithm 1 of arXiv 2104.02326, step by step."""
+"""Fine-tuning: algorithm 1 of arXiv 2104.02326 step by step, and the default with its stop rule."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from PseudoCTDenoiseLib.denoising import fine_tuning
-from PseudoCTDenoiseLib.denoising.fine_tuning import (
-    StopRule,
-    believed_share,
-    fine_tune,
-    go_part_of_the_way,
-)
+from PseudoCTDenoiseLib.denoising import fine_tuning, stopping
+from PseudoCTDenoiseLib.denoising.fine_tuning import fine_tune
 from PseudoCTDenoiseLib.denoising.presets import paper_settings
-from PseudoCTDenoiseLib.denoising.pseudo_pairs import PseudoPairs
-from PseudoCTDenoiseLib.errors import BadInputError, Cancelled
+from PseudoCTDenoiseLib.denoising.pseudo_pairs import NetworkTargetPairs
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.errors import Cancelled
 from PseudoCTDenoiseLib.models.networks import RedCnn, UNet
 from torch import nn
 
@@ -51,25 +47,25 @@ def state(network):
     return {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
 
 
-def same(one, other):
-    return all(torch.equal(one[key], other[key]) for key in one)
+def same(first, second):
+    return all(torch.equal(first[key], second[key]) for key in first)
 
 
-def close(one, other):
-    return all(torch.allclose(one[key], other[key], rtol=1e-6, atol=1e-8) for key in one)
+def close(first, second):
+    return all(torch.allclose(first[key], second[key], rtol=1e-6, atol=1e-8) for key in first)
 
 
 @pytest.fixture
 def teachers(monkeypatch):
-    """The teacher's weights each time that the pseudo-NDCT is made from it."""
+    """Return the teacher's weights each time that the pseudo-NDCT is computed."""
     seen = []
-    refresh = PseudoPairs.refresh
+    refresh = NetworkTargetPairs.refresh
 
     def probe(pairs, teacher):
         seen.append(state(teacher))
         refresh(pairs, teacher)
 
-    monkeypatch.setattr(PseudoPairs, "refresh", probe)
+    monkeypatch.setattr(NetworkTargetPairs, "refresh", probe)
     return seen
 
 
@@ -82,32 +78,32 @@ def test_the_teacher_follows_the_student_every_c_steps(device, teachers, period)
         replace(SETTINGS, update_period=period),
         progress=lambda step, loss, student: students.update({step: state(student)}),
     )
-    # After the last step nothing is left to be done with a new target.
+    # No target follows the last step.
     copies = [step for step in range(1, 7) if step % period == 0]
     assert len(teachers) == 1 + len(copies)
     assert same(teachers[0], state(network))
     for seen, step in zip(teachers[1:], copies, strict=True):
         assert same(seen, students[step])
-    # Each step moves the student, so no two copies could be mistaken for each other.
+    # Each step changes the student, so no two copies are equal.
     assert all(not same(students[step], students[step + 1]) for step in range(1, 7))
-    # A last copy after the loop: no step after the last multiple of C is lost.
+    # A last copy follows the loop, so the steps after the last multiple of C count.
     assert same(state(tuned.teacher), students[7]) and same(state(tuned.student), students[7])
 
 
 def test_a_moving_average_is_teacher_and_result(device, teachers):
     network, runs = small_network(device), []
     for keep in (None, 0.75):
-        heard = {}
+        reported = {}
         tuned = fine_tune(
             network,
             *scan(device),
             replace(SETTINGS, update_period=3, moving_average=keep),
-            progress=lambda step, loss, now, heard=heard: heard.update({step: state(now)}),
+            progress=lambda step, loss, now, reported=reported: reported.update({step: state(now)}),
         )
-        runs.append(heard)
+        runs.append(reported)
     students, averages = runs
     average = state(network)
-    for step in range(1, 4):  # from the first new teacher on the two runs differ
+    for step in range(1, 4):  # the teachers of the two runs differ after step 3
         average = {k: 0.75 * v + 0.25 * students[step][k] for k, v in average.items()}
         assert close(averages[step], average)
     assert not close(averages[3], students[3])
@@ -115,7 +111,7 @@ def test_a_moving_average_is_teacher_and_result(device, teachers):
     assert same(state(tuned.student), averages[7]) and same(state(tuned.teacher), averages[7])
 
 
-def test_without_the_update_the_teacher_stays_what_came_in(device, teachers):
+def test_without_an_update_period_the_teacher_stays_the_pretrained_network(device, teachers):
     network = small_network(device)
     tuned = fine_tune(network, *scan(device), replace(SETTINGS, update_period=None))
     assert len(teachers) == 1
@@ -123,7 +119,7 @@ def test_without_the_update_the_teacher_stays_what_came_in(device, teachers):
     assert not same(state(tuned.student), state(network))
 
 
-def test_the_network_that_came_in_is_left_as_it_is(device):
+def test_the_network_that_is_passed_is_not_changed(device):
     network = small_network(device)
     before = state(network)
     tuned = fine_tune(network, *scan(device), replace(SETTINGS, update_period=2))
@@ -132,25 +128,7 @@ def test_the_network_that_came_in_is_left_as_it_is(device):
     assert not tuned.student.training and not tuned.teacher.training
 
 
-@pytest.mark.parametrize(
-    ("network", "late"),
-    [(UNet([4, 8]), ("grow", "up", "tail")), (RedCnn(channels=2), ("decoder",))],
-    ids=["UNet", "RedCnn"],
-)
-def test_of_late_layers_alone_only_they_move(network, late):
-    before = state(network)
-    tuned = fine_tune(network, *scan(), replace(SETTINGS, tuned_layers="late"))
-    after = state(tuned.student)
-    moved = {name.split(".")[0] for name in after if not torch.equal(after[name], before[name])}
-    assert moved == set(late)
-
-
-def test_a_network_without_late_layers_is_refused():
-    with pytest.raises(BadInputError, match="Sequential names no late layers"):
-        fine_tune(three_layers(), *scan(), replace(SETTINGS, tuned_layers="late"))
-
-
-def test_frozen_weights_are_tuned_all_the_same():
+def test_frozen_weights_are_tuned_too():
     network = small_network().requires_grad_(False)
     tuned = fine_tune(network, *scan(), SETTINGS)
     assert not same(state(tuned.student), state(network))
@@ -158,10 +136,9 @@ def test_frozen_weights_are_tuned_all_the_same():
 
 
 @pytest.mark.parametrize("loss", ["mse", "l1"])
-@pytest.mark.parametrize("sign", ["as-is", "mirrored"])
 @pytest.mark.parametrize("period", [None, 2])
-def test_the_update_is_the_one_written_out_by_hand(loss, sign, period):
-    """Three steps on a whole slice with one map: nothing is left to chance."""
+def test_the_update_is_that_of_adam_written_out(loss, period):
+    """Three steps on a whole slice with one map, so that no random choice matters."""
     slices, noise = scan(maps=1)
     slices, noise = slices[:1], noise[:, :1]
     settings = replace(
@@ -171,7 +148,6 @@ def test_the_update_is_the_one_written_out_by_hand(loss, sign, period):
         patch_size=20,
         flips=False,
         loss=loss,
-        noise_sign=sign,
         update_period=period,
     )
     tuned = fine_tune(three_layers(), slices, noise, settings)
@@ -179,7 +155,6 @@ def test_the_update_is_the_one_written_out_by_hand(loss, sign, period):
     rate, beta_1, beta_2, epsilon = settings.learning_rate, 0.9, 0.999, 1e-8
     student, teacher = three_layers().double(), three_layers().double()
     X, Z = slices[:, None].double(), noise[0, :, None].double()
-    Z = Z if sign == "as-is" else -Z
     first = [torch.zeros_like(p) for p in student.parameters()]
     second = [torch.zeros_like(p) for p in student.parameters()]
     losses = []
@@ -215,13 +190,13 @@ def test_the_losses_are_in_hu_squared_and_one_for_each_step():
 
     slices, noise = scan(maps=1)
     constant = torch.full_like(noise, 10 / 4096)
-    heard = []
+    reported = []
     settings = replace(SETTINGS, learning_rate=1e-30)
     tuned = fine_tune(
-        Same(), slices, constant, settings, progress=lambda *now: heard.append(now[:2])
+        Same(), slices, constant, settings, progress=lambda *now: reported.append(now[:2])
     )
     assert tuned.record.losses == pytest.approx([100] * 7, rel=1e-3)
-    assert heard == list(enumerate(tuned.record.losses, start=1))
+    assert reported == list(enumerate(tuned.record.losses, start=1))
 
 
 @pytest.mark.parametrize("make", [three_layers, lambda: RedCnn(channels=3), small_network])
@@ -243,7 +218,7 @@ def test_the_same_seed_gives_the_same_result(device, settings):
     assert other.record.losses != runs[0].record.losses
 
 
-def test_global_random_numbers_have_no_part_in_it():
+def test_global_random_numbers_do_not_matter():
     torch.manual_seed(1)
     network = small_network()
     first = fine_tune(network, *scan(), SETTINGS)
@@ -278,119 +253,63 @@ def test_a_cancel_ends_the_tuning_at_once():
     assert steps == [1, 2]
 
 
-def stops_after(values, patience):
-    """Step of the end and of the lowest value, for values from step 1 on; None: no end."""
-    rule = StopRule(patience)
-    end = next((step for step, value in enumerate(values, 1) if rule(step, value)), None)
-    return end, rule.best_step
+DEFAULT = DenoisingSettings(
+    steps=8, patience=4, moving_average=None, learning_rate=1e-3, patch_size=16, batch=2
+)
 
 
-@pytest.mark.parametrize("patience", [1, 5, 30])
-def test_a_flat_curve_stops_after_the_patience(patience):
-    assert stops_after([4.0] * 200, patience) == (1 + patience, 1)
-
-
-def test_a_falling_curve_never_stops():
-    assert stops_after(np.linspace(9, 1, 300), 1) == (None, 300)
-
-
-@pytest.mark.parametrize("patience", [3, 10, 25])
-def test_a_curve_that_rises_again_stops_the_patience_after_its_lowest(patience):
-    values = [*np.linspace(10, 1, 50), *np.linspace(1.1, 10, 100)]
-    assert stops_after(values, patience) == (50 + patience, 50)
-
-
-def test_a_second_fall_within_the_patience_goes_on():
-    assert stops_after([4.0] * 10 + [3.0] * 100, 15) == (11 + 15, 11)
-
-
-def test_without_patience_all_steps_are_run():
-    assert stops_after([4.0] * 500, None) == (None, 1)
-
-
-def test_steps_may_lie_apart_as_where_the_risk_is_estimated_now_and_then():
-    rule = StopRule(40)
-    curve = {0: 9.0, 20: 7.0, 40: 6.5, 60: 6.6, 80: 6.7, 100: 6.8}
-    assert [step for step, value in curve.items() if rule(step, value)] == [80, 100]
-    assert rule.best_step == 40
-
-
-FLAT_CURVES = [
-    ({0: 9.0, 20: 6.0, 40: 6.3, 60: 6.4, 80: 6.2}, 80),
-    ({0: 9.0, 20: 6.0, 40: 6.6, 60: 6.4, 80: 6.6}, 60),
-    ({0: 9.0, 20: 9.2, 40: 9.3, 60: 9.4, 80: 9.1}, 0),
-    ({0: 9.0, 20: 8.8, 40: 9.1, 60: 8.9, 80: 9.0}, 60),
-]
-
-
-@pytest.mark.parametrize(("curve", "best"), FLAT_CURVES)
-def test_of_steps_within_the_tolerance_the_latest_counts_but_never_one_no_better_than_the_first(
-    curve, best
-):
-    rule = StopRule(1000, tolerance=0.5)
-    for step, value in curve.items():
-        rule(step, value)
-    assert rule.best_step == best
-
-
-def test_a_curve_within_the_tolerance_has_not_ended():
-    rule = StopRule(40, tolerance=0.5)
-    curve = {0: 9.0, 20: 6.0, 40: 6.4, 60: 6.4, 80: 6.6, 100: 6.6}
-    assert [step for step, value in curve.items() if rule(step, value)] == [100]
-
-
-class Constructed:
-    """Stands in for the risk: its values step by step, whatever the network."""
+class GivenRisk:
+    """Stands in for the estimate of the risk and returns given values, for any network."""
 
     def __init__(self, values, energy=100.0):
         self.values = iter(values)
         self.removed_energy = energy
 
-    def believable_level(self, *_):
-        return 1.0
-
-    def __call__(self, *_):
+    def __call__(self, network):
         return next(self.values)
 
 
-def tuned_on(monkeypatch, values, energy=100.0, **changes):
-    """A tuning whose risk, every two steps, is what the values say; and its start."""
-    monkeypatch.setattr(fine_tuning, "RISK_EVERY", 2)
-    monkeypatch.setattr(fine_tuning, "ScanRisk", lambda *_: Constructed(values, energy))
-    settings = replace(
-        SETTINGS, teacher="scan", noise_source="simulator", steps=8, patience=4, **changes
-    )
+def default_tuning(network, slices, settings=DEFAULT, pixel_mm=0.8, progress=None):
+    report = progress or (lambda step, loss, student: None)
+    no_maps = slices.new_empty(0, *slices.shape)
+    return fine_tune(network, slices, no_maps, settings, pixel_mm=pixel_mm, progress=report)
+
+
+def tuned_with_risks(monkeypatch, values, energy=100.0, **changes):
+    """Return a tuning with the given risk every two steps, its start, and the weights by step."""
+    monkeypatch.setattr(stopping, "RISK_EVERY", 2)
+    monkeypatch.setattr(fine_tuning, "SureEstimate", lambda *_: GivenRisk(values, energy))
     network, snapshots = small_network(), {}
-    slices, _ = scan()
-    tuned = fine_tune(
+    tuned = default_tuning(
         network,
-        slices,
-        slices.new_empty(0, *slices.shape),
-        settings,
-        progress=lambda step, _, student: snapshots.update({step: state(student)}),
+        scan(size=24)[0],
+        replace(DEFAULT, **changes),
+        progress=lambda step, loss, student: snapshots.update({step: state(student)}),
     )
     return tuned, state(network), snapshots
 
 
 def test_the_weights_of_the_lowest_risk_are_the_result(monkeypatch):
-    tuned, _, seen = tuned_on(monkeypatch, [9.0, 2.0, 3.0, 4.0])
-    assert tuned.record.risks == {0: 9.0, 2: 2.0, 4: 3.0, 6: 4.0} and len(tuned.record.losses) == 6
+    risks = [9.0, 2.0, 3.0, 4.0]
+    tuned, _, seen = tuned_with_risks(monkeypatch, risks)
+    assert tuned.record.risks == dict(zip([0, 2, 4, 6], risks, strict=True))
+    assert len(tuned.record.losses) == 6 and tuned.record.best_step == 2
     assert same(state(tuned.student), seen[2])
 
 
-def test_where_no_step_is_better_the_start_is_the_result(monkeypatch):
-    tuned, start, _ = tuned_on(monkeypatch, [1.0, 2.0, 3.0])
+def test_the_start_is_the_result_if_no_step_is_better(monkeypatch):
+    tuned, start, _ = tuned_with_risks(monkeypatch, [1.0, 2.0, 3.0])
     assert len(tuned.record.losses) == 4 and same(state(tuned.student), start)
 
 
-def test_of_a_small_fall_of_the_risk_half_of_the_way_is_gone(monkeypatch):
-    tuned, start, seen = tuned_on(monkeypatch, [9.0, 8.0, 7.0, 6.0, 5.0], energy=1000.0)
+def test_after_a_small_decrease_of_the_risk_the_weights_are_averaged(monkeypatch):
+    tuned, start, seen = tuned_with_risks(monkeypatch, [9.0, 8.0, 7.0, 6.0, 5.0], energy=1000.0)
     half = {key: (start[key] + seen[8][key]) / 2 for key in start}
     assert close(state(tuned.student), half) and not same(start, half)
 
 
-def test_the_stop_rule_ends_the_tuning(monkeypatch):
-    monkeypatch.setattr(fine_tuning, "SMOOTHING_STEPS", 4)
+def test_without_a_risk_the_loss_stops_the_tuning(monkeypatch):
+    monkeypatch.setattr(stopping, "SMOOTHING_STEPS", 4)
     settings = replace(SETTINGS, steps=50, learning_rate=1e-30, patience=3, update_period=10)
     slices, noise = scan(maps=1)
     tuned = fine_tune(small_network(), slices, torch.zeros_like(noise), settings)
@@ -398,29 +317,21 @@ def test_the_stop_rule_ends_the_tuning(monkeypatch):
     assert same(state(tuned.teacher), state(tuned.student))
 
 
-@pytest.mark.parametrize("worth", [(1e6, 1e9), (0, 1e-6)])
-def test_a_scan_of_hardly_any_noise_or_too_much_is_left_to_the_start(monkeypatch, worth):
-    monkeypatch.setattr(fine_tuning, "WORTH_TUNING_HU", worth)
-    tuned, start, seen = tuned_on(monkeypatch, [9.0])
+@pytest.mark.parametrize("noise_range", [(1e6, 1e9), (0, 1e-6)])
+def test_a_scan_whose_noise_is_out_of_range_is_not_tuned(monkeypatch, noise_range):
+    monkeypatch.setattr(fine_tuning, "TUNING_NOISE_RANGE_HU", noise_range)
+    tuned, start, seen = tuned_with_risks(monkeypatch, [9.0])
     assert not seen and not tuned.record.losses
     assert tuned.record.best_step == 0 and tuned.record.share == 0
     assert 1e-6 < tuned.record.noise_hu < 1e6
     assert same(state(tuned.student), start)
 
 
-@pytest.mark.parametrize(
-    ("step", "fallen", "share"),
-    [(0, 0.0, 0.0), (20, 0.049, 0.5), (20, 0.051, 1.0), (20, -0.1, 0.5), (40, 0.6, 1.0)],
-)
-def test_the_whole_way_is_gone_where_the_risk_fell_by_a_twentieth(step, fallen, share):
-    risks = {0: 100.0, 20: 100.0, 40: 100.0} | ({step: 100.0 - 80 * fallen} if step else {})
-    assert believed_share(risks, step, 80.0) == share
-
-
-@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_a_part_of_the_way_lies_between_start_and_result(share):
-    start, result = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
-    for network, value in ((start, 1.0), (result, 3.0)):
-        torch.nn.init.constant_(network.weight, value)
-    go_part_of_the_way(result, start, share)
-    assert (result.weight == 1 + 2 * share).all() and (start.weight == 1).all()
+def test_the_default_tuning_repeats_and_depends_on_the_pixel_size():
+    slices, _ = scan(size=40)
+    first, again, other = (
+        default_tuning(small_network(), slices, replace(DEFAULT, patience=None), pixel_mm).record
+        for pixel_mm in (0.4, 0.4, 0.8)
+    )
+    assert first == again
+    assert first.sharpness != other.sharpness and first.losses != other.losses

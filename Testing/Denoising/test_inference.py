@@ -1,4 +1,4 @@
-"""What applying a network to slices promises."""
+"""Inference on slices, in one orientation and averaged."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from torch import nn
 
 
 class Lopsided(nn.Module):
-    """Adds the row's and twice the column's number: nothing about it is symmetric."""
+    """Adds the row number and twice the column number, which no symmetry preserves."""
 
     def forward(self, x):
         rows, columns = x.shape[-2:]
@@ -17,7 +17,7 @@ class Lopsided(nn.Module):
         return x + there.to(x)
 
 
-def test_every_slice_is_passed_on_its_own(device):
+def test_every_slice_is_a_separate_forward_pass(device):
     torch.manual_seed(0)
     network = UNet([4, 8]).to(device).eval()
     slices = torch.rand(3, 20, 26, device=device)
@@ -40,7 +40,7 @@ def test_eight_orientations_are_the_mean_over_the_squares_symmetries(device):
     result = apply_network(Lopsided(), torch.from_numpy(image)[None].to(device), orientations=8)
     result = result[0].cpu().numpy()
     assert np.allclose(result, total / 8, atol=1e-5)
-    # Each symmetry met its opposite, so what is lopsided is gone.
+    # Opposite symmetries cancel what is not symmetric.
     assert (result - image).std() < 1e-5
 
 
@@ -71,7 +71,7 @@ def test_the_result_is_float32_and_may_be_trained_on(device, orientations, preci
     assert network.head.weight.grad is not None
 
 
-def test_half_precision_is_what_the_layers_see(device):
+def test_the_layers_compute_in_the_given_precision(device):
     seen = []
     network = nn.Conv2d(1, 1, 1).to(device)
     network.register_forward_hook(lambda layer, inputs, output: seen.append(output.dtype))

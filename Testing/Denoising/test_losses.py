@@ -1,4 +1,4 @@
-"""What the losses promise."""
+"""Losses are in HU and HU²."""
 
 import pytest
 import torch

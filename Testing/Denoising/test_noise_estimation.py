@@ -1,40 +1,43 @@
-"""The scan's own noise: kernel and level are found again where they are known."""
+"""The estimate finds the known kernel and level of a scan's noise."""
 
 import numpy as np
 import pytest
 import torch
 from PseudoCTDenoiseLib.ct.hounsfield import normalise
-from PseudoCTDenoiseLib.denoising.noise_estimation import DRAWS, ScanNoise
+from PseudoCTDenoiseLib.denoising.noise_estimation import DRAWS, estimate_noise
+from PseudoCTDenoiseLib.simulation.ct_scanner import CtScanner
 from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator
-from PseudoCTDenoiseLib.simulation.reconstruction_kernels import kernel_of_sharpness
+from PseudoCTDenoiseLib.simulation.reconstruction_kernels import kernel_at_sharpness
 
-SIZE, PIXEL_MM = 160, 0.75
+SIZE, PIXEL_MM = 112, 0.75
 
 
 @pytest.fixture(scope="module")
 def body():
-    """Two slices of soft tissue in air, HU."""
+    """Return two slices of soft tissue in air, (2, rows, columns) HU."""
     rows, columns = np.mgrid[:SIZE, :SIZE] - SIZE / 2 + 0.5
-    hu = np.where((rows / 60) ** 2 + (columns / 72) ** 2 < 1, 50.0, -1000.0)
+    hu = np.where((rows / 44) ** 2 + (columns / 52) ** 2 < 1, 50.0, -1000.0)
     return torch.from_numpy(np.stack([hu, hu])).float()
 
 
-def scan_noise(body, sharpness, sigma_hu, seed=0, pixel_mm=PIXEL_MM):
-    """Noise of a scan of that kernel and level; its denoiser knows the truth."""
+def estimated_noise(body, sharpness, sigma_hu, seed=0, pixel_mm=PIXEL_MM):
+    """Estimate the noise of a scan with known kernel and level; the denoiser returns the truth."""
     generator = torch.Generator().manual_seed(5)
-    kernel = kernel_of_sharpness(sharpness)
-    noise = LowDoseSimulator(PIXEL_MM).added_noise(body, 0.25, kernel, generator)
+    kernel = kernel_at_sharpness(sharpness)
+    noise = LowDoseSimulator(PIXEL_MM, scanner=CtScanner(views=168)).added_noise(
+        body, 0.25, kernel, generator
+    )
     noise *= sigma_hu / noise[body > 0].std()
 
     def denoise(slices):
         return normalise(body[: len(slices)]).to(slices)
 
-    return ScanNoise(normalise(body + noise), denoise, pixel_mm, seed)
+    return estimate_noise(normalise(body + noise), denoise, pixel_mm, seed)
 
 
 @pytest.mark.parametrize("sharpness", [0.0, 0.5, 1.0])
 def test_kernel_and_level_of_a_scan_are_found_without_a_reference(body, sharpness):
-    found = scan_noise(body, sharpness, 25.0)
+    found = estimated_noise(body, sharpness, 25.0)
     assert found.sharpness == pytest.approx(sharpness, abs=0.12)
     assert found.draws.shape == (DRAWS, 2, SIZE, SIZE)
     sigma = 4096 * found.draws[:, body > 0].std()
@@ -42,22 +45,29 @@ def test_kernel_and_level_of_a_scan_are_found_without_a_reference(body, sharpnes
 
 
 def test_draws_are_independent_and_repeat_with_the_seed(body):
-    first, again, other = (scan_noise(body, 0.0, 25.0, seed).draws for seed in (0, 0, 1))
+    first, again, other = (estimated_noise(body, 0.0, 25.0, seed).draws for seed in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, other)
     inside = [draw[body > 0] for draw in first]
     assert abs(torch.corrcoef(torch.stack(inside))[0, 1]) < 0.1
 
 
-def test_an_unknown_pixel_size_is_made_up_for(body):
-    found = scan_noise(body, 0.5, 25.0, pixel_mm=None)
+def test_the_kernel_compensates_for_an_unknown_pixel_size(body):
+    found = estimated_noise(body, 0.5, 25.0, pixel_mm=None)
     assert 4096 * found.draws[:, body > 0].std() == pytest.approx(25.0, rel=0.1)
+
+
+def test_the_pixel_size_changes_the_kernel_that_is_found(body):
+    true, large = (estimated_noise(body, 0.5, 25.0, pixel_mm=size) for size in (PIXEL_MM, 1.0))
+    # On larger pixels a softer kernel makes noise of the same roughness.
+    assert large.sharpness < true.sharpness - 0.2
+    assert not torch.equal(large.draws, true.draws)
 
 
 @pytest.mark.parametrize("shape", [(1, 32, 48), (1, 3, 40), (2, 1, 1)])
 @pytest.mark.parametrize("value", [-1000.0, 50.0])
 def test_a_scan_without_noise_or_body_gives_numbers(value, shape):
     slices = normalise(torch.full(shape, value))
-    found = ScanNoise(slices, lambda x: x + 1 / 4096, 0.7)
+    found = estimate_noise(slices, lambda x: x + 1 / 4096, 0.7)
     draws = found.draws
-    assert torch.equal(found.clean, slices + 1 / 4096)
+    assert torch.equal(found.denoised, slices + 1 / 4096)
     assert draws.isfinite().all() and draws.abs().max() < 1e-3

@@ -1,11 +1,9 @@
-"""What the ensemble of noise maps promises: each part is one model's, drawn evenly."""
+"""The ensemble takes every pixel from one noise model, drawn evenly."""
 
 import pytest
 import torch
 from PseudoCTDenoiseLib.denoising.noise_maps import apply_sign, ensemble, predict_noise_maps
 from torch import nn
-
-MODES = ["pixel", "region"]
 
 
 def seeded(device, seed=0):
@@ -13,7 +11,7 @@ def seeded(device, seed=0):
 
 
 def labelled(count, *shape, device="cpu"):
-    """Maps of which number m is m everywhere: the ensemble shows which was drawn."""
+    """Return maps whose values are their own number, so that the ensemble shows the choice."""
     numbers = torch.arange(count, dtype=torch.float32, device=device)
     return numbers.view(-1, *[1] * len(shape)).expand(count, *shape)
 
@@ -24,73 +22,56 @@ def lag_1_agreement(choice):
     return right.item(), down.item()
 
 
-@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("shape", [(40, 50), (3, 20, 20), (2, 3, 9, 7)], ids=str)
-def test_every_value_is_one_maps_value_at_that_very_place(device, mode, shape):
+def test_every_value_is_that_of_one_map_at_the_same_place(device, shape):
     maps = torch.randn(4, *shape, generator=seeded(device), device=device)
-    drawn = ensemble(maps, mode, seeded(device))
+    drawn = ensemble(maps, seeded(device))
     assert drawn.shape == shape
     assert (drawn == maps).any(dim=0).all()
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_one_map_is_returned_as_it_is(device, mode):
+def test_a_single_map_is_returned_unchanged(device):
     maps = torch.randn(1, 2, 12, 12, generator=seeded(device), device=device)
-    assert torch.equal(ensemble(maps, mode, seeded(device)), maps[0])
+    assert torch.equal(ensemble(maps, seeded(device)), maps[0])
 
 
-@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("count", [2, 3, 5])
-def test_every_map_gets_about_the_same_share(device, mode, count):
-    drawn = ensemble(labelled(count, 24, 192, 192, device=device), mode, seeded(device))
+def test_every_map_gets_about_the_same_share(device, count):
+    drawn = ensemble(labelled(count, 24, 192, 192, device=device), seeded(device))
     shares = torch.bincount(drawn.long().flatten(), minlength=count) / drawn.numel()
     assert torch.allclose(shares, torch.full_like(shares, 1 / count), atol=0.05)
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
-def test_pixels_are_drawn_without_regard_to_their_neighbours(device, count):
-    drawn = ensemble(labelled(count, 300, 300, device=device), "pixel", seeded(device))
+def test_pixels_are_drawn_independently_of_their_neighbours(device, count):
+    drawn = ensemble(labelled(count, 300, 300, device=device), seeded(device))
     assert lag_1_agreement(drawn) == pytest.approx((1 / count, 1 / count), abs=0.01)
 
 
-@pytest.mark.parametrize("count", [2, 3, 5])
-def test_regions_keep_neighbours_together(device, count):
-    drawn = ensemble(labelled(count, 300, 300, device=device), "region", seeded(device))
-    assert min(lag_1_agreement(drawn)) > 0.9
-    assert len(drawn.unique()) == count
-
-
-def test_the_pixel_ensemble_whitens_noise_and_the_region_ensemble_does_not():
-    """Of M independent maps, picking pixels leaves 1/M of the correlation of neighbours."""
+def test_the_ensemble_reduces_the_correlation_of_neighbours_to_one_in_m():
     rough = torch.randn(3, 256, 257, generator=seeded("cpu"))
     maps = (rough[..., 1:] + rough[..., :-1]) / 2**0.5
-    found = {}
-    for mode in MODES:
-        noise = ensemble(maps, mode, seeded("cpu"))
-        found[mode] = ((noise[:, 1:] * noise[:, :-1]).mean() / noise.square().mean()).item()
-    assert found["pixel"] == pytest.approx(0.5 / 3, abs=0.02)
-    assert found["region"] > 0.45
+    noise = ensemble(maps, seeded("cpu"))
+    correlation = (noise[:, 1:] * noise[:, :-1]).mean() / noise.square().mean()
+    assert correlation.item() == pytest.approx(0.5 / 3, abs=0.02)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_slices_are_drawn_independently(mode):
-    first, second = ensemble(labelled(2, 2, 200, 200), mode, seeded("cpu"))
+def test_slices_are_drawn_independently():
+    first, second = ensemble(labelled(2, 2, 200, 200), seeded("cpu"))
     assert (first == second).float().mean() == pytest.approx(0.5, abs=0.1)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_equal_generators_draw_alike_and_the_next_draw_differs(device, mode):
+def test_equal_generators_draw_alike_and_the_next_draw_differs(device):
     maps = labelled(3, 30, 30, device=device)
     generator = seeded(device)
-    first, second = ensemble(maps, mode, generator), ensemble(maps, mode, generator)
-    assert torch.equal(first, ensemble(maps, mode, seeded(device)))
+    first, second = ensemble(maps, generator), ensemble(maps, generator)
+    assert torch.equal(first, ensemble(maps, seeded(device)))
     assert not torch.equal(first, second)
 
 
-def test_the_sign_is_kept_or_mirrored(device):
+def test_the_sign_is_kept(device):
     noise = torch.randn(5, 4, 4, generator=seeded(device), device=device)
     assert torch.equal(apply_sign(noise, "as-is", seeded(device)), noise)
-    assert torch.equal(apply_sign(noise, "mirrored", seeded(device)), -noise)
 
 
 def test_a_random_sign_is_drawn_for_each_patch(device):

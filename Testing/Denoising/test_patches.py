@@ -1,4 +1,4 @@
-"""What cutting and turning of training patches promises."""
+"""Place and augmentation of training patches."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_a_patch_shows_the_body_rather_than_air(kind):
     )
     chance = (by_chance > 0.25).mean()
     assert chance < 0.5
-    # A fifth of the patches are from anywhere, the others show the body.
+    # Three of ten patches come from anywhere, the others show the body.
     expected = 0.2 * chance + 0.8
     assert (shown > 0.25).mean() == pytest.approx(expected, abs=0.06)
 
@@ -44,7 +44,7 @@ def test_a_slice_of_air_still_gives_a_patch():
     assert corners(np.full((40, 40), -1000), 32, tissue=-500).shape == (400, 2)
 
 
-def test_the_body_is_told_from_air_in_normalised_slices_too():
+def test_the_body_is_found_in_normalised_slices_too():
     image = torch.zeros(128, 128)
     image[:, 64:] = (50 + 1024) / 4096
     by_chance = 64 / 97
@@ -53,7 +53,7 @@ def test_the_body_is_told_from_air_in_normalised_slices_too():
 
 
 @pytest.mark.parametrize("shape", [(15, 64), (64, 15)])
-def test_too_small_a_slice_is_refused(shape):
+def test_a_slice_smaller_than_a_patch_is_refused(shape):
     with pytest.raises(BadInputError, match=f"{shape[0]}×{shape[1]}.* 16"):
         patch_corner(np.zeros(shape), 16, np.random.default_rng(0))
 
@@ -107,7 +107,7 @@ def test_the_zoom_is_drawn_from_its_whole_range_evenly_in_its_logarithm():
     assert abs((slopes < 1).mean() - 0.5) < 0.1
 
 
-def test_equal_generators_turn_alike():
+def test_equal_generators_give_equal_patches():
     pair = torch.rand(2, 16, 16)
     turned = [
         augment(pair, np.random.default_rng(5), Augmentation(rescale=(0.5, 2.0))) for _ in range(2)

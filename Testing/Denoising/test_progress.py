@@ -1,4 +1,4 @@
-"""How the time that a job still takes is told."""
+"""The clock of a job reports the remaining time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PseudoCTDenoiseLib.denoising.progress import JobClock
 
 @pytest.fixture
 def wait(monkeypatch):
-    """Lets the clock go on by so many seconds."""
+    """Return a function that advances the clock by a number of seconds."""
     now = [1000.0]
     monkeypatch.setattr(job_progress.time, "monotonic", lambda: now[0])
 
@@ -19,7 +19,7 @@ def wait(monkeypatch):
     return wait
 
 
-def test_on_time_the_rest_of_the_plan_is_left(wait):
+def test_a_job_on_time_has_the_rest_of_the_plan_left(wait):
     clock = JobClock({"tuning": 10.0, "denoising": 30.0})
     wait(5)
     assert clock.update("tuning", 0.5) == 35
@@ -30,7 +30,7 @@ def test_on_time_the_rest_of_the_plan_is_left(wait):
     assert clock.update("denoising", 1.0) == 0
 
 
-def test_a_job_that_is_twice_as_slow_as_planned_comes_to_twice_the_plan(wait):
+def test_a_job_that_is_twice_as_slow_as_planned_takes_twice_the_plan(wait):
     clock = JobClock({"tuning": 100.0})
     left = []
     for tenth in range(1, 11):
@@ -41,13 +41,13 @@ def test_a_job_that_is_twice_as_slow_as_planned_comes_to_twice_the_plan(wait):
     assert left[8] == pytest.approx(20, rel=0.15) and left[9] == 0
 
 
-def test_a_slow_first_step_does_not_promise_hours(wait):
+def test_a_slow_first_step_hardly_changes_the_remaining_time(wait):
     clock = JobClock({"tuning": 10.0})
     wait(3)
     assert clock.update("tuning", 0.01) < 22  # at that pace it would be 300
 
 
-def test_a_stage_has_the_seconds_up_to_its_last_note(wait):
+def test_a_stage_has_the_seconds_up_to_its_last_update(wait):
     clock = JobClock({"tuning": 1.0, "denoising": 1.0})
     wait(3)
     clock.update("tuning", 1.0)

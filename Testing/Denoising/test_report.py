@@ -1,4 +1,4 @@
-"""What the report of a job tells, and that any program can read it."""
+"""The report of a job holds its settings and figures as plain JSON."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from PseudoCTDenoiseLib import __version__
 from PseudoCTDenoiseLib.ct.io.slice_file import SliceFile
 from PseudoCTDenoiseLib.ct.noise_level import noise_reduction, soft_tissue_noise
 from PseudoCTDenoiseLib.ct.reference_metrics import image_metrics
+from PseudoCTDenoiseLib.denoising.denoised_scan import DenoisedScan
 from PseudoCTDenoiseLib.denoising.device import ComputeDevice
 from PseudoCTDenoiseLib.denoising.fine_tuning import TuningRecord
-from PseudoCTDenoiseLib.denoising.job import DenoisedScan
 from PseudoCTDenoiseLib.denoising.report import job_report, noise_figures, peak_memory_mib
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
-from PseudoCTDenoiseLib.models.store import DENOISER, NOISE_MODEL, Manifest
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
+from PseudoCTDenoiseLib.models.store import Manifest
 
 SETTINGS = DenoisingSettings(steps=3, rescale=(0.5, 2.0), update_period=None, seed=7)
 MODEL = Manifest("tiny", DENOISER, "UNet", {}, sha256="a" * 64)
@@ -50,7 +51,7 @@ def report(reference=None, result=RESULT, hu=LDCT):
 
 
 def strict_json(values):
-    """Through JSON as its standard has it: without NaN and infinity."""
+    """Return the report after standard JSON, which has neither NaN nor infinity."""
     return json.loads(json.dumps(values, allow_nan=False))
 
 
@@ -60,7 +61,7 @@ def test_a_report_is_plain_json():
     assert written == report(NDCT) | {"peak_memory_mib": written["peak_memory_mib"]}
 
 
-def test_a_report_tells_what_the_tuning_went_by():
+def test_a_report_has_the_noise_and_the_risks_of_the_tuning():
     assert strict_json(report())["tunings"] == [
         {
             "noise_found_hu": 21.0,
@@ -76,71 +77,71 @@ def test_a_report_holds_the_settings_to_repeat_the_job():
     assert DenoisingSettings(**strict_json(report())["settings"]) == SETTINGS
 
 
-def test_a_report_says_with_what_the_job_was_done():
-    told = report()
-    assert told["model"] == {"name": "tiny", "sha256": "a" * 64}
-    assert [model["sha256"] for model in told["noise_models"]] == ["b" * 64, "c" * 64]
-    assert told["versions"]["pseudoctdenoise"] == __version__
-    assert told["versions"]["torch"] == torch.__version__
-    assert told["versions"]["numpy"] == np.__version__
-    assert told["versions"]["simpleitk"] == sitk.Version.VersionString()
-    assert told["versions"]["python"].startswith("3.")
-    assert told["device"]["name"] == "cpu"
-    assert told["device"]["reason"] == "no working GPU (cuda: none)"
-    assert told["device"]["precision"] == "bfloat16"
-    assert "CPU" in told["device"]["description"]
-    assert "Research use only" in told["notice"]
+def test_a_report_has_models_versions_and_device():
+    found = report()
+    assert found["model"] == {"name": "tiny", "sha256": "a" * 64}
+    assert [model["sha256"] for model in found["noise_models"]] == ["b" * 64, "c" * 64]
+    assert found["versions"]["pseudoctdenoise"] == __version__
+    assert found["versions"]["torch"] == torch.__version__
+    assert found["versions"]["numpy"] == np.__version__
+    assert found["versions"]["simpleitk"] == sitk.Version.VersionString()
+    assert found["versions"]["python"].startswith("3.")
+    assert found["device"]["name"] == "cpu"
+    assert found["device"]["reason"] == "no working GPU (cuda: none)"
+    assert found["device"]["precision"] == "bfloat16"
+    assert "CPU" in found["device"]["description"]
+    assert "Research use only" in found["notice"]
 
 
-def test_a_report_says_what_the_job_cost():
-    told = report()
-    assert told["seconds"] == {"tuning": 1.235, "denoising": 0.5}
-    assert (told["slices"], told["steps_done"], told["tuning_loss"]) == (2, 2, [3.0, 2.0])
-    assert told["peak_memory_mib"]["process"] > 50  # torch alone takes more
+def test_a_report_has_times_and_losses():
+    found = report()
+    assert found["seconds"] == {"tuning": 1.235, "denoising": 0.5}
+    assert (found["slices"], found["steps_done"], found["tuning_loss"]) == (2, 2, [3.0, 2.0])
+    assert found["peak_memory_mib"]["process"] > 50  # torch alone takes more
 
 
-def test_a_report_says_what_became_of_the_noise():
-    told = report()
-    assert told["noise"]["soft_tissue_before_hu"] == soft_tissue_noise(LDCT)
-    assert told["noise"]["soft_tissue_after_hu"] == soft_tissue_noise(DENOISED)
-    assert told["noise"]["reduction_percent"] == 100 * noise_reduction(LDCT, DENOISED)
-    assert 60 < told["noise"]["reduction_percent"] < 90
+def test_a_report_has_the_noise_before_and_after():
+    found = report()
+    assert found["noise"]["soft_tissue_before_hu"] == soft_tissue_noise(LDCT)
+    assert found["noise"]["soft_tissue_after_hu"] == soft_tissue_noise(DENOISED)
+    assert found["noise"]["reduction_percent"] == 100 * noise_reduction(LDCT, DENOISED)
+    assert 60 < found["noise"]["reduction_percent"] < 90
     difference = np.abs(LDCT.astype(float) - DENOISED).mean()
-    assert told["mean_absolute_change_hu"] == pytest.approx(difference)
+    assert found["mean_absolute_change_hu"] == pytest.approx(difference)
 
 
 def test_the_change_is_right_where_int16_would_overflow():
     far = np.full((1, 32, 32), 30000, np.int16)
-    told = report(hu=far, result=replace(RESULT, hu=-far))
-    assert told["mean_absolute_change_hu"] == 60000
+    found = report(hu=far, result=replace(RESULT, hu=-far))
+    assert found["mean_absolute_change_hu"] == 60000
 
 
 def test_a_scan_without_soft_tissue_has_no_noise_figures():
     lung = np.full((1, 32, 32), -800, np.int16)
     assert noise_figures(lung, lung) is None
-    told = report(hu=lung, result=replace(RESULT, hu=lung))
-    assert told["noise"] is None
-    strict_json(told)
+    found = report(hu=lung, result=replace(RESULT, hu=lung))
+    assert found["noise"] is None
+    strict_json(found)
 
 
 def test_a_reference_adds_the_metrics_of_input_and_result():
     assert "against_reference" not in report()
-    told = report(NDCT)["against_reference"]
-    assert told["input"] == image_metrics(LDCT, NDCT)
-    assert told["result"] == image_metrics(DENOISED, NDCT)
-    assert told["result"]["psnr_4096"] > told["input"]["psnr_4096"]
+    found = report(NDCT)["against_reference"]
+    assert found["input"] == image_metrics(LDCT, NDCT)
+    assert found["result"] == image_metrics(DENOISED, NDCT)
+    assert found["result"]["psnr_4096"] > found["input"]["psnr_4096"]
 
 
 def test_a_figure_that_does_not_exist_is_none():
-    told = strict_json(report(LDCT))["against_reference"]
-    assert told["input"]["psnr_4096"] is None  # infinite: the images are equal
-    assert told["input"]["rmse_hu"] == 0
+    found = strict_json(report(LDCT))["against_reference"]
+    assert found["input"]["psnr_4096"] is None  # infinite: the images are equal
+    assert found["input"]["rmse_hu"] == 0
     lung = np.full((1, 32, 32), -800, np.int16)
-    told = strict_json(report(lung, replace(RESULT, hu=lung + np.int16(1)), lung))
-    assert told["against_reference"]["result"]["hu_bias"] is None  # no body to measure it in
+    found = strict_json(report(lung, replace(RESULT, hu=lung + np.int16(1)), lung))
+    assert found["against_reference"]["result"]["hu_bias"] is None  # no body to measure it in
 
 
-def test_scans_on_the_disk_are_reported_as_those_in_memory(tmp_path):
+def test_scans_on_disk_are_reported_like_those_in_memory(tmp_path):
     for name, values in (("before", LDCT), ("after", DENOISED)):
         np.save(tmp_path / f"{name}.npy", values)
     before, after = (SliceFile(tmp_path / f"{name}.npy") for name in ("before", "after"))
@@ -154,8 +155,8 @@ def test_the_peak_memory_is_not_that_of_the_parent():
     held = np.ones(400 * 2**20, np.uint8)
     code = "from PseudoCTDenoiseLib.denoising.report import peak_memory_mib as peak; print(peak())"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
-    child = literal_eval(told.stdout.decode())
+    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    child = literal_eval(found.stdout.decode())
     assert held.all() and child["process"] < peak_memory_mib()["process"] - 100
 
 

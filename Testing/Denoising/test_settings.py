@@ -1,11 +1,11 @@
-"""What a job's settings promise: checked where they are made, the same before and after JSON."""
+"""Settings are checked where they are made, and JSON does not change them."""
 
 import json
 from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 from PseudoCTDenoiseLib.denoising.presets import paper_settings
-from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings, settings_from_values
 from PseudoCTDenoiseLib.errors import BadInputError
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -14,11 +14,9 @@ BAD = {
     "teacher": ["student", None],
     "noise_source": ["model", None],
     "noise_sign": ["as_is", 1],
-    "ensemble": ["voxel", None],
     "loss": ["huber", None],
     "anchor": ["", "low", 3],
     "tuning": ["volume", True],
-    "tuned_layers": ["early", "", True],
     "device": ["gpu", "cuda:0", None],
     "precision": ["double", 16],
     "steps": [-1, 1.5, "100", None, NAN, True],
@@ -43,9 +41,8 @@ GOOD = [
     {"patience": None, "update_period": None, "rescale": None},
     {"patience": 1, "update_period": 1, "rescale": (1, 1), "steps": 0, "seed": 2**40},
     {"strength": 0, "orientations": 8, "learning_rate": 1, "rescale": (0.1, 8)},
-    {"method": "pretrained", "teacher": "network", "noise_sign": "random", "ensemble": "region"},
+    {"method": "pretrained", "teacher": "network", "noise_sign": "as-is"},
     {"loss": "l1", "tuning": "slice", "device": "cpu", "precision": "bfloat16", "flips": False},
-    {"tuned_layers": "late"},
 ]
 
 
@@ -53,10 +50,44 @@ def test_every_setting_is_checked():
     assert BAD.keys() == {field.name for field in fields(DenoisingSettings)}
 
 
-@pytest.mark.parametrize("source", ["models", "both", "residual"])
-def test_the_scan_as_its_own_target_needs_noise_that_is_not_its_own(source):
+def test_the_scan_as_target_needs_noise_that_is_independent_of_it():
     with pytest.raises(BadInputError, match="noise_source simulator"):
-        DenoisingSettings(noise_source=source)
+        DenoisingSettings(noise_source="models")
+
+
+@pytest.mark.parametrize("values", GOOD, ids=str)
+def test_settings_are_read_from_values_by_name(values):
+    assert settings_from_values(values) == DenoisingSettings(**values)
+
+
+def test_an_unknown_setting_is_named():
+    with pytest.raises(BadInputError, match="^Unknown setting 'stepps': known are method, teacher"):
+        settings_from_values({"stepps": 3})
+
+
+@pytest.mark.parametrize("settings", [DenoisingSettings(), paper_settings()])
+def test_the_report_of_an_earlier_version_can_be_repeated(settings):
+    earlier = settings.as_dict() | {"ensemble": "pixel", "tuned_layers": None}
+    assert settings_from_values(earlier) == settings
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"ensemble": "region"}, "'ensemble' no longer exists.*'pixel'.*remove ensemble 'region'"),
+        ({"tuned_layers": "late"}, "'tuned_layers' no longer exists.*remove tuned_layers 'late'"),
+        ({"teacher": "average"}, "teacher 'average' was removed.*choose network"),
+        ({"teacher": "orientations"}, "teacher 'orientations' was removed.*choose network"),
+        ({"noise_source": "both"}, "noise_source 'both' was removed.*choose models"),
+        ({"noise_source": "residual"}, "noise_source 'residual' was removed.*choose models"),
+        ({"noise_sign": "mirrored"}, "noise_sign 'mirrored' was removed.*choose random"),
+        ({"precision": "float16"}, "precision 'float16' was removed.*choose bfloat16"),
+    ],
+)
+def test_a_removed_setting_or_value_is_refused_with_an_alternative_in_one_line(values, message):
+    with pytest.raises(BadInputError, match=message) as caught:
+        settings_from_values(values)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +109,7 @@ def test_a_change_is_checked_like_a_new_setting():
 @pytest.mark.parametrize("changes", [*GOOD, paper_settings().as_dict()], ids=str)
 def test_settings_come_back_from_json_as_they_were(changes):
     settings = DenoisingSettings(**changes)
-    back = DenoisingSettings(**json.loads(json.dumps(settings.as_dict(), allow_nan=False)))
+    back = settings_from_values(json.loads(json.dumps(settings.as_dict(), allow_nan=False)))
     assert back == settings and hash(back) == hash(settings)
     assert back.as_dict() == settings.as_dict()
 
@@ -98,7 +129,7 @@ def test_the_papers_settings_are_the_papers():
     """Sections 2.2 and 3 of arXiv 2104.02326."""
     paper = paper_settings()
     assert paper.method == "pseudo-ct" and paper.teacher == "network"
-    assert paper.ensemble == "pixel" and paper.noise_sign == "as-is"
+    assert paper.noise_source == "models" and paper.noise_sign == "as-is"
     assert paper.loss == "mse" and paper.learning_rate == 1e-4
     assert paper.patch_size == 64 and paper.flips and paper.rescale == (0.5, 2.0)
     assert paper.update_period is not None and paper.patience is None

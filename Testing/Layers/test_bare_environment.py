@@ -1,17 +1,16 @@
-"""Denoising needs torch, numpy and SimpleITK, and nothing else that pip can install."""
+"""Denoising needs no package besides torch, numpy, SimpleITK and their requirements."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 import pytest
+from bare_packages import bare_packages
 
-# Run ahead of each script. Everything but Python, our library and the packages given as
-# arguments is as if it were not installed.
+# Runs before each script. It hides every installed package except our library and the packages
+# that the arguments name.
 BARE_ENVIRONMENT = """
 import sys
 from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
@@ -24,7 +23,7 @@ class InstalledAndAllowed:
 sys.meta_path[:] = [BuiltinImporter, FrozenImporter, InstalledAndAllowed]
 """
 
-# The whole path of a denoising job: every module, a volume's file, models' files, the tuning.
+# Imports every module, then runs a whole job: reads a volume and models, tunes, denoises, writes.
 DENOISE_A_SMALL_VOLUME = """
 import importlib, pkgutil, tempfile
 from pathlib import Path
@@ -36,9 +35,8 @@ for package in (ct, cli, denoising, models, simulation):
         importlib.import_module(module.name)
 
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
-from PseudoCTDenoiseLib.models.store import (
-    DENOISER, NOISE_MODEL, Manifest, load_model, load_noise_models, save_model
-)
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
+from PseudoCTDenoiseLib.models.store import Manifest, load_model, load_noise_models, save_model
 from PseudoCTDenoiseLib.models.networks import build_network
 from PseudoCTDenoiseLib.denoising.report import job_report
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
@@ -48,7 +46,7 @@ hu = np.full((2, 32, 40), -1000.0)
 hu[:, 8:24, 8:32] = 50
 hu = (hu + np.random.default_rng(0).normal(0, 5, hu.shape)).astype(np.int16)
 like = CtVolume(hu, (0.7, 0.7, 3.0), (0, 0, 0), (1, 0, 0, 0, 1, 0, 0, 0, 1), 2, "scan")
-torch.manual_seed(0)  # some weights find so little noise, or so much, that nothing is tuned
+torch.manual_seed(0)  # with other weights the noise estimate may be too small or too large to tune
 with tempfile.TemporaryDirectory() as folder:
     for role in (DENOISER, NOISE_MODEL):
         parameters = {"widths": [4, 8], "residual": role == DENOISER}
@@ -70,34 +68,8 @@ print("denoised")
 """
 
 
-def with_dependencies(distribution: str) -> set[str]:
-    """A distribution's name and those of all that it requires, optional extras aside."""
-    found: set[str] = set()
-    waiting = [distribution]
-    while waiting:
-        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
-        if name in found:
-            continue
-        found.add(name)
-        try:
-            required = metadata.requires(name) or []
-        except metadata.PackageNotFoundError:  # for another platform
-            continue
-        waiting += [re.match(r"[\w.-]+", line)[0] for line in required if "extra ==" not in line]
-    return found
-
-
-def bare_packages() -> list[str]:
-    """Names to import of torch, numpy and SimpleITK with what they require."""
-    distributions = set().union(*map(with_dependencies, ["torch", "numpy", "SimpleITK"]))
-    return sorted(
-        package
-        for package, owners in metadata.packages_distributions().items()
-        if {re.sub(r"[-_.]+", "-", owner).lower() for owner in owners} & distributions
-    )
-
-
 def run_bare(script: str, repository: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script in a Python process that finds only the allowed packages."""
     path = f"import sys; sys.path.insert(0, {str(repository / 'PseudoCTDenoise')!r})\n"
     return subprocess.run(
         [sys.executable, "-c", path + BARE_ENVIRONMENT + script, *bare_packages()],
@@ -107,7 +79,7 @@ def run_bare(script: str, repository: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_volume_is_denoised_without_any_other_package(repository: Path):
+def test_a_volume_is_denoised_without_any_optional_package(repository: Path):
     result = run_bare(DENOISE_A_SMALL_VOLUME, repository)
     assert result.returncode == 0, result.stderr
     assert result.stdout == "denoised\n"
@@ -116,6 +88,6 @@ def test_a_volume_is_denoised_without_any_other_package(repository: Path):
 @pytest.mark.parametrize(
     "package", ["skimage", "scipy", "matplotlib", "microct_iq_toolbox", "tqdm", "PIL", "slicer"]
 )
-def test_the_bare_environment_lacks_the_tools(package: str, repository: Path):
+def test_the_bare_environment_hides_optional_packages(package: str, repository: Path):
     result = run_bare(f"import {package}", repository)
     assert f"No module named '{package}'" in result.stderr

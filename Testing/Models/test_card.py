@@ -1,10 +1,11 @@
-"""A model card says what the manifest knows, gives credit, and says what nobody stated."""
+"""A model card shows the manifest, credits its sources and marks missing entries."""
 
 import re
 
 import pytest
 from PseudoCTDenoiseLib.models.card import NOT_STATED, model_card
-from PseudoCTDenoiseLib.models.store import DENOISER, NOISE_MODEL, Manifest, list_models
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
+from PseudoCTDenoiseLib.models.store import Manifest, list_models
 
 SCANS = [
     {"patient": "a", "source": "TCIA One", "licence": "CC BY 4.0"},
@@ -41,7 +42,7 @@ def section(card, title):
     return re.search(rf"^## {title}\n\n(.*?)(?=^## |\Z)", card, re.DOTALL | re.MULTILINE)[1].strip()
 
 
-def test_it_says_what_the_model_is():
+def test_the_card_states_role_network_and_weights():
     text = section(model_card(MANIFEST, 1234567), "What it is")
     for said in ("denoiser", "`UNet` with widths 4, 8, 1,234,567 weights", "MICCAI 2015"):
         assert said in text
@@ -51,7 +52,7 @@ def test_it_says_what_the_model_is():
     assert "its noise, in HU" in section(model_card(noise, 5), "What it is")
 
 
-def test_every_source_gets_its_credit_and_licence():
+def test_every_source_is_credited_with_its_licence():
     text = section(model_card(MANIFEST, 1), "Training data")
     assert text.startswith("4 patients.")
     by = "[CC BY {0}](https://creativecommons.org/licenses/by/{0}/)"
@@ -60,7 +61,7 @@ def test_every_source_gets_its_credit_and_licence():
     assert "| not stated | Apache-2.0 | 1 | d |" in text
 
 
-def test_every_setting_is_told_in_words_whatever_it_is_called():
+def test_every_setting_is_listed_in_words():
     lines = section(model_card(MANIFEST, 1), "Training").splitlines()
     assert lines == [
         "- Steps until the weights that were kept: 7",
@@ -76,7 +77,7 @@ def test_every_setting_is_told_in_words_whatever_it_is_called():
     assert section(model_card(MANIFEST, 1), "On validation scans") == "- Gain soft (dB): 3.647"
 
 
-def test_validity_and_failures_are_the_manifests():
+def test_validity_and_failures_are_those_of_the_manifest():
     card = model_card(MANIFEST, 1)
     assert section(card, "Range of validity") == "- Axial slices of adults."
     assert section(card, "Known failures").splitlines() == [
@@ -85,7 +86,7 @@ def test_validity_and_failures_are_the_manifests():
     ]
 
 
-def test_what_nobody_stated_is_said_to_be_so():
+def test_missing_entries_are_marked_as_not_stated():
     card = model_card(Manifest("bare", DENOISER, "RedCnn", {"channels": 4}), 1)
     titles = ("Range of validity", "Known failures", "Training data", "Training")
     for title in (*titles, "On validation scans"):

@@ -1,11 +1,11 @@
-"""The panel knows the denoisers' names without torch."""
+"""The catalog lists the denoisers without torch."""
 
 from __future__ import annotations
 
 import json
 
-from PseudoCTDenoiseLib.models.catalog import denoiser_names
-from PseudoCTDenoiseLib.models.store import DENOISER, SHIPPED_MODELS, list_models
+from PseudoCTDenoiseLib.models.catalog import DENOISER, SHIPPED_MODELS, denoiser_names
+from PseudoCTDenoiseLib.models.store import list_models
 
 
 def write(folder, name, role, file=None):
@@ -13,7 +13,7 @@ def write(folder, name, role, file=None):
     path.write_text(json.dumps({"name": name, "role": role}), encoding="utf-8")
 
 
-def test_the_shipped_denoisers_are_those_that_the_engine_knows():
+def test_the_catalog_and_the_store_list_the_same_denoisers():
     assert SHIPPED_MODELS == SHIPPED_MODELS
     names = denoiser_names()
     assert sorted(names) == sorted(m.name for m in list_models() if m.role == DENOISER)
@@ -27,10 +27,10 @@ def test_the_default_comes_first_and_noise_models_are_left_out(tmp_path):
     assert denoiser_names(tmp_path) == ["fast", "big", "zürich"]
 
 
-def test_files_of_other_extensions_in_the_same_folder_do_no_harm(tmp_path):
+def test_files_of_other_extensions_are_ignored(tmp_path):
     write(tmp_path, "fast", "denoiser")
     write(tmp_path, "theirs", "denoiser", file="Other_theirs.json")
-    (tmp_path / "Other.json").write_text("no JSON", encoding="utf-8")
+    (tmp_path / "Other.json").write_text("not JSON", encoding="utf-8")
     assert denoiser_names(tmp_path) == ["fast"]
 
 

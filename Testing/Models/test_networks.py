@@ -1,4 +1,4 @@
-"""What the networks promise: the paper's layers, slices of any size, one output for one input."""
+"""The networks: the layers of the paper, slices of any size, deterministic output."""
 
 import pytest
 import torch
@@ -61,7 +61,7 @@ def test_a_slice_of_any_size_keeps_its_size(network, device, size):
 
 
 @torch.no_grad()
-def test_slices_of_a_batch_do_not_see_each_other(network, device):
+def test_slices_of_a_batch_are_independent(network, device):
     x = slices(30, 30, device, count=3)
     assert torch.allclose(network(x)[1:2], network(x[1:2]), atol=1e-6)
 
@@ -71,7 +71,7 @@ def test_slices_of_a_batch_do_not_see_each_other(network, device):
     [("red-cnn", (3, 1), 20), ("u-net", (4, 8), 28), ("noise u-net", (8, 4), 28)],
 )
 @torch.no_grad()
-def test_what_moves_in_the_input_moves_in_the_output(name, shift, reach):
+def test_the_output_shifts_with_the_input(name, shift, reach):
     torch.manual_seed(1)
     network = TINY[name]()
     x = slices(96, 92)
@@ -84,14 +84,14 @@ def test_what_moves_in_the_input_moves_in_the_output(name, shift, reach):
     assert network(x).std() > 1e-3
 
 
-def test_a_residual_u_net_is_its_input_minus_what_the_noise_model_says():
+def test_a_residual_u_net_is_its_input_minus_the_predicted_noise():
     denoiser, noise_model = UNet([4, 8], residual=True), UNet([4, 8], residual=False)
     noise_model.load_state_dict(denoiser.state_dict())
     x = slices(31, 45)
     assert torch.equal(denoiser(x), x - noise_model(x))
 
 
-def test_a_u_net_without_a_last_layer_changes_nothing():
+def test_a_u_net_with_a_zero_last_layer_is_the_identity():
     denoiser = UNet([4, 8])
     nn.init.zeros_(denoiser.tail.weight)
     nn.init.zeros_(denoiser.tail.bias)
@@ -99,7 +99,7 @@ def test_a_u_net_without_a_last_layer_changes_nothing():
     assert torch.equal(denoiser(x), x)
 
 
-def test_every_weight_takes_part(network, device):
+def test_every_weight_has_a_gradient(network, device):
     network(slices(40, 40, device)).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
 
@@ -155,7 +155,7 @@ def test_an_unknown_network_is_refused_by_name(architecture, parameters):
 
 
 def test_the_shipped_fast_takes_less_than_a_hundredth_of_the_operations_of_red_cnn():
-    """As the README says."""
+    """Check a figure of the README."""
     from PseudoCTDenoiseLib.models.store import load_model
     from torch.utils.flop_counter import FlopCounterMode
 

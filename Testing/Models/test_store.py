@@ -1,4 +1,4 @@
-"""What the model store promises: the model that was saved, or one clear refusal."""
+"""The model store returns the saved model or refuses it with a clear message."""
 
 import hashlib
 import io
@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
 from PseudoCTDenoiseLib.models.networks import UNet
 from PseudoCTDenoiseLib.models.store import (
-    DENOISER,
-    NOISE_MODEL,
     Manifest,
     list_models,
     load_model,
+    load_models,
     load_noise_models,
     read_manifest,
     save_model,
@@ -47,7 +47,7 @@ def manifest_of(folder):
 
 
 def refusal(action, *arguments):
-    """The one line with which an action is refused."""
+    """Return the one-line message with which an action is refused."""
     with pytest.raises(BadInputError) as caught:
         action(*arguments)
     text = str(caught.value)
@@ -56,7 +56,7 @@ def refusal(action, *arguments):
 
 
 def rewrite(folder, content=None, **changes):
-    """Put other weights and other manifest entries in place, with the SHA-256 that fits."""
+    """Replace weights and manifest entries, with a matching SHA-256."""
     if content is not None:
         weights_of(folder).write_bytes(content)
         changes["sha256"] = hashlib.sha256(content).hexdigest()
@@ -70,7 +70,7 @@ def archive(**arrays):
     return content.getvalue()
 
 
-def test_a_model_comes_back_at_half_precision_ready_to_use(folder):
+def test_a_model_is_loaded_with_half_precision_weights_in_evaluation_mode(folder):
     loaded, manifest = load_model("fast", folder)
     expected = {key: value.half().float() for key, value in network().state_dict().items()}
     state = loaded.state_dict()
@@ -80,7 +80,7 @@ def test_a_model_comes_back_at_half_precision_ready_to_use(folder):
     assert replace(manifest, sha256="") == MANIFEST
 
 
-def test_the_manifest_carries_the_sha_256_of_the_weights(folder):
+def test_the_manifest_holds_the_sha_256_of_the_weights(folder):
     digest = hashlib.sha256(weights_of(folder).read_bytes()).hexdigest()
     assert read_manifest(manifest_of(folder)).sha256 == digest
     assert save_model(network(), MANIFEST, folder / "other").sha256 == digest
@@ -109,7 +109,7 @@ def test_weights_need_no_pickle_to_be_read(folder):
     assert headers and all(b"'<f2'" in header for header in headers)
 
 
-def test_a_dot_in_a_name_is_no_suffix(folder):
+def test_a_dot_in_a_name_is_not_a_suffix(folder):
     save_model(network(seed=1), replace(MANIFEST, name="fast.2"), folder)
     old, new = load_model("fast", folder)[0], load_model("fast.2", folder)[0]
     assert not torch.equal(old.head.weight, new.head.weight)
@@ -123,7 +123,23 @@ def test_models_are_listed_by_name_and_noise_models_loaded(folder):
     assert list_models(folder / "nowhere") == []
 
 
-def test_an_unknown_model_is_refused_with_those_that_exist(folder):
+def test_a_denoiser_is_loaded_with_its_noise_models(folder):
+    save_model(network(), replace(MANIFEST, name="own", noise_models=["noise_1"]), folder)
+    for name in ("noise_2", "noise_1"):
+        save_model(network(), replace(MANIFEST, name=name, role=NOISE_MODEL), folder)
+
+    def names(*arguments, **options):
+        (_, manifest), noise_models = load_models(*arguments, **options)
+        return [manifest.name, *(noise_model.name for _, noise_model in noise_models)]
+
+    assert names("own", folder) == ["own", "noise_1"]
+    assert names("fast", folder) == ["fast", "noise_1", "noise_2"]
+    assert names("own", folder, with_noise_models=False) == ["own"]
+    assert names("fast")[0] == "fast"
+    assert "is a noise model" in refusal(load_models, "noise_1", folder)
+
+
+def test_an_unknown_model_is_refused_with_a_list_of_models(folder):
     save_model(network(), replace(MANIFEST, name="noise", role=NOISE_MODEL), folder)
     assert "Available: fast." in refusal(load_model, "slow", folder)
     assert "Available: none." in refusal(load_model, "slow", folder / "nowhere")
@@ -162,7 +178,7 @@ def test_a_truncated_manifest_is_refused(folder, length):
 
 
 @pytest.mark.parametrize("text", ["[]", "7", "null", '{"name": "fast"}', '{"surprise": 1}', "ä"])
-def test_json_that_is_no_manifest_is_refused(folder, text):
+def test_json_that_is_not_a_manifest_is_refused(folder, text):
     manifest_of(folder).write_text(text, encoding="latin-1")
     assert "manifest" in refusal(load_model, "fast", folder)
 
@@ -198,7 +214,7 @@ def test_pickled_objects_are_never_loaded(folder, tmp_path):
     assert not (tmp_path / "exploded").exists()
 
 
-def test_weights_that_are_no_archive_of_numbers_are_refused(folder):
+def test_weights_that_are_not_an_archive_of_numbers_are_refused(folder):
     whole = weights_of(folder).read_bytes()
     single = io.BytesIO()
     np.save(single, np.zeros(3))
@@ -228,7 +244,7 @@ def test_weights_that_diverged_are_not_saved(folder, value):
 
 
 def test_a_kill_leaves_the_old_model_or_one_that_is_refused(folder, monkeypatch):
-    """Never the new weights under the old manifest's name and figures."""
+    """Check that new weights are never loaded with the old manifest."""
     renames = []
 
     def killed(*paths):

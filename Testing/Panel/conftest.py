@@ -1,4 +1,4 @@
-"""The panel as a user has it: in the window of the harness, on a piece of the sample phantom."""
+"""The panel in the window of the harness, with a part of the sample phantom."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from SlicerHarness.fixtures import loadModule, scene, slicerApp  # noqa: F401
 
 MODULE = Path(__file__).parents[2] / "PseudoCTDenoise" / "PseudoCTDenoise.py"
 PHANTOM = MODULE.parent / "Resources" / "SampleData" / "PseudoCTDenoise_phantom_ldct.nrrd"
-PATIENCE = 240  # seconds, on a busy machine; nothing waits that long where all is well
+PATIENCE = 240  # seconds; only a busy machine needs that long
 
 
 @pytest.fixture
 def jobFolders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where jobs make their folders; its name is one that programs like to stumble over."""
+    """Parent of the job folders, with a space and a non-ASCII letter in its name."""
     folder = tmp_path / "Ünter lagen"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -47,14 +47,30 @@ def phantom(scene: Any) -> Any:
 
 
 @pytest.fixture
-def panel(loadModule: Callable, jobFolders: Path) -> Any:
-    """The open panel's widget object."""
+def deviceCheck() -> None:
+    """Requested by the tests that need the real check of the device."""
+
+
+@pytest.fixture
+def withoutDeviceCheck(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, slicerApp: Any
+) -> None:
+    """Skip the check of the device, a process of some seconds that most tests do not need."""
+    if "deviceCheck" not in request.fixturenames:
+        from PseudoCTDenoiseLib.panel.device_panel import DevicePanel
+
+        monkeypatch.setattr(DevicePanel, "check", lambda panel: None)
+
+
+@pytest.fixture
+def panel(loadModule: Callable, jobFolders: Path, withoutDeviceCheck: None) -> Any:
+    """The widget object of the open panel."""
     return loadModule(MODULE)
 
 
 @pytest.fixture
 def result(panel: Any, phantom: Any) -> Any:
-    """A finished result, as a job leaves it, without the wait for one."""
+    """A finished result, as a job leaves it, but without running one."""
     from pseudoct_research.evaluation.filters import gaussian
     from PseudoCTDenoiseLib.scene.ct_input import ctFromNode
     from PseudoCTDenoiseLib.scene.results import Outputs, storeResult
@@ -73,8 +89,8 @@ def result(panel: Any, phantom: Any) -> Any:
     job = SimpleNamespace(
         denoised=denoised,
         noise=noise,
-        pseudoLdct=ct.hu,
-        noiseMaps={},
+        pseudo_ldct=ct.hu,
+        noise_maps={},
         report=report,
         losses=[2.0, 1.0],
     )
@@ -86,7 +102,7 @@ def result(panel: Any, phantom: Any) -> Any:
 
 @pytest.fixture
 def busy(panel: Any, phantom: Any, jobFolders: Path) -> Iterator[SimpleNamespace]:
-    """A job that tunes and would go on for hours; whatever comes of it, nothing may be left."""
+    """A long job in its tuning stage; the test must end it, and nothing of it may be left."""
     from SlicerHarness import user
 
     user.choose(panel.ui.inputSelector, phantom)
@@ -96,9 +112,9 @@ def busy(panel: Any, phantom: Any, jobFolders: Path) -> Iterator[SimpleNamespace
     user.click(panel.ui.applyButton)
     run = panel.runControl.run
     user.waitUntil(lambda: panel.ui.statusLabel.text.startswith("Tuning"), PATIENCE, "tuning")
-    job = SimpleNamespace(run=run, before=before, workerId=run._process._workerId)
+    job = SimpleNamespace(run=run, before=before, workerId=run._process._worker_id)
     yield job
-    assert run.state.isOver
+    assert run.state.is_over
     assert list(jobFolders.iterdir()) == []
     user.waitUntil(lambda: not alive(job.workerId), 10, "the end of the worker")
 
@@ -108,7 +124,7 @@ def alive(processId: int) -> bool:
         os.kill(processId, 0)
     except ProcessLookupError:
         return False
-    return Path(f"/proc/{processId}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return Path(f"/proc/{processId}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
 
 
 def nodeIDs() -> set[str]:
@@ -125,7 +141,7 @@ def voxels(node: Any) -> np.ndarray:
 
 
 def denoise(panel: Any, volume: Any, preset: str = "Quick: pre-trained network") -> Any:
-    """Select, choose, click, wait; the denoised volume."""
+    """Denoise a volume by the panel's controls and return the result."""
     from SlicerHarness import user
 
     user.choose(panel.ui.inputSelector, volume)
@@ -137,7 +153,7 @@ def denoise(panel: Any, volume: Any, preset: str = "Quick: pre-trained network")
 
 
 def contrast(view: Any) -> float:
-    """Standard deviation of the grey values in the middle of a view; 0 while it is empty."""
+    """Return the standard deviation of grey values in the middle of a view; 0 if it is empty."""
     image = view._q.image()
     width, height = image.width(), image.height()
     return float(
@@ -152,7 +168,7 @@ def contrast(view: Any) -> float:
 
 
 def viewNodes():
-    """The nodes of the comparison's views, which stay with the layout."""
+    """Return the nodes of the comparison's views, which stay with the layout."""
     import slicer
 
     manager = slicer.app.layoutManager()

@@ -1,4 +1,4 @@
-"""A job can be ended at any time, by anybody, and then nothing of it is left."""
+"""A job can be cancelled at any time, and leaves nothing behind."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ def test_cancel_while_tuning(panel, busy, phantom):
     user.click(panel.ui.applyButton)
     over(panel)
     assert busy.run.state.value == "cancelled"
-    assert panel.ui.statusLabel.text == "Cancelled. The scene is as it was."
+    assert panel.ui.statusLabel.text == "Cancelled. The scene is unchanged."
     assert panel.ui.applyButton.text == "Denoise" and panel.ui.applyButton.enabled
     assert nodeIDs() - busy.before <= viewNodes()
     assert np.array_equal(voxels(phantom), before)
@@ -33,7 +33,7 @@ def test_cancel_right_after_the_click(panel, phantom, jobFolders):
     user.click(panel.ui.applyButton)
     user.click(panel.ui.applyButton)
     over(panel)
-    assert panel.ui.statusLabel.text == "Cancelled. The scene is as it was."
+    assert panel.ui.statusLabel.text == "Cancelled. The scene is unchanged."
     assert nodeIDs() == before and list(jobFolders.iterdir()) == []
 
 
@@ -43,7 +43,7 @@ def test_after_a_cancel_the_next_click_denoises(panel, busy, phantom):
     assert denoise(panel, phantom).GetName() == "Phantom denoised"
 
 
-def test_a_killed_worker_is_told_with_what_to_do(panel, busy, slicerApp):
+def test_a_killed_worker_is_reported_with_advice(panel, busy, slicerApp):
     os.kill(busy.workerId, signal.SIGKILL)
     over(panel)
     assert busy.run.state.value == "failed"
@@ -73,7 +73,7 @@ def test_removing_the_input_cancels(panel, busy, phantom, scene):
 
 def test_leaving_the_panel_does_not_cancel(panel, busy, slicerApp):
     slicerApp.leave()
-    user.waitUntil(lambda: busy.run._process.state.isActive, PATIENCE)
+    user.waitUntil(lambda: busy.run._process.state.is_active, PATIENCE)
     assert alive(busy.workerId)
     slicerApp.select("PseudoCTDenoise")
     assert panel.ui.applyButton.text == "Cancel"
@@ -84,7 +84,7 @@ def test_leaving_the_panel_does_not_cancel(panel, busy, slicerApp):
 def test_reloading_the_module_ends_the_job(panel, busy, slicerApp):
     again = slicerApp.reload("PseudoCTDenoise")
     assert again is not panel and again.ui.applyButton.text == "Denoise"
-    assert busy.run.state.isOver
+    assert busy.run.state.is_over
     assert again.ui.inputSelector.currentNode().GetName() == "Phantom"
 
 

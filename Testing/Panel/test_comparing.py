@@ -1,4 +1,4 @@
-"""Original and denoised beside each other: the same place, zoom and window in every view."""
+"""Side-by-side views show original and denoised at the same place, zoom and window."""
 
 import numpy as np
 import pytest
@@ -187,10 +187,12 @@ def test_measuring_in_a_region_fills_a_table(panel, phantom, result, scene, slic
     assert panel.measurePanel.table is table
 
 
-def test_without_its_input_a_result_says_what_is_missing(panel, phantom, result, slicerApp, scene):
+def test_a_result_without_its_input_names_the_missing_volume(
+    panel, phantom, result, slicerApp, scene
+):
     scene.RemoveNode(phantom)
     user.click(panel.ui.sideBySideButton)
-    assert "is no longer in the scene: denoise the scan again" in slicerApp.dialogs.texts()[0]
+    assert "is no longer in the scene. Denoise the scan again" in slicerApp.dialogs.texts()[0]
 
 
 def test_a_saved_scene_comes_back_with_results_provenance_and_strength(
@@ -249,7 +251,7 @@ def test_the_slider_follows_a_strength_that_a_script_sets(panel, phantom, result
     assert panel.ui.strengthSlider.value == 30
 
 
-def test_a_noise_map_is_no_result(panel, phantom, result):
+def test_a_noise_map_is_not_a_result(panel, phantom, result):
     noise = result.GetNodeReference("PseudoCTDenoise.NoiseMap")
     kept = voxels(noise).copy()
     user.choose(panel.ui.outputSelector, noise)

@@ -1,4 +1,4 @@
-"""The logic alone, as scripts call it: blocking, in the background, and by the README's lines."""
+"""The logic in scripts: blocking, in the background, and with the lines of the README."""
 
 import re
 
@@ -43,7 +43,7 @@ def test_a_blocking_call_reports_progress_and_gives_the_node(logic, phantom, sce
     assert not np.array_equal(voxels(denoised), voxels(phantom))
 
 
-def test_what_a_progress_callback_raises_cancels_and_arrives(logic, phantom, jobFolders):
+def test_an_exception_of_a_progress_callback_cancels_and_is_raised(logic, phantom, jobFolders):
     before = nodeIDs()
 
     def stop(progress):
@@ -60,7 +60,7 @@ def test_a_job_handle_cancels_and_tells_its_state(logic, phantom, jobFolders):
     job.stateChanged.connect(lambda state: states.append(state.value))
     user.waitUntil(lambda: job.state.value == "running", PATIENCE, "the start")
     job.cancel()
-    user.waitUntil(lambda: job.state.isOver, PATIENCE, "the end")
+    user.waitUntil(lambda: job.state.is_over, PATIENCE, "the end")
     assert states == ["running", "cancelling", "cancelled"]
     assert job.outputVolume is None and list(jobFolders.iterdir()) == []
 
@@ -76,7 +76,7 @@ def test_a_seed_makes_a_run_repeatable(logic, phantom):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"inputVolume": None}, "There is no input volume"),
+        ({"inputVolume": None}, "No input volume"),
         ({"sliceRange": (2, 9)}, "Slices 3 to 10 are not in this volume, which has 4"),
         ({"model": "nobody"}, "nobody"),
         ({"preset": "best"}, "best"),
@@ -86,7 +86,7 @@ def test_a_seed_makes_a_run_repeatable(logic, phantom):
         ({"device": "gpu"}, "gpu"),
     ],
 )
-def test_what_cannot_be_is_refused_in_words_and_leaves_the_scene(
+def test_an_impossible_request_is_refused_and_leaves_the_scene(
     logic, phantom, jobFolders, arguments, words
 ):
     before = nodeIDs()
@@ -97,12 +97,21 @@ def test_what_cannot_be_is_refused_in_words_and_leaves_the_scene(
 
 
 def test_the_input_cannot_be_the_output(logic, phantom):
-    with pytest.raises(ValueError, match="choose another output"):
+    with pytest.raises(ValueError, match="Choose another output"):
         logic.process(phantom, phantom)
 
 
 def test_the_modules_own_test_passes(panel, slicerApp):
+    import slicer
+    from PseudoCTDenoiseLib.scene import provenance
+
     import PseudoCTDenoise
 
     PseudoCTDenoise.PseudoCTDenoiseTest().runTest()
     slicerApp.processEvents()
+    results = [
+        node
+        for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+        if provenance.isResult(node)
+    ]
+    assert [node.GetAttribute(provenance.STRENGTH) for node in results] == ["0"]

@@ -1,4 +1,4 @@
-"""A real DICOM series: click to result, and the result lies exactly where the scan lies."""
+"""A real DICOM series, from the click to a result with the geometry of the scan."""
 
 import numpy as np
 import pytest

@@ -1,11 +1,11 @@
-"""A volume node is taken as the CT that it is, or refused in one line."""
+"""A volume node gives a CT in HU, or an error message of one line."""
 
 import numpy as np
 import pytest
 from PseudoCTDenoiseLib.errors import BadInputError
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
-from PseudoCTDenoiseLib.scene.ct_input import ctFromNode, doubtOf, sequenceOf  # noqa: E402
+from PseudoCTDenoiseLib.scene.ct_input import ctFromNode, sequenceOf, warningFor  # noqa: E402
 from PseudoCTDenoiseLib.scene.provenance import DERIVED  # noqa: E402
 
 
@@ -53,10 +53,10 @@ def test_float_hu_is_rounded(scene):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: None, "no input volume"),
+        (lambda: None, "No input volume"),
         (lambda: slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "x"), "no voxels"),
         (lambda: volume(ct(), "vtkMRMLLabelMapVolumeNode"), "is a segmentation"),
-        (lambda: slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", "x"), "no volume"),
+        (lambda: slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", "x"), "not a volume"),
         (lambda: volume((ct() > 0).astype(np.int16)), "looks like a segmentation"),
         (
             lambda: volume(np.random.default_rng(1).integers(0, 900, (4, 32, 32), np.int16)),
@@ -67,7 +67,7 @@ def test_float_hu_is_rounded(scene):
         (lambda: volume(np.where(ct() > 0, np.nan, -1000.0)), "NaN"),
     ],
 )
-def test_what_is_no_ct_is_refused_in_words(scene, make, words):
+def test_a_node_that_is_not_a_ct_is_refused_with_the_reason(scene, make, words):
     assert words in refusal(make())
 
 
@@ -96,15 +96,15 @@ def test_an_item_of_a_sequence_is_refused(scene):
     assert "sequence" in refusal(proxy)
 
 
-def test_a_noisy_scan_raises_no_doubt(scene):
-    assert doubtOf(volume(ct((4, 96, 96)))) is None
+def test_a_noisy_scan_gives_no_warning(scene):
+    assert warningFor(volume(ct((4, 96, 96)))) is None
 
 
-def test_a_quiet_scan_looks_denoised(scene):
-    assert "looks denoised already" in doubtOf(volume(ct((4, 96, 96), noise=1.0)))
+def test_a_scan_with_little_noise_gives_a_warning(scene):
+    assert "probably denoised already" in warningFor(volume(ct((4, 96, 96), noise=1.0)))
 
 
-def test_a_result_of_this_module_is_known(scene):
+def test_a_result_of_this_module_gives_a_warning(scene):
     node = volume(ct())
     node.SetAttribute(DERIVED, "1")
-    assert "made by this module" in doubtOf(node)
+    assert "made by this module" in warningFor(node)

@@ -1,8 +1,10 @@
-"""A run from node to nodes through the real worker, without any window."""
+"""A job from the input node to the result's nodes, with the real worker and without a window."""
 
 import numpy as np
 import pytest
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.worker.job_folder import PREVIEW_SECONDS, JobFolder
 from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
 from PseudoCTDenoiseLib.worker.worker_process import JobState
 
@@ -35,7 +37,7 @@ def count(scene):
 
 
 def run_of(scan, **more):
-    settings = {"method": "pretrained", **more.pop("settings", {})}
+    settings = more.pop("settings", DenoisingSettings(method="pretrained"))
     return DenoisingRun(Request(scan, settings=settings, **more), SubprocessRunner())
 
 
@@ -57,8 +59,43 @@ def test_a_run_ends_in_nodes_that_lie_where_the_scan_lies(scan, scene):
     assert any(text.startswith("Runs on ") for text in texts) and texts[-1] == "Completed."
 
 
+class JobReader:
+    """A runner that starts no program, but reads the job folder that it is given."""
+
+    process_id = None
+
+    def start(self, program, arguments, environment):
+        self.hu, self.request = JobFolder(arguments[1]).read_job()
+        self.hu = np.array(self.hu)
+
+    def kill(self):
+        """There is nothing to kill."""
+
+    def wait_for_end(self, seconds):
+        return True
+
+
+def test_the_job_folder_receives_what_the_node_and_the_request_say(scan):
+    scan.SetSpacing(5.0, 0.6, 0.9)
+    settings = DenoisingSettings(steps=7, seed=3)
+    reader = JobReader()
+    run = DenoisingRun(
+        Request(scan, settings=settings, model="paper", sliceRange=(1, 2)),
+        reader,
+        preview=True,
+        previewSlice=2,
+    )
+    run.start()
+    run.abort()
+    request = reader.request
+    assert request.pixel_mm == pytest.approx((0.6 * 0.9) ** 0.5)
+    assert (request.settings, request.model, request.want_noise) == (settings, "paper", True)
+    assert (request.preview_slice, request.preview_seconds) == (1, PREVIEW_SECONDS)
+    assert np.array_equal(reader.hu, np.moveaxis(voxels(scan), 2, 0)[1:3])
+
+
 def test_without_its_input_a_job_is_cancelled_and_leaves_nothing(scan, scene):
-    run = run_of(scan, settings={"method": "pseudo-ct", "steps": 5000})
+    run = run_of(scan, settings=DenoisingSettings(steps=5000))
     run.stateChanged.connect(
         lambda state: scene.RemoveNode(scan) if state is JobState.RUNNING else None
     )
@@ -69,7 +106,7 @@ def test_without_its_input_a_job_is_cancelled_and_leaves_nothing(scan, scene):
     assert count(scene) < left
 
 
-def test_what_goes_wrong_at_the_import_is_a_failure_in_words(scan, scene, monkeypatch):
+def test_an_error_during_the_import_is_a_failure_with_a_message(scan, scene, monkeypatch):
     def fail(*arguments):
         raise MemoryError("no room")
 
@@ -78,7 +115,7 @@ def test_what_goes_wrong_at_the_import_is_a_failure_in_words(scan, scene, monkey
     before = count(scene)
     run.start()
     assert run.wait() is JobState.FAILED
-    assert "no room" in run.failure.message and "original is untouched" in run.failure.whatToDo
+    assert "no room" in run.failure.message and "original is unchanged" in run.failure.what_to_do
     assert count(scene) == before
 
 
@@ -90,13 +127,13 @@ def test_what_goes_wrong_at_the_import_is_a_failure_in_words(scan, scene, monkey
         ({"strength": -1}, "between 0 and 100 %"),
     ],
 )
-def test_a_request_that_cannot_be_is_refused_at_the_door(scan, more, words):
+def test_an_impossible_request_is_refused(scan, more, words):
     with pytest.raises(BadInputError, match=words):
         run_of(scan, **more)
 
 
 def test_an_output_of_another_kind_is_refused(scan, scene):
     label = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "organs")
-    for output, words in ((scan, "same volume"), (label, "organs is no scalar volume")):
+    for output, words in ((scan, "same volume"), (label, "organs is not a scalar volume")):
         with pytest.raises(BadInputError, match=words):
             run_of(scan, outputVolume=output)

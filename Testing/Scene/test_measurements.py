@@ -149,7 +149,7 @@ def test_transforms_of_volume_and_box_both_count(scene):
     assert not np.array_equal(regionMask(node, roi), wanted)
     under(roi, moved)
     assert np.array_equal(regionMask(node, roi), wanted)
-    # And the other way round: the region's alone.
+    # Now only the region has a transform.
     back = under(box([0.0, 0, 0], [4.0, 4, 4]), affine(shift=world(plain, (15, 12, 4))[0]))
     offset = np.abs(centres(plain) - world(plain, (15, 12, 4))[0])
     assert np.array_equal(regionMask(plain, back), (offset <= 2).all(axis=-1))
@@ -170,7 +170,7 @@ def test_a_mirrored_volume_is_measured_where_it_is_shown(scene):
     assert np.array_equal(regionMask(node, roi), (offset <= 1.5).all(axis=-1))
 
 
-def test_what_reaches_beyond_the_volume_is_cut_off(scene):
+def test_parts_outside_the_volume_are_ignored(scene):
     node = volume(directions=OBLIQUE)
     mask = regionMask(node, boxOfVoxels(node, (-5, 20, -3), (4, 90, 1)))
     assert np.array_equal(mask, voxels((0, 20, 0), (4, 23, 1)))
@@ -181,11 +181,11 @@ def test_boxes_that_hold_nothing_are_refused_with_the_reason(scene):
     node = volume()
     assert "outside scan" in refusal(node, boxOfVoxels(node, (40, 5, 2), (50, 8, 4)))
     between = box(world(node, (10, 10, 4.5))[0], (5.0, 5.0, 1.0))
-    assert "no voxel's centre" in refusal(node, between)
+    assert "no voxel centre" in refusal(node, between)
     unplaced = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "new")
     assert "new is not placed yet" in refusal(node, unplaced)
     flat = under(box([0.0, 0, 0], [5.0, 5, 5]), affine(np.diag([1.0, 1.0, 0.0])))
-    assert "flattened" in refusal(node, flat)
+    assert " flat" in refusal(node, flat)
 
 
 # ---------------------------------------------------------------- curves
@@ -307,14 +307,14 @@ def test_curves_that_enclose_nothing_are_refused_with_the_reason(scene):
     assert "outside scan" in refusal(node, curve(square(node, (4, 6), (9, 15), 20)))
     assert "outside scan" in refusal(node, curve(square(node, (4, 6), (9, 15), -0.6)))
     small = curve(square(node, (4.5, 6.5), (4.5, 6.5), 3))
-    assert "no voxel's centre" in refusal(node, small)
+    assert "no voxel centre" in refusal(node, small)
 
 
-def test_what_is_no_region_is_refused(scene):
+def test_a_node_that_is_not_a_region_is_refused(scene):
     node = volume()
-    assert "no region" in refusal(node, None)
+    assert "No region" in refusal(node, None)
     line = scene.AddNewNodeByClass("vtkMRMLMarkupsLineNode", "ruler")
-    assert "ruler is no region" in refusal(node, line)
+    assert "ruler is not a region" in refusal(node, line)
 
 
 def test_a_deformed_volume_is_refused(scene):
@@ -410,7 +410,7 @@ def test_without_a_background_there_is_no_contrast(scene):
     assert figures["Voxels"][0] == 64
 
 
-def test_what_does_not_exist_is_no_number(scene):
+def test_undefined_figures_are_nan(scene):
     flat = volume(np.full(SHAPE, 7, np.int16))
     one = boxOfVoxels(flat, (4, 4, 2), (4, 4, 2))
     background = boxOfVoxels(flat, (9, 4, 2), (12, 9, 3), "B")
@@ -429,7 +429,7 @@ def test_large_values_lose_nothing(scene):
     assert figures["Standard deviation"][0] == round(sample(0.5, hu.size), 3)
 
 
-def test_the_table_says_what_was_measured(scene):
+def test_the_table_names_the_measured_nodes(scene):
     original, denoised = pair()
     region = boxOfVoxels(original, (4, 4, 2), (11, 11, 5), "liver")
     background = boxOfVoxels(original, (15, 4, 2), (22, 11, 5), "fat")
@@ -441,7 +441,7 @@ def test_the_table_says_what_was_measured(scene):
     assert node.GetNodeReference(BACKGROUND) is background
 
 
-def test_a_table_can_be_filled_anew(scene):
+def test_a_table_can_be_filled_again(scene):
     original, denoised = pair()
     region = boxOfVoxels(original, (4, 4, 2), (11, 11, 5), "liver")
     background = boxOfVoxels(original, (15, 4, 2), (22, 11, 5), "fat")

@@ -29,7 +29,7 @@ def output(scene):
 
 
 def column(chart, index: int, curve: int = 0) -> np.ndarray:
-    """What a chart's series shows: 0 for x, 1 for y."""
+    """Return the values of a chart's series: column 0 for x, 1 for y."""
     series = chart.GetNthPlotSeriesNode(curve)
     name = (series.GetXColumnName(), series.GetYColumnName())[index]
     values = slicer.util.arrayFromTableColumn(series.GetTableNode(), name)
@@ -174,7 +174,7 @@ def test_plots_without_content_now_leave_the_scene(scene, output):
     assert third[:2] == second and counts(scene) == [3, 4, 3]
 
 
-def test_what_the_user_deleted_is_made_again(scene, output):
+def test_deleted_nodes_are_created_again(scene, output):
     charts = createPlots(output, NOISY, CLEAN, PIXEL_MM, LOSSES)
     scene.RemoveNode(charts[0].GetNthPlotSeriesNode(0).GetTableNode())
     scene.RemoveNode(charts[2].GetNthPlotSeriesNode(1))

@@ -1,4 +1,4 @@
-"""A result tells how it was made, to people and to programs, also from a saved scene."""
+"""A result records how it was made, for people and programs, and in saved scenes."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def output(scene):
 
 
 def cells(table) -> dict[str, tuple[str, str]]:
-    """What -> value and unit."""
+    """Return the table as a dict: What → (value, unit)."""
     rows = range(table.GetNumberOfRows())
     return {
         table.GetCellText(r, 0): (table.GetCellText(r, 1), table.GetCellText(r, 2)) for r in rows
     }
 
 
-def test_attributes_tell_what_is_needed_to_make_it_again(output):
+def test_attributes_hold_everything_to_reproduce_the_result(output):
     recordProvenance(output, REPORT, 80, (3, 14))
     assert provenanceOf(output) == {
         "Notice": REPORT["notice"],
@@ -150,7 +150,7 @@ def test_a_deleted_table_is_made_again(scene, output):
     assert output.GetNodeReference(provenance.PROVENANCE) is table
 
 
-def test_another_strength_is_told_everywhere(scene, output):
+def test_another_strength_is_recorded_everywhere(scene, output):
     table = recordProvenance(output, REPORT, 100, (0, 11))
     recordStrength(output, 62.5)
     assert provenanceOf(output)["Strength"] == 62.5

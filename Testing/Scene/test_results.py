@@ -1,4 +1,4 @@
-"""Results lie where the scan lies, keep what belongs to it, and change strength at once."""
+"""Results have the geometry and the study of the scan, and change strength immediately."""
 
 from types import SimpleNamespace
 
@@ -43,8 +43,8 @@ def job_result(denoised=CLEAN, first=0, last=SHAPE[0] - 1):
     return SimpleNamespace(
         denoised=denoised[part],
         noise=noise,
-        pseudoLdct=denoised[part] + noise,
-        noiseMaps={"noise-a": noise, "noise-b": -noise},
+        pseudo_ldct=denoised[part] + noise,
+        noise_maps={"noise-a": noise, "noise-b": -noise},
         report={
             "settings": {"seed": 3, "steps": 1},
             "model": {"name": "fast", "sha256": "ab"},
@@ -103,7 +103,7 @@ def test_noise_has_a_symmetric_window_and_diverging_colours(scan):
     assert low[2] > low[0] and high[0] > high[2] and middle[:3].min() > 0.9
 
 
-def test_only_what_was_asked_for_is_made(scan, scene):
+def test_only_requested_volumes_are_created(scan, scene):
     output = store(scan, Outputs(noiseMap=False, pseudoLdct=False))
     names = {n.GetName() for n in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")}
     assert names == {"scan", "scan denoised", "scan removed noise"}
@@ -199,7 +199,7 @@ def test_a_point_of_the_world_finds_its_slice(scan):
     assert sliceIndexAt(scan, 2, (0, 0, 1e5)) == SHAPE[0] - 1
 
 
-def test_a_clone_keeps_its_noise_when_the_original_result_is_made_anew(scan, scene):
+def test_a_clone_keeps_its_noise_when_the_scan_is_denoised_again(scan, scene):
     output = store(scan)
     clone = slicer.vtkMRMLScalarVolumeNode()
     clone.CopyContent(output)
@@ -215,7 +215,7 @@ def test_a_clone_keeps_its_noise_when_the_original_result_is_made_anew(scan, sce
     assert np.array_equal(voxels(output), HU // 2)
 
 
-def test_what_was_not_made_again_is_no_longer_the_results(scan):
+def test_volumes_that_are_not_created_again_leave_the_result(scan):
     output = store(scan, Outputs(modelMaps=True))
     noise = output.GetNodeReference(provenance.NOISE_MAP)
     store(scan, Outputs(noiseMap=False, pseudoLdct=False), to=output)
@@ -224,7 +224,7 @@ def test_what_was_not_made_again_is_no_longer_the_results(scan):
     assert slicer.mrmlScene.IsNodePresent(noise)
 
 
-def test_of_another_scan_nothing_is_filled_anew(scan, scene):
+def test_nodes_of_another_scan_are_not_reused(scan, scene):
     output = store(scan)
     removed = output.GetNodeReference(provenance.REMOVED_NOISE)
     other = slicer.util.addVolumeFromArray(HU + 1, name="other")

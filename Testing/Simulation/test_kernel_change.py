@@ -1,11 +1,11 @@
-"""A change of kernel is the ratio of two apodisations; one of pixel size keeps the field."""
+"""A kernel change is the ratio of two apodisations; a change of pixel size keeps the field."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
-from PseudoCTDenoiseLib.simulation.kernel_change import LARGEST_GAIN, change_kernel
+from PseudoCTDenoiseLib.simulation.kernel_change import MAX_GAIN, change_kernel
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import (
     SHARP,
     SOFT,
@@ -17,7 +17,7 @@ PIXEL_MM = 0.8
 
 
 def waves(cycles, size=64, across=0):
-    """A wave of so many cycles over the field, and its frequency in 1/cm."""
+    """Return a wave with a number of cycles over the field, and its frequency in 1/cm."""
     rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     wave = torch.cos(2 * math.pi * (cycles * columns + across * rows) / size)
     return wave, math.hypot(cycles, across) / (size * PIXEL_MM / 10)
@@ -32,14 +32,14 @@ def test_every_frequency_is_scaled_by_the_ratio_of_the_kernels(had, wanted, acro
     assert torch.allclose(changed, ratio * wave, rtol=0.01, atol=0.02)
 
 
-def test_the_mean_and_the_same_kernel_change_nothing():
+def test_the_same_kernel_keeps_the_image_and_another_keeps_its_mean():
     images = torch.from_numpy(np.random.default_rng(0).normal(40, 10, (3, 32, 48))).float()
     assert torch.allclose(change_kernel(images, PIXEL_MM, SOFT, SOFT), images, atol=1e-2)
     changed = change_kernel(images, PIXEL_MM, SOFT, SHARP)
     assert torch.allclose(changed.mean(dim=(1, 2)), images.mean(dim=(1, 2)), atol=1e-3)
 
 
-def test_there_and_back_again():
+def test_the_inverse_change_restores_the_image():
     gentle = ReconstructionKernel("gentle", 6.0, 2.0)
     images = torch.from_numpy(np.random.default_rng(0).normal(0, 10, (32, 32))).float()
     there = change_kernel(images, PIXEL_MM, SOFT, gentle)
@@ -47,24 +47,24 @@ def test_there_and_back_again():
     assert not torch.allclose(there, images, atol=5)
 
 
-def test_what_the_old_kernel_let_not_through_is_not_lifted_without_limit():
+def test_the_gain_of_suppressed_frequencies_is_limited():
     blind = ReconstructionKernel("blind", 1.0, 2.0)
     wave, _ = waves(20)
     lifted = change_kernel(wave, PIXEL_MM, blind, SHARP).abs().max()
-    assert LARGEST_GAIN / 2 < lifted <= LARGEST_GAIN * 1.001
+    assert MAX_GAIN / 2 < lifted <= MAX_GAIN * 1.001
     tiny = change_kernel(wave, 0.05, blind, SHARP).abs().max()
-    assert LARGEST_GAIN / 2 < tiny <= LARGEST_GAIN * 1.001
+    assert MAX_GAIN / 2 < tiny <= MAX_GAIN * 1.001
 
 
 @pytest.mark.parametrize("across", [False, True])
 @pytest.mark.parametrize("size", [48, 80])
-def test_what_is_its_own_mirror_image_is_left_out_on_both_axes(size, across):
+def test_the_nyquist_frequency_is_left_out_on_both_axes(size, across):
     wave, _ = waves(0, across=32) if across else waves(32)
     assert change_kernel(wave, PIXEL_MM, SOFT, SOFT, (size, size)).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize("size", [48, 80])
-def test_another_pixel_size_shows_the_same_field(size):
+def test_another_pixel_size_shows_the_same_field_of_view(size):
     for cycles, across in ((3, 0), (0, 7), (5, 11)):
         wave, _ = waves(cycles, across=across)
         resized = change_kernel(wave, PIXEL_MM, SOFT, SOFT, (size, size))
@@ -72,7 +72,7 @@ def test_another_pixel_size_shows_the_same_field(size):
         assert torch.allclose(resized, wanted, atol=1e-3)
 
 
-def test_frequencies_that_larger_pixels_cannot_show_do_not_fold_back():
+def test_frequencies_above_the_limit_of_larger_pixels_do_not_alias():
     wave, _ = waves(30)
     assert change_kernel(wave, PIXEL_MM, SOFT, SOFT, (48, 48)).abs().max() < 1e-3
 

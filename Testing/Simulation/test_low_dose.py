@@ -1,4 +1,4 @@
-"""The noise of a lower dose: its variance by hand, and the scan left alone beneath it."""
+"""Noise of a lower dose: its variance is that of the formula, and the anatomy does not change."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from PseudoCTDenoiseLib.simulation.noise_reconstruction import ParallelRays
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import SHARP, SOFT
 
 SMALL = CtScanner(channels=92, channel_pitch=1.2858 * 8, views=90)
-"""The usual field with an eighth of the channels and of the views."""
+"""The default field of view with an eighth of the channels and views."""
 PLAIN = replace(SMALL, modulation=0.0, bowtie=0.0)
 
 
 def water_disc(slices=1, size=96, pixel_mm=4.0, radius_mm=150.0, hu=50.0):
-    """(slices, rows, columns) of a disc in air, its edge as partial volumes."""
+    """Return (slices, rows, columns) of a disc in air with partial volumes at its edge."""
     across = (np.arange(size) - (size - 1) / 2) * pixel_mm
     distance = np.hypot(across, across[:, None])
     share = np.clip((radius_mm - distance) / pixel_mm + 0.5, 0, 1)
@@ -40,8 +40,8 @@ def generator(seed=0):
 # --------------------------------------------------------------- rays
 
 
-def test_both_opposite_rays_see_the_same_line():
-    """A round blob off the centre, whose line integrals are known on every ray."""
+def test_opposite_rays_have_the_same_line_integral():
+    """Use an off-centre Gaussian blob, whose line integrals are known."""
     scanner = CtScanner()
     x, y, sigma = 60.0, -35.0, 25.0
     views, channels = 180, 184
@@ -62,7 +62,7 @@ def test_both_opposite_rays_see_the_same_line():
         assert difference.abs().max() < 0.01
 
 
-def test_a_ray_at_the_centre_stands_for_half_a_channel_and_none_outside_the_field():
+def test_a_central_ray_has_twice_the_channel_variance_and_rays_outside_the_field_none():
     rays = ParallelRays(SMALL)
     factor = _measurements_per_ray(SMALL, torch.device("cpu"))
     assert factor[rays.rays // 2] == pytest.approx(2, rel=1e-5)
@@ -73,7 +73,7 @@ def test_a_ray_at_the_centre_stands_for_half_a_channel_and_none_outside_the_fiel
 
 
 @pytest.mark.parametrize("dose", [0.1, 0.25, 0.75])
-def test_variance_follows_yu_by_hand(dose):
+def test_the_variance_equals_the_formula_of_yu(dose):
     radius, quanta = 150.0, 1e4
     simulator = LowDoseSimulator(4.0, quanta, PLAIN)
     disc = torch.from_numpy(water_disc(radius_mm=radius, hu=0.0))
@@ -108,7 +108,7 @@ def test_modulation_and_bowtie_change_the_variance_by_their_fluence():
     assert ratio == pytest.approx(expected, rel=0.03)
 
 
-def test_drawn_noise_has_the_deviation_of_its_rays():
+def test_drawn_noise_has_the_standard_deviation_of_its_rays():
     simulator = LowDoseSimulator(4.0, 1e4, SMALL)
     disc = torch.from_numpy(water_disc())
     draws = simulator.noise_sinogram(disc.expand(40, -1, -1), 0.25, generator())
@@ -119,8 +119,8 @@ def test_drawn_noise_has_the_deviation_of_its_rays():
     assert float(ratio.std()) == pytest.approx(1, rel=0.01)
 
 
-def test_noise_from_nothing_is_that_of_the_dose_alone():
-    """What a lower dose adds to a scan makes its noise up to that of the lower dose."""
+def test_variances_of_scan_and_added_noise_sum_to_that_of_the_low_dose():
+    """Compare with the variance at the low dose of a noise-free image."""
     simulator = LowDoseSimulator(4.0, 1e4, SMALL)
     disc = torch.from_numpy(water_disc())
     scan = simulator.ray_deviation(disc, 1.0, image_dose=math.inf) ** 2
@@ -138,13 +138,13 @@ def test_impossible_doses_are_refused(dose):
 # --------------------------------------------------------------- images
 
 
-def test_the_full_dose_adds_nothing():
+def test_the_full_dose_adds_no_noise():
     hu = water_disc().astype(np.int16)
     simulator = LowDoseSimulator(4.0, 1e4, SMALL)
     np.testing.assert_array_equal(simulate_low_dose(hu, simulator, 1.0, SOFT), hu)
 
 
-def test_same_seed_same_noise_and_another_seed_other_noise():
+def test_the_seed_determines_the_noise():
     hu = water_disc(slices=3).astype(np.int16)
     simulator = LowDoseSimulator(4.0, 1e4, SMALL)
     first, again, other = (
@@ -157,7 +157,7 @@ def test_same_seed_same_noise_and_another_seed_other_noise():
     assert first.dtype == np.int16
 
 
-def test_padding_is_left_and_air_is_not_below_minus_1024():
+def test_padding_is_kept_and_air_is_clipped_at_minus_1024():
     hu = water_disc().astype(np.int16)
     hu[:, :10] = -2048
     low = simulate_low_dose(hu, LowDoseSimulator(4.0, 300.0, SMALL), 0.1, SHARP)
@@ -190,7 +190,7 @@ def test_noise_grows_with_the_root_of_the_lost_dose():
 
 @pytest.mark.parametrize("kernel", [SOFT, SHARP], ids=["soft", "sharp"])
 @pytest.mark.parametrize("quanta", [2e4, 2e5])
-def test_fitted_tube_output_is_that_of_the_scan(kernel, quanta):
+def test_the_estimated_tube_output_is_that_of_the_scan(kernel, quanta):
     scanner = replace(SMALL, electronic_noise=0.0)
     truth = LowDoseSimulator(2.0, quanta, scanner)
     clean = water_disc(slices=8, size=192, pixel_mm=2.0)
@@ -199,9 +199,9 @@ def test_fitted_tube_output_is_that_of_the_scan(kernel, quanta):
     assert fitted.quanta == pytest.approx(quanta, rel=0.1)
 
 
-def test_nothing_is_fitted_where_there_is_no_noise_or_no_tissue():
+def test_a_scan_without_noise_or_tissue_is_refused():
     simulator = LowDoseSimulator(4.0, scanner=SMALL)
-    with pytest.raises(BadInputError, match="no noise to fit"):
+    with pytest.raises(BadInputError, match="N0 cannot be estimated"):
         simulator.fitted(water_disc().astype(np.int16))
     with pytest.raises(BadInputError, match="no soft tissue"):
         simulator.fitted(np.full((1, 96, 96), -1000, np.int16))

@@ -1,4 +1,4 @@
-"""Gridding gives the filtered back-projection, aliases included."""
+"""Gridding equals filtered back-projection, aliasing included."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def drawn(scanner, slices=1, seed=0):
 
 
 def summed(sinogram, shape, pixel_mm, scanner, kernel):
-    """Filtered back-projection as it is written down: sums over views and frequencies."""
+    """Return the filtered back-projection as a direct sum over views and frequencies."""
     rays = ParallelRays(scanner)
     offsets, angles = rays.offsets.double(), rays.angles.double()
     frequency = torch.arange(1, rays.rays // 2, dtype=torch.double) / (rays.rays * rays.spacing)
@@ -45,7 +45,7 @@ def summed(sinogram, shape, pixel_mm, scanner, kernel):
 
 
 @pytest.mark.parametrize("shape", [(24, 24), (17, 30)])
-def test_gridding_equals_the_plain_sum_over_views_and_frequencies(shape):
+def test_gridding_equals_the_direct_sum_over_views_and_frequencies(shape):
     sinogram = drawn(TINY, slices=2)
     fast = reconstruct_noise(sinogram, shape, 5.0, TINY, KERNEL)
     exact = summed(sinogram, shape, 5.0, TINY, KERNEL).float()
@@ -54,16 +54,16 @@ def test_gridding_equals_the_plain_sum_over_views_and_frequencies(shape):
     assert (fast - exact).abs().max() < 0.05 * exact.std()
 
 
-def test_slices_that_come_one_by_one_are_those_that_come_together(monkeypatch):
+def test_batches_of_one_slice_give_the_same_images(monkeypatch):
     sinogram = drawn(TINY, slices=3)
     together = reconstruct_noise(sinogram, (17, 30), 5.0, TINY, KERNEL)
-    monkeypatch.setattr(noise_reconstruction, "_MOST_VALUES", 1)
+    monkeypatch.setattr(noise_reconstruction, "_MAX_VALUES", 1)
     one_by_one = reconstruct_noise(sinogram, (17, 30), 5.0, TINY, KERNEL)
     torch.testing.assert_close(one_by_one, together, rtol=1e-4, atol=1e-5 * float(together.std()))
 
 
-def test_frequencies_above_the_pixel_grids_limit_fold_back():
-    """Every second pixel of a fine grid is the coarse grid, whose limit the kernel exceeds."""
+def test_frequencies_above_the_limit_of_the_pixel_grid_alias():
+    """Compare every second pixel of a fine grid with a coarse grid, whose limit is exceeded."""
     sinogram = drawn(TINY)
     fine = reconstruct_noise(sinogram, (48, 48), 5.0, TINY, KERNEL)
     coarse = reconstruct_noise(sinogram, (24, 24), 10.0, TINY, KERNEL)

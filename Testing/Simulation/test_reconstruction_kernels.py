@@ -1,4 +1,4 @@
-"""A kernel is a ramp that ends where its name says."""
+"""A kernel is an apodised ramp."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS, SHARP,
 
 
 @pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
-def test_low_frequencies_pass_as_through_a_ramp_with_a_lifted_foot(kernel):
+def test_low_frequencies_pass_a_ramp_with_an_offset(kernel):
     frequency = torch.tensor([0.0, 0.5, 1.0])
     ramp = (frequency**2 + kernel.f1_per_cm**2).sqrt()
     assert kernel.response(frequency)[0] == pytest.approx(kernel.f1_per_cm)
@@ -21,7 +21,7 @@ def test_apodisation_at_the_cutoff_is_one_percent(kernel):
     assert kernel.response(cutoff) / cutoff == pytest.approx(0.01, rel=1e-3)
 
 
-def test_sharp_kernel_lets_more_through_at_every_frequency():
+def test_the_sharp_kernel_passes_more_at_every_frequency():
     frequency = torch.linspace(0.1, 12, 60)
     assert (SHARP.response(frequency) > SOFT.response(frequency)).all()
     assert SHARP.cutoff_per_cm > SOFT.cutoff_per_cm

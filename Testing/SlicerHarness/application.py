@@ -1,4 +1,4 @@
-"""``slicer.app``: the application with its scene, logics, main window and views."""
+"""``slicer.app``, the application with its scene, logics, main window and views."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ VERSION = (5, 10)
 
 
 class qSlicerCommandOptions(QtCore.QObject):
-    """``slicer.app.commandOptions()``; only what extensions look at."""
+    """``slicer.app.commandOptions()``, with the options that extensions read."""
 
     testingEnabled = Property(bool, lambda self: self.parent().testingEnabled())
     noMainWindow = Property(bool, lambda self: False)
 
 
 class qSlicerApplication(Native, QtWidgets.QApplication):
-    """A user's Slicer: ``testingEnabled()`` is False, so dialogs are shown."""
+    """The application of a user: ``testingEnabled()`` is False, so dialogs are shown."""
 
     startupCompleted = Signal()
     mrmlSceneChanged = Signal(object)
@@ -65,7 +65,7 @@ class qSlicerApplication(Native, QtWidgets.QApplication):
         self._startCache()
 
     def _startCache(self) -> None:
-        """Bundles, .mrb, are unpacked there."""
+        """Set the cache folder, in which bundles (.mrb) are unpacked."""
         folder = Path(self._folder.name) / "cache"
         folder.mkdir()
         (folder / ".slicer-cache").touch()
@@ -136,7 +136,7 @@ class qSlicerApplication(Native, QtWidgets.QApplication):
 
 
 def _keepSettingsIn(folder: str) -> None:
-    """The user's own settings are neither read nor written."""
+    """Keep all settings in a folder, apart from the user's own settings."""
     ini, user = QtCore.QSettings.Format.IniFormat, QtCore.QSettings.Scope.UserScope
     QtCore.QSettings.setDefaultFormat(ini)
     QtCore.QSettings.setPath(ini, user, os.path.join(folder, "settings"))

@@ -1,4 +1,4 @@
-"""Starts the stand-in for Slicer in this process, once."""
+"""Start the stand-in for Slicer, once per process."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _harness = None
 
 
 def boot(desktop: bool = False) -> Any:
-    """The running harness (``harness.Harness``): off screen, or for a person at a desktop."""
+    """Return the running harness (``harness.Harness``), off screen or on the desktop."""
     global _harness
     if _harness is None:
         if not desktop:
             os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-            # VTK would find this out by itself, after a warning that there is no X server.
+            # Without this setting VTK warns about the missing X server before it chooses EGL.
             os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
         _harness = _start(desktop)
     return _harness
@@ -47,7 +47,7 @@ def _start(desktop: bool) -> Any:
     faults.install()
     QtCore.qInstallMessageHandler(_onQtMessage)
     shown = dialogs.Dialogs()
-    if not desktop:  # where a person answers them
+    if not desktop:  # on the desktop a person answers the dialogs
         dialogs.install(shown)
     _installQt()
     app = qSlicerApplication()
@@ -64,13 +64,13 @@ def _start(desktop: bool) -> Any:
 
 
 def _onQtMessage(kind: Any, context: Any, text: str) -> None:
-    """What Qt has to say, but for what it says of every window off screen."""
+    """Print a message of Qt, except the one that it writes for every off-screen window."""
     if "propagateSizeHints" not in text:
         print(text, file=sys.stderr)
 
 
 def _installQt() -> None:
-    """``qt``, ``ctk``, and the widgets that Slicer has under ``slicer``."""
+    """Install ``qt``, ``ctk`` and the widgets that Slicer keeps in ``slicer``."""
     import slicer
 
     from . import modules, widgets
@@ -108,7 +108,7 @@ def _installQt() -> None:
 
 
 def _installSlicerModules() -> None:
-    """The Python modules that ``slicer-core`` leaves out, and two extensions' modules."""
+    """Install the Python modules that ``slicer-core`` lacks, and those of two extensions."""
     import slicer
 
     from . import i18n, parameter_nodes, pytorch_utils, sample_data, scripted_module

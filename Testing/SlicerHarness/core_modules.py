@@ -1,4 +1,4 @@
-"""Slicer's own modules that a script asks for their logic: ``slicer.modules.plots.logic()``."""
+"""Slicer's own modules whose logic scripts use: ``slicer.modules.plots.logic()``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CoreModule:
 
 
 def coreModules(scene: Any, applicationLogic: Any) -> dict[str, CoreModule]:
-    """By the lower-case names of ``slicer.modules``."""
+    """Return the modules by their lower-case names in ``slicer.modules``."""
     modules = {"colors": CoreModule("Colors", applicationLogic.GetColorLogic())}
     applicationLogic.SetModuleLogic("Colors", applicationLogic.GetColorLogic())
     for name, logicClass in LOGICS.items():

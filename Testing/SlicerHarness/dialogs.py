@@ -1,9 +1,9 @@
-"""Dialogs that a test can look at and answer, and that never block.
+"""Modal dialogs that a test can read and answer, and that never block.
 
-Everything modal ends here: ``slicer.util.errorDisplay`` and its kin, ``qt.QMessageBox.question``,
-``qt.QFileDialog.getOpenFileName``, any ``exec_()``. Each is kept in ``Dialogs.shown``. A question
-takes the next answer that the test has given with ``answerWith``; one that nobody answered counts
-as a fault and is answered in the negative.
+All modal dialogs come here: ``slicer.util.errorDisplay`` and similar functions,
+``qt.QMessageBox.question``, ``qt.QFileDialog.getOpenFileName``, any ``exec_()``. ``Dialogs.shown``
+records each of them. A question takes the next answer that the test has given with ``answerWith``.
+A question without an answer counts as a fault and gets a negative answer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NEGATIVE = (Button.Cancel, Button.No, Button.Abort, Button.Close, Button.Ignore)
 
 @dataclass(frozen=True)
 class ShownDialog:
-    """One dialog, as the user would have seen it."""
+    """A dialog as the user would have seen it."""
 
     kind: str  # information, question, warning, critical, file, text or the class's name
     title: str
@@ -36,18 +36,21 @@ class ShownDialog:
 
 @dataclass
 class Dialogs:
-    """What was shown, and what will be answered."""
+    """The dialogs so far, and the answers to the next questions."""
 
     shown: list[ShownDialog] = field(default_factory=list)
     _answers: deque = field(default_factory=deque)
 
     def answerWith(self, *answers: Any) -> None:
-        """The next questions' answers: a button's name ("Ok", "Yes", "Cancel", or the text of a
-        custom button), for a file or text dialog a string, or a function of the dialog."""
+        """Set the answers to the next questions.
+
+        An answer is the name of a button ("Ok", "Yes", "Cancel" or the text of a custom button), a
+        string for a file or text dialog, or a function of the dialog.
+        """
         self._answers.extend(answers)
 
     def texts(self) -> list[str]:
-        """The texts of the dialogs so far."""
+        """Return the texts of the dialogs so far."""
         return [dialog.text for dialog in self.shown]
 
     def clear(self) -> None:
@@ -64,7 +67,7 @@ class Dialogs:
         answer = self._answers.popleft()
         return answer(dialog) if callable(answer) else answer
 
-    # --- what replaces Qt's functions
+    # --- replacements of Qt's functions
 
     def execMessageBox(self, box: QtWidgets.QMessageBox) -> int:
         details = QtWidgets.QMessageBox.ButtonRole.ActionRole
@@ -94,14 +97,14 @@ class Dialogs:
                 answer=_buttonName(box, chosen),
             )
         )
-        # The click is what clickedButton() and the signals need; the box must be seen for it.
+        # clickedButton() and the signals need a click, and a click needs a visible box.
         box.show()
         chosen.click()
         box.hide()
         return box.standardButton(chosen).value
 
     def execDialog(self, dialog: QtWidgets.QDialog) -> int:
-        """A dialog of the module's own: the test's function is given it, to click its buttons."""
+        """Show a dialog of the module, and let the test's answer function click its buttons."""
         dialog.show()
         labels = [w.text() for w in dialog.findChildren(QtWidgets.QLabel)]
         answer = self._answer(0, dialog.windowTitle() or " ".join(labels), dialog)
@@ -136,7 +139,7 @@ def _buttonName(box: QtWidgets.QMessageBox, button: QtWidgets.QAbstractButton) -
 
 
 def install(dialogs: Dialogs) -> None:
-    """From now on the module's modal dialogs go to `dialogs`."""
+    """Send the module's modal dialogs to `dialogs` from now on."""
     icons = QtWidgets.QMessageBox.Icon
     replacements.methods[("QMessageBox", "exec")] = dialogs.execMessageBox
     replacements.methods[("QDialog", "exec")] = dialogs.execDialog

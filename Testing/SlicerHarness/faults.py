@@ -1,7 +1,7 @@
-"""Exceptions that nobody caught: in slots, VTK observers and overridden event handlers.
+"""Uncaught exceptions in slots, VTK observers and overridden event handlers.
 
-Qt and VTK print such an exception and go on, so does Slicer. Here they are kept, and the fixture
-``scene`` fails the test that caused them.
+Qt, VTK and Slicer print such an exception and continue. The harness records it, and the fixture
+``scene`` fails the test that caused it.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ _formerHook = None
 
 
 def record(error: BaseException) -> None:
-    """Keeps an exception and prints it, as Slicer's Python console would."""
+    """Record an exception and print it, as Slicer's Python console does."""
     _faults.append(error)
     traceback.print_exception(error)
 
 
 def takeFaults() -> list[BaseException]:
-    """The exceptions since the last call; they are forgotten by it."""
+    """Return the exceptions since the last call, and clear them."""
     taken = list(_faults)
     _faults.clear()
     return taken
 
 
 def words(faults: list[BaseException]) -> str:
-    """The exceptions with their tracebacks, for a test's report."""
+    """Return the exceptions with their tracebacks as text for a test's report."""
     return "\n".join("".join(traceback.format_exception(fault)) for fault in faults)
 
 
 def install() -> None:
-    """From now on keeps what VTK and Qt hand to ``sys.excepthook``."""
+    """Record the exceptions that VTK and Qt pass to ``sys.excepthook`` from now on."""
     global _formerHook
     if _formerHook is None:
         _formerHook = sys.excepthook

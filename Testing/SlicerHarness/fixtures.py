@@ -1,4 +1,4 @@
-"""Fixtures for pytest: the running harness, an empty scene, modules that are unloaded afterwards.
+"""Pytest fixtures: the running harness, an empty scene, and a loader that unloads its modules.
 
 In a ``conftest.py``: ``from SlicerHarness.fixtures import loadModule, scene, slicerApp, user``.
 """
@@ -18,7 +18,7 @@ from .requirements import missingRequirement
 
 @pytest.fixture(scope="session")
 def slicerApp() -> Any:
-    """The running ``Harness``; ``slicer``, ``qt`` and ``ctk`` can be imported from then on."""
+    """The running ``Harness``. From then on ``slicer``, ``qt`` and ``ctk`` can be imported."""
     reason = missingRequirement()
     if reason is not None:
         pytest.skip(reason)
@@ -29,14 +29,14 @@ def slicerApp() -> Any:
 
 @pytest.fixture
 def scene(slicerApp: Any) -> Iterator[Any]:
-    """The empty scene. Afterwards it is cleared; a fault or an unused answer fails the test."""
+    """The empty scene, cleared after the test. A fault or an unused answer fails the test."""
     with noFaults(slicerApp) as emptyScene:
         yield emptyScene
 
 
 @contextmanager
 def noFaults(harness: Any) -> Iterator[Any]:
-    """What the fixture ``scene`` does around a test."""
+    """Yield the empty scene, then clear it and fail on a fault or an unused answer."""
     import slicer
 
     slicer.app, slicer.mrmlScene = harness.wrap(harness._app), harness._app.mrmlScene()
@@ -49,13 +49,13 @@ def noFaults(harness: Any) -> Iterator[Any]:
     harness.dialogs.clear()
     found = faults.takeFaults()
     if found:
-        pytest.fail("nobody caught:\n" + faults.words(found), pytrace=False)
+        pytest.fail("uncaught exceptions:\n" + faults.words(found), pytrace=False)
     assert not unused, f"no dialog asked for the answers {unused}"
 
 
 @pytest.fixture
 def user(slicerApp: Any) -> Any:
-    """The module ``user``: mouse, keyboard and patience."""
+    """The module ``user``, which acts with mouse and keyboard and waits."""
     from . import user
 
     return user
@@ -63,7 +63,7 @@ def user(slicerApp: Any) -> Any:
 
 @pytest.fixture
 def loadModule(slicerApp: Any, scene: Any) -> Iterator[Callable[[Path | str], Any]]:
-    """Loads a module's file, shows its panel and returns its widget object."""
+    """A function that loads a module's file, shows its panel and returns its widget object."""
     loaded: list[str] = []
 
     def load(path: Path | str) -> Any:

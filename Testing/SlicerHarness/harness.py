@@ -1,4 +1,4 @@
-"""What a test holds: loads modules, looks at dialogs and faults, grabs pictures."""
+"""The harness of a test: it loads modules, gives access to dialogs and faults, grabs images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .pythonqt.proxy import forgetDeleted
 
 
 class Harness:
-    """The running stand-in for Slicer; ``boot.boot()`` makes it."""
+    """The running stand-in for Slicer. ``boot.boot()`` makes it."""
 
     def __init__(self, app: Any, dialogs: Dialogs) -> None:
         self._app = app
@@ -26,19 +26,19 @@ class Harness:
 
     @property
     def mainWindow(self) -> Any:
-        """The main window as PySide6 has it."""
+        """The main window as a PySide6 object."""
         return self._app.mainWindow()
 
     def takeFaults(self) -> list[BaseException]:
-        """The exceptions nobody caught so far; a test that expects some takes them away."""
+        """Return and clear the uncaught exceptions. A test that expects some calls this."""
         return faults.takeFaults()
 
     def setTestingEnabled(self, enabled: bool) -> None:
-        """As if Slicer ran with ``--testing``: its dialogs answer themselves."""
+        """Behave as Slicer with ``--testing``, whose dialogs answer themselves."""
         self._app._testing = enabled
 
     def load(self, path: Path | str, show: bool = True) -> Any:
-        """Loads a scripted module as Slicer's start does; its widget object if it is shown."""
+        """Load a scripted module as Slicer does at start; return its widget object if shown."""
         path = Path(path).resolve()
         self._formerModules[path.stem] = _modulesUnder(path.parent)
         self._app.moduleManager().load(path)
@@ -46,33 +46,33 @@ class Harness:
         return self.select(path.stem) if show else None
 
     def completeStartup(self) -> None:
-        """What waits for ``startupCompleted()`` runs; in Slicer that comes once."""
+        """Emit ``startupCompleted()``, which Slicer emits once, and drop its connections."""
         self._app.startupCompleted.emit()
         slicer.app.disconnect("startupCompleted()")
 
     def select(self, name: str) -> Any:
-        """Shows the module's panel, as the user would; its widget object."""
+        """Show the module's panel as the user would, and return its widget object."""
         slicer.util.selectModule(name)
         self.processEvents()
         return self.widget(name)
 
     def leave(self) -> None:
-        """The user goes to another module; the panel stays loaded."""
+        """Leave the module as the user would. The panel stays loaded."""
         self.mainWindow.leaveModule()
         self.processEvents()
 
     def widget(self, name: str) -> Any:
-        """The module's widget object as it is now; a reload makes another."""
+        """Return the module's current widget object. A reload makes another one."""
         return self._app.module(name).widgetRepresentation().self()
 
     def reload(self, name: str) -> Any:
-        """The button "Reload" of developer mode; the new widget object."""
+        """Reload as the button of developer mode does, and return the new widget object."""
         self.widget(name).onReload()
         self.processEvents()
         return self.widget(name)
 
     def unload(self, name: str) -> None:
-        """Closes the panel as Slicer does when it ends."""
+        """Close the panel and unload the module, as Slicer does when it ends."""
         self.mainWindow.leaveModule()
         self._app.moduleManager().unload(name)
         self.processEvents()
@@ -80,7 +80,7 @@ class Harness:
         forgetDeleted()
 
     def _restoreModules(self, name: str) -> None:
-        """A reload has replaced the library's modules; other tests hold the former ones."""
+        """Restore the library's modules from before a reload, which other tests still use."""
         former = self._formerModules.pop(name)
         folder = former.pop("folder")
         for imported in _modulesUnder(folder):
@@ -88,17 +88,17 @@ class Harness:
         sys.modules.update(former)
 
     def run(self) -> int:
-        """The event loop, until a person closes the window; the exit status."""
+        """Run the event loop until a person closes the window, and return the exit status."""
         return self._app.exec()
 
     def processEvents(self) -> None:
-        """What is due now, deletions included."""
+        """Process all pending events, including deferred deletions."""
         self._app.processEvents()
         QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
         self._app.processEvents()
 
     def clearScene(self) -> None:
-        """The scene and the layout of the start; parameter nodes go too."""
+        """Clear the scene and its parameter nodes, and restore the first layout."""
         slicer.mrmlScene.Clear(0)
         for node in slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"):
             slicer.mrmlScene.RemoveNode(node)
@@ -108,23 +108,26 @@ class Harness:
         self.processEvents()
 
     def grab(self, path: Path | str | None = None, widget: Any = None) -> Any:
-        """A picture of the main window or a widget, all views drawn; saved if a path is given."""
+        """Render all views, return an image of the main window or a widget, and save it to `path`.
+
+        Raises OSError if the file cannot be written.
+        """
         self.processEvents()
-        self.processEvents()  # labels that wrap ask for their height once they have a width
+        self.processEvents()  # wrapped labels set their height after they get a width
         slicer.util.forceRenderAllViews()
         target = self.mainWindow if widget is None else getattr(widget, "_q", widget)
-        picture = target.grab()
-        if path is not None and not picture.save(str(path)):
-            raise OSError(f"the picture could not be written to {path}")
-        return picture.toImage()
+        image = target.grab()
+        if path is not None and not image.save(str(path)):
+            raise OSError(f"the image cannot be written to {path}")
+        return image.toImage()
 
     def wrap(self, q: Any) -> Any:
-        """PySide6's object as scripts see it."""
+        """Return a PySide6 object as scripts see it."""
         return wrap(q)
 
 
 def _modulesUnder(folder: Path) -> dict[str, Any]:
-    """The imported modules whose files lie in a folder; ``folder`` among them is the folder."""
+    """Return the imported modules with files in a folder, and the folder as ``folder``."""
     found = {
         name: module
         for name, module in list(sys.modules.items())

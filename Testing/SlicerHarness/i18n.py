@@ -1,4 +1,4 @@
-"""``slicer.i18n``: marks texts for translation; here every text stays as it is."""
+"""``slicer.i18n``, which marks texts for translation. Here every text stays unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main window: the module's panel on the left, the views beside it, a status bar."""
+"""The main window, with the module's panel on the left, the views and a status bar."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class qSlicerMainWindow(Native, QtWidgets.QMainWindow):
         panel.enter()
 
     def leaveModule(self) -> None:
-        """Takes the shown panel away; it stays loaded."""
+        """Remove the shown panel from the window. The module stays loaded."""
         module, self._shown = self._shown, None
         if module is not None and module.hasPanel():
             module.widgetRepresentation().exit()

@@ -1,4 +1,4 @@
-"""Scripted modules in the running application: loaded from a file, shown, reloaded, unloaded."""
+"""Load, show, reload and unload scripted modules in the running application."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .widgets.stored_property import storedProperty
 
 
 class qSlicerScriptedLoadableModuleWidget(qSlicerWidget):
-    """The frame of a panel; ``self()`` is the module's own widget object."""
+    """The frame of a panel. ``self()`` returns the module's widget object."""
 
     def __init__(self, moduleName: str = "") -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class qSlicerScriptedLoadableModuleWidget(qSlicerWidget):
 
     @Slot()
     def reload(self) -> None:
-        """Makes the widget object anew from the module as it is in ``sys.modules`` now."""
+        """Make a new widget object from the module that is now in ``sys.modules``."""
         cls = getattr(sys.modules[self._moduleName], self._moduleName + "Widget")
         self._widget = cls(wrap(self))
         setattr(slicer.modules, self._moduleName + "Widget", self._widget)
@@ -62,7 +62,7 @@ class qSlicerScriptedLoadableModuleWidget(qSlicerWidget):
 
 
 class qSlicerScriptedLoadableModule(Native, QtCore.QObject):
-    """A module; what its ``__init__`` gets as `parent`."""
+    """A module, which its ``__init__`` gets as `parent`."""
 
     acknowledgementText = storedProperty(str, "")
     associatedNodeTypes = storedProperty("QStringList", [])
@@ -87,7 +87,7 @@ class qSlicerScriptedLoadableModule(Native, QtCore.QObject):
 
     @Slot(result=object)
     def widgetRepresentation(self) -> qSlicerScriptedLoadableModuleWidget:
-        """The panel, made when it is first asked for."""
+        """Return the panel, and make it at the first call."""
         if not self.hasPanel():
             self._panel = qSlicerScriptedLoadableModuleWidget(self._path.stem)
             self._panel.setMRMLScene(slicer.mrmlScene)
@@ -108,7 +108,7 @@ class qSlicerModuleManager(Native, QtCore.QObject):
         return self._loaded.get(name)
 
     def load(self, path: Path) -> qSlicerScriptedLoadableModule:
-        """Executes the module's file and makes its description, as Slicer does at its start."""
+        """Execute the module's file and make its description, as Slicer does at start."""
         name = path.stem
         if str(path.parent) not in sys.path:
             sys.path.insert(0, str(path.parent))
@@ -121,7 +121,7 @@ class qSlicerModuleManager(Native, QtCore.QObject):
         return module
 
     def unload(self, name: str) -> None:
-        """The panel's ``cleanup()`` runs, then panel and module go."""
+        """Call the panel's ``cleanup()``, then remove the panel and the module."""
         self.moduleAboutToBeUnloaded.emit(name)
         module = self._loaded.pop(name)
         if module.hasPanel():

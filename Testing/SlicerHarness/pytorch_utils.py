@@ -1,8 +1,8 @@
-"""The module ``PyTorchUtils`` of the PyTorch extension. Nothing is installed.
+"""A stand-in for the module ``PyTorchUtils`` of the PyTorch extension. It installs nothing.
 
-A test sets what the extension finds and does: ``PyTorchUtils.state.installed = False``,
-``state.installs = False`` for a user who declines, ``state.failure`` for an exception; and looks at
-``state.requests``, the keyword arguments of every ``installTorch``.
+A test sets the state: ``PyTorchUtils.state.installed = False`` if torch is missing,
+``state.installs = False`` if the user declines, ``state.failure`` for an exception.
+``state.requests`` records the keyword arguments of every call of ``installTorch``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ class PyTorchUtilsLogic:
         forceComputationBackend: str | None = None,
         torchVersionRequirement: str | None = None,
     ) -> Any:
-        """Asks, if told to; then torch counts as installed. None where it was not installed."""
+        """Ask for confirmation if requested, mark torch as installed and return it.
+
+        Returns None if the user declines.
+        """
         state.requests.append(
             {
                 "askConfirmation": askConfirmation,

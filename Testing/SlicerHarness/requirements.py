@@ -1,4 +1,4 @@
-"""Can the harness run here? In words, so that a skipped test says what to install."""
+"""Check that the harness can run, and name the package to install if it cannot."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ WHEELS = {
 
 @cache
 def missingRequirement() -> str | None:
-    """What the harness lacks on this machine, as one line; None where it can run."""
+    """Return one line that names the missing requirement, or None if the harness can run."""
     for module, wheel in WHEELS.items():
         if importlib.util.find_spec(module) is None:
-            return f"the Slicer harness needs the Python package {wheel}"
+            return f"The Slicer harness needs the Python package {wheel}. Install it with pip."
     try:
         importlib.import_module("PySide6.QtWidgets")
         importlib.import_module("vtkmodules.vtkRenderingOpenGL2")
     except ImportError as error:
-        return f"the Slicer harness needs a display library that is not installed: {error}"
+        return f"The Slicer harness needs a display library: {error}. Install the library."
     return None

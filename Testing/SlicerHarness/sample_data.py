@@ -1,4 +1,4 @@
-"""The module ``SampleData``: registers sample volumes; "downloads" those that are local files."""
+"""A stand-in for the module ``SampleData``, which loads samples from local files only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.request import url2pathname
 
 import slicer
 
-registered: list[dict[str, Any]] = []  # the keyword arguments of every registration
+registered: list[dict[str, Any]] = []  # keyword arguments of each registration
 
 
 class SampleDataLogic:
@@ -36,7 +36,7 @@ class SampleDataLogic:
         slicer.modules.sampleDataSources.setdefault(category, []).append(source)
 
     def downloadSamples(self, sampleName: str) -> list[Any]:
-        """Loads a registered sample from its ``file:`` uris."""
+        """Load a registered sample from its ``file:`` URIs and return its nodes."""
         source = next(s for s in registered if s.get("sampleName") == sampleName)
         return [
             slicer.util.loadVolume(_localFile(uri), {"name": name})

@@ -1,7 +1,7 @@
-"""Scenes and volumes from and to files, through MRML's own storage nodes.
+"""Read and write scenes and volumes with MRML's storage nodes.
 
-``slicer.util.saveScene``, ``loadScene``, ``loadVolume`` and ``saveNode`` end in the IO manager
-below. A scene is a bundle, ``.mrb``, or a folder with the scene and its data.
+``slicer.util.saveScene``, ``loadScene``, ``loadVolume`` and ``saveNode`` call the IO manager below.
+A scene is saved as a bundle (``.mrb``) or as a folder with the scene and its data.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from .pythonqt.names import Native
 
 
 def saveScene(path: Path | str) -> None:
-    """Writes scene and data; the suffix ``.mrb`` makes a bundle, none a folder. OSError if not."""
+    """Write the scene and its data as a bundle (suffix ``.mrb``) or as a folder (no suffix).
+
+    Raises OSError if writing fails.
+    """
     path = Path(path)
     scene = slicer.mrmlScene
     if path.suffix == ".mrb":
@@ -30,7 +33,10 @@ def saveScene(path: Path | str) -> None:
 
 
 def loadScene(path: Path | str) -> None:
-    """Replaces the scene by the one in a bundle or a ``.mrml`` file. OSError if not."""
+    """Replace the scene by the one in a bundle, a folder or a ``.mrml`` file.
+
+    Raises OSError if reading fails.
+    """
     path = Path(path)
     scene = slicer.mrmlScene
     if path.suffix == ".mrb":

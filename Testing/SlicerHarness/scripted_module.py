@@ -1,4 +1,4 @@
-"""``slicer.ScriptedLoadableModule``: the base classes of a scripted module, by Slicer's rules."""
+"""``slicer.ScriptedLoadableModule``: the base classes of a scripted module."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _withoutEnd(name: str, end: str) -> str:
 
 
 class ScriptedLoadableModule:
-    """The module's description; Slicer makes one when it starts."""
+    """The module's description, which Slicer makes at start."""
 
     def __init__(self, parent: Any) -> None:
         import qt
@@ -52,7 +52,7 @@ class ScriptedLoadableModule:
 
 
 class ScriptedLoadableModuleWidget:
-    """The panel; `parent` is its empty frame."""
+    """The panel. `parent` is its empty frame."""
 
     def __init__(self, parent: Any = None) -> None:
         super().__init__()
@@ -71,10 +71,10 @@ class ScriptedLoadableModuleWidget:
         return os.path.join(folder, "Resources", filename)
 
     def setup(self) -> None:
-        """Slicer adds the section "Reload & Test" here, in developer mode."""
+        """Do nothing. In developer mode Slicer adds the section "Reload & Test"."""
 
     def cleanup(self) -> None:
-        """Called before the module is unloaded or reloaded."""
+        """Release the panel's resources before the module is unloaded or reloaded."""
 
     def _onModuleAboutToBeUnloaded(self, moduleName: str) -> None:
         if moduleName == self.moduleName:
@@ -94,10 +94,10 @@ class ScriptedLoadableModuleLogic:
         self.moduleName = _withoutEnd(type(self).__name__, "Logic")
 
     def getParameterNode(self) -> Any:
-        """The module's parameter node in the scene; made where there is none."""
+        """Return the module's parameter node, and add one if the scene has none."""
         node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
         if node is not None:
-            # A closed scene keeps the singleton and drops its attributes.
+            # Closing a scene keeps the singleton node and removes its attributes.
             if node.GetAttribute("ModuleName") != self.moduleName:
                 node.SetAttribute("ModuleName", self.moduleName)
             return node
@@ -120,4 +120,4 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
         slicer.app.processEvents()
 
     def runTest(self, **kwargs: Any) -> None:
-        """Overridden by the module's test class."""
+        """Run the tests. The module's test class overrides this."""

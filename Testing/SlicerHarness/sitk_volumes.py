@@ -1,4 +1,4 @@
-"""SimpleITK's images as volume nodes, as Slicer's ``sitkUtils`` makes them."""
+"""Add SimpleITK images to the scene as volume nodes, as Slicer's ``sitkUtils`` does."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import slicer
 
 
 def addVolume(image: sitk.Image, name: str) -> Any:
-    """A scalar volume node with the image's voxels, where they are in the patient.
+    """Add a scalar volume node with the image's voxels at their position in the patient.
 
-    ITK's axes point to the patient's left and posterior, MRML's to right and anterior: the first
-    two components of origin and directions change their sign.
+    ITK's axes point to the patient's left and posterior, MRML's axes to right and anterior, so
+    the first two components of origin and directions change their sign.
     """
     node = slicer.util.addVolumeFromArray(sitk.GetArrayFromImage(image), name=name)
     directions = np.reshape(image.GetDirection(), (3, 3))

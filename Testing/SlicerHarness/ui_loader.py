@@ -1,4 +1,4 @@
-"""Loads .ui files with CTK's and Slicer's widgets in them, and the connections between them."""
+"""Load .ui files that contain CTK's and Slicer's widgets and connections between them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class QUiLoader(QtUiTools.QUiLoader):
                 self._made.append(widget)
                 return widget
         if className not in self.availableWidgets():
-            raise LookupError(f"the .ui file uses {className}, for which there is no stand-in")
+            raise LookupError(f"the .ui file uses {className}; add a stand-in for it")
         return super().createWidget(className, parent, name)
 
     def load(
@@ -29,7 +29,7 @@ class QUiLoader(QtUiTools.QUiLoader):
         self._made: list[QtWidgets.QWidget] = []
         tree = ET.fromstring(bytes(device.readAll()).decode())
         connections = tree.find("connections")
-        # Qt's loader knows neither the promoted classes' bases nor their signals.
+        # Qt's loader does not know the base classes and the signals of promoted classes.
         for part in (connections, tree.find("customwidgets")):
             if part is not None:
                 tree.remove(part)
@@ -37,7 +37,7 @@ class QUiLoader(QtUiTools.QUiLoader):
         buffer.setData(ET.tostring(tree))
         buffer.open(QtCore.QIODevice.OpenModeFlag.ReadOnly)
         root = super().load(buffer, parent)
-        root._madeHere = self._made  # the Python halves live as long as the panel
+        root._madeHere = self._made  # keeps the Python objects alive as long as the panel
         for connection in connections if connections is not None else ():
             _connect(root, connection)
         return root

@@ -1,4 +1,4 @@
-"""What a user does with mouse and keyboard, and the patience to see what comes of it."""
+"""Simulate a user's mouse and keyboard, and wait for the results."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from PySide6 import QtCore, QtGui, QtTest, QtWidgets
 
 Qt = QtCore.Qt
-TICK = 10  # ms between two looks at a condition
+TICK = 10  # ms between two checks of a condition
 
 
 def _widget(widget: Any) -> QtWidgets.QWidget:
-    """PySide6's widget; it must be one that a user could use now."""
+    """Return the PySide6 widget, which must be visible and enabled."""
     q = getattr(widget, "_q", widget)
     name = q.objectName() or type(q).__name__
     assert q.isVisible(), f"{name} is not visible"
@@ -31,9 +31,9 @@ def _modifier(name: str) -> Qt.KeyboardModifier:
 
 
 def click(widget: Any, x: int | None = None, y: int | None = None, modifier: str = "No") -> None:
-    """A click of the left button, where the widget takes one or at (x, y).
+    """Click with the left button at (x, y), or on the widget's clickable part.
 
-    Modifiers are "No", "Shift", "Control" and "Alt"; here and below.
+    The modifiers of this and the following functions are "No", "Shift", "Control" and "Alt".
     """
     q = _widget(widget)
     at = q.rect().center()
@@ -47,7 +47,7 @@ def click(widget: Any, x: int | None = None, y: int | None = None, modifier: str
 
 
 def pressKey(widget: Any, key: str, modifier: str = "No") -> None:
-    """A key by its name, such as "A", "Space", "PageUp"."""
+    """Press a key, given by its name, such as "A", "Space" or "PageUp"."""
     q = _widget(widget)
     q.setFocus()
     QtTest.QTest.keyClick(q, Qt.Key[f"Key_{key}"], _modifier(modifier))
@@ -55,7 +55,7 @@ def pressKey(widget: Any, key: str, modifier: str = "No") -> None:
 
 
 def enterText(widget: Any, text: str) -> None:
-    """Replaces what a line edit, a spin box or the spin box of a slider has; ends with Return."""
+    """Replace the text of a line edit, a spin box or a slider's spin box, and press Return."""
     q = _widget(widget)
     for field in ("_spin", "_edit"):
         q = getattr(q, field, q)
@@ -67,7 +67,7 @@ def enterText(widget: Any, text: str) -> None:
 
 
 def choose(widget: Any, choice: Any) -> None:
-    """An entry of a combo box by its text, or a node of a node selector."""
+    """Choose an entry of a combo box by its text, or a node in a node selector."""
     q = _widget(widget)
     q = getattr(q, "_combo", q)
     isNode = hasattr(choice, "GetID")
@@ -86,7 +86,7 @@ def drag(
     button: str = "Left",
     modifier: str = "No",
 ) -> None:
-    """Press at `start`, move, release at `end`, in the widget's pixels."""
+    """Press at `start`, move to `end` and release. Positions are pixels of the widget."""
     q = _widget(widget)
     held, keys = Qt.MouseButton[f"{button}Button"], _modifier(modifier)
     move(widget, start, modifier)
@@ -99,7 +99,7 @@ def drag(
 
 
 def move(widget: Any, to: tuple[int, int], modifier: str = "No") -> None:
-    """The mouse comes there from beside, no button held."""
+    """Move the mouse to a position from the pixel beside it, without a button."""
     q = _widget(widget)
     for x in (to[0] - 1, to[0]):
         _move(q, x, to[1], Qt.MouseButton.NoButton, _modifier(modifier))
@@ -115,7 +115,7 @@ def _move(
 
 
 def scrollWheel(widget: Any, steps: int) -> None:
-    """Wheel steps over the widget's middle; positive is away from the user."""
+    """Turn the wheel over the widget's centre. Positive steps turn away from the user."""
     q = _widget(widget)
     middle = QtCore.QPointF(q.rect().center())
     for _ in range(abs(steps)):
@@ -134,7 +134,10 @@ def scrollWheel(widget: Any, steps: int) -> None:
 
 
 def waitUntil(condition: Callable[[], Any], seconds: float, what: str = "") -> Any:
-    """Runs the event loop until the condition holds; its value. AssertionError when time is up."""
+    """Run the event loop until the condition is true, and return its value.
+
+    Raises AssertionError after `seconds`.
+    """
     end = time.monotonic() + seconds
     wake = QtCore.QTimer(interval=TICK)
     wake.start()  # the event loop sleeps between two ticks

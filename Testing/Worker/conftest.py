@@ -1,4 +1,4 @@
-"""A small scan, made-up workers for the odd cases, and a look at what is left behind."""
+"""A small scan, replacement workers for special cases, and a check of what is left behind."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
 from PseudoCTDenoiseLib.models.networks import build_network
-from PseudoCTDenoiseLib.models.store import DENOISER, NOISE_MODEL, Manifest, save_model
+from PseudoCTDenoiseLib.models.store import Manifest, save_model
 from PseudoCTDenoiseLib.worker.protocol import PROTOCOL_VERSION
 from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
 from SlicerHarness.fixtures import scene, slicerApp  # noqa: F401
 from SlicerHarness.requirements import missingRequirement
 
 PATIENCE_SECONDS = 30.0
-"""After this a test that waits for something gives up."""
+"""Longest time that a test waits."""
 
 SPEAK = f"""\
 #!/bin/sh
@@ -63,7 +64,7 @@ def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def fake_worker(tmp_path: Path) -> Callable[[str], str]:
-    """Writes a program that takes the worker's place; returns its path."""
+    """Return a function that writes a replacement of the worker and returns its path."""
 
     def write(code: str, name: str = "worker") -> str:
         path = tmp_path / name
@@ -76,17 +77,17 @@ def fake_worker(tmp_path: Path) -> Callable[[str], str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def started_first(request: pytest.FixtureRequest) -> None:
-    """The stand-in for Slicer, so that its own folder does not lie in that of a test."""
+    """Start the stand-in for Slicer, so that its folder is not inside the folder of a test."""
     if missingRequirement() is None:
         request.getfixturevalue("slicerApp")
 
 
 @pytest.fixture(params=["subprocess", "QProcess"])
 def make_runner(request: pytest.FixtureRequest) -> Callable:
-    """Runs the test once with each kind of runner."""
+    """Run the test with each kind of runner."""
     if request.param == "subprocess":
         return SubprocessRunner
-    request.getfixturevalue("scene")  # an error that no slot catches fails the test
+    request.getfixturevalue("scene")  # an uncaught error of a slot fails the test
     from PseudoCTDenoiseLib.worker.qprocess_runner import QProcessRunner
 
     return QProcessRunner
@@ -94,17 +95,17 @@ def make_runner(request: pytest.FixtureRequest) -> Callable:
 
 @pytest.fixture
 def wait_until() -> Callable[[Callable[[], object]], bool]:
-    """Whether a condition comes true, looked at often and for long."""
+    """Return a function that waits for a condition and returns True if it is met."""
     return comes_true
 
 
 @pytest.fixture
 def is_alive() -> Callable[[int], bool]:
-    """Whether a process with this number runs."""
+    """Return a function that returns True if a process with this id runs."""
 
     def look(pid: int) -> bool:
         state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True).stdout
-        # A dead one keeps its number until somebody asks for its end.
+        # A dead process keeps its id until its parent reads the exit status.
         return bool(state.strip()) and not state.strip().startswith(b"Z")
 
     return look
@@ -120,14 +121,14 @@ def comes_true(condition: Callable[[], object]) -> bool:
 
 
 def left_processes(mark: str) -> list[str]:
-    """Lines about processes with this text in their command."""
+    """Return the processes with this text in their command line."""
     listed = subprocess.run(["ps", "-A", "-o", "pid=,args="], capture_output=True).stdout
     lines = listed.decode("utf-8", "replace").splitlines()
     return [line for line in lines if mark in line]
 
 
 def nothing_left(folder: Path) -> bool:
-    """Whether no file and no process of a job is left, or soon none is."""
+    """Wait until no file and no process of a job is left; return True if this happens."""
     mark = folder.parent.name
     return comes_true(lambda: not list(folder.iterdir()) and not left_processes(mark))
 
@@ -136,11 +137,11 @@ def nothing_left(folder: Path) -> bool:
 def temporary_folder(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
-    """Every job's folder lies in one with a space and an accent in its name, and is gone after."""
+    """Create job folders in a folder with a space and an accent; check that they are removed."""
     folder = tmp_path / "fichiers temporaires é"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # torch makes it unasked
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # torch creates this folder
     yield folder
     assert nothing_left(folder), [*folder.rglob("*"), *left_processes(tmp_path.name)]

@@ -1,6 +1,6 @@
-"""A job reaches one of three ends, whatever the worker does, and then nothing of it is left.
+"""A job reaches one of three final states, whatever the worker does, and leaves nothing behind.
 
-The workers here are made up: a few lines that speak the protocol, well or badly.
+The workers are a few lines each that follow the protocol or break it.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ STUBBORN = f"hello()\n{SAY_DEVICE}while True: time.sleep(1)\n"
 
 
 class Watched(DenoisingProcess):
-    """A job that keeps what it tells."""
+    """A job that stores its signals."""
 
     def __init__(self, runner, hu, program, **options):
-        super().__init__(runner, hu, {}, program=program, **options)
+        super().__init__(runner, hu, program=program, **options)
         self.states, self.ends, self.logs, self.progress, self.previews = [], [], [], [], []
-        self.stateChanged.connect(self.states.append)
+        self.state_changed.connect(self.states.append)
         self.ended.connect(self.ends.append)
         self.logged.connect(self.logs.append)
         self.progressed.connect(self.progress.append)
@@ -74,7 +74,7 @@ def run(job):
 
 
 def cancel_when_running(watched):
-    watched.deviceReported.connect(lambda device: watched.cancel())
+    watched.device_reported.connect(lambda device: watched.cancel())
     return watched
 
 
@@ -84,11 +84,11 @@ def test_a_job_goes_through_its_states_and_gives_its_result(run, hu):
     assert job.device.torch == "2.6.0"
     assert job.progress == [ProgressMessage("tuning", 1, 2, 1.5, 0.25, 9.0)]
     assert np.array_equal(job.result.denoised, hu)
-    assert (job.result.noise, job.result.pseudoLdct, job.result.noiseMaps) == (None, None, {})
+    assert (job.result.noise, job.result.pseudo_ldct, job.result.noise_maps) == (None, None, {})
     assert job.result.losses == [9.0]
 
 
-def test_everything_is_in_place_when_the_end_is_told(job, temporary_folder):
+def test_result_and_clean_up_are_complete_when_ended_is_emitted(job, temporary_folder):
     seen = []
     watched = job(GOOD)
     watched.ended.connect(lambda state: seen.append((watched.state, watched.result is not None)))
@@ -98,7 +98,7 @@ def test_everything_is_in_place_when_the_end_is_told(job, temporary_folder):
     assert seen == [(JobState.COMPLETED, True), []]
 
 
-def test_two_jobs_in_a_row_and_two_at_once(run, job):
+def test_two_jobs_in_a_row_and_two_together(run, job):
     for _ in range(2):
         assert run(GOOD).state is JobState.COMPLETED
     one, two = job(GOOD), job(GOOD)
@@ -108,14 +108,14 @@ def test_two_jobs_in_a_row_and_two_at_once(run, job):
 
 
 def test_a_job_is_started_once(run):
-    with pytest.raises(RuntimeError, match="make a new one"):
+    with pytest.raises(RuntimeError, match="Make a new one"):
         run(GOOD).start()
 
 
 # Failures.
 
 
-def test_a_program_that_cannot_be_started_is_a_failure_in_words(hu, make_job):
+def test_a_program_that_cannot_start_is_a_failure_with_a_message(hu, make_job):
     job = make_job(hu, "/no/such/python")
     job.start()
     assert job.wait() is JobState.FAILED
@@ -124,17 +124,17 @@ def test_a_program_that_cannot_be_started_is_a_failure_in_words(hu, make_job):
     assert "No such file" in job.failure.message
 
 
-def test_a_worker_killed_from_outside_is_a_failure_with_what_it_printed(run):
+def test_a_killed_worker_is_a_failure_with_its_output(run):
     job = run("hello(); print('was here', file=sys.stderr, flush=True); os.kill(os.getpid(), 9)")
     assert job.failure.kind == "died"
-    assert "kill" in job.failure.message.lower() and job.failure.whatToDo
-    assert job.failure.standardError == "was here"
+    assert "kill" in job.failure.message.lower() and job.failure.what_to_do
+    assert job.failure.standard_error == "was here"
     assert "was here" in job.logs
 
 
 def test_the_end_of_the_standard_error_is_kept(run):
     job = run("for k in range(1000): print('line', k, file=sys.stderr)\nraise SystemExit(1)")
-    lines = job.failure.standardError.splitlines()
+    lines = job.failure.standard_error.splitlines()
     assert lines[-1] == "line 999" and len(lines) == worker_process.TAIL_LINES
 
 
@@ -152,11 +152,11 @@ def test_a_result_does_not_count_if_the_worker_ends_badly(run, code):
 
 
 @pytest.mark.parametrize("code", [0, 1, 2])
-def test_what_the_worker_says_went_wrong_is_the_failure(run, code):
+def test_an_error_message_of_the_worker_is_the_failure(run, code):
     say = 'say("error", kind="bad-input", message="No model x.", what_to_do="Choose fast.")'
     job = run(f"hello()\n{say}\nsys.exit({code})")
     assert (job.failure.kind, job.failure.message) == ("bad-input", "No model x.")
-    assert job.failure.whatToDo == "Choose fast."
+    assert job.failure.what_to_do == "Choose fast."
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_damaged_result_is_a_failure_not_an_error(run, result):
 def test_a_worker_of_another_version_is_ended(run):
     job = run(f"hello(protocol=999)\n{STUBBORN}")
     assert job.failure.kind == "protocol"
-    assert "start Slicer again" in job.failure.whatToDo
+    assert "start Slicer again" in job.failure.what_to_do
 
 
 @pytest.mark.parametrize("values", [np.full((3, 64, 64), np.nan), np.full((1, 20, 20), 1e6)])
@@ -186,24 +186,24 @@ def test_a_scan_that_no_file_can_hold_is_a_failure(make_job, values):
     assert job.ends == [JobState.FAILED] and job.failure.kind == "bad-input"
 
 
-def test_no_space_for_temporary_files_is_a_failure_in_words(hu, make_job, tmp_path):
-    job = make_job(hu, "/never/started", temporaryFolder=tmp_path / "missing")
+def test_no_temporary_folder_is_a_failure_with_a_message(hu, make_job, tmp_path):
+    job = make_job(hu, "/never/started", temporary_folder=tmp_path / "missing")
     job.start()
     assert job.ends == [JobState.FAILED]
-    assert "No temporary folder can be made" in job.failure.message
+    assert "Cannot create a temporary folder" in job.failure.message
 
 
-def test_settings_that_no_json_can_hold_leave_nothing_behind(hu, make_runner):
-    job = DenoisingProcess(make_runner(), hu, {"steps": object()}, program="/never/started")
+def test_a_request_that_json_cannot_store_leaves_nothing_behind(hu, make_runner):
+    job = DenoisingProcess(make_runner(), hu, model=object(), program="/never/started")
     with pytest.raises(TypeError):
         job.start()
     assert job.state is JobState.FAILED
 
 
-# What the worker prints.
+# Output of the worker.
 
 
-def test_what_is_no_message_is_a_log(run):
+def test_a_line_that_is_not_a_message_is_a_log(run):
     nonsense = ["Downloading 3 %", "{}", '{"type": "result"}', "null"]
     code = f"for line in {nonsense!r}: print(line)\nsay('log', text='told')\n{GOOD}"
     job = run(code)
@@ -211,7 +211,7 @@ def test_what_is_no_message_is_a_log(run):
     assert job.logs == [*nonsense, "told"]
 
 
-def test_lines_in_pieces_and_bytes_that_are_no_utf8_do_no_harm(run):
+def test_lines_in_pieces_and_invalid_utf8_are_tolerated(run):
     code = f"""
 def print(text, flush=True, write=os.write):
     for byte in (text + "\\n").encode():
@@ -248,7 +248,7 @@ def test_a_worker_that_ends_when_asked_is_cancelled_not_failed(job):
 
 
 @pytest.mark.parametrize("end", ["", "sys.exit(1)", "say('error', kind='fault', message='x')"])
-def test_what_comes_after_cancelling_is_not_told_and_changes_nothing(job, end):
+def test_messages_after_cancelling_are_ignored(job, end):
     watched = cancel_when_running(job(f"hello()\n{SAY_DEVICE}input()\n{GOOD}\n{end}"))
     watched.start()
     assert watched.wait() is JobState.CANCELLED
@@ -279,8 +279,8 @@ def test_a_worker_outlives_its_launcher_by_nothing(
     monkeypatch.setattr(runner, "STREAM_SECONDS", 0.1)
     worker = fake_worker(f"hello(); say('log', text=str(os.getpid()))\n{STUBBORN}", "real")
     watched = job(f"import subprocess\nsubprocess.run([{worker!r}, *sys.argv[1:]])")
-    watched.deviceReported.connect(
-        lambda device: os.kill(watched._runner.processId, signal.SIGKILL)
+    watched.device_reported.connect(
+        lambda device: os.kill(watched._runner.process_id, signal.SIGKILL)
     )
     watched.start()
     assert watched.wait() is JobState.FAILED
@@ -295,18 +295,18 @@ def test_a_stubborn_worker_that_floods_its_parent_is_killed(job, monkeypatch):
     assert watched.wait() is JobState.CANCELLED
 
 
-def test_a_worker_of_another_version_is_no_failure_once_it_is_cancelled(job):
+def test_a_cancelled_worker_of_another_version_is_not_a_failure(job):
     watched = job(f"input()\nhello(protocol=999)\n{SAY_DEVICE}sys.exit(3)")
     watched.start()
     watched.cancel()
     assert watched.wait() is JobState.CANCELLED and watched.failure is None
 
 
-@pytest.mark.parametrize("pid", [-1, 0, 1, os.getpid()])
-def test_a_number_that_is_no_workers_is_never_killed(job, monkeypatch, pid):
+@pytest.mark.parametrize("pid", [-1, 0, 1, os.getpid()], ids=["-1", "0", "1", "own"])
+def test_an_impossible_process_id_is_never_killed(job, monkeypatch, pid):
     killed = []
     monkeypatch.setattr(worker_process, "GRACE_SECONDS", 0.1)
-    monkeypatch.setattr(worker_process, "_killTree", killed.append)
+    monkeypatch.setattr(worker_process, "_kill_tree", killed.append)
     watched = cancel_when_running(job(STUBBORN.replace("hello()", f"hello(pid={pid})")))
     watched.start()
     assert watched.wait() is JobState.CANCELLED
@@ -327,19 +327,19 @@ def test_a_process_that_cannot_be_killed_is_not_waited_for(job, monkeypatch):
 @pytest.mark.parametrize("end", [DenoisingProcess.cancel, DenoisingProcess.abort])
 def test_a_job_may_be_ended_before_its_process_runs(job, temporary_folder, end):
     watched = job(STUBBORN)
-    watched.stateChanged.connect(lambda state: end(watched) if not state.isOver else None)
+    watched.state_changed.connect(lambda state: end(watched) if not state.is_over else None)
     watched.start()
     assert watched.state is JobState.CANCELLED and watched.ends == [JobState.CANCELLED]
     assert not list(temporary_folder.iterdir())
 
 
-def test_an_error_while_the_start_is_told_leaves_nothing_running(job, temporary_folder):
+def test_an_error_of_a_slot_at_the_start_leaves_nothing_running(job, temporary_folder):
     def fail(state):
         if state is JobState.STARTING:
             raise ZeroDivisionError
 
     watched = job(STUBBORN)
-    watched.stateChanged.connect(fail)
+    watched.state_changed.connect(fail)
     with pytest.raises(ZeroDivisionError):
         watched.start()
     assert watched.ends == [JobState.FAILED] and not list(temporary_folder.iterdir())
@@ -360,7 +360,7 @@ def test_ctrl_c_right_after_the_folder_is_made_leaves_nothing(job, temporary_fol
     assert watched.ends == [JobState.FAILED] and not list(temporary_folder.iterdir())
 
 
-def test_cancelling_what_does_not_run_does_nothing(run, job):
+def test_cancelling_has_no_effect_unless_the_job_runs(run, job):
     watched = job(GOOD)
     watched.cancel()
     watched.abort()
@@ -379,14 +379,14 @@ def test_an_aborted_job_is_gone_when_the_call_returns(job, temporary_folder, is_
     watched.abort()
     assert watched.ends == [JobState.CANCELLED]
     assert not list(temporary_folder.iterdir())
-    assert not is_alive(watched._runner.processId)
+    assert not is_alive(watched._runner.process_id)
 
 
 # Python's own exceptions end at Qt's slots, where Slicer prints them.
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
-def test_what_a_callback_raises_ends_the_job_and_is_raised(hu, fake_worker, error):
+def test_an_exception_of_a_callback_ends_the_job_and_is_raised(hu, fake_worker, error):
     def fail(message):
         raise error
 
@@ -408,7 +408,7 @@ def ctrl_c_is_heard():
 
 def test_ctrl_c_ends_the_job(hu, fake_worker, ctrl_c_is_heard):
     watched = Watched(SubprocessRunner(), hu, fake_worker(STUBBORN))
-    watched.deviceReported.connect(lambda device: os.kill(os.getpid(), signal.SIGINT))
+    watched.device_reported.connect(lambda device: os.kill(os.getpid(), signal.SIGINT))
     watched.start()
     with pytest.raises(KeyboardInterrupt):
         watched.wait()
@@ -446,7 +446,7 @@ def test_a_preview_is_a_slice_in_hu(run):
         "say('preview', slice=2, file='../p.npy')",
     ],
 )
-def test_a_preview_that_cannot_be_read_is_left_out(run, code):
+def test_an_unreadable_preview_is_skipped(run, code):
     assert not run(PREVIEW + code).previews
 
 
@@ -456,22 +456,28 @@ preview(0)
 say("log", text=input())
 preview(0, name="old.npy")
 preview(2, name="new.npy")
-until_the_input_ends()
+for line in sys.stdin:
+    say("log", text=line.strip())
+    if line.strip() == "cancel":
+        sys.exit(3)
 """
-    watched = job(PREVIEW + code, previewSlice=0)
+    watched = job(PREVIEW + code, preview_slice=0)
 
     def look(index, image):
         for wanted in (2, 2, 99, -1):
-            watched.showSlice(wanted)
+            watched.show_slice(wanted)
         if index == 2:
             watched.cancel()
 
     watched.previewed.connect(look)
     watched.start()
     assert watched.wait() is JobState.CANCELLED
-    assert watched.logs == ["preview 2"]
+    assert watched.logs == ["preview 2", "cancel"]
     assert [index for index, _ in watched.previews] == [0, 2]
 
 
 def test_a_job_that_does_not_run_shows_nothing(run):
-    run(GOOD).showSlice(1)
+    job, lines = run(GOOD), []
+    job._runner.write_line = lines.append
+    job.show_slice(1)
+    assert lines == []

@@ -1,11 +1,15 @@
-"""A check says what a job would run on, and how long it would take."""
+"""A check reports the device of a job and estimates its time."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from PseudoCTDenoiseLib.denoising import trial_timing
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.plan import SHORT_SCAN
+from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.models.store import load_model, load_noise_models
 from PseudoCTDenoiseLib.worker.device_check import DeviceCheck
@@ -13,19 +17,20 @@ from PseudoCTDenoiseLib.worker.protocol import CheckResult
 from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
 from PseudoCTDenoiseLib.worker.worker_process import JobState
 
-DEFAULTS = DenoisingSettings().as_dict()
+DEFAULT = DenoisingSettings()
+LONG = DenoisingSettings(steps=1000)
 SAY = f"""
 hello()
 say("log", text=" ".join(sys.argv[2:]))
 say("device", name="cpu", description="CPU", reason="no GPU", torch="2.6.0")
 say("check", seconds_to_start=1.0, seconds_per_slice=2.0, seconds_per_update=3.0,
-    seconds_per_noise=4.0, seconds_per_tuning_slice=5.0, default_settings={DEFAULTS!r})
+    seconds_per_noise=4.0, seconds_per_tuning_slice=5.0, default_settings={DEFAULT.as_dict()!r})
 """
 
 
 @pytest.fixture
 def check(fake_worker, make_runner):
-    """Makes a check with a worker of a few lines."""
+    """Return a function that makes a check with a worker of a few lines."""
     return lambda code, *given, **options: DeviceCheck(
         make_runner(), 512, 400, *given, program=fake_worker("folder = ''\n" + code), **options
     )
@@ -39,8 +44,8 @@ def test_a_check_has_its_device_and_its_times(check):
     assert one.timing.seconds_per_update == 3.0
 
 
-def test_what_is_to_be_checked_reaches_the_worker(check, tmp_path):
-    one, logs = check(SAY, "cuda", "big", modelsFolder=tmp_path), []
+def test_the_arguments_reach_the_worker(check, tmp_path):
+    one, logs = check(SAY, "cuda", "big", models_folder=tmp_path), []
     one.logged.connect(logs.append)
     one.start()
     one.wait()
@@ -62,18 +67,18 @@ def test_a_check_may_be_cancelled(check):
 
 
 def test_a_check_of_this_machine(models_folder):
-    one = DeviceCheck(SubprocessRunner(), 64, 64, "cpu", modelsFolder=models_folder)
+    one = DeviceCheck(SubprocessRunner(), 64, 64, "cpu", models_folder=models_folder)
     one.start()
     assert one.wait() is JobState.COMPLETED, one.failure
     assert one.device.name == "cpu" and one.device.reason == "asked for"
-    assert one.estimateSeconds({"steps": 1000}, 3) > one.estimateSeconds({"steps": 1}, 3) > 0
+    assert one.estimate_seconds(LONG, 3) > one.estimate_seconds(replace(LONG, steps=1), 3) > 0
 
 
 @pytest.fixture
 def timed():
-    """A check in which every part took as long: one second, the start none."""
+    """A check in which every part took one second, and the start no time."""
     one = DeviceCheck(SubprocessRunner(), 64, 64)
-    one.timing = CheckResult(0.0, 1.0, 1.0, 1.0, 1.0, DEFAULTS)
+    one.timing = CheckResult(0.0, 1.0, 1.0, 1.0, 1.0, DEFAULT.as_dict())
     return one
 
 
@@ -81,42 +86,43 @@ def timed():
 @pytest.mark.parametrize(
     "settings",
     [
-        {},
-        {"method": "pretrained"},
-        {"steps": 0, "orientations": 8},
-        {"noise_source": "models", "teacher": "network", "update_period": 50, "steps": 200},
-        {"teacher": "average", "tuning_slices": 2},
-        {"tuning": "slice", "teacher": "average", "noise_source": "both", "steps": 7},
+        DEFAULT,
+        DenoisingSettings(method="pretrained"),
+        DenoisingSettings(steps=0, orientations=8),
+        paper_settings(),
+        DenoisingSettings(teacher="network", tuning_slices=2),
+        paper_settings(tuning="slice", steps=7),
     ],
 )
-def test_the_estimate_is_that_of_the_engine(
+def test_the_estimate_equals_that_of_the_engine(
     timed, models_folder, monkeypatch, settings, want_noise
 ):
     trials = []
-    monkeypatch.setattr(DenoisingJob, "_time", lambda job, work: trials.append(work) or 1.0)
+    monkeypatch.setattr(
+        trial_timing, "shortest_time", lambda work, device: trials.append(work) or 1.0
+    )
     job = DenoisingJob(
         np.zeros((3, 64, 64), np.int16),
         load_model("fast", models_folder)[0],
         [network for network, _ in load_noise_models(models_folder)],
-        DenoisingSettings(device="cpu", precision="float32", **settings),
-        want_noise,
+        replace(settings, device="cpu", precision="float32"),
+        want_noise=want_noise,
     )
-    expected = sum(job.estimate().values()) + 2 * len(trials)  # each is done twice
-    assert timed.estimateSeconds(settings, 3, want_noise) == expected
+    expected = job.estimate().total_seconds + 2 * len(trials)  # each is done twice
+    assert timed.estimate_seconds(settings, 3, want_noise) == expected
 
 
 def test_a_long_scan_is_estimated_in_three_orientations_and_a_short_one_in_eight(timed):
-    once = {"method": "pretrained", "anchor": None}
+    once = DenoisingSettings(method="pretrained", anchor=None)
     as_many = SHORT_SCAN * 8**2  # of the check's 64×64 as there are of 512×512
     for slices, orientations in ((as_many, 8), (as_many + 1, 3)):
-        told = timed.estimateSeconds(once | {"orientations": orientations}, slices)
-        assert timed.estimateSeconds(once, slices) == told
+        told = timed.estimate_seconds(replace(once, orientations=orientations), slices)
+        assert timed.estimate_seconds(once, slices) == told
 
 
 def test_an_update_takes_as_long_as_it_has_pixels(timed):
-    settings = {"steps": 1000, "method": "pseudo-ct"}
     seconds = [
-        timed.estimateSeconds(settings | {"batch": DEFAULTS["batch"] * factor}, 1, False)
+        timed.estimate_seconds(replace(LONG, batch=DEFAULT.batch * factor), 1, False)
         for factor in (1, 2, 3)
     ]
     first, second = seconds[1] - seconds[0], seconds[2] - seconds[1]

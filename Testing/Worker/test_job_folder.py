@@ -1,4 +1,4 @@
-"""The scan goes through a folder that the user alone can read and that always goes away."""
+"""Only the user can read the job folder, and it is always removed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.worker.job_folder import JobFolder, JobRequest
 
@@ -23,7 +24,7 @@ def folder():
 
 @contextmanager
 def full_disk(free_bytes: int):
-    """As if no file could grow beyond this."""
+    """Limit the size of files, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (free_bytes, before[1]))
     try:
@@ -37,48 +38,56 @@ def mode(path: Path) -> int:
 
 
 def test_nobody_else_may_read_the_folder_or_a_file(folder, hu):
-    folder.writeJob(hu, JobRequest({}))
+    folder.write_job(hu, JobRequest(DenoisingSettings()))
     assert mode(folder.path) == 0o700
     assert {mode(path) for path in folder.path.iterdir()} == {0o600}
 
 
-def test_the_worker_reads_what_was_asked(folder, hu):
-    request = JobRequest({"steps": 3}, "fast", False, 2, 0.5, "/models/é \udcff")
-    folder.writeJob(hu, request)
-    values, read = JobFolder(folder.path).readJob()
+def test_the_worker_reads_the_request(folder, hu):
+    request = JobRequest(
+        DenoisingSettings(steps=3, rescale=(0.5, 2.0)),
+        "fast",
+        False,
+        2,
+        0.5,
+        "/models/é \udcff",
+        0.7,
+    )
+    folder.write_job(hu, request)
+    values, read = JobFolder(folder.path).read_job()
     assert np.array_equal(values, hu) and values.dtype == np.int16
     assert read == request
 
 
 def test_values_become_int16_or_are_refused_by_name(folder, hu):
-    folder.writeJob(hu + 0.4, JobRequest({}))
-    assert np.array_equal(folder.readJob()[0], hu)
-    with pytest.raises(BadInputError, match="beyond what HU can be"):
-        folder.writeJob(hu + 1e6, JobRequest({}))
+    folder.write_job(hu + 0.4, JobRequest(DenoisingSettings()))
+    assert np.array_equal(folder.read_job()[0], hu)
+    with pytest.raises(BadInputError, match="outside the range of HU"):
+        folder.write_job(hu + 1e6, JobRequest(DenoisingSettings()))
 
 
 @pytest.mark.parametrize("free_bytes", [10, 5000, 24_800])
-def test_a_full_disk_is_said_in_words(folder, hu, free_bytes):
-    request = JobRequest({"note": "long " * 10_000})
-    with full_disk(free_bytes), pytest.raises(BadInputError, match="free some space"):
-        folder.writeJob(hu, request)
+def test_a_full_disk_is_reported(folder, hu, free_bytes):
+    request = JobRequest(DenoisingSettings(), model="long " * 10_000)
+    with full_disk(free_bytes), pytest.raises(BadInputError, match="free some (disk )?space"):
+        folder.write_job(hu, request)
 
 
-def test_a_file_for_a_result_is_private_and_takes_its_space_or_says_that_there_is_none(folder):
-    array = folder.newArray("denoised.npy", (2, 30, 40))
+def test_a_file_for_a_result_is_private_and_reserves_its_space(folder):
+    array = folder.new_array("denoised.npy", (2, 30, 40))
     assert mode(array.path) == 0o600
     array[1] = 7
-    assert np.array_equal(folder.readArray("denoised.npy", (2, 30, 40))[1], array[1])
-    with full_disk(3000), pytest.raises(BadInputError, match="free some space"):
-        folder.newArray("noise.npy", (2, 30, 40))
+    assert np.array_equal(folder.read_array("denoised.npy", (2, 30, 40))[1], array[1])
+    with full_disk(3000), pytest.raises(BadInputError, match="free some (disk )?space"):
+        folder.new_array("noise.npy", (2, 30, 40))
 
 
-def test_a_place_where_nothing_can_be_written_is_said_in_words(tmp_path):
-    with pytest.raises(BadInputError, match="No temporary folder can be made .*missing"):
+def test_a_missing_parent_folder_is_reported(tmp_path):
+    with pytest.raises(BadInputError, match="Cannot create a temporary folder .*missing"):
         JobFolder.make(tmp_path / "missing")
 
 
-def test_no_place_for_temporary_files_at_all_is_said_in_words(monkeypatch):
+def test_a_system_without_a_temporary_folder_is_reported(monkeypatch):
     def nowhere():
         raise FileNotFoundError(2, "No usable temporary directory found")
 
@@ -87,7 +96,7 @@ def test_no_place_for_temporary_files_at_all_is_said_in_words(monkeypatch):
         JobFolder.make()
 
 
-def test_a_folder_that_nobody_holds_goes_away():
+def test_a_folder_is_removed_with_its_last_reference():
     path = JobFolder.make().path
     gc.collect()
     assert not path.exists()
@@ -102,16 +111,16 @@ def test_a_signal_at_any_instruction_leaves_no_folder(tmp_path, interrupt_everyw
         assert not list(parent.iterdir())
 
 
-def test_a_folder_of_somebody_else_stays(tmp_path, monkeypatch):
+def test_a_folder_of_another_program_stays(tmp_path, monkeypatch):
     monkeypatch.setattr("secrets.token_hex", lambda size: "same")
     (tmp_path / "PseudoCTDenoise-same").mkdir()
-    with pytest.raises(BadInputError, match="No temporary folder can be made"):
+    with pytest.raises(BadInputError, match="Cannot create a temporary folder"):
         JobFolder.make(tmp_path)
     gc.collect()
     assert (tmp_path / "PseudoCTDenoise-same").is_dir()
 
 
-def test_the_workers_hold_on_a_folder_is_not_the_owners(folder):
+def test_the_worker_does_not_remove_the_folder_of_its_parent(folder):
     JobFolder(folder.path)
     gc.collect()
     assert folder.path.exists()
@@ -119,15 +128,15 @@ def test_the_workers_hold_on_a_folder_is_not_the_owners(folder):
 
 def test_an_array_comes_back(folder):
     values = np.arange(6, dtype=np.int16).reshape(1, 2, 3)
-    folder.writeArray("a.npy", values)
-    assert np.array_equal(folder.readArray("a.npy", (1, 2, 3)), values)
+    folder.write_array("a.npy", values)
+    assert np.array_equal(folder.read_array("a.npy", (1, 2, 3)), values)
 
 
 @pytest.mark.parametrize("name", ["../a.npy", "/etc/hostname", "missing.npy", "", "."])
 def test_a_file_that_is_not_in_the_folder_is_refused(folder, tmp_path, name):
     np.save(folder.path.parent / "a.npy", np.zeros(3, np.int16))
-    with pytest.raises(BadInputError, match="run it again"):
-        folder.readArray(name, (3,))
+    with pytest.raises(BadInputError, match="Run it again"):
+        folder.read_array(name, (3,))
     (folder.path.parent / "a.npy").unlink()
 
 
@@ -136,23 +145,23 @@ def test_a_file_that_is_not_in_the_folder_is_refused(folder, tmp_path, name):
 )
 def test_an_array_of_another_kind_is_refused(folder, values):
     np.save(folder.path / "a.npy", values, allow_pickle=values.dtype == object)
-    with pytest.raises(BadInputError, match="run it again"):
-        folder.readArray("a.npy", (1, 2))
+    with pytest.raises(BadInputError, match="Run it again"):
+        folder.read_array("a.npy", (1, 2))
 
 
 def test_half_a_file_is_refused(folder):
-    folder.writeArray("a.npy", np.zeros((100, 100), np.int16))
+    folder.write_array("a.npy", np.zeros((100, 100), np.int16))
     path = folder.path / "a.npy"
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(BadInputError, match="run it again"):
-        folder.readArray("a.npy", (100, 100))
+    with pytest.raises(BadInputError, match="Run it again"):
+        folder.read_array("a.npy", (100, 100))
 
 
 def test_a_folder_may_be_removed_again():
     folder = JobFolder.make()
-    folder.writeArray("a.npy", np.zeros(3, np.int16))
+    folder.write_array("a.npy", np.zeros(3, np.int16))
     (folder.path / "deep").mkdir()
     folder.remove()
     assert not folder.path.exists()
     folder.remove()
-    folder.removeFile("a.npy")
+    folder.remove_file("a.npy")

@@ -1,6 +1,6 @@
-"""The worker hears its parent, is heard by it alone, and never outlives it.
+"""The worker receives commands from its parent, reports only to it, and never outlives it.
 
-Each test runs a few lines in a process of its own, with a folder that is there to be tidied up.
+Each test runs a few lines in a separate process, with a folder that the process must remove.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from PseudoCTDenoiseLib.exit_codes import CANCELLED, DONE, FAULT
 from PseudoCTDenoiseLib.worker import parent_link
 from PseudoCTDenoiseLib.worker.protocol import (
     CANCEL,
-    CANCELLED,
-    DONE,
-    FAULT,
     PROTOCOL_VERSION,
     Hello,
     Log,
@@ -63,19 +61,19 @@ class Child:
         return decode(self.process.stdout.readline().decode())
 
     def end(self) -> tuple[int, list, str]:
-        """Its exit code, further messages and standard error; its input is closed."""
+        """Close the input; return exit code, remaining messages and standard error."""
         out, error = self.process.communicate(timeout=30)
         messages = [decode(line) for line in out.decode().splitlines()]
         return self.process.returncode, messages, error.decode()
 
-    def waitForCode(self) -> int:
-        """Its exit code; its input stays open."""
+    def wait_for_code(self) -> int:
+        """Wait for the exit code; the input stays open."""
         return self.process.wait(timeout=30)
 
 
 @pytest.fixture
 def child(tmp_path):
-    """Starts a child of a few lines; it is gone after the test."""
+    """Return a function that starts a child of a few lines; it is killed after the test."""
     started = []
 
     def start(code, **options):
@@ -96,7 +94,7 @@ def test_hello_comes_first_and_has_the_processs_own_number(child):
     assert hello.python == ".".join(map(str, sys.version_info[:3]))
 
 
-def test_what_libraries_print_is_no_message_and_what_they_read_is_empty(child):
+def test_output_of_libraries_is_not_a_message_and_their_input_is_empty(child):
     one = child(
         "print('printed', flush=True); os.write(1, b'written\\n'); os.system('echo echoed')\n"
         "link.say(Log(repr(sys.stdin.read()))); link.leave(0)"
@@ -127,7 +125,7 @@ def test_work_that_looks_ends_as_soon_as_it_is_cancelled(child):
     one = child("wait_for(lambda: link.cancelled); link.say(Log('seen')); link.leave(7)")
     one.hear()
     one.write(f"{CANCEL}\n".encode())
-    assert one.waitForCode() == 7
+    assert one.wait_for_code() == 7
     assert one.hear() == Log("seen")
 
 
@@ -136,11 +134,11 @@ def test_work_that_is_stuck_is_ended_when_it_is_cancelled(child, code):
     one = child(code)
     one.hear()
     one.write(f"{CANCEL}\n".encode())
-    assert one.waitForCode() == CANCELLED
+    assert one.wait_for_code() == CANCELLED
     assert not one.folder.exists()
 
 
-def test_commands_come_in_pieces_and_nonsense_is_no_command(child):
+def test_commands_may_arrive_in_pieces_and_unknown_lines_are_ignored(child):
     one = child(
         "wait_for(lambda: link.preview_slice == 12); link.say(Log(str(link.cancelled)))\n"
         "wait_for(lambda: link.preview_slice == 7); link.leave(5)"
@@ -150,7 +148,7 @@ def test_commands_come_in_pieces_and_nonsense_is_no_command(child):
         one.write(piece)
     assert one.hear() == Log("False")
     one.write(f"{preview_command(7)}\r\n".encode())
-    assert one.waitForCode() == 5
+    assert one.wait_for_code() == 5
 
 
 # The end.
@@ -159,13 +157,13 @@ def test_commands_come_in_pieces_and_nonsense_is_no_command(child):
 @pytest.mark.parametrize(("code", "stays"), [(DONE, True), (FAULT, False), (CANCELLED, False)])
 def test_the_folder_stays_for_the_parent_if_there_is_a_result_in_it(child, code, stays):
     one = child(f"link.leave({code})")
-    assert one.waitForCode() == code
+    assert one.wait_for_code() == code
     assert one.folder.exists() is stays
 
 
 def test_a_folder_that_cannot_be_tidied_up_does_not_keep_the_process(child):
     one = child("os.rmdir(sys.argv[1]); link.leave(1)")
-    assert one.waitForCode() == 1
+    assert one.wait_for_code() == 1
 
 
 def test_no_process_outlives_the_end_of_its_input(child):
@@ -183,7 +181,7 @@ def test_a_message_that_nobody_can_read_is_dropped_and_ends_the_work(child):
     one = child("wait_for(lambda: link.say(Log('x')) or link.cancelled); link.leave(0)")
     one.hear()
     one.process.stdout.close()
-    assert one.waitForCode() == 0
+    assert one.wait_for_code() == 0
     assert not one.folder.exists()
 
 

@@ -1,4 +1,4 @@
-"""What is said is understood, and what is nonsense is only logged."""
+"""Messages and commands are decoded; every other line is logged."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_message_comes_back_as_it_was(message):
         "[" * 100_000,
     ],
 )
-def test_a_line_that_is_no_message_is_a_log_of_itself(line):
+def test_a_line_that_is_not_a_message_is_a_log(line):
     assert decode(line + "\r\n") == Log(line)
 
 

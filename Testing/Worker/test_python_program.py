@@ -8,14 +8,14 @@ import sys
 import types
 
 import pytest
-from PseudoCTDenoiseLib.worker.python_program import WORKER, pythonProgram, workerEnvironment
+from PseudoCTDenoiseLib.worker.python_program import WORKER, python_program, worker_environment
 
 ALWAYS = {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
 
 
 @pytest.fixture
 def in_slicer(monkeypatch):
-    """As if this process were Slicer, with a variable that is Slicer's own."""
+    """Make this process look like Slicer, with an environment variable of Slicer."""
     slicer, util = types.ModuleType("slicer"), types.ModuleType("slicer.util")
     slicer.app, slicer.util = object(), util
     util.startupEnvironment = lambda: {"PATH": "/usr/bin"}
@@ -39,26 +39,26 @@ def test_slicers_python_is_taken_where_it_is_found(monkeypatch, tmp_path):
     program.write_text("#!/bin/sh\n", encoding="utf-8")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    assert pythonProgram() == str(program)
+    assert python_program() == str(program)
 
 
 def test_elsewhere_it_is_the_python_that_runs_this(monkeypatch, tmp_path):
     with monkeypatch.context() as without:
         without.setenv("PATH", str(tmp_path))
-        assert pythonProgram() == sys.executable
+        assert python_program() == sys.executable
 
 
 @pytest.mark.parametrize("program", ["/opt/Slicer/bin/PythonSlicer", "/Slicer/PythonSlicer.exe"])
 def test_slicers_python_has_slicers_environment(in_slicer, program):
-    environment = workerEnvironment(program)
+    environment = worker_environment(program)
     assert environment["SLICER_HOME"] == "/opt/Slicer"
     assert environment.items() >= ALWAYS.items()
 
 
 def test_another_python_has_that_from_before_slicer(in_slicer):
-    assert workerEnvironment("/usr/bin/python3") == {"PATH": "/usr/bin", **ALWAYS}
+    assert worker_environment("/usr/bin/python3") == {"PATH": "/usr/bin", **ALWAYS}
 
 
 def test_without_slicer_the_environment_is_this_processs(outside):
-    environment = workerEnvironment("/usr/bin/python3")
+    environment = worker_environment("/usr/bin/python3")
     assert environment["MINE"] == "é" and environment.items() >= ALWAYS.items()

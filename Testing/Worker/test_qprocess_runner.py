@@ -1,4 +1,4 @@
-"""What Qt's event loop adds: news within news, and processes that nobody holds."""
+"""Behaviour on Qt's event loop: nested events, and runners without a reference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 @pytest.fixture
 def start(scene):
-    """Starts a Python with a few lines; returns its runner."""
+    """Return a function that starts a Python with a few lines and returns its runner."""
     from PseudoCTDenoiseLib.worker.qprocess_runner import QProcessRunner
 
     def begin(code, runner=None):
@@ -26,7 +26,7 @@ def start(scene):
 
 @pytest.fixture
 def process_events(slicerApp):
-    """Whether a condition comes true while Qt's event loop runs."""
+    """Return a function that runs Qt's event loop until a condition is met."""
     import slicer
 
     def until(condition, wait_until):
@@ -36,7 +36,7 @@ def process_events(slicerApp):
 
 
 def test_news_come_in_order_where_a_callback_runs_the_event_loop(start, process_events, wait_until):
-    """As do progress callbacks that draw: meanwhile the program goes on, and ends."""
+    """Progress callbacks may run the event loop; meanwhile the program continues and ends."""
     import qt
 
     runner, seen = start.runner(), []
@@ -48,8 +48,8 @@ def test_news_come_in_order_where_a_callback_runs_the_event_loop(start, process_
             )
         seen.append(line)
 
-    runner.onLine = take
-    runner.onEnded = lambda exitCode, reason: seen.append(exitCode)
+    runner.on_line = take
+    runner.on_ended = lambda exit_code, reason: seen.append(exit_code)
     start("print('a\\nb\\nc')", runner)
     assert process_events(lambda: 0 in seen, wait_until)
     assert seen == ["a", "b", "c", 0]
@@ -58,7 +58,7 @@ def test_news_come_in_order_where_a_callback_runs_the_event_loop(start, process_
 def test_the_event_loop_alone_brings_the_end(start, process_events, wait_until):
     seen = []
     runner = start.runner()
-    runner.onEnded = lambda exitCode, reason: seen.append(exitCode)
+    runner.on_ended = lambda exit_code, reason: seen.append(exit_code)
     start("raise SystemExit(3)", runner)
     assert process_events(lambda: seen, wait_until)
     assert seen == [3]
@@ -69,12 +69,12 @@ def test_a_runner_that_nobody_holds_is_kept_until_its_program_ends(
 ):
     ended = []
     runner = start("print(input())")
-    runner.onEnded = lambda exitCode, reason: ended.append(exitCode)
+    runner.on_ended = lambda exit_code, reason: ended.append(exit_code)
     watched = weakref.ref(runner)
     del runner
     gc.collect()
     assert watched() in kept()
-    watched().writeLine("go")
+    watched().write_line("go")
     assert process_events(lambda: ended == [0], wait_until)
     assert process_events(lambda: gc.collect() >= 0 and watched() not in kept(), wait_until)
 

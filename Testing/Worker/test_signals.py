@@ -1,4 +1,4 @@
-"""Signals call what is connected, and an error in one function costs no other its news."""
+"""Signals call the connected functions, also if one of them fails."""
 
 from __future__ import annotations
 

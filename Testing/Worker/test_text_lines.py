@@ -1,4 +1,4 @@
-"""Lines are whole, wherever the stream was cut."""
+"""Lines are complete, wherever the stream is split."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_pieces_may_end_anywhere(size):
     assert lines_of(pieces) == ["eins", "zwölf Äpfel 肺", "", "last"]
 
 
-def test_what_is_no_utf8_is_marked_not_raised():
+def test_invalid_utf8_is_replaced():
     assert lines_of([b"a\xffb\n", b"end\xe2\x82"]) == ["a\ufffdb", "end\ufffd"]
 
 

@@ -1,10 +1,11 @@
-"""The worker itself: what it says at every stage, and how it ends.
+"""The worker process: its messages at every stage, and its exit codes.
 
-Where torch's own start would take seconds, or has to go wrong, a few lines take torch's place.
+Some tests replace torch with a few lines, because the real one starts slowly or must fail.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
@@ -12,21 +13,21 @@ import stat
 import subprocess
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PseudoCTDenoiseLib.denoising import job as job_module
+from PseudoCTDenoiseLib.denoising import trial_timing
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT
 from PseudoCTDenoiseLib.worker import worker, worker_process
 from PseudoCTDenoiseLib.worker.denoising_process import DenoisingProcess
 from PseudoCTDenoiseLib.worker.job_folder import JobFolder, JobRequest
 from PseudoCTDenoiseLib.worker.protocol import (
-    BAD_INPUT,
-    CANCELLED,
-    DONE,
-    FAULT,
     CheckResult,
     Device,
     Failure,
@@ -39,12 +40,12 @@ from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
 from PseudoCTDenoiseLib.worker.worker_process import JobState
 
 LIBRARY_PARENT = Path(worker.__file__).parents[2]
-SHORT = {"steps": 3, "tuning_slices": 1, "patch_size": 16, "batch": 1, "device": "cpu"}
-WITH_MODELS = SHORT | {"teacher": "network", "noise_source": "models"}
+SHORT = DenoisingSettings(steps=3, tuning_slices=1, patch_size=16, batch=1, device="cpu")
+WITH_MODELS = replace(SHORT, teacher="network", noise_source="models")
 
 
 class Link:
-    """Takes the place of the parent: keeps what is said, and cancels when it is told to."""
+    """Replaces the parent: stores the messages, and cancels at a chosen one."""
 
     def __init__(self, cancel_at=lambda message: False):
         self.messages, self.cancelled, self.preview_slice = [], False, None
@@ -60,7 +61,7 @@ class Link:
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """What is as small as here takes several longer than one."""
+    """Use one thread, which is fastest for small arrays."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -76,13 +77,13 @@ def folder():
 
 @pytest.fixture
 def work(folder, hu, models_folder, monkeypatch):
-    """Does a job in this process, each step told; returns the exit code and the link."""
+    """Run a job in this process with a report of every step; return the exit code and the link."""
     monkeypatch.setattr(worker, "PROGRESS_SECONDS", 0.0)
 
     def do(link=None, settings=SHORT, **request):
         link = link or Link()
         request = {"preview_seconds": 0.0, "models_folder": str(models_folder)} | request
-        folder.writeJob(hu, JobRequest(settings, **request))
+        folder.write_job(hu, JobRequest(settings, **request))
         return worker.work(worker.parse([str(folder.path)]), link), link
 
     return do
@@ -91,26 +92,28 @@ def work(folder, hu, models_folder, monkeypatch):
 # A job.
 
 
-def test_a_job_says_its_device_its_progress_and_its_result(work, folder, hu):
+def test_a_job_reports_device_progress_and_result(work, folder, hu):
     code, link = work(settings=WITH_MODELS)
     assert code == DONE
     assert isinstance(link.messages[0], Device) and isinstance(link.messages[-1], Result)
     progress, (result,) = link.of(ProgressMessage), link.of(Result)
-    assert list(dict.fromkeys(one.stage for one in progress)) == [
+    assert list(dict.fromkeys(message.stage for message in progress)) == [
         *("noise maps", "tuning", "denoising", "noise of every slice")
     ]
-    shares = [one.share for one in progress]
+    shares = [message.share for message in progress]
     assert shares == sorted(shares) and shares[-1] == 1
-    assert {one.loss is not None for one in progress if one.stage != "tuning"} == {False}
+    assert {message.loss is not None for message in progress if message.stage != "tuning"} == {
+        False
+    }
     files = [result.denoised, result.noise, result.pseudo_ldct, *result.noise_maps.values()]
     for file in files:
-        folder.readArray(file, hu.shape)
+        folder.read_array(file, hu.shape)
     assert len(set(files)) == len(files) == 3 + len(result.report["noise_models"])
-    assert set(result.noise_maps) == {one["name"] for one in result.report["noise_models"]}
+    assert set(result.noise_maps) == {model["name"] for model in result.report["noise_models"]}
     assert result.report["steps_done"] == 3
 
 
-def test_the_noise_is_left_out_where_it_is_not_wanted(work):
+def test_the_noise_is_omitted_if_it_is_not_requested(work):
     code, link = work(want_noise=False)
     (result,) = link.of(Result)
     assert code == DONE
@@ -118,7 +121,7 @@ def test_the_noise_is_left_out_where_it_is_not_wanted(work):
 
 
 def test_the_result_is_at_full_strength_whatever_the_settings_say(work):
-    _, link = work(settings=SHORT | {"strength": 10.0})
+    _, link = work(settings=replace(SHORT, strength=10.0))
     assert link.of(Result)[0].report["settings"]["strength"] == 100.0
 
 
@@ -128,51 +131,71 @@ def test_previews_show_the_slice_that_is_asked_for_and_do_not_pile_up(work, fold
     _, link = work(link, preview_slice=0)
     previews = link.of(Preview)
     assert previews[-1].slice == 2
-    assert len({one.file for one in previews}) == len(previews)
-    assert folder.readArray(previews[-1].file, hu.shape[1:]).any()
+    assert len({message.file for message in previews}) == len(previews)
+    assert folder.read_array(previews[-1].file, hu.shape[1:]).any()
     assert len(list(folder.path.glob("preview_*"))) <= 2
 
 
 def test_the_first_preview_comes_before_any_report_of_progress(work):
     _, link = work(preview_slice=1)
-    seen = [one for one in link.messages if isinstance(one, Preview | ProgressMessage)]
+    seen = [message for message in link.messages if isinstance(message, Preview | ProgressMessage)]
     assert isinstance(seen[0], Preview) and seen[0].slice == 1
     _, link = work(preview_seconds=math.inf)
     assert link.of(Preview) == []
 
 
-def test_a_slice_that_is_not_there_is_not_shown(work):
+def test_a_missing_slice_is_not_previewed(work):
     link = Link()
     link.preview_slice = 99
     code, link = work(link)
-    assert code == DONE and 99 not in {one.slice for one in link.of(Preview)}
+    assert code == DONE and 99 not in {message.slice for message in link.of(Preview)}
 
 
 @pytest.mark.parametrize("stage", ["noise maps", "tuning", "denoising", "noise of every slice"])
 def test_a_job_is_cancelled_in_every_stage_before_its_next_step(work, stage):
     code, link = work(Link(lambda message: stage == getattr(message, "stage", "")), WITH_MODELS)
     assert code == CANCELLED
-    assert [one.stage for one in link.of(ProgressMessage)].count(stage) == 1
+    assert [message.stage for message in link.of(ProgressMessage)].count(stage) == 1
     assert not link.of(Result) and not link.of(Failure)
 
 
-# What is wrong is said in words.
+def test_the_job_receives_the_pixel_size(work, monkeypatch):
+    sizes = []
+
+    def make_job(*arguments, **options):
+        sizes.append(options["pixel_mm"])
+        return DenoisingJob(*arguments, **options)
+
+    monkeypatch.setattr(job_module, "DenoisingJob", make_job)
+    code, _ = work(pixel_mm=0.7)
+    assert (code, sizes) == (DONE, [0.7])
+
+
+# Errors.
+
+
+def test_unknown_settings_in_the_job_folder_are_reported(folder, hu):
+    folder.write_job(hu, JobRequest(SHORT))
+    path = folder.path / "job.json"
+    request = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps(request | {"settings": {"stepps": 3}}), "utf-8")
+    link = Link()
+    assert worker.work(worker.parse([str(folder.path)]), link) == BAD_INPUT
+    (failure,) = link.of(Failure)
+    assert failure.kind == "bad-input" and "Unknown setting 'stepps'" in failure.message
 
 
 @pytest.mark.parametrize(
-    ("settings", "request_", "words"),
+    ("request_", "words"),
     [
-        ({"stepps": 3}, {}, "Unknown setting 'stepps': known are method"),
-        ({"steps": -1}, {}, "steps must be a whole number from 0"),
-        ({"device": "tpu"}, {}, "Unknown device"),
-        (SHORT, {"model": "nonsense"}, "No model 'nonsense'"),
-        (SHORT, {"model": "noise-a"}, "is a noise model: choose a denoiser"),
-        (SHORT, {"models_folder": "/no/such/folder"}, "No model 'fast' in /no/such/folder"),
-        (SHORT, {"preview_slice": 3}, "There is no slice 3 to preview"),
+        ({"model": "nonsense"}, "nonsense"),
+        ({"model": "noise-a"}, "noise model"),
+        ({"models_folder": "/no/such/folder"}, "/no/such/folder"),
+        ({"preview_slice": 3}, "slice 3"),
     ],
 )
-def test_what_the_user_can_mend_is_said_in_words(work, settings, request_, words):
-    code, link = work(settings=settings, **request_)
+def test_bad_input_is_reported_with_a_message(work, request_, words):
+    code, link = work(**request_)
     assert code == BAD_INPUT
     (failure,) = link.of(Failure)
     assert failure.kind == "bad-input" and words in failure.message
@@ -187,7 +210,7 @@ def test_what_the_user_can_mend_is_said_in_words(work, settings, request_, words
         RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
     ],
 )
-def test_want_of_memory_is_said_with_its_numbers(work, monkeypatch, error):
+def test_lack_of_memory_is_reported_with_the_error(work, monkeypatch, error):
     def fail(path, link):
         raise error
 
@@ -198,7 +221,7 @@ def test_want_of_memory_is_said_with_its_numbers(work, monkeypatch, error):
     assert " ".join(str(error).split()) in failure.message and "fewer slices" in failure.what_to_do
 
 
-def test_another_error_of_torch_is_not_taken_for_want_of_memory(work, monkeypatch):
+def test_other_errors_of_torch_are_not_reported_as_lack_of_memory(work, monkeypatch):
     def fail(path, link):
         raise RuntimeError("shapes do not fit")
 
@@ -208,7 +231,7 @@ def test_another_error_of_torch_is_not_taken_for_want_of_memory(work, monkeypatc
 
 
 class Job:
-    """A job for which the memory is not enough, the first few times."""
+    """A job that runs out of memory a number of times."""
 
     def __init__(self, failures, device="cuda", batch=8):
         self.failures, self.settings = failures, DenoisingSettings(batch=batch)
@@ -218,6 +241,9 @@ class Job:
     def estimate(self):
         return {}
 
+    def reduce_batch(self):
+        self.settings = replace(self.settings, batch=self.settings.batch // 4)
+
     def run(self, plan):
         self.batches.append(self.settings.batch)
         if len(self.batches) <= self.failures:
@@ -225,18 +251,18 @@ class Job:
         return "done"
 
 
-def test_a_smaller_batch_is_tried_once_where_a_gpus_memory_is_not_enough():
+def test_a_gpu_without_enough_memory_gets_a_smaller_batch():
     job, link = Job(1), Link()
     assert worker.run(job, link) == "done"
     assert job.batches == [8, 2]
     (log,) = link.of(Log)
-    assert "again, with batch 2" in log.text
+    assert "batch 2" in log.text
 
 
 @pytest.mark.parametrize(
     ("job", "batches"), [(Job(2), [8, 2]), (Job(1, "cpu"), [8]), (Job(1, batch=1), [1])]
 )
-def test_it_is_tried_no_more_than_once_and_only_where_it_helps(job, batches):
+def test_the_batch_is_reduced_only_once_and_only_if_this_helps(job, batches):
     with pytest.raises(RuntimeError, match="out of memory"):
         worker.run(job, Link())
     assert job.batches == batches
@@ -257,9 +283,9 @@ def test_a_check_times_the_parts_of_a_job():
     assert result.default_settings == DenoisingSettings(device="cpu").as_dict()
 
 
-def test_a_check_tells_the_seconds_of_one_pass_and_one_update(monkeypatch):
-    monkeypatch.setattr(DenoisingJob, "_time", lambda job, work: 3.0)
-    monkeypatch.setattr(DenoisingJob, "_seconds_per_update", lambda job: 5.0)
+def test_a_check_reports_the_seconds_of_one_slice_and_one_update(monkeypatch):
+    monkeypatch.setattr(trial_timing, "shortest_time", lambda work, device: 3.0)
+    monkeypatch.setattr(trial_timing, "time_update", lambda *_: 5.0)
     link = Link()
     assert worker.work(worker.parse(["--check", "64x48", "--device", "cpu"]), link) == DONE
     (result,) = link.of(CheckResult)
@@ -268,25 +294,25 @@ def test_a_check_tells_the_seconds_of_one_pass_and_one_update(monkeypatch):
 
 
 @pytest.mark.parametrize("size", ["64", "64x", "axb", "0x0", "-3x4"])
-def test_a_size_that_is_none_is_refused(size):
+def test_an_invalid_slice_size_is_refused(size):
     link = Link()
     assert worker.work(worker.parse([f"--check={size}"]), link) == BAD_INPUT
     assert link.of(Failure)[0].kind == "bad-input"
 
 
 @pytest.mark.parametrize("arguments", [[], ["folder", "--check", "1x1"], ["--nonsense"]])
-def test_arguments_that_make_no_sense_are_refused(arguments, capsys):
+def test_invalid_arguments_are_refused(arguments, capsys):
     with pytest.raises(SystemExit):
         worker.parse(arguments)
     assert "usage" in capsys.readouterr().err
 
 
-# In a process of its own, with another torch.
+# In a separate process, with a replaced torch.
 
 
 @pytest.fixture
 def with_torch(tmp_path, monkeypatch, hu, make_runner):
-    """A job whose worker finds these lines as torch."""
+    """Return a function that makes a job whose worker imports the given lines as torch."""
 
     def make(code):
         packages = tmp_path / "packages"
@@ -301,26 +327,26 @@ def with_torch(tmp_path, monkeypatch, hu, make_runner):
 @pytest.mark.parametrize(
     "code", ["raise ImportError('libcudart is missing')", "raise OSError('libcudart is missing')"]
 )
-def test_a_torch_that_cannot_be_loaded_is_said_in_words(with_torch, code):
+def test_a_torch_that_cannot_be_loaded_is_reported(with_torch, code):
     job = with_torch(code)
     job.start()
     assert job.wait() is JobState.FAILED
     assert job.failure.kind == "no-torch" and "libcudart is missing" in job.failure.message
-    assert "PyTorch extension" in job.failure.whatToDo
-    assert "Traceback" in job.failure.standardError
+    assert "PyTorch extension" in job.failure.what_to_do
+    assert "Traceback" in job.failure.standard_error
 
 
-def test_a_fault_of_the_program_is_told_with_its_trace(with_torch):
+def test_a_fault_of_the_program_is_reported_with_its_traceback(with_torch):
     job = with_torch("raise KeyError('two\\nlines')")
     job.start()
     assert job.wait() is JobState.FAILED
     assert job.failure.kind == "fault" and "KeyError" in job.failure.message
-    assert "report it" in job.failure.whatToDo
-    assert "Traceback" in job.failure.standardError
+    assert "report it" in job.failure.what_to_do
+    assert "Traceback" in job.failure.standard_error
 
 
-def test_a_worker_that_the_system_tells_to_end_leaves_nothing(with_torch, folder):
-    """As when the user logs out, and its parent is told the same."""
+def test_a_terminated_worker_leaves_no_folder(with_torch, folder):
+    """Logging out sends SIGTERM to the worker and its parent."""
     with_torch("import os, signal; os.kill(os.getpid(), signal.SIGTERM); print('still here')")
     process = subprocess.Popen(
         [sys.executable, worker.__file__, str(folder.path)],
@@ -347,7 +373,7 @@ def test_a_worker_whose_terminal_was_closed_ends_with_its_parent(with_torch, fol
 
 
 def wait_in_torch(job):
-    """Start, and pump until the worker says on standard error that it is loading torch."""
+    """Start, and pump until the worker writes to the standard error that it is loading torch."""
     lines = []
     job.logged.connect(lines.append)
     job.start()
@@ -373,7 +399,7 @@ def test_a_job_is_cancelled_while_torch_is_loading(with_torch):
 
 
 def test_a_job_is_cancelled_while_a_library_holds_all_of_python(with_torch, monkeypatch):
-    """No thread of the worker runs then, so it is killed."""
+    """No thread of the worker can run, so the worker is killed."""
     monkeypatch.setattr(worker_process, "GRACE_SECONDS", 0.1)
     job = with_torch(LOADING + "import ctypes; ctypes.PyDLL(None).sleep(600)")
     wait_in_torch(job)
@@ -385,16 +411,16 @@ def test_a_job_is_aborted_while_torch_is_loading(with_torch, is_alive, temporary
     job = with_torch(LOADING + "time.sleep(600)")
     wait_in_torch(job)
     job.abort()
-    assert job.state is JobState.CANCELLED and not is_alive(job._runner.processId)
+    assert job.state is JobState.CANCELLED and not is_alive(job._runner.process_id)
     assert not list(temporary_folder.iterdir())
 
 
-# In a process of its own, as it is.
+# In a separate process, unchanged.
 
 
 def test_a_job_from_the_scan_to_the_results_arrays(hu, make_runner, models_folder):
     job = DenoisingProcess(
-        make_runner(), hu, WITH_MODELS, previewSeconds=0.0, modelsFolder=models_folder
+        make_runner(), hu, WITH_MODELS, preview_seconds=0.0, models_folder=models_folder
     )
     previews = []
     job.previewed.connect(lambda index, image: previews.append((index, image.shape)))
@@ -403,25 +429,25 @@ def test_a_job_from_the_scan_to_the_results_arrays(hu, make_runner, models_folde
     result = job.result
     assert result.denoised.shape == hu.shape and result.denoised.dtype == np.int16
     assert not np.array_equal(result.denoised, hu) and len(result.losses) == 3
-    assert result.noise.shape == result.pseudoLdct.shape == hu.shape
-    assert {name: one.shape for name, one in result.noiseMaps.items()} == {
+    assert result.noise.shape == result.pseudo_ldct.shape == hu.shape
+    assert {name: array.shape for name, array in result.noise_maps.items()} == {
         "noise-a": hu.shape,
         "noise-b": hu.shape,
     }
     assert previews and {shape for _, shape in previews} == {hu.shape[1:]}
 
 
-def test_a_full_disk_is_a_failure_in_words(hu, models_folder, tmp_path, temporary_folder):
-    """The scan fits and the results, which are written with a limit on their size, do not."""
+def test_a_full_disk_is_a_failure_with_a_message(hu, models_folder, tmp_path, temporary_folder):
+    """The scan fits on the disk, but a limit on the file size stops the results."""
     program = tmp_path / "python-with-little-space"
     program.write_text(f'#!/bin/bash\nulimit -f 8\nexec "{sys.executable}" "$@"\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     job = DenoisingProcess(
-        SubprocessRunner(), hu, SHORT, modelsFolder=models_folder, program=str(program)
+        SubprocessRunner(), hu, SHORT, models_folder=models_folder, program=str(program)
     )
     job.start()
     assert job.wait() is JobState.FAILED
-    assert job.failure.kind == "bad-input" and "free some space" in job.failure.message
+    assert job.failure.kind == "bad-input" and "free some" in job.failure.message
     assert not list(temporary_folder.iterdir())
 
 
@@ -429,23 +455,24 @@ PARENT = f"""\
 import sys, tempfile
 sys.path.insert(0, {str(LIBRARY_PARENT)!r})
 import numpy as np
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.worker.denoising_process import DenoisingProcess
 from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
 tempfile.tempdir = sys.argv[1]
 hu = np.full((3, 64, 64), -1000, np.int16)
 hu[:, 12:-12, 12:-12] = 50
-job = DenoisingProcess(SubprocessRunner(), hu, {{"steps": 5000, "device": "cpu"}})
-job.progressed.connect(lambda message: print(job._workerId, flush=True))
+job = DenoisingProcess(SubprocessRunner(), hu, DenoisingSettings(steps=5000, device="cpu"))
+job.progressed.connect(lambda message: print(job._worker_id, flush=True))
 job.start()
 """
 
 
 @pytest.mark.parametrize("end", ["killed", "over"])
 def test_a_worker_and_its_folder_go_with_their_parent(temporary_folder, wait_until, is_alive, end):
-    """A parent that is killed, and one whose script ends without having waited."""
-    rest = "job.wait()" if end == "killed" else "while not job._workerId: job._runner.pump(0.1)"
+    """The parent is killed, or its script ends without waiting."""
+    rest = "job.wait()" if end == "killed" else "while not job._worker_id: job._runner.pump(0.1)"
     process = subprocess.Popen(
-        [sys.executable, "-c", f"{PARENT}{rest}\nprint(job._workerId)", str(temporary_folder)],
+        [sys.executable, "-c", f"{PARENT}{rest}\nprint(job._worker_id)", str(temporary_folder)],
         stdout=subprocess.PIPE,
     )
     pid = int(process.stdout.readline())

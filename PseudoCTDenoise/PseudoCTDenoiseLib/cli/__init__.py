@@ -1,1 +1,1 @@
-"""The command line `pseudoct`, a file a command."""
+"""Command line `pseudoct`, with one file per command."""

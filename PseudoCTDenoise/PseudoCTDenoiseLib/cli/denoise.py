@@ -12,153 +12,255 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
+from ..ct.comparison_figure import check_png_path, side_by_side
 from ..ct.io.slice_file import SliceFile
 from ..ct.io.volume_files import (
     CtVolume,
     check_output_path,
-    check_place,
     check_same_grid,
+    check_writable,
     read_volume,
     write_volume,
 )
-from ..ct.pictures import check_picture_path, side_by_side
+from ..denoising.denoised_scan import DenoisedScan
 from ..denoising.device import DEVICES
-from ..denoising.job import DenoisedScan, DenoisingJob
-from ..denoising.plan import SHORT_SCAN
+from ..denoising.job import DenoisingJob
+from ..denoising.plan import SHORT_SCAN, JobPlan
 from ..denoising.progress import Progress
 from ..denoising.report import NOTICE, job_report
-from ..denoising.settings import DenoisingSettings
+from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..duration import duration
 from ..errors import BadInputError
-from ..models.store import Manifest
+from ..models.store import Manifest, load_models
 from ..temporary_files import in_temporary_folder
-from .model_arguments import add_model_arguments, load_models
+from .model_arguments import add_model_arguments
+from .optional_packages import INSTALL_COMMANDS
 from .progress_bar import ProgressBar
 from .staged_files import StagedFiles, write_together
 
 FLAGS = ("method", "steps", "strength", "device", "seed", "tuning", "orientations")
-"""Settings with a flag of their own; the others are set by ``--settings``."""
+"""Settings that have a flag; ``--settings`` sets the others."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", type=Path, help="scan: .nrrd, .nii.gz, .mha or a DICOM folder")
+    parser.add_argument(
+        "input", type=Path, help="scan to denoise: .nrrd, .nii.gz, .mha or a DICOM folder"
+    )
     parser.add_argument("output", type=Path, help="denoised scan: .nrrd, .nii.gz or .mha")
     add_model_arguments(parser)
     default = DenoisingSettings()
     parser.add_argument(
         "--method",
         choices=("pseudo-ct", "pretrained"),
-        help=f"tune the network on the scan, or do not (default: {default.method})",
+        help="pseudo-ct fine-tunes the network on the scan; pretrained applies it as it is "
+        f"(default: {default.method})",
     )
-    parser.add_argument("--steps", type=int, help=f"tuning steps (default: {default.steps})")
+    parser.add_argument(
+        "--steps", type=int, help=f"number of fine-tuning steps (default: {default.steps})"
+    )
     parser.add_argument(
         "--strength",
         type=float,
-        help=f"0 (the input) to 100 %% (default: {default.strength:g})",
+        help="strength of the denoising in percent, from 0 (the input) to 100 "
+        f"(default: {default.strength:g})",
     )
-    parser.add_argument("--device", choices=DEVICES, help=f"default: {default.device}")
-    parser.add_argument("--seed", type=int, help=f"of all random choices (default: {default.seed})")
+    parser.add_argument(
+        "--device", choices=DEVICES, help=f"device to compute on (default: {default.device})"
+    )
+    parser.add_argument(
+        "--seed", type=int, help=f"seed of the random numbers (default: {default.seed})"
+    )
     parser.add_argument(
         "--tuning",
         choices=("scan", "slice"),
-        help=f"tune once for the scan or anew on each slice (default: {default.tuning})",
+        help="fine-tune once on the whole scan, or separately on each slice "
+        f"(default: {default.tuning})",
     )
     parser.add_argument(
         "--orientations",
         type=int,
         choices=(1, 3, 8),
-        help="average over so many flips and quarter turns "
-        f"(default: 8, from {SHORT_SCAN + 1} slices of 512×512 on 3)",
+        help="number of flips and quarter turns to average "
+        f"(default: 8; 3 for {SHORT_SCAN + 1} or more slices of 512×512)",
     )
     parser.add_argument(
         "--settings",
         type=Path,
-        help="JSON file with any setting, or the report of an earlier run to repeat it",
+        help="JSON file of settings, or the report of an earlier run to repeat that run",
     )
-    parser.add_argument("--series", help="number or UID, where a folder holds several series")
     parser.add_argument(
-        "--slice-axis", choices=("auto", "i", "j", "k"), default="auto", help="default: auto"
+        "--series", help="number or UID of the DICOM series, if the folder holds several"
     )
-    parser.add_argument("--noise-dir", type=Path, help="folder for noise maps and the pseudo-LDCT")
-    parser.add_argument("--reference", type=Path, help="NDCT of the same scan, for metrics")
-    parser.add_argument("--report", type=Path, help="JSON report (default: beside the output)")
-    parser.add_argument("--picture", type=Path, help="PNG: original, denoised, difference")
+    parser.add_argument(
+        "--slice-axis",
+        choices=("auto", "i", "j", "k"),
+        default="auto",
+        help="axis of the file from one axial slice to the next (default: auto)",
+    )
+    parser.add_argument(
+        "--noise-dir", type=Path, help="folder to write the noise maps and the pseudo-LDCT to"
+    )
+    parser.add_argument(
+        "--reference", type=Path, help="normal-dose CT of the same scan, for image metrics"
+    )
+    parser.add_argument(
+        "--report", type=Path, help="JSON report to write (default: beside the output)"
+    )
+    parser.add_argument(
+        "--picture", type=Path, help="PNG to write: original, denoised and difference side by side"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
+    """Denoise a scan: check the arguments, read, plan, denoise and write."""
     settings = read_settings(arguments)
-    output, noise_dir = arguments.output, arguments.noise_dir
     _check_packages(arguments)
+    outputs = _check_outputs(arguments)
+    inputs = _read_inputs(arguments, outputs)
+    job = DenoisingJob(
+        inputs.volume.hu,
+        inputs.denoiser,
+        [network for network, _ in inputs.noise_models],
+        settings,
+        pixel_mm=inputs.volume.pixel_mm,
+        want_noise=outputs.noise_folder is not None,
+    )
+    plan = job.estimate()
+    _print_plan(inputs.volume, job, plan)
+    started = time.monotonic()
+
+    def denoise_and_write(folder: Path) -> dict:
+        with ProgressBar() as bar:
+            result = job.run(
+                plan,
+                progress=_JobProgress(bar),
+                new_array=lambda name, shape: SliceFile(folder / f"{name}.npy", shape),
+            )
+        return write_together(lambda staged: _write_results(staged, result, inputs, outputs))
+
+    # The results of a long scan do not fit into memory together. They are kept in files until
+    # they are written.
+    report = in_temporary_folder(outputs.temporary_parent, ".denoising-", denoise_and_write)
+    _print_summary(report, outputs.volume, time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """Paths of the files that a run writes, None for those that were not requested."""
+
+    volume: Path
+    report: Path
+    picture: Path | None
+    noise_folder: Path | None
+
+    def noise_files(self, noise_models: Sequence[Manifest]) -> list[Path]:
+        """Return the files of the ensemble, the pseudo-LDCT and the map of each noise model."""
+        if self.noise_folder is None:
+            return []
+        maps = (f"noise_{model.name}" for model in noise_models)
+        names = ["noise_ensemble", "pseudo_ldct", *maps]
+        return [self.noise_folder / f"{name}.nrrd" for name in names]
+
+    @property
+    def temporary_parent(self) -> Path:
+        """Existing folder in which the temporary folder of the run is created."""
+        path = self.noise_folder or self.volume
+        return path if path.is_dir() else path.parent
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """Scan, reference and networks of a run, read and checked."""
+
+    name: str
+    volume: CtVolume
+    reference: np.ndarray | None
+    denoiser: nn.Module
+    manifest: Manifest
+    noise_models: list[tuple[nn.Module, Manifest]]
+
+    @property
+    def noise_manifests(self) -> list[Manifest]:
+        return [manifest for _, manifest in self.noise_models]
+
+
+def _check_outputs(arguments: argparse.Namespace) -> _Outputs:
+    """Return the output paths, after a check that each of them can be written."""
+    output, noise_folder = arguments.output, arguments.noise_dir
     check_output_path(output)
-    report_path = arguments.report or output.with_name(_stem(output) + ".json")
-    check_place(report_path)
+    report = arguments.report or output.with_name(_stem(output) + ".json")
+    check_writable(report)
     if arguments.picture:
-        check_picture_path(arguments.picture)
-    if noise_dir is not None:
-        if noise_dir.is_file():
-            raise BadInputError(f"{noise_dir} is a file: name a folder for the noise maps.")
-        check_place(noise_dir / "noise" if noise_dir.is_dir() else noise_dir)
+        check_png_path(arguments.picture)
+    if noise_folder is not None:
+        if noise_folder.is_file():
+            raise BadInputError(f"{noise_folder} is a file: name a folder for the noise maps.")
+        check_writable(noise_folder / "noise" if noise_folder.is_dir() else noise_folder)
+    return _Outputs(output, report, arguments.picture, noise_folder)
+
+
+def _read_inputs(arguments: argparse.Namespace, outputs: _Outputs) -> _Inputs:
+    """Read scan, reference and models, and check them against the outputs."""
     volume = read_volume(arguments.input, series=arguments.series, slice_axis=arguments.slice_axis)
-    check_output_path(output, volume)
+    check_output_path(outputs.volume, volume)
     reference = _read_reference(arguments.reference, volume, arguments.slice_axis)
-    (denoiser, manifest), noise_models = load_models(arguments)
-    manifests = [manifest for _, manifest in noise_models]
-    noise_paths = _noise_paths(noise_dir, manifests)
-    _check_apart(
-        [p for p in (output, report_path, arguments.picture, *noise_paths) if p],
+    (denoiser, manifest), noise_models = load_models(arguments.model, arguments.models)
+    name = arguments.input.resolve().name
+    inputs = _Inputs(name, volume, reference, denoiser, manifest, noise_models)
+    noise_files = outputs.noise_files(inputs.noise_manifests)
+    _check_no_overwriting(
+        [p for p in (outputs.volume, outputs.report, outputs.picture, *noise_files) if p],
         [p for p in (arguments.input, arguments.reference) if p],
     )
     if arguments.settings:
-        _compare_models(arguments.settings, [manifest, *manifests])
+        _compare_models(arguments.settings, [manifest, *inputs.noise_manifests])
+    return inputs
 
-    job = DenoisingJob(
-        volume.hu,
-        denoiser,
-        [network for network, _ in noise_models],
-        settings,
-        pixel_mm=volume.pixel_mm,
-        want_noise=noise_dir is not None,
-    )
-    plan = job.estimate()
+
+def _print_plan(volume: CtVolume, job: DenoisingJob, plan: JobPlan) -> None:
+    slices, rows, columns = volume.hu.shape
     print(
-        f"{volume.name}: {len(volume.hu)} slices of {volume.hu.shape[1]}×{volume.hu.shape[2]}, "
-        f"about {duration(sum(plan.values()))} on {job.device.description} "
+        f"{volume.name}: {slices} slices of {rows}×{columns}, "
+        f"about {duration(plan.total_seconds)} on {job.device.description} "
         f"({job.device.reason}).",
         file=sys.stderr,
     )
-    started = time.monotonic()
-    # Results of a long scan do not fit into memory together: they wait here to be written.
-    place = noise_dir or output
-    room = place if place.is_dir() else place.parent
 
-    def denoise_in(folder: Path) -> dict:
-        job.new_array = lambda name, shape: SliceFile(folder / f"{name}.npy", shape)
-        with ProgressBar() as bar:
-            job.progress = _JobProgress(bar)
-            result = job.run(plan)
-        return write_together(lambda staged: write_results(staged, result))
 
-    def write_results(staged: StagedFiles, result: DenoisedScan) -> dict:
-        if noise_dir is not None:
-            staged.folder(noise_dir)
-            _write_noise(staged, noise_paths, result, volume)
-        result = replace(result, hu=result.hu.read())
-        write_volume(staged.path(output), result.hu, volume, note=NOTICE)
-        report = {"input": arguments.input.resolve().name, "output": output.name}
-        report |= job_report(volume.hu, result, manifest, manifests, reference)
-        if arguments.picture:
-            _draw(staged.path(arguments.picture), volume, result, reference)
-        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-        # Names of files may hold bytes that are no UTF-8; JSON can escape them.
-        staged.path(report_path).write_text(text, encoding="utf-8", errors="backslashreplace")
-        return report
+def _write_results(
+    staged: StagedFiles, result: DenoisedScan, inputs: _Inputs, outputs: _Outputs
+) -> dict:
+    """Write all files of a run; return the report."""
+    volume, noise_manifests = inputs.volume, inputs.noise_manifests
+    if outputs.noise_folder is not None:
+        staged.folder(outputs.noise_folder)
+        _write_noise(staged, outputs.noise_files(noise_manifests), result, volume)
+    result = replace(result, hu=result.hu.read())
+    write_volume(staged.path(outputs.volume), result.hu, volume, note=NOTICE)
+    report = {"input": inputs.name, "output": outputs.volume.name}
+    report |= job_report(volume.hu, result, inputs.manifest, noise_manifests, inputs.reference)
+    if outputs.picture:
+        side_by_side(
+            staged.path(outputs.picture),
+            volume.hu,
+            result.hu,
+            reference=inputs.reference,
+            pixel_mm=volume.pixel_size[0],
+            title=volume.name,
+        )
+    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    # File names may hold bytes that are not UTF-8; JSON can escape them.
+    staged.path(outputs.report).write_text(text, encoding="utf-8", errors="backslashreplace")
+    return report
 
-    report = in_temporary_folder(room, ".denoising-", denoise_in)
+
+def _print_summary(report: dict, output: Path, seconds: float) -> None:
     noise = report["noise"]
     if noise:
         change = f"{-noise['reduction_percent']:+.0f}".replace("-", "−")
@@ -166,18 +268,17 @@ def run(arguments: argparse.Namespace) -> None:
             f"Noise in soft tissue {noise['soft_tissue_before_hu']:.1f} HU → "
             f"{noise['soft_tissue_after_hu']:.1f} HU ({change} %)."
         )
-    print(f"Written in {duration(time.monotonic() - started)}: {output} (research use only).")
+    print(f"Written in {duration(seconds)}: {output} (research use only).")
 
 
 def _check_packages(arguments: argparse.Namespace) -> None:
-    """Refuse an option whose package is missing before anything is computed."""
+    """Refuse an option whose package is missing, before the computation starts."""
     needed = {"--picture": ("matplotlib", arguments.picture)}
     needed["--reference"] = ("skimage", arguments.reference)
     for option, (package, wanted) in needed.items():
         if wanted and not _is_installed(package):
             raise BadInputError(
-                f"{option} needs the package {package}. Install it: "
-                "pip install 'pseudoctdenoise[tools]'."
+                f"{option} needs the package {package}. Install it: {INSTALL_COMMANDS[package]}."
             )
 
 
@@ -189,28 +290,27 @@ def _is_installed(package: str) -> bool:
 
 
 def read_settings(arguments: argparse.Namespace) -> DenoisingSettings:
-    """The defaults, changed by ``--settings``, changed by the flags.
+    """Return the settings: the defaults, then ``--settings``, then the flags; the last one wins.
 
     Raises
     ------
     BadInputError
-        If the file is no JSON, or a setting is unknown or out of range.
+        If the file is not JSON, or a setting is unknown or out of range.
     """
-    values = {}
+    settings = DenoisingSettings()
     if arguments.settings:
         values = _read_json(arguments.settings)
         values = values.get("settings", values)
-        known = [field.name for field in fields(DenoisingSettings)]
         if not isinstance(values, dict):
-            raise BadInputError(f"{arguments.settings} holds no settings by name.")
-        if unknown := values.keys() - set(known):
             raise BadInputError(
-                f"{arguments.settings} holds the unknown setting '{min(unknown)}': "
-                f"known are {', '.join(known)}."
+                f"{arguments.settings} does not hold settings by name: give a JSON object."
             )
+        try:
+            settings = settings_from_values(values)
+        except BadInputError as error:
+            raise BadInputError(f"{arguments.settings}: {error}") from error
     flags = {name: getattr(arguments, name) for name in FLAGS}
-    values = values | {name: value for name, value in flags.items() if value is not None}
-    return replace(DenoisingSettings(), **values)
+    return replace(settings, **{name: flags[name] for name in FLAGS if flags[name] is not None})
 
 
 def _read_json(path: Path) -> dict:
@@ -219,18 +319,19 @@ def _read_json(path: Path) -> dict:
     except OSError as error:
         raise BadInputError(f"Cannot read the settings {path}: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
-        raise BadInputError(f"{path} is no JSON in UTF-8: give settings or a report.") from error
+        raise BadInputError(f"{path} is not JSON in UTF-8: give settings or a report.") from error
     if not isinstance(values, dict):
-        raise BadInputError(f"{path} holds no settings by name.")
+        raise BadInputError(f"{path} does not hold settings by name: give a JSON object.")
     return values
 
 
 def _compare_models(path: Path, manifests: Sequence[Manifest]) -> None:
-    """Say so if a report that is to be repeated was made with other weights."""
+    """Print a note if the report to be repeated was made with other weights."""
     report = _read_json(path)
     try:
-        weights = [one["sha256"] for one in (report["model"], *report["noise_models"])]
-    except (KeyError, TypeError):  # settings alone
+        models = (report["model"], *report["noise_models"])
+        weights = [model["sha256"] for model in models]
+    except (KeyError, TypeError):  # the file holds only settings
         return
     if weights != [manifest.sha256 for manifest in manifests]:
         print(
@@ -241,7 +342,7 @@ def _compare_models(path: Path, manifests: Sequence[Manifest]) -> None:
 
 
 class _JobProgress:
-    """Shows a job's reports as a :class:`.ProgressBar`."""
+    """Progress callback that shows a job's reports on a :class:`.ProgressBar`."""
 
     def __init__(self, bar: ProgressBar):
         self._bar = bar
@@ -254,33 +355,14 @@ class _JobProgress:
         self._bar.show(share, stage, f"{duration(report.seconds_left)} left")
 
 
-def _noise_paths(folder: Path | None, noise_models: Sequence[Manifest]) -> list[Path]:
-    """Files of the ensemble, the pseudo-LDCT and each noise model's map."""
-    if folder is None:
-        return []
-    names = ["noise_ensemble", "pseudo_ldct", *(f"noise_{model.name}" for model in noise_models)]
-    return [folder / f"{name}.nrrd" for name in names]
-
-
 def _write_noise(
     staged: StagedFiles, paths: Sequence[Path], result: DenoisedScan, like: CtVolume
 ) -> None:
-    """Write what describes the noise, one image at a time; what is written waits no longer."""
+    """Write the images of the noise one by one and delete each temporary file afterwards."""
     images = [result.noise, result.pseudo_ldct, *result.noise_maps]
     for path, slices in zip(paths, images, strict=True):
         write_volume(staged.path(path), slices.read(), like, note=NOTICE)
         slices.path.unlink()
-
-
-def _draw(path: Path, volume: CtVolume, result: DenoisedScan, reference) -> None:
-    side_by_side(
-        path,
-        volume.hu,
-        result.hu,
-        reference=reference,
-        pixel_mm=volume.pixel_size[0],
-        title=volume.name,
-    )
 
 
 def _read_reference(path: Path | None, volume: CtVolume, slice_axis: str) -> np.ndarray | None:
@@ -291,8 +373,14 @@ def _read_reference(path: Path | None, volume: CtVolume, slice_axis: str) -> np.
     return reference.hu
 
 
-def _check_apart(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
-    """Refuse to write over an input, or two outputs into one file."""
+def _check_no_overwriting(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Refuse outputs that would replace an input or each other.
+
+    Raises
+    ------
+    BadInputError
+        If an output is also an input, or two outputs are the same file.
+    """
     for number, path in enumerate(outputs):
         if any(_same_file(path, other) for other in inputs):
             raise BadInputError(f"{path} is an input: choose another name for the output.")
@@ -300,10 +388,10 @@ def _check_apart(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
             raise BadInputError(f"Two results would be written to {path}: choose another name.")
 
 
-def _same_file(one: Path, other: Path) -> bool:
-    if one.exists() and other.exists():
-        return one.samefile(other)
-    return one.resolve() == other.resolve()
+def _same_file(path: Path, other: Path) -> bool:
+    if path.exists() and other.exists():
+        return path.samefile(other)
+    return path.resolve() == other.resolve()
 
 
 def _stem(path: Path) -> str:

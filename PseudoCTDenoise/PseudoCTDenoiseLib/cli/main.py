@@ -1,4 +1,4 @@
-"""The entry point of `pseudoct`: parses, runs a command, and turns its end into an exit code."""
+"""Entry point of `pseudoct`: parses the arguments, runs a command and returns its exit code."""
 
 from __future__ import annotations
 
@@ -18,31 +18,35 @@ from .. import __version__
 from ..errors import BadInputError, Cancelled
 from ..exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT
 from ..temporary_files import is_cleaning_up
+from .optional_packages import INSTALL_COMMANDS
 
 COMMANDS = {
     "denoise": (f"{__package__}.denoise", "denoise a low-dose CT scan"),
-    "models": (f"{__package__}.models", "list the models"),
+    "models": (f"{__package__}.models", "list and check the models"),
     "simulate": (f"{__package__}.simulate", "simulate a lower dose of a scan"),
 }
-"""Name → (module with ``add_arguments`` and ``run``, summary)."""
+"""Commands: name → (module with ``add_arguments`` and ``run``, summary)."""
 ENTRY_POINTS = "pseudoct.commands"
-"""Group of entry points that add commands: the name is a heading in ``--help``, the object a
-dictionary like :data:`COMMANDS`."""
-EXTRA_PACKAGES = ("matplotlib", "skimage", "tqdm", "scipy", "microct_iq_toolbox")
-"""Packages that some options and the research commands need."""
+"""Group of entry points that add commands.
+
+The name of an entry point is a heading in ``--help``; its object is a dictionary like
+:data:`COMMANDS`.
+"""
 CANCELLED_TEXT = "pseudoct: cancelled."
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 if hasattr(signal, "SIGHUP"):  # the terminal was closed
     SIGNALS.append(signal.SIGHUP)
-PATIENCE_SECONDS = 1.0
-AGAIN_SECONDS = 0.01
-"""Time until a finalizer or a cleanup has probably ended."""
+REPEAT_SECONDS = 1.0
+"""Time after which a cancellation that had no effect is repeated."""
+RETRY_SECONDS = 0.01
+"""Time after which a finalizer or a cleanup has probably ended."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns one of :mod:`.exit_codes`.
+    """Run one command and return one of :mod:`.exit_codes`.
 
-    Without ``arguments`` it takes the process's own, and Ctrl-C, SIGTERM and SIGHUP cancel.
+    Without ``arguments``, the arguments of the process are used, and Ctrl-C, SIGTERM and SIGHUP
+    cancel the command.
     """
     own_process = arguments is None
     code = None
@@ -50,9 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             code = _run(arguments, own_process)
         finally:
-            if own_process:  # the work is over, and nothing is left to cancel
+            if own_process:  # the work has ended, so there is nothing to cancel
                 _on_signals(signal.SIG_IGN)
-    except KeyboardInterrupt:  # it came while an end was being reported
+    except KeyboardInterrupt:  # the signal came during the report of the result
         if own_process:
             _on_signals(signal.SIG_IGN)
         if code is None:
@@ -61,15 +65,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str] | None, own_process: bool) -> int:
-    """Run one command and turn its end into an exit code."""
+    """Run one command; return its exit code, also after an exception."""
     if own_process:
         _on_signals(_leave)
-        if sys.stdout is not None:  # a terminal that lacks a sign should not end the work
+        if sys.stdout is not None:  # characters unknown to the terminal must not end the work
             sys.stdout.reconfigure(errors="replace")
     try:
         parsed = _parse(arguments)
         if own_process:
-            cancelling = _Cancelling()
+            cancelling = _CancelHandler()
             sys.unraisablehook = cancelling.unraisable
             _on_signals(cancelling)
         return parsed.run(parsed) or DONE
@@ -80,10 +84,9 @@ def _run(arguments: list[str] | None, own_process: bool) -> int:
     except SystemExit as end:
         return int(end.code or 0)
     except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and error.name in EXTRA_PACKAGES:
+        if isinstance(error, ModuleNotFoundError) and error.name in INSTALL_COMMANDS:
             return _bad_input(
-                f"The package {error.name} is missing. Install it: pip install "
-                "'pseudoctdenoise[tools]'."
+                f"The package {error.name} is missing. Install it: {INSTALL_COMMANDS[error.name]}."
             )
         traceback.print_exc()
         return FAULT
@@ -100,22 +103,26 @@ def _bad_input(text: str) -> int:
 
 
 def _on_signals(handler) -> None:
+    """Install a handler for all signals that are not ignored."""
     for number in SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(number, handler)
 
 
 def _leave(number, frame) -> None:
-    """While modules load nothing is to be cleaned up, and an exception could abort torch."""
+    """Exit immediately, as there is nothing to clean up while modules load.
+
+    An exception during the import of torch could abort the process.
+    """
     print(CANCELLED_TEXT, file=sys.stderr, flush=True)
     os._exit(CANCELLED)
 
 
-class _Cancelling:
-    """A handler that cancels, but not twice: a second signal must not break into the cleanup.
+class _CancelHandler:
+    """Signal handler that cancels the command once, so a second signal cannot stop the cleanup.
 
-    Python and its libraries lose some exceptions: those raised in a finalizer or in the callback of
-    a weak reference, and those that a bare ``except`` takes. The handler then cancels again.
+    Python and its libraries lose exceptions in finalizers, in callbacks of weak references and in a
+    bare ``except``. The handler then cancels again.
     """
 
     def __init__(self):
@@ -124,19 +131,19 @@ class _Cancelling:
     def __call__(self, number, frame) -> None:
         before, now = self._latest, time.monotonic()
         if is_cleaning_up(frame):
-            self._cancel_later(number, AGAIN_SECONDS)
-        elif now - before > PATIENCE_SECONDS:
+            self._cancel_later(number, RETRY_SECONDS)
+        elif now - before > REPEAT_SECONDS:
             self._latest = now
-            self._cancel_later(number, PATIENCE_SECONDS + AGAIN_SECONDS)
+            self._cancel_later(number, REPEAT_SECONDS + RETRY_SECONDS)
             raise KeyboardInterrupt
 
     def unraisable(self, lost) -> None:
-        """Cancel again soon; report any other exception as Python does."""
+        """Cancel again after a lost KeyboardInterrupt; report other exceptions as Python does."""
         if lost.exc_type is KeyboardInterrupt:
             self._latest = -math.inf
             for number in SIGNALS:
                 if signal.getsignal(number) is self:
-                    self._cancel_later(number, AGAIN_SECONDS)
+                    self._cancel_later(number, RETRY_SECONDS)
                     break
         else:
             sys.__unraisablehook__(lost)
@@ -145,7 +152,7 @@ class _Cancelling:
         def cancel() -> None:
             if signal.getsignal(number) is not self:  # the command has ended
                 return
-            if hasattr(signal, "pthread_kill"):  # it also ends waiting
+            if hasattr(signal, "pthread_kill"):  # this also ends a blocking wait
                 signal.pthread_kill(threading.main_thread().ident, number)
             else:
                 _thread.interrupt_main(number)
@@ -157,23 +164,30 @@ class _Cancelling:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     arguments = sys.argv[1:] if arguments is None else arguments
-    groups = {"Commands": COMMANDS}
-    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
-        groups[entry.name] = entry.load()
+    groups = _command_groups()
+    modules = {
+        name: module for group in groups.values() for name, (module, _summary) in group.items()
+    }
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in modules:
+        raise BadInputError(
+            f"Unknown command '{arguments[0]}'. Choose one of {', '.join(modules)}."
+        )
     parser = argparse.ArgumentParser(
         prog="pseudoct",
-        description="Denoising of low-dose CT with pseudo-CT image pairs. Research use only; not "
-        "for primary diagnosis.",
-        epilog="\n\n".join(map(_listing, groups, groups.values())),
+        usage="pseudoct [-h] [--version] COMMAND ...",
+        description="Denoise low-dose CT with pseudo-CT image pairs. Research use only; not for "
+        "primary diagnosis.",
+        epilog="\n\n".join(map(_listing, groups, groups.values()))
+        + "\n\n'pseudoct COMMAND --help' describes a command.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"pseudoct {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (module_name, _) in {
-        k: v for group in groups.values() for k, v in group.items()
-    }.items():
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", prog="pseudoct", help=argparse.SUPPRESS
+    )
+    for name, module_name in modules.items():
         command = commands.add_parser(name)
-        if name in arguments:  # importing torch takes seconds, and `--help` should not
+        if name in arguments:  # torch takes seconds to import, which `--help` must not wait for
             module = importlib.import_module(module_name)
             command.description = module.__doc__
             module.add_arguments(command)
@@ -181,7 +195,16 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _command_groups() -> dict[str, dict[str, tuple[str, str]]]:
+    """Return the commands by heading: those of this package, then those of installed packages."""
+    groups = {"Commands": COMMANDS}
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        groups[entry.name] = entry.load()
+    return groups
+
+
 def _listing(heading: str, commands: dict[str, tuple[str, str]]) -> str:
+    """Return the part of the help with one heading and its commands."""
     lines = [f"  {name:<18}{summary}" for name, (_, summary) in commands.items()]
     return "\n".join([f"{heading}:", *lines])
 

@@ -1,4 +1,4 @@
-"""List the models, check that the weights of each are whole, or print what is known of one."""
+"""List the models, check their weights, or print the model card of one of them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from torch import nn
 
 from ..markdown_table import Column, markdown
 from ..models.card import model_card
-from ..models.store import SHIPPED_MODELS, list_models, load_model
+from ..models.catalog import SHIPPED_MODELS
+from ..models.store import list_models, load_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--models", type=Path, default=SHIPPED_MODELS, help="folder of models (default: shipped)"
+        "--models",
+        type=Path,
+        default=SHIPPED_MODELS,
+        help="folder of models (default: the shipped models)",
     )
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--check", action="store_true", help="load every model and say so")
-    what.add_argument("--card", metavar="NAME", help="print what is known of a model, as Markdown")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--check", action="store_true", help="load each model to check its weights")
+    action.add_argument(
+        "--card", metavar="NAME", help="print the model card of a model as Markdown"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -40,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
         if arguments.check:
             network, _ = load_model(manifest.name, arguments.models)
-            rows[-1]["weights"] = f"{_weights(network) / 1e6:.2f} M, whole"
+            rows[-1]["weights"] = f"{_weights(network) / 1e6:.2f} M, intact"
     headings = {
         "name": "Model",
         "role": "Role",

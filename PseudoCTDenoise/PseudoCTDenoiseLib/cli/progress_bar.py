@@ -1,4 +1,4 @@
-"""Progress on the terminal."""
+"""Progress bar on the terminal."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import contextlib
 
 
 class ProgressBar(contextlib.AbstractContextManager):
-    """A bar with percent, stage and detail on the standard error of a terminal.
+    """Progress bar with percent, stage and detail on standard error.
 
-    Nothing is shown where the standard error is no terminal, or tqdm is not installed.
+    It stays hidden if standard error is not a terminal or tqdm is not installed.
     """
 
     def __enter__(self) -> ProgressBar:
@@ -22,7 +22,7 @@ class ProgressBar(contextlib.AbstractContextManager):
         return self
 
     def show(self, share: float, stage: str, detail: str = "") -> None:
-        """Show a share of the work, 0 to 1; the bar never moves back."""
+        """Show the finished share of the work, 0 to 1; the bar never moves back."""
         if self._bar is None:
             return
         self._bar.set_description(stage, refresh=False)

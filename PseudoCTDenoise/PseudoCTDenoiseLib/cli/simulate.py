@@ -1,4 +1,7 @@
-"""Simulate a lower dose of a scan by adding noise."""
+"""Simulate a lower dose of a scan: adds noise and leaves the anatomy unchanged.
+
+Research use only; not for primary diagnosis.
+"""
 
 from __future__ import annotations
 
@@ -18,24 +21,30 @@ from .progress_bar import ProgressBar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", type=Path, help="normal-dose scan (file or DICOM folder)")
-    parser.add_argument("output", type=Path, help="file for the simulated low-dose scan")
     parser.add_argument(
-        "--dose", type=float, default=0.25, help="fraction of the scan's dose (default: 0.25)"
+        "input", type=Path, help="normal-dose scan: .nrrd, .nii.gz, .mha or a DICOM folder"
+    )
+    parser.add_argument("output", type=Path, help="simulated low-dose scan: .nrrd, .nii.gz or .mha")
+    parser.add_argument(
+        "--dose", type=float, default=0.25, help="fraction of the dose of the scan (default: 0.25)"
     )
     parser.add_argument(
         "--kernel",
         choices=KERNELS,
         default="soft",
-        help="the scan's reconstruction kernel (default: soft)",
+        help="reconstruction kernel of the scan (default: soft)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the noise (default: 0)")
-    parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random noise (default: 0)")
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", help="device to compute on (default: auto)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     if not 0 < arguments.dose <= 1:
-        raise BadInputError(f"--dose {arguments.dose:g} is not above 0 and at most 1.")
+        raise BadInputError(
+            f"--dose {arguments.dose:g} is out of range: choose a dose above 0 and at most 1."
+        )
     check_output_path(arguments.output)
     device = choose_device(arguments.device)
     print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
@@ -63,10 +72,10 @@ def run(arguments: argparse.Namespace) -> None:
     write_volume(arguments.output, low_dose, scan, note=NOTICE)
 
     before, after = soft_tissue_noise(scan.hu), soft_tissue_noise(low_dose)
-    print(f"Tube output fitted to the scan: N0 = {simulator.quanta:.0f} quanta per ray.")
+    print(f"Estimated tube output of the scan: N0 = {simulator.quanta:.0f} quanta per ray.")
     print(
-        f"Noise in flat soft tissue: {before:.1f} HU at the scan's dose, {after:.1f} HU at "
-        f"{arguments.dose:g} of it."
+        f"Noise in flat soft tissue: {before:.1f} HU at full dose, {after:.1f} HU at "
+        f"{arguments.dose:g} of the dose."
     )
     print(
         "PSNR of the low-dose scan against the input: "

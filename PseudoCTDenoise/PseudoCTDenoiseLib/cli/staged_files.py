@@ -1,4 +1,4 @@
-"""All files of a command, or none of them."""
+"""Writing of several files together: all of them or none."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ T = TypeVar("T")
 
 
 def write_together(write: Callable[[StagedFiles], T]) -> T:
-    """Return ``write(staged)``; what it wrote under temporary names then gets its own.
+    """Return ``write(staged)``; then rename the files that it wrote under temporary names.
 
-    After an error, Ctrl-C included, none of the files is left, nor a folder made for them. Once
-    all are written, Ctrl-C comes too late: all get their names. A file that cannot be written, on
-    a full disk for one, is a BadInputError with the file's own name.
+    An error or Ctrl-C removes all files and the folders created for them. After the last file is
+    written, Ctrl-C no longer has an effect: all files get their names.
+
+    Raises
+    ------
+    BadInputError
+        If a file cannot be written, for example on a full disk; it names the final file.
 
     >>> write_together(lambda staged: staged.path(Path("result.json")).write_text("{}"))
     """
@@ -34,11 +38,11 @@ def write_together(write: Callable[[StagedFiles], T]) -> T:
     try:
         return with_cleanup(write_all, staged.end)
     except (BadInputError, OSError) as error:
-        raise BadInputError(staged.in_one_line(error)) from error
+        raise BadInputError(staged.error_message(error)) from error
 
 
 class StagedFiles:
-    """Temporary names of files that are to appear together."""
+    """Temporary names of files that are written together."""
 
     def __init__(self):
         self._files: dict[Path, Path] = {}
@@ -46,19 +50,19 @@ class StagedFiles:
         self._complete = False
 
     def folder(self, path: Path) -> None:
-        """Make a folder if it is missing."""
+        """Create a folder if it is missing."""
         if not path.is_dir():
             self._folders.append(path)
             path.mkdir()
 
     def path(self, final: Path) -> Path:
-        """Return where to write what is to become ``final``; the suffix stays."""
+        """Return the temporary path for the file ``final``, with the same suffix."""
         temporary = temporary_name(final)
         self._files[temporary] = final
         return temporary
 
     def finish(self) -> None:
-        """Decide that the files get their names in :meth:`end`.
+        """Mark the files as complete, so that :meth:`end` renames them.
 
         Raises
         ------
@@ -71,11 +75,11 @@ class StagedFiles:
         self._complete = True
 
     def end(self) -> None:
-        """Name the files if they are complete, else remove them; may be repeated."""
+        """Rename the files if they are complete, else remove them; may be repeated."""
         if self._complete:
             try:
                 for temporary, final in self._files.items():
-                    if temporary.exists():  # else it got its name before a signal came
+                    if temporary.exists():  # else it was renamed before a signal came
                         os.replace(temporary, final)
             except OSError:
                 self._complete = False
@@ -89,14 +93,14 @@ class StagedFiles:
             with contextlib.suppress(OSError):
                 temporary.unlink()
         for folder in reversed(self._folders):
-            with contextlib.suppress(OSError):  # somebody else put a file there
+            with contextlib.suppress(OSError):  # another program put a file there
                 folder.rmdir()
 
-    def in_one_line(self, error: Exception) -> str:
-        """Return the error by the name that the file would have got."""
+    def error_message(self, error: Exception) -> str:
+        """Return the message of an error, with final instead of temporary file names."""
         text = str(error)
         if isinstance(error, OSError):
-            # Not every library says which file it was; then it is the last one begun.
+            # Some libraries do not name the file. It is then the last one begun.
             name = error.filename or next(reversed(self._files.values()), "The folder")
             text = (
                 f"{name} could not be written ({error.strerror or error}): free some space or "

@@ -1,1 +1,1 @@
-"""CT images in HU: body, noise, orientation, display, and their files."""
+"""CT images in HU: body mask, noise, metrics, orientation, display and files."""

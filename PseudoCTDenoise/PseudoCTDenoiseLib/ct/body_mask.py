@@ -1,24 +1,24 @@
-"""The patient's body in CT slices, without table and clothes."""
+"""Mask of the patient's body, without table and clothes."""
 
 from __future__ import annotations
 
 import numpy as np
 import SimpleITK as sitk
 
-from .image_arrays import slices_of
+from .image_arrays import iterate_slices
 
 
 def body_mask(hu: np.ndarray) -> np.ndarray:
-    """The patient, lungs included, without table and clothes: a bool array of ``hu``'s shape.
+    """Return a bool mask of the patient, lungs included, with the shape of ``hu``.
 
-    Slice by slice the largest connected region above -300 HU, after an opening of 2 pixels
-    that cuts the table off, with its holes filled.
+    In each slice, it is the largest connected region above -300 HU with its holes filled. An
+    opening of 2 pixels first separates the body from the table.
     """
     mask = np.zeros(hu.shape, dtype=bool)
-    for part, out in zip(slices_of(hu), slices_of(mask), strict=True):
+    for part, out in zip(iterate_slices(hu), iterate_slices(mask), strict=True):
         tissue = sitk.GetImageFromArray((part > -300).astype(np.uint8))
-        # What lies past the border counts as tissue, or a body that the field cuts off would
-        # be eaten there.
+        # Pixels beyond the border count as tissue. Otherwise the erosion would shrink a body that
+        # extends beyond the field of view.
         tissue = sitk.BinaryErode(tissue, (2, 2), boundaryToForeground=True)
         tissue = sitk.BinaryDilate(tissue, (2, 2), boundaryToForeground=False)
         regions = sitk.RelabelComponent(sitk.ConnectedComponent(tissue))

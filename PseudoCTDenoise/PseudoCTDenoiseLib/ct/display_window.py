@@ -1,20 +1,23 @@
-"""The window at which noise and differences are shown: symmetric, and round."""
+"""Display window of noise and difference images: symmetric about 0, with round limits."""
 
 from __future__ import annotations
 
 import numpy as np
 
 LIMITS_HU = (10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
+"""Upper limits of the window in HU."""
+MAD_TO_SIGMA = 1.4826
+"""Standard deviation of normal noise over its median absolute deviation."""
 
 
 def noise_limit(noise: np.ndarray) -> float:
-    """The end of the scale in HU: the next round figure above three standard deviations.
+    """Return the upper window limit in HU: the next round number above three standard deviations.
 
     Parameters
     ----------
-    noise : HU, any shape. Voxels without any are left out, and the deviation is taken from the
-        median: padding and air differ by nothing, metal by far more than the noise.
+    noise : HU, any shape. Voxels of value 0 (padding, clipped air) are left out. The standard
+        deviation is estimated from the median absolute value, which metal does not affect.
     """
     changed = np.abs(noise[noise != 0])
-    spread = 3 * 1.4826 * float(np.median(changed)) if changed.size else 0.0
+    spread = 3 * MAD_TO_SIGMA * float(np.median(changed)) if changed.size else 0.0
     return next((limit for limit in LIMITS_HU if limit >= spread), LIMITS_HU[-1])

@@ -1,26 +1,26 @@
-"""The one normalisation between Hounsfield units (HU) and what a network sees."""
+"""Hounsfield units (HU): limits, conversion to int16 and normalisation for the networks."""
 
 import numpy as np
 
 OFFSET_HU = 1024.0
 RANGE_HU = 4096.0
-MIN_CT_HU = -1024.0
-"""Voxels below this are padding outside the scan field: they carry no measurement."""
+MIN_CT_HU = -OFFSET_HU
+"""Lower HU limit of a CT. Voxels below it are padding outside the scan field."""
 TISSUE_HU = -500.0
-"""Between lung and fat: what lies above belongs to the body or the table."""
+"""Threshold between lung and fat. Voxels above it belong to the body or the table."""
 
 
 def normalise(hu):
-    """x = (HU + 1024) / 4096 for an array or tensor of HU; not clipped."""
+    """Return (HU + 1024) / 4096 of an array or tensor, without clipping."""
     return (hu + OFFSET_HU) / RANGE_HU
 
 
 def to_hu(x):
-    """Inverse of :func:`normalise`."""
+    """Return HU from normalised values; the inverse of :func:`normalise`."""
     return x * RANGE_HU - OFFSET_HU
 
 
 def to_int16(hu: np.ndarray) -> np.ndarray:
-    """HU rounded to whole numbers and clipped to what int16 holds."""
+    """Return HU rounded to integers and clipped to the range of int16."""
     limits = np.iinfo(np.int16)
     return np.clip(np.rint(hu), limits.min, limits.max).astype(np.int16)

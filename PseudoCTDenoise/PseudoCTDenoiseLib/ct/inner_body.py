@@ -1,4 +1,4 @@
-"""Where a scan's noise can be measured: inside of the body."""
+"""Mask of the body interior, where noise can be measured."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from torch.nn import functional as F
 from .hounsfield import TISSUE_HU
 
 _WINDOW = 9
-_LEAST_SHARE = 0.01
+_MIN_SHARE = 0.01
 
 
 def inner_body(hu: torch.Tensor) -> torch.Tensor:
-    """True inside of the body, away from its rim; everywhere if hardly any body is seen.
+    """Return a mask, True inside the body and away from its edge.
 
-    In the air images end at −1024 HU, and noise is no longer noise.
+    Air is clipped at −1024 HU, so noise there is not zero-mean. The mask is True everywhere if less
+    than 1 % of the voxels are inside the body.
 
     Parameters
     ----------
-    hu : (N, rows, columns), HU.
+    hu : (N, rows, columns), HU; the mask has the same shape.
     """
     body = (hu > TISSUE_HU).float()[:, None]
     inside = F.avg_pool2d(body, _WINDOW, 1, _WINDOW // 2)[:, 0] > 0.99
-    return inside if inside.float().mean() > _LEAST_SHARE else torch.ones_like(inside)
+    return inside if inside.float().mean() > _MIN_SHARE else torch.ones_like(inside)

@@ -6,13 +6,16 @@ import numpy as np
 
 from ..errors import BadInputError
 from .hounsfield import MIN_CT_HU
-from .image_arrays import local_mean, paired_slices, slices_of
+from .image_arrays import iterate_slices, local_mean, paired_slices
 
 SOFT_TISSUE_MEAN_HU = (0.0, 130.0)
+"""Range of a soft-tissue window's mean."""
 FLAT_WINDOW = 11
-"""Side in pixels of the windows in which the noise of soft tissue is measured."""
+"""Side in pixels of the windows in which soft-tissue noise is measured."""
 FLATTEST = 0.1
-_FEWEST_WINDOWS = 100
+"""Share of the windows, those with the least noise, that is measured."""
+_MIN_WINDOWS = 100
+"""Minimum number of soft-tissue windows in a slice."""
 
 _NO_SOFT_TISSUE = (
     "The noise cannot be measured: the image has no soft tissue (0 to 130 HU). "
@@ -21,22 +24,23 @@ _NO_SOFT_TISSUE = (
 
 
 def soft_tissue_noise(hu: np.ndarray) -> float:
-    """Standard deviation of the noise in flat soft tissue, in HU.
+    """Return the standard deviation of the noise in flat soft tissue, in HU.
 
-    In each slice, the median standard deviation of the flattest tenth of all 11x11 windows
-    whose mean is in [0, 130] HU; then the median over the slices. Picking the flattest
-    windows makes it read about a quarter low, so it is for comparing scans, not for physics.
+    In each slice, it is the median standard deviation of the flattest tenth of all 11x11 windows
+    whose mean is in [0, 130] HU; the result is the median over the slices. The selection of the
+    flattest windows biases it by about -25 %, so use it to compare scans and not as an absolute
+    noise level.
 
     Raises
     ------
     BadInputError
-        No slice has 100 such windows.
+        If no slice has 100 such windows.
     """
     noise = []
-    for part in slices_of(hu):
+    for part in iterate_slices(hu):
         mean, deviation = _mean_and_deviation(part)
         deviation = deviation[_is_soft_tissue(mean)]
-        if deviation.size >= _FEWEST_WINDOWS:
+        if deviation.size >= _MIN_WINDOWS:
             noise.append(np.quantile(deviation, FLATTEST / 2))
     if not noise:
         raise BadInputError(_NO_SOFT_TISSUE)
@@ -44,23 +48,23 @@ def soft_tissue_noise(hu: np.ndarray) -> float:
 
 
 def noise_reduction(before: np.ndarray, after: np.ndarray) -> float:
-    """The part of the soft-tissue noise that is gone: 1 - sigma(after) / sigma(before).
+    """Return the share of the soft-tissue noise that was removed: 1 - sigma(after) / sigma(before).
 
-    Both are medians over the same windows. In each slice these are, of the windows with a
-    mean in [0, 130] HU, the tenth with the smallest product of both standard deviations:
-    chosen by one image alone, that image would read low by selection.
+    Both are medians over the same windows. In each slice, these are the tenth of the windows with
+    a mean in [0, 130] HU whose product of both standard deviations is smallest. A selection by
+    one image only would bias the noise of that image.
 
     Raises
     ------
     BadInputError
-        The shapes differ, or no slice has 100 soft-tissue windows.
+        If the shapes differ, or no slice has 100 soft-tissue windows.
     """
     before, after = paired_slices(before, after)
     sigma = []
     for old, new in zip(before, after, strict=True):
         mean, deviation_before = _mean_and_deviation(old)
         soft = _is_soft_tissue(mean)
-        if np.count_nonzero(soft) < _FEWEST_WINDOWS:
+        if np.count_nonzero(soft) < _MIN_WINDOWS:
             continue
         pairs = np.stack([deviation_before[soft], _mean_and_deviation(new)[1][soft]])
         flatness = pairs.prod(axis=0)
@@ -72,7 +76,7 @@ def noise_reduction(before: np.ndarray, after: np.ndarray) -> float:
 
 
 def _mean_and_deviation(hu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of all 11x11 windows of (rows, columns)."""
+    """Return mean and standard deviation of all 11x11 windows of (rows, columns)."""
     hu = np.maximum(hu.astype(np.float64), MIN_CT_HU)
     mean = local_mean(hu, FLAT_WINDOW)
     return mean, np.sqrt(np.maximum(local_mean(hu**2, FLAT_WINDOW) - mean**2, 0))

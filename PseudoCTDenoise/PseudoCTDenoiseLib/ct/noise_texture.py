@@ -1,4 +1,4 @@
-"""Noise texture: power spectrum, mean frequency and autocorrelation of flat windows."""
+"""Noise texture: power spectrum, mean frequency and autocorrelation in flat windows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 def noise_power_spectrum(
     windows: np.ndarray, pixel_mm: float, *, bin_per_cm: float = 0.25, highest_per_cm: float = 8.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Radial noise power spectrum of flat windows (ICRU 87; AAPM TG-233).
+    """Return the radial noise power spectrum of flat windows (ICRU 87; AAPM TG-233).
 
     Parameters
     ----------
@@ -17,11 +17,11 @@ def noise_power_spectrum(
 
     Returns
     -------
-    frequency : the bins' centres in 1/cm
+    frequency : centres of the bins in 1/cm
     power : mean of pixel_mm^2 / (rows columns) |DFT|^2 over the windows and over each ring,
-        in HU^2 mm^2. The zero frequency, which the subtracted mean empties, is left out.
-        Rings that hold no sample are interpolated; beyond the corner of the sampled
-        spectrum the power is 0.
+        in HU^2 mm^2. The zero frequency is left out, because each mean was subtracted.
+        Rings without a sample are interpolated; the power is 0 beyond the corner of the
+        sampled spectrum.
     """
     windows = _zero_mean(windows)
     _, rows, columns = windows.shape
@@ -41,20 +41,20 @@ def noise_power_spectrum(
 
 
 def normalised_spectrum(power: np.ndarray) -> np.ndarray:
-    """A radial spectrum scaled to sum 1 over its bins, so that only its shape is left."""
+    """Return a radial spectrum scaled to a sum of 1 over its bins, which keeps only its shape."""
     return power / power.sum()
 
 
 def mean_frequency(frequency: np.ndarray, power: np.ndarray) -> float:
-    """f_av: the mean of the frequencies weighted by the radial spectrum, in their unit."""
+    """Return f_av, the mean frequency weighted by the radial spectrum, in the unit of frequency."""
     return float(np.sum(frequency * power) / np.sum(power))
 
 
 def autocorrelation(windows: np.ndarray, lags: tuple[int, ...] = (1, 2, 3)) -> dict[str, float]:
-    """Correlation of pixels ``lags`` apart along columns (x) and rows (y), over all windows.
+    """Return the correlation of pixels ``lags`` apart along columns (x) and rows (y).
 
-    ``windows`` is (count, rows, columns); each window's mean is subtracted. The keys are
-    x1, x2, x3, y1, y2, y3.
+    ``windows`` is (count, rows, columns); each window's mean is subtracted. The correlation is
+    that over all windows. The keys are x1, x2, x3, y1, y2, y3.
     """
     windows = _zero_mean(windows)
     variance = np.mean(windows**2)

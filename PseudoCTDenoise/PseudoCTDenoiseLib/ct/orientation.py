@@ -1,4 +1,4 @@
-"""Along which axis of a volume its axial slices follow each other."""
+"""Detection of the slice axis of a volume."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ import math
 from collections.abc import Sequence
 
 MAX_TILT_DEGREES = 35.0
-"""Gantries tilt by 30 degrees at most; the rest is room for a tilted head's reformat."""
+"""Maximum angle between slice axis and patient axis.
+
+Gantries tilt by up to 30 degrees; the margin admits reformats of a tilted head.
+"""
 
 
 def axial_axis(size: Sequence[int], superior: Sequence[float]) -> int | None:
-    """The index axis (0 = i, 1 = j, 2 = k) from one axial slice to the next.
+    """Return the index axis (0 = i, 1 = j, 2 = k) from one axial slice to the next.
 
     Parameters
     ----------
-    size : voxels along i, j and k.
-    superior : of each index axis' unit vector the part along the patient's superior-inferior axis.
+    size : number of voxels along i, j and k.
+    superior : component of the unit vector of each index axis along the patient's
+        superior-inferior axis.
 
     Returns
     -------
-    The only axis of a single voxel, else the one along the patient; None where none is within
-    :data:`MAX_TILT_DEGREES` of it.
+    The axis with a single voxel, if there is exactly one; else the axis nearest to the patient
+    axis; None if the angle between the two exceeds :data:`MAX_TILT_DEGREES`.
     """
     planes = [axis for axis, count in enumerate(size) if count == 1]
     if len(planes) == 1:
@@ -29,7 +33,7 @@ def axial_axis(size: Sequence[int], superior: Sequence[float]) -> int | None:
 
 
 def tilt_degrees(superior: Sequence[float]) -> float:
-    """Angle between the patient's axis and the index axis that is nearest to it."""
+    """Return the angle between the patient axis and the nearest index axis, in degrees."""
     return math.degrees(math.acos(min(1.0, abs(superior[_nearest(superior)]))))
 
 

@@ -1,7 +1,7 @@
-"""How close an image is to a reference: PSNR, SSIM, RMSE and HU bias.
+"""Image metrics against a reference: PSNR, SSIM, RMSE and HU bias.
 
 Images are HU arrays of (slices, rows, columns) or (rows, columns). Voxels below -1024 HU are
-padding without a measurement; both images are clamped to -1024 HU before they are compared.
+padding without a measurement; both images are clipped at -1024 HU before they are compared.
 The data range is never inferred from the images.
 """
 
@@ -27,15 +27,16 @@ TISSUES_HU = {
 """Tissue classes of :func:`hu_bias`: lower bound inclusive, upper bound exclusive."""
 
 EDGE_HU = 100.0
+"""Minimum range of the 5x5 means around an edge."""
 
 
 def psnr_4096(image: np.ndarray, reference: np.ndarray) -> float:
-    """20 log10(4096 / RMSE in HU) over all voxels, in dB; infinite for equal images."""
+    """Return 20 log10(4096 / RMSE in HU) over all voxels, in dB; infinite for equal images."""
     return _psnr(rmse_hu(image, reference), RANGE_HU)
 
 
 def psnr_400(image: np.ndarray, reference: np.ndarray) -> float:
-    """PSNR in dB after clipping both images to [-160, 240] HU; range 400 HU."""
+    """Return the PSNR in dB after clipping both images to [-160, 240] HU; range 400 HU."""
     image, reference = paired_slices(image, reference)
     low, high = SOFT_WINDOW_HU
     error = np.clip(image, low, high) - np.clip(reference, low, high)
@@ -43,28 +44,28 @@ def psnr_400(image: np.ndarray, reference: np.ndarray) -> float:
 
 
 def rmse_hu(image: np.ndarray, reference: np.ndarray) -> float:
-    """Root mean square error over all voxels, in HU."""
+    """Return the root mean square error over all voxels, in HU."""
     image, reference = paired_slices(image, reference)
     return float(np.sqrt(np.mean((image - reference) ** 2)))
 
 
 def ssim_4096(image: np.ndarray, reference: np.ndarray) -> float:
-    """Structural similarity of HU + 1024 with a range of 4096, the mean of the slices'.
+    """Return the structural similarity of HU + 1024 with a range of 4096, averaged over slices.
 
     Wang et al., IEEE TIP 2004, in scikit-image's default form: uniform 7x7 window, sample
-    covariance, K1 = 0.01, K2 = 0.03. The default is kept so that the figure can be held
-    against other work; the Gaussian window gives other values. Slices must be at least 7x7.
+    covariance, K1 = 0.01, K2 = 0.03. The default makes the value comparable with other work; a
+    Gaussian window gives other values. Slices must be at least 7x7.
     """
     return _ssim(image, reference, MIN_CT_HU, MIN_CT_HU + RANGE_HU, clip=False)
 
 
 def ssim_400(image: np.ndarray, reference: np.ndarray) -> float:
-    """:func:`ssim_4096` after clipping to [-160, 240] HU, of HU + 160 with a range of 400."""
+    """Return :func:`ssim_4096` after clipping to [-160, 240] HU, with a range of 400."""
     return _ssim(image, reference, *SOFT_WINDOW_HU, clip=True)
 
 
 def hu_bias(image: np.ndarray, reference: np.ndarray) -> dict[str, float]:
-    """Mean of image - reference in HU, by tissue and inside the body.
+    """Return the mean of image - reference in HU, by tissue and inside the body.
 
     Parameters
     ----------
@@ -79,10 +80,10 @@ def hu_bias(image: np.ndarray, reference: np.ndarray) -> dict[str, float]:
 
     Notes
     -----
-    The class of a voxel is that of the reference's 5x5 mean. Taken from the voxel itself,
-    the reference's own noise would choose the class and pull each mean towards it. Where
-    these means vary by 100 HU within 5x5 pixels there is an edge, which must not pass for a
-    tissue between its two sides; air and bone, at the ends of the scale, keep their edges.
+    The 5x5 mean of the reference determines the tissue class of a voxel. If the voxel itself did,
+    the noise of the reference would select voxels and bias each mean. Where these means vary by
+    100 HU within 5x5 pixels there is an edge, which could be mistaken for a tissue of intermediate
+    HU; such voxels are excluded, except from air and bone, the outermost classes.
     """
     image, reference = paired_slices(image, reference)
     difference = image - reference
@@ -97,7 +98,7 @@ def hu_bias(image: np.ndarray, reference: np.ndarray) -> dict[str, float]:
 
 
 def image_metrics(image: np.ndarray, reference: np.ndarray) -> dict[str, float]:
-    """One row of a results table.
+    """Return one row of a results table.
 
     Returns
     -------
@@ -127,13 +128,13 @@ def _ssim(
     image, reference = paired_slices(image, reference)
     if clip:
         image, reference = np.clip(image, low, high), np.clip(reference, low, high)
-    # The luminance term is meant for values that start at zero, as a network sees them.
+    # The luminance term expects values that start at zero, like the input of a network.
     parts = zip(image - low, reference - low, strict=True)
     return float(np.mean([structural_similarity(a, b, data_range=high - low) for a, b in parts]))
 
 
 def _range_5x5(stack: np.ndarray) -> np.ndarray:
-    """Largest minus smallest value around every voxel within its slice."""
+    """Return the range (maximum - minimum) of the 5x5 pixels around each voxel of a slice."""
     high = low = np.pad(stack, ((0, 0), (2, 2), (2, 2)), mode="edge")
     for axis in (1, 2):
         high = np.lib.stride_tricks.sliding_window_view(high, 5, axis).max(axis=-1)

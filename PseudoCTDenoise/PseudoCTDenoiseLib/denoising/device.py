@@ -1,4 +1,4 @@
-"""Which device computes, in which precision, and why."""
+"""Choice of the device and of the precision of inference."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import torch
 from ..errors import BadInputError
 from .settings import DEVICES, PRECISIONS
 
-WORTH_BFLOAT16 = 1.3
-"""Times faster that bfloat16 must be: rounding to 8 bits is not for nothing."""
+MINIMUM_BFLOAT16_SPEED_UP = 1.3
+"""Minimum speed-up at which bfloat16's rounding is accepted."""
 
 
 @dataclass(frozen=True)
 class ComputeDevice:
-    """A torch device that was seen to work, and the reason for it in words."""
+    """A torch device that passed a test, and the reason for choosing it in words."""
 
     name: str
     reason: str
@@ -41,12 +41,12 @@ class ComputeDevice:
 
 
 def choose_device(wanted: str = "auto") -> ComputeDevice:
-    """The wanted device, or for ``auto`` the fastest on which a small kernel runs.
+    """Return the wanted device, or for ``auto`` the fastest one that passes a test.
 
     Raises
     ------
     BadInputError
-        If a device is asked for by name and does not work.
+        If the name is unknown, or the device is chosen by name and does not work.
     """
     if wanted not in DEVICES:
         raise BadInputError(f"Unknown device '{wanted}': choose {', '.join(DEVICES)}.")
@@ -62,10 +62,15 @@ def choose_device(wanted: str = "auto") -> ComputeDevice:
 
 
 def autocast_precision(wanted: str, device: ComputeDevice) -> torch.dtype:
-    """The number format of the networks' layers after the first, which is always in float32.
+    """Return the number format of the networks' layers after the first, which is in float32.
 
-    ``auto`` takes bfloat16 where the GPU multiplies it in hardware, or where the processor can and
-    was seen to be faster with it, else float32.
+    ``auto`` takes bfloat16 if the GPU multiplies it in hardware, or if the processor does and is
+    faster with it in a measurement, otherwise float32.
+
+    Raises
+    ------
+    BadInputError
+        If the precision is unknown.
     """
     if wanted != "auto":
         if wanted not in PRECISIONS:
@@ -73,13 +78,17 @@ def autocast_precision(wanted: str, device: ComputeDevice) -> torch.dtype:
         return getattr(torch, wanted)
     if device.name == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.bfloat16
-    if device.name == "cpu" and _cpu_multiplies_bfloat16() and _bfloat16_speed() > WORTH_BFLOAT16:
+    if (
+        device.name == "cpu"
+        and _cpu_multiplies_bfloat16()
+        and _bfloat16_speed() > MINIMUM_BFLOAT16_SPEED_UP
+    ):
         return torch.bfloat16
     return torch.float32
 
 
 def precision_name(precision: torch.dtype) -> str:
-    """As in the settings."""
+    """Return the name of a number format as in the settings."""
     return str(precision).removeprefix("torch.")
 
 
@@ -96,19 +105,19 @@ def _cpu_multiplies_bfloat16() -> bool:
 
 @functools.cache
 def _bfloat16_speed() -> float:
-    """How many times faster a convolution of the networks' size is in bfloat16 than in float32.
+    """Return the speed-up of a convolution of the networks' size in bfloat16 over float32.
 
-    Measured, since having the instruction says little: with AMX it is several times faster, with
-    AVX-512 BF16 alone it was seen to take twice as long.
+    It is measured because the presence of the instruction says little: with AMX bfloat16 is
+    several times faster, with AVX-512 BF16 alone it took twice as long.
     """
     image = torch.ones(1, 32, 128, 128).to(memory_format=torch.channels_last)
     kernel = torch.ones(32, 32, 3, 3).to(memory_format=torch.channels_last)
     fastest = {torch.float32: math.inf, torch.bfloat16: math.inf}
     threads = torch.get_num_threads()
-    # Windows counts a thread's own time in steps that are longer than a trial.
+    # The resolution of a thread's own time on Windows is coarser than a trial.
     clock = time.perf_counter if sys.platform == "win32" else time.thread_time
-    # One thread's own time, in turn: a busy machine must not choose otherwise than a quiet one,
-    # or the same seed would not give the same scan.
+    # The time of one thread, in alternation: a busy and an idle machine must make the same choice,
+    # so that the same seed gives the same scan.
     torch.set_num_threads(1)
     try:
         for _ in range(16):
@@ -123,7 +132,7 @@ def _bfloat16_speed() -> float:
 
 
 def _fault(name: str) -> str | None:
-    """Why a device cannot be used; None if a small convolution ran on it."""
+    """Return the reason why a device cannot be used; None if a small convolution runs on it."""
     built = torch.version.cuda or torch.version.hip
     if name == "cuda" and not torch.cuda.is_available():
         return "this torch is built without CUDA" if built is None else "no CUDA device or driver"

@@ -1,4 +1,4 @@
-"""Applying a network to slices: one at a time, or averaged over flips and quarter turns."""
+"""Inference on slices: in one orientation, or averaged over flips and quarter turns."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ ORIENTATIONS = {
     3: [(0, False), (1, True), (2, False)],
     8: [(turns, flipped) for turns in range(4) for flipped in (False, True)],
 }
-"""Quarter turns, and whether the image is flipped after them. The three gain about three quarters
-of what all eight gain over one."""
+"""Quarter turns, and True if the image is flipped after them. Three orientations gain about three
+quarters of what eight gain over one."""
 
 
 def apply_network(
@@ -20,7 +20,7 @@ def apply_network(
     orientations: int = 1,
     precision: torch.dtype = torch.float32,
 ) -> torch.Tensor:
-    """Output of a network without gradients.
+    """Return the output of a network, without gradients.
 
     Parameters
     ----------
@@ -37,17 +37,17 @@ def apply_network(
         torch.inference_mode(),
         torch.autocast(kind, precision, enabled=precision != torch.float32),
     ):
-        outputs = [_apply(network, one, orientations) for one in slices[:, None, None]]
+        outputs = [_apply(network, image, orientations) for image in slices[:, None, None]]
     # Joined outside of inference mode, so that the result may be trained on.
     return torch.cat(outputs)
 
 
-def _apply(network: nn.Module, one: torch.Tensor, orientations: int) -> torch.Tensor:
+def _apply(network: nn.Module, image: torch.Tensor, orientations: int) -> torch.Tensor:
     if orientations == 1:
-        return network(one)[:, 0].float()
-    total = torch.zeros_like(one[:, 0], dtype=torch.float32)
+        return network(image)[:, 0].float()
+    total = torch.zeros_like(image[:, 0], dtype=torch.float32)
     for turns, flipped in ORIENTATIONS[orientations]:
-        view = one.rot90(turns, (-2, -1))
+        view = image.rot90(turns, (-2, -1))
         view = view.flip(-1) if flipped else view
         output = network(view.contiguous())[:, 0].float()
         output = output.flip(-1) if flipped else output

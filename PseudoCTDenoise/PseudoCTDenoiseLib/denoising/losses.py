@@ -1,4 +1,4 @@
-"""Losses between normalised images, in HU so that a person can read them."""
+"""Losses between normalised images, in HU or HU²."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..errors import BadInputError
 LOSSES = ("l1", "mse")
 
 
-def image_loss(kind: str, output: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Mean absolute error in HU (``l1``) or mean squared error in HU² (``mse``)."""
+def image_loss(kind: str, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return the mean absolute error in HU (``l1``) or the mean squared error in HU² (``mse``)."""
     if kind not in LOSSES:
         raise BadInputError(f"Unknown loss '{kind}': choose {' or '.join(LOSSES)}.")
     if kind == "l1":
-        return F.l1_loss(output, wanted) * RANGE_HU
-    return F.mse_loss(output, wanted) * RANGE_HU**2
+        return F.l1_loss(output, target) * RANGE_HU
+    return F.mse_loss(output, target) * RANGE_HU**2

@@ -1,4 +1,4 @@
-"""The moving average of a network's weights while it is trained."""
+"""Exponential moving average of a network's weights during training."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
-def moving_average(network: nn.Module, keep: float | None) -> AveragedModel | None:
-    """An average that keeps the share ``keep`` of itself at each update; None for no average."""
-    if keep is None:
+def moving_average(network: nn.Module, decay: float | None) -> AveragedModel | None:
+    """Return an average that keeps the fraction ``decay`` at each update; None for no average."""
+    if decay is None:
         return None
-    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(keep))
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))
 
 
 def averaged(network: nn.Module, average: AveragedModel | None) -> nn.Module:
-    """The network of the averaged weights; without an average, the network itself."""
+    """Return the network with the averaged weights, or without an average the network itself."""
     return network if average is None else average.module

@@ -10,12 +10,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from .inference import apply_network
-
-REGION_PIXELS = 8
-"""Standard deviation, in pixels, of the fields whose largest picks a region's noise model."""
 
 
 def predict_noise_maps(
@@ -23,49 +19,31 @@ def predict_noise_maps(
     slices: torch.Tensor,
     precision: torch.dtype = torch.float32,
 ) -> torch.Tensor:
-    """Z_m = N_m(X): (M, N, rows, columns) for (N, rows, columns) normalised slices."""
-    return torch.stack([apply_network(m, slices, precision=precision) for m in noise_models])
+    """Return Z_m = N_m(X): (M, N, rows, columns) for (N, rows, columns) normalised slices."""
+    return torch.stack(
+        [apply_network(model, slices, precision=precision) for model in noise_models]
+    )
 
 
-def ensemble(maps: torch.Tensor, mode: str, generator: torch.Generator) -> torch.Tensor:
-    """One noise map of which every part comes from one of M maps, drawn at random.
+def ensemble(maps: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Return one noise map whose every pixel comes from one of M maps, drawn at random.
 
     Parameters
     ----------
     maps : (M, ..., rows, columns).
-    mode : ``pixel`` draws for each pixel alone (the paper), which whitens the noise; ``region``
-        takes, everywhere, the map whose smoothed random field is the largest, which keeps its
-        texture.
 
     Returns
     -------
     (..., rows, columns).
     """
-    if mode == "pixel":
-        choice = torch.randint(len(maps), maps.shape[1:], generator=generator, device=maps.device)
-    else:
-        fields = torch.randn(maps.shape, generator=generator, device=maps.device)
-        choice = _smooth(fields).argmax(dim=0)
+    choice = torch.randint(len(maps), maps.shape[1:], generator=generator, device=maps.device)
     return maps.gather(0, choice[None])[0]
 
 
-def _smooth(fields: torch.Tensor) -> torch.Tensor:
-    """Gaussian filter of the last two axes."""
-    reach = 3 * REGION_PIXELS
-    position = torch.arange(-reach, reach + 1, device=fields.device)
-    weights = torch.exp(-(position**2) / (2 * REGION_PIXELS**2))
-    images = fields.reshape(-1, 1, *fields.shape[-2:])
-    images = F.conv2d(images, weights[None, None, None], padding=(0, reach))
-    images = F.conv2d(images, weights[None, None, :, None], padding=(reach, 0))
-    return images.reshape(fields.shape)
-
-
 def apply_sign(noise: torch.Tensor, sign: str, generator: torch.Generator) -> torch.Tensor:
-    """The noise as it is, mirrored, or each of (count, ...) patches with a sign of its own."""
+    """Return (count, ...) patches of noise ``as-is``, or each with a ``random`` sign."""
     if sign == "as-is":
         return noise
-    if sign == "mirrored":
-        return -noise
     shape = (len(noise),) + (1,) * (noise.ndim - 1)
     draw = torch.randint(2, shape, generator=generator, device=noise.device)
     return noise * (2 * draw - 1)

@@ -1,4 +1,4 @@
-"""Where a training patch is cut, and how it is turned."""
+"""Place and augmentation of training patches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..ct.hounsfield import TISSUE_HU, normalise
 from ..errors import BadInputError
 
 ANYWHERE_SHARE = 0.3
-"""Share of the patches for which no body is looked for."""
+"""Share of the patches that come from anywhere. The others show the body."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Augmentation:
 
 
 def check_fits(image, size: int) -> None:
-    """Raises BadInputError if an image, (rows, columns), is smaller than a patch."""
+    """Raise BadInputError if an image, (rows, columns), is smaller than a patch."""
     rows, columns = image.shape
     if rows < size or columns < size:
         raise BadInputError(f"Slices of {rows}×{columns} are smaller than a patch of {size}.")
@@ -35,9 +35,10 @@ def check_fits(image, size: int) -> None:
 def patch_corner(
     image, size: int, rng: np.random.Generator, tissue: float = normalise(TISSUE_HU)
 ) -> tuple[int, int]:
-    """Top row and left column of a random patch that shows the body, if a few tries find one.
+    """Return top row and left column of a random patch, which usually shows the body.
 
-    Most of a slice is air. Of ten patches three come from anywhere: there is noise in air too.
+    Most of a slice is air, so several places are tried. Three of ten patches come from anywhere,
+    because air is noisy too.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def patch_corner(
     tries = 1 if rng.random() < ANYWHERE_SHARE else 8
     for _ in range(tries):
         top, left = int(rng.integers(rows - size + 1)), int(rng.integers(columns - size + 1))
-        # Every fourth pixel is enough to see whether a third of the patch is body.
+        # Every fourth pixel is enough to test if a third of the patch is body.
         if (image[top : top + size : 4, left : left + size : 4] > tissue).sum() > 0.02 * size**2:
             break
     return top, left
@@ -62,7 +63,7 @@ def patch_corner(
 def augment(
     images: torch.Tensor, rng: np.random.Generator, augmentation: Augmentation
 ) -> torch.Tensor:
-    """The same random flip, quarter turn and zoom on (images, size, size)."""
+    """Apply the same random flip, quarter turn and zoom to (images, size, size)."""
     if augmentation.rescale:
         images = _zoom(images, rng, augmentation.rescale)
     if augmentation.flips and rng.random() < 0.5:
@@ -77,14 +78,14 @@ def augment(
 def _zoom(
     images: torch.Tensor, rng: np.random.Generator, rescale: tuple[float, float]
 ) -> torch.Tensor:
-    """The images at a random scale, cut or filled with their mirror image to the size they had."""
+    """Zoom the images by a random factor, and crop or mirror them to their original size."""
     size = images.shape[-1]
-    wanted = max(2, round(size * math.exp(rng.uniform(*np.log(rescale)))))
+    zoomed = max(2, round(size * math.exp(rng.uniform(*np.log(rescale)))))
     images = F.interpolate(
-        images[None], size=(wanted, wanted), mode="bilinear", align_corners=False
+        images[None], size=(zoomed, zoomed), mode="bilinear", align_corners=False
     )[0]
     cells = torch.arange(size, device=images.device)
-    mirrored = torch.minimum(cells % (2 * wanted), 2 * wanted - 1 - cells % (2 * wanted))
-    room = max(0, wanted - size)
+    mirrored = torch.minimum(cells % (2 * zoomed), 2 * zoomed - 1 - cells % (2 * zoomed))
+    room = max(0, zoomed - size)
     rows, columns = (mirrored + int(rng.integers(room + 1)) for _ in range(2))
     return images[:, rows][:, :, columns]

@@ -1,30 +1,30 @@
-"""Which stages a job has, and how long they take by the times of their parts; without torch."""
+"""Stages of a job, and their expected duration from the durations of their parts; without torch."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from .settings import DenoisingSettings
 
 RISK_EVERY = 20
-"""Steps between two estimates of the risk that the stop rule goes by."""
+"""Number of steps between two risk estimates."""
 RISK_SLICES = 3
 RISK_PASSES = 2
 FIRST_SIMULATION_SECONDS = 2.0
 SIMULATION_SECONDS = 0.3
-"""Of the noise of each slice of 512×512 on two CPU cores, on top of what comes before the first."""
+"""Seconds of the noise simulation of each slice of 512×512 on two CPU cores, after the first."""
 SHORT_SCAN = 75
-"""Slices of 512×512, or as many pixels, up to which eight orientations are no more passes than
-three are on 200 slices."""
+"""Largest number of 512×512 slices, or of as many pixels, that are averaged over eight
+orientations: this takes no more forward passes than three orientations on 200 slices."""
 NOISE, TUNING, DENOISING, MAPS = "noise maps", "tuning", "denoising", "noise of every slice"
 
 
 class PartSeconds(NamedTuple):
-    """Seconds of one slice's pass, of one update, and of one slice's noise maps.
+    """Seconds of one slice's forward pass, of one update, and of one slice's noise maps.
 
-    ``tuning_slice`` is that of a pass during tuning, which is in float32.
+    ``tuning_slice`` is a slice's forward pass during tuning, which is in float32.
     """
 
     slice: float
@@ -33,58 +33,90 @@ class PartSeconds(NamedTuple):
     tuning_slice: float
 
 
-def settled(settings: DenoisingSettings, shape: tuple[int, int, int]) -> DenoisingSettings:
-    """The settings with what depends on the scan's size filled in, where it is left open."""
+@dataclass(frozen=True)
+class JobPlan:
+    """Expected duration of a job.
+
+    Attributes
+    ----------
+    seconds : expected seconds of every stage that runs, in the order of the stages.
+    first_targets_share : share of the tuning that passes before its first step, while the
+        pseudo-NDCT and the noise are computed; 0 to 1.
+    """
+
+    seconds: dict[str, float]
+    first_targets_share: float = 0.0
+
+    @property
+    def total_seconds(self) -> float:
+        return sum(self.seconds.values())
+
+
+def resolve_orientations(
+    settings: DenoisingSettings, shape: tuple[int, int, int]
+) -> DenoisingSettings:
+    """Return the settings with a number of orientations for the scan's size, if they have none."""
     if settings.orientations is not None:
         return settings
     short = math.prod(shape) <= SHORT_SCAN * 512**2
     return replace(settings, orientations=8 if short else 3)
 
 
+def job_stages(settings: DenoisingSettings, want_noise: bool) -> list[str]:
+    """Return the stages that run, in their order."""
+    runs = {
+        NOISE: settings.needs_noise_models,
+        TUNING: settings.tunes,
+        DENOISING: True,
+        MAPS: want_noise,
+    }
+    return [stage for stage in runs if runs[stage]]
+
+
 def plan_job(
-    settings: DenoisingSettings, slices: int, want_noise: bool, one: PartSeconds
-) -> dict[str, float]:
-    """Expected seconds of every stage that runs, in their order; ``settings`` are settled."""
+    settings: DenoisingSettings, slices: int, want_noise: bool, part: PartSeconds
+) -> JobPlan:
+    """Return the plan of a job whose settings have a number of orientations."""
     tunings, sampled = _tunings(settings, slices)
-    plan = {}
-    if settings.needs_noise_models:
-        plan[NOISE] = tunings * sampled * one.noise
-    if settings.tunes:
-        period = settings.update_period
-        renewals = (settings.steps - 1) // period if period else 0
-        targets = (1 + renewals) * seconds_of_targets(settings, slices, one)
-        risks = _seconds_of_risks(settings, slices, one)
-        plan[TUNING] = tunings * (settings.steps * one.update + targets + risks)
+    targets = _seconds_of_targets(settings, slices, part)
     passes = slices * settings.orientations
     if settings.anchor:
         passes += tunings * sampled
-    plan[DENOISING] = passes * one.slice
-    if want_noise:
-        plan[MAPS] = slices * one.noise
-    return plan
+    period = settings.update_period
+    updates = (settings.steps - 1) // period if period else 0
+    risks = _seconds_of_risks(settings, slices, part)
+    tuning = tunings * (settings.steps * part.update + (1 + updates) * targets + risks)
+    seconds = {
+        NOISE: tunings * sampled * part.noise,
+        TUNING: tuning,
+        DENOISING: passes * part.slice,
+        MAPS: slices * part.noise,
+    }
+    first_targets_share = targets / tuning if settings.tunes and tuning else 0.0
+    stages = job_stages(settings, want_noise)
+    return JobPlan({stage: seconds[stage] for stage in stages}, first_targets_share)
 
 
-def seconds_of_targets(settings: DenoisingSettings, slices: int, one: PartSeconds) -> float:
-    """Seconds to make pseudo-NDCT and noise of all slices that are tuned on together."""
+def _seconds_of_targets(settings: DenoisingSettings, slices: int, part: PartSeconds) -> float:
+    """Return the seconds to compute pseudo-NDCT and noise of all slices that are tuned on."""
     sampled = _tunings(settings, slices)[1]
-    passes = 1 if settings.teacher in ("network", "scan") else 8
-    seconds = sampled * passes * one.tuning_slice
+    seconds = sampled * part.tuning_slice
     if settings.noise_source == "simulator":
         seconds += FIRST_SIMULATION_SECONDS + sampled * SIMULATION_SECONDS
     return seconds
 
 
-def _seconds_of_risks(settings: DenoisingSettings, slices: int, one: PartSeconds) -> float:
-    """Seconds of the estimates that the stop rule goes by."""
+def _seconds_of_risks(settings: DenoisingSettings, slices: int, part: PartSeconds) -> float:
+    """Return the seconds of all risk estimates of one tuning."""
     if settings.noise_source != "simulator" or settings.patience is None:
         return 0.0
     estimates = 2 + settings.steps / RISK_EVERY
     passes = estimates * RISK_PASSES * min(RISK_SLICES, _tunings(settings, slices)[1])
-    return passes * one.tuning_slice
+    return passes * part.tuning_slice
 
 
 def _tunings(settings: DenoisingSettings, slices: int) -> tuple[int, int]:
-    """How many tunings there are, and on how many slices each."""
+    """Return the number of tunings, and the number of slices of each."""
     if settings.tuning == "slice" and settings.tunes:
         return slices, 1
     return 1, min(slices, settings.tuning_slices)

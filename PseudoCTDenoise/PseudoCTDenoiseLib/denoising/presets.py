@@ -9,7 +9,7 @@ from .settings import DenoisingSettings
 
 
 def paper_settings(**changes) -> DenoisingSettings:
-    """The loop as printed (arXiv 2104.02326, algorithm 1), with C and the steps that it omits."""
+    """Return the paper's loop (arXiv 2104.02326, algorithm 1), with C and steps, which it omits."""
     return replace(
         DenoisingSettings(
             teacher="network",
@@ -35,18 +35,14 @@ PRESETS = {
     "paper": paper_settings(),
 }
 
-OWN_OUTPUT = {"teacher": "orientations", "learning_rate": 1e-4}
-"""Instead of the scan as target where the noise is the scan's own, which a target must not have;
-in small steps, since so much less is learnt by the network's own output."""
-
 
 def preset_settings(preset: str) -> dict:
-    """All settings of a preset, by the engine's names.
+    """Return all settings of a preset, by the engine's names.
 
     Raises
     ------
     BadInputError
-        If there is no such preset.
+        If the preset is unknown.
     """
     if preset not in PRESETS:
         raise BadInputError(f"Unknown preset '{preset}': choose {', '.join(PRESETS)}.")

@@ -1,4 +1,4 @@
-"""How far a job is, and how long it will still take."""
+"""Progress of a job and its remaining time."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Progress:
 
 
 ProgressCallback = Callable[[Progress], None]
-"""What it raises ends the job; raise :class:`.errors.Cancelled` to cancel."""
+"""An exception that it raises ends the job; raise :class:`.errors.Cancelled` to cancel."""
 
 
 class JobClock:
-    """Seconds of each stage, and what is left of the plan.
+    """Seconds of each stage, and the remaining time.
 
     Parameters
     ----------
-    plan : stage → expected seconds. What is left is the rest of the plan times the pace: the ratio
-        of seconds spent to seconds planned so far, both with a quarter of the plan added, so that
-        a slow first step does not promise hours.
+    plan : stage → expected seconds. The remaining time is the rest of the plan times the pace. The
+        pace is the ratio of seconds spent to seconds planned so far. A quarter of the plan is
+        added to both, so that a slow first step hardly changes the remaining time.
     """
 
     def __init__(self, plan: dict[str, float]):
@@ -47,10 +47,10 @@ class JobClock:
         self._latest = time.monotonic()
 
     def update(self, stage: str, share: float) -> float:
-        """Note that ``share`` (0 to 1) of a stage is done; returns the seconds left.
+        """Note that ``share`` (0 to 1) of a stage is done, and return the seconds left.
 
-        The time since the last note, of whichever stage, was spent on this one: tuned slice by
-        slice, a job comes back to its stages.
+        The time since the last update of any stage counts for this stage, because a job that
+        tunes slice by slice returns to its stages.
         """
         now = time.monotonic()
         self.seconds[stage] += now - self._latest
@@ -58,6 +58,6 @@ class JobClock:
         self._shares[stage] = share
         planned = sum(self.plan[name] * done for name, done in self._shares.items())
         spent = sum(self.seconds.values())
-        belief = sum(self.plan.values()) / 4
-        pace = (spent + belief) / (planned + belief) if belief else 1.0
+        prior = sum(self.plan.values()) / 4
+        pace = (spent + prior) / (planned + prior) if prior else 1.0
         return pace * sum(self.plan[name] * (1 - done) for name, done in self._shares.items())

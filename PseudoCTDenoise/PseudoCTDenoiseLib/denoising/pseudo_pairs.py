@@ -1,47 +1,154 @@
 """Pseudo-CT pairs of a scan: the pseudo-NDCT Ỹ and the pseudo-LDCT X̃ = Ỹ + noise.
 
-Source: arXiv 2104.02326, section 2.2 and algorithm 1.
+Source: arXiv 2104.02326, section 2.2 and algorithm 1. :class:`ScanTargetPairs` are those of the
+default method, :class:`NetworkTargetPairs` those of the paper.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..ct.hounsfield import RANGE_HU, to_hu
-from .clipping import box_mean, cut_off_chance, cut_off_mean, padding
+from .clipping import box_mean, clipping_bias, clipping_probability, padding
 from .inference import apply_network
-from .noise_estimation import ScanNoise
+from .noise_estimation import estimate_noise
 from .noise_maps import apply_sign, ensemble
 from .patches import Augmentation, augment, patch_corner
 from .settings import DenoisingSettings
-from .sure import ScanRisk
-from .target_noise import NOISE_LEFT, target_share
+from .sure import SureEstimate
+from .target_noise import RESIDUAL_NOISE_FRACTION, target_noise_fraction
 
-REPEATED_DOSES = (0.35, 0.65)
-"""Fractions of its own dose at which the scan is taken once more, by noise added to it."""
-TWIN_NOISE = math.sqrt(NOISE_LEFT)
-"""Noise of the normal-dose twin, in units of the scan's own: that of four times its dose."""
+DOSE_RANGE = (0.35, 0.65)
+"""Range of the dose fractions, of the scan's own dose, that are simulated by adding noise."""
+REFERENCE_NOISE = math.sqrt(RESIDUAL_NOISE_FRACTION)
+"""Noise of the normal-dose reference, at four times the dose, in units of the scan's noise."""
 
 
-class PseudoPairs:
-    """Draws patches (X̃, Ỹ) of the slices that a network is tuned on.
+@dataclass(frozen=True)
+class SimulatedNoise:
+    """Noise of the simulator at the scan's kernel and level.
+
+    Attributes
+    ----------
+    draws : (DRAWS, N, rows, columns), normalised without offset.
+    noise_hu : standard deviation inside the body.
+    sharpness : position of the kernel between the simulator's soft (0) and sharp (1) one.
+    denoised : the slices as the teacher returned them, (N, rows, columns), normalised.
+    """
+
+    draws: torch.Tensor
+    noise_hu: float
+    sharpness: float
+    denoised: torch.Tensor
+
+
+class PseudoPairs(Protocol):
+    """Pairs of patches that a network is tuned on.
+
+    Attributes
+    ----------
+    pseudo_ndct : Ỹ, (N, rows, columns), normalised.
+    simulated : the noise of the simulator; None if the noise models make the noise.
+    """
+
+    pseudo_ndct: torch.Tensor
+    simulated: SimulatedNoise | None
+
+    def refresh(self, teacher: nn.Module) -> None:
+        """Recompute Ỹ and the noise. Call it before the first draw and after a teacher update."""
+
+    def draw(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return random patches of X̃ and Ỹ, (batch, 1, size, size) each, normalised."""
+
+
+def make_pseudo_pairs(
+    slices: torch.Tensor,
+    noise_maps: torch.Tensor,
+    settings: DenoisingSettings,
+    pixel_mm: float | None = None,
+) -> PseudoPairs:
+    """Return the pairs that the settings' teacher and noise source make.
 
     Parameters
     ----------
     slices : X, (N, rows, columns), normalised.
-    noise_maps : Z, (M, N, rows, columns), of the same slices.
-    pixel_mm : side of a pixel, for the simulator; None if it is not known.
+    noise_maps : Z, (M, N, rows, columns), of the same slices; M may be 0 with the simulator.
+    pixel_mm : side of a pixel, for the simulator; None if it is unknown.
+    """
+    if settings.teacher == "scan":
+        return ScanTargetPairs(slices, settings, pixel_mm)
+    return NetworkTargetPairs(slices, noise_maps, settings, pixel_mm)
 
-    Attributes
-    ----------
-    pseudo_ndct : Ỹ, (N, rows, columns). Of the teacher ``scan`` it is X itself, where noise is cut
-        off at −1024 HU darkened to the mean of its normal-dose twin.
-    noise_hu, sharpness : the noise that the simulator was set to, its standard deviation in the
-        body and its kernel's place between soft (0) and sharp (1); None where none was drawn.
+
+class ScanTargetPairs:
+    """Pairs of the scan at a lower dose, by simulated noise, and the scan as the target.
+
+    The target keeps a fraction of the added noise, see :func:`.target_noise_fraction`. Where the
+    scan's noise is clipped at −1024 HU, the target is lowered to the mean of the normal-dose
+    reference. See :class:`PseudoPairs` for attributes and methods.
+    """
+
+    def __init__(
+        self, slices: torch.Tensor, settings: DenoisingSettings, pixel_mm: float | None = None
+    ):
+        self.pseudo_ndct = slices
+        self.simulated: SimulatedNoise | None = None
+        self._slices, self._settings, self._pixel_mm = slices, settings, pixel_mm
+        self._sampler = _PatchSampler(slices, settings, rotations=settings.flips)
+        self._kept = torch.ones_like(slices)
+
+    def refresh(self, teacher: nn.Module) -> None:
+        seed = self._settings.seed
+        simulated = simulate_noise(self._slices, teacher, self._pixel_mm, seed)
+        signal_hu = to_hu(simulated.denoised)
+        deviation_hu = box_mean((simulated.draws**2).mean(dim=0)).sqrt() * RANGE_HU
+        empty = padding(to_hu(self._slices))
+        bias = clipping_bias(signal_hu, deviation_hu)
+        reference_bias = clipping_bias(signal_hu, REFERENCE_NOISE * deviation_hu)
+        excess = (bias - reference_bias) / RANGE_HU
+        self.pseudo_ndct = self._slices - excess.masked_fill(empty, 0)
+        self._kept = 1 - clipping_probability(signal_hu, deviation_hu)
+        draws = simulated.draws.masked_fill(empty, 0)
+        self.simulated = SimulatedNoise(
+            draws, simulated.noise_hu, simulated.sharpness, simulated.denoised
+        )
+
+    def draw(self) -> tuple[torch.Tensor, torch.Tensor]:
+        sampler = self._sampler
+        places = sampler.places()
+        target = _cut(self.pseudo_ndct, places)
+        noise = sampler.pick_draw(_cut(self.simulated.draws, places, dim=1))
+        noise = apply_sign(noise, self._settings.noise_sign, sampler.generator)
+        kept = noise * _cut(self._kept, places)
+        scan = _cut(self._slices, places)
+        return sampler.augmented(*self._at_lower_dose(scan, noise, target, kept))
+
+    def _at_lower_dose(
+        self, scan: torch.Tensor, noise: torch.Tensor, target: torch.Tensor, kept: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the scan at random fractions of its dose, and its target.
+
+        The target keeps a fraction of ``kept``, the noise that is not clipped. It is not clipped
+        itself, because clipping would raise its mean.
+        """
+        doses = np.exp(self._sampler.rng.uniform(*np.log(DOSE_RANGE), size=len(scan)))
+        added = [math.sqrt(1 / dose - 1) for dose in doses]
+        shares = [math.sqrt(1 / dose - 1) * target_noise_fraction(dose) for dose in doses]
+        added, shares = (scan.new_tensor(factors)[:, None, None] for factors in (added, shares))
+        return (scan + added * noise).clamp(min=0), target + shares * kept
+
+
+class NetworkTargetPairs:
+    """Pairs of the teacher's output plus noise, and the teacher's output as the target.
+
+    The noise is the ensemble of the noise models' maps (the paper) or that of the simulator. See
+    :class:`PseudoPairs` for attributes and methods.
     """
 
     def __init__(
@@ -51,99 +158,78 @@ class PseudoPairs:
         settings: DenoisingSettings,
         pixel_mm: float | None = None,
     ):
-        self.slices = slices
-        self.noise_maps = noise_maps
-        self.settings = settings
-        self.pixel_mm = pixel_mm
-        self.size = min(settings.patch_size, *slices.shape[-2:])
-        self.augmentation = Augmentation(
-            flips=settings.flips,
-            rotations=settings.flips and settings.teacher == "scan",
-            rescale=settings.rescale,
-        )
-        self._rng = np.random.default_rng(settings.seed)
-        self._generator = torch.Generator(slices.device).manual_seed(settings.seed)
-        self.pseudo_ndct, self.noise = slices, noise_maps
-        self._kept = torch.ones_like(slices)
-        self.noise_hu: float | None = None
-        self.sharpness: float | None = None
+        self.pseudo_ndct = slices
+        self.simulated: SimulatedNoise | None = None
+        self._slices, self._noise_maps = slices, noise_maps
+        self._settings, self._pixel_mm = settings, pixel_mm
+        self._sampler = _PatchSampler(slices, settings, rotations=False)
 
     def refresh(self, teacher: nn.Module) -> None:
-        """Make Ỹ and the noise anew after the teacher has changed."""
-
-        def denoise(slices: torch.Tensor, orientations: int = 1) -> torch.Tensor:
-            return apply_network(teacher, slices, orientations=orientations)
-
-        if self.settings.teacher != "scan":
-            self.pseudo_ndct = denoise(self.slices, 1 if self.settings.teacher == "network" else 8)
-        if self.settings.teacher == "average":
-            cleaned = self.slices - self.noise_maps.mean(dim=0)
-            self.pseudo_ndct = (self.pseudo_ndct + cleaned) / 2
-        if self.settings.noise_source == "simulator":
-            measured = ScanNoise(self.slices, denoise, self.pixel_mm, self.settings.seed)
-            risk = ScanRisk(self.slices, measured.draws[0])
-            level = risk.believable_level(teacher)
-            self.noise = level * measured.draws
-            if self.settings.teacher == "scan":
-                self._aim_at_the_twin(to_hu(measured.clean))
-            self.noise_hu, self.sharpness = level * risk.noise_hu, measured.sharpness
+        if self._settings.noise_source == "models":
+            self.pseudo_ndct = apply_network(teacher, self._slices)
             return
-        residual = (self.slices - self.pseudo_ndct)[None]
-        self.noise = {
-            "models": self.noise_maps,
-            "both": torch.cat([self.noise_maps, residual]),
-            "residual": residual,
-        }[self.settings.noise_source]
-
-    def _aim_at_the_twin(self, shown_hu: torch.Tensor) -> None:
-        """Set Ỹ, and the noise that it keeps, by what is seen without noise."""
-        deviation_hu = box_mean((self.noise**2).mean(dim=0)).sqrt() * RANGE_HU
-        empty = padding(to_hu(self.slices))
-        self.noise = self.noise.masked_fill(empty, 0)
-        raised = cut_off_mean(shown_hu, deviation_hu)
-        twin_raised = cut_off_mean(shown_hu, TWIN_NOISE * deviation_hu)
-        self.pseudo_ndct = self.slices - ((raised - twin_raised) / RANGE_HU).masked_fill(empty, 0)
-        self._kept = 1 - cut_off_chance(shown_hu, deviation_hu)
+        seed = self._settings.seed
+        self.simulated = simulate_noise(self._slices, teacher, self._pixel_mm, seed)
+        self.pseudo_ndct = self.simulated.denoised
 
     def draw(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """X̃ and Ỹ, (batch, 1, size, size) each, normalised."""
-        places = [self._place() for _ in range(self.settings.batch)]
-
-        def cut_out(images: torch.Tensor, dim: int = 0) -> torch.Tensor:
-            return torch.stack([images[place] for place in places], dim)
-
-        ndct, noise = cut_out(self.pseudo_ndct), cut_out(self.noise, dim=1)
-        if self.settings.noise_source == "simulator":  # draws of one noise: none is to be mixed
-            pick = torch.from_numpy(self._rng.integers(len(noise), size=noise.shape[1]))
-            noise = noise[pick, torch.arange(noise.shape[1])]
+        sampler = self._sampler
+        places = sampler.places()
+        target = _cut(self.pseudo_ndct, places)
+        if self.simulated is None:
+            noise = ensemble(_cut(self._noise_maps, places, dim=1), sampler.generator)
         else:
-            noise = ensemble(noise, self.settings.ensemble, self._generator)
-        noise = apply_sign(noise, self.settings.noise_sign, self._generator)
-        if self.settings.teacher == "scan":
-            kept = noise * cut_out(self._kept)
-            ldct, ndct = self._repeated(cut_out(self.slices), noise, ndct, kept)
-        else:
-            ldct = ndct + noise
+            noise = sampler.pick_draw(_cut(self.simulated.draws, places, dim=1))
+        noise = apply_sign(noise, self._settings.noise_sign, sampler.generator)
+        return sampler.augmented(target + noise, target)
+
+
+def simulate_noise(
+    slices: torch.Tensor, teacher: nn.Module, pixel_mm: float | None, seed: int
+) -> SimulatedNoise:
+    """Simulate the scan's own noise, at a level that gives the teacher a plausible risk."""
+    estimate = estimate_noise(slices, lambda images: apply_network(teacher, images), pixel_mm, seed)
+    risk = SureEstimate(slices, estimate.draws[0])
+    scale = risk.plausible_noise_scale(teacher)
+    return SimulatedNoise(
+        scale * estimate.draws, scale * risk.noise_hu, estimate.sharpness, estimate.denoised
+    )
+
+
+class _PatchSampler:
+    """Random choices behind the patches: places, realisations of noise, and augmentation."""
+
+    def __init__(self, slices: torch.Tensor, settings: DenoisingSettings, rotations: bool):
+        self._slices = slices
+        self._batch = settings.batch
+        self._size = min(settings.patch_size, *slices.shape[-2:])
+        self._augmentation = Augmentation(settings.flips, rotations, settings.rescale)
+        self.rng = np.random.default_rng(settings.seed)
+        self.generator = torch.Generator(slices.device).manual_seed(settings.seed)
+
+    def places(self) -> list[tuple]:
+        """Return the index of a random patch of a random slice, ``batch`` times."""
+        return [self._place() for _ in range(self._batch)]
+
+    def pick_draw(self, noise: torch.Tensor) -> torch.Tensor:
+        """Return one of the realisations, (DRAWS, batch, size, size), for each patch."""
+        count, batch = noise.shape[:2]
+        pick = torch.from_numpy(self.rng.integers(count, size=batch))
+        return noise[pick, torch.arange(batch)]
+
+    def augmented(
+        self, ldct: torch.Tensor, ndct: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return (batch, 1, size, size) patches, each pair with the same flip, turn and zoom."""
         pairs = torch.stack([ldct, ndct], dim=1)
-        pairs = torch.stack([augment(pair, self._rng, self.augmentation) for pair in pairs])
+        pairs = torch.stack([augment(pair, self.rng, self._augmentation) for pair in pairs])
         return pairs[:, :1], pairs[:, 1:]
 
     def _place(self) -> tuple:
-        """Index of a random patch of a random slice."""
-        index = self._rng.integers(len(self.slices))
-        top, left = patch_corner(self.slices[index], self.size, self._rng)
-        return np.s_[..., index, top : top + self.size, left : left + self.size]
+        index = self.rng.integers(len(self._slices))
+        top, left = patch_corner(self._slices[index], self._size, self.rng)
+        return np.s_[..., index, top : top + self._size, left : left + self._size]
 
-    def _repeated(
-        self, scan: torch.Tensor, noise: torch.Tensor, ndct: torch.Tensor, kept: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The scan at a fraction of its dose, by ``noise``, and its target.
 
-        Of the noise that is ``kept`` the target has the share that :func:`.target_share` says. It
-        may lie below the scale's end, or it would be too bright in its turn.
-        """
-        doses = np.exp(self._rng.uniform(*np.log(REPEATED_DOSES), size=len(scan)))
-        added = [math.sqrt(1 / dose - 1) for dose in doses]
-        shares = [math.sqrt(1 / dose - 1) * target_share(dose) for dose in doses]
-        added, shares = (scan.new_tensor(one)[:, None, None] for one in (added, shares))
-        return (scan + added * noise).clamp(min=0), ndct + shares * kept
+def _cut(images: torch.Tensor, places: list[tuple], dim: int = 0) -> torch.Tensor:
+    return torch.stack([images[place] for place in places], dim)

@@ -1,4 +1,4 @@
-"""The report of a denoising job: all that is needed to judge and to repeat it."""
+"""Report of a denoising job, with all that is needed to judge and to repeat it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import torch
 from .. import __version__
 from ..ct.noise_level import noise_reduction, soft_tissue_noise
 from ..ct.reference_metrics import image_metrics
-from ..ct.slice_selection import spread_slices
+from ..ct.slice_selection import evenly_spaced_slices
 from ..errors import BadInputError
 from ..models.store import Manifest
-from .job import DenoisedScan
+from .denoised_scan import DenoisedScan
 
 NOISE_SLICES = 16
 NOTICE = "Derived by PseudoCTDenoise. Research use only, not for primary diagnosis."
@@ -32,15 +32,15 @@ def job_report(
     noise_models: Sequence[Manifest],
     reference: np.ndarray | None = None,
 ) -> dict:
-    """Everything known of a job, ready for JSON; units are in the names.
+    """Return the report of a job, ready for JSON. Units are part of the names.
 
-    A figure that does not exist, as the PSNR of equal images, is None: JSON has no infinity.
+    A figure that does not exist, such as the PSNR of equal images, is None: JSON has no infinity.
 
     Parameters
     ----------
     hu : the scan that was denoised, (slices, rows, columns) HU.
-    reference : NDCT on the same grid; adds the metrics of input and result against it, which then
-        must be arrays in memory.
+    reference : NDCT on the same grid. It adds the metrics of input and result, which then must be
+        arrays in memory.
     """
     report = {
         "notice": NOTICE,
@@ -65,19 +65,22 @@ def job_report(
         "tuning_loss": result.losses,
         "tunings": [
             {
-                "noise_found_hu": one.noise_hu,
-                "kernel_sharpness_found": one.sharpness,
-                "risk_hu2_by_step": {str(step): risk for step, risk in one.risks.items()},
-                "best_step": one.best_step,
-                "share_of_tuned_weights": one.share,
+                "noise_found_hu": tuning.noise_hu,
+                "kernel_sharpness_found": tuning.sharpness,
+                "risk_hu2_by_step": {str(step): risk for step, risk in tuning.risks.items()},
+                "best_step": tuning.best_step,
+                "share_of_tuned_weights": tuning.share,
             }
-            for one in result.tunings
+            for tuning in result.tunings
         ],
         "seconds": {stage: round(seconds, 3) for stage, seconds in result.seconds.items()},
         "peak_memory_mib": peak_memory_mib(),
         "mean_absolute_change_hu": float(
             np.mean(
-                [np.abs(x.astype(np.int32) - y).mean() for x, y in zip(hu, result.hu, strict=True)]
+                [
+                    np.abs(before.astype(np.int32) - after).mean()
+                    for before, after in zip(hu, result.hu, strict=True)
+                ]
             )
         ),
         "noise": noise_figures(hu, result.hu),
@@ -91,11 +94,12 @@ def job_report(
 
 
 def noise_figures(before: np.ndarray, after: np.ndarray) -> dict | None:
-    """Noise in flat soft tissue before and after; None where no soft tissue is seen.
+    """Return the noise in flat soft tissue before and after; None without soft tissue.
 
-    Of up to :data:`NOISE_SLICES` slices, spread over the body: medians need no more.
+    It is measured on up to :data:`NOISE_SLICES` slices, spread over the body, because the median
+    needs no more.
     """
-    some = spread_slices(before, NOISE_SLICES)
+    some = evenly_spaced_slices(before, NOISE_SLICES)
     before, after = (np.stack([scan[index] for index in some]) for scan in (before, after))
     try:
         return {
@@ -108,10 +112,10 @@ def noise_figures(before: np.ndarray, after: np.ndarray) -> dict | None:
 
 
 def peak_memory_mib() -> dict[str, int]:
-    """Largest memory of this process, and of the GPU where one was used, in MiB."""
+    """Return the peak memory of this process, and of the GPU if one was used, in MiB."""
     peak = {}
-    if sys.platform == "linux":  # where getrusage tells that of the parent, if it had more
-        (line,) = re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    if sys.platform == "linux":  # getrusage returns the parent's peak there, if it is higher
+        (line,) = re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
         peak["process"] = int(line) // 2**10
     elif sys.platform == "darwin":
         import resource

@@ -7,22 +7,20 @@ from dataclasses import asdict, dataclass
 from ..errors import BadInputError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 _CHOICES = {
     "method": ("pseudo-ct", "pretrained"),
-    "teacher": ("network", "orientations", "average", "scan"),
-    "noise_source": ("models", "both", "residual", "simulator"),
-    "noise_sign": ("as-is", "mirrored", "random"),
-    "ensemble": ("pixel", "region"),
+    "teacher": ("network", "scan"),
+    "noise_source": ("models", "simulator"),
+    "noise_sign": ("as-is", "random"),
     "loss": ("mse", "l1"),
     "tuning": ("scan", "slice"),
-    "tuned_layers": ("late",),
     "anchor": ("density",),
     "device": DEVICES,
     "precision": PRECISIONS,
 }
-_LEAST = {
+_MINIMUM = {
     "steps": 0,
     "patience": 1,
     "update_period": 1,
@@ -31,50 +29,53 @@ _LEAST = {
     "tuning_slices": 1,
     "seed": 0,
 }
-_OR_NONE = ("patience", "update_period", "anchor", "tuned_layers")
+_OPTIONAL = ("patience", "update_period", "anchor")
 _ORIENTATIONS = (1, 3, 8)
+_REMOVED_SETTINGS = {"ensemble": "pixel", "tuned_layers": None}
+"""Settings of earlier versions: name → the value that all jobs of this version have."""
+_REMOVED_VALUES = {
+    "teacher": {"orientations": "network", "average": "network"},
+    "noise_source": {"both": "models", "residual": "models"},
+    "noise_sign": {"mirrored": "random"},
+    "precision": {"float16": "bfloat16"},
+}
+"""Values of earlier versions: name of the setting → removed value → value to choose instead."""
 
 
 @dataclass(frozen=True)
 class DenoisingSettings:
-    """What is done to a scan; equal settings give an equal result on the same machine.
+    """Settings of a job. Equal settings give an equal result on the same machine.
 
     Parameters
     ----------
-    method : ``pseudo-ct`` tunes the network on the scan, ``pretrained`` applies it as it is.
-    teacher : what makes the pseudo-NDCT. ``network`` is the paper's f(X); ``orientations`` is the
-        mean of f over eight flips and quarter turns; ``average`` is the mean of that and
-        X − mean Z; ``scan`` is X itself with a share of the noise that is added to it, see
-        :func:`.target_share`, where X ends at −1024 HU as dark as a scan at normal dose.
-    noise_source : which noise makes the pseudo-LDCT: the maps of the noise ``models`` (the
-        paper), the scan's own ``residual`` X − Ỹ, the ensemble of ``both``, or noise that the
-        ``simulator`` draws at the scan's own kernel and level.
-    noise_sign : how the noise maps Z = X − NDCT are added back: as they are, negated, or either
-        at random for each patch.
-    ensemble : draw the noise model for each ``pixel`` (the paper) or for smooth ``region``s.
-    steps : largest number of updates; none are done where the simulator's noise shows that the
-        scan is as good as clean, see :data:`.WORTH_TUNING_HU`.
-    patience : stop so many steps after the lowest risk that was estimated on the scan, or the
-        latest one within :data:`.RISK_TOLERANCE` of it, and go back to that step; without the
-        simulator's noise, after the lowest loss, averaged over 20 steps. None runs all steps.
+    method : ``pseudo-ct`` tunes the network on the scan, ``pretrained`` applies it unchanged.
+    teacher : source of the pseudo-NDCT. ``network`` is the network's output f(X) (the paper).
+        ``scan`` is the scan X itself plus a fraction of the noise that is added to it, see
+        :func:`.target_noise_fraction`, with the clipping bias at −1024 HU corrected.
+    noise_source : source of the noise in the pseudo-LDCT: the maps of the noise ``models`` (the
+        paper), or noise that the ``simulator`` draws at the scan's own kernel and noise level.
+    noise_sign : sign with which noise Z = X − NDCT is added: ``as-is`` (the paper), or ``random``
+        for each patch.
+    steps : largest number of updates. None are done if the simulator finds the scan's noise
+        outside :data:`.TUNING_NOISE_RANGE_HU`.
+    patience : number of steps after the best step at which the tuning stops and returns to that
+        step, see :mod:`.stopping`. None runs all steps.
     update_period : C, steps between two copies of the student to the teacher; None never copies.
-    moving_average : share that the average of the student's weights keeps at each step, 0.99 for
-        example. The teacher is then a copy of that average, and the average is the result. None
+    moving_average : decay of the exponential moving average of the student's weights, for example
+        0.99. The teacher is then a copy of that average, and the average is the result. None
         for no average (the paper).
     learning_rate, loss, patch_size, batch : of an update; patch_size in pixels.
     flips, rescale : random flips, and the range of a random zoom of both images; None for none.
-    tuning : ``scan`` tunes once on ``tuning_slices`` slices spread over the scan, ``slice`` anew
-        on each slice (the paper, read literally).
-    tuned_layers : ``late`` tunes the network's second half alone; None tunes all.
+    tuning : ``scan`` tunes once on ``tuning_slices`` slices spread over the scan, ``slice`` tunes
+        the pre-trained network on each slice separately (the paper, read literally).
     anchor : ``density`` keeps the scan's means of lung, fat, soft tissue and bone, see
-        :mod:`.density_anchor`; None leaves the network's output as it is (the paper).
-    orientations : 1, or 3 or 8 to average the result over so many flips and quarter turns. None
-        takes 8 for a short scan and 3 for a long one, see :func:`.settled`.
+        :mod:`.bias_correction`; None leaves the network's output unchanged (the paper).
+    orientations : 1, or 3 or 8 to average the result over that number of flips and quarter turns.
+        None takes 8 for a short scan and 3 for a long one, see :func:`.resolve_orientations`.
     strength : 0 to 100 %; 0 returns the input, 100 the network's output.
     seed : of all random choices.
-    precision : number format in which networks are applied to the scan; ``auto`` takes bfloat16
-        where the device is faster with it. Tuning is in float32 everywhere, which NVIDIA's
-        convolutions round to TF32.
+    precision : number format of inference on the scan; ``auto`` takes bfloat16 where the device
+        is faster with it. Tuning is always in float32, which NVIDIA's convolutions round to TF32.
 
     Raises
     ------
@@ -86,7 +87,6 @@ class DenoisingSettings:
     teacher: str = "scan"
     noise_source: str = "simulator"
     noise_sign: str = "random"
-    ensemble: str = "pixel"
     steps: int = 120
     patience: int | None = 40
     update_period: int | None = None
@@ -99,7 +99,6 @@ class DenoisingSettings:
     rescale: tuple[float, float] | None = None
     tuning: str = "scan"
     tuning_slices: int = 8
-    tuned_layers: str | None = None
     anchor: str | None = "density"
     orientations: int | None = None
     strength: float = 100.0
@@ -109,29 +108,17 @@ class DenoisingSettings:
 
     def __post_init__(self):
         for name, known in _CHOICES.items():
-            if getattr(self, name) is None and name in _OR_NONE:
-                continue
-            if getattr(self, name) not in known:
-                raise BadInputError(
-                    f"Unknown {name} '{getattr(self, name)}': choose {' or '.join(known)}."
-                )
-        for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if value is None and name in _OR_NONE:
-                continue
-            if type(value) is not int or not least <= value < 2**63:
-                none = " or none" if name in _OR_NONE else ""
-                raise BadInputError(
-                    f"{name} must be a whole number from {least}{none}, not {value!r}."
-                )
+            _check_choice(name, getattr(self, name), known)
+        for name, minimum in _MINIMUM.items():
+            _check_whole_number(name, getattr(self, name), minimum)
         number = self.orientations
         if number is not None and (type(number) is not int or number not in _ORIENTATIONS):
             raise BadInputError(f"orientations must be 1, 3, 8 or none, not {number!r}.")
         if self.teacher == "scan" and self.noise_source != "simulator":
-            # Any other noise is the scan's own, by which it could not be told from its target.
+            # The noise models predict the scan's own noise, and the target must not depend on it.
             raise BadInputError(
-                "The teacher 'scan' needs noise that is not the scan's own: choose the "
-                "noise_source simulator, or another teacher."
+                "The teacher 'scan' needs noise that is independent of the scan's own: choose the "
+                "noise_source simulator, or the teacher network."
             )
         if type(self.flips) is not bool:
             raise BadInputError(f"flips must be true or false, not {self.flips!r}.")
@@ -146,7 +133,7 @@ class DenoisingSettings:
         if not _is_number(self.strength) or not 0 <= self.strength <= 100:
             raise BadInputError(f"strength must lie between 0 and 100 %, not {self.strength!r}.")
         if self.rescale is not None:
-            # JSON knows no tuples.
+            # JSON has no tuples.
             factors = tuple(self.rescale) if isinstance(self.rescale, list) else self.rescale
             if not _is_range(factors):
                 raise BadInputError(
@@ -157,17 +144,66 @@ class DenoisingSettings:
 
     @property
     def tunes(self) -> bool:
-        """Whether the network is tuned at all."""
+        """True if the network is tuned."""
         return self.method == "pseudo-ct" and self.steps > 0
 
     @property
     def needs_noise_models(self) -> bool:
-        """Whether the tuning uses what the noise models say."""
-        return self.tunes and (self.noise_source in ("models", "both") or self.teacher == "average")
+        """True if the tuning uses maps of the noise models."""
+        return self.tunes and self.noise_source == "models"
 
     def as_dict(self) -> dict:
-        """Plain values by name, for JSON; ``DenoisingSettings(**values)`` takes them back."""
+        """Return plain values by name, for JSON; :func:`settings_from_values` reads them."""
         return asdict(self)
+
+
+def settings_from_values(values: dict) -> DenoisingSettings:
+    """Return the default settings with the given values, for example those of a report.
+
+    Parameters
+    ----------
+    values : values by name. A removed setting may have the value that this version always uses,
+        so the reports of earlier versions can be repeated.
+
+    Raises
+    ------
+    BadInputError
+        If a setting is unknown or removed, or a value is out of range or removed.
+    """
+    known = DenoisingSettings.__dataclass_fields__
+    for name in sorted(values.keys() - known):
+        if name not in _REMOVED_SETTINGS:
+            raise BadInputError(f"Unknown setting '{name}': known are {', '.join(known)}.")
+        if values[name] != _REMOVED_SETTINGS[name]:
+            fixed = _in_words(_REMOVED_SETTINGS[name])
+            raise BadInputError(
+                f"The setting '{name}' no longer exists, and every job now runs with {fixed}: "
+                f"remove {name} {_in_words(values[name])} from the settings."
+            )
+    return DenoisingSettings(**{name: values[name] for name in known if name in values})
+
+
+def _check_choice(name: str, value: object, known: tuple[str, ...]) -> None:
+    if (value is None and name in _OPTIONAL) or value in known:
+        return
+    removed = _REMOVED_VALUES.get(name, {})
+    if isinstance(value, str) and value in removed:
+        raise BadInputError(
+            f"The {name} '{value}' was removed in this version: choose {removed[value]}."
+        )
+    raise BadInputError(f"Unknown {name} '{value}': choose {' or '.join(known)}.")
+
+
+def _check_whole_number(name: str, value: object, minimum: int) -> None:
+    if value is None and name in _OPTIONAL:
+        return
+    if type(value) is not int or not minimum <= value < 2**63:
+        none = " or none" if name in _OPTIONAL else ""
+        raise BadInputError(f"{name} must be a whole number from {minimum}{none}, not {value!r}.")
+
+
+def _in_words(value: object) -> str:
+    return "none" if value is None else f"'{value}'"
 
 
 def _is_number(value: object) -> bool:

@@ -1,8 +1,7 @@
-"""How far a denoiser is from the best one on the scan at hand, without a reference.
+"""Stein's unbiased risk estimate (SURE) of a denoiser on a scan, without a reference.
 
-Stein's unbiased estimate for noise of any texture (Eldar, IEEE TSP 2009,
-doi:10.1109/TSP.2008.2008212) with the divergence by a finite difference (Ramani et al., IEEE TIP
-2008, doi:10.1109/TIP.2008.2001404).
+SURE for noise of any texture (Eldar, IEEE TSP 2009, doi:10.1109/TSP.2008.2008212), with the
+divergence by a finite difference (Ramani et al., IEEE TIP 2008, doi:10.1109/TIP.2008.2001404).
 """
 
 from __future__ import annotations
@@ -16,27 +15,29 @@ from ..ct.hounsfield import RANGE_HU, to_hu
 from ..ct.inner_body import inner_body
 from .inference import apply_network
 from .plan import RISK_SLICES
-from .target_noise import NOISE_LEFT
+from .target_noise import RESIDUAL_NOISE_FRACTION
 
-STEP = 0.3
-"""Of the finite difference, in units of the scan's noise."""
-LEAST_RISK = 0.02
-"""What even the best network leaves undone, as a share of the energy that is to be removed."""
-_SHARE = 1 - NOISE_LEFT
+FINITE_DIFFERENCE_STEP = 0.3
+"""Step of the finite difference, in units of the scan's noise."""
+MINIMUM_RELATIVE_RISK = 0.02
+"""Smallest plausible risk, as a fraction of :func:`removed_energy`."""
+_REMOVED_FRACTION = 1 - RESIDUAL_NOISE_FRACTION
 
 
 def removed_energy(noise_hu: float) -> float:
-    """What is to be removed of noise of this root mean square, in HU²."""
-    return max((_SHARE * noise_hu) ** 2, 1e-12)
+    """Return the energy, in HU², that the optimal network removes from noise of this RMS in HU."""
+    return max((_REMOVED_FRACTION * noise_hu) ** 2, 1e-12)
 
 
-class ScanRisk:
-    """Estimates E‖f(X) − (clean + r·N)‖² inside of the body, with r = :data:`.NOISE_LEFT`.
+class SureEstimate:
+    """Estimates E‖f(X) − (clean + r·N)‖² inside the body.
+
+    r is :data:`.RESIDUAL_NOISE_FRACTION`.
 
     Parameters
     ----------
-    slices : X, (N, rows, columns), normalised; the middle ones are used.
-    noise : a draw of noise like N, of the same shape.
+    slices : X, (N, rows, columns), normalised. The middle :data:`.RISK_SLICES` are used.
+    noise : a realisation of noise with the statistics of N, of the same shape.
     """
 
     def __init__(self, slices: torch.Tensor, noise: torch.Tensor):
@@ -48,38 +49,45 @@ class ScanRisk:
 
     @property
     def noise_hu(self) -> float:
-        """Root mean square of the noise inside of the body, in HU."""
+        """Root mean square of the noise inside the body, in HU."""
         return math.sqrt(self._energy) * RANGE_HU
 
     @property
     def removed_energy(self) -> float:
-        """What is to be removed of the noise, in HU²."""
+        """Noise energy that the optimal network removes, in HU²."""
         return removed_energy(self.noise_hu)
 
     def __call__(self, network: nn.Module) -> float:
-        """The estimate in HU²; by chance, or by noise that was judged too strong, below zero."""
+        """Return the risk in HU². Chance or overestimated noise can make it negative."""
         removed, kept = self._measure(network)
         energy = self._energy
-        return (removed + 2 * _SHARE * (kept - energy) + _SHARE**2 * energy) * RANGE_HU**2
+        return (
+            removed + 2 * _REMOVED_FRACTION * (kept - energy) + _REMOVED_FRACTION**2 * energy
+        ) * RANGE_HU**2
 
-    def believable_level(self, network: nn.Module) -> float:
-        """The factor, at most 1, on noise that makes a network look better than any can be.
+    def plausible_noise_scale(self, network: nn.Module) -> float:
+        """Return the factor, at most 1, on the noise that gives the network a plausible risk.
 
-        The estimate is linear in the noise's energy: the factor is that at which the risk is
-        :data:`LEAST_RISK` of the energy that is to be removed.
+        Overestimated noise makes the risk implausibly small. The estimate is linear in the
+        noise's energy: at this factor the risk is :data:`MINIMUM_RELATIVE_RISK` of the
+        energy that the optimal network removes.
         """
         removed, kept = self._measure(network)
         energy = self._energy
-        slope = 2 * _SHARE * (energy - kept) - (1 - LEAST_RISK) * _SHARE**2 * energy
+        slope = (
+            2 * _REMOVED_FRACTION * (energy - kept)
+            - (1 - MINIMUM_RELATIVE_RISK) * _REMOVED_FRACTION**2 * energy
+        )
         if slope <= 0 or removed <= 0:
             return 1.0
         return min(1.0, math.sqrt(removed / slope))
 
     def _measure(self, network: nn.Module) -> tuple[float, float]:
-        """Mean square of what is removed, and how much of the noise the network lets through."""
-        here, ahead = (
-            apply_network(network, self.slices + step * self.noise) for step in (0.0, STEP)
+        """Return the mean square of the removed signal, and the noise energy that is kept."""
+        output, shifted = (
+            apply_network(network, self.slices + step * self.noise)
+            for step in (0.0, FINITE_DIFFERENCE_STEP)
         )
-        along = (ahead - here) / STEP
-        removed = ((here - self.slices)[self.body] ** 2).mean()
-        return float(removed), float((self.noise * along)[self.body].mean())
+        derivative = (shifted - output) / FINITE_DIFFERENCE_STEP
+        removed = ((output - self.slices)[self.body] ** 2).mean()
+        return float(removed), float((self.noise * derivative)[self.body].mean())

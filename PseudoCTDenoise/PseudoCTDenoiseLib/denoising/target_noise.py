@@ -1,18 +1,26 @@
-"""The share of the noise that a denoiser leaves, and the targets that teach it just that."""
+"""Fraction of the noise that a denoiser leaves, and the training targets that set it."""
 
-NOISE_LEFT = 0.25
-"""What the shipped denoisers leave, as a factor on the noise. At a quarter of the dose it is the
-best guess of the normal-dose twin, and half as strong as that one's noise."""
+RESIDUAL_NOISE_FRACTION = 0.25
+"""Fraction of the noise amplitude that the shipped denoisers leave. At a quarter of the dose this
+is the optimal estimate of the normal-dose reference, at half of the reference's noise."""
 
 
-def target_share(dose: float, noise_left: float = NOISE_LEFT) -> float:
-    """The share c of the added noise that the target keeps.
+def target_noise_fraction(
+    dose: float, residual_noise_fraction: float = RESIDUAL_NOISE_FRACTION
+) -> float:
+    """Return the fraction c of the added noise that the training target keeps.
 
-    The image that noise is added to is noisy itself. At a dose fraction a the noise N of the
-    result is its own and the added one, which look alike; so the best guess of what the image
-    itself had is a·N, and a network that is taught to give the image back leaves the share a of
-    the noise, which it would have to guess. With c = (r − a) / (1 − a) of the added noise on the
-    target, the best guess is r·N at every dose: the noise is learnt from noisy targets (as in
-    Noisier2Noise, Moran et al., CVPR 2020, arXiv:1910.11908), and r is chosen, not guessed.
+    The image that noise is added to is noisy itself. At a dose fraction a, the noise N of the
+    low-dose image is the sum of the image's own noise and the added noise, which have the same
+    statistics. The optimal estimate of the image's own noise is therefore a·N, and a network that
+    is trained to return the image leaves the fraction a of the noise. With c = (r − a) / (1 − a)
+    of the added noise in the target, the optimal estimate is r·N at every dose. The network thus
+    learns from noisy targets (as in Noisier2Noise, Moran et al., CVPR 2020, arXiv:1910.11908),
+    and r is chosen.
+
+    Parameters
+    ----------
+    dose : a, between 0 and 1.
+    residual_noise_fraction : r.
     """
-    return (noise_left - dose) / (1 - dose)
+    return (residual_noise_fraction - dose) / (1 - dose)

@@ -1,6 +1,6 @@
-"""What is known of a model, as a page that is read before the model is used.
+"""Model cards: pages that describe a model for its users.
 
-After Mitchell et al., Model cards for model reporting, FAT* 2019, doi:10.1145/3287560.3287596.
+Source: Mitchell et al., Model cards for model reporting, FAT* 2019, doi:10.1145/3287560.3287596.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..markdown_table import Column, markdown
+from .catalog import DENOISER
 from .networks import ARCHITECTURES
-from .store import DENOISER, Manifest
+from .store import Manifest
 
 NOT_STATED = "Not stated."
 _UNITS = {"db": "dB", "hu": "HU", "mm": "mm", "percent": "%"}
@@ -24,13 +25,13 @@ _NAMES = {
     "start": "weights to start from",
     "gaussian": "Gaussian noise where it is asked for",
 }
-"""Settings whose own name says too little."""
-_SAID_ABOVE = ("role", "architecture", "parameters")
+"""Plain names of settings."""
+_SHOWN_ABOVE = ("role", "architecture", "parameters")
 _CC_BY = re.compile(r"CC BY (\d\.\d)")
 
 
 def model_card(manifest: Manifest, weights: int) -> str:
-    """The card in Markdown; ``weights`` is the number of the network's weights."""
+    """Return the card in Markdown; ``weights`` is the number of weights of the network."""
     denoises = manifest.role == DENOISER
     offset, scale = (manifest.normalisation[key] for key in ("offset_hu", "range_hu"))
     network = inspect.getdoc(ARCHITECTURES[manifest.architecture]).partition("\n\n")[0]
@@ -69,7 +70,7 @@ def model_card(manifest: Manifest, weights: int) -> str:
 
 
 def _sources(scans: Sequence[Any]) -> str:
-    """A table of sources and licences, and the patients of each."""
+    """Return a table of sources and licences with the patients of each."""
     patients = defaultdict(set)
     for scan in scans:
         credit = scan if isinstance(scan, Mapping) else {"patient": str(scan)}
@@ -101,10 +102,10 @@ def _sources(scans: Sequence[Any]) -> str:
 
 
 def _training(training: Mapping[str, Any]) -> Iterator[str]:
-    """A line for everything but the scans."""
+    """Yield a line for each training setting except the scans."""
     settings = training.get("settings", {})
     rest = {key: value for key, value in training.items() if key not in ("scans", "settings")}
-    said = {key: value for key, value in settings.items() if key not in _SAID_ABOVE}
+    said = {key: value for key, value in settings.items() if key not in _SHOWN_ABOVE}
     for key, value in (rest | said).items():
         if isinstance(value, Mapping):
             yield f"{_words(key)}: {_settings_line(value)}"
@@ -117,7 +118,7 @@ def _settings_line(settings: Mapping[str, Any]) -> str:
 
 
 def _words(key: str, *, first: bool = True) -> str:
-    """A setting's name as words, its unit in brackets."""
+    """Return the name of a setting as words, with its unit in brackets."""
     parts = key.split("_")
     unit = f" ({_UNITS[parts.pop()]})" if len(parts) > 1 and parts[-1] in _UNITS else ""
     text = _NAMES.get("_".join(parts), " ".join(parts))

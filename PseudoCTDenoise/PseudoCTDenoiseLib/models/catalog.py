@@ -1,4 +1,4 @@
-"""Where the shipped models are, and the names of the denoisers among them; without torch."""
+"""Folder, file prefix and roles of models, and the names of the denoisers; without torch."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import json
 from pathlib import Path
 
 SHIPPED_MODELS = Path(__file__).resolve().parent / "weights"
+"""Folder of the models that come with the package."""
 DENOISER = "denoiser"
+"""Role of a network that maps LDCT to NDCT."""
 NOISE_MODEL = "noise model"
+"""Role of a network that maps LDCT to its noise."""
 PREFIX = "PseudoCTDenoise_"
-"""Start of the name of every model file."""
+"""Prefix of the name of every model file."""
 
 
 def denoiser_names(folder: Path = SHIPPED_MODELS) -> list[str]:
-    """The denoisers in a folder of models, the default "fast" first."""
+    """Return the names of the denoisers in a folder, the default "fast" first."""
     manifests = [
         json.loads(path.read_text(encoding="utf-8")) for path in folder.glob(f"{PREFIX}*.json")
     ]

@@ -1,8 +1,8 @@
-"""The networks: RED-CNN, the paper's denoiser, and a U-Net for noise models and `fast`.
+"""The networks: RED-CNN, the denoiser of the paper, and a U-Net for noise models and `fast`.
 
 Every network maps normalised slices (N, 1, rows, columns) to normalised slices of the same
-shape; see :mod:`.hounsfield`. A noise model maps to a noise map, in the same units without the
-offset.
+shape; see :mod:`..ct.hounsfield`. A noise model maps to a noise map, in the same units without
+the offset.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from ..errors import BadInputError
 
 WATER = normalise(0.0)
 CONTRAST = RANGE_HU / 128
-"""Inside the networks 128 HU are one unit: noise is then of the size that weights and steps are."""
+"""Scale inside the networks: units of 128 HU, which brings the noise to unit scale."""
 
 
 def in_full_precision(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """The output of a network's first layer, computed in float32 whatever the other layers are.
+    """Return the output of the first layer, computed in float32 whatever the other layers use.
 
-    Rounding the image itself to 8 bits, to 4 HU in lung, would look like noise to the network.
+    Rounding the image itself to 8 bits (4 HU in lung) would add an error that resembles noise.
     """
     kind = x.device.type
-    # "meta", where operations are counted, knows no autocast.
+    # The device "meta", on which operations are counted, does not support autocast.
     if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
         return layer(x)
     with torch.autocast(kind, enabled=False):
@@ -38,15 +38,13 @@ def in_full_precision(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
 class RedCnn(nn.Module):
     """Residual encoder-decoder CNN (Chen et al., IEEE TMI 2017, doi:10.1109/TMI.2017.2715284).
 
-    Five 5×5 convolutions, five 5×5 transposed convolutions, none padded, with three shortcuts;
-    1.85 M weights at 96 channels. Slices are extended by replication so that none need be larger
-    than the field that the encoder consumes. The first layer sees water as zero, which its biases
-    could do as well, and the last one's output is in the same units.
+    Five 5×5 convolutions and five 5×5 transposed convolutions without padding, and three
+    shortcuts; 1.85 M weights at 96 channels. Slices smaller than the receptive field of the encoder
+    are extended by replication. Water is zero in the input of the first layer and in the output of
+    the last.
     """
 
     LAYERS = 5
-    LATE = ("decoder",)
-    """Names of the layers that rebuild the image."""
 
     def __init__(self, channels: int = 96):
         super().__init__()
@@ -81,20 +79,17 @@ class RedCnn(nn.Module):
 
 
 class UNet(nn.Module):
-    """U-Net (Ronneberger et al., MICCAI 2015) whose last layer predicts the noise.
+    """U-Net (Ronneberger et al., MICCAI 2015) that predicts the noise.
 
     Parameters
     ----------
-    widths : channels of each level, the finest first; each level halves the resolution.
-    unshuffle : the slice enters as ``unshuffle``² images of a lower resolution
-        (Shi et al., CVPR 2016, arXiv:1609.05158), which costs ``unshuffle``² times less.
+    widths : number of channels at each level, finest first; each level halves the resolution.
+    unshuffle : factor by which the slice is split into ``unshuffle``² images of lower resolution
+        (Shi et al., CVPR 2016, arXiv:1609.05158), which reduces the cost by ``unshuffle``².
     residual : True returns x − noise (a denoiser), False the noise alone (a noise model).
 
-    Levels are joined by addition instead of concatenation: half the operations on the way up.
+    Shortcuts are added and not concatenated, which halves the operations of the decoder.
     """
-
-    LATE = ("grow", "up", "tail")
-    """Names of the layers that rebuild the image."""
 
     def __init__(
         self, widths: Sequence[int] = (16, 48, 96), unshuffle: int = 2, residual: bool = True
@@ -132,7 +127,7 @@ class UNet(nn.Module):
 
 
 class _ConvPair(nn.Module):
-    """Two 3×3 convolutions with a shortcut, so that a deep stack trains from the first step."""
+    """Two 3×3 convolutions with a shortcut, which eases the training of a deep network."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -146,38 +141,13 @@ class _ConvPair(nn.Module):
 ARCHITECTURES: dict[str, type[nn.Module]] = {"RedCnn": RedCnn, "UNet": UNet}
 
 
-def late_layers(network: nn.Module) -> list[nn.Module]:
-    """The second half of a network, which rebuilds the image.
-
-    Raises
-    ------
-    BadInputError
-        If the network names no late layers (``LATE``).
-    """
-    names = getattr(network, "LATE", None)
-    if names is None:
-        kind = type(network).__name__
-        raise BadInputError(f"A {kind} names no late layers: choose tuned_layers none.")
-    return [getattr(network, name) for name in names]
-
-
-def trainable_copy(network: nn.Module, layers: str | None = None) -> nn.Module:
-    """A copy in training mode whose gradients reach all layers, or those of :func:`late_layers`.
-
-    Raises
-    ------
-    BadInputError
-        If ``layers`` is "late" and the network names none.
-    """
-    student = copy.deepcopy(network).train().requires_grad_(layers is None)
-    if layers == "late":
-        for layer in late_layers(student):
-            layer.requires_grad_(True)
-    return student
+def trainable_copy(network: nn.Module) -> nn.Module:
+    """Return a copy in training mode whose gradients reach all layers."""
+    return copy.deepcopy(network).train().requires_grad_(True)
 
 
 def build_network(architecture: str, parameters: dict) -> nn.Module:
-    """The network of a manifest, with fresh weights.
+    """Return the network of a manifest, with newly initialised weights.
 
     Raises
     ------
@@ -186,10 +156,12 @@ def build_network(architecture: str, parameters: dict) -> nn.Module:
     """
     if architecture not in ARCHITECTURES:
         raise BadInputError(
-            f"Unknown network '{architecture}': this version knows {', '.join(ARCHITECTURES)}."
+            f"Unknown network '{architecture}': choose {' or '.join(ARCHITECTURES)}."
         )
     try:
         return ARCHITECTURES[architecture](**parameters)
-    except Exception as error:  # what torch raises depends on which parameter is wrong
+    except Exception as error:  # the type that torch raises depends on the parameter
         reason = str(error).split("\n")[0]
-        raise BadInputError(f"Wrong parameters for {architecture}: {reason}.") from error
+        raise BadInputError(
+            f"Wrong parameters for {architecture} ({reason}): correct the manifest."
+        ) from error

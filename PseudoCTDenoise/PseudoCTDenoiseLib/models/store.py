@@ -1,7 +1,7 @@
-"""Weights as plain arrays, each file beside a manifest that says what it is.
+"""Reading and writing of models: weights and manifest.
 
-A model is ``PseudoCTDenoise_<name>.npz``, half-precision arrays read without pickle, and
-``PseudoCTDenoise_<name>.json``, its manifest, which carries the SHA-256 of the former.
+A model consists of ``PseudoCTDenoise_<name>.npz``, half-precision arrays that are read without
+pickle, and ``PseudoCTDenoise_<name>.json``, its manifest, which holds the SHA-256 of the weights.
 """
 
 from __future__ import annotations
@@ -31,18 +31,19 @@ _NORMALISATION = {"offset_hu": OFFSET_HU, "range_hu": RANGE_HU}
 
 @dataclass(frozen=True)
 class Manifest:
-    """What is known of a model.
+    """Description of a model.
 
     ``role`` is "denoiser" (LDCT to NDCT) or "noise model" (LDCT to its noise). ``training`` holds
-    the patients with source and licence, doses, kernels and settings; ``metrics`` what it scored
-    on the validation scans. ``validity`` says, a sentence an item, which scans it is fit for, and
-    ``known_failures`` what it was seen to do wrong. ``noise_models`` names those of its folder
-    that go with a denoiser; none stands for all. ``sha256`` is of the weights' file.
+    the patients with source and licence, doses, kernels and settings; ``metrics`` holds the results
+    on the validation scans. ``validity`` lists the scans that the model suits, ``known_failures``
+    its observed failures, one sentence per item. ``noise_models`` names the noise models of the
+    folder that belong to a denoiser; an empty list stands for all. ``sha256`` is the SHA-256 of the
+    file of weights.
 
     Raises
     ------
     BadInputError
-        If the name is not fit for a file's name, or the role is unknown.
+        If the name cannot be part of a file name, or the role is unknown.
     """
 
     name: str
@@ -66,22 +67,22 @@ class Manifest:
         if self.role not in (DENOISER, NOISE_MODEL):
             raise BadInputError(
                 f"Model '{self.name}' has the unknown role '{self.role}': "
-                f"this version knows {DENOISER} and {NOISE_MODEL}."
+                f"use {DENOISER} or {NOISE_MODEL}."
             )
 
 
 def list_models(folder: Path | str = SHIPPED_MODELS) -> list[Manifest]:
-    """Manifests of the models in a folder, by name."""
+    """Return the manifests of the models in a folder, sorted by name."""
     return [read_manifest(path) for path in sorted(Path(folder).glob(f"{PREFIX}*.json"))]
 
 
 def read_manifest(path: Path | str) -> Manifest:
-    """The manifest in a JSON file.
+    """Return the manifest in a JSON file.
 
     Raises
     ------
     BadInputError
-        If the file is missing, is no manifest or another model's, or was made for another
+        If the file is missing, is not a manifest, belongs to another model, or was made for another
         normalisation.
     """
     path = Path(path)
@@ -91,23 +92,26 @@ def read_manifest(path: Path | str) -> Manifest:
         raise
     except OSError as error:
         raise BadInputError(
-            f"Cannot read the model's manifest {path}: {error.strerror}."
+            f"Cannot read the manifest {path} ({error.strerror}): install the model again."
         ) from error
     except (ValueError, TypeError) as error:
-        raise BadInputError(f"{path} is not a model's manifest: {error}.") from error
+        raise BadInputError(
+            f"{path} is not a manifest of a model ({error}): install the model again."
+        ) from error
     if path.name != f"{PREFIX}{manifest.name}.json":
         raise BadInputError(
-            f"{path} is the manifest of model '{manifest.name}': give the file its own name back."
+            f"{path} is the manifest of model '{manifest.name}': rename the file to "
+            f"{PREFIX}{manifest.name}.json."
         )
     if manifest.normalisation != _NORMALISATION:
         raise BadInputError(
-            f"Model '{manifest.name}' was trained with another normalisation; train it again."
+            f"Model '{manifest.name}' was trained with another normalisation: train it again."
         )
     return manifest
 
 
 def load_model(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Module, Manifest]:
-    """A network in evaluation mode, float32 on the CPU, and its manifest.
+    """Return a network in evaluation mode, float32 on the CPU, and its manifest.
 
     Parameters
     ----------
@@ -116,7 +120,7 @@ def load_model(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Modul
     Raises
     ------
     BadInputError
-        If no such model exists, or its weights are damaged or do not fit.
+        If the model does not exist, or its weights are damaged or do not fit its architecture.
     """
     path = Path(folder) / f"{PREFIX}{name}.json"
     if not _is_name(name) or not path.is_file():
@@ -126,10 +130,10 @@ def load_model(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Modul
     try:
         content = path.with_suffix(".npz").read_bytes()
     except OSError as error:
-        raise BadInputError(f"Weights of model '{name}' are missing; install it again.") from error
+        raise BadInputError(f"Weights of model '{name}' are missing: install it again.") from error
     if hashlib.sha256(content).hexdigest() != manifest.sha256:
         raise BadInputError(
-            f"Weights of model '{name}' are damaged: their SHA-256 is not the manifest's. "
+            f"Weights of model '{name}' are damaged: their SHA-256 differs from the manifest. "
             "Install it again."
         )
     network = build_network(manifest.architecture, manifest.parameters)
@@ -141,12 +145,20 @@ def load_model(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Modul
         *(RuntimeError, ValueError, TypeError, OSError, EOFError),
         *(zipfile.BadZipFile, zlib.error),
     ) as error:
-        raise BadInputError(f"Weights of model '{name}' do not fit its architecture.") from error
+        raise BadInputError(
+            f"Weights of model '{name}' do not fit its architecture: install it again."
+        ) from error
     return network.eval(), manifest
 
 
 def load_denoiser(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Module, Manifest]:
-    """As :func:`load_model`; BadInputError also for a noise model."""
+    """Return a denoiser and its manifest, as :func:`load_model` does.
+
+    Raises
+    ------
+    BadInputError
+        Also if the model is a noise model.
+    """
     network, manifest = load_model(name, folder)
     if manifest.role != DENOISER:
         raise BadInputError(f"'{name}' is a noise model: choose a denoiser.")
@@ -156,22 +168,44 @@ def load_denoiser(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Mo
 def load_noise_models(
     folder: Path | str = SHIPPED_MODELS, names: Sequence[str] = ()
 ) -> list[tuple[nn.Module, Manifest]]:
-    """The noise models of these names, or every one of the folder, by name."""
+    """Return the named noise models of a folder, or all of them sorted by name."""
     names = names or [m.name for m in list_models(folder) if m.role == NOISE_MODEL]
     return [load_model(name, folder) for name in names]
 
 
-def save_model(network: nn.Module, manifest: Manifest, folder: Path | str) -> Manifest:
-    """Write weights and manifest; returns the manifest with the weights' SHA-256.
+def load_models(
+    name: str, folder: Path | str | None = None, with_noise_models: bool = True
+) -> tuple[tuple[nn.Module, Manifest], list[tuple[nn.Module, Manifest]]]:
+    """Load a denoiser and the noise models that belong to it, each with its manifest.
 
-    The same weights always give the same bytes. Of a model of that name that was there before,
-    a kill leaves both files or, in the moment between the two, a pair that
-    :func:`load_model` refuses.
+    Parameters
+    ----------
+    name : name of a denoiser.
+    folder : folder of both; None for the shipped models.
+    with_noise_models : False leaves the list of noise models empty.
 
     Raises
     ------
     BadInputError
-        If a weight is not a finite number in half precision: the training diverged.
+        If a model is missing or damaged, or ``name`` is a noise model.
+    """
+    folder = SHIPPED_MODELS if folder is None else folder
+    denoiser = load_denoiser(name, folder)
+    names = denoiser[1].noise_models
+    return denoiser, load_noise_models(folder, names) if with_noise_models else []
+
+
+def save_model(network: nn.Module, manifest: Manifest, folder: Path | str) -> Manifest:
+    """Write weights and manifest; return the manifest with the SHA-256 of the weights.
+
+    The same weights always give the same bytes. If the process is killed while it replaces an
+    older model, both old files remain or the two files do not match and :func:`load_model`
+    refuses them.
+
+    Raises
+    ------
+    BadInputError
+        If a weight is not finite in half precision, because the training diverged.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,1 +1,1 @@
-"""The parts of the window: widgets in, widgets out; what they do is done elsewhere."""
+"""The module's panel: one file per part of the window. The work is done in scene and worker."""

@@ -1,4 +1,4 @@
-"""Controls of the comparison: views, plane, window, blink, plots."""
+"""Controls of the comparison: views, plane, window, blinking and plots."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..scene.window_presets import WINDOW_PRESETS, setWindow
 
 BLINK_MS = 500
 NONE, NOISE, DIFFERENCE = range(3)
-"""Items of the third view's choice."""
+"""Items in the list of the third view."""
 
 
 class ComparePanel:
@@ -24,8 +24,8 @@ class ComparePanel:
 
     Parameters
     ----------
-    comparison : what lays the volumes out.
-    fail : shows an error to the user.
+    comparison : arranges the volumes in the views.
+    fail : shows an error message to the user.
     """
 
     def __init__(self, ui, comparison: SideBySide, fail):
@@ -57,7 +57,7 @@ class ComparePanel:
         self.setOutput(None)
 
     def setOutput(self, output) -> None:
-        """The result that the controls act on; None, or what is no result, for none."""
+        """Act on this result from now on; None, or a volume that is not a result, for none."""
         self._output = output if provenance.isResult(output) else None
         there = self._output is not None
         for name in (
@@ -73,22 +73,22 @@ class ComparePanel:
             self._ui.blinkCheckBox.checked = False
         self._table = self._output.GetNodeReference(provenance.PROVENANCE) if there else None
         self._listPlots()
-        self._takeUp()
+        self._adoptViews()
         self.refresh()
 
     def refresh(self) -> None:
-        """Enable what the layout on the screen allows."""
+        """Enable the controls that the current layout allows."""
         self._ui.restoreLayoutButton.enabled = self._comparison.shown
 
     def showSideBySide(self) -> None:
-        """Original and result, and beside them what the third view is to show, if it is there."""
+        """Show the original, the result and the volume of the third view, if there is one."""
         original = self._original()
         if original is not None:
             self._comparison.show(original, self._output, self._third())
             self.refresh()
 
     def showFigures(self, table=None) -> None:
-        """Original and result above a plot and a table; by default that of the provenance."""
+        """Show original and result above a plot and a table, by default the provenance table."""
         original = self._original()
         if original is None:
             return
@@ -98,24 +98,26 @@ class ComparePanel:
         self.refresh()
 
     def onRestore(self) -> None:
+        """Restore the layout from before the comparison."""
         self._ui.blinkCheckBox.checked = False
         self._comparison.restore()
         self.refresh()
 
     def cleanup(self) -> None:
+        """Stop blinking and observing the layout."""
         self._timer.stop()
         if self._layoutNode is not None:
             self._layoutNode.RemoveObserver(self._layoutTag)
             self._layoutNode = None
 
-    def _takeUp(self) -> None:
-        """The views of a loaded scene get their labels and links back."""
+    def _adoptViews(self) -> None:
+        """Label and link the views of a loaded scene."""
         comparison = self._comparison
         if self._output is None or not comparison.shown or comparison.original is not None:
             return
         try:
-            comparison.takeUp(originalOf(self._output), self._output)
-        except BadInputError:  # told where the user asks for something
+            comparison.adoptViews(originalOf(self._output), self._output)
+        except BadInputError:  # shown when the user clicks a button
             return
         self._ui.orientationComboBox.setCurrentText(_(comparison.orientation))
         noise = self._output.GetNodeReference(provenance.NOISE_MAP)
@@ -139,7 +141,7 @@ class ComparePanel:
 
     def _onThirdView(self, index=None) -> None:
         if index == NOISE and self._third() is None:
-            self._fail(_("There is no noise map of this result: tick 'Noise map' and run again."))
+            self._fail(_("This result has no noise map. Tick 'Noise map' and denoise again."))
         elif index == DIFFERENCE:
             try:
                 removedNoiseOf(self._output)

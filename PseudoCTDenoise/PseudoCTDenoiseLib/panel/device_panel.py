@@ -1,4 +1,4 @@
-"""The line that says what the network will run on, and the time that a job will take."""
+"""Display of the device and of the estimated time of a job."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from slicer.i18n import tr as _
 
+from ..denoising.settings import DenoisingSettings
 from ..duration import duration
 from ..worker.device_check import DeviceCheck
 from ..worker.worker_process import JobState
 
 
 class Subject(NamedTuple):
-    """What a check times: a slice through a model on a device."""
+    """Device, model and slice size that a check times."""
 
     device: str
     model: str
@@ -21,12 +22,20 @@ class Subject(NamedTuple):
     columns: int
 
 
+class JobSize(NamedTuple):
+    """Options that determine the time of a job at a known speed."""
+
+    settings: DenoisingSettings
+    slices: int
+    wantNoise: bool
+
+
 class DevicePanel:
-    """Asks the background process once for device and speed, then estimates every job by them.
+    """Checks device and speed once in the background, then estimates the time of every job.
 
     Parameters
     ----------
-    makeCheck : gives a new, not yet started :class:`.DeviceCheck`.
+    makeCheck : returns a new :class:`.DeviceCheck` that is not started.
     """
 
     def __init__(self, ui, makeCheck: Callable[[Subject], DeviceCheck]):
@@ -36,24 +45,24 @@ class DevicePanel:
         self._checked: Subject | None = None
         self._running: DeviceCheck | None = None
         self._known: DeviceCheck | None = None
-        self._job: tuple[dict, int, bool] | None = None
+        self._job: JobSize | None = None
         ui.checkDeviceButton.connect("clicked()", self.check)
 
-    def setJob(self, subject: Subject, settings: dict, slices: int, wantNoise: bool) -> None:
-        """What a click on Denoise would do; asks the device where it is not known yet."""
+    def setJob(self, subject: Subject, job: JobSize) -> None:
+        """Show the estimate for a job; checks the device if its speed is not known."""
         self._wanted = subject
-        self._job = (settings, slices, wantNoise)
+        self._job = job
         if subject != self._checked:
             self.check()
         self._showTime()
 
     def setNoJob(self) -> None:
-        """A click on Denoise would do nothing."""
+        """Show no estimate, because no job can start."""
         self._job = None
         self._showTime()
 
     def check(self) -> None:
-        """Start the background process and let it tell device and speed."""
+        """Start a background process that reports device and speed."""
         if self._running is not None:
             return
         self._ui.deviceLabel.text = _("checking…")
@@ -65,6 +74,7 @@ class DevicePanel:
         self._running.start()
 
     def cleanup(self) -> None:
+        """Stop a running check."""
         if self._running is not None:
             self._running.ended.disconnect(self._onEnded)
             self._running.abort()
@@ -73,7 +83,7 @@ class DevicePanel:
     def _onEnded(self, state: JobState) -> None:
         check, self._running = self._running, None
         self._ui.checkDeviceButton.enabled = True
-        if self._wanted != self._checked:  # chosen anew meanwhile
+        if self._wanted != self._checked:  # the user has changed the choice
             self.check()
             return
         if state is JobState.COMPLETED:
@@ -82,7 +92,7 @@ class DevicePanel:
         else:
             failure = check.failure
             self._ui.deviceLabel.text = (
-                f"{failure.message} {failure.whatToDo}" if failure else _("not checked yet")
+                f"{failure.message} {failure.what_to_do}" if failure else _("not checked yet")
             )
         self._showTime()
 
@@ -93,6 +103,6 @@ class DevicePanel:
             text = _("known after the check of the device")
         else:
             text = _("about {time} for {count} slices").format(
-                time=duration(self._known.estimateSeconds(*self._job)), count=self._job[1]
+                time=duration(self._known.estimate_seconds(*self._job)), count=self._job.slices
             )
         self._ui.timeLabel.text = text

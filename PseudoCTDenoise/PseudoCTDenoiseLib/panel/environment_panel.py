@@ -1,40 +1,34 @@
-"""What is missing before anything can be denoised, and the button that installs it."""
+"""Frame that shows a missing requirement, and the button that installs it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import slicer
 from slicer.i18n import tr as _
 
-
-class Problem(NamedTuple):
-    """What is missing, in words, and whether installing PyTorch mends it."""
-
-    text: str
-    mended: bool
+from ..scene.environment import Problem
 
 
 class EnvironmentPanel:
-    """A frame at the panel's top, shown only while something is missing.
+    """A frame at the top of the panel, visible while a requirement is missing.
 
     Parameters
     ----------
-    problem : says what is missing; None if nothing is.
-    install : gets it; called on a click.
-    changed : called after that.
+    findProblem : returns the missing requirement, or None.
+    install : installs it; called on a click.
+    changed : called after the installation.
     """
 
     def __init__(
         self,
         ui,
-        problem: Callable[[], Problem | None],
+        findProblem: Callable[[], Problem | None],
         install: Callable[[], None],
         changed: Callable[[], None],
     ):
         self._ui = ui
-        self._look = problem
+        self._findProblem = findProblem
         self.problem: Problem | None = None
         self._install = install
         self._changed = changed
@@ -42,13 +36,15 @@ class EnvironmentPanel:
         self.refresh()
 
     def refresh(self) -> None:
-        problem = self.problem = self._look()
+        """Check the requirements again."""
+        problem = self.problem = self._findProblem()
         self._ui.environmentFrame.visible = problem is not None
         if problem is not None:
             self._ui.environmentLabel.text = problem.text
-            self._ui.installButton.visible = problem.mended
+            self._ui.installButton.visible = problem.installable
 
     def onInstall(self) -> None:
+        """Install PyTorch, and show an error message if this fails."""
         self._ui.installButton.enabled = False
         self._ui.installButton.text = _("Installing…")
         try:

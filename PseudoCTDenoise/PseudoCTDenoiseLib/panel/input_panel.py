@@ -1,25 +1,25 @@
-"""Whether the chosen volume can be denoised, looked at once for each of its states."""
+"""Check of the input volume."""
 
 from __future__ import annotations
 
 from slicer.i18n import tr as _
 
 from ..errors import BadInputError
-from ..scene.ct_input import doubtOf
+from ..scene.ct_input import warningFor
 from ..scene.geometry import geometryOf
 from ..scene.provenance import isDerived
 
 
 class InputCheck:
-    """What speaks against an input; remembered until the volume changes."""
+    """Checks an input volume, and caches the result until the volume changes."""
 
     def __init__(self):
         self._state = None
         self._problem: str | None = None
         self._warning: str | None = None
 
-    def look(self, volume) -> tuple[str | None, str | None]:
-        """Why a volume cannot be denoised, and why that may be a mistake; None where it is not."""
+    def check(self, volume) -> tuple[str | None, str | None]:
+        """Return (error, warning) for a volume. Either is None if there is nothing to report."""
         if volume is None:
             return _("Select a CT volume first."), None
         image = volume.GetImageData()
@@ -32,11 +32,12 @@ class InputCheck:
         if state != self._state:
             self._problem = self._warning = None
             try:
-                self._warning = doubtOf(volume)
+                self._warning = warningFor(volume)
             except BadInputError as error:
                 self._problem = str(error)
             self._state = state
         return self._problem, self._warning
 
     def forget(self) -> None:
+        """Clear the cache."""
         self._state = None

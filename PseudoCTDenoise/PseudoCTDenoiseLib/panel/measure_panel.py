@@ -1,4 +1,4 @@
-"""Measuring in a region, original beside denoised."""
+"""Measurement in a region of the original and the denoised volume."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from .compare_panel import ComparePanel
 
 
 class MeasurePanel:
-    """The regions and the button that measures in them.
+    """Region selectors and the Measure button.
 
     Parameters
     ----------
-    comparePanel : where the table is shown.
-    fail : shows an error to the user.
+    comparePanel : shows the table.
+    fail : shows an error message to the user.
     """
 
     def __init__(self, ui, comparePanel: ComparePanel, fail):
@@ -29,15 +29,17 @@ class MeasurePanel:
         self.refresh()
 
     def setOutput(self, output) -> None:
-        """The result to measure in; None for none."""
+        """Measure in this result from now on; None for none."""
         self._output = output
         self.refresh()
 
     def refresh(self, node=None) -> None:
+        """Enable the button if a result and a region are selected."""
         region = self._ui.regionSelector.currentNode()
         self._ui.measureButton.enabled = self._output is not None and region is not None
 
     def onMeasure(self) -> None:
+        """Measure and show the table."""
         try:
             self.table = measure(
                 originalOf(self._output),

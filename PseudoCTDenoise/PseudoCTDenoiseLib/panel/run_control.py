@@ -1,4 +1,4 @@
-"""A run from the click to the views that show its result."""
+"""Control of the running job, from the start to the views of its result."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .compare_panel import ComparePanel
 from .run_panel import RunPanel
 
 FOLLOW_MS = 400
-"""How often the preview looks which slice the user is on."""
+"""Interval at which the preview follows the user to another slice."""
 
 
 class RunControl:
-    """Holds the one run of the panel.
+    """Holds the panel's running job.
 
     Parameters
     ----------
-    comparison : the views.
-    ended : called at the end of a job, with the result's node or None, before it is shown.
+    comparison : :class:`.SideBySide`, the views.
+    ended : called at the end of a job with the result's node or None, before it is shown.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class RunControl:
         self._timer.connect("timeout()", self._followUser)
 
     def start(self, run) -> None:
-        """Start a :class:`.DenoisingRun` and show what becomes of it."""
+        """Start a :class:`.DenoisingRun` and show its progress and result."""
         self._before = None
         self.run = run
         run.stateChanged.connect(self._runPanel.onState)
@@ -57,22 +57,23 @@ class RunControl:
         self._timer.start()
         run.start()
 
-    def fills(self, volume) -> bool:
-        """Whether the running job will replace this volume."""
+    def replaces(self, volume) -> bool:
+        """Return True if the running job will replace this volume."""
         target = self.run.request.outputVolume if self.run is not None else None
         return target is not None and target.GetID() == volume.GetID()
 
     def cancel(self) -> None:
+        """Cancel the running job."""
         if self.run is not None:
             self.run.cancel()
 
     def sliceOnScreen(self, volume, axis: int) -> int | None:
-        """The slice of a volume that the user looks at; None where no view shows the volume."""
+        """Return the slice of a volume in the views; None if no view shows the volume."""
         place = self._comparison.placeIn(volume)
         return None if place is None else sliceIndexAt(volume, axis, place)
 
     def cleanup(self) -> None:
-        """Cancel what runs; its end is shown nowhere."""
+        """End a running job without showing its end."""
         self._timer.stop()
         if self.run is not None:
             self.run.ended.disconnect(self._onEnded)
@@ -104,15 +105,15 @@ class RunControl:
         if state is JobState.COMPLETED:
             self._showResult(run.outputVolume)
             return
-        self._showWhatWasShown()
+        self._restoreViews()
         if state is JobState.CANCELLED:
-            self._runPanel.setStatus(_("Cancelled. The scene is as it was."))
+            self._runPanel.setStatus(_("Cancelled. The scene is unchanged."))
             return
         failure = run.failure
-        text = f"{failure.message} {failure.whatToDo}"
-        self._runPanel.log(f"{text}\n{failure.standardError}".strip())
+        text = f"{failure.message} {failure.what_to_do}"
+        self._runPanel.log(f"{text}\n{failure.standard_error}".strip())
         self._runPanel.setStatus(text)
-        details = {"detailedText": failure.standardError} if failure.standardError else {}
+        details = {"detailedText": failure.standard_error} if failure.standard_error else {}
         slicer.util.errorDisplay(text, **details)
 
     def _showResult(self, output) -> None:
@@ -124,8 +125,8 @@ class RunControl:
             )
         )
 
-    def _showWhatWasShown(self) -> None:
-        """The views as they were before the preview, unless the user has left them."""
+    def _restoreViews(self) -> None:
+        """Restore the views from before the preview, unless the user has left the comparison."""
         if self._before is None or not self._comparison.shown:
             return
         volumes, figures = self._before

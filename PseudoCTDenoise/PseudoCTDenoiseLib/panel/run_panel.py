@@ -1,4 +1,4 @@
-"""The button that starts and cancels, the progress bar, the status line and the log."""
+"""Denoise button, progress bar, status line and log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..worker.worker_process import JobState
 
 
 class RunPanel:
-    """Shows how far a job is; Denoise turns into Cancel while one runs."""
+    """Shows the progress of a job; the Denoise button becomes Cancel while it runs."""
 
     def __init__(self, ui):
         self._ui = ui
@@ -24,15 +24,16 @@ class RunPanel:
 
     @property
     def running(self) -> bool:
-        return self._state.isActive
+        """True while a job runs."""
+        return self._state.is_active
 
     def setReady(self, ready: bool, reason: str) -> None:
-        """Whether Denoise may be clicked, and why or why not."""
+        """Enable or disable the Denoise button, with the reason as its tooltip."""
         self._ui.applyButton.enabled = ready
         self._ui.applyButton.toolTip = reason
 
     def onState(self, state: JobState) -> None:
-        """Follow the job's state."""
+        """Show the job's state."""
         ui = self._ui
         if state is JobState.STARTING:
             ui.progressBar.value = 0
@@ -41,14 +42,14 @@ class RunPanel:
         ui.applyButton.text = _("Cancel") if self.running else _("Denoise")
         ui.applyButton.enabled = state is not JobState.CANCELLING
         if self.running:
-            ui.applyButton.toolTip = _("Ends the job; the scene stays as it was.")
+            ui.applyButton.toolTip = _("Cancels the job. The scene is not changed.")
         if state is JobState.STARTING:
             self.setStatus(_("Starting the background process…"))
         elif state is JobState.CANCELLING:
             self.setStatus(_("Cancelling…"))
 
     def onProgress(self, progress) -> None:
-        """One report of the job: stage, step and seconds left."""
+        """Show a progress report: stage, step and remaining time."""
         self._ui.progressBar.value = int(1000 * progress.share)
         if self._state is not JobState.CANCELLING:
             self.setStatus(
@@ -61,6 +62,7 @@ class RunPanel:
             )
 
     def setStatus(self, text: str) -> None:
+        """Show a text in the status line."""
         self._ui.statusLabel.text = text
 
     def log(self, text: str) -> None:
@@ -68,5 +70,6 @@ class RunPanel:
         self._ui.logTextEdit.appendPlainText(f"{time.strftime('%H:%M:%S')}  {text}")
 
     def onCopyLog(self, clicked=None) -> None:
+        """Copy the log to the clipboard."""
         slicer.app.clipboard().setText(self._ui.logTextEdit.toPlainText())
         qt.QToolTip.showText(qt.QCursor.pos(), _("Log copied"))

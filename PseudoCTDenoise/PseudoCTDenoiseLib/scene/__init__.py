@@ -1,1 +1,1 @@
-"""Slicer's scene: from a job's arrays to nodes, views, tables and plots."""
+"""Slicer's scene: nodes, views, tables and plots of a result, and the module's logic."""

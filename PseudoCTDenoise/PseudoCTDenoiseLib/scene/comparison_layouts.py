@@ -1,4 +1,4 @@
-"""The layouts in which a result is compared: their ids, their files and their views."""
+"""Layouts of the comparison: their ids, files and views."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ VIEWS = {
 
 
 def registerLayouts() -> None:
-    """Make the layouts known, so that a saved scene finds them; harmless when repeated."""
+    """Register the layouts, so that a saved scene finds them; repeated calls have no effect."""
     manager = slicer.app.layoutManager()
-    if manager is None:  # there is none without a main window
+    if manager is None:  # Slicer runs without a main window
         return
     node = manager.layoutLogic().GetLayoutNode()
     for layout, file in FILES.items():

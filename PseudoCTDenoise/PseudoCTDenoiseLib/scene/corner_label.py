@@ -1,4 +1,4 @@
-"""A line of text in the corner of a slice view, apart from Slicer's own annotations."""
+"""Text in the corner of a slice view, independent of Slicer's own annotations."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import vtk
 
 DERIVED_NOTICE = "derived – research use only"
 MARGIN = 0.015
-"""From the view's border, as a share of its size."""
+"""Distance from the view's border, as a fraction of its size."""
 
 
 class CornerLabel:
-    """Text in the top left corner of a slice view's own renderer.
+    """Text in the top left corner of a slice view.
 
-    Slicer writes its annotations into the view's corner annotation anew whenever the view moves;
-    an actor of our own stays.
+    Slicer overwrites the view's corner annotation whenever the view moves, so the label is an
+    actor of its own.
     """
 
     def __init__(self, sliceWidget):
@@ -30,13 +30,16 @@ class CornerLabel:
         self._renderer.AddViewProp(self._actor)
 
     def setText(self, text: str) -> None:
+        """Show another text."""
         self._actor.SetInput(text)
         self._view.scheduleRender()
 
     @property
     def text(self) -> str:
+        """The text on screen."""
         return self._actor.GetInput() or ""
 
     def remove(self) -> None:
+        """Remove the label from the view."""
         self._renderer.RemoveViewProp(self._actor)
         self._view.scheduleRender()

@@ -1,4 +1,4 @@
-"""A volume node as CT slices in HU, or a refusal in words."""
+"""Reads the CT slices of a volume node in HU, or explains why it is not a usable CT."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..errors import BadInputError
 from .provenance import isDerived
 
 QUIET_HU = 5.0
-"""Soft tissue with less noise than this was denoised before, or needs no denoising."""
+"""Noise in soft tissue below which a scan is probably denoised already."""
 
 FOREIGN_CLASSES = {
     "vtkMRMLVectorVolumeNode": "a colour image",
@@ -29,8 +29,8 @@ FOREIGN_CLASSES = {
 class CtInput:
     """The slices of a volume node.
 
-    ``hu`` is (slices, rows, columns) int16, a copy; ``axis`` the node's index axis (0 = i, 1 = j,
-    2 = k) from one slice to the next; ``pixelSizeMm`` the distance of rows and of columns.
+    ``hu`` is a copy, (slices, rows, columns) int16. ``axis`` is the node's index axis from slice
+    to slice (0 = i, 1 = j, 2 = k). ``pixelSizeMm`` holds the distances of rows and of columns.
     """
 
     hu: np.ndarray
@@ -38,39 +38,39 @@ class CtInput:
     pixelSizeMm: tuple[float, float]
 
     def toNodeOrder(self, slices: np.ndarray) -> np.ndarray:
-        """An array of ``hu``'s shape in the order of the node's voxels (k, j, i)."""
+        """Return an array of ``hu``'s shape in the order of the node's voxels (k, j, i)."""
         return np.ascontiguousarray(np.moveaxis(slices, 0, 2 - self.axis))
 
 
 def ctFromNode(node) -> CtInput:
-    """The CT in a scalar volume node.
+    """Return the CT in a scalar volume node.
 
     Raises
     ------
     BadInputError
-        If there is no node or it holds no voxels, a colour image, a segmentation, a sequence or
-        what is no CT in HU, or its axial slices cannot be told.
+        If the node is None or empty, if it holds a colour image, a segmentation, a sequence or
+        values that are not a CT in HU, or if its axial direction is ambiguous.
     """
     if node is None:
-        raise BadInputError("There is no input volume: select a loaded CT.")
+        raise BadInputError("No input volume is selected. Select a loaded CT.")
     name = node.GetName()
     for className, what in FOREIGN_CLASSES.items():
         if node.IsA(className):
-            raise BadInputError(f"{name} is {what}: select a CT volume.")
+            raise BadInputError(f"{name} is {what}. Select a CT volume.")
     if not node.IsA("vtkMRMLScalarVolumeNode"):
-        raise BadInputError(f"{name} is no volume: select a CT volume.")
+        raise BadInputError(f"{name} is not a volume. Select a CT volume.")
     if sequenceOf(node) is not None:
         raise BadInputError(
-            f"{name} shows one item of a sequence: clone the item to a volume of its own first."
+            f"{name} shows one item of a sequence. Clone the item to a separate volume first."
         )
     image = node.GetImageData()
     if image is None or image.GetPointData().GetScalars() is None:
-        raise BadInputError(f"{name} holds no voxels: load it again.")
+        raise BadInputError(f"{name} holds no voxels. Load it again.")
     if image.GetNumberOfScalarComponents() != 1:
-        raise BadInputError(f"{name} is a colour image: select a CT volume.")
+        raise BadInputError(f"{name} is a colour image. Select a CT volume.")
 
     axis = sliceAxis(node)
-    # Measured and refused as it is, so that a volume of another kind is never converted.
+    # The check comes before the conversion, so that only a CT is converted.
     slices = np.moveaxis(slicer.util.arrayFromVolume(node), 2 - axis, 0)
     check_ct(slices, name)
     hu = checked_int16(slices, name)
@@ -79,12 +79,12 @@ def ctFromNode(node) -> CtInput:
 
 
 def sliceAxis(node) -> int:
-    """The node's index axis from one axial slice to the next: 0 = i, 1 = j, 2 = k.
+    """Return the node's index axis from one axial slice to the next: 0 = i, 1 = j, 2 = k.
 
     Raises
     ------
     BadInputError
-        If it cannot be told because the volume is oblique.
+        If the volume is oblique, so that the axial direction is ambiguous.
     """
     directions = vtk.vtkMatrix4x4()
     node.GetIJKToRASDirectionMatrix(directions)
@@ -93,21 +93,21 @@ def sliceAxis(node) -> int:
     if axis is None:
         raise BadInputError(
             f"{node.GetName()} is oblique by {tilt_degrees(superior):.0f} degrees, so its axial "
-            "slices cannot be told: resample it to axial slices first."
+            "direction is ambiguous. Resample it to axial slices first."
         )
     return axis
 
 
 def sequenceOf(node):
-    """The sequence browser whose proxy the node is, or None."""
+    """Return the sequence browser whose proxy the node is, or None."""
     for browser in slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode"):
         if browser.IsProxyNode(node.GetID()) and browser.GetNumberOfItems() > 1:
             return browser
     return None
 
 
-def doubtOf(node) -> str | None:
-    """Why denoising this volume may be a mistake, in words; None if nothing speaks against it.
+def warningFor(node) -> str | None:
+    """Return a warning if the volume is probably denoised already, otherwise None.
 
     Raises
     ------
@@ -115,16 +115,16 @@ def doubtOf(node) -> str | None:
         If the node holds no CT (see :func:`ctFromNode`).
     """
     if isDerived(node):
-        return f"{node.GetName()} was made by this module: it is denoised already."
+        return f"{node.GetName()} was made by this module, so it is denoised already."
     middle = ctFromNode(node).hu
     middle = middle[len(middle) // 4 :: max(1, len(middle) // 8)][:8]
     try:
         noise = soft_tissue_noise(middle)
-    except BadInputError:  # too little soft tissue to tell
+    except BadInputError:  # there is too little soft tissue for an estimate
         return None
     if noise < QUIET_HU:
         return (
-            f"{node.GetName()} has only {noise:.1f} HU of noise in soft tissue: "
-            "it looks denoised already."
+            f"{node.GetName()} has only {noise:.1f} HU of noise in soft tissue. "
+            "It is probably denoised already."
         )
     return None

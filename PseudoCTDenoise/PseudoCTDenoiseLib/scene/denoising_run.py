@@ -1,17 +1,19 @@
-"""One denoising of a volume node: from the click to the result's nodes."""
+"""One denoising job of a volume node, from the request to the nodes of the result."""
 
 from __future__ import annotations
 
 import math
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import slicer
 import vtk
 
+from ..denoising.settings import DenoisingSettings
 from ..errors import BadInputError
 from ..worker.denoising_process import DenoisingProcess
+from ..worker.job_folder import PREVIEW_SECONDS
 from ..worker.runner import Runner
 from ..worker.signals import Signal
 from ..worker.worker_process import JobFailure, JobState
@@ -20,32 +22,32 @@ from .geometry import geometryOf
 from .live_preview import LivePreview
 from .results import Outputs, checkStrength, storeResult
 
-PREVIEW_SECONDS = 3.0
-
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be denoised, and how.
+    """A volume to denoise, and the options.
 
     Parameters
     ----------
-    inputVolume, outputVolume : volume nodes; without an output a new one is made.
-    settings : of the engine, by name; what is left out is the default.
-    sliceRange : first and last slice, from 0; None for all. The others stay as they are.
-    strength : 0 to 100 %.
+    inputVolume, outputVolume : volume nodes; a new node is created if the output is None.
+    model : name of a denoiser.
+    settings : settings of the job; their strength is ignored.
+    outputs : additional nodes to create.
+    strength : strength at which the result is shown, 0 to 100 %.
+    sliceRange : first and last slice, counted from 0; None for all. Other slices are not changed.
     """
 
     inputVolume: object
     outputVolume: object = None
     model: str = "fast"
-    settings: dict = field(default_factory=dict)
+    settings: DenoisingSettings = DenoisingSettings()
     outputs: Outputs = Outputs()
     strength: float = 100.0
     sliceRange: tuple[int, int] | None = None
 
 
 class DenoisingRun:
-    """The job of one request: the handle that ``process(…, waitForCompletion=False)`` returns.
+    """The job of one request; ``process(…, waitForCompletion=False)`` returns it.
 
     >>> run = logic.process(volume, waitForCompletion=False)
     >>> run.ended.connect(lambda state: print(state, run.outputVolume))
@@ -54,16 +56,17 @@ class DenoisingRun:
     Attributes
     ----------
     state : :class:`.JobState`.
-    stateChanged, progressed, previewed, logged, ended : signals; ``previewed`` gives the preview's
-        node and whether it is new, the others what those of :class:`.DenoisingProcess` give.
-    outputVolume : the denoised volume once the state is COMPLETED.
-    failure : what happened and what to do, once the state is FAILED.
+    stateChanged, progressed, previewed, logged, ended : signals. ``previewed(node, new)`` gives
+        the node of the preview and True if it is new; the others have the arguments of the signals
+        of :class:`.DenoisingProcess`.
+    outputVolume : the denoised volume, set in the state COMPLETED.
+    failure : :class:`.JobFailure`, set in the state FAILED.
 
     Raises
     ------
     BadInputError
-        If the input is no CT, the output is the input, the range holds no slice, or the strength
-        is beyond 0 to 100 %.
+        If the input is not a CT, the output is the input, the range holds no slice, or the
+        strength is outside 0 to 100 %.
     """
 
     def __init__(
@@ -97,16 +100,16 @@ class DenoisingRun:
             self._ct.hu[first : last + 1],
             request.settings,
             model=request.model,
-            wantNoise=request.outputs.needsNoiseModels,
-            previewSlice=None if previewSlice is None else previewSlice - first,
-            previewSeconds=PREVIEW_SECONDS if preview else math.inf,
-            pixelMm=math.sqrt(math.prod(self._ct.pixelSizeMm)),
+            want_noise=request.outputs.needsNoiseModels,
+            preview_slice=None if previewSlice is None else previewSlice - first,
+            preview_seconds=PREVIEW_SECONDS if preview else math.inf,
+            pixel_mm=math.sqrt(math.prod(self._ct.pixelSizeMm)),
         )
         self.state = self._process.state
-        self._process.stateChanged.connect(self._onState)
+        self._process.state_changed.connect(self._onState)
         self._process.progressed.connect(self.progressed.emit)
         self._process.previewed.connect(self._onPreview)
-        self._process.deviceReported.connect(self._onDevice)
+        self._process.device_reported.connect(self._onDevice)
         self._process.logged.connect(self.logged.emit)
         self._process.ended.connect(self._onEnded)
 
@@ -116,7 +119,7 @@ class DenoisingRun:
         return self._ct.axis
 
     def start(self) -> None:
-        """Start the background process; from here on the signals tell what happens."""
+        """Start the background process."""
         scene = slicer.mrmlScene
         self._observers = [
             scene.AddObserver(scene.NodeAboutToBeRemovedEvent, self._onNodeRemoved),
@@ -130,26 +133,26 @@ class DenoisingRun:
         self._process.start()
 
     def cancel(self) -> None:
-        """End the job; the scene stays as it was before it. Takes less than two seconds."""
+        """Cancel the job without changing the scene. Takes less than two seconds."""
         self._process.cancel()
 
     def abort(self) -> None:
-        """End the job now, and return when its process is gone."""
+        """Kill the background process and return when it has ended."""
         self._process.abort()
 
     def wait(self) -> JobState:
-        """Block until the job has ended; signals come meanwhile, on the caller's thread."""
+        """Wait for the end of the job; signals are emitted meanwhile, on this thread."""
         self._process.wait()
         return self.state
 
     def showSlice(self, index: int) -> None:
-        """Preview this slice from now on, counted in the whole volume from 0."""
+        """Preview this slice of the whole volume from now on, counted from 0."""
         first, last = self._range
         if first <= index <= last:
-            self._process.showSlice(index - first)
+            self._process.show_slice(index - first)
 
     def _onState(self, state: JobState) -> None:
-        if not state.isOver:  # the end comes after the import
+        if not state.is_over:  # the final state is set after the import
             self._setState(state)
 
     def _onDevice(self, device) -> None:
@@ -175,14 +178,14 @@ class DenoisingRun:
         self.ended.emit(state)
 
     def _import(self) -> JobState:
-        """The result into the scene. The user had minutes to change it: nodes are looked up."""
+        """Put the result into the scene, whose nodes the user may have changed meanwhile."""
         inputVolume = slicer.mrmlScene.GetNodeByID(self._inputID)
         outputVolume = slicer.mrmlScene.GetNodeByID(self._outputID) if self._outputID else None
         if self._inputChanged(inputVolume):
             self.failure = JobFailure(
                 "input-changed",
-                f"{inputVolume.GetName()} was changed while it was denoised, so the result would "
-                "be that of another image.",
+                f"{inputVolume.GetName()} was changed while it was denoised, so the result does "
+                "not belong to it.",
                 "Run it again.",
             )
             return JobState.FAILED
@@ -196,11 +199,11 @@ class DenoisingRun:
                 self.request.strength,
                 self._range,
             )
-        except Exception as error:  # whatever it is, the panel must leave its running state
+        except Exception as error:  # after any error, the panel must leave its running state
             self.failure = JobFailure(
                 "import",
-                f"The result could not be put into the scene: {error}.",
-                "Copy the log and report it; the original is untouched.",
+                f"The result could not be added to the scene: {error}.",
+                "Copy the log and report it. The original is unchanged.",
                 traceback.format_exc(),
             )
             return JobState.FAILED
@@ -241,20 +244,31 @@ class DenoisingRun:
     def _setState(self, state: JobState) -> None:
         if state is not self.state:
             self.state = state
-            if state.isOver:
+            if state.is_over:
                 self.logged.emit(f"{state.value.capitalize()}.")
             self.stateChanged.emit(state)
 
 
 def checkedRange(wanted: tuple[int, int] | None, count: int) -> tuple[int, int]:
-    """First and last slice from 0, of ``count``; BadInputError if the range holds none of them."""
+    """Return the first and last slice, counted from 0.
+
+    Parameters
+    ----------
+    wanted : first and last slice; None for all.
+    count : number of slices of the volume.
+
+    Raises
+    ------
+    BadInputError
+        If the range is empty or exceeds the volume.
+    """
     if wanted is None:
         return 0, count - 1
     first, last = wanted
     if not 0 <= first <= last < count:
         raise BadInputError(
-            f"Slices {first + 1} to {last + 1} are not in this volume, which has {count}: "
-            "change the range under Advanced."
+            f"Slices {first + 1} to {last + 1} are not in this volume, which has {count}. "
+            "Change the range under Advanced."
         )
     return first, last
 
@@ -265,7 +279,7 @@ def _checkOutput(request: Request) -> None:
         return
     if output.GetID() == request.inputVolume.GetID():
         raise BadInputError(
-            "Input and output are the same volume: choose another output, the original is kept."
+            "Input and output are the same volume. Choose another output to keep the original."
         )
     if not output.IsA("vtkMRMLScalarVolumeNode") or output.IsA("vtkMRMLLabelMapVolumeNode"):
-        raise BadInputError(f"{output.GetName()} is no scalar volume: choose another output.")
+        raise BadInputError(f"{output.GetName()} is not a scalar volume. Choose another output.")

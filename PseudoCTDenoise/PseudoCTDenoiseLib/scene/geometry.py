@@ -1,4 +1,4 @@
-"""Where a volume's voxels are."""
+"""Geometry of a volume node."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import vtk
 
 
 def geometryOf(node) -> np.ndarray:
-    """The node's 4×4 matrix from indices (i, j, k) to RAS in mm, without parent transforms."""
+    """Return the 4×4 matrix from indices (i, j, k) to RAS in mm, without parent transforms."""
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     return slicer.util.arrayFromVTKMatrix(matrix)

@@ -1,4 +1,4 @@
-"""One slice of the unfinished result, in the scene while the job runs."""
+"""Preview: one slice of the unfinished result, in the scene while the job runs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .provenance import DERIVED
 
 
 class LivePreview:
-    """A volume of one slice that lies where that slice lies in the input.
+    """A volume of one slice, at the place of that slice in the input.
 
-    It is not saved, listed in no selector, and leaves with :meth:`remove`.
+    It is not saved with the scene and not listed in selectors. :meth:`remove` removes it.
     """
 
     def __init__(self, inputVolume, ct: CtInput):
@@ -23,7 +23,7 @@ class LivePreview:
         self.node = None
 
     def show(self, sliceIndex: int, image: np.ndarray) -> bool:
-        """Show slice ``sliceIndex``, (rows, columns) int16 HU; True if the node is new."""
+        """Show a slice, (rows, columns) int16 HU; return True if the node is new."""
         new = self.node is None or self.node.GetScene() is None  # the user may remove it
         if new:
             self.node = slicer.vtkMRMLScalarVolumeNode()
@@ -48,7 +48,7 @@ class LivePreview:
         return new
 
     def remove(self) -> None:
-        """Take the preview out of the scene; harmless where it is gone already."""
+        """Remove the preview from the scene, if it is still there."""
         node, self.node = self.node, None
         if node is not None and slicer.mrmlScene.IsNodePresent(node):
             display = node.GetDisplayNode()
@@ -58,7 +58,7 @@ class LivePreview:
 
 
 def sliceIndexAt(inputVolume, axis: int, ras) -> int:
-    """The slice of a volume that is nearest to a point in world RAS (mm), within the volume."""
+    """Return the slice of a volume that is nearest to a point in world RAS (mm)."""
     toVolume = vtk.vtkMatrix4x4()
     inputVolume.GetRASToIJKMatrix(toVolume)
     world = [*ras, 1.0]
@@ -73,7 +73,7 @@ def sliceIndexAt(inputVolume, axis: int, ras) -> int:
 
 
 def middleOf(volume) -> tuple[float, float, float]:
-    """The middle of a volume in world RAS (mm)."""
+    """Return the centre of a volume in world RAS (mm)."""
     bounds = [0.0] * 6
     volume.GetRASBounds(bounds)
     return tuple((bounds[2 * i] + bounds[2 * i + 1]) / 2 for i in range(3))

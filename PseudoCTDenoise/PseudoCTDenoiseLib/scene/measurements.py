@@ -1,8 +1,8 @@
-"""Mean, noise and contrast in regions that were drawn in the scene, original beside denoised.
+"""Measurement of mean, noise and contrast in regions of the original and the denoised volume.
 
-A region is a box in coordinates of its own: a markups ROI as Slicer draws it, or a slab around the
-plane of a closed curve, within which the curve is the outline. One test serves every orientation
-of volume and region.
+A region is a box in its own coordinates: a markups ROI, or a slab around the plane of a closed
+curve with the curve as the outline. The same algorithm handles every orientation of volume and
+region.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ ORIGINAL = "PseudoCTDenoise.Original"
 DENOISED = "PseudoCTDenoise.Denoised"
 REGION = "PseudoCTDenoise.Region"
 BACKGROUND = "PseudoCTDenoise.Background"
-"""Roles of a table's references to what was measured."""
+"""Roles of a table's references to the measured nodes."""
 
 COLUMNS = ("Quantity", "Original", "Denoised", "Change", "Unit")
 MEAN, DEVIATION, VOXELS = "Mean", "Standard deviation", "Voxels"
 CONTRAST, CNR = "Contrast to background", "Contrast-to-noise ratio"
 
 ROUNDING_MM = 1e-3
-"""Markups keep float32: a voxel centre so close to a border lies on it, and that is inside."""
+"""Tolerance of a border: markups store float32. A voxel centre on the border is inside."""
 SAME_PLACE = 0.01
-"""Two volumes lie at the same place if no corner is off by more than this share of a voxel."""
+"""Tolerance of the volumes' corners, as a fraction of a voxel."""
 
 
 def measure(original, denoised, region, background=None, tableNode=None):
@@ -42,8 +42,8 @@ def measure(original, denoised, region, background=None, tableNode=None):
     original, denoised : volume nodes in HU.
     region, background : markups ROI or closed-curve nodes; without a background there is neither
         contrast nor contrast-to-noise ratio.
-    tableNode : table to fill and name anew; None takes the one of an earlier measurement of the
-        same volume and regions, or makes one.
+    tableNode : table to fill and rename; None takes the table of an earlier measurement of the
+        same volume and regions, or creates one.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def measure(original, denoised, region, background=None, tableNode=None):
         mean, the sample standard deviation (over n - 1; NaN for one voxel) and the number of
         voxels of the region, then its mean minus that of the background, and the absolute value of
         this contrast over the background's standard deviation (NaN where that is 0). Figures are
-        rounded to 0.001. What was measured is kept as node references.
+        rounded to 0.001. The measured nodes are stored as node references.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def measure(original, denoised, region, background=None, tableNode=None):
     if tableNode is None or tableNode.GetScene() is None:
         tableNode = _earlierTable(nodes) or slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
     wasModifying = tableNode.StartModify()
-    # An older name could tell of another region.
+    # The name of an existing table may mention another region.
     against = f" against {background.GetName()}" if background else ""
     tableNode.SetName(f"{denoised.GetName()} in {region.GetName()}{against}")
     _fill(tableNode, before, after)
@@ -89,14 +89,14 @@ def _earlierTable(nodes: dict):
 
 
 def regionMask(volumeNode, regionNode) -> np.ndarray:
-    """Which voxels of a volume lie in a region.
+    """Return a mask of the voxels of a volume that lie in a region.
 
     A voxel belongs to the region if its centre does. Centres on the border belong to it. Parent
-    transforms of both nodes count; the volume's must be linear. What reaches beyond the volume is
-    cut off.
+    transforms of both nodes are applied; the volume's must be linear. Parts of the region outside
+    the volume are ignored.
 
-    A box is taken as Slicer draws it, also where a transform scales or turns it; whether it is
-    shown inside out makes no difference.
+    A box is used as Slicer draws it, also if a transform scales or rotates it. The option "inside
+    out" has no effect.
 
     Of a closed curve, the plane is the best fit to its points. A centre belongs to it if it is at
     most half a voxel away from the plane, and within the curve when projected onto the plane along
@@ -118,14 +118,14 @@ def regionMask(volumeNode, regionNode) -> np.ndarray:
     """
     indexToWorld = _indexToWorld(volumeNode)
     if regionNode is None:
-        raise BadInputError("There is no region: draw a box (ROI) or a closed curve.")
+        raise BadInputError("No region is selected. Draw a box (ROI) or a closed curve.")
     if regionNode.IsA("vtkMRMLMarkupsROINode"):
         region = _box(regionNode)
     elif regionNode.IsA("vtkMRMLMarkupsClosedCurveNode"):
         region = _slab(regionNode, indexToWorld)
     else:
         raise BadInputError(
-            f"{regionNode.GetName()} is no region: draw a box (ROI) or a closed curve."
+            f"{regionNode.GetName()} is not a region. Draw a box (ROI) or a closed curve."
         )
     shape = tuple(reversed(volumeNode.GetImageData().GetDimensions()))
     mask, reaches = _rasterised(region, indexToWorld, shape)
@@ -133,17 +133,17 @@ def regionMask(volumeNode, regionNode) -> np.ndarray:
         return mask
     if reaches:
         raise BadInputError(
-            f"{regionNode.GetName()} holds no voxel's centre of {volumeNode.GetName()}: "
-            "make it larger, or move it into the volume."
+            f"{regionNode.GetName()} holds no voxel centre of {volumeNode.GetName()}. "
+            "Make it larger, or move it into the volume."
         )
     raise BadInputError(
-        f"{regionNode.GetName()} lies outside {volumeNode.GetName()}: move it into the volume."
+        f"{regionNode.GetName()} lies outside {volumeNode.GetName()}. Move it into the volume."
     )
 
 
 @dataclass(frozen=True)
 class _Region:
-    """A box in coordinates of its own, in mm.
+    """A box in its own coordinates, in mm.
 
     ``worldToOwn`` is 4×4; ``low`` and ``high`` are the box's corners (3,). ``outline`` is None or
     a closed polygon (points, 2) in the first two coordinates, without the first point repeated.
@@ -159,7 +159,7 @@ class _Region:
 
 
 def _indexToWorld(volumeNode) -> np.ndarray:
-    """4×4 from (i, j, k, 1) to RAS in mm, with the parent transforms."""
+    """Return the 4×4 matrix from (i, j, k, 1) to RAS in mm, with parent transforms."""
     indexToWorld = geometryOf(volumeNode)
     parent = volumeNode.GetParentTransformNode()
     if parent is None:
@@ -167,23 +167,23 @@ def _indexToWorld(volumeNode) -> np.ndarray:
     matrix = vtk.vtkMatrix4x4()
     if not parent.GetMatrixTransformToWorld(matrix):
         raise BadInputError(
-            f"{volumeNode.GetName()} is deformed by {parent.GetName()}: "
-            "harden the transform, or take the volume out of it to measure."
+            f"{volumeNode.GetName()} is deformed by {parent.GetName()}. "
+            "Harden the transform, or remove the volume from it to measure."
         )
     return slicer.util.arrayFromVTKMatrix(matrix) @ indexToWorld
 
 
 def _box(roiNode) -> _Region:
     if roiNode.GetNumberOfDefinedControlPoints() == 0:
-        raise BadInputError(f"{roiNode.GetName()} is not placed yet: draw it in a slice view.")
+        raise BadInputError(f"{roiNode.GetName()} is not placed yet. Draw it in a slice view.")
     half = np.array(roiNode.GetSize()) / 2
     objectToWorld = slicer.util.arrayFromVTKMatrix(roiNode.GetObjectToWorldMatrix())
-    # A transform may scale the box. Its own axes are kept in mm of the world, so that a
-    # millimetre of rounding is the same on every side.
+    # A transform may scale the box. Its own axes are in world mm, so that the tolerance is the
+    # same on every side.
     scale = np.linalg.norm(objectToWorld[:3, :3], axis=0)
     if not (np.isfinite(objectToWorld).all() and scale.all()):
         raise BadInputError(
-            f"{roiNode.GetName()} is flattened by its transform: take it out of the transform."
+            f"Its transform makes {roiNode.GetName()} flat. Remove it from the transform."
         )
     ownToWorld = objectToWorld / [*scale, 1.0]
     half = half * scale + ROUNDING_MM
@@ -191,19 +191,21 @@ def _box(roiNode) -> _Region:
 
 
 def _slab(curveNode, indexToWorld: np.ndarray) -> _Region:
-    """The curve's outline in its plane, as thick as the volume's voxels along the normal."""
+    """Return the curve's outline in its plane, as thick as a voxel along the normal."""
     name = curveNode.GetName()
     if curveNode.GetNumberOfDefinedControlPoints() < 3:
-        raise BadInputError(f"{name} has too few points to enclose an area: draw at least three.")
+        raise BadInputError(f"{name} has too few points to enclose an area. Draw at least three.")
     points = slicer.util.arrayFromMarkupsCurvePoints(curveNode, world=True).astype(float)
     centre = points.mean(axis=0)
     _, extent, axes = np.linalg.svd(points - centre, full_matrices=False)
     if extent[1] <= ROUNDING_MM * np.sqrt(len(points)):
-        raise BadInputError(f"{name} encloses no area: its points lie on one line.")
+        raise BadInputError(
+            f"{name} encloses no area, because its points lie on one line. Draw it again."
+        )
     normal = axes[2]
     # One step along the normal, counted in voxels.
     steps = np.linalg.solve(indexToWorld[:3, :3], normal)
-    # The drawing's sense of rotation must not decide between two slices that are equally near.
+    # Of two slices at the same distance, the direction of drawing must not select one.
     if steps[np.abs(steps).argmax()] < 0:
         normal, steps = -normal, -steps
     thickness = 1 / np.linalg.norm(steps)
@@ -215,7 +217,7 @@ def _slab(curveNode, indexToWorld: np.ndarray) -> _Region:
     bend = np.abs(outline[:, 2]).max()
     if bend > thickness / 2 + ROUNDING_MM:
         raise BadInputError(
-            f"{name} is not flat, it leaves its plane by {bend:.1f} mm: draw it within one slice."
+            f"{name} is not flat: it leaves its plane by {bend:.1f} mm. Draw it in one slice."
         )
     outline = outline[:, :2]
     low = np.append(outline.min(axis=0) - ROUNDING_MM, -thickness / 2 + ROUNDING_MM)
@@ -232,8 +234,8 @@ def _checkSamePlace(original, denoised) -> None:
         if apart <= SAME_PLACE * np.linalg.norm(matrices[0][:3, :3], axis=0).min():
             return
     raise BadInputError(
-        f"{original.GetName()} and {denoised.GetName()} are not at the same place: "
-        "put both under the same transform, or denoise again."
+        f"{original.GetName()} and {denoised.GetName()} are not at the same place. "
+        "Put both under the same transform, or denoise again."
     )
 
 
@@ -243,10 +245,10 @@ def _checkSamePlace(original, denoised) -> None:
 def _rasterised(
     region: _Region, indexToWorld: np.ndarray, shape: tuple[int, int, int]
 ) -> tuple[np.ndarray | None, bool]:
-    """The mask, None where it were empty; and whether its bounds reach the volume's centres."""
+    """Return the mask (None if empty), and True if its bounds reach the volume's voxel centres."""
     indexToOwn = region.worldToOwn @ indexToWorld
-    # Only the index box around the region is looked at, slice by slice: a region in a volume of
-    # 512×512×200 takes the time of its own size, and the memory of one slice.
+    # Only the index box around the region is searched, slice by slice, so a small region in a
+    # large volume needs little time, and the memory of one slice.
     corners = (np.linalg.inv(indexToOwn) @ _corners(region.low, region.high))[:3]
     lowest, highest = corners.min(axis=1), corners.max(axis=1)
     last = np.array(shape[::-1]) - 1
@@ -273,10 +275,11 @@ def _rasterised(
 
 
 def _insidePolygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    """Which points (n, 2) lie in a polygon (m, 2) or at most ROUNDING_MM off its line.
+    """Return a mask of the points (n, 2) in a polygon (m, 2) or within ROUNDING_MM of its line.
 
     Even-odd rule: a ray along the first coordinate leaves the polygon through an odd number of
-    edges. The points are sorted by the second one, so each edge meets only those beside it.
+    edges. The points are sorted by the second coordinate, so each edge is compared only with the
+    points beside it.
     """
     order = np.argsort(points[:, 1], kind="stable")
     x, y = points[order].T
@@ -301,7 +304,7 @@ def _insidePolygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
 
 
 def _corners(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """The eight corners of a box, (4, 8) with ones below."""
+    """Return the eight corners of a box in homogeneous coordinates, (4, 8)."""
     x, y, z = np.meshgrid(*zip(low, high, strict=True), indexing="ij")
     return np.stack([x.ravel(), y.ravel(), z.ravel(), np.ones(8)])
 
@@ -310,7 +313,7 @@ def _corners(low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 
 def _figures(voxels: np.ndarray, background: np.ndarray | None) -> dict[str, float]:
-    """The figures of one volume, by quantity."""
+    """Return the figures of one volume by quantity."""
     mean, deviation = _meanAndDeviation(voxels)
     figures = {MEAN: mean, DEVIATION: deviation, VOXELS: float(voxels.size)}
     if background is not None:

@@ -1,4 +1,4 @@
-"""Diverging colours of noise: blue for what was too dark, red for what was too bright."""
+"""Diverging colours of noise: blue for negative values, red for positive values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COUNT = 256
 
 
 def noiseColors():
-    """The scene's one colour node for noise, made where it is missing."""
+    """Return the scene's colour node for noise; it is created if it is missing."""
     node = slicer.mrmlScene.GetSingletonNode(TAG, "vtkMRMLColorTableNode")
     if node is not None:
         return node

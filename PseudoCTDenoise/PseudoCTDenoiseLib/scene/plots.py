@@ -1,4 +1,4 @@
-"""Plots of what was removed, and of the tuning: table, series and chart nodes of a result."""
+"""Plots of the removed noise and of the tuning: table, series and chart nodes of a result."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from ..ct.noise_texture import noise_power_spectrum
 from .provenance import CHARTS, lossUnit, provenanceOf
 
 KIND = "PseudoCTDenoise.Plot"
-"""Attribute of a chart: which of a result's plots it is, so that a later run finds it."""
+"""Attribute of a chart that identifies its plot, so that a later run finds it."""
 
 BLUE, ORANGE, GREY = (0.0, 0.45, 0.70), (0.84, 0.37, 0.0), (0.62, 0.62, 0.62)
-"""Told apart by colour-blind readers too (Okabe and Ito, 2008)."""
+"""Colours that colour-blind readers can distinguish (Okabe and Ito, 2008)."""
 
 MOST_BINS = 121
 SHOWN_PERCENT = 99.8
-"""The histogram's range: so much of the noise lies in it, in the middle."""
+"""Percentage of the noise in the central range that the histogram shows."""
 
 WINDOW = 64
 MOST_SLICES = 32
 MOST_WINDOWS = 256
 SQUARE = 0.01
-"""Pixels are square if rows and columns are equally far apart, but for this share."""
+"""Largest relative difference of row and column distance of square pixels."""
 
 SMOOTHED_STEPS = 20
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of a plot; ``name`` stands in the legend."""
+    """A line of a plot; the legend shows ``name``."""
 
     name: str
     y: np.ndarray
@@ -43,7 +43,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Plot:
-    """What a chart shows. ``kind`` tells it apart and is the end of its nodes' names."""
+    """Content of a chart. ``kind`` identifies the plot and ends the names of its nodes."""
 
     kind: str
     title: str
@@ -60,30 +60,31 @@ def createPlots(
     pixelSizeMm: float | tuple[float, float],
     losses: Sequence[float],
 ) -> list:
-    """Plot what a job removed, and how its tuning went.
+    """Plot the removed noise and the loss of the tuning.
 
     Parameters
     ----------
-    outputNode : the denoised volume; its provenance tells the loss's unit.
+    outputNode : the denoised volume; its provenance determines the unit of the loss.
     inputArray, outputArray : the scan and its denoised version at full strength, HU,
         (slices, rows, columns).
     pixelSizeMm : side of a square pixel, or the distances of rows and of columns, in mm.
-    losses : of every step of the tuning; may be empty.
+    losses : loss of every tuning step; may be empty.
 
     Returns
     -------
-    The vtkMRMLPlotChartNodes, which the output refers to by the role ``CHARTS``:
+    The vtkMRMLPlotChartNodes, to which the output refers by the role ``CHARTS``:
 
     - "<output> noise histogram": removed noise (input − output) of the voxels above −500 HU,
-      or of all where there are none such; in percent of them per HU, within the middle 99.8 %.
+      or of all voxels if there are none; in percent of the voxels per HU, within the central
+      99.8 %.
     - "<output> noise power spectrum": radial NPS of the removed noise in the flattest tenth of all
-      64×64 windows in tissue, up to the Nyquist frequency; HU² mm² over 1/cm. Left out where no
+      64×64 windows in tissue, up to the Nyquist frequency; HU² mm² over 1/cm. Omitted if no
       window lies in tissue or pixels are not square.
-    - "<output> tuning loss": each step's, and the mean of 20 steps; HU or HU². Left out without
-      losses.
+    - "<output> tuning loss": loss of each step, and the mean of 20 steps; HU or HU². Omitted
+      without losses.
 
-    Nodes of an earlier run of the same output are filled anew; those that are not needed now
-    leave the scene.
+    Nodes of an earlier run of the same output are reused; those that are no longer needed are
+    removed from the scene.
     """
     losses = np.asarray(losses, dtype=float)
     lossUnitName = lossUnit(provenanceOf(outputNode).get("Settings", {}))
@@ -106,7 +107,7 @@ def createPlots(
 
 
 def plotName(chart) -> str:
-    """What a chart of this module shows, for a list: "Tuning loss"."""
+    """Return the name of a plot for a list, for example "Tuning loss"."""
     return (chart.GetAttribute(KIND) or chart.GetName()).capitalize()
 
 
@@ -120,8 +121,8 @@ def _histogram(before: np.ndarray, after: np.ndarray) -> Plot:
     tail = (1 - SHOWN_PERCENT / 100) / 2
     low, high = noises[np.searchsorted(share, [tail, 1 - tail])]
     limit = max(abs(low), abs(high), 1)
-    # Whole numbers fall into bins of an odd width, the middle one around 0: so every bin holds
-    # equally many of them, and the curve has no comb.
+    # Bins have an odd width, and one is centred at 0. Every bin then holds the same number of
+    # integers, so the curve has no comb artefact.
     width = -(-(2 * limit + 1) // MOST_BINS) // 2 * 2 + 1
     side = -(-limit // width)
     centres = np.arange(-side, side + 1) * width
@@ -142,10 +143,10 @@ def _histogram(before: np.ndarray, after: np.ndarray) -> Plot:
 def _distribution(
     before: np.ndarray, after: np.ndarray, tissueOnly: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whole HU that were removed, ascending, and how many voxels each was removed from."""
+    """Return the removed whole HU in ascending order, and the number of voxels of each."""
     offset = 2**16  # int16 differ by less
     counts = np.zeros(2 * offset + 1, dtype=np.int64)
-    for x, y in zip(before, after, strict=True):  # a slice at a time: less memory
+    for x, y in zip(before, after, strict=True):  # slice by slice, to save memory
         removed = np.rint(np.subtract(x, y, dtype=np.float32))
         if tissueOnly:
             removed = removed[x > TISSUE_HU]
@@ -177,11 +178,11 @@ def _spectrum(
 
 
 def _flatWindows(before: np.ndarray, after: np.ndarray) -> np.ndarray | None:
-    """The removed noise in the flattest windows, (count, rows, columns) HU; None without any.
+    """Return the removed noise in the flattest windows, (count, rows, columns) HU, or None.
 
-    Of all windows that lie in tissue, half overlapping, in at most MOST_SLICES slices spread over
-    the scan, the tenth with the smallest standard deviation of the denoised scan. The input would
-    choose by its noise, which is what is looked at.
+    Windows overlap by half, lie in tissue, and come from at most MOST_SLICES slices spread over
+    the scan. The tenth with the smallest standard deviation of the denoised scan is selected. A
+    selection by the input would depend on the noise itself.
     """
     _, rows, columns = before.shape
     if rows < WINDOW or columns < WINDOW:
@@ -199,7 +200,7 @@ def _flatWindows(before: np.ndarray, after: np.ndarray) -> np.ndarray | None:
 
 
 def _tiles(image: np.ndarray) -> np.ndarray:
-    """Half overlapping windows of (rows, columns), as (count, WINDOW, WINDOW)."""
+    """Return half-overlapping windows of (rows, columns), as (count, WINDOW, WINDOW)."""
     windows = np.lib.stride_tricks.sliding_window_view(image, (WINDOW, WINDOW))
     return windows[:: WINDOW // 2, :: WINDOW // 2].reshape(-1, WINDOW, WINDOW)
 
@@ -234,7 +235,7 @@ def _charts(outputNode) -> list:
 
 
 def _draw(outputNode, plot: Plot, chart=None):
-    """Fill a chart with its series and their table; new nodes where the chart has none."""
+    """Fill a chart with its series and their table; missing nodes are created."""
     chart = chart or slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode")
     wasModifying = chart.StartModify()
     name = f"{outputNode.GetName()} {plot.kind}"
@@ -273,7 +274,7 @@ def _draw(outputNode, plot: Plot, chart=None):
 
 
 def _shorten(chart, count: int) -> None:
-    """Take the series from the ``count``-th on out of the scene, with what only they showed."""
+    """Remove the series from index ``count`` on, and their table if none is left."""
     nodes = [
         chart.GetNthPlotSeriesNode(index)
         for index in range(count, chart.GetNumberOfPlotSeriesNodes())

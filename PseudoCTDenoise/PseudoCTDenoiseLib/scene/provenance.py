@@ -1,6 +1,6 @@
-"""Where a result comes from: attributes and node references of its volume, and a table to read.
+"""Provenance of a result: attributes and node references of its volume, and a table.
 
-Everything hangs on the denoised volume's node, so a saved scene keeps it together.
+The node of the denoised volume holds all of it, so a saved scene keeps it together.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PREFIX = "PseudoCTDenoise."
 # Roles of the denoised volume's node references.
 INPUT = "PseudoCTDenoise.Input"
 REMOVED_NOISE = "PseudoCTDenoise.FullStrengthRemoved"
-"""Input minus result at full strength: what the strength slider needs after a reload."""
+"""Input minus result at full strength; the strength slider needs it after a reload."""
 NOISE_MAP = "PseudoCTDenoise.NoiseMap"
 PSEUDO_LDCT = "PseudoCTDenoise.PseudoLdct"
 PROVENANCE = "PseudoCTDenoise.Provenance"
@@ -37,7 +37,7 @@ SETTINGS = "PseudoCTDenoise.Settings"
 STRENGTH = "PseudoCTDenoise.Strength"
 SLICES = "PseudoCTDenoise.Slices"
 INPUT_CRC32 = "PseudoCTDenoise.InputCrc32"
-"""Of the input's voxels: with others, the removed noise would be that of another image."""
+"""Checksum of the input's voxels; the removed noise belongs to exactly these voxels."""
 
 
 def _sliceRange(text: str) -> tuple[int, int]:
@@ -57,7 +57,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     STRENGTH: float,
     SLICES: _sliceRange,
 }
-"""How each attribute is read back."""
+"""Attribute → function that reads its text."""
 
 COLUMNS = ("What", "Value", "Unit")
 STRENGTH_ROW = "Strength shown"
@@ -73,7 +73,7 @@ _UNITS_OF_SETTINGS = {
 
 
 class Row(NamedTuple):
-    """One line of the provenance table."""
+    """One row of the provenance table."""
 
     what: str
     value: str
@@ -81,20 +81,21 @@ class Row(NamedTuple):
 
 
 def recordProvenance(outputNode, report: dict, strength: float, sliceRange: tuple[int, int]):
-    """Write down how a result was made, so that it can be judged and made again.
+    """Record how a result was made, so that it can be judged and reproduced.
 
     Parameters
     ----------
-    outputNode : the denoised volume, which gets the attributes and the table.
-    report : of :func:`.denoising.report.job_report`. What it has beyond settings, model, versions,
-        device and seconds may be missing, and so are then its rows.
-    strength : 0 to 100 %, as shown; all figures of the report are of full strength.
-    sliceRange : first and last slice that were denoised, counted from 0.
+    outputNode : the denoised volume, which receives the attributes and the table.
+    report : from :func:`.denoising.report.job_report`. Only settings, model, versions, device and
+        seconds are required; the table omits the rows of missing entries.
+    strength : strength at which the result is shown, 0 to 100 %; the report describes full
+        strength.
+    sliceRange : first and last denoised slice, counted from 0.
 
     Returns
     -------
-    The table node "<output> provenance" (What, Value, Unit); that of an earlier run of the same
-    output is filled anew.
+    The table node "<output> provenance" (What, Value, Unit). The table of an earlier run of the
+    same output is filled again.
     """
     first, last = sliceRange
     attributes = {
@@ -111,7 +112,7 @@ def recordProvenance(outputNode, report: dict, strength: float, sliceRange: tupl
     }
     inputNode = outputNode.GetNodeReference(INPUT)
     rows = [Row("Input", inputNode.GetName())] if inputNode else []
-    # The whole table is made before the scene is touched: an error leaves everything as it was.
+    # All rows are made before the scene is changed, so an error leaves the scene unchanged.
     rows += _rows(report, sliceRange)
 
     wasModifying = outputNode.StartModify()
@@ -129,7 +130,7 @@ def recordProvenance(outputNode, report: dict, strength: float, sliceRange: tupl
 
 
 def recordStrength(outputNode, strength: float) -> None:
-    """Write down the strength (0 to 100 %) at which a result is shown now."""
+    """Record the strength (0 to 100 %) at which a result is shown."""
     outputNode.SetAttribute(STRENGTH, f"{strength:g}")
     table = outputNode.GetNodeReference(PROVENANCE)
     if table is None:
@@ -140,23 +141,29 @@ def recordStrength(outputNode, strength: float) -> None:
 
 
 def isDerived(node) -> bool:
-    """Whether this module made the node."""
+    """Return True if this module made the node."""
     return node is not None and node.GetAttribute(DERIVED) == "1"
 
 
 def isResult(node) -> bool:
-    """Whether the node is a denoised volume, and no noise map or preview of one."""
+    """Return True for a denoised volume, but not for a noise map or a preview."""
     return isDerived(node) and node.GetAttribute(STRENGTH) is not None
 
 
+def isResultOf(node, inputVolume) -> bool:
+    """Return True if the node is a denoised version of this input."""
+    source = node.GetNodeReference(INPUT) if isResult(node) else None
+    return source is not None and source.GetID() == inputVolume.GetID()
+
+
 def provenanceOf(node) -> dict:
-    """What a result's attributes tell, by the name that follows "PseudoCTDenoise.".
+    """Return a result's attributes by their names without the prefix "PseudoCTDenoise.".
 
     Returns
     -------
     ``Settings`` is a dict, ``Seed`` an int, ``Seconds`` and ``Strength`` (%) are floats,
-    ``Slices`` the first and last slice counted from 0, the rest are texts. What the node does not
-    have, or somebody made unreadable, is left out.
+    ``Slices`` is the first and last slice counted from 0, and the rest are texts. Missing and
+    unreadable attributes are omitted.
     """
     found = {}
     for name, read in _READERS.items():
@@ -165,13 +172,13 @@ def provenanceOf(node) -> dict:
             continue
         try:
             found[name.partition(".")[2]] = read(text)
-        except ValueError:  # attributes can be edited by hand
+        except ValueError:  # users can edit attributes
             continue
     return found
 
 
 def _fill(table, rows: list[Row]) -> None:
-    """Fill a table node anew, for reading only: what is written there is not to be improved."""
+    """Replace the content of a table node, and lock it against edits."""
     wasModifying = table.StartModify()
     table.RemoveAllColumns()
     for name, cells in zip(COLUMNS, zip(*rows, strict=True), strict=True):
@@ -183,14 +190,14 @@ def _fill(table, rows: list[Row]) -> None:
 
 def _rows(report: dict, sliceRange: tuple[int, int]) -> list[Row]:
     return [
-        *_what(report, sliceRange),
+        *_identity(report, sliceRange),
         *_figures(report),
         *_software(report),
         *_settings(report["settings"]),
     ]
 
 
-def _what(report: dict, sliceRange: tuple[int, int]) -> Iterator[Row]:
+def _identity(report: dict, sliceRange: tuple[int, int]) -> Iterator[Row]:
     first, last = sliceRange
     if "notice" in report:
         yield Row("Notice", report["notice"])
@@ -235,12 +242,12 @@ def _software(report: dict) -> Iterator[Row]:
 
 def _settings(settings: dict) -> Iterator[Row]:
     for name, value in settings.items():
-        if name == "strength":  # of the job, which is always full; what is shown has its own row
+        if name == "strength":  # a job has full strength; the strength shown has its own row
             continue
         text = value if isinstance(value, str) else json.dumps(value)
         yield Row(f"Setting {name}", text, _UNITS_OF_SETTINGS.get(name, ""))
 
 
 def lossUnit(settings: dict) -> str:
-    """Unit of the tuning's loss: HU for ``l1``, HU² for ``mse``; empty where it is not told."""
+    """Return the unit of the loss: HU for ``l1``, HU² for ``mse``, empty if it is unknown."""
     return {"l1": "HU", "mse": "HU²"}.get(settings.get("loss"), "")

@@ -1,4 +1,4 @@
-"""From a finished job to nodes of the scene, and the strength of a result that is there."""
+"""Nodes of a result: their creation from a finished job, and the strength of the display."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .noise_colors import noiseColors
 from .plots import createPlots
 
 VOLUMES = (provenance.NOISE_MAP, provenance.PSEUDO_LDCT)
-"""Beginnings of the roles of what is only made on demand."""
+"""Prefixes of the reference roles of optional volumes."""
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Which nodes a job leaves beside the denoised volume."""
+    """Additional volumes that a job creates."""
 
     noiseMap: bool = True
     pseudoLdct: bool = True
@@ -34,6 +34,7 @@ class Outputs:
 
     @property
     def needsNoiseModels(self) -> bool:
+        """True if a volume needs the noise models."""
         return self.noiseMap or self.pseudoLdct or self.modelMaps
 
 
@@ -46,18 +47,19 @@ def storeResult(
     strength: float = 100.0,
     sliceRange: tuple[int, int] | None = None,
 ):
-    """Put a job's result into the scene; returns the denoised volume's node.
+    """Add a job's result to the scene and return the node of the denoised volume.
+
+    If an error occurs, all new nodes are removed again.
 
     Parameters
     ----------
-    inputVolume : the node that was denoised; only read.
-    outputVolume : node to fill, or None for a new one. What it has of an earlier run is replaced.
-    ct : what was denoised.
-    result : :class:`.job.denoising_process.JobResult` of the slices in ``sliceRange``.
+    inputVolume : the node that was denoised; it is not modified.
+    outputVolume : node to fill, or None for a new one. The result of an earlier run is replaced.
+    ct : the CT that was denoised.
+    result : :class:`.worker.denoising_process.JobResult` of the slices in ``sliceRange``.
+    outputs : additional volumes to create.
     strength : 0 to 100 %.
-    sliceRange : first and last slice that were denoised, from 0; the others stay as they are.
-
-    Either all nodes are there afterwards, or none is new.
+    sliceRange : first and last denoised slice, counted from 0; other slices equal the input.
     """
     first, last = sliceRange or (0, len(ct.hu) - 1)
     here = slice(first, last + 1)
@@ -71,7 +73,7 @@ def storeResult(
     slicer.mrmlScene.SaveStateForUndo()
     with _newNodesOnlyOnSuccess():
         output = outputVolume or _newVolume(f"{name} denoised")
-        _letGoOfForeignParts(output, inputVolume)
+        _releaseForeignNodes(output, inputVolume)
         made: set[str] = set()
 
         def companion(role: str, suffix: str):
@@ -97,14 +99,14 @@ def storeResult(
             _fillNoise(node, inputVolume, whole(result.noise))
         if outputs.pseudoLdct:
             node = companion(provenance.PSEUDO_LDCT, "pseudo-LDCT")
-            _fillCt(node, inputVolume, whole(result.pseudoLdct, ct.hu))
+            _fillCt(node, inputVolume, whole(result.pseudo_ldct, ct.hu))
         if outputs.modelMaps:
-            for model, hu in result.noiseMaps.items():
+            for model, hu in result.noise_maps.items():
                 node = companion(f"{provenance.NOISE_MAP}.{model}", model)
                 _fillNoise(node, inputVolume, whole(hu))
 
         for role in _roles(output):
-            if role.startswith(VOLUMES) and role not in made:  # of an earlier run
+            if role.startswith(VOLUMES) and role not in made:  # left from an earlier run
                 output.RemoveNodeReferenceIDs(role)
         output.SetNodeReferenceID(provenance.INPUT, inputVolume.GetID())
         output.SetAttribute(provenance.INPUT_CRC32, _crc32(inputVolume))
@@ -116,7 +118,7 @@ def storeResult(
 
 
 def applyStrength(outputVolume, strength: float) -> None:
-    """Show a finished result at another strength, without computing it anew.
+    """Show a finished result at another strength, without denoising again.
 
     Parameters
     ----------
@@ -125,16 +127,16 @@ def applyStrength(outputVolume, strength: float) -> None:
     Raises
     ------
     BadInputError
-        If the input or the removed noise of this result is no longer in the scene, or the input
-        is no longer the image that was denoised.
+        If the input or the removed noise of this result is no longer in the scene, or the voxels
+        of the input have changed.
     """
     checkStrength(strength)
     inputVolume, removedNoise = originalOf(outputVolume), removedNoiseOf(outputVolume)
     known = outputVolume.GetAttribute(provenance.INPUT_CRC32)
     if known is not None and known != _crc32(inputVolume):
         raise BadInputError(
-            f"{inputVolume.GetName()} was changed since {outputVolume.GetName()} was made: "
-            "denoise it again."
+            f"{inputVolume.GetName()} was changed since {outputVolume.GetName()} was made. "
+            "Denoise it again."
         )
     axis = 2 - sliceAxis(inputVolume)
     original, removed, shown = (
@@ -143,29 +145,29 @@ def applyStrength(outputVolume, strength: float) -> None:
     )
     if not original.shape == removed.shape == shown.shape:
         raise BadInputError(
-            f"{outputVolume.GetName()} no longer has the size of its input: denoise it again."
+            f"{outputVolume.GetName()} no longer has the size of its input. Denoise it again."
         )
     for out, x, noise in zip(shown, original, removed, strict=True):
         x = to_int16(x)
         denoised = x.astype(np.int32) - noise
         out[...] = apply_strength(x[None], denoised[None], strength)[0]
-    provenance.recordStrength(outputVolume, strength)  # first: who hears of the voxels may ask
+    provenance.recordStrength(outputVolume, strength)  # before the observers of the voxels run
     slicer.util.arrayFromVolumeModified(outputVolume)
 
 
 def checkStrength(strength: float) -> None:
-    """Raises BadInputError if a strength is beyond 0 to 100 %."""
+    """Raise BadInputError if a strength is outside 0 to 100 %."""
     if not 0 <= strength <= 100:
-        raise BadInputError(f"Strength must lie between 0 and 100 %, not {strength:g}.")
+        raise BadInputError(f"The strength is {strength:g} %. Choose a value between 0 and 100 %.")
 
 
 def originalOf(outputVolume):
-    """The node that a result was made from; BadInputError if it is no longer in the scene."""
+    """Return the input of a result; BadInputError if it is no longer in the scene."""
     return _part(outputVolume, provenance.INPUT, "input")
 
 
 def removedNoiseOf(outputVolume):
-    """What was removed at full strength; BadInputError if it is no longer in the scene."""
+    """Return the noise removed at full strength; BadInputError if it is not in the scene."""
     return _part(outputVolume, provenance.REMOVED_NOISE, "removed noise")
 
 
@@ -173,14 +175,14 @@ def _part(outputVolume, role: str, what: str):
     node = outputVolume.GetNodeReference(role)
     if node is None or node.GetImageData() is None:
         raise BadInputError(
-            f"The {what} of {outputVolume.GetName()} is no longer in the scene: "
-            "denoise the scan again."
+            f"The {what} of {outputVolume.GetName()} is no longer in the scene. "
+            "Denoise the scan again."
         )
     return node
 
 
-def _letGoOfForeignParts(output, inputVolume) -> None:
-    """Noise, tables and charts of another scan, or that a clone shares, are not filled anew."""
+def _releaseForeignNodes(output, inputVolume) -> None:
+    """Remove references to the nodes of another scan, or that a clone shares."""
     ours = output.GetNodeReference(provenance.INPUT)
     foreign = ours is not None and ours.GetID() != inputVolume.GetID()
     others = [
@@ -196,7 +198,7 @@ def _letGoOfForeignParts(output, inputVolume) -> None:
 
 
 def _roles(output) -> list[str]:
-    """The roles of this module's references that a node has."""
+    """Return the roles of a node's references that belong to this module."""
     roles = [
         output.GetNthNodeReferenceRole(i) for i in range(output.GetNumberOfNodeReferenceRoles())
     ]
@@ -209,14 +211,14 @@ def _crc32(volume) -> str:
 
 @contextmanager
 def _newNodesOnlyOnSuccess() -> Iterator[None]:
-    """If anything fails, what was added to the scene leaves it again."""
+    """Remove the nodes that were added to the scene if an error occurs."""
     scene = slicer.mrmlScene
     before = _nodeIDs(scene)
     try:
         yield
     except BaseException:
         for nodeID in _nodeIDs(scene) - before:
-            node = scene.GetNodeByID(nodeID)  # some leave together with another
+            node = scene.GetNodeByID(nodeID)  # some nodes are removed together with others
             if node is not None:
                 scene.RemoveNode(node)
         raise
@@ -247,7 +249,7 @@ def _fillNoise(node, inputVolume, voxels: np.ndarray) -> None:
 
 
 def _fill(node, inputVolume, voxels: np.ndarray) -> None:
-    """Voxels (k, j, i), and all that says where they are: geometry, transform, patient, study."""
+    """Set the voxels (k, j, i), and copy geometry, transform, patient and study of the input."""
     slicer.util.updateVolumeFromArray(node, voxels)
     node.CopyOrientation(inputVolume)
     node.SetAndObserveTransformNodeID(inputVolume.GetTransformNodeID())
@@ -257,7 +259,7 @@ def _fill(node, inputVolume, voxels: np.ndarray) -> None:
 
 
 def _placeInStudy(node, inputVolume) -> None:
-    """Beside the input in the subject hierarchy, from where DICOM export takes the patient."""
+    """Place the node beside the input in the subject hierarchy, which DICOM export reads."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     source = hierarchy.GetItemByDataNode(inputVolume)
     if source == slicer.vtkMRMLSubjectHierarchyNode.GetInvalidItemID():

@@ -1,4 +1,4 @@
-"""Original, denoised and noise beside each other: linked, labelled, at one window."""
+"""Side-by-side views of original, denoised and noise: linked, labelled, with the same window."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ORIENTATIONS = ("Axial", "Coronal", "Sagittal")
 
 
 class SideBySide:
-    """The comparison on the screen, and the way back to the layout that was there before.
+    """Shows the comparison, and restores the layout from before it.
 
     >>> comparison = SideBySide()
     >>> comparison.show(original, denoised, noise)
@@ -33,21 +33,21 @@ class SideBySide:
 
     @property
     def shown(self) -> bool:
-        """Whether one of the comparison's layouts is on the screen."""
+        """True while a layout of the comparison is on screen."""
         return _manager() is not None and _manager().layout in layouts.FILES
 
     def show(self, original, denoised, noise=None, *, figures: bool = False, place=None) -> None:
-        """Lay the volumes out, at the place of the original that the user looks at.
+        """Show the volumes at the place of the original that the views show now.
 
         Parameters
         ----------
         original, denoised : volume nodes of equal geometry.
-        noise : a third volume beside them, or None for two views.
-        figures : a plot and a table below, instead of the third view.
-        place : another point to look at, RAS in mm.
+        noise : volume of the third view, or None for two views.
+        figures : show a plot and a table below, instead of the third view.
+        place : another point to show, RAS in mm.
         """
         manager = _manager()
-        if manager is None:  # there is none without a main window
+        if manager is None:  # Slicer runs without a main window
             return
         place = place or self.placeIn(original)
         layouts.registerLayouts()
@@ -72,11 +72,11 @@ class SideBySide:
             self.setOrientation(self._orientation)
             import qt
 
-            # The views take their size only when the event loop runs again.
+            # The views are resized when the event loop runs.
             qt.QTimer.singleShot(0, self.fit)
 
-    def takeUp(self, original, denoised) -> None:
-        """Label and link the views that a loaded scene has brought."""
+    def adoptViews(self, original, denoised) -> None:
+        """Label and link the views of a loaded scene."""
         if not self.shown:
             return
         layout = _manager().layout
@@ -91,16 +91,16 @@ class SideBySide:
 
     @property
     def orientation(self) -> str:
-        """The plane of all views: Axial, Coronal or Sagittal."""
+        """Plane of all views: Axial, Coronal or Sagittal."""
         return self._orientation
 
     @property
     def figuresShown(self) -> bool:
-        """Whether a plot and a table stand below the views."""
+        """True while a plot and a table are below the views."""
         return self.shown and _manager().layout == layouts.FIGURES
 
     def setVolume(self, viewName: str, volume) -> None:
-        """Show a volume in one of the views, and its name in the corner."""
+        """Show a volume in a view, with its name in the corner."""
         widget = self._widget(viewName)
         if widget is None:
             return
@@ -110,11 +110,11 @@ class SideBySide:
         self._labels[viewName].setText(_labelOf(volume) if volume else "")
 
     def labelText(self, viewName: str) -> str:
-        """What the corner of a view says."""
+        """Return the label of a view."""
         return self._labels[viewName].text if viewName in self._labels else ""
 
     def setOrientation(self, orientation: str) -> None:
-        """Axial, Coronal or Sagittal, along the volume's own axes so that nothing is blurred."""
+        """Set the plane, along the volume's own axes so that the views do not interpolate."""
         if self.shown and self.original is not None and orientation != self._orientation:
             self._place = self.placeIn(self.original)
         self._orientation = orientation
@@ -126,7 +126,7 @@ class SideBySide:
         self.fit()
 
     def fit(self) -> None:
-        """Fit every view to the original, all at the same place and zoom."""
+        """Fit every view to the original, at the same place and zoom."""
         if not self.shown or self.original is None:
             return
         widgets = self._widgets()
@@ -137,18 +137,18 @@ class SideBySide:
             if self._place is not None:
                 node.JumpSliceByOffsetting(*self._place)
             widget.sliceLogic().SnapSliceOffsetToIJK()
-        # Views differ in size by a pixel or so: the one that shows least sets the zoom of all.
+        # The sizes of the views differ by about a pixel. The smallest sets the zoom of all.
         pixelMm = max(node.GetFieldOfView()[0] / node.GetDimensions()[0] for node in nodes)
         for node in nodes:
             width, height = node.GetDimensions()[:2]
             node.SetFieldOfView(pixelMm * width, pixelMm * height, node.GetFieldOfView()[2])
 
     def flip(self) -> bool:
-        """Exchange the volume of the denoised view for the original and back.
+        """Swap the volume of the denoised view with the original, or back.
 
         Returns
         -------
-        Whether the original is shown there now.
+        True if the view shows the original now.
         """
         widget = self._widget(layouts.DENOISED)
         if widget is None or self.original is None or self.denoised is None:
@@ -159,12 +159,12 @@ class SideBySide:
         return toOriginal
 
     def showDenoised(self) -> None:
-        """End a blinking on the denoised volume."""
+        """Show the denoised volume in its view after blinking."""
         if self.denoised is not None:
             self.setVolume(layouts.DENOISED, self.denoised)
 
     def placeIn(self, volume) -> tuple[float, float, float] | None:
-        """The point in RAS (mm) at the middle of a view of the volume; None if none shows it."""
+        """Return the centre of a view of the volume in RAS (mm); None if no view shows it."""
         manager = _manager()
         names = manager.sliceViewNames() if manager else []
         views = [manager.sliceWidget(name) for name in names]
@@ -176,13 +176,13 @@ class SideBySide:
         ]
         if not views:
             return None
-        # The other planes tell less about which axial slice is looked at.
+        # An axial view shows best which slice the user looks at.
         views.sort(key=lambda view: view.mrmlSliceNode().GetOrientation() != ORIENTATIONS[0])
         matrix = views[0].mrmlSliceNode().GetSliceToRAS()
         return tuple(matrix.GetElement(row, 3) for row in range(3))
 
     def showFigures(self, chart, table) -> None:
-        """Show a plot chart and a table below the views, or None for nothing."""
+        """Show a plot chart and a table below the views; None for an empty view."""
         for tag, className, setter, node in (
             (layouts.PLOT, "vtkMRMLPlotViewNode", "SetPlotChartNodeID", chart),
             (layouts.TABLE, "vtkMRMLTableViewNode", "SetTableNodeID", table),
@@ -192,9 +192,9 @@ class SideBySide:
                 getattr(view, setter)(node.GetID() if node is not None else None)
 
     def restore(self) -> None:
-        """Bring back the layout that was on the screen before the comparison.
+        """Restore the layout from before the comparison.
 
-        A loaded scene does not tell which that was: then four views.
+        After loading a scene that layout is unknown, and four views are shown.
         """
         self.clear()
         if self.shown:
@@ -203,7 +203,7 @@ class SideBySide:
         self._formerLayout = None
 
     def clear(self) -> None:
-        """Take labels and observers away; the layout stays."""
+        """Remove labels and observers; the layout does not change."""
         for label in self._labels.values():
             label.remove()
         self._labels = {}
@@ -213,7 +213,7 @@ class SideBySide:
     # ---------------------------------------------------------------- window and level
 
     def _linkWindows(self) -> None:
-        """Changes of window and level on either volume follow on the other."""
+        """Link the window and level of the two volumes."""
         self._unlinkWindows()
         for volume in (self.original, self.denoised):
             display = volume.GetDisplayNode() if volume else None
@@ -242,7 +242,7 @@ class SideBySide:
             self._copying = False
 
     def _onVolumeModified(self, changed, event) -> None:
-        """Labels follow a volume's new name."""
+        """Update the labels after a volume is renamed."""
         for widget in self._widgets():
             name = widget.mrmlSliceNode().GetLayoutName()
             if widget.mrmlSliceCompositeNode().GetBackgroundVolumeID() == changed.GetID():

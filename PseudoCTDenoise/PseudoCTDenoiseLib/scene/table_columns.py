@@ -8,7 +8,7 @@ import vtk
 
 
 def textColumn(name: str, cells: Iterable[str]) -> vtk.vtkStringArray:
-    """A column of texts."""
+    """Return a column of texts."""
     column = vtk.vtkStringArray()
     column.SetName(name)
     for cell in cells:

@@ -1,4 +1,4 @@
-"""Usual windows of CT, in HU."""
+"""Common CT windows, in HU."""
 
 from __future__ import annotations
 

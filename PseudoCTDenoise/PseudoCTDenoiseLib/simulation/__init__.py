@@ -1,1 +1,1 @@
-"""Low-dose CT from normal-dose images: scanner, kernels, noise."""
+"""Simulation of low-dose CT from normal-dose images: scanner, kernels and noise."""

@@ -1,7 +1,7 @@
-"""The scanner that the low-dose simulator assumes: geometry, tube output and noise of a ray.
+"""Scanner model of the low-dose simulator: geometry, tube output and electronic noise.
 
-Fan beam over 360 degrees: the source turns at 595 mm around the centre, the curved detector of
-736 channels lies 1085.6 mm from the source. Angles are radians, lengths mm.
+Fan beam over 360 degrees. The source rotates at 595 mm around the centre; the curved detector of
+736 channels is 1085.6 mm from the source. Angles are in radians, lengths in mm.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ WATER_ATTENUATION = 0.0192
 
 @dataclass(frozen=True)
 class CtScanner:
-    """Geometry and tube output; the defaults are those of a common 64-slice scanner.
+    """Geometry and tube output; the defaults describe a common 64-slice scanner.
 
     ``modulation`` is the exponent k of the tube current, ∝ exp(k · largest line integral of the
-    view); ``bowtie`` is the share of a 32 cm water cylinder that the bowtie filter evens out;
-    ``electronic_noise`` is the variance of the read-out in units of detected quanta.
+    view); ``bowtie`` is the share of the attenuation of a 32 cm water cylinder that the bowtie
+    filter compensates; ``electronic_noise`` is the read-out variance in units of detected quanta.
     """
 
     source_to_centre: float = 595.0
@@ -36,20 +36,21 @@ class CtScanner:
 
     @property
     def channel_angle(self) -> float:
-        """Angle between neighbouring channels, seen from the source."""
+        """Angle between adjacent channels, seen from the source."""
         return self.channel_pitch / self.source_to_detector
 
     @property
     def half_fan(self) -> float:
+        """Half of the fan angle."""
         return self.channel_angle * self.channels / 2
 
     @property
     def field_radius(self) -> float:
-        """Radius of the circle that every view sees whole."""
+        """Radius of the field of view, which every view covers completely."""
         return self.source_to_centre * math.sin(self.half_fan)
 
     def detector_mtf(self, frequency_per_cm: torch.Tensor) -> torch.Tensor:
-        """Modulation transfer of a channel's width at the centre, by frequency in 1/cm."""
+        """Return the modulation transfer function of a channel at the centre; frequency in 1/cm."""
         width_cm = self.source_to_centre * self.channel_angle / 10
         return torch.sinc(frequency_per_cm * width_cm).abs()
 
@@ -57,10 +58,10 @@ class CtScanner:
 def fan_line_integrals(
     hu: torch.Tensor, pixel_mm: float, scanner: CtScanner, views: int = 180, channels: int = 184
 ) -> torch.Tensor:
-    """Line integrals of the attenuation along fan-beam rays.
+    """Return line integrals of the attenuation along fan-beam rays.
 
-    The default sampling is four times coarser than the scanner's: line integrals are smooth
-    enough, and only the noise's variance is read off them.
+    The default sampling is four times coarser than that of the scanner. This is sufficient because
+    line integrals are smooth and only determine the variance of the noise.
 
     Parameters
     ----------
@@ -68,23 +69,23 @@ def fan_line_integrals(
 
     Returns
     -------
-    (slices, views, channels), without unit; view v has its source at 2π·v/views, channel c its
-    ray at the angle (c + ½)·fan/channels − fan/2 from the central ray.
+    (slices, views, channels), without unit. The source of view v is at the angle 2π·v/views; the
+    ray of channel c is at the angle (c + ½)·fan/channels − fan/2 from the central ray.
     """
     rows, columns = hu.shape[-2:]
     attenuation = WATER_ATTENUATION * (1 + hu / 1000).clamp(min=0)
-    coarser = max(2, max(rows, columns) // 256)  # of large images no more is read off either
+    pooling = max(2, max(rows, columns) // 256)  # large images need no finer sampling
     attenuation = F.avg_pool2d(
-        attenuation[:, None], coarser, ceil_mode=True, count_include_pad=False
+        attenuation[:, None], pooling, ceil_mode=True, count_include_pad=False
     )
 
     radius = max(scanner.field_radius, pixel_mm * math.hypot(rows, columns) / 2)
     radius = min(radius, scanner.source_to_centre)
-    step = coarser * pixel_mm
+    step = pooling * pixel_mm
     depth = torch.arange(-radius, radius, step, device=hu.device) + scanner.source_to_centre
     fan = (torch.arange(channels, device=hu.device) + 0.5) / channels * 2 - 1
     direction = fan * scanner.half_fan
-    # Where the size is no multiple, the pooled image is larger and its centre shifted.
+    # If the size is not a multiple of the pooling, the pooled image is larger and off-centre.
     half_height, half_width = (size * step / 2 for size in attenuation.shape[-2:])
     down, right = half_height - rows * pixel_mm / 2, half_width - columns * pixel_mm / 2
 
@@ -106,10 +107,10 @@ def fan_line_integrals(
 
 
 def relative_fluence(line_integrals: torch.Tensor, scanner: CtScanner) -> torch.Tensor:
-    """log(fluence / N0) of every fan-beam ray before it enters the patient.
+    """Return log(fluence / N0) of each fan-beam ray before it enters the patient.
 
-    Tube-current modulation along the views and the bowtie filter along the channels.
-    Shape (slices, views, channels), as ``line_integrals``.
+    It combines the tube-current modulation along the views and the bowtie filter along the
+    channels. Its shape is (slices, views, channels), as that of ``line_integrals``.
     """
     strongest = line_integrals.amax(dim=-1, keepdim=True)
     channels = line_integrals.shape[-1]

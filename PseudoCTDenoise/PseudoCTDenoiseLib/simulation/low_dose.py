@@ -1,8 +1,8 @@
-"""Low-dose CT from a normal-dose image: noise is added, the anatomy is left as it is.
+"""Low-dose CT from a normal-dose image: adds noise and leaves the anatomy unchanged.
 
-The variance of every ray follows Yu et al., J Comput Assist Tomogr 2012,
+The variance of each ray follows Yu et al., J Comput Assist Tomogr 2012,
 doi:10.1097/RCT.0b013e3182541d15. The noise is drawn on parallel rays and reconstructed with the
-wanted kernel; resolution stays that of the scan.
+given kernel; the resolution of the scan does not change.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ..ct.noise_level import soft_tissue_noise
+from ..ct.hounsfield import MIN_CT_HU, to_int16
+from ..ct.noise_level import FLAT_WINDOW, SOFT_TISSUE_MEAN_HU, soft_tissue_noise
 from ..errors import BadInputError
 from .ct_scanner import WATER_ATTENUATION, CtScanner, fan_line_integrals, relative_fluence
 from .noise_reconstruction import ParallelRays, reconstruct_noise
@@ -24,13 +25,14 @@ from .reconstruction_kernels import SOFT, ReconstructionKernel
 
 @dataclass(frozen=True)
 class LowDoseSimulator:
-    """Draws the noise that a scan would have had at a fraction of its dose.
+    """Simulator of the additional noise of a scan at a fraction of its dose.
 
     Parameters
     ----------
-    pixel_mm : side of a square pixel.
-    quanta : N0, detected quanta a ray of the normal-dose scan without patient, modulation and
-        bowtie filter; :meth:`fitted` finds it from the scan's own noise.
+    pixel_mm : side of a square pixel in mm.
+    quanta : N0, detected quanta per ray of the normal-dose scan without patient, modulation and
+        bowtie filter; :meth:`fitted` estimates it from the noise of the scan.
+    scanner : geometry and tube output.
     """
 
     pixel_mm: float
@@ -40,38 +42,44 @@ class LowDoseSimulator:
     def fitted(
         self, hu: np.ndarray, *, kernel: ReconstructionKernel = SOFT, seed: int = 0
     ) -> LowDoseSimulator:
-        """The same with N0 such that the simulated normal-dose noise equals the scan's.
+        """Return a simulator whose N0 makes the simulated normal-dose noise equal that of the scan.
 
         Parameters
         ----------
         hu : (slices, rows, columns) of one normal-dose scan, HU. Six slices are used.
-        kernel : the kernel that the scan was reconstructed with.
+        kernel : reconstruction kernel of the scan.
+        seed : seed of the simulated noise.
 
         Raises
         ------
         BadInputError
-            If no slice shows enough soft tissue to measure noise in, or there is no noise.
+            If no slice shows enough soft tissue to measure noise, or the scan has no noise.
         """
         sample = hu[np.unique(np.linspace(0, len(hu) - 1, 8).astype(int)[1:-1])]
         slices = torch.from_numpy(np.ascontiguousarray(sample)).float()
         generator = torch.Generator().manual_seed(seed)
-        # Without the read-out's share σ² ∝ 1/N0, so one draw tells N0; that share is
-        # about a hundredth of the variance at normal dose.
+        # Without electronic noise σ² ∝ 1/N0, so one draw is sufficient. Electronic noise is about
+        # 1 % of the variance at normal dose.
         quantum = replace(self, scanner=replace(self.scanner, electronic_noise=0.0))
         sinogram = quantum.noise_sinogram(slices, 1.0, generator, image_dose=math.inf)
         noise = quantum.reconstruct(sinogram, slices.shape[-2:], kernel)
-        mean = F.avg_pool2d(slices[:, None], 11, stride=1, padding=5)[:, 0]
-        tissue = (mean > 0) & (mean < 130)
+        mean = F.avg_pool2d(slices[:, None], FLAT_WINDOW, stride=1, padding=FLAT_WINDOW // 2)
+        low, high = SOFT_TISSUE_MEAN_HU
+        tissue = ((mean > low) & (mean < high))[:, 0]
         simulated = soft_tissue_noise(torch.where(tissue, 50 + noise, -1000.0).numpy())
         measured = soft_tissue_noise(sample)
         if measured == 0:
-            raise BadInputError("The scan has no noise to fit N0 to: choose a measured scan.")
-        # The flattest windows of a scan are not those of its noise alone. Noise as strong as the
-        # scan's own, added to the scan, must raise the very same reading by √2: mend by that.
+            raise BadInputError(
+                "The scan has no noise, so N0 cannot be estimated: choose a measured scan."
+            )
+        # Anatomy also affects the noise of the flattest windows. Additional noise of the same level
+        # must raise the measured noise by √2; the deviation from √2 corrects the estimate.
         equal = noise.numpy() * (measured / simulated)
         raised = soft_tissue_noise(sample + equal) / measured
         if raised <= 1:
-            raise BadInputError("The scan's noise cannot be told from its anatomy.")
+            raise BadInputError(
+                "The noise of the scan cannot be separated from its anatomy: choose another scan."
+            )
         return replace(self, quanta=self.quanta * (simulated / measured) ** 2 * (raised**2 - 1))
 
     def noise_sinogram(
@@ -82,14 +90,14 @@ class LowDoseSimulator:
         *,
         image_dose: float = 1.0,
     ) -> torch.Tensor:
-        """The noise to add on every parallel ray for a dose fraction, before reconstruction.
+        """Return the noise to add to each parallel ray for a dose fraction, before reconstruction.
 
         Parameters
         ----------
         hu : (slices, rows, columns), HU.
         dose : fraction a of the normal dose, 0 < a ≤ 1.
-        generator : of ``hu``'s device; the same state gives the same noise.
-        image_dose : the dose that ``hu`` was taken at; infinite for a noise-free image.
+        generator : random generator on the device of ``hu``; the same state gives the same noise.
+        image_dose : dose of ``hu``; infinite for a noise-free image.
 
         Returns
         -------
@@ -101,9 +109,17 @@ class LowDoseSimulator:
     def ray_deviation(
         self, hu: torch.Tensor, dose: float, *, image_dose: float = 1.0
     ) -> torch.Tensor:
-        """Standard deviation of :meth:`noise_sinogram`, (slices, views, rays)."""
+        """Return the standard deviation of :meth:`noise_sinogram`, (slices, views, rays).
+
+        Raises
+        ------
+        BadInputError
+            If the dose is not above 0 and at most 1.
+        """
         if not 0 < dose <= 1:
-            raise BadInputError(f"Dose fraction {dose:g} is not between 0 and 1.")
+            raise BadInputError(
+                f"The dose fraction {dose:g} is not between 0 and 1: choose one above 0."
+            )
         line_integrals = fan_line_integrals(hu, self.pixel_mm, self.scanner)
         relative_noise = line_integrals - relative_fluence(line_integrals, self.scanner)
         inverse_quanta = _on_parallel_rays(relative_noise, self.scanner).exp() / self.quanta
@@ -116,7 +132,7 @@ class LowDoseSimulator:
     def reconstruct(
         self, sinogram: torch.Tensor, shape: tuple[int, int], kernel: ReconstructionKernel
     ) -> torch.Tensor:
-        """The image, (slices, rows, columns) in HU, of noise on parallel rays."""
+        """Return the image, (slices, rows, columns) in HU, of noise on parallel rays."""
         image = reconstruct_noise(sinogram, tuple(shape), self.pixel_mm, self.scanner, kernel)
         return image * (1000 / WATER_ATTENUATION)
 
@@ -129,7 +145,7 @@ class LowDoseSimulator:
         *,
         image_dose: float = 1.0,
     ) -> torch.Tensor:
-        """The noise, (slices, rows, columns) in HU, between a scan and its dose fraction."""
+        """Return the noise, (slices, rows, columns) in HU, that a dose fraction adds to a scan."""
         sinogram = self.noise_sinogram(hu, dose, generator, image_dose=image_dose)
         return self.reconstruct(sinogram, hu.shape[-2:], kernel)
 
@@ -146,31 +162,34 @@ def simulate_low_dose(
     batch: int = 4,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> np.ndarray:
-    """Low-dose twin of a normal-dose scan.
+    """Return the simulated low-dose scan of a normal-dose scan.
 
     Parameters
     ----------
     hu : (slices, rows, columns), HU. Slices are independent of each other.
-    image_dose : the dose that ``hu`` was taken at; infinite for a noise-free image.
-    progress : called with the slices done and their number.
+    dose : fraction of the normal dose, above 0 and at most 1.
+    kernel : reconstruction kernel of the scan.
+    image_dose : dose of ``hu``; infinite for a noise-free image.
+    batch : number of slices that are computed together.
+    progress : called with the number of finished slices and the number of all slices.
 
     Returns
     -------
-    int16 HU of the same shape; padding below −1024 HU is left as it is.
+    int16 HU of the same shape; padding below −1024 HU does not change.
     """
     generator = torch.Generator(device).manual_seed(seed)
     low_dose = np.empty(hu.shape, np.int16)
     for start in range(0, len(hu), batch):
         part = torch.from_numpy(hu[start : start + batch].astype(np.float32)).to(device)
         noisy = part + simulator.added_noise(part, dose, kernel, generator, image_dose=image_dose)
-        noisy = torch.where(part < -1024, part, noisy.clamp(min=-1024))
-        low_dose[start : start + batch] = noisy.round().clamp(-32768, 32767).cpu().numpy()
+        noisy = torch.where(part < MIN_CT_HU, part, noisy.clamp(min=MIN_CT_HU))
+        low_dose[start : start + batch] = to_int16(noisy.cpu().numpy())
         progress(start + len(part), len(hu))
     return low_dose
 
 
 def _on_parallel_rays(fan: torch.Tensor, scanner: CtScanner) -> torch.Tensor:
-    """Fan-beam values at the parallel rays and at their opposites.
+    """Return fan-beam values at the parallel rays and at their opposite rays.
 
     (slices, views, channels) becomes (2, slices, views, rays). The ray at offset t from the
     centre and angle ψ is channel angle γ = −asin(t / R) of the source at ψ − γ.
@@ -192,7 +211,7 @@ def _on_parallel_rays(fan: torch.Tensor, scanner: CtScanner) -> torch.Tensor:
             ],
             dim=-1,
         )
-        # Channels lie at cell centres, views at the cell corners of a periodic axis.
+        # Channels are at cell centres, views at the cell corners of a periodic axis.
         grid[..., 0] *= fan.shape[2] / (fan.shape[2] - 1)
         values.append(
             F.grid_sample(
@@ -206,10 +225,10 @@ def _on_parallel_rays(fan: torch.Tensor, scanner: CtScanner) -> torch.Tensor:
 
 
 def _measurements_per_ray(scanner: CtScanner, device: torch.device) -> torch.Tensor:
-    """Factor from a detector channel's variance to that of a parallel ray, (rays,).
+    """Return the ratio of the variances of a parallel ray and a detector channel, (rays,).
 
-    A parallel ray stands for as many channels as the fan beam measures in its cell of angle and
-    offset, R·cos γ·Δγ·Δβ each; outside of the field nothing is measured and nothing drawn.
+    A parallel ray represents all channels in its cell of angle and offset; each channel covers
+    R·cos γ·Δγ·Δβ. The factor is 0 outside the field of view.
     """
     rays = ParallelRays(scanner)
     reach = (rays.offsets / scanner.source_to_centre).clamp(-1, 1)

@@ -1,10 +1,10 @@
 """Filtered back-projection of noise, by gridding in the frequency domain.
 
-Every ray's noise is independent, so no anatomy has to be resolved: the filtered spectrum of each
-parallel view is a line through the image's two-dimensional spectrum (the projection-slice
-theorem), is spread there with a Kaiser-Bessel window, and one inverse FFT gives the image. That
-is the same sum as the classical back-projection with ideal interpolation, some ten times cheaper.
-Frequencies above the pixel grid's limit fold back, as they do when a scanner samples its image.
+By the projection-slice theorem, the filtered spectrum of a parallel view is a line through the
+two-dimensional spectrum of the image. A Kaiser-Bessel window spreads each line onto the frequency
+grid, and one inverse FFT gives the image. The result equals back-projection with ideal
+interpolation at about a tenth of the cost. Frequencies above the limit of the pixel grid alias, as
+they do when a scanner samples its image.
 
 Source: Fessler and Sutton, IEEE TSP 2003, doi:10.1109/TSP.2002.807005.
 """
@@ -23,16 +23,16 @@ from .reconstruction_kernels import ReconstructionKernel
 
 _OVERSAMPLING = 2
 _TAPS = 4
-_MOST_VALUES = 2**24
-"""Of the oversampled planes that are worked on at once: large slices come one by one."""
+_MAX_VALUES = 2**24
+"""Maximum number of values in the oversampled planes of one batch of slices."""
 _WINDOW_SHAPE = math.pi * math.sqrt((_TAPS / _OVERSAMPLING * (_OVERSAMPLING - 0.5)) ** 2 - 0.8)
 
 
 class ParallelRays:
-    """The parallel rays into which a fan-beam scan of 360 degrees is sorted.
+    """Parallel rays into which a fan-beam scan of 360 degrees is rebinned.
 
-    ``views`` angles over 180 degrees, rays ``spacing`` mm apart: half the detector's pitch at
-    the centre, which opposite rays interleave with the quarter-channel offset.
+    There are ``views`` angles over 180 degrees, with rays ``spacing`` mm apart. This is half the
+    channel pitch at the centre, because the quarter-channel offset interleaves opposite rays.
     """
 
     def __init__(self, scanner: CtScanner):
@@ -50,12 +50,13 @@ def reconstruct_noise(
     scanner: CtScanner,
     kernel: ReconstructionKernel,
 ) -> torch.Tensor:
-    """Filtered back-projection of parallel rays on a grid of pixels.
+    """Return the filtered back-projection of parallel rays on a grid of pixels.
 
     Parameters
     ----------
     sinogram : (slices, views, rays) of line integrals, the rays of :class:`ParallelRays`.
-    shape : rows and columns of the image, whose middle is the centre of rotation.
+    shape : rows and columns of the image, whose centre is the centre of rotation.
+    pixel_mm : side of a square pixel in mm.
 
     Returns
     -------
@@ -70,7 +71,7 @@ def reconstruct_noise(
 
     frequency = torch.arange(1, lines + 1, device=sinogram.device) / period
     response = kernel.response(10 * frequency) / 10
-    # The middle ray is sample rays/2: shifting it to zero alternates the spectrum's sign.
+    # The central ray is sample rays/2. Its shift to sample 0 alternates the sign of the spectrum.
     sign = 1 - 2 * (torch.arange(1, lines + 1, device=sinogram.device) % 2)
     measure = rays.spacing / period * math.pi / rays.views
     weights = sign * response * measure
@@ -83,25 +84,25 @@ def reconstruct_noise(
         points = torch.view_as_real(spectrum.flatten(1)).permute(1, 0, 2).flatten(1).contiguous()
         plane = torch.view_as_complex((spread @ points).view(size, size, -1, 2)).permute(2, 0, 1)
         image = torch.fft.fftshift(torch.fft.ifft2(plane, norm="forward"), dim=(-2, -1)).real
-        image = 2 * image  # the half plane that is left out is the complex conjugate of this one
+        image = 2 * image  # the other half plane is the complex conjugate of this one
         image = image / (window[:, None] * window[None, :])
         return image[:, top : top + rows, left : left + columns]
 
-    return torch.cat(list(map(image_of, sinogram.split(max(1, _MOST_VALUES // size**2)))))
+    return torch.cat(list(map(image_of, sinogram.split(max(1, _MAX_VALUES // size**2)))))
 
 
 @lru_cache(maxsize=4)
 def _spreading_matrix(
     views: int, lines: int, period: float, size: int, pixel_mm: float, device: str
 ) -> torch.Tensor:
-    """Sparse matrix from polar frequencies (views × lines) to the plane of size × size."""
+    """Return the sparse matrix from polar frequencies (views × lines) to a size × size grid."""
     angle = np.arange(views) * (np.pi / views)
     radius = np.arange(1, lines + 1) / period * (size * pixel_mm)
     row, row_weight = _taps(np.outer(np.cos(angle), radius).ravel(), size)
     column, column_weight = _taps(np.outer(-np.sin(angle), radius).ravel(), size)
 
-    # Points that share their first tap share all of them, so the entries need no sorting: each
-    # tap fills its places in the matrix's rows at once, one block of points after the other.
+    # Points with the same first tap share all taps, so the entries need no sorting: each tap fills
+    # its entries in the rows of the matrix with blocks of points.
     first = row[0] * size + column[0]
     order = np.argsort(first).astype(np.int32)
     first = first[order]
@@ -136,7 +137,7 @@ def _spreading_matrix(
 
 
 def _taps(position: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cells around each position, folded into the grid, and their weights; (taps, points)."""
+    """Return the grid cells around each position (periodic) and their weights, (taps, points)."""
     first = np.floor(position).astype(np.int64) - _TAPS // 2 + 1
     index = first + np.arange(_TAPS)[:, None]
     distance = torch.from_numpy((index - position) * (2 / _TAPS))
@@ -146,7 +147,7 @@ def _taps(position: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=4)
 def _window_transform(size: int) -> torch.Tensor:
-    """Fourier transform of the Kaiser-Bessel window at every pixel of the oversampled image."""
+    """Return the Fourier transform of the Kaiser-Bessel window on the oversampled image grid."""
     position = (np.arange(size) - size // 2) / size
     argument = np.sqrt(
         np.asarray(_WINDOW_SHAPE**2 - (np.pi * _TAPS * position) ** 2, dtype=complex)

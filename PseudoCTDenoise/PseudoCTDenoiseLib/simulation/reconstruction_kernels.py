@@ -1,4 +1,4 @@
-"""Reconstruction kernels as filters on the noise's projections."""
+"""Reconstruction kernels as filters of the projections."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import torch
 class ReconstructionKernel:
     """Filter sqrt(f² + f1²) · exp(−(f/f0)^order): an apodised ramp, frequencies in 1/cm.
 
-    ``f1_per_cm`` lifts the ramp's foot: real scans have more noise below 0.4 /cm than a ramp
-    lets through.
+    ``f1_per_cm`` raises the ramp at low frequencies: real scans have more noise below 0.4 /cm than
+    a ramp filter passes.
     """
 
     name: str
@@ -23,12 +23,12 @@ class ReconstructionKernel:
     f1_per_cm: float = 0.15
 
     def response(self, frequency_per_cm: torch.Tensor) -> torch.Tensor:
-        """The filter in 1/cm at each frequency in 1/cm."""
+        """Return the filter in 1/cm at each frequency in 1/cm."""
         ramp = (frequency_per_cm**2 + self.f1_per_cm**2).sqrt()
         return ramp * torch.exp(-self.damping(frequency_per_cm))
 
     def damping(self, frequency_per_cm: torch.Tensor) -> torch.Tensor:
-        """Negative logarithm of the apodisation, by which the kernel blurs the image."""
+        """Return the negative logarithm of the apodisation at each frequency in 1/cm."""
         return (frequency_per_cm / self.f0_per_cm) ** self.order
 
     @property
@@ -38,34 +38,37 @@ class ReconstructionKernel:
 
 
 class StackedKernels:
-    """The apodisations of a stack of images, one kernel each."""
+    """Apodisations of a stack of images with one kernel per image."""
 
     def __init__(self, kernels: Sequence[ReconstructionKernel]):
         numbers = torch.tensor([[kernel.f0_per_cm, kernel.order] for kernel in kernels])
         self.f0_per_cm, self.order = numbers.T[..., None, None]
 
     def damping(self, frequency_per_cm: torch.Tensor) -> torch.Tensor:
-        """As of one kernel: (count, ...) of frequencies, (count, ...) or alike for all."""
+        """Return the damping of each image, (count, ...).
+
+        The frequencies are (count, ...), or the same for all images.
+        """
         return (frequency_per_cm / self.f0_per_cm) ** self.order
 
 
 SOFT = ReconstructionKernel("soft", f0_per_cm=4.25, order=2.1)
-"""Fitted to the noise that a Siemens scanner adds with its kernel B30f."""
+"""Kernel fitted to the noise of a Siemens scanner with the kernel B30f."""
 
 SHARP = ReconstructionKernel("sharp", f0_per_cm=8.2, order=3.2)
-"""Fitted to the noise that a Siemens scanner adds with its kernel D45f."""
+"""Kernel fitted to the noise of a Siemens scanner with the kernel D45f."""
 
 KERNELS = {kernel.name: kernel for kernel in (SOFT, SHARP)}
 
 
-def kernel_of_sharpness(sharpness: float, order_factor: float = 1.0) -> ReconstructionKernel:
-    """The kernel at a place on the line from soft (0) to sharp (1)."""
+def kernel_at_sharpness(sharpness: float, order_factor: float = 1.0) -> ReconstructionKernel:
+    """Return the kernel between soft (0) and sharp (1), interpolated geometrically."""
     f0 = SOFT.f0_per_cm * (SHARP.f0_per_cm / SOFT.f0_per_cm) ** sharpness
     order = SOFT.order * (SHARP.order / SOFT.order) ** sharpness
     return ReconstructionKernel(f"sharpness {sharpness:.2f}", f0, order * order_factor)
 
 
-def nearest_kernel(wanted: ReconstructionKernel) -> ReconstructionKernel:
-    """The soft or the sharp kernel: the one whose images are less changed to get those wanted."""
+def nearest_kernel(kernel: ReconstructionKernel) -> ReconstructionKernel:
+    """Return the soft or the sharp kernel, whichever is nearer to the given one."""
     between = math.sqrt(SOFT.f0_per_cm * SHARP.f0_per_cm)
-    return SHARP if wanted.f0_per_cm > between else SOFT
+    return SHARP if kernel.f0_per_cm > between else SOFT

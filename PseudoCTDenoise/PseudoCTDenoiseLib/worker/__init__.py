@@ -1,1 +1,1 @@
-"""The background process that denoises, and what is said between it and Slicer."""
+"""The background process that denoises, and its protocol with Slicer."""

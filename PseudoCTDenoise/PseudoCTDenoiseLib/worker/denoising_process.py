@@ -1,4 +1,4 @@
-"""One denoising job in the background, from a scan's HU to the results'."""
+"""One denoising job in a background process: HU arrays in, HU arrays out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..denoising.settings import DenoisingSettings
 from ..errors import BadInputError
-from .job_folder import JobFolder, JobRequest
+from .job_folder import PREVIEW_SECONDS, JobFolder, JobRequest
 from .protocol import Message, Preview, ProgressMessage, Result, preview_command
 from .runner import Runner
 from .signals import Signal
@@ -18,17 +19,17 @@ from .worker_process import JobState, WorkerProcess
 
 @dataclass(frozen=True)
 class JobResult:
-    """What a job gave, all arrays (slices, rows, columns) int16 HU.
+    """The results of a job; all arrays are (slices, rows, columns) int16 HU.
 
-    ``denoised`` is at full strength. The noise, the pseudo-LDCT and the map of each noise model
-    (by the model's name) are there if they were wanted. ``report`` is the engine's
-    (:func:`..denoising.report.job_report`), ``losses`` the tuning's loss of every step.
+    ``denoised`` is at full strength. ``noise``, ``pseudo_ldct`` and ``noise_maps`` (by the noise
+    model's name) are empty unless they were requested. ``report`` comes from
+    :func:`..denoising.report.job_report`. ``losses`` holds the loss of every tuning step.
     """
 
     denoised: np.ndarray
     noise: np.ndarray | None
-    pseudoLdct: np.ndarray | None
-    noiseMaps: dict[str, np.ndarray]
+    pseudo_ldct: np.ndarray | None
+    noise_maps: dict[str, np.ndarray]
     report: dict
     losses: list[float]
 
@@ -36,26 +37,28 @@ class JobResult:
 class DenoisingProcess(WorkerProcess):
     """Denoises a scan in a process of its own.
 
-    On top of the signals of :class:`.worker_process.WorkerProcess` there are
-    ``progressed(ProgressMessage)`` and ``previewed(sliceIndex, hu)``, the latter with (rows,
-    columns) int16 HU at full strength. After COMPLETED ``result`` is there, after FAILED
-    ``failure``. The folder with the scan is gone after every end.
+    In addition to the signals of :class:`.worker_process.WorkerProcess` it emits
+    ``progressed(ProgressMessage)`` and ``previewed(slice_index, hu)`` with (rows, columns) int16
+    HU at full strength. ``result`` is set when the job has COMPLETED, ``failure`` when it has
+    FAILED. The folder that holds the scan is removed in every case.
 
     Parameters
     ----------
-    runner : :class:`.qprocess_runner.QProcessRunner` in the window, else
+    runner : :class:`.qprocess_runner.QProcessRunner` in Slicer's window, otherwise
         :class:`.runner.SubprocessRunner`.
-    hu : the scan, (slices, rows, columns) HU; left as it is.
-    settings : those of the engine by name; what is left out has its default. The strength is
-        that of the display and not used here.
+    hu : the scan, (slices, rows, columns) HU; it is not modified.
+    settings : settings of the job; None for the defaults. Their strength is ignored, because the
+        display applies it.
     model : name of a denoiser.
-    wantNoise : also estimate the noise of every slice.
-    previewSlice, previewSeconds : the slice that is shown meanwhile (None for the one with the
-        most organs) and the least time between two pictures of it.
-    modelsFolder : None for the models that came with the module.
-    temporaryFolder : where the job's folder is made; None for the system's.
+    want_noise : also estimate the noise of every slice.
+    preview_slice : slice to preview; None for the slice with the most organs.
+    preview_seconds : shortest time between two previews, in seconds.
+    models_folder : folder of the models; None for the shipped models.
+    pixel_mm : side of a pixel in mm; None if it is not known.
+    temporary_folder : parent of the job folder; None for the system's temporary folder.
+    program, environment : Python and its environment variables; None for the module's own.
 
-    >>> job = DenoisingProcess(SubprocessRunner(), hu, {"steps": 50})
+    >>> job = DenoisingProcess(SubprocessRunner(), hu, DenoisingSettings(steps=50))
     >>> job.progressed.connect(lambda message: print(message.stage, message.share))
     >>> job.start()
     >>> if job.wait() is JobState.COMPLETED:
@@ -66,14 +69,14 @@ class DenoisingProcess(WorkerProcess):
         self,
         runner: Runner,
         hu: np.ndarray,
-        settings: dict | None = None,
+        settings: DenoisingSettings | None = None,
         model: str = "fast",
-        wantNoise: bool = True,
-        previewSlice: int | None = None,
-        previewSeconds: float = 3.0,
-        modelsFolder: Path | str | None = None,
-        pixelMm: float | None = None,
-        temporaryFolder: Path | str | None = None,
+        want_noise: bool = True,
+        preview_slice: int | None = None,
+        preview_seconds: float = PREVIEW_SECONDS,
+        models_folder: Path | str | None = None,
+        pixel_mm: float | None = None,
+        temporary_folder: Path | str | None = None,
         program: str | None = None,
         environment: dict[str, str] | None = None,
     ):
@@ -83,56 +86,56 @@ class DenoisingProcess(WorkerProcess):
         self.result: JobResult | None = None
         self._hu: np.ndarray | None = hu
         self._shape = hu.shape
-        self._temporaryFolder = temporaryFolder
+        self._temporary_folder = temporary_folder
         self._request = JobRequest(
-            dict(settings or {}),
+            settings or DenoisingSettings(),
             model,
-            wantNoise,
-            previewSlice,
-            previewSeconds,
-            None if modelsFolder is None else str(modelsFolder),
-            pixelMm,
+            want_noise,
+            preview_slice,
+            preview_seconds,
+            None if models_folder is None else str(models_folder),
+            pixel_mm,
         )
-        self._shownSlice = previewSlice
+        self._shown_slice = preview_slice
         self._folder: JobFolder | None = None
         self._files: Result | None = None
 
-    def showSlice(self, sliceIndex: int) -> None:
-        """Preview this slice from now on, the one that the user looks at."""
+    def show_slice(self, slice_index: int) -> None:
+        """Preview this slice from now on."""
         active = self.state in (JobState.STARTING, JobState.RUNNING)
-        if active and sliceIndex != self._shownSlice and 0 <= sliceIndex < self._shape[0]:
-            self._shownSlice = sliceIndex
-            self._runner.writeLine(preview_command(sliceIndex))
+        if active and slice_index != self._shown_slice and 0 <= slice_index < self._shape[0]:
+            self._shown_slice = slice_index
+            self._runner.write_line(preview_command(slice_index))
 
     def _prepare(self) -> Sequence[str]:
-        # Known before it exists: then whatever ends the start also removes the folder.
-        self._folder = JobFolder.named(self._temporaryFolder)
+        # The name is stored before the folder exists, so every failure from here on removes it.
+        self._folder = JobFolder.named(self._temporary_folder)
         self._folder.create()
-        self._folder.writeJob(self._hu, self._request)
-        self._hu = None  # it may be large, and the worker has it
+        self._folder.write_job(self._hu, self._request)
+        self._hu = None  # the array may be large, and the worker reads the file
         return [str(self._folder.path)]
 
     def _receive(self, message: Message) -> None:
         if isinstance(message, ProgressMessage):
             self.progressed.emit(message)
         elif isinstance(message, Preview):
-            self._showPreview(message)
+            self._show_preview(message)
         elif isinstance(message, Result):
             self._files = message
 
-    def _showPreview(self, message: Preview) -> None:
+    def _show_preview(self, message: Preview) -> None:
         try:
-            image = self._folder.readArray(message.file, self._shape[1:])
-        except BadInputError:  # a later one took its place
+            image = self._folder.read_array(message.file, self._shape[1:])
+        except BadInputError:  # a later preview has replaced the file
             return
-        self._folder.removeFile(message.file)
-        if message.slice == self._shownSlice or self._shownSlice is None:
+        self._folder.remove_file(message.file)
+        if message.slice == self._shown_slice or self._shown_slice is None:
             self.previewed.emit(message.slice, image)
 
-    def _takeResult(self) -> None:
+    def _take_result(self) -> None:
         files = self._files
         if files is None:
-            raise BadInputError("The background process ended without a result.")
+            raise BadInputError("The background process ended without a result. Run it again.")
         self.result = JobResult(
             self._read(files.denoised),
             self._read(files.noise),
@@ -143,7 +146,7 @@ class DenoisingProcess(WorkerProcess):
         )
 
     def _read(self, file: str | None) -> np.ndarray | None:
-        return None if file is None else self._folder.readArray(str(file), self._shape)
+        return None if file is None else self._folder.read_array(str(file), self._shape)
 
     def _tidy(self) -> None:
         self._hu = None

@@ -1,13 +1,12 @@
-"""What a job would run on, and how long it would take."""
+"""Check of the device: which one a job would use, and how long the job would take."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from ..denoising.plan import PartSeconds, plan_job, settled
-from ..denoising.settings import DenoisingSettings
+from ..denoising.plan import PartSeconds, plan_job, resolve_orientations
+from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..errors import BadInputError
 from .protocol import CheckResult, Message
 from .runner import Runner
@@ -15,15 +14,16 @@ from .worker_process import WorkerProcess
 
 
 class DeviceCheck(WorkerProcess):
-    """Starts a worker that looks which device works, and times a slice and an update on it.
+    """Starts a worker that finds a working device and times one slice and one update on it.
 
-    After COMPLETED ``device`` and ``timing`` are there and :meth:`estimateSeconds` answers.
+    ``device`` and ``timing`` are set when the check has COMPLETED; :meth:`estimate_seconds` needs
+    them.
 
     Parameters
     ----------
-    rows, columns : of the slices that are to be denoised.
-    deviceName : "auto", "cpu", "cuda" or "mps".
-    model, modelsFolder : as for a :class:`.denoising_process.DenoisingProcess`.
+    rows, columns : size of the slices to denoise, in pixels.
+    device_name : "auto", "cpu", "cuda" or "mps".
+    model, models_folder : as for a :class:`.denoising_process.DenoisingProcess`.
     """
 
     def __init__(
@@ -31,40 +31,49 @@ class DeviceCheck(WorkerProcess):
         runner: Runner,
         rows: int,
         columns: int,
-        deviceName: str = "auto",
+        device_name: str = "auto",
         model: str = "fast",
-        modelsFolder: Path | str | None = None,
+        models_folder: Path | str | None = None,
         program: str | None = None,
         environment: dict[str, str] | None = None,
     ):
         super().__init__(runner, program, environment)
         self.timing: CheckResult | None = None
         self._size = (rows, columns)
-        self._arguments = ["--check", f"{rows}x{columns}", "--device", deviceName, "--model", model]
-        if modelsFolder is not None:
-            self._arguments += ["--models", str(modelsFolder)]
+        self._arguments = [
+            "--check",
+            f"{rows}x{columns}",
+            "--device",
+            device_name,
+            "--model",
+            model,
+        ]
+        if models_folder is not None:
+            self._arguments += ["--models", str(models_folder)]
 
-    def estimateSeconds(self, settings: dict, slices: int, wantNoise: bool = True) -> float:
-        """Expected seconds of a job, the start of its process included."""
+    def estimate_seconds(
+        self, settings: DenoisingSettings, slices: int, want_noise: bool = True
+    ) -> float:
+        """Estimate the seconds that a job takes, including the start of its process."""
         timing = self.timing
-        default = DenoisingSettings(**timing.default_settings)
-        settings = settled(replace(default, **settings), (slices, *self._size))
-        update = timing.seconds_per_update * _pixels(settings) / _pixels(default)
-        one = PartSeconds(
+        timed = settings_from_values(timing.default_settings)
+        settings = resolve_orientations(settings, (slices, *self._size))
+        update = timing.seconds_per_update * _pixels_of_update(settings) / _pixels_of_update(timed)
+        part = PartSeconds(
             timing.seconds_per_slice,
             update,
             timing.seconds_per_noise,
             timing.seconds_per_tuning_slice,
         )
-        # The worker tries each part twice before it begins, to tell the time left.
-        trial = one.slice
+        # The worker runs each part twice before it starts, to estimate the remaining time.
+        trial = part.slice
         if settings.tunes:
-            trial += one.update
-            # In float32 it is the slice's and not tried again.
-            trial += one.tuning_slice if one.tuning_slice != one.slice else 0.0
-        trial += one.noise if wantNoise or settings.needs_noise_models else 0.0
-        plan = plan_job(settings, slices, wantNoise, one)
-        return timing.seconds_to_start + 2 * trial + sum(plan.values())
+            trial += part.update
+            # In float32 a tuning slice takes as long as any slice and is not timed separately.
+            trial += part.tuning_slice if part.tuning_slice != part.slice else 0.0
+        trial += part.noise if want_noise or settings.needs_noise_models else 0.0
+        plan = plan_job(settings, slices, want_noise, part)
+        return timing.seconds_to_start + 2 * trial + plan.total_seconds
 
     def _prepare(self) -> Sequence[str]:
         return self._arguments
@@ -73,11 +82,11 @@ class DeviceCheck(WorkerProcess):
         if isinstance(message, CheckResult):
             self.timing = message
 
-    def _takeResult(self) -> None:
+    def _take_result(self) -> None:
         if self.timing is None:
-            raise BadInputError("The check of the device ended without a result.")
+            raise BadInputError("The check of the device ended without a result. Run it again.")
 
 
-def _pixels(settings: DenoisingSettings) -> int:
-    """Of an update."""
+def _pixels_of_update(settings: DenoisingSettings) -> int:
+    """Return the number of pixels in the patches of one update."""
     return settings.batch * settings.patch_size**2

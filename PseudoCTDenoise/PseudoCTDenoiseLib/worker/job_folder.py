@@ -1,4 +1,4 @@
-"""The private folder through which a scan goes to the worker, and its results come back."""
+"""The private folder that carries a scan to the worker and its results back."""
 
 from __future__ import annotations
 
@@ -9,42 +9,46 @@ import tempfile
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..ct.hu_validation import checked_int16
-from ..ct.io.disk_space import space_in_words
+from ..ct.io.disk_space import explain_disk_errors
 from ..ct.io.slice_file import SliceFile
+from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..errors import BadInputError
 from ..temporary_files import remove_folder
 
 _INPUT, _REQUEST = "input.npy", "job.json"
 
+PREVIEW_SECONDS = 3.0
+"""Shortest time between two previews of a running job, in seconds."""
+
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What the worker is to do with the scan in the folder.
+    """The work that the worker does on the scan in the folder.
 
-    ``settings`` are those of the engine by name, defaults may be left out; ``models_folder`` None
-    takes the models that are installed with the module; ``preview_slice`` None the slice with the
-    most organs; ``pixel_mm`` is the side of a pixel, None if it is not known.
+    ``models_folder`` is None for the shipped models. ``preview_slice`` is None for the slice with
+    the most organs. ``preview_seconds`` is the shortest time between two previews; infinity turns
+    them off. ``pixel_mm`` is the side of a pixel in mm, None if it is not known.
     """
 
-    settings: dict
+    settings: DenoisingSettings
     model: str = "fast"
     want_noise: bool = True
     preview_slice: int | None = None
-    preview_seconds: float = 3.0
+    preview_seconds: float = PREVIEW_SECONDS
     models_folder: str | None = None
     pixel_mm: float | None = None
 
 
 class JobFolder:
-    """A folder that the user alone can read: scans are patients' data.
+    """A folder that only the user can read, because scans are patient data.
 
-    A method that cannot write raises BadInputError in words; :meth:`remove` always works.
+    A method that cannot write raises BadInputError; :meth:`remove` never fails.
     """
 
     def __init__(self, path: Path | str):
@@ -52,11 +56,11 @@ class JobFolder:
 
     @classmethod
     def named(cls, parent: Path | str | None = None) -> JobFolder:
-        """Choose a new name, in the system's folder for temporary files or in ``parent``.
+        """Choose a new name in ``parent``, or in the system's temporary folder.
 
-        Nothing is there until :meth:`create`, so the caller can arrange for the removal first. The
-        folder is also removed when nobody holds this object any more, as at the end of a program
-        that did not wait.
+        The folder does not exist until :meth:`create`, so the caller can arrange its removal
+        first. The folder is also removed when this object is garbage-collected, for example at
+        the end of a script that did not wait.
 
         Raises
         ------
@@ -75,12 +79,12 @@ class JobFolder:
         Raises
         ------
         BadInputError
-            If this is not possible there.
+            If the folder cannot be created.
         """
         with _creation_in_words():
             try:
                 os.mkdir(self.path, 0o700)
-            except FileExistsError:  # a folder of somebody else
+            except FileExistsError:  # this folder belongs to another program
                 self._finalizer.detach()
                 raise
 
@@ -91,74 +95,85 @@ class JobFolder:
         folder.create()
         return folder
 
-    def writeJob(self, hu: np.ndarray, request: JobRequest) -> None:
-        """The scan, (slices, rows, columns) HU, and what is to be done with it.
+    def write_job(self, hu: np.ndarray, request: JobRequest) -> None:
+        """Write the scan, (slices, rows, columns) HU, and the request.
 
         Raises
         ------
         BadInputError
-            If there is no space, or the values are no int16 HU.
+            If the disk is full, or the values do not fit into int16.
         """
-        self.writeArray(_INPUT, checked_int16(hu))
-        text = json.dumps(asdict(request), indent=1)
-        with space_in_words(self.path.parent), self._create(_REQUEST) as file:
+        self.write_array(_INPUT, checked_int16(hu))
+        values = asdict(request) | {"settings": request.settings.as_dict()}
+        text = json.dumps(values, indent=1)
+        with explain_disk_errors(self.path.parent), self._create(_REQUEST) as file:
             file.write(text.encode())
 
-    def readJob(self) -> tuple[SliceFile, JobRequest]:
-        request = JobRequest(**json.loads((self.path / _REQUEST).read_text("utf-8")))
-        return SliceFile(self.path / _INPUT), request
-
-    def newArray(self, name: str, shape: tuple[int, int, int]) -> SliceFile:
-        """A scan's worth of zeros, in a file of this name.
+    def read_job(self) -> tuple[SliceFile, JobRequest]:
+        """Read the scan and the request that :meth:`write_job` wrote.
 
         Raises
         ------
         BadInputError
-            If there is no space.
+            If the settings are out of range or unknown.
         """
-        with space_in_words(self.path.parent):
+        request = JobRequest(**json.loads((self.path / _REQUEST).read_text("utf-8")))
+        settings = settings_from_values(request.settings)
+        return SliceFile(self.path / _INPUT), replace(request, settings=settings)
+
+    def new_array(self, name: str, shape: tuple[int, int, int]) -> SliceFile:
+        """Create a file of zeros, int16 (slices, rows, columns).
+
+        Raises
+        ------
+        BadInputError
+            If the disk is full.
+        """
+        with explain_disk_errors(self.path.parent):
             self._create(name).close()
         return SliceFile(self.path / name, shape)
 
-    def writeArray(self, name: str, values: np.ndarray) -> None:
-        """Raises
-        ------
-        BadInputError
-            If there is no space.
-        """
-        with space_in_words(self.path.parent), self._create(name) as file:
-            np.save(file, values, allow_pickle=False)
-
-    def readArray(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        """An int16 array of this shape.
+    def write_array(self, name: str, values: np.ndarray) -> None:
+        """Write an array to a file in the folder.
 
         Raises
         ------
         BadInputError
-            If the file is missing, damaged or holds something else.
+            If the disk is full.
+        """
+        with explain_disk_errors(self.path.parent), self._create(name) as file:
+            np.save(file, values, allow_pickle=False)
+
+    def read_array(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """Read an int16 array of this shape.
+
+        Raises
+        ------
+        BadInputError
+            If the file is missing or damaged, or holds another type or shape.
         """
         try:
             if Path(name).name != name:
-                raise ValueError("the name leads out of the folder")
+                raise ValueError("the file is outside the job folder")
             values = np.load(self.path / name, allow_pickle=False)
         except (OSError, ValueError, EOFError, MemoryError) as error:
-            raise BadInputError(f"{name} could not be read ({error}): run it again.") from error
+            raise BadInputError(f"Cannot read {name} ({error}). Run it again.") from error
         if values.dtype != np.int16 or values.shape != shape:
             raise BadInputError(
-                f"{name} holds {values.dtype} {values.shape} where int16 {shape} belongs: "
-                "run it again."
+                f"{name} holds {values.dtype} {values.shape} instead of int16 {shape}. "
+                "Run it again."
             )
         return values
 
-    def removeFile(self, name: str) -> None:
-        """Remove a file that is no longer needed, if that is possible."""
+    def remove_file(self, name: str) -> None:
+        """Remove a file if possible."""
         try:
             (self.path / name).unlink()
-        except OSError:  # gone, or on Windows still being read
+        except OSError:  # already removed, or on Windows still open
             return
 
     def remove(self) -> None:
-        """Remove the folder with everything in it; may be called again."""
+        """Remove the folder and its content; calling it again has no effect."""
         remove_folder(self.path)
 
     def _create(self, name: str):
@@ -167,12 +182,12 @@ class JobFolder:
 
 @contextmanager
 def _creation_in_words() -> Iterator[None]:
-    """Turn an error of creating a folder into one that the user understands."""
+    """Turn an OSError into a message for the user."""
     try:
         yield
     except OSError as error:
         raise BadInputError(
-            f"No temporary folder can be made ({error}): free some space or choose another "
+            f"Cannot create a temporary folder ({error}). Free some space or choose another "
             "folder for temporary files."
         ) from error
 

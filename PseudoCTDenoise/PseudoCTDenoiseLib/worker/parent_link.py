@@ -1,4 +1,4 @@
-"""The worker's line to its parent: messages out, commands in, and the end when it is cut."""
+"""The worker's connection to its parent: messages out, commands in, exit when it breaks."""
 
 from __future__ import annotations
 
@@ -9,26 +9,18 @@ import threading
 import time
 from collections.abc import Callable
 
-from .protocol import (
-    CANCEL,
-    CANCELLED,
-    DONE,
-    PROTOCOL_VERSION,
-    Hello,
-    Message,
-    encode,
-    wanted_slice,
-)
+from ..exit_codes import CANCELLED, DONE
+from .protocol import CANCEL, PROTOCOL_VERSION, Hello, Message, encode, wanted_slice
 from .text_lines import TextLines
 
 PATIENCE_SECONDS = 1.0
-"""What the work has to look at :attr:`ParentLink.cancelled` before the process is ended."""
+"""Time that the work has to notice :attr:`ParentLink.cancelled` before the process exits."""
 PARENT_SECONDS = 0.5
-"""How often it is looked whether the parent still lives."""
+"""Interval at which the worker checks that its parent is alive."""
 
 
 def leave(code: int, tidy: Callable[[], None]) -> None:
-    """Tidy up and end the process here."""
+    """Call ``tidy`` and exit the process immediately."""
     try:
         tidy()
     finally:
@@ -36,16 +28,16 @@ def leave(code: int, tidy: Callable[[], None]) -> None:
 
 
 class ParentLink:
-    """Takes the process's standard input and output for the protocol, and says hello.
+    """Reserves the process's standard input and output for the protocol, and says hello.
 
-    From then on whatever libraries print goes to the standard error, and whatever they read is
-    empty. A thread reads the commands; ``cancelled`` is set when the parent cancels, closes the
-    input or is gone. If the process has not ended :data:`PATIENCE_SECONDS` later, it is ended,
-    in whatever library it may be stuck.
+    From then on, the output of libraries goes to the standard error, and their standard input is
+    empty. A thread reads the commands. ``cancelled`` is set when the parent cancels, closes the
+    input or dies. If the process still runs :data:`PATIENCE_SECONDS` later, it exits, even while
+    a library blocks it.
 
     Parameters
     ----------
-    tidy : called before the process ends, unless it is done and its parent is there to take the
+    tidy : called before the process exits, unless the work is done and the parent can read the
         result.
     """
 
@@ -55,14 +47,14 @@ class ParentLink:
         self.preview_slice: int | None = None
         self._tidy = tidy
         self._parent = os.getppid()
-        # Windows locks up when a library that is loading looks at a standard input from which
-        # a thread is reading: the thread reads from a copy.
+        # On Windows, loading a library deadlocks while a thread reads from the standard input,
+        # so the thread reads from a duplicate.
         self._input, self._output = os.dup(0), os.dup(1)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.close(nothing)
         os.dup2(2, 1)
-        sys.stdout = sys.stderr  # unlike that of a pipe, its buffer is a line
+        sys.stdout = sys.stderr  # line-buffered, while the buffer of a pipe is a block
         self._say_lock = threading.Lock()
         self._stop_lock = threading.Lock()
         self.say(Hello(PROTOCOL_VERSION, os.getpid(), platform.python_version()))
@@ -70,7 +62,7 @@ class ParentLink:
         threading.Thread(target=self._watch_parent, daemon=True).start()
 
     def say(self, message: Message) -> None:
-        """Write a message; one for a parent that is gone is dropped."""
+        """Write a message; it is dropped if the parent is dead."""
         line = encode(message).encode("ascii")
         with self._say_lock:
             try:
@@ -80,7 +72,7 @@ class ParentLink:
                 self._stop(orphaned=True)
 
     def leave(self, code: int) -> None:
-        """End the process here; what torch would still tidy up goes with it."""
+        """Exit the process immediately, without the clean-up of torch."""
         leave(code, self._tidy if self.orphaned or code != DONE else lambda: None)
 
     def _read_commands(self) -> None:
@@ -101,7 +93,7 @@ class ParentLink:
             return b""
 
     def _watch_parent(self) -> None:
-        """Notice a dead parent whose end of the pipe some other process holds open."""
+        """Notice a dead parent even if another process keeps its end of the pipe open."""
         while os.getppid() == self._parent:
             time.sleep(PARENT_SECONDS)
         self._stop(orphaned=True)

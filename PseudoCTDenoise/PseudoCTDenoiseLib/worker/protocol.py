@@ -1,9 +1,9 @@
-"""What the worker and its parent say to each other, a line a message.
+"""The protocol between the worker and its parent: one message per line.
 
-The worker writes one JSON object a line on its standard output; its ``type`` is one of the keys
-of :data:`MESSAGES` and the rest are the fields of that class. What is no such line was printed by
-some library and is a :class:`Log`. The parent writes commands, plain words, to the worker's
-standard input. Files are named relative to the job's folder.
+The worker writes one JSON object per line to its standard output. ``type`` is a key of
+:data:`MESSAGES`; the other members are the fields of that class. Every other line comes from a
+library and becomes a :class:`Log`. The parent writes commands as plain words to the worker's
+standard input. File names are relative to the job folder.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ from types import NoneType, UnionType
 from typing import get_args, get_type_hints
 
 PROTOCOL_VERSION = 1
-"""Raised with every change: after an update a window that is still open may be older."""
-
-DONE, FAULT, BAD_INPUT, CANCELLED = 0, 1, 2, 3
-"""Exit codes of the worker."""
+"""Increased with every change, because an open window may be older than an updated worker."""
 
 CANCEL = "cancel"
 _PREVIEW = "preview"
@@ -26,7 +23,7 @@ _PREVIEW = "preview"
 
 @dataclass(frozen=True)
 class Hello:
-    """The first message, before anything large is loaded; ``pid`` is the worker's own."""
+    """The first message, sent before large libraries load; ``pid`` is the worker's process id."""
 
     protocol: int
     pid: int
@@ -35,7 +32,7 @@ class Hello:
 
 @dataclass(frozen=True)
 class Device:
-    """torch is loaded: what computes, in words, and why that; ``name`` is cpu, cuda or mps."""
+    """The device and the reason for it, sent once torch is loaded; ``name`` is cpu, cuda or mps."""
 
     name: str
     description: str
@@ -45,14 +42,16 @@ class Device:
 
 @dataclass(frozen=True)
 class Log:
+    """A line of text for the log."""
+
     text: str
 
 
 @dataclass(frozen=True)
 class ProgressMessage:
-    """``step`` of ``total`` within ``stage``; ``seconds_left`` and ``share`` (0 to 1) of all.
+    """Progress: ``step`` of ``total`` in a stage, remaining seconds and share (0 to 1) of the job.
 
-    ``loss`` is in HU or HU², and None outside of the tuning. The share never falls.
+    ``loss`` is in HU or HU², and None outside the tuning. ``share`` never decreases.
     """
 
     stage: str
@@ -65,7 +64,7 @@ class ProgressMessage:
 
 @dataclass(frozen=True)
 class Preview:
-    """A file with one denoised slice at full strength, (rows, columns) int16 HU."""
+    """File of one denoised slice at full strength, (rows, columns) int16 HU."""
 
     slice: int
     file: str
@@ -73,9 +72,9 @@ class Preview:
 
 @dataclass(frozen=True)
 class Result:
-    """Files with (slices, rows, columns) int16 HU, and the engine's report.
+    """Files of the results, (slices, rows, columns) int16 HU, and the report of the job.
 
-    ``noise_maps`` has a file for each noise model by the model's name.
+    ``noise_maps`` maps the name of each noise model to a file.
     """
 
     denoised: str
@@ -87,7 +86,7 @@ class Result:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Seconds to start and of the parts of a job, see :class:`.PartSeconds`; a job's defaults."""
+    """Seconds of the start and of the parts of a job, see :class:`.PartSeconds`."""
 
     seconds_to_start: float
     seconds_per_slice: float
@@ -99,7 +98,7 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no result; ``kind`` is for the program, the other two are for the user."""
+    """Reason for a missing result: ``kind`` is for the program, the two texts are for the user."""
 
     kind: str
     message: str
@@ -125,13 +124,13 @@ _FIELDS = {
 
 
 def encode(message: Message) -> str:
-    """A message as a line of ASCII with its end; numbers that JSON lacks become null."""
+    """Return a message as one ASCII line; infinite numbers and NaN become null."""
     content = {"type": _TYPES[type(message)], **asdict(message)}
     return json.dumps(_finite(content), allow_nan=False) + "\n"
 
 
 def decode(line: str) -> Message:
-    """The message in a line; a line that holds none is a :class:`Log` of itself."""
+    """Return the message in a line, or the line as a :class:`Log` if it holds no message."""
     try:
         content = json.loads(line)
         kind = MESSAGES[content.pop("type")]
@@ -144,12 +143,12 @@ def decode(line: str) -> Message:
 
 
 def preview_command(slice_index: int) -> str:
-    """The command that asks for previews of a slice, the one that the user looks at."""
+    """Return the command that requests previews of a slice."""
     return f"{_PREVIEW} {slice_index:d}"
 
 
 def wanted_slice(command: str) -> int | None:
-    """The slice in a :func:`preview_command`; None for any other command."""
+    """Return the slice in a :func:`preview_command`, or None for any other command."""
     word, _, number = command.strip().partition(" ")
     return int(number) if word == _PREVIEW and number.isascii() and number.isdigit() else None
 
@@ -165,7 +164,7 @@ def _fits(value: object, type_: object) -> bool:
 
 def _finite(value: object) -> object:
     if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
+        return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""Which Python the worker runs in, and with which environment."""
+"""The Python program of the worker and its environment variables."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ WORKER = Path(__file__).resolve().with_name("worker.py")
 _ALWAYS = {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def pythonProgram() -> str:
-    """Slicer's own Python if we are in Slicer, else the one that runs this."""
+def python_program() -> str:
+    """Return the path of Slicer's Python if it is on the path, otherwise of the running Python."""
     return shutil.which(SLICER_PYTHON) or sys.executable
 
 
-def workerEnvironment(program: str) -> dict[str, str]:
-    """The environment for a Python: Slicer's own needs Slicer's, any other must not have it."""
+def worker_environment(program: str) -> dict[str, str]:
+    """Return the environment for a Python: Slicer's Python needs Slicer's, no other may have it."""
     application = getattr(sys.modules.get("slicer"), "app", None)
     if application is None or Path(program).stem == SLICER_PYTHON:
         return {**os.environ, **_ALWAYS}

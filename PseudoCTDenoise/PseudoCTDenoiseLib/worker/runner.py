@@ -1,4 +1,4 @@
-"""How a program is run in the background: what a job needs of it, and the way without Qt."""
+"""The interface for a background program, and its implementation without Qt."""
 
 from __future__ import annotations
 
@@ -15,48 +15,47 @@ from typing import BinaryIO, Protocol
 from .text_lines import TextLines
 
 STREAM_SECONDS = 2.0
-"""What the program's output is waited for after its end: a process that it left behind may hold
-it open."""
+"""Time to wait for the output after the program's end, because a child may keep it open."""
 
 
 class Runner(Protocol):
-    """A program in the background. One runner runs one program, once.
+    """Runs one background program, once.
 
-    The three callbacks are set before :meth:`start` and called on the thread that started it:
-    for every line of the standard output, for the standard error as it comes, and once at the
-    end, after all lines. The end's exit code is None where there is none (the program could not
-    be started, or was killed), and the reason then says so.
+    Set the three callbacks before :meth:`start`. They are called on the thread that called it:
+    ``on_line`` for every line of the standard output, ``on_error_text`` for the standard error,
+    and ``on_ended`` once at the end, after all lines. The exit code is None if the program could
+    not be started or was killed; the reason then explains this.
     """
 
-    onLine: Callable[[str], None]
-    onErrorText: Callable[[str], None]
-    onEnded: Callable[[int | None, str], None]
-    processId: int | None
+    on_line: Callable[[str], None]
+    on_error_text: Callable[[str], None]
+    on_ended: Callable[[int | None, str], None]
+    process_id: int | None
 
     def start(self, program: str, arguments: Sequence[str], environment: dict[str, str]) -> None:
-        """Start; that it failed is told by ``onEnded``, at once or later."""
+        """Start the program; ``on_ended`` reports a failed start."""
 
-    def writeLine(self, text: str) -> None:
-        """Write a line to the program's standard input, if it still reads it."""
+    def write_line(self, text: str) -> None:
+        """Write a line to the program's standard input, if the program still reads it."""
 
     def kill(self) -> None:
-        """End the program at once and close its standard input."""
+        """Kill the program and close its standard input."""
 
-    def callLater(self, seconds: float, function: Callable[[], None]) -> None:
-        """Call a function on this thread when some time is over."""
+    def call_later(self, seconds: float, function: Callable[[], None]) -> None:
+        """Call a function on this thread after a delay."""
 
     def pump(self, seconds: float) -> bool:
-        """Deliver what has come, waiting at most so long; whether the program runs."""
+        """Deliver events, waiting at most ``seconds``; return True while the program runs."""
 
-    def waitForEnd(self, seconds: float) -> bool:
-        """Wait for ``onEnded``, at most so long; whether it came."""
+    def wait_for_end(self, seconds: float) -> bool:
+        """Wait for ``on_ended``, at most ``seconds``; return True if it was called."""
 
 
 class SubprocessRunner:
-    """Runs a program for a caller that waits: :meth:`pump` delivers what happened meanwhile.
+    """Runs a program for a caller that waits; :meth:`pump` delivers the events.
 
     >>> runner = SubprocessRunner()
-    >>> runner.onLine = print
+    >>> runner.on_line = print
     >>> runner.start(sys.executable, ["-c", "print('hello')"], dict(os.environ))
     >>> while runner.pump(0.1):
     ...     pass
@@ -64,10 +63,10 @@ class SubprocessRunner:
     """
 
     def __init__(self):
-        self.onLine: Callable[[str], None] = lambda line: None
-        self.onErrorText: Callable[[str], None] = lambda text: None
-        self.onEnded: Callable[[int | None, str], None] = lambda exitCode, reason: None
-        self.processId: int | None = None
+        self.on_line: Callable[[str], None] = lambda line: None
+        self.on_error_text: Callable[[str], None] = lambda text: None
+        self.on_ended: Callable[[int | None, str], None] = lambda exit_code, reason: None
+        self.process_id: int | None = None
         self._process: subprocess.Popen | None = None
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._timers: list[tuple[float, Callable[[], None]]] = []
@@ -89,12 +88,12 @@ class SubprocessRunner:
             reason = f"{program} could not be started: {getattr(error, 'strerror', None) or error}"
             self._events.put(lambda: self._end(None, reason))
             return
-        self.processId = self._process.pid
+        self.process_id = self._process.pid
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def writeLine(self, text: str) -> None:
+    def write_line(self, text: str) -> None:
         if self._process is not None and not self._process.stdin.closed:
-            with contextlib.suppress(OSError):  # it has ended, which is told elsewhere
+            with contextlib.suppress(OSError):  # the program has ended; on_ended reports it
                 self._process.stdin.write(text.encode() + b"\n")
 
     def kill(self) -> None:
@@ -102,27 +101,27 @@ class SubprocessRunner:
             self._process.kill()
             self._process.stdin.close()
 
-    def callLater(self, seconds: float, function: Callable[[], None]) -> None:
+    def call_later(self, seconds: float, function: Callable[[], None]) -> None:
         self._timers.append((time.monotonic() + seconds, function))
 
-    def waitForEnd(self, seconds: float) -> bool:
+    def wait_for_end(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         while self._running and time.monotonic() < deadline:
             self.pump(deadline - time.monotonic())
         return not self._running
 
     def pump(self, seconds: float) -> bool:
-        """Deliver what has come, waiting at most so long for a first event.
+        """Deliver pending events, waiting at most ``seconds`` for the first.
 
-        Returns whether the program runs. What a callback raises is raised here, and the events
-        after it wait for the next call.
+        Returns True while the program runs. An exception of a callback is raised here; the
+        remaining events wait for the next call.
         """
         now = time.monotonic()
         due = [seconds, *(when - now for when, _ in self._timers)]
         with contextlib.suppress(queue.Empty):
             if self._running:
                 self._events.get(timeout=max(0.0, min(due)))()
-            # Those that came by now: a program may print faster than it is listened to.
+            # Only the events that are queued now: a program may print faster than this reads.
             for _ in range(self._events.qsize()):
                 if self._running:
                     self._events.get_nowait()()
@@ -134,7 +133,7 @@ class SubprocessRunner:
         return self._running
 
     def _watch(self) -> None:
-        """The program's end, after the ends of what it wrote; runs on a thread of its own."""
+        """Report the program's end after the end of its output; runs on a thread of its own."""
         process = self._process
         readers = [
             threading.Thread(target=self._read, args=(process.stdout, self._line), daemon=True),
@@ -151,26 +150,26 @@ class SubprocessRunner:
             code, reason = None, f"it was ended by {_signal_name(-code)}"
         self._events.put(lambda: self._end(code, reason))
 
-    def _read(self, stream: BinaryIO, tell: Callable[[str], None]) -> None:
+    def _read(self, stream: BinaryIO, deliver: Callable[[str], None]) -> None:
         lines = TextLines()
         with stream:
             while piece := stream.read(65536):
                 for line in lines.feed(piece):
-                    tell(line)
+                    deliver(line)
         for line in lines.end():
-            tell(line)
+            deliver(line)
 
     def _line(self, line: str) -> None:
-        self._events.put(lambda: self.onLine(line))
+        self._events.put(lambda: self.on_line(line))
 
     def _text(self, line: str) -> None:
-        self._events.put(lambda: self.onErrorText(line + "\n"))
+        self._events.put(lambda: self.on_error_text(line + "\n"))
 
     def _end(self, code: int | None, reason: str) -> None:
         self._running = False
         if self._process is not None:
             self._process.stdin.close()
-        self.onEnded(code, reason)
+        self.on_ended(code, reason)
 
 
 def _signal_name(number: int) -> str:

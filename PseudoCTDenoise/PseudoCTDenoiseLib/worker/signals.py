@@ -1,4 +1,4 @@
-"""Signals without Qt, so that a job tells its news in a script as it does in the window."""
+"""Signals without Qt, so that jobs work in scripts and in Slicer's window alike."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 
 class Signal:
-    """Functions that are called with whatever is emitted, in the order they were connected.
+    """Calls the connected functions with the emitted values, in the order of connection.
 
     >>> ended = Signal()
     >>> ended.connect(print)
@@ -21,18 +21,18 @@ class Signal:
         self._slots.append(slot)
 
     def disconnect(self, slot: Callable | None = None) -> None:
-        """Forget one function, or all; one that is not connected is no error."""
-        self._slots = [one for one in self._slots if slot is not None and one != slot]
+        """Disconnect one function, or all; it is not an error if it is not connected."""
+        self._slots = [known for known in self._slots if slot is not None and known != slot]
 
     def emit(self, *values: object) -> None:
-        """Call every function. The first error is raised when all were called."""
+        """Call every function, then raise the first error if there was one."""
         call_each(lambda slot: slot(*values), list(self._slots))
 
 
 def call_each(function: Callable, items: Iterable) -> None:
-    """Call for every item, even if one call fails; the first error is raised at the end.
+    """Call ``function`` for every item, then raise the first error if there was one.
 
-    News of a process must all arrive: the line that is lost could be the last one.
+    Every event of a process must be delivered, because the lost one could be its end.
     """
     first = None
     for item in items:

@@ -1,4 +1,4 @@
-"""Whole lines from bytes that come in pieces."""
+"""Splits a byte stream into lines."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import codecs
 
 
 class TextLines:
-    """Puts a stream's pieces together again.
+    """Joins the pieces of a stream and splits them into lines.
 
-    Pieces may end anywhere, within a letter too. Bytes that are no UTF-8 become U+FFFD.
+    A piece may end anywhere, even inside a character. Invalid UTF-8 becomes U+FFFD.
     """
 
     def __init__(self):
@@ -16,13 +16,13 @@ class TextLines:
         self._rest = ""
 
     def feed(self, piece: bytes) -> list[str]:
-        """The lines that this piece completes, without their ends."""
+        """Return the lines that this piece completes, without line ends."""
         self._rest += self._decoder.decode(piece)
         *lines, self._rest = self._rest.split("\n")
         return [line.rstrip("\r") for line in lines]
 
     def end(self) -> list[str]:
-        """What the stream ended with, if its last line was not complete."""
+        """Return the incomplete last line as a list of one, or an empty list."""
         rest = self._rest + self._decoder.decode(b"", final=True)
         self._rest = ""
         return [rest.rstrip("\r")] if rest else []

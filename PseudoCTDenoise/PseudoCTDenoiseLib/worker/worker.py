@@ -1,7 +1,7 @@
 """The background process: ``worker.py JOBFOLDER`` denoises, ``worker.py --check`` times.
 
-The one file beside the engine that loads torch. It runs as a script in a Python of its own and
-ends with one of the exit codes of the protocol.
+Only this file and the engine load torch. It runs as a script in a Python process of its own and
+exits with a code of :mod:`PseudoCTDenoiseLib.exit_codes`.
 """
 
 from __future__ import annotations
@@ -18,16 +18,13 @@ from pathlib import Path
 
 STARTED = time.monotonic()
 LIBRARY_PARENT = Path(__file__).resolve().parents[2]
-# A script's own folder comes first on the path, where our `runner` would hide another's.
+# A script's folder is first on the path, where `runner.py` and others could hide packages.
 sys.path[:] = [str(LIBRARY_PARENT), *(p for p in sys.path if p != str(Path(__file__).parent))]
 
+from PseudoCTDenoiseLib.exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT  # noqa: E402
 from PseudoCTDenoiseLib.temporary_files import remove_folder  # noqa: E402
 from PseudoCTDenoiseLib.worker.parent_link import ParentLink, leave  # noqa: E402
 from PseudoCTDenoiseLib.worker.protocol import (  # noqa: E402
-    BAD_INPUT,
-    CANCELLED,
-    DONE,
-    FAULT,
     CheckResult,
     Device,
     Failure,
@@ -38,14 +35,15 @@ from PseudoCTDenoiseLib.worker.protocol import (  # noqa: E402
 )
 
 PROGRESS_SECONDS = 0.05
-"""The least time between two reports: a fast GPU has more steps than a window can draw."""
+"""Shortest time between two reports: a fast GPU does more steps than a window can draw."""
 GIB = 2**30
 
 
 def main(arguments: list[str]) -> None:
+    """Run the worker and exit the process."""
     os.umask(0o077)
-    # Ctrl-C in a terminal, and its closing, reach the parent too. The parent decides, and if it
-    # ends, the link notices.
+    # The parent also receives Ctrl-C and the end of the terminal, and it decides. If it ends, the
+    # link notices.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -65,40 +63,41 @@ def main(arguments: list[str]) -> None:
             Failure(
                 "fault",
                 f"{type(error).__name__}: {one_line(error)}",
-                "This is a fault of the program: please report it with the log.",
+                "This is a fault of the program. Please report it with the log.",
             )
         )
         traceback.print_exc()
-    finally:  # printing fails too, if nobody is left to read
+    finally:  # printing fails if the parent is dead
         link.leave(code)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
+    """Return the parsed command line; exits with a usage message if it is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", help="a job's folder")
+    parser.add_argument("folder", nargs="?", help="job folder")
     parser.add_argument("--check", metavar="ROWSxCOLUMNS", help="time a slice of this size")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--model", default="fast")
     parser.add_argument("--models", default=None)
     parsed = parser.parse_args(arguments)
     if (parsed.folder is None) == (parsed.check is None):
-        parser.error("give a job's folder or --check")
+        parser.error("give either a job folder or --check")
     return parsed
 
 
 def work(parsed: argparse.Namespace, link: ParentLink) -> int:
-    """Do what the arguments say; returns the exit code."""
-    if parsed.folder is not None:  # torch makes itself a folder: let it go with the job's
+    """Denoise or check as the arguments say, and return the exit code."""
+    if parsed.folder is not None:  # torch creates this folder, so it is removed with the job's
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.path.join(parsed.folder, "torch")
     try:
         import torch
-    except (ImportError, OSError) as error:  # OSError: a library that torch needs is missing
+    except (ImportError, OSError) as error:  # OSError: a shared library of torch is missing
         traceback.print_exc()
         link.say(
             Failure(
                 "no-torch",
                 f"PyTorch cannot be loaded: {one_line(error)}.",
-                "Install it with the PyTorch extension of Slicer, then run this again.",
+                "Install it with Slicer's PyTorch extension, then run it again.",
             )
         )
         return BAD_INPUT
@@ -118,23 +117,23 @@ def work(parsed: argparse.Namespace, link: ParentLink) -> int:
         if not is_out_of_memory(error):
             raise
         traceback.print_exc()
-        words = f"This computer's memory is not enough ({one_line(error)})."
+        words = f"The memory of this computer is not sufficient ({one_line(error)})."
         of_the_gpu = isinstance(error, RuntimeError) and "CPUAllocator" not in str(error)
         if of_the_gpu and torch.cuda.is_available():
             free, total = (size / GIB for size in torch.cuda.mem_get_info())
             peak = torch.cuda.max_memory_allocated() / GIB
             words = (
-                f"The GPU's memory is not enough: it has {total:.1f} GiB, the job held "
+                f"The memory of the GPU is not sufficient: it has {total:.1f} GiB, the job used "
                 f"{peak:.1f} GiB, and {free:.1f} GiB are free now."
             )
-        advice = "Close other programs, choose fewer slices, or choose the CPU if it ran on a GPU."
+        advice = "Close other programs, choose fewer slices, or choose the CPU instead of a GPU."
         link.say(Failure("out-of-memory", words, advice))
         return FAULT
     return DONE
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether numpy or torch found no memory, on whichever device."""
+    """Return True if numpy or torch ran out of memory, on any device."""
     return isinstance(error, MemoryError) or any(
         words in str(error)
         for words in ("out of memory", "not enough memory", "allocate memory", "ALLOC_FAILED")
@@ -142,22 +141,24 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def one_line(error: Exception) -> str:
+    """Return the error's text on one line."""
     return " ".join(str(error).split())
 
 
 def denoise(path: str, link: ParentLink) -> None:
-    """Do the job of a folder, and tell of it."""
+    """Run the job of a folder and report its progress and result."""
     from PseudoCTDenoiseLib.denoising.job import DenoisingJob
     from PseudoCTDenoiseLib.denoising.report import job_report
+    from PseudoCTDenoiseLib.models.store import load_models
     from PseudoCTDenoiseLib.worker.job_folder import JobFolder
 
     folder = JobFolder(path)
-    hu, request = folder.readJob()
-    settings = read_settings(request.settings)
+    hu, request = folder.read_job()
+    settings = replace(request.settings, strength=100.0)  # the display applies the strength
     (denoiser, manifest), noise_models = load_models(
         request.model, request.models_folder, request.want_noise or settings.needs_noise_models
     )
-    manifests = [one for _, one in noise_models]
+    manifests = [manifest for _, manifest in noise_models]
     job = DenoisingJob(
         hu,
         denoiser,
@@ -165,69 +166,56 @@ def denoise(path: str, link: ParentLink) -> None:
         settings,
         pixel_mm=request.pixel_mm,
         want_noise=request.want_noise,
-        preview_seconds=request.preview_seconds,
         preview_slice=request.preview_slice,
-        new_array=lambda name, shape: folder.newArray(f"{name}.npy", shape),
     )
-    tell_device(job.device, link)
-    job.progress = reporter = Reporter(job, folder, link)
+    report_device(job.device, link)
+    reporter = Reporter(job, folder, link)
     if math.isfinite(request.preview_seconds):
         reporter.show(job.preview_slice, job.first_preview())
-    result = run(job, link)
+    result = run(
+        job,
+        link,
+        progress=reporter,
+        preview_seconds=request.preview_seconds,
+        new_array=lambda name, shape: folder.new_array(f"{name}.npy", shape),
+    )
 
     report = job_report(hu, result, manifest, manifests)
-    maps = {one.name: f"noise_{k}.npy" for k, one in enumerate(manifests)}
+    maps = {model.name: f"noise_{k}.npy" for k, model in enumerate(manifests)}
     if request.want_noise:
         link.say(Result("denoised.npy", report, "noise.npy", "pseudo_ldct.npy", maps))
     else:
         link.say(Result("denoised.npy", report))
 
 
-def run(job, link: ParentLink):
-    """The job's result; where a GPU's memory is not enough, with a smaller batch once."""
+def run(job, link: ParentLink, **options):
+    """Run a job; if the GPU runs out of memory, retry once with a smaller batch.
+
+    :meth:`.DenoisingJob.run` receives the ``options``.
+    """
     import torch
 
     try:
-        return job.run(job.estimate())
+        return job.run(job.estimate(), **options)
     except RuntimeError as error:
         if not is_out_of_memory(error) or job.device.name == "cpu" or job.settings.batch == 1:
             raise
-    # Outside of the except clause, whose error would keep the tensors alive.
+    # The error keeps the tensors alive, so this is outside the except clause.
     torch.cuda.empty_cache()
-    job.settings = replace(job.settings, batch=max(1, job.settings.batch // 4))
-    link.say(Log(f"The GPU's memory is not enough: again, with batch {job.settings.batch}."))
-    return job.run(job.estimate())
+    job.reduce_batch()
+    link.say(Log(f"The GPU ran out of memory. Trying again with batch {job.settings.batch}."))
+    return job.run(job.estimate(), **options)
 
 
-def read_settings(values: dict):
-    """The engine's settings, at full strength: how much is shown is the display's choice."""
-    from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
-    from PseudoCTDenoiseLib.errors import BadInputError
-
-    known = DenoisingSettings().as_dict()
-    if unknown := values.keys() - known.keys():
-        raise BadInputError(f"Unknown setting '{min(unknown)}': known are {', '.join(known)}.")
-    return replace(DenoisingSettings(**values), strength=100.0)
-
-
-def load_models(name: str, folder: str | None, with_noise_models: bool):
-    """The denoiser and the noise models, each with its manifest."""
-    from PseudoCTDenoiseLib.models.store import SHIPPED_MODELS, load_denoiser, load_noise_models
-
-    folder = SHIPPED_MODELS if folder is None else Path(folder)
-    denoiser = load_denoiser(name, folder)
-    names = denoiser[1].noise_models
-    return denoiser, load_noise_models(folder, names) if with_noise_models else []
-
-
-def tell_device(device, link: ParentLink) -> None:
+def report_device(device, link: ParentLink) -> None:
+    """Send the device that the job uses."""
     import torch
 
     link.say(Device(device.name, device.description, device.reason, torch.__version__))
 
 
 class Reporter:
-    """Takes the engine's reports: passes them on, and stops the job when it is cancelled."""
+    """Sends the engine's progress reports to the parent, and stops a cancelled job."""
 
     def __init__(self, job, folder, link: ParentLink):
         self._job, self._folder, self._link = job, folder, link
@@ -242,7 +230,7 @@ class Reporter:
             raise Cancelled
         wanted = self._link.preview_slice
         if wanted is not None and wanted < len(self._job.hu):
-            self._job.preview_slice = wanted
+            self._job.show_slice(wanted)
         if progress.preview is not None:
             self.show(progress.preview_slice, progress.preview)
         now = time.monotonic()
@@ -263,43 +251,44 @@ class Reporter:
         )
 
     def show(self, index: int, image) -> None:
-        """Pass on a slice as it is known by now, (rows, columns) HU."""
-        # A name of its own for each, or the parent could read one slice as another. Those that
-        # it does not take, as when its window is busy, do not pile up.
+        """Send a preview of a slice, (rows, columns) HU."""
+        # Every preview has its own name, or the parent could mistake one slice for another. Old
+        # previews are removed, so they do not pile up while the parent's window is busy.
         self._previews += 1
-        self._folder.removeFile(f"preview_{self._previews - 2}.npy")
+        self._folder.remove_file(f"preview_{self._previews - 2}.npy")
         name = f"preview_{self._previews}.npy"
-        self._folder.writeArray(name, image)
+        self._folder.write_array(name, image)
         self._link.say(Preview(index, name))
 
 
 def check(parsed: argparse.Namespace, link: ParentLink) -> None:
-    """Time a slice, an update and the noise of a slice on a made-up one."""
+    """Time the parts of a job on a synthetic slice, and send the result."""
     import numpy as np
 
     from PseudoCTDenoiseLib.denoising.job import DenoisingJob
     from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
     from PseudoCTDenoiseLib.errors import BadInputError
+    from PseudoCTDenoiseLib.models.store import load_models
 
     rows, _, columns = parsed.check.partition("x")
     if not (rows.isdigit() and columns.isdigit()):
-        raise BadInputError(f"'{parsed.check}' is no size of a slice: give ROWSxCOLUMNS.")
+        raise BadInputError(f"'{parsed.check}' is not the size of a slice. Write ROWSxCOLUMNS.")
     hu = np.full((1, int(rows), int(columns)), -1000, np.int16)
     hu[:, int(rows) // 4 : -int(rows) // 4, int(columns) // 4 : -int(columns) // 4] = 40
     default = DenoisingSettings(device=parsed.device)
-    (denoiser, _), noise_models = load_models(parsed.model, parsed.models, True)
+    (denoiser, _), noise_models = load_models(parsed.model, parsed.models)
     networks = [network for network, _ in noise_models]
     job = DenoisingJob(hu, denoiser, networks, default, want_noise=bool(networks))
-    tell_device(job.device, link)
+    report_device(job.device, link)
     started = time.monotonic() - STARTED
-    one = job.part_seconds()
+    part = job.part_seconds()
     link.say(
         CheckResult(
             seconds_to_start=started,
-            seconds_per_slice=one.slice,
-            seconds_per_update=one.update,
-            seconds_per_noise=one.noise,
-            seconds_per_tuning_slice=one.tuning_slice,
+            seconds_per_slice=part.slice,
+            seconds_per_update=part.update,
+            seconds_per_noise=part.noise,
+            seconds_per_tuning_slice=part.tuning_slice,
             default_settings=default.as_dict(),
         )
     )

@@ -1,4 +1,4 @@
-"""The life of the worker as its parent sees it, from the start to one of three ends."""
+"""Life cycle of the worker in its parent: from start to completed, cancelled or failed."""
 
 from __future__ import annotations
 
@@ -12,29 +12,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import BadInputError
-from .protocol import (
-    CANCEL,
-    DONE,
-    PROTOCOL_VERSION,
-    Device,
-    Failure,
-    Hello,
-    Log,
-    Message,
-    decode,
-)
-from .python_program import WORKER, pythonProgram, workerEnvironment
+from ..exit_codes import DONE
+from .protocol import CANCEL, PROTOCOL_VERSION, Device, Failure, Hello, Log, Message, decode
+from .python_program import WORKER, python_program, worker_environment
 from .runner import Runner
 from .signals import Signal
 
 GRACE_SECONDS = 1.5
-"""What a worker has to end by itself when it is asked to; it takes one second at most."""
+"""Time that a cancelled worker has to exit before it is killed; it needs one second at most."""
 GIVE_UP_SECONDS = 1.9
-"""A killed process that is slow to go (one waits for a GPU's driver) is not waited for longer."""
+"""Longest wait for a cancelled worker; a GPU driver can delay the end of a killed process."""
 TAIL_LINES = 40
 
 
 class JobState(enum.Enum):
+    """State of a background process; the last three are final."""
+
     IDLE = "idle"
     STARTING = "starting"
     RUNNING = "running"
@@ -44,41 +37,40 @@ class JobState(enum.Enum):
     FAILED = "failed"
 
     @property
-    def isOver(self) -> bool:
+    def is_over(self) -> bool:
         return self in (JobState.COMPLETED, JobState.CANCELLED, JobState.FAILED)
 
     @property
-    def isActive(self) -> bool:
-        return not self.isOver and self is not JobState.IDLE
+    def is_active(self) -> bool:
+        return not self.is_over and self is not JobState.IDLE
 
 
 @dataclass(frozen=True)
 class JobFailure:
-    """Why there is no result, in words; ``standardError`` is the end of what the worker printed.
+    """Reason for a missing result; ``standard_error`` holds the last lines of the worker's output.
 
-    ``kind`` is "bad-input", "no-torch", "out-of-memory", "fault" (the worker said so itself),
-    "not-started", "died", "protocol" or "bad-result".
+    ``kind`` is "bad-input", "no-torch", "out-of-memory" or "fault" if the worker reported it,
+    otherwise "not-started", "died", "protocol" or "bad-result".
     """
 
     kind: str
     message: str
-    whatToDo: str = ""
-    standardError: str = ""
+    what_to_do: str = ""
+    standard_error: str = ""
 
 
 class WorkerProcess:
-    """What a denoising job and a check of the device have in common.
+    """Base class of the denoising job and the check of the device.
 
-    A state that is over is reached exactly once, whatever the process does, and then nothing of
-    the process is left. Of the state, the result or the failure, everything is in place before
-    the signals ``stateChanged(state)`` and ``ended(state)`` are emitted. ``logged(text)`` has the
-    lines that the worker and its libraries print, ``deviceReported(Device)`` comes when torch is
-    loaded.
+    Exactly one final state is reached, whatever the process does, and nothing of the process
+    remains then. State, result and failure are set before the signals ``state_changed(state)``
+    and ``ended(state)`` are emitted. ``logged(text)`` carries the lines that the worker and its
+    libraries print. ``device_reported(Device)`` is emitted when torch is loaded.
 
     Parameters
     ----------
-    runner : runs the program, and has the clock for what is done later.
-    program, environment : Python and its variables; None for those of the module.
+    runner : runs the program and calls delayed functions.
+    program, environment : Python and its environment variables; None for the module's own.
     """
 
     def __init__(
@@ -90,29 +82,29 @@ class WorkerProcess:
         self.state = JobState.IDLE
         self.device: Device | None = None
         self.failure: JobFailure | None = None
-        self.stateChanged = Signal()
-        self.deviceReported = Signal()
+        self.state_changed = Signal()
+        self.device_reported = Signal()
         self.logged = Signal()
         self.ended = Signal()
         self._runner = runner
-        self._program = program or pythonProgram()
-        self._environment = environment or workerEnvironment(self._program)
-        self._workerId: int | None = None
-        self._errorTail: deque[str] = deque(maxlen=TAIL_LINES)
-        runner.onLine = self._onLine
-        runner.onErrorText = self._onErrorText
-        runner.onEnded = self._onEnded
+        self._program = program or python_program()
+        self._environment = environment or worker_environment(self._program)
+        self._worker_id: int | None = None
+        self._error_tail: deque[str] = deque(maxlen=TAIL_LINES)
+        runner.on_line = self._on_line
+        runner.on_error_text = self._on_error_text
+        runner.on_ended = self._on_ended
 
     def start(self) -> None:
-        """Start the worker. That this failed is told as any other failure, by the state."""
+        """Start the worker. The state FAILED reports a failed start."""
         if self.state is not JobState.IDLE:
-            raise RuntimeError("A job is started once: make a new one.")
+            raise RuntimeError("A job can start only once. Make a new one.")
         try:
-            self._setState(JobState.STARTING)
+            self._set_state(JobState.STARTING)
             if self.state is JobState.STARTING:
                 arguments = [str(WORKER), *self._prepare()]
                 self._runner.start(self._program, arguments, self._environment)
-            else:  # cancelled by what was connected to the signal
+            else:  # a function that is connected to the signal has cancelled the job
                 self._end(JobState.CANCELLED)
         except BadInputError as error:
             self._fail("bad-input", str(error))
@@ -122,68 +114,68 @@ class WorkerProcess:
             raise
 
     def cancel(self) -> None:
-        """Ask the worker to end; if it does not, it is killed. Takes less than two seconds."""
+        """Ask the worker to exit, and kill it if it does not. Takes less than two seconds."""
         if self.state not in (JobState.STARTING, JobState.RUNNING):
             return
-        self._runner.writeLine(CANCEL)
-        self._runner.callLater(GRACE_SECONDS, self._kill)
-        self._runner.callLater(GIVE_UP_SECONDS, lambda: self._end(JobState.CANCELLED))
-        self._setState(JobState.CANCELLING)
+        self._runner.write_line(CANCEL)
+        self._runner.call_later(GRACE_SECONDS, self._kill)
+        self._runner.call_later(GIVE_UP_SECONDS, lambda: self._end(JobState.CANCELLED))
+        self._set_state(JobState.CANCELLING)
 
     def abort(self) -> None:
-        """End the worker now, and return when it is gone: for when the window closes."""
-        if not self.state.isActive:
+        """Kill the worker and return when it has ended; used when the window closes."""
+        if not self.state.is_active:
             return
         self.state = JobState.CANCELLING
         self._kill()
-        self._runner.waitForEnd(GRACE_SECONDS)
+        self._runner.wait_for_end(GRACE_SECONDS)
         self._end(JobState.CANCELLED)
 
     def wait(self) -> JobState:
-        """Return when it is over.
+        """Wait for the end and return the final state.
 
-        The signals are emitted meanwhile, on this thread. What a function that is connected to
-        them raises ends the job and is raised here, as Ctrl-C does.
+        Signals are emitted meanwhile, on this thread. An exception of a connected function ends
+        the job and is raised here, and so is Ctrl-C.
         """
         try:
-            while self.state.isActive:
+            while self.state.is_active:
                 self._runner.pump(0.2)
         except BaseException:
             self.abort()
             raise
         return self.state
 
-    # What the two kinds of work differ in.
+    # Subclasses implement these methods.
 
     def _prepare(self) -> Sequence[str]:
-        """The worker's arguments."""
+        """Return the worker's arguments."""
         raise NotImplementedError
 
     def _receive(self, message: Message) -> None:
-        """A message that belongs to the work."""
+        """Handle a message about the work."""
         raise NotImplementedError
 
-    def _takeResult(self) -> None:
-        """Make the result out of what came; BadInputError if that is not enough."""
+    def _take_result(self) -> None:
+        """Build the result from the messages; raise BadInputError if one is missing."""
         raise NotImplementedError
 
     def _tidy(self) -> None:
-        """Remove what was made; it may not have been made."""
+        """Remove temporary files, if there are any."""
 
-    # What the runner tells.
+    # Callbacks of the runner.
 
-    def _onLine(self, line: str) -> None:
+    def _on_line(self, line: str) -> None:
         message = decode(line)
         if isinstance(message, Log):
             self.logged.emit(message.text)
         elif isinstance(message, Hello):
             self._greet(message)
         elif self.state not in (JobState.STARTING, JobState.RUNNING):
-            return  # what was under way when it was cancelled
+            return  # the job was cancelled while this message was on its way
         elif isinstance(message, Device):
             self.device = message
-            self._setState(JobState.RUNNING)
-            self.deviceReported.emit(message)
+            self._set_state(JobState.RUNNING)
+            self.device_reported.emit(message)
         elif isinstance(message, Failure):
             self.failure = JobFailure(message.kind, message.message, message.what_to_do)
         else:
@@ -191,7 +183,7 @@ class WorkerProcess:
 
     def _greet(self, hello: Hello) -> None:
         if hello.pid > 1 and hello.pid != os.getpid():
-            self._workerId = hello.pid
+            self._worker_id = hello.pid
         if hello.protocol != PROTOCOL_VERSION and self.state is JobState.STARTING:
             self._kill()
             self._fail(
@@ -200,88 +192,88 @@ class WorkerProcess:
                 "Save your work and start Slicer again.",
             )
 
-    def _onErrorText(self, text: str) -> None:
+    def _on_error_text(self, text: str) -> None:
         lines = text.splitlines()
-        self._errorTail.extend(lines)
+        self._error_tail.extend(lines)
         self.logged.emit("\n".join(lines))
 
-    def _onEnded(self, exitCode: int | None, reason: str) -> None:
-        if self.state.isOver:
+    def _on_ended(self, exit_code: int | None, reason: str) -> None:
+        if self.state.is_over:
             return
-        if exitCode is None:
-            self._killWorker()
+        if exit_code is None:
+            self._kill_worker()
         if self.state is JobState.CANCELLING:
             self._end(JobState.CANCELLED)
         elif self.failure is not None:
-            self._fail(self.failure.kind, self.failure.message, self.failure.whatToDo)
-        elif exitCode == DONE:
+            self._fail(self.failure.kind, self.failure.message, self.failure.what_to_do)
+        elif exit_code == DONE:
             self._complete()
-        elif exitCode is None and self._runner.processId is None:
+        elif exit_code is None and self._runner.process_id is None:
             self._fail(
                 "not-started",
                 f"The background process did not start: {reason}.",
-                "Install the module again, or Slicer.",
+                "Install the module or Slicer again.",
             )
         else:
             self._fail(
                 "died",
                 f"The background process ended before it was done: {reason}.",
-                "Nothing was changed. Run it again; if it was killed for want of memory, choose "
-                "fewer slices or close other programs.",
+                "The scene is unchanged. Run it again. If the system killed it for lack of memory, "
+                "choose fewer slices or close other programs.",
             )
 
     def _complete(self) -> None:
         try:
-            self._takeResult()
+            self._take_result()
         except BadInputError as error:
             self._fail("bad-result", str(error))
             return
-        except Exception as error:  # what came is not what was agreed
-            self._fail("bad-result", f"The result is damaged ({error!r}): run it again.")
+        except Exception as error:  # the messages do not follow the protocol
+            self._fail("bad-result", f"The result is damaged ({error!r}). Run it again.")
             return
         self._end(JobState.COMPLETED)
 
-    def _fail(self, kind: str, message: str, whatToDo: str = "") -> None:
-        if not self.state.isOver:
-            self.failure = JobFailure(kind, message, whatToDo, "\n".join(self._errorTail))
+    def _fail(self, kind: str, message: str, what_to_do: str = "") -> None:
+        if not self.state.is_over:
+            self.failure = JobFailure(kind, message, what_to_do, "\n".join(self._error_tail))
             self._end(JobState.FAILED)
 
     def _end(self, state: JobState) -> None:
-        if self.state.isOver:
+        if self.state.is_over:
             return
         if state is JobState.CANCELLED:
             self.failure = None
         self._tidy()
         try:
-            self._setState(state)
+            self._set_state(state)
         finally:
             self.ended.emit(state)
 
-    def _setState(self, state: JobState) -> None:
+    def _set_state(self, state: JobState) -> None:
         if state is not self.state:
             self.state = state
-            self.stateChanged.emit(state)
+            self.state_changed.emit(state)
 
     def _kill(self) -> None:
-        if not self.state.isOver:
-            self._killWorker()
+        if not self.state.is_over:
+            self._kill_worker()
             self._runner.kill()
 
-    def _killWorker(self) -> None:
-        """Where the process that was started is a launcher, its death is not the worker's."""
-        if self._workerId not in (None, self._runner.processId):
-            _killTree(self._workerId)
+    def _kill_worker(self) -> None:
+        """Kill the worker itself if the started process is only its launcher."""
+        if self._worker_id not in (None, self._runner.process_id):
+            _kill_tree(self._worker_id)
 
 
-def _killTree(processId: int) -> None:
-    with contextlib.suppress(OSError):  # it has just ended
+def _kill_tree(process_id: int) -> None:
+    with contextlib.suppress(OSError):  # the process has just ended
         if os.name == "nt":
             subprocess.run(
-                ["taskkill", "/T", "/F", "/PID", str(processId)],
+                ["taskkill", "/T", "/F", "/PID", str(process_id)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 creationflags=subprocess.CREATE_NO_WINDOW,
             )
         else:
-            os.kill(processId, signal.SIGKILL)
+            os.kill(process_id, signal.SIGKILL)

@@ -1,1 +1,1 @@
-"""Metrics, filters to compare with, tables and pictures."""
+"""Comparison of methods: metrics, baseline filters, tables and figures."""

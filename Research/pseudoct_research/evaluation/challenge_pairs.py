@@ -1,7 +1,7 @@
-"""Full and quarter dose as the 2016 AAPM Low-Dose CT Grand Challenge lays them out.
+"""Full-dose and quarter-dose scans in the layout of the 2016 AAPM Low-Dose CT Grand Challenge.
 
-Somewhere below one folder every patient has a folder, named by the patient, with the DICOM slices
-of both doses in ``full_3mm`` and ``quarter_3mm``.
+At any depth below one folder, every patient has a folder with the patient's name, which holds the
+DICOM slices of both doses in ``full_3mm`` and ``quarter_3mm``.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from PseudoCTDenoiseLib.errors import BadInputError
 
 FULL, QUARTER = "full_3mm", "quarter_3mm"
 TRAINING_PATIENTS = ("L067", "L096", "L109")
-"""Of the ten patients of the challenge that come with both doses; the other seven are for tests."""
+"""Training patients of the ten with both doses; the other seven are for tests."""
 ALIGNMENT = 0.1
-"""Slices match where they lie within this share of their distance, pixels likewise."""
+"""Maximum offset between matching slices, as a fraction of the spacing; likewise for pixels."""
 
 
 @dataclass(frozen=True)
 class DosePair:
-    """One patient at both doses, (slices, rows, columns) int16 HU, slice by slice alike."""
+    """One patient at both doses, (slices, rows, columns) int16 HU with matching slices."""
 
     patient: str
     full: np.ndarray
@@ -32,29 +32,29 @@ class DosePair:
 
 
 def find_patients(folder: Path | str) -> dict[str, tuple[Path, Path]]:
-    """Folders of full and quarter dose by patient.
+    """Return the folders of full and quarter dose by patient.
 
     Raises
     ------
     BadInputError
-        If there is no such folder, no patient in it, or a patient with one dose alone, or with
-        two folders of one.
+        If the folder does not exist or holds no patient, or if a patient lacks a dose or has two
+        folders of one dose.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise BadInputError(f"There is no folder {folder}: check the path.")
+        raise BadInputError(f"The folder {folder} does not exist. Check the path.")
     found: dict[str, dict[str, Path]] = {}
     for place in _dose_folders(folder):
         patient, dose = place.parent.name, place.name.lower()
         doses = found.setdefault(patient, {})
         if dose in doses:
             raise BadInputError(
-                f"Patient {patient} has two folders {dose}, {doses[dose]} and {place}: leave one."
+                f"Patient {patient} has two folders {dose}, {doses[dose]} and {place}. Remove one."
             )
         doses[dose] = place
     if not found:
         raise BadInputError(
-            f"{folder} holds no patient: DICOM slices belong into PATIENT/{FULL} and "
+            f"{folder} holds no patient. Put the DICOM slices into PATIENT/{FULL} and "
             f"PATIENT/{QUARTER}."
         )
     for patient, doses in found.items():
@@ -64,9 +64,9 @@ def find_patients(folder: Path | str) -> dict[str, tuple[Path, Path]]:
 
 
 def _dose_folders(folder: Path) -> Iterator[Path]:
-    """Folders of a dose, by name, that do not hold others of that dose further down.
+    """Yield the folders named after a dose that have no subfolders.
 
-    Links are followed, each folder once; hidden folders and what a Mac adds to archives are not.
+    Symbolic links are followed, each folder once. Hidden folders and __MACOSX are skipped.
     """
     seen = set()
     for path, folders, _ in os.walk(folder, followlinks=True):
@@ -81,19 +81,20 @@ def _dose_folders(folder: Path) -> Iterator[Path]:
 
 
 def read_dose_pair(patient: str, full: Path, quarter: Path) -> DosePair:
-    """Both doses of a patient on the slices that they share.
+    """Read both doses of a patient on their common slices.
 
     Raises
     ------
     BadInputError
-        If a folder is no even CT series, or the two are not on one grid or share no slice.
+        If a folder is not an evenly spaced CT series, or the two series are on different grids or
+        have no slice in common.
     """
     normal, low = _read(patient, full), _read(patient, quarter)
     offset = _offset(normal, low, patient)
     first = max(0, offset)
     last = min(len(normal.hu), offset + len(low.hu))
     if last <= first:
-        raise BadInputError(f"{FULL} and {QUARTER} of {patient} share no slice position.")
+        raise BadInputError(f"{FULL} and {QUARTER} of {patient} have no slice position in common.")
     return DosePair(patient, normal.hu[first:last], low.hu[first - offset : last - offset])
 
 
@@ -105,7 +106,7 @@ def _read(patient: str, folder: Path) -> CtVolume:
 
 
 def _offset(normal: CtVolume, low: CtVolume, patient: str) -> int:
-    """Slice of the full dose at which the first of the quarter dose lies."""
+    """Return the index of the full-dose slice at the position of the first quarter-dose slice."""
     axis = normal.slice_axis
     same = (
         normal.hu.shape[1:] == low.hu.shape[1:]
@@ -123,7 +124,7 @@ def _offset(normal: CtVolume, low: CtVolume, patient: str) -> int:
         same = bool(np.abs(away - nearest).max() < ALIGNMENT)
     if not same:
         raise BadInputError(
-            f"{FULL} and {QUARTER} of {patient} are not on one grid: size, spacing, direction or "
-            "position of their slices differ."
+            f"{FULL} and {QUARTER} of {patient} are on different grids: size, spacing, direction "
+            "or position of their slices differ."
         )
     return int(nearest[axis])

@@ -1,4 +1,4 @@
-"""Compare the low-dose simulator's noise on the phantom with a real scanner's."""
+"""Compare the low-dose simulator's noise on the phantom with the noise of a real scanner."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from PseudoCTDenoiseLib.ct.io.volume_files import check_place
-from PseudoCTDenoiseLib.ct.pictures import check_picture_path
+from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
+from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.denoising.device import DEVICES, choose_device
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 
@@ -20,12 +20,10 @@ FACTS = Path("../shared/data/noise_facts.json")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--facts", type=Path, help=f"JSON of the real scanner's figures (default: {FACTS})"
+        "--facts", type=Path, help=f"JSON with noise figures of a real scanner (default: {FACTS})"
     )
     parser.add_argument("--plot", type=Path, help="PNG for the noise power spectra")
-    parser.add_argument(
-        "--page", type=Path, help="Markdown page whose block SIMULATOR is replaced by the table"
-    )
+    parser.add_argument("--page", type=Path, help="Markdown page whose block SIMULATOR is replaced")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise (default: 0)")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
 
@@ -34,9 +32,9 @@ def run(arguments: argparse.Namespace) -> int | None:
     from tqdm import tqdm
 
     if arguments.plot:
-        check_picture_path(arguments.plot)
+        check_png_path(arguments.plot)
     if arguments.page:
-        check_place(arguments.page)
+        check_writable(arguments.page)
         check_block(arguments.page, "SIMULATOR")
     facts = _facts(arguments.facts)
     device = choose_device(arguments.device)
@@ -74,8 +72,8 @@ def run(arguments: argparse.Namespace) -> int | None:
         replace_block(arguments.page, "SIMULATOR", markdown(rows, columns))
     for noise in measured.values():
         print(
-            f"{noise.kernel} kernel: N0 = {noise.quanta:.0f} quanta a ray, fitted once; "
-            f"{noise.sigma_hu:.1f} HU added in the liver at a quarter dose."
+            f"{noise.kernel} kernel: N0 = {noise.quanta:.0f} quanta per ray, fitted once; "
+            f"{noise.sigma_hu:.1f} HU added in the liver at a quarter of the dose."
         )
     if facts:
         print("The real figures come from one scanner of one vendor.")
@@ -88,8 +86,8 @@ def run(arguments: argparse.Namespace) -> int | None:
 def _facts(path: Path | None) -> dict[str, RealNoise]:
     if path is None and not FACTS.is_file():
         print(
-            f"There is no file {FACTS}, so the noise is compared with no real scanner; --facts "
-            "names another file.",
+            f"The file {FACTS} does not exist, so the noise is not compared with a real scanner. "
+            "Give another file with --facts.",
             file=sys.stderr,
         )
         return {}

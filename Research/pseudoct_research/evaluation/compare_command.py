@@ -1,4 +1,4 @@
-"""Print the table of methods on given pairs of LDCT and NDCT."""
+"""Compare methods on given pairs of LDCT and NDCT and print the table."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments, load_models
-from PseudoCTDenoiseLib.ct.io.volume_files import check_place, check_same_grid, read_volume
+from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments
+from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid, check_writable, read_volume
 from PseudoCTDenoiseLib.denoising.device import DEVICES
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.markdown_table import markdown
+from PseudoCTDenoiseLib.models.store import load_models
 
 from .comparison import COLUMNS, CtPair, compare, filter_methods, network_methods, summary
 from .results_table import write_csv
@@ -36,22 +37,22 @@ def add_comparison_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--csv", type=Path, help="write every score of every scan there")
+    parser.add_argument("--csv", type=Path, help="file for the scores of every scan")
 
 
 def check_comparison_arguments(arguments: argparse.Namespace) -> None:
-    """Refuse at once what would fail after hours.
+    """Check models, device and output before hours of computation.
 
     Raises
     ------
     BadInputError
-        If a model is missing, the device does not work or the CSV cannot be put there.
+        If a model is missing, the device does not work or the CSV file cannot be written.
     """
-    (denoiser, _), noise_models = load_models(arguments)
+    (denoiser, _), noise_models = load_models(arguments.model, arguments.models)
     blank = np.zeros((1, 16, 16), np.int16)
     DenoisingJob(blank, denoiser, [network for network, _ in noise_models], _settings(arguments))
     if arguments.csv:
-        check_place(arguments.csv)
+        check_writable(arguments.csv)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
     for low, normal in arguments.pair:
         ldct, ndct = read_volume(low), read_volume(normal)
         check_same_grid(ldct, ndct)
-        # By its path: files of several patients may have one name.
+        # The path identifies a patient: files of several patients may share a name.
         pairs.append(CtPair(str(low), ldct.hu, ndct.hu, ldct.pixel_mm))
     scores = compare_all(arguments, pairs, "pairs")
     print(markdown(summary(scores), COLUMNS))
@@ -69,10 +70,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def compare_all(arguments: argparse.Namespace, pairs: Sequence[CtPair], name: str) -> list[dict]:
-    """Scores of every method on the pairs, with a progress bar called ``name``."""
+    """Return the scores of every method on the pairs; show a progress bar labelled ``name``."""
     from tqdm import tqdm
 
-    (denoiser, manifest), noise_models = load_models(arguments)
+    (denoiser, manifest), noise_models = load_models(arguments.model, arguments.models)
     print(f"{name}: searching the filters' best settings", file=sys.stderr)
     methods = filter_methods(pairs) + network_methods(
         denoiser, [network for network, _ in noise_models], manifest.name, _settings(arguments)

@@ -1,4 +1,4 @@
-"""Methods side by side on LDCT with a known NDCT: the rows of the results table."""
+"""Comparison of methods on LDCT with a known NDCT: the rows of the results table."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ COLUMNS = (
     Column("noise_reduction", "Noise reduction (%)", decimals=0),
     Column("seconds", "Time (s/slice)"),
 )
-"""``gain`` is mean ± standard deviation over the patients, the others are means."""
+"""Columns of the table: ``gain`` is mean ± standard deviation over the patients, the others are
+means."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,9 @@ class CtPair:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to denoise; ``denoise`` maps LDCT to HU of the same shape.
+    """Denoising method; ``denoise`` maps LDCT to HU of the same shape.
 
-    It is given the side of a pixel in mm as well, None if that is not known.
+    Its second argument is the side of a pixel in mm, None if it is unknown.
     """
 
     name: str
@@ -60,52 +61,52 @@ class Method:
 
 
 def simulated_pair(scan: CtScan, dose: float, kernel: ReconstructionKernel, seed: int) -> CtPair:
-    """A normal-dose scan as a kernel would have shown it, and its simulated low-dose twin.
+    """Simulate the low-dose scan of a normal-dose scan, both with the given kernel.
 
-    The scan is taken to be of the soft kernel. For another one anatomy and noise are filtered
-    together: a reference without the kernel's own noise would reward smoothing.
+    The scan is assumed to have the soft kernel. For another kernel, anatomy and noise are filtered
+    together: a reference without the noise of its kernel would reward smoothing.
     """
     simulator = LowDoseSimulator(scan.pixel_mm).fitted(scan.hu)
     ndct = scan.hu
     if kernel != SOFT:
-        ndct = np.stack([_with_kernel(one, scan.pixel_mm, kernel) for one in scan.hu])
+        ndct = np.stack([_with_kernel(image, scan.pixel_mm, kernel) for image in scan.hu])
     ldct = simulate_low_dose(ndct, simulator, dose, kernel, seed=seed)
     return CtPair(scan.patient, ldct, ndct, scan.pixel_mm)
 
 
 def _with_kernel(hu: np.ndarray, pixel_mm: float, kernel: ReconstructionKernel) -> np.ndarray:
-    """A slice, (rows, columns) int16 HU, of the soft kernel as another one shows it."""
+    """Convert a slice of the soft kernel, (rows, columns) int16 HU, to another kernel."""
     scanned = np.maximum(hu, MIN_CT_HU).astype(np.float32)
-    shown = change_kernel(torch.from_numpy(scanned), pixel_mm, SOFT, kernel).numpy()
-    return np.where(hu < MIN_CT_HU, hu, to_int16(np.maximum(shown, MIN_CT_HU)))
+    converted = change_kernel(torch.from_numpy(scanned), pixel_mm, SOFT, kernel).numpy()
+    return np.where(hu < MIN_CT_HU, hu, to_int16(np.maximum(converted, MIN_CT_HU)))
 
 
 def filter_methods(pairs: Sequence[CtPair]) -> list[Method]:
-    """The untrained filters, each at the setting that is best on these very pairs.
+    """Return the untrained filters, each with the setting that is best on these pairs.
 
-    That favours them: the setting is searched on the middle of every scan's middle slice, with
-    the reference at hand. A filter that has to measure the noise is left out where a scan shows no
-    soft tissue to measure it in.
+    This favours the filters: the search uses the centre of every scan's middle slice and its
+    reference. A filter that must measure the noise is omitted if a scan has no soft tissue to
+    measure it in.
     """
     ldct = [_middle(pair.ldct) for pair in pairs]
     ndct = [_middle(pair.ndct) for pair in pairs]
     methods = []
-    for one in FILTERS.values():
+    for image_filter in FILTERS.values():
         try:
-            setting = best_setting(one, ldct, ndct)
+            setting = best_setting(image_filter, ldct, ndct)
         except BadInputError:
             continue
 
-        def denoise(hu, pixel_mm, one=one, setting=setting):
-            return np.stack([one.function(part, **setting) for part in hu])
+        def denoise(hu, pixel_mm, image_filter=image_filter, setting=setting):
+            return np.stack([image_filter.function(part, **setting) for part in hu])
 
         words = ", ".join(f"{key} {value:g}" for key, value in setting.items())
-        methods.append(Method(f"{one.name} ({words})", denoise))
+        methods.append(Method(f"{image_filter.name} ({words})", denoise))
     return methods
 
 
 def _middle(hu: np.ndarray) -> np.ndarray:
-    """The middle slice without its outer quarters, which are mostly air."""
+    """Return the middle slice without its outer quarters, which are mostly air."""
     _, rows, columns = hu.shape
     return hu[len(hu) // 2, rows // 4 : rows - rows // 4, columns // 4 : columns - columns // 4]
 
@@ -118,7 +119,7 @@ def network_methods(
     def variant(chosen: DenoisingSettings):
         def denoise(hu, pixel_mm):
             job = DenoisingJob(hu, denoiser, noise_models, chosen, pixel_mm=pixel_mm)
-            return job.run_at_once().hu  # no trial runs: this is timed
+            return job.run_at_once().hu  # timed: no trial runs before
 
         return denoise
 
@@ -139,7 +140,7 @@ def network_methods(
 def subtract_mean_noise(
     hu: np.ndarray, noise_models: Sequence[nn.Module], settings: DenoisingSettings
 ) -> np.ndarray:
-    """X − mean Z of (slices, rows, columns) HU: the noise models used as denoisers."""
+    """Return X − mean Z of (slices, rows, columns) HU: the noise models used as denoisers."""
     job = DenoisingJob(hu, nn.Identity(), noise_models, settings)
     cleaned = np.empty(hu.shape, np.float32)
     for index in range(len(hu)):
@@ -150,13 +151,13 @@ def subtract_mean_noise(
 
 
 def score(method: Method, pair: CtPair) -> dict:
-    """One method on one pair: metrics against the NDCT, noise reduction in %, seconds a slice."""
+    """Run a method on a pair; return metrics, noise reduction in % and seconds per slice."""
     started = time.perf_counter()
     image = method.denoise(pair.ldct, pair.pixel_mm)
     seconds = (time.perf_counter() - started) / len(pair.ldct)
     try:
         reduction = 100 * noise_reduction(pair.ldct, image)
-    except BadInputError:  # a chest slice may show no soft tissue wide enough
+    except BadInputError:  # a chest slice may lack a large enough area of soft tissue
         reduction = float("nan")
     return {
         "method": method.name,
@@ -169,16 +170,16 @@ def score(method: Method, pair: CtPair) -> dict:
 
 
 def compare(methods: Sequence[Method], pairs: Sequence[CtPair]) -> Iterator[dict]:
-    """The scores of every method on every pair, LDCT itself first."""
+    """Yield the scores of every method on every pair, the LDCT first."""
     for method in [Method("LDCT", lambda hu, pixel_mm: hu), *methods]:
         for pair in pairs:
             yield score(method, pair)
 
 
 def summary(scores: Sequence[dict]) -> list[dict]:
-    """A row a method: means over patients, each the mean of the patient's slices.
+    """Return a row per method: means over patients, each the mean over the patient's slices.
 
-    Gains are against the LDCT of the same patient.
+    Gains are relative to the LDCT of the same patient.
     """
     rows = []
     ldct = _by_patient([s for s in scores if s["method"] == "LDCT"])
@@ -186,8 +187,10 @@ def summary(scores: Sequence[dict]) -> list[dict]:
         patients = _by_patient([s for s in scores if s["method"] == name])
         row = {"method": name, "patients": len(patients)}
         for key in ("psnr_4096", "psnr_400", "ssim_4096", "hu_bias", "noise_reduction", "seconds"):
-            row[key] = _mean([one[key] for one in patients.values()])
-        gains = [one["psnr_4096"] - ldct[who]["psnr_4096"] for who, one in patients.items()]
+            row[key] = _mean([means[key] for means in patients.values()])
+        gains = [
+            means["psnr_4096"] - ldct[patient]["psnr_4096"] for patient, means in patients.items()
+        ]
         row["gain_mean"], row["gain_deviation"] = float(np.mean(gains)), float(np.std(gains))
         row["gain"] = f"{row['gain_mean']:+.2f} ± {row['gain_deviation']:.2f}".replace("-", "−")
         if name == "LDCT":
@@ -197,21 +200,21 @@ def summary(scores: Sequence[dict]) -> list[dict]:
 
 
 def _by_patient(scores: Sequence[dict]) -> dict[str, dict]:
-    """Mean over the scans of each patient that have a figure, weighted by slices."""
+    """Return the mean scores of each patient over its scans, weighted by slices, without NaN."""
     patients = {}
-    for who in dict.fromkeys(s["patient"] for s in scores):
-        mine = [s for s in scores if s["patient"] == who]
-        weights = [s["slices"] for s in mine]
-        patients[who] = {
-            key: _mean([s[key] for s in mine], weights)
-            for key in mine[0]
+    for patient in dict.fromkeys(s["patient"] for s in scores):
+        of_patient = [s for s in scores if s["patient"] == patient]
+        weights = [s["slices"] for s in of_patient]
+        patients[patient] = {
+            key: _mean([s[key] for s in of_patient], weights)
+            for key in of_patient[0]
             if key not in ("method", "patient")
         }
     return patients
 
 
 def _mean(values: Sequence[float], weights: Sequence[float] | None = None) -> float:
-    """Mean of the values that are numbers; NaN if none is."""
+    """Return the weighted mean of the values that are not NaN; NaN if all are."""
     values = np.asarray(values, dtype=float)
     known = ~np.isnan(values)
     if not known.any():

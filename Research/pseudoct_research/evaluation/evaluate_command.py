@@ -1,11 +1,11 @@
-"""Print the table of methods on the scans of a split at simulated low dose, or the paper's."""
+"""Compare methods on the scans of a split at simulated low dose, or print the paper's table."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from PseudoCTDenoiseLib.ct.io.volume_files import check_place
+from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.exit_codes import DONE
 from PseudoCTDenoiseLib.markdown_table import markdown
@@ -20,11 +20,9 @@ from .results_table import check_block, replace_block, write_csv
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=Path, help="CSV that lists the scans")
-    parser.add_argument("--split", help="default: val, for --table1 test")
+    parser.add_argument("--split", help="default: val; with --table1 test")
     parser.add_argument("--dose", type=float, default=0.25, help="dose fraction (default: 0.25)")
-    parser.add_argument(
-        "--kernel", choices=KERNELS, action="append", help="default: each of them in turn"
-    )
+    parser.add_argument("--kernel", choices=KERNELS, action="append", help="default: all kernels")
     parser.add_argument(
         "--page",
         type=Path,
@@ -38,14 +36,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.table1:
         return table1.run(arguments)
     if not arguments.index:
-        raise BadInputError("Give --index INDEX.csv, the list of the scans; or --table1.")
+        raise BadInputError(
+            "The evaluation needs scans. Give --index INDEX.csv, the list of scans, or --table1."
+        )
     split = arguments.split or "val"
     check_comparison_arguments(arguments)
     if not 0 < arguments.dose < 1:
         raise BadInputError(f"--dose {arguments.dose:g} is not between 0 and 1.")
     kernels = arguments.kernel or list(KERNELS)
     if arguments.page:
-        check_place(arguments.page)
+        check_writable(arguments.page)
         for kernel in kernels:
             check_block(arguments.page, f"RESULTS {kernel}")
     scans = read_index(arguments.index, split)
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(text)
         if arguments.page:
             replace_block(arguments.page, f"RESULTS {kernel}", text)
-        scores += [{"kernel": kernel, "dose": arguments.dose, **one} for one in new]
+        scores += [{"kernel": kernel, "dose": arguments.dose, **row} for row in new]
         if arguments.csv:
             write_csv(arguments.csv, scores)
     return DONE

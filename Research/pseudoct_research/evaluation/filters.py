@@ -1,9 +1,9 @@
-"""Untrained filters to hold the networks against: HU in, HU out, slice by slice.
+"""Untrained filters as baselines for the networks, slice by slice in HU.
 
-Every function takes (slices, rows, columns) or (rows, columns) and gives float32 HU of that
-shape. Slices are filtered on their own, since a stack may hold unrelated ones. Padding below
--1024 HU does not leak into the image and comes back as it was. Settings are in HU and pixels,
-so no library infers a range from the data.
+Every function takes (slices, rows, columns) or (rows, columns) and returns float32 HU of that
+shape. Each slice is filtered separately, since a stack may hold unrelated slices. Padding below
+-1024 HU does not affect the image and is returned unchanged. Settings are in HU and pixels, so no
+library infers a range from the data.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.errors import BadInputError
 
 _STABLE_TIME_STEP_2D = 0.125
-"""0.5 / 2^N for N dimensions and unit spacing, the bound that ITK documents."""
+"""Upper limit of the time step that ITK documents: 0.5 / 2^N for N dimensions and unit spacing."""
 
 
 def non_local_means(
     hu: np.ndarray, *, strength: float = 0.8, noise_hu: float | None = None
 ) -> np.ndarray:
-    """Non-local means (Buades et al., CVPR 2005) with 5x5 patches in a 13x13 neighbourhood.
+    """Apply non-local means (Buades et al., CVPR 2005), 5×5 patches in a 13×13 neighbourhood.
 
     Parameters
     ----------
-    strength : the cut-off h in units of the noise
+    strength : filter parameter h in units of the noise's standard deviation.
     noise_hu : standard deviation of the noise; None measures it in soft tissue. Wavelet
-        estimators are of no use here: they take CT noise, which is correlated, for signal.
+        estimators do not work here: they mistake correlated CT noise for signal.
 
     Raises
     ------
     BadInputError
-        ``noise_hu`` is None and there is no soft tissue to measure it in.
+        If ``noise_hu`` is None and the image has no soft tissue to measure the noise in.
     """
     from skimage.restoration import denoise_nl_means
 
     sigma = (soft_tissue_noise(hu) if noise_hu is None else noise_hu) / RANGE_HU
 
     def denoise(part: np.ndarray) -> np.ndarray:
-        # The running sums of the fast mode lose digits in float32.
+        # The running sums of the fast mode lose precision in float32.
         denoised = denoise_nl_means(
             part.astype(np.float64) / RANGE_HU,
             patch_size=5,
@@ -62,14 +62,17 @@ def non_local_means(
 
 
 def total_variation(hu: np.ndarray, *, weight_hu: float = 15.0) -> np.ndarray:
-    """Total-variation denoising (Chambolle, JMIV 2004); ``weight_hu`` near the noise's sigma."""
+    """Apply total-variation denoising (Chambolle, JMIV 2004).
+
+    A good ``weight_hu`` is close to the standard deviation of the noise in HU.
+    """
     from skimage.restoration import denoise_tv_chambolle
 
     return _slice_by_slice(hu, lambda part: denoise_tv_chambolle(part, weight=weight_hu))
 
 
 def gaussian(hu: np.ndarray, *, sigma_px: float = 0.6) -> np.ndarray:
-    """Gaussian smoothing within the slice; ``sigma_px`` in pixels."""
+    """Smooth each slice with a Gaussian of ``sigma_px`` pixels."""
     from scipy.ndimage import gaussian_filter
 
     return _slice_by_slice(hu, lambda part: gaussian_filter(part, sigma_px, mode="nearest"))
@@ -78,11 +81,11 @@ def gaussian(hu: np.ndarray, *, sigma_px: float = 0.6) -> np.ndarray:
 def curvature_anisotropic_diffusion(
     hu: np.ndarray, *, conductance: float = 1.0, iterations: int = 2
 ) -> np.ndarray:
-    """Modified curvature diffusion (Whitaker & Xue, ICIP 2001), the filter of Slicer's module.
+    """Apply modified curvature diffusion (Whitaker & Xue, ICIP 2001).
 
-    Slicer's module works in three dimensions with a time step of 0.0625, and its defaults are
-    a conductance of 1 and one iteration. In two dimensions the stable time step is 0.125,
-    so one iteration here goes as far as two there.
+    Slicer's module of this name works in three dimensions with a time step of 0.0625; its defaults
+    are a conductance of 1 and one iteration. In two dimensions the stable time step is 0.125, so
+    one iteration here corresponds to two iterations there.
     """
 
     def denoise(part: np.ndarray) -> np.ndarray:
@@ -98,9 +101,9 @@ def curvature_anisotropic_diffusion(
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter with the settings among which its best one is sought.
+    """Filter with the grid of settings for :func:`best_setting`.
 
-    ``function(hu, **setting)`` filters; ``grid`` is tried by :func:`best_setting`.
+    ``function(hu, **setting)`` filters; ``default`` is the setting without a search.
     """
 
     name: str
@@ -115,11 +118,11 @@ def best_setting(
     references: Sequence[np.ndarray],
     score: Callable[[np.ndarray, np.ndarray], float] = psnr_4096,
 ) -> dict[str, Any]:
-    """The setting of the grid whose results score highest, on average, against the references.
+    """Return the setting of the grid with the highest mean score relative to the references.
 
-    The images, of any sizes, are filtered each on its own; (slices, rows, columns) is as good.
-    Chosen on the very images it is reported on, it is the filter's upper bound; a fair
-    comparison chooses on validation scans.
+    The images may have different sizes and may be (slices, rows, columns). If the setting is
+    chosen and reported on the same images, the score is an upper bound; a fair comparison chooses
+    it on validation scans.
     """
 
     def mean_score(setting: Mapping[str, Any]) -> float:
@@ -132,7 +135,7 @@ def best_setting(
 def _filter(
     name: str, function: Callable[..., np.ndarray], default: dict[str, Any], **axes: tuple
 ) -> Filter:
-    """A filter with the grid that one or two axes of values span."""
+    """Return a filter whose grid combines all values of the axes."""
     grid: list[dict[str, Any]] = [{}]
     for axis, values in axes.items():
         grid = [{**setting, axis: value} for setting in grid for value in values]
@@ -170,8 +173,8 @@ FILTERS: dict[str, Filter] = {
 def _slice_by_slice(hu: np.ndarray, denoise: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     if hu.ndim not in (2, 3):
         raise BadInputError(
-            f"A filter cannot take an array of shape {hu.shape}: "
-            "give (slices, rows, columns) or (rows, columns)."
+            f"A filter cannot process an array of shape {hu.shape}. "
+            "Give (slices, rows, columns) or (rows, columns)."
         )
     hu = hu.astype(np.float32)
     result = np.empty_like(hu)

@@ -1,7 +1,7 @@
-"""What the default method is worth, against its own start: by setting, start, dose and step.
+"""Ablation of the default method relative to its baseline: by setting, denoiser, dose and step.
 
-The start is the pre-trained network averaged over eight orientations, the best that it gives
-without being tuned.
+The baseline is the pre-trained network averaged over eight orientations, its best result without
+tuning.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import numpy as np
 from PseudoCTDenoiseLib.ct.body_mask import body_mask
 from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU, to_hu
 from PseudoCTDenoiseLib.ct.reference_metrics import image_metrics, psnr_4096
-from PseudoCTDenoiseLib.ct.slice_selection import evenly_spread, spread_slices
-from PseudoCTDenoiseLib.denoising.fine_tuning import (
-    believed_share,
-    fine_tune,
-    go_part_of_the_way,
-    risk_rule,
-)
+from PseudoCTDenoiseLib.ct.slice_selection import evenly_spaced_indices, evenly_spaced_slices
+from PseudoCTDenoiseLib.denoising.fine_tuning import fine_tune
 from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.plan import RISK_EVERY
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.denoising.stopping import (
+    interpolate_weights,
+    risk_stop_rule,
+    tuned_weight_share,
+)
 from PseudoCTDenoiseLib.denoising.sure import removed_energy
-from PseudoCTDenoiseLib.denoising.target_noise import target_share
+from PseudoCTDenoiseLib.denoising.target_noise import target_noise_fraction
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from torch import nn
 
@@ -34,7 +34,7 @@ from ..training.ct_dataset import CtScan
 from .comparison import CtPair, simulated_pair
 
 METHOD = DenoisingSettings(precision="float32")
-"""Not as fast as the device can, so that the figures do not depend on what it can."""
+"""Default method in float32 on every device, so the figures do not depend on the device."""
 START = replace(METHOD, method="pretrained", orientations=8)
 NO_TUNING = "8 orientations, not tuned"
 WITH_METHOD = "method"
@@ -49,27 +49,15 @@ INGREDIENTS = {
     "a quarter of the learning rate": replace(_THREE, learning_rate=_THREE.learning_rate / 4),
     "four times the learning rate": replace(_THREE, learning_rate=_THREE.learning_rate * 4),
     "noise always as drawn": replace(_THREE, noise_sign="as-is"),
-    "late layers alone": replace(_THREE, tuned_layers="late"),
     "one slice to tune on": replace(_THREE, tuning_slices=1),
     "own output as target": replace(_THREE, teacher="network"),
-    "own output over 8 orientations as target": replace(_THREE, teacher="orientations"),
-    "the same, renewed every 40 steps": replace(_THREE, teacher="orientations", update_period=40),
-    "the same, with noise from the models": replace(
-        _THREE, teacher="orientations", noise_source="models"
-    ),
-    "the same, with the scan's residual": replace(
-        _THREE, teacher="orientations", noise_source="residual"
-    ),
-    "mean with X − mean Z as target, noise from both": replace(
-        _THREE, teacher="average", noise_source="both"
-    ),
 }
-"""The method over three orientations, with one thing changed."""
+"""Variants of the method over three orientations, with one setting changed."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A simulated low dose: name of the kernel, and fraction of the dose."""
+    """Simulated low dose: name of the kernel, and dose fraction."""
 
     kernel: str
     dose: float
@@ -78,13 +66,13 @@ class Condition:
 def study_pairs(
     scans: Sequence[CtScan], conditions: Sequence[Condition], slices: int
 ) -> Iterator[tuple[Condition, int, CtPair]]:
-    """Every scan in every condition, at most so many slices of it, evenly spread.
+    """Simulate every scan in every condition, with at most ``slices`` evenly spaced slices.
 
     Yields the condition, the scan's number and the pair.
     """
     for condition in conditions:
         for seed, scan in enumerate(scans):
-            few = replace(scan, hu=scan.hu[evenly_spread(len(scan.hu), slices)])
+            few = replace(scan, hu=scan.hu[evenly_spaced_indices(len(scan.hu), slices)])
             kernel = KERNELS[condition.kernel]
             yield condition, seed, simulated_pair(few, condition.dose, kernel, seed)
 
@@ -96,18 +84,19 @@ def measure(
     variants: dict[str, DenoisingSettings],
     dose: float,
 ) -> list[dict]:
-    """A row a variant, the start first.
+    """Measure the baseline and every variant on a pair.
 
     Returns
     -------
-    ``gain`` in dB over the LDCT; ``more`` in dB and ``change_hu``, the mean absolute difference
-    inside of the body, against the start; ``more_target`` as ``more``, but held against the NDCT
-    with the share of the added noise by which the best guess leaves as much noise at every dose,
-    see :func:`.target_share`; ``hu_bias``; ``steps`` that ran, and the ``best_step`` and ``share``
-    of the way to it that were taken.
+    A row per variant, the baseline first, with these keys: ``gain`` in dB over the LDCT; ``more``
+    in dB and ``change_hu``, the mean absolute difference inside the body, both relative to the
+    baseline; ``more_target``, the same as ``more`` with the training target as reference, which is
+    the NDCT plus a fraction of the added noise, see :func:`.target_noise_fraction`; ``hu_bias``;
+    the number of ``steps``, the ``best_step``, and the ``share`` of the tuned weights in the
+    average with the pre-trained weights.
     """
     ldct = psnr_4096(pair.ldct, pair.ndct)
-    target = pair.ndct + target_share(dose) * (pair.ldct.astype(np.float32) - pair.ndct)
+    target = pair.ndct + target_noise_fraction(dose) * (pair.ldct.astype(np.float32) - pair.ndct)
     body = body_mask(pair.ndct)
     rows = []
     for name, settings in {NO_TUNING: START, **variants}.items():
@@ -138,15 +127,16 @@ def measure(
 def stopping_curve(
     pair: CtPair, denoiser: nn.Module, steps: int, settings: DenoisingSettings = METHOD
 ) -> list[dict]:
-    """Estimated risk and true gain by step, of a tuning that no rule ends.
+    """Return estimated risk and true gain by step for a tuning without stop rule.
 
-    A row every :data:`.RISK_EVERY` steps and at the last: ``step``, ``risk_hu2``, the ``share`` of
-    the way to the step's weights that the method would go, and the ``gain`` of that in dB over the
-    LDCT, in one orientation; ``chosen`` marks the step that the stop rule takes by the risks alone.
+    There is a row for every :data:`.RISK_EVERY` steps and for the last step: ``step``,
+    ``risk_hu2``, the ``share`` of the step's weights in the average with the pre-trained weights,
+    and the ``gain`` of that average in dB over the LDCT, in one orientation. ``chosen`` marks the
+    step that the stop rule selects from the risks.
     """
     unstopped = replace(settings, steps=steps, patience=steps + 1)
     job = DenoisingJob(pair.ldct, denoiser, [], unstopped)
-    slices = job.normalised(spread_slices(pair.ldct, settings.tuning_slices))
+    slices = job.normalised(evenly_spaced_slices(pair.ldct, settings.tuning_slices))
     networks = {0: copy.deepcopy(job.denoiser)}
 
     def keep(step: int, loss: float, network: nn.Module) -> None:
@@ -162,15 +152,15 @@ def stopping_curve(
         progress=keep,
     ).record
     energy = removed_energy(record.noise_hu)
-    rule = risk_rule(settings.patience, energy)
+    rule = risk_stop_rule(settings.patience, energy)
     for step, risk in record.risks.items():
         if step > settings.steps or rule(step, risk):
             break
     ldct = psnr_4096(pair.ldct, pair.ndct)
     rows = []
     for step, risk in record.risks.items():
-        network, share = networks[step], believed_share(record.risks, step, energy)
-        go_part_of_the_way(network, job.denoiser, share)
+        network, share = networks[step], tuned_weight_share(record.risks, step, energy)
+        interpolate_weights(network, job.denoiser, share)
         output = apply_network(network, job.normalised(range(len(pair.ldct))))
         image = to_hu(output).clamp(min=MIN_CT_HU).cpu().numpy()
         gain = psnr_4096(image, pair.ndct) - ldct
@@ -180,12 +170,12 @@ def stopping_curve(
 
 
 def clean_scan(denoiser: nn.Module, hu: np.ndarray, pixel_mm: float) -> dict:
-    """What the method does to a scan that is clean already.
+    """Measure how much the method changes a scan without noise.
 
     Returns
     -------
-    ``steps`` that ran, ``best_step``, ``noise_found_hu``, and the mean absolute change inside of
-    the body in HU: ``change_hu``, and ``start_change_hu`` of the start.
+    The number of ``steps``, ``best_step``, ``noise_found_hu``, and the mean absolute change inside
+    the body in HU: ``change_hu`` of the method and ``start_change_hu`` of the baseline.
     """
     body = body_mask(hu)
 
@@ -206,12 +196,16 @@ def clean_scan(denoiser: nn.Module, hu: np.ndarray, pixel_mm: float) -> dict:
 
 
 def banding(image: np.ndarray, reference: np.ndarray) -> float:
-    """How much slices differ from each other that should not: stripes in coronal views.
+    """Return the banding of an image: spurious differences between slices, seen in coronal views.
 
-    The mean of image − reference inside of the body is taken slice by slice; the result is the
-    standard deviation, in HU, of its differences from one slice to the next, over √2.
+    Banding is the standard deviation in HU of the differences between consecutive slices of the
+    mean of image − reference inside the body, divided by √2.
     """
     body = body_mask(reference)
     error = image.astype(np.float32) - reference
-    means = [one[inside].mean() for one, inside in zip(error, body, strict=True) if inside.any()]
+    means = [
+        difference[inside].mean()
+        for difference, inside in zip(error, body, strict=True)
+        if inside.any()
+    ]
     return float(np.std(np.diff(means)) / np.sqrt(2))

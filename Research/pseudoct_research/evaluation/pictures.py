@@ -1,4 +1,4 @@
-"""Pictures of noise maps and coronal views, curves and spectra, drawn without a display."""
+"""Figures of noise maps, coronal views, curves and spectra, drawn without a display."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PseudoCTDenoiseLib.ct.display_window import noise_limit
-from PseudoCTDenoiseLib.ct.picture_panels import (
+from PseudoCTDenoiseLib.ct.figure_panels import (
     DERIVED,
     GAP_PX,
     PANEL_PX,
     black_figure,
     colour_bar,
-    difference_map,
+    difference_colormap,
     label,
     save,
     scale_bar,
@@ -42,10 +42,10 @@ def noise_maps_picture(
     limit_hu: float | None = None,
     pixel_mm: float | None = None,
 ) -> None:
-    """Noise maps of one slice, (rows, columns) in HU, in a row with one colour bar.
+    """Draw noise maps of one slice, (rows, columns) in HU, in a row with one colour bar.
 
-    ``limit_hu`` is the end of the symmetric scale; None takes the next round figure above
-    three standard deviations of them all.
+    ``limit_hu`` is the limit of the symmetric colour scale; None uses the next round number above
+    three standard deviations of all maps.
     """
     maps = [np.asarray(noise, dtype=np.float32) for noise in maps]
     limit = noise_limit(np.stack(maps)) if limit_hu is None else limit_hu
@@ -53,7 +53,7 @@ def noise_maps_picture(
     scale = max(1, PANEL_PX // max(rows, columns))
     width, height = columns * scale, rows * scale
     figure, place = black_figure(len(maps) * (width + GAP_PX) + GAP_PX + 92, height + 2 * GAP_PX)
-    look = {"cmap": difference_map(), "vmin": -limit, "vmax": limit}
+    look = {"cmap": difference_colormap(), "vmin": -limit, "vmax": limit}
     for i, (noise, name) in enumerate(zip(maps, names, strict=True)):
         panel = place(GAP_PX + i * (width + GAP_PX), GAP_PX, width, height)
         drawn = show(panel, noise, look)
@@ -74,12 +74,12 @@ def coronal_picture(
     window: float = 400.0,
     level: float = 40.0,
 ) -> None:
-    """The middle coronal view of scans, (slices, rows, columns) HU, one below the other.
+    """Draw the middle coronal view of scans, (slices, rows, columns) HU, one below the other.
 
     Parameters
     ----------
-    scans : name in the label -> scan, the lowest slice first.
-    spacing_mm : side of a pixel, and from slice to slice.
+    scans : label → scan, with the lowest slice first.
+    spacing_mm : pixel spacing and slice spacing in mm.
     """
     pixel_mm, slice_mm = spacing_mm
     views = {name: hu[::-1, hu.shape[1] // 2] for name, hu in scans.items()}
@@ -108,12 +108,12 @@ def curve_picture(
     y_label: str = "PSNR-4096 in dB",
     title: str = "",
 ) -> None:
-    """Curves against steps from the rows of a CSV file.
+    """Draw curves over the steps from the rows of a CSV file.
 
     Parameters
     ----------
-    rows : as csv.DictReader gives them; cells that are empty are left out of their curve
-    series : name in the legend -> column of the rows
+    rows : rows as csv.DictReader yields them; curves skip empty cells.
+    series : name in the legend → column of the rows.
     """
     rows = list(rows)
     figure, axes = _graph(x_label, y_label, title)
@@ -126,9 +126,9 @@ def curve_picture(
 
 
 def cost_picture(path: str | os.PathLike, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Time against slices, both in their logarithm, from rows of :func:`.compare_speed`.
+    """Draw time over number of slices, both on logarithmic axes, from :func:`.compare_speed`.
 
-    A mark is the median of the runs; a line joins those of a method.
+    A marker is the median of the runs; a line joins the markers of a method.
     """
     rows = list(rows)
     figure, axes = _graph("Slices", "Seconds, median", "")
@@ -153,9 +153,9 @@ def spectra_picture(
     y_label: str = "Normalised noise power",
     title: str = "",
 ) -> None:
-    """Noise power spectra: real scanners as grey lines below, measured ones in colour.
+    """Draw noise power spectra: real scanners in grey below, measured spectra in colour.
 
-    Both map a name to (frequency in 1/cm, power).
+    Both arguments map a name to (frequency in 1/cm, power).
     """
     figure, axes = _graph("Spatial frequency in 1/cm", y_label, title)
     greys = zip(real.items(), itertools.cycle(_GREYS), itertools.cycle(_DASHES), strict=False)
@@ -186,7 +186,7 @@ def _graph(x_label: str, y_label: str, title: str) -> tuple[Figure, Axes]:
 
 
 def _legend(axes: Axes) -> None:
-    """Names of the curves, below the axes, so that they cover none; nothing for a lone one."""
+    """Draw the legend below the axes, where it covers no curve; none for a single curve."""
     _, names = axes.get_legend_handles_labels()
     if len(names) > 1:
         axes.legend(

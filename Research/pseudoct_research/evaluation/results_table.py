@@ -1,4 +1,4 @@
-"""Results as a CSV file and as a block inside a Markdown page."""
+"""Results as a CSV file and as a block of a Markdown page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PseudoCTDenoiseLib.temporary_files import replace_file
 
 
 def write_csv(path: str | os.PathLike, rows: Sequence[Row]) -> None:
-    """Write the rows under a line of all their keys, in order of appearance; UTF-8."""
+    """Write rows in UTF-8; the columns are all keys in order of appearance."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
     table = io.StringIO()
     writer = csv.DictWriter(table, keys, restval="", lineterminator="\n")
@@ -25,12 +25,12 @@ def write_csv(path: str | os.PathLike, rows: Sequence[Row]) -> None:
 
 
 def read_csv(path: str | os.PathLike) -> list[dict[str, str]]:
-    """The rows of a CSV file of :func:`write_csv`.
+    """Read the rows of a CSV file of :func:`write_csv`.
 
     Raises
     ------
     BadInputError
-        If there is no such file.
+        If the file cannot be read.
     """
     try:
         with open(path, newline="", encoding="utf-8") as file:
@@ -45,32 +45,34 @@ def replace_block(page: str | os.PathLike, marker: str, text: str) -> None:
     Raises
     ------
     BadInputError
-        The page does not hold this pair of lines exactly once.
+        If the page does not hold this pair of lines exactly once.
     """
     content = check_block(page, marker)
     first, last = _marks(marker)
     block = re.compile(f"{re.escape(first)}.*?{re.escape(last)}", re.DOTALL)
-    # A function, since backslashes in a replacement string would be read as escapes.
+    # A function, because backslashes in a replacement string are escapes.
     content = block.sub(lambda _: f"{first}\n{text.strip()}\n{last}", content)
     replace_file(page, content.encode())
 
 
 def check_block(page: str | os.PathLike, marker: str) -> str:
-    """The text of a Markdown page, which must hold the block of :func:`replace_block`.
+    """Return the text of a Markdown page, which must hold the block of :func:`replace_block`.
 
     Raises
     ------
     BadInputError
-        The page cannot be read, or does not hold this pair of lines exactly once.
+        If the page cannot be read, or does not hold this pair of lines exactly once.
     """
     try:
         content = Path(page).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"Cannot read the page {page}: give a Markdown file.") from error
+        raise BadInputError(f"Cannot read the page {page}. Give a Markdown file.") from error
     first, last = _marks(marker)
     once = (content.count(first), content.count(last)) == (1, 1)
     if not once or content.index(last) < content.index(first):
-        raise BadInputError(f"{page}: put one line {first} and, below it, one line {last}.")
+        raise BadInputError(
+            f"{page} lacks the block {marker}. Add one line {first} and, below it, one line {last}."
+        )
     return content
 
 

@@ -1,4 +1,4 @@
-"""Holds the low-dose simulator's noise, measured on the phantom, against a real scanner's."""
+"""Comparison of the low-dose simulator's noise, measured on the phantom, with real scanners."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from ..phantom.torso import axial_plane
 PIXEL_MM = 0.75
 PIXELS = 512
 LIVER_HEIGHTS_MM, DOME_HEIGHT_MM = (0.0, 8.0), 38.0
-"""Planes through the middle of the liver, and one through its dome and the lung."""
+"""Heights of planes through the middle of the liver, and of one through its dome and the lung."""
 LIVER_MM = (FLAT_LIVER_MM, (-85.0, -49.0), (-37.0, -37.0))
-"""Where windows are cut: noise depends on the place, and real scans give it from many places.
-Only noise is measured, so that the liver's vessels do not matter."""
+"""Centres of the windows in the liver: noise depends on the position, and the figures of real
+scans come from many positions. Only noise is measured, so vessels have no effect."""
 WINDOW, SMALL_WINDOW = 64, 22
 MIDDLE = 320
-"""All windows lie within so many pixels; no more is reconstructed."""
+"""Side in pixels of the central square that contains all windows; only it is reconstructed."""
 
 DOSE = 0.25
 OTHER_DOSES = (0.1, 0.5, 0.75)
@@ -43,21 +43,22 @@ SPECTRUM_TOLERANCE_PERCENT = 12.0
 AUTOCORRELATION_TOLERANCE = 0.08
 DOSE_TOLERANCE = 0.05
 LUNG_TO_LIVER, LUNG_TOLERANCE = 0.8, 0.2
-"""In a slice of a patient that shows both, lung has 0.6 to 1.0 of the liver's noise: the rays
-through it cross less tissue, but all cross the chest wall and many the mediastinum."""
+"""Expected σ in lung over σ in liver, and tolerance. In slices of patients that show both, the
+ratio is 0.6 to 1.0: rays through the lung cross less tissue, but all cross the chest wall and many
+the mediastinum."""
 
 
 @dataclass(frozen=True)
 class SimulatedNoise:
-    """The noise that the simulator adds to the phantom with one kernel.
+    """Noise that the simulator adds to the phantom with one kernel.
 
     Attributes
     ----------
-    quanta : N0 as fitted to the phantom's normal-dose scan.
-    frequency_per_cm, spectrum : radial noise power spectrum at a quarter dose, of sum 1.
-    autocorrelation : by lag, as :func:`.evaluation.metrics.autocorrelation` names them.
-    sigma_hu : standard deviation in the liver at a quarter dose.
-    dose_ratios : sigma at other doses over sigma at a quarter dose.
+    quanta : N0 fitted to the phantom's normal-dose scan.
+    frequency_per_cm, spectrum : radial noise power spectrum at a quarter of the dose, of sum 1.
+    autocorrelation : by lag, with the names of :func:`.noise_texture.autocorrelation`.
+    sigma_hu : standard deviation in the liver at a quarter of the dose.
+    dose_ratios : sigma at other doses over sigma at a quarter of the dose.
     lung_to_liver : sigma in the lung over sigma in the liver of the same plane.
     """
 
@@ -77,10 +78,10 @@ class SimulatedNoise:
 
 @dataclass(frozen=True)
 class RealNoise:
-    """The noise between full and quarter dose on a real scanner: the mean of some patients.
+    """Noise between full and quarter dose on a real scanner: the mean over patients.
 
-    ``spread`` is, for each lag, the largest distance of one patient from the mean; ``patients``
-    holds each one's own spectrum (frequency in 1/cm, power of sum 1).
+    ``spread`` is the largest distance of a patient from the mean, for each lag; ``patients`` holds
+    the spectrum of each patient (frequency in 1/cm, power of sum 1).
     """
 
     f_av_per_cm: float
@@ -92,7 +93,7 @@ class RealNoise:
 
 @dataclass(frozen=True)
 class Check:
-    """One figure, what it should be (None if nothing tells) and by how much it may differ."""
+    """A figure, its expected value (None if unknown) and the tolerance."""
 
     kernel: str
     figure: str
@@ -114,10 +115,10 @@ def simulated_noise(
     device: str = "cpu",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, SimulatedNoise]:
-    """Measure the noise that is added to the phantom, by kernel.
+    """Measure the noise that the simulator adds to the phantom, by kernel.
 
     N0 is fitted once to a normal-dose scan of the phantom. Each draw gives three windows of
-    64x64 pixels of liver from each of two planes; the same rays serve both kernels.
+    64×64 pixels in the liver from each of two planes; both kernels use the same rays.
     """
     across = (np.arange(PIXELS) - (PIXELS - 1) / 2) * PIXEL_MM
     heights = (*LIVER_HEIGHTS_MM, DOME_HEIGHT_MM)
@@ -139,7 +140,7 @@ def simulated_noise(
             dome[name].append(np.concatenate(pair))
         progress(draw + 1, draws)
 
-    # The last draw's rays at every dose: what differs is the dose alone.
+    # The same rays at every dose, so only the dose differs.
     dose_ratios = {name: {} for name in KERNELS}
     for dose in OTHER_DOSES:
         sinogram = simulator.ray_deviation(hu[:-1], dose) * rays[:-1]
@@ -159,11 +160,11 @@ def simulated_noise(
 
 
 def read_facts(path: str | Path) -> dict[str, RealNoise]:
-    """Real scanners' figures, by kernel.
+    """Read the noise figures of real scanners, by kernel.
 
     Parameters
     ----------
-    path : JSON with a list of patients under ``soft_kernel…`` and ``sharp_kernel…``: each with
+    path : JSON with a list of patients under ``soft_kernel…`` and ``sharp_kernel…``, each with
         ``patient``, ``f_av_per_cm``, ``autocorr``, ``nps_freq_per_cm`` and ``nps_normalised``.
 
     Raises
@@ -181,15 +182,15 @@ def read_facts(path: str | Path) -> dict[str, RealNoise]:
         raise BadInputError(f"Cannot read {path}: {error.strerror}.") from error
     except (ValueError, TypeError, AttributeError, LookupError, StopIteration) as error:
         raise BadInputError(
-            f"{path} does not hold the noise figures of real scans: give another file to --facts."
+            f"{path} does not hold the noise figures of real scans. Give another file with --facts."
         ) from error
 
 
 def acceptance(simulated: SimulatedNoise, real: RealNoise | None = None) -> list[Check]:
-    """Every figure of one kernel beside what it should be.
+    """Compare every figure of one kernel with its expected value.
 
-    The spectrum is compared bin by bin; the check holds the largest difference in percent of
-    the real peak. Sigma must follow sqrt(1/a - 1) for dose fraction a.
+    The spectrum is compared bin by bin; the check uses the largest difference in percent of the
+    real peak. Sigma must be proportional to sqrt(1/a - 1) for dose fraction a.
     """
     kernel = simulated.kernel
     f_av = None if real is None else real.f_av_per_cm
@@ -226,7 +227,7 @@ def _liver_windows(planes: np.ndarray) -> np.ndarray:
 
 
 def _window(planes: np.ndarray, centre_mm: tuple[float, float], size: int) -> np.ndarray:
-    """Squares of ``size`` pixels around a point (x, y), mm from the middle of the planes."""
+    """Crop squares of ``size`` pixels around (x, y), in mm from the centre of the planes."""
     left, top = (round(c / PIXEL_MM + (planes.shape[-1] - size) / 2) for c in centre_mm)
     return planes[:, top : top + size, left : left + size]
 

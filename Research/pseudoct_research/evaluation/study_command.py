@@ -1,4 +1,4 @@
-"""What the default method is worth: by ingredient, start, dose and step, on scans of an index."""
+"""Ablation of the default method by ingredient, denoiser, dose and step, on scans of an index."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments, load_models
-from PseudoCTDenoiseLib.ct.io.volume_files import check_place
-from PseudoCTDenoiseLib.ct.pictures import check_picture_path
+from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments
+from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
+from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
-from PseudoCTDenoiseLib.models.store import load_denoiser
+from PseudoCTDenoiseLib.models.store import load_denoiser, load_models
 from torch import nn
 
 from ..phantom.phantom_scan import scan_phantom
@@ -45,10 +45,10 @@ QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))
 STOPPING_STEPS = 240
 _GAINS = (
     Column("gain", "Gain (dB)", signed=True),
-    Column("more", "Against the start (dB)", decimals=3, signed=True),
+    Column("more", "Gain over baseline (dB)", decimals=3, signed=True),
     Column("worst", "Worst scan (dB)", decimals=3, signed=True),
-    Column("more_target", "Same, held against the target (dB)", decimals=3, signed=True),
-    Column("worst_target", "Worst scan there (dB)", decimals=3, signed=True),
+    Column("more_target", "Same, training target as reference (dB)", decimals=3, signed=True),
+    Column("worst_target", "Its worst scan (dB)", decimals=3, signed=True),
     Column("change_hu", "Mean change (HU)"),
     Column("hu_bias", "Absolute HU bias (HU)"),
     Column("steps", "Steps", decimals=0),
@@ -58,18 +58,22 @@ _KEYS = ("gain", "more", "more_target", "change_hu", "hu_bias", "steps")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", choices=STUDIES, action="append", help="default: all")
-    parser.add_argument("--index", type=Path, help="CSV that lists the scans; without it: print")
-    parser.add_argument("--slices", type=int, default=4, help="most slices of a scan (default: 4)")
+    parser.add_argument(
+        "--index", type=Path, help="CSV that lists the scans; without it, only print"
+    )
+    parser.add_argument(
+        "--slices", type=int, default=4, help="maximum slices per scan (default: 4)"
+    )
     add_model_arguments(parser)
     parser.add_argument(
         "--narrow",
         type=Path,
         default=Path("local/models"),
-        help="folder of the model 'narrow', see the preset of pretrain (default: local/models)",
+        help="folder of the model of the preset 'narrow' of pretrain (default: local/models)",
     )
     parser.add_argument("--csv", type=Path, default=Path("Docs/results"), help="folder of CSVs")
     parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")
-    parser.add_argument("--plots", type=Path, help="folder for the pictures")
+    parser.add_argument("--plots", type=Path, help="folder for the figures")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -77,13 +81,13 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.slices < 1:
         raise BadInputError(f"--slices must be at least 1, not {arguments.slices}.")
     for name in studies:
-        check_place(_csv(arguments, name))
+        check_writable(_csv(arguments, name))
         if arguments.page:
             check_block(arguments.page, f"STUDY {name}")
     if arguments.plots:
         for name in ("stopping.png", "coronal.png"):
-            check_picture_path(arguments.plots / name)
-    if arguments.index:  # refused before hours of work
+            check_png_path(arguments.plots / name)
+    if arguments.index:  # fails before hours of computation
         _shipped(arguments)
         if {"narrow", "stopping"} & set(studies):
             _narrow(arguments)
@@ -99,7 +103,7 @@ def run(arguments: argparse.Namespace) -> None:
             STUDIES[name].plot(arguments.plots, rows)
 
 
-# --------------------------------------------------------------- making
+# --------------------------------------------------------------- computation
 
 
 def _make_ingredients(arguments: argparse.Namespace, name: str) -> None:
@@ -160,15 +164,15 @@ def _make_clean(arguments: argparse.Namespace, name: str) -> None:
     scans = _stacks(read_index(arguments.index, "val"))
     rows = []
     cleaned = _clean_scans(scans, denoiser, noise_models, arguments.slices)
-    for what, hu, pixel_mm in _with_bar(cleaned, 1 + 2 * len(scans), name):
-        rows.append({"scan": what} | clean_scan(denoiser, hu, pixel_mm))
+    for scan, hu, pixel_mm in _with_bar(cleaned, 1 + 2 * len(scans), name):
+        rows.append({"scan": scan} | clean_scan(denoiser, hu, pixel_mm))
         write_csv(_csv(arguments, name), rows)
 
 
 def _clean_scans(
     scans: Sequence[CtScan], denoiser: nn.Module, noise_models: list[nn.Module], slices: int
 ) -> Iterator[tuple[str, np.ndarray, float]]:
-    """Name, HU and pixel size of scans that are clean, or denoised already."""
+    """Yield name, HU and pixel size of scans that are noise-free or already denoised."""
     phantom = torso_phantom(slices=8)
     yield "phantom without noise", phantom.hu, phantom.spacing_mm[-1]
     non_local_means = FILTERS["non_local_means"]
@@ -226,7 +230,7 @@ def _stacks(scans: Sequence[CtScan]) -> list[CtScan]:
 
 
 def _shipped(arguments: argparse.Namespace) -> tuple[nn.Module, list[nn.Module]]:
-    (denoiser, _), noise_models = load_models(arguments)
+    (denoiser, _), noise_models = load_models(arguments.model, arguments.models)
     return denoiser, [network for network, _ in noise_models]
 
 
@@ -253,15 +257,17 @@ def _conditions_table(rows: list[dict]) -> str:
 
 
 def _by(rows: list[dict], keys: tuple[str, ...], headings: tuple[str, ...]) -> str:
-    """Means over the patients of each value of ``keys``, and the worst scan."""
+    """Tabulate the means over patients, and the worst scan, for each value of ``keys``."""
     lines = []
     for value in dict.fromkeys(tuple(row[key] for key in keys) for row in rows):
-        mine = [row for row in rows if tuple(row[key] for key in keys) == value]
-        line = dict(zip(keys, value, strict=True)) | {"scans": len(mine)}
-        of_patient = [[row for row in mine if row["patient"] == one] for one in _patients(mine)]
+        group = [row for row in rows if tuple(row[key] for key in keys) == value]
+        line = dict(zip(keys, value, strict=True)) | {"scans": len(group)}
+        of_patient = [
+            [row for row in group if row["patient"] == patient] for patient in _patients(group)
+        ]
         line |= {key: _mean(key, of_patient) for key in _KEYS}
-        line["worst"] = min(float(row["more"]) for row in mine)
-        line["worst_target"] = min(float(row["more_target"]) for row in mine)
+        line["worst"] = min(float(row["more"]) for row in group)
+        line["worst_target"] = min(float(row["more_target"]) for row in group)
         lines.append(line)
     columns = [
         *(Column(key, heading) for key, heading in zip(keys, headings, strict=True)),
@@ -276,7 +282,7 @@ def _patients(rows: list[dict]) -> list[str]:
 
 
 def _mean(key: str, of_patient: list[list[dict]]) -> float:
-    """The mean over patients, of each the mean over scans; of biases, the sizes alone."""
+    """Return the mean over patients of the mean over scans; biases enter as absolute values."""
     sized = abs if key == "hu_bias" else float
     means = [np.mean([sized(float(row[key])) for row in rows]) for rows in of_patient]
     return float(np.mean(means))
@@ -284,9 +290,9 @@ def _mean(key: str, of_patient: list[list[dict]]) -> float:
 
 def _stopping_table(rows: list[dict]) -> str:
     lines = []
-    for which in dict.fromkeys(_curve_of(row) for row in rows):
-        curve = [row for row in rows if _curve_of(row) == which]
-        start, kernel, patient, _ = which
+    for key in dict.fromkeys(_curve_key(row) for row in rows):
+        curve = [row for row in rows if _curve_key(row) == key]
+        start, kernel, patient, _ = key
         gains = {int(row["step"]): float(row["gain"]) for row in curve}
         best = max((step for step in gains if step <= METHOD.steps), key=gains.get)
         (chosen,) = (int(row["step"]) for row in curve if row["chosen"] == "True")
@@ -304,14 +310,14 @@ def _stopping_table(rows: list[dict]) -> str:
             }
         )
     columns = (
-        Column("start", "Start"),
+        Column("start", "Denoiser"),
         Column("kernel", "Kernel"),
         Column("patient", "Patient"),
         Column("first", "Gain, step 0 (dB)", signed=True),
         Column("best", f"Best of {METHOD.steps} steps", decimals=0),
-        Column("best_gain", "Gain there (dB)", signed=True),
-        Column("chosen", "Step taken", decimals=0),
-        Column("lost", "Lost by the rule (dB)", decimals=3),
+        Column("best_gain", "Its gain (dB)", signed=True),
+        Column("chosen", "Selected step", decimals=0),
+        Column("lost", "Loss by the stop rule (dB)", decimals=3),
         Column("last_gain", "Gain, last step (dB)", signed=True),
     )
     return markdown(lines, columns)
@@ -321,8 +327,8 @@ def _clean_table(rows: list[dict]) -> str:
     columns = (
         Column("scan", "Scan"),
         Column("steps", "Steps", decimals=0),
-        Column("best_step", "Step taken", decimals=0),
-        Column("noise_found_hu", "Noise found (HU)"),
+        Column("best_step", "Selected step", decimals=0),
+        Column("noise_found_hu", "Estimated noise (HU)"),
         Column("start_change_hu", f"Mean change, {NO_TUNING} (HU)"),
         Column("change_hu", "Mean change, method (HU)"),
     )
@@ -339,14 +345,14 @@ def _banding_table(rows: list[dict]) -> str:
     return markdown([row | {"banding_hu": float(row["banding_hu"])} for row in rows], columns)
 
 
-def _curve_of(row: dict) -> tuple[str, str, str, str]:
+def _curve_key(row: dict) -> tuple[str, str, str, str]:
     return row["start"], row["kernel"], row["patient"], row["scan"]
 
 
 def _plot_stopping(folder: Path, rows: list[dict]) -> None:
     points, series = [], {}
     for row in rows:
-        name = ", ".join(_curve_of(row)[:3])
+        name = ", ".join(_curve_key(row)[:3])
         series[name] = name
         points.append({"step": row["step"], name: row["gain"]})
     label = "PSNR-4096 gain over LDCT (dB)"
@@ -358,7 +364,7 @@ def _csv(arguments: argparse.Namespace, name: str) -> Path:
 
 
 class Study(NamedTuple):
-    """How the CSV file of a study of this name is made, and table and plot of its rows."""
+    """Functions of a study: compute its CSV file, tabulate its rows, and plot them."""
 
     make: Callable[[argparse.Namespace, str], None]
     table: Callable[[list[dict]], str]

@@ -1,1 +1,1 @@
-"""What a physicist asks of a denoiser: noise, resolution, HU and detectability on a phantom."""
+"""Image quality of a denoiser on a phantom: noise, resolution, HU bias and detectability."""

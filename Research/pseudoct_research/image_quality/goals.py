@@ -1,4 +1,4 @@
-"""What a denoiser must reach, and what it may not cost; each goal is met or missed."""
+"""Goals for a denoiser: the noise reduction to reach, and limits for loss of image quality."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .quality_figures import QualityFigures
 
 NOISE_REDUCTION = 45.0
-"""In %: what denoisers sold for scanners of all makes claim."""
+"""Minimum noise reduction in %: the claim of commercial vendor-independent denoisers."""
 TTF50_RATIOS = {"high": 0.98, "middle": 0.98, "low": 0.95}
 F_AV_SHIFT_PER_CM = 0.3
 BIAS_HU = 0.5
@@ -16,9 +16,9 @@ AUC_LOSS = 0.02
 
 @dataclass(frozen=True)
 class Goal:
-    """One figure and its limit: at least so much, or at most.
+    """A figure and its lower or upper limit.
 
-    ``detail`` says where the worst of several figures was found, or the interval of a figure.
+    ``detail`` names the worst of several figures, or gives the interval of a figure.
     """
 
     name: str
@@ -30,12 +30,12 @@ class Goal:
 
     @property
     def met(self) -> bool:
-        """A figure that could not be measured (NaN) does not meet its goal."""
+        """True if the value is within the limit; False for NaN, a figure that was not measured."""
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
 
 def goals(ldct: QualityFigures, denoised: QualityFigures) -> list[Goal]:
-    """Every goal at one strength; ``ldct`` are the figures at strength 0 of the same scans."""
+    """Return all goals at one strength; ``ldct`` are the figures of these scans at strength 0."""
     biases = denoised.hu_bias
     worst = max(denoised.discs, key=lambda disc: -disc.change)
     return [

@@ -1,8 +1,8 @@
-"""A channelised Hotelling observer: how well low-contrast discs are told from noise.
+"""Channelised Hotelling observer (CHO) for the detection of low-contrast discs in noise.
 
-It sees a place through a few Laguerre-Gauss channels and weighs them by a template learnt from
-other realisations of the noise (Barrett and Myers, Foundations of Image Science, 2004; Gallas
-and Barrett, JOSA A 2003, doi:10.1364/JOSAA.20.001725).
+The observer reduces an image region to a few Laguerre-Gauss channels and weights them with a
+template estimated from other noise realisations (Barrett and Myers, Foundations of Image Science,
+2004; Gallas and Barrett, JOSA A 2003, doi:10.1364/JOSAA.20.001725).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ CHANNELS = 6
 
 
 def channel_width_mm(diameter_mm: float, blur_mm: float) -> float:
-    """Width a of the channels for a disc under a blur of standard deviation ``blur_mm``.
+    """Return the channel width a for a disc blurred with a standard deviation of ``blur_mm``.
 
-    The lowest channel, exp(-pi r²/a²), gets the blurred disc's own variance, d²/16 + blur² along
-    each axis. Nothing in it depends on the noise or on a denoiser.
+    The lowest channel, exp(-pi r²/a²), has the variance of the blurred disc, d²/16 + blur² along
+    each axis. The width depends neither on the noise nor on a denoiser.
     """
     return math.sqrt(2 * math.pi * (diameter_mm**2 / 16 + blur_mm**2))
 
@@ -26,7 +26,7 @@ def channel_width_mm(diameter_mm: float, blur_mm: float) -> float:
 def laguerre_gauss(
     width_mm: float, pixel_mm: float, side: int, count: int = CHANNELS
 ) -> np.ndarray:
-    """Laguerre-Gauss channels around the middle of a square of odd ``side``, of unit energy.
+    """Return Laguerre-Gauss channels of unit energy, centred in a square of odd ``side``.
 
     Channel j is exp(-pi r²/a²) L_j(2 pi r²/a²); the result is (count, side, side).
     """
@@ -38,17 +38,17 @@ def laguerre_gauss(
 
 
 def observer_scores(responses: np.ndarray) -> np.ndarray:
-    """What the observer reads at every place; higher speaks for a disc.
+    """Return the observer's test statistic at every place; higher values indicate a disc.
 
     Parameters
     ----------
-    responses : of the channels, (2, realisations, places, channels): without and with the disc.
-        Realisations are independent; there must be more values than channels in each half.
+    responses : channel responses, (2, realisations, places, channels): without and with the disc.
+        Realisations are independent; each half needs more values than channels.
 
     Returns
     -------
-    (2, realisations, places). Every other realisation is read with the template of the rest, so
-    that no template meets the noise that it was made from.
+    (2, realisations, places). The template for each half of the realisations comes from the other
+    half, so training and test noise are independent.
     """
     scores = np.empty(responses.shape[:-1])
     for tested in (0, 1):
@@ -60,11 +60,11 @@ def observer_scores(responses: np.ndarray) -> np.ndarray:
 
 
 def win_shares(scores: np.ndarray) -> list[np.ndarray]:
-    """For each half of the realisations, how often "with" of one scores above "without" of another.
+    """Return, for each half, how often realisation i with disc scores above j without disc.
 
-    ``scores`` is that of :func:`observer_scores`. Halves are not mixed, having other templates.
-    Row i and column j hold the share of pairs of places in which realisation i with the disc
-    scores above realisation j without; ties count half.
+    ``scores`` is the result of :func:`observer_scores`. The halves are separate because they have
+    different templates. Row i, column j is the share of pairs of places in which realisation i
+    with the disc scores above realisation j without it; ties count one half.
     """
     shares = []
     for half in (0, 1):
@@ -81,16 +81,17 @@ def win_shares(scores: np.ndarray) -> list[np.ndarray]:
 
 
 def area_under_curve(shares: list[np.ndarray]) -> float:
-    """Area under the observer's ROC curve: the share of all pairs that it puts right."""
+    """Return the area under the ROC curve (AUC): the share of all pairs in the correct order."""
     return float(np.mean([half.mean() for half in shares]))
 
 
 def change_interval(
     before: list[np.ndarray], after: list[np.ndarray], *, draws: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % interval of the change of the area, by paired bootstrap over realisations.
+    """Return the 95 % interval of the change of the AUC, by paired bootstrap over realisations.
 
-    ``before`` and ``after`` are of :func:`win_shares` and of the same noise. Templates stay.
+    ``before`` and ``after`` are results of :func:`win_shares` for the same noise. The bootstrap
+    does not estimate new templates.
     """
     rng = np.random.default_rng(seed)
     changes = np.zeros(draws)

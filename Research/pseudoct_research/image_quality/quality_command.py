@@ -1,4 +1,4 @@
-"""Measure a denoiser on a phantom: noise, resolution, HU and how well low contrast is found."""
+"""Measure a denoiser on a phantom: noise, resolution, HU bias and low-contrast detectability."""
 
 from __future__ import annotations
 
@@ -12,16 +12,13 @@ import numpy as np
 import torch
 from PseudoCTDenoiseLib import __version__
 from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU, normalise, to_hu
-from PseudoCTDenoiseLib.ct.io.volume_files import check_place, make_folder
-from PseudoCTDenoiseLib.denoising.bias_correction import density_anchor
+from PseudoCTDenoiseLib.ct.io.volume_files import check_writable, make_folder
+from PseudoCTDenoiseLib.denoising.bias_correction import measure_density_bias
 from PseudoCTDenoiseLib.denoising.device import DEVICES, ComputeDevice, choose_device
 from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.models.store import (
-    SHIPPED_MODELS,
-    Manifest,
-    load_denoiser,
-)
+from PseudoCTDenoiseLib.models.catalog import SHIPPED_MODELS
+from PseudoCTDenoiseLib.models.store import Manifest, load_denoiser
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from PseudoCTDenoiseLib.temporary_files import replace_file
 from torch import nn
@@ -40,7 +37,7 @@ BLOCK = "QUALITY"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "folder", type=Path, help=f"folder for {PICTURE} and {FIGURES}; made if missing"
+        "folder", type=Path, help=f"folder for {PICTURE} and {FIGURES}; created if missing"
     )
     parser.add_argument("--model", default="fast", help="denoiser (default: fast)")
     parser.add_argument(
@@ -53,23 +50,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         nargs="+",
         default=STRENGTHS,
-        help="strengths in %%; the highest is judged (default: 0 25 50 75 100)",
+        help="strengths in %%; the goals apply to the highest (default: 0 25 50 75 100)",
     )
     parser.add_argument(
         "--realisations",
         type=int,
         default=200,
-        help="scans with noise of their own, an even number",
+        help="even number of noise realisations (default: 200)",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", choices=DEVICES, default="auto")
-    parser.add_argument(
-        "--page", type=Path, help=f"Markdown page whose block {BLOCK} is replaced by the goals"
-    )
+    parser.add_argument("--page", type=Path, help=f"Markdown page whose block {BLOCK} is replaced")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    # The toolbox is wanted after minutes only, and should be missed at once.
+    # Imported here to fail before minutes of computation if the toolbox is not installed.
     import microct_iq_toolbox  # noqa: F401
     from tqdm import tqdm
 
@@ -78,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise BadInputError(f"--dose {arguments.dose:g} is not above 0 and at most 1.")
     check_realisations(arguments.realisations)
     network, manifest = load_denoiser(arguments.model, arguments.models)
-    _check_places(arguments)
+    _check_outputs(arguments)
     device = choose_device(arguments.device)
     print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
 
@@ -98,7 +93,7 @@ def run(arguments: argparse.Namespace) -> None:
     text = json.dumps(report(about, figures), indent=1, ensure_ascii=False, allow_nan=False)
     replace_file(arguments.folder / FIGURES, (text + "\n").encode())
     setting = _setting(about)
-    title = f"What a physicist asks of “{manifest.name}”"
+    title = f"Image quality of “{manifest.name}”"
     quality_page(arguments.folder / PICTURE, figures, title=title, subtitle=setting)
     table = f"`{manifest.name}` at strength {strengths[-1]:g} %. {setting}.\n\n" + goals_table(
         goals(figures[0], figures[-1])
@@ -106,44 +101,45 @@ def run(arguments: argparse.Namespace) -> None:
     print(table)
     if arguments.page:
         replace_block(arguments.page, BLOCK, table)
-    print(f"Written to {arguments.folder}: {PICTURE}, {FIGURES}.")
+    print(f"Wrote {PICTURE} and {FIGURES} to {arguments.folder}.")
 
 
 def _strengths(wanted: Sequence[float]) -> list[float]:
-    """In order, with the LDCT (0) first.
+    """Return the strengths in ascending order, starting with 0 (the LDCT).
 
     Raises
     ------
     BadInputError
-        If one is not between 0 and 100 or none is above 0.
+        If a strength is not between 0 and 100, or none is above 0.
     """
     odd = [strength for strength in wanted if not 0 <= strength <= 100]
     if odd or not max(wanted) > 0:
         raise BadInputError(
-            f"--strength {(odd or [0])[0]:g} cannot be: give some from 0 to 100, one above 0."
+            f"--strength {(odd or [0])[0]:g} is not valid. Give strengths from 0 to 100, one "
+            "above 0."
         )
     return sorted({0.0, *wanted})
 
 
-def _check_places(arguments: argparse.Namespace) -> None:
-    """Refuse at once what could not be written after minutes."""
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    """Check that all outputs can be written before minutes of computation."""
     make_folder(arguments.folder)
     for name in (PICTURE, FIGURES):
-        check_place(arguments.folder / name)
+        check_writable(arguments.folder / name)
     if arguments.page:
-        check_place(arguments.page)
+        check_writable(arguments.page)
         check_block(arguments.page, BLOCK)
 
 
 def _denoiser(network: nn.Module, device: ComputeDevice) -> Callable[[np.ndarray], np.ndarray]:
-    """The network untuned and in one orientation, anchored on each scan by itself."""
+    """Return the untuned network in one orientation with bias correction for each image."""
     network = network.to(device.torch, memory_format=torch.channels_last)
 
     def denoise(hu: np.ndarray) -> np.ndarray:
         slices = normalise(torch.from_numpy(hu).to(device.torch))
         outputs = apply_network(network, slices)
-        ready = iter(outputs.split(1))
-        anchor = density_anchor(slices, lambda one: next(ready))
+        precomputed = iter(outputs.split(1))
+        anchor = measure_density_bias(slices, lambda one: next(precomputed))
         return anchor.apply(to_hu(outputs)).clamp(min=MIN_CT_HU).cpu().numpy()
 
     return denoise

@@ -1,4 +1,4 @@
-"""What was measured on the scans of the quality phantom, for each strength of the denoiser."""
+"""Figures of image quality from scans of the quality phantom, for each strength of the denoiser."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .task_metrics import (
     detectability,
     half_frequency,
     mean_frequency,
-    noise_power_spectrum,
+    nps_tg233,
     rod_margin,
     task_transfer,
 )
@@ -31,14 +31,15 @@ from .task_metrics import (
 Curve = tuple[np.ndarray, np.ndarray]
 
 _TISSUE_RADIUS_MM = 6.0
-"""Within this of a rod's centre its edge, at 10 mm, is not felt."""
+"""Radius of the region for a rod's mean HU; the edge at 10 mm does not affect it."""
 
 
 class Disc(NamedTuple):
-    """How well discs of one kind are found.
+    """Detectability of discs of one diameter and contrast.
 
-    ``auc`` is of the channelised Hotelling observer, ``change`` its difference to the LDCT's with
-    the 95 % interval from ``lowest`` to ``highest``; ``d_prime`` is of the NPWE observer.
+    ``auc`` is the AUC of the channelised Hotelling observer, ``change`` its difference to the AUC
+    of the LDCT with a 95 % interval from ``lowest`` to ``highest``; ``d_prime`` is d' of the NPWE
+    observer.
     """
 
     diameter_mm: float
@@ -52,7 +53,7 @@ class Disc(NamedTuple):
 
 @dataclass(frozen=True)
 class QualityFigures:
-    """The figures at one strength; frequencies in 1/cm.
+    """Figures at one strength; frequencies in 1/cm.
 
     Attributes
     ----------
@@ -60,10 +61,10 @@ class QualityFigures:
     noise_reduction : 1 - noise over the LDCT's noise, in %.
     nps : frequency and noise power in HU² mm²; f_av_per_cm is its mean frequency.
     ttf : frequency and transfer, by contrast.
-    ttf50_ratio : TTF50 over that of the noise-free phantom, measured the same way.
-    hu_bias : mean difference to the noise-free phantom, by tissue. At strength 0 it is 0 but in
-        air, where the scale's end at -1024 HU cuts noise off.
-    discs : of every kind.
+    ttf50_ratio : TTF50 over the TTF50 of the noise-free phantom, measured in the same way.
+    hu_bias : mean difference to the noise-free phantom in HU, by tissue. At strength 0 it is 0
+        except in air, where noise is clipped at -1024 HU.
+    discs : detectability of discs, one entry per diameter and contrast.
     """
 
     strength: float
@@ -79,7 +80,7 @@ class QualityFigures:
 
 
 def quality_figures(scan: QualityScan, strengths: Sequence[float]) -> list[QualityFigures]:
-    """Figures of a scan at each strength, 0 to 100 %."""
+    """Compute the figures of a scan at each strength, 0 to 100 %."""
     clean = _rod_transfer(scan.clean_inserts)
     truth = {name: half_frequency(curve) for name, curve in clean.items()}
     return [_figures(scan.mixed(strength), strength, truth) for strength in strengths]
@@ -87,7 +88,7 @@ def quality_figures(scan: QualityScan, strengths: Sequence[float]) -> list[Quali
 
 def _figures(scan: QualityScan, strength: float, truth: dict[str, float]) -> QualityFigures:
     noise_before, noise = (np.sqrt(part.var(axis=(-1, -2)).mean()) for part in scan.windows)
-    spectrum = noise_power_spectrum(scan.windows[1], PIXEL_MM)
+    spectrum = nps_tg233(scan.windows[1], PIXEL_MM)
     ttf = _rod_transfer(scan.inserts[1])
     ttf50 = {name: half_frequency(curve) for name, curve in ttf.items()}
     return QualityFigures(
@@ -105,7 +106,7 @@ def _figures(scan: QualityScan, strength: float, truth: dict[str, float]) -> Qua
 
 
 def _rod_transfer(image: np.ndarray) -> dict[str, Curve]:
-    """TTF by contrast, of the mean of all rods of that contrast."""
+    """Compute the TTF by contrast, from the mean of all rods of that contrast."""
     margin = rod_margin(ROD_MM, PIXEL_MM)
     circles = rods()
     means = {

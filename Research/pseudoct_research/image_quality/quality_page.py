@@ -1,4 +1,4 @@
-"""One page that says at a glance what a denoiser gives and what it costs."""
+"""One-page figure of a denoiser's benefits and costs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from PseudoCTDenoiseLib.ct.picture_panels import DERIVED, save
+from PseudoCTDenoiseLib.ct.figure_panels import DERIVED, save
 
 from ..phantom.quality_phantom import CONTRASTS_HU, DISC_CONTRASTS_HU, DISCS_MM
 from .goals import BIAS_HU, goals
@@ -31,7 +31,8 @@ def quality_page(
 
     Parameters
     ----------
-    figures : by strength, the LDCT (strength 0) first and the one that is judged last.
+    figures : figures by strength: first the LDCT (strength 0), last the strength that the goals
+        apply to.
     """
     from matplotlib.figure import Figure
 
@@ -74,18 +75,18 @@ def quality_page(
 
 
 def _goals(axes, figures: Sequence[QualityFigures]) -> None:
-    """Every goal at every strength, in green where it is met; the last strength is judged."""
+    """Draw all goals at every strength, green if met; the verdict applies to the last strength."""
     axes.set_axis_off()
-    _title(axes, f"Goals, judged at strength {figures[-1].strength:g} %")
+    _title(axes, f"Goals at strength {figures[-1].strength:g} %")
     denoised = figures[1:]
-    table = list(zip(*(goals(figures[0], one) for one in denoised), strict=True))
-    # The widest table has four strengths, the word and the limit beside the name.
+    table = list(zip(*(goals(figures[0], strength) for strength in denoised), strict=True))
+    # The widest table has four strengths between the limit and the verdict.
     ends = np.linspace(0.52, 0.86, len(denoised)) if len(denoised) > 1 else [0.86]
     lines = len(table) + 2
     look = {"fontsize": _TEXT_PT, "va": "center", "color": _INK}
     axes.text(0.30, 1 - 0.5 / lines, "limit", **look)
-    for one, x in zip(denoised, ends, strict=True):
-        axes.text(x, 1 - 0.5 / lines, f"{one.strength:g} %", ha="right", **look)
+    for strength, x in zip(denoised, ends, strict=True):
+        axes.text(x, 1 - 0.5 / lines, f"{strength.strength:g} %", ha="right", **look)
     for place, row in enumerate(table, start=1):
         y = 1 - (place + 0.5) / lines
         axes.axhline(1 - place / lines, color="#e4e4e4", linewidth=0.6)
@@ -105,12 +106,16 @@ def _goals(axes, figures: Sequence[QualityFigures]) -> None:
 
 def _spectra(axes, figures: Sequence[QualityFigures], colours) -> None:
     _frame(axes, "Noise power spectrum", "Spatial frequency in 1/cm", "HU² mm²")
-    for one, colour in zip(figures, colours, strict=True):
-        noise = f"−{one.noise_reduction:.0f} %" if one.strength else f"{one.noise_hu:.1f} HU"
-        label = f"{_name(one)}: {noise}, $f_{{av}}$ {one.f_av_per_cm:.2f}"
-        axes.plot(*one.nps, color=colour, label=label)
-    # Room for the names above the highest curve.
-    axes.set(xlim=(0, None), ylim=(0, 1.4 * max(one.nps[1].max() for one in figures)))
+    for strength, colour in zip(figures, colours, strict=True):
+        noise = (
+            f"−{strength.noise_reduction:.0f} %"
+            if strength.strength
+            else f"{strength.noise_hu:.1f} HU"
+        )
+        label = f"{_name(strength)}: {noise}, $f_{{av}}$ {strength.f_av_per_cm:.2f}"
+        axes.plot(*strength.nps, color=colour, label=label)
+    # Space for the legend above the highest curve.
+    axes.set(xlim=(0, None), ylim=(0, 1.4 * max(strength.nps[1].max() for strength in figures)))
     _legend(axes, place="upper right")
 
 
@@ -134,9 +139,9 @@ def _bias(axes, figures: Sequence[QualityFigures], colours) -> None:
     _frame(axes, "HU bias", "", "HU")
     tissues = list(figures[0].hu_bias)
     width = 0.8 / len(figures)
-    for place, (one, colour) in enumerate(zip(figures, colours, strict=True)):
+    for place, (strength, colour) in enumerate(zip(figures, colours, strict=True)):
         x = np.arange(len(tissues)) + (place - (len(figures) - 1) / 2) * width
-        axes.bar(x, list(one.hu_bias.values()), width, color=colour, label=_name(one))
+        axes.bar(x, list(strength.hu_bias.values()), width, color=colour, label=_name(strength))
     for bias in (-BIAS_HU, BIAS_HU):
         axes.axhline(bias, color=_MISSED, linewidth=0.8, linestyle="--")
     axes.axhline(0, color="#888888", linewidth=0.8)
@@ -147,7 +152,7 @@ def _bias(axes, figures: Sequence[QualityFigures], colours) -> None:
 
 
 def _areas(axes, figures: Sequence[QualityFigures]) -> None:
-    """AUC of the LDCT and of the judged strength, disc by disc, with the change's interval."""
+    """Draw the AUC of each disc at strength 0 and at the last strength, with an interval."""
     _frame(axes, "Discs: AUC of a Hotelling observer (CHO)", "", "AUC")
     x = 0.0
     ticks, names = [], []
@@ -156,10 +161,10 @@ def _areas(axes, figures: Sequence[QualityFigures]) -> None:
             old, new = (
                 next(
                     disc
-                    for disc in one.discs
+                    for disc in strength.discs
                     if (disc.diameter_mm, disc.contrast_hu) == (diameter, contrast)
                 )
-                for one in (figures[0], figures[-1])
+                for strength in (figures[0], figures[-1])
             )
             axes.plot(x - 0.14, old.auc, "o", color=_LDCT, markersize=5)
             interval = [[max(0, new.change - new.lowest)], [max(0, new.highest - new.change)]]
@@ -189,27 +194,27 @@ def _areas(axes, figures: Sequence[QualityFigures]) -> None:
 def _detectability(axes, figures: Sequence[QualityFigures], colours) -> None:
     contrast = DISC_CONTRASTS_HU[len(DISC_CONTRASTS_HU) // 2]
     _frame(axes, f"Detectability d′ (NPWE) at {contrast:g} HU", "Disc diameter in mm", "d′")
-    for one, colour in zip(figures, colours, strict=True):
-        discs = [disc for disc in one.discs if disc.contrast_hu == contrast]
+    for strength, colour in zip(figures, colours, strict=True):
+        discs = [disc for disc in strength.discs if disc.contrast_hu == contrast]
         axes.plot(
             [disc.diameter_mm for disc in discs],
             [disc.d_prime for disc in discs],
             color=colour,
             marker="o",
             markersize=4,
-            label=_name(one),
+            label=_name(strength),
         )
     axes.set_xticks(DISCS_MM)
     axes.set_ylim(bottom=0)
     _legend(axes)
 
 
-def _name(one: QualityFigures) -> str:
-    return f"{one.strength:g} %" if one.strength else "LDCT"
+def _name(figures: QualityFigures) -> str:
+    return f"{figures.strength:g} %" if figures.strength else "LDCT"
 
 
 def _colours(count: int) -> list[str]:
-    """Grey for the LDCT, then blue, the darker the stronger."""
+    """Return grey for the LDCT, then shades of blue, darker for higher strengths."""
     last = len(_STRENGTHS) - 1
     steps = np.linspace(0, last, count - 1).round().astype(int) if count > 2 else [last]
     return [_LDCT, *(_STRENGTHS[step] for step in steps)]

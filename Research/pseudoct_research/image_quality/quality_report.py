@@ -1,4 +1,4 @@
-"""The figures of a denoiser's quality as JSON and as a Markdown table of goals."""
+"""Figures of a denoiser's image quality as JSON, and the goals as a Markdown table."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ _COLUMNS = (
 
 
 def report(about: Mapping[str, Any], figures: Sequence[QualityFigures]) -> dict[str, Any]:
-    """Everything measured, as JSON holds it; a number that there is not becomes null.
+    """Return all figures as values for JSON; NaN becomes null.
 
     Parameters
     ----------
-    about : what was measured and how: model, kernel, dose, realisations, seed.
-    figures : by strength, the LDCT (strength 0) first and the one that is judged last.
+    about : description of the measurement: model, kernel, dose, realisations, seed.
+    figures : figures by strength: first the LDCT (strength 0), last the strength that the goals
+        apply to.
     """
     return _plain(
         {
@@ -35,14 +36,15 @@ def report(about: Mapping[str, Any], figures: Sequence[QualityFigures]) -> dict[
             "goals_at_strength_percent": figures[-1].strength,
             "goals": _goal_list(figures[0], figures[-1]),
             "strengths": [
-                _at_strength(one) | {"goals": _goal_list(figures[0], one)} for one in figures
+                _at_strength(strength) | {"goals": _goal_list(figures[0], strength)}
+                for strength in figures
             ],
         }
     )
 
 
 def goals_table(judged: Sequence[Goal]) -> str:
-    """The goals as a Markdown table."""
+    """Format the goals as a Markdown table."""
     rows = [
         {
             "goal": goal.name,
@@ -57,7 +59,7 @@ def goals_table(judged: Sequence[Goal]) -> str:
 
 
 def number(goal: Goal, value: float) -> str:
-    """A value in the goal's unit, as it is read."""
+    """Format a value in the goal's unit."""
     if goal.unit == "%":
         return f"{value:.0f} %"
     decimals = 3 if not goal.unit else 2
@@ -65,7 +67,7 @@ def number(goal: Goal, value: float) -> str:
 
 
 def limit(goal: Goal) -> str:
-    """A goal's limit, as it is read."""
+    """Format the limit of a goal."""
     return f"{'≥' if goal.at_least else '≤'} {number(goal, goal.limit)}"
 
 
@@ -73,24 +75,24 @@ def _goal_list(ldct: QualityFigures, denoised: QualityFigures) -> list[dict[str,
     return [asdict(goal) | {"met": goal.met} for goal in goals(ldct, denoised)]
 
 
-def _at_strength(one: QualityFigures) -> dict[str, Any]:
-    frequency, power = one.nps
+def _at_strength(figures: QualityFigures) -> dict[str, Any]:
+    frequency, power = figures.nps
     return {
-        "strength_percent": one.strength,
-        "noise_hu": one.noise_hu,
-        "noise_reduction_percent": one.noise_reduction,
+        "strength_percent": figures.strength,
+        "noise_hu": figures.noise_hu,
+        "noise_reduction_percent": figures.noise_reduction,
         "nps": {"frequency_per_cm": frequency, "power_hu2_mm2": power},
-        "f_av_per_cm": one.f_av_per_cm,
+        "f_av_per_cm": figures.f_av_per_cm,
         "ttf": {
             name: {
-                "ttf50_per_cm": one.ttf50_per_cm[name],
-                "ttf50_ratio": one.ttf50_ratio[name],
+                "ttf50_per_cm": figures.ttf50_per_cm[name],
+                "ttf50_ratio": figures.ttf50_ratio[name],
                 "frequency_per_cm": curve[0],
                 "transfer": curve[1],
             }
-            for name, curve in one.ttf.items()
+            for name, curve in figures.ttf.items()
         },
-        "hu_bias": one.hu_bias,
+        "hu_bias": figures.hu_bias,
         "discs": [
             {
                 "diameter_mm": disc.diameter_mm,
@@ -100,13 +102,13 @@ def _at_strength(one: QualityFigures) -> dict[str, Any]:
                 "cho_auc_change_95": [disc.lowest, disc.highest],
                 "npwe_d_prime": disc.d_prime,
             }
-            for disc in one.discs
+            for disc in figures.discs
         ],
     }
 
 
 def _plain(value: Any) -> Any:
-    """Arrays as lists and NaN, which JSON has no word for, as None."""
+    """Convert arrays to lists, and NaN, which JSON does not have, to None."""
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, np.ndarray):

@@ -1,4 +1,4 @@
-"""Many low-dose scans of the quality phantom, before and after a denoiser."""
+"""Repeated low-dose scans of the quality phantom, before and after a denoiser."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from ..phantom.quality_phantom import (
 from .model_observer import channel_width_mm, laguerre_gauss
 
 Denoise = Callable[[np.ndarray], np.ndarray]
-"""HU float32 of unrelated slices, (slices, rows, columns), to the same denoised in full."""
+"""Function from float32 HU of unrelated slices, (slices, rows, columns), to denoised HU."""
 
 WINDOW = 128
-"""Side in pixels of the region for the noise: in 64, power leaks to other frequencies (4 %)."""
+"""Side in pixels of the noise region: with 64, 4 % of the power leaks to other frequencies."""
 FEWEST_REALISATIONS = 4
 _DISC_MARGIN = 21
-"""Pixels seen to each side of a disc's centre: the widest channels end there."""
+"""Margin in pixels around a disc's centre, which contains the widest channels."""
 
 
 @dataclass(frozen=True)
 class QualityScan:
-    """What is kept of all realisations; the first axis of 2 is LDCT, then denoised.
+    """Data of all realisations; a first axis of size 2 is LDCT, denoised.
 
     Attributes
     ----------
     windows : HU of a uniform region, (2, realisations, rows, columns).
-    inserts : HU of the rods' section, mean over the realisations, (2, rows, columns).
+    inserts : HU of the section with rods, mean over the realisations, (2, rows, columns).
     clean_inserts : the same section without noise, (rows, columns).
-    responses : of the observer's channels by disc, each (2, 2, realisations, places, channels);
-        the second axis is without and with the disc, in the same noise.
+    responses : channel responses by disc, each (2, 2, realisations, places, channels); the second
+        axis is without and with the disc, in the same noise.
     """
 
     windows: np.ndarray
@@ -54,7 +54,7 @@ class QualityScan:
     responses: dict[tuple[float, float], np.ndarray]
 
     def mixed(self, strength: float) -> QualityScan:
-        """The same with its second part at a strength of 0 to 100 %."""
+        """Return the scan with the denoised part at a strength of 0 to 100 %."""
         share = strength / 100
 
         def mix(values: np.ndarray) -> np.ndarray:
@@ -65,17 +65,17 @@ class QualityScan:
 
 
 def check_realisations(count: int) -> None:
-    """Refuse a number of realisations that cannot be halved into pairs of opposite noise.
+    """Check that the realisations can be split into pairs of opposite noise.
 
     Raises
     ------
     BadInputError
-        If it is odd or below 4.
+        If the number is odd or below 4.
     """
     if count < FEWEST_REALISATIONS or count % 2:
         raise BadInputError(
-            f"{count} realisations cannot be: take an even number from {FEWEST_REALISATIONS} on, "
-            "and 200 for figures to trust."
+            f"{count} realisations are not valid. Use an even number of at least "
+            f"{FEWEST_REALISATIONS}, and 200 for reliable figures."
         )
 
 
@@ -89,18 +89,19 @@ def scan_quality_phantom(
     device: str = "cpu",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> QualityScan:
-    """Scan the phantom again and again, each time with noise of its own, and denoise it.
+    """Scan the phantom repeatedly with independent noise, and denoise every scan.
 
-    Resolution is that of the kernel's apodisation and of the detector's channels; as a scanner
-    does, an image ends at -1024 HU. In the rods' section every second realisation has the noise
-    of the one before with the other sign, so that the LDCT's mean is free of noise and only what
-    a denoiser makes of it is averaged. ``progress`` is called with the realisations done.
+    The resolution follows from the kernel's apodisation and the detector channels; images are
+    clipped at -1024 HU, as on a scanner. In the section with rods, every second realisation has the
+    noise of the previous one with opposite sign: the mean of the LDCT is then free of noise, and
+    the mean of the denoised images shows the effect of the denoiser alone. ``progress`` receives
+    the number of finished realisations and their total.
 
     Raises
     ------
     BadInputError
         If the number of realisations is odd or below 4, the dose fraction is not above 0 and
-        at most 1, or the denoiser gives another shape or no finite numbers.
+        at most 1, or the denoiser returns another shape or values that are not finite.
     """
     check_realisations(realisations)
     simulator = LowDoseSimulator(PIXEL_MM, NORMAL_DOSE_QUANTA)
@@ -140,7 +141,7 @@ def scan_quality_phantom(
         rays = torch.randn(deviation.shape, generator=generator, device=device)
         noise = simulator.reconstruct(deviation * rays, (PIXELS, PIXELS), kernel).cpu().numpy()
         rod_noise = -rod_noise if number % 2 else noise[0]
-        # With and without discs in the same noise: what differs is the disc.
+        # The same noise with and without discs, so only the disc differs.
         ldct = np.maximum(clean + np.stack([rod_noise, noise[1], noise[1]]), MIN_CT_HU)
         for part, images in enumerate((ldct, _checked(denoise(ldct), ldct))):
             inserts[part] += images[0] / realisations
@@ -152,28 +153,31 @@ def scan_quality_phantom(
 
 
 def blur_mm(mtf: Callable[[torch.Tensor], torch.Tensor]) -> float:
-    """Standard deviation in mm of the Gaussian whose MTF falls to one half where this one does."""
+    """Return the standard deviation in mm of the Gaussian with the same MTF50."""
     frequency = torch.linspace(0, 20, 20001, dtype=torch.float64)
     half_per_mm = float(frequency[(mtf(frequency) < 0.5).nonzero()[0]]) / 10
     return math.sqrt(math.log(2) / 2) / math.pi / half_per_mm
 
 
 def square(image: np.ndarray, circle: Circle, margin: int, end: int = 0) -> np.ndarray:
-    """A square of ``image`` from ``margin`` pixels before a circle's centre to as many after it.
+    """Crop a square of ``image`` with ``margin`` pixels on each side of a circle's centre.
 
-    ``end`` is 1 for the pixel at the far edge to belong to it.
+    ``end`` 1 includes the pixel at the far edge, ``end`` 0 excludes it.
     """
     rows = slice(circle.row - margin, circle.row + margin + end)
     return image[..., rows, circle.column - margin : circle.column + margin + end]
 
 
 def _responses(images: np.ndarray, group: list[Circle], channels: np.ndarray) -> np.ndarray:
-    """(images, places, channels) of a kind of disc."""
+    """Return the channel responses at all discs of a kind, (images, places, channels)."""
     places = np.stack([square(images, disc, _DISC_MARGIN, 1) for disc in group], axis=1)
     return np.tensordot(places, channels, axes=([2, 3], [1, 2]))
 
 
 def _checked(denoised: np.ndarray, ldct: np.ndarray) -> np.ndarray:
     if denoised.shape != ldct.shape or not np.isfinite(denoised).all():
-        raise BadInputError("The denoiser gave no image of the scan's shape in finite numbers.")
+        raise BadInputError(
+            "The denoiser returned another shape or values that are not finite. Choose another "
+            "model."
+        )
     return denoised

@@ -1,1 +1,1 @@
-"""The paper's experiment (arXiv 2104.02326): its data, its networks, its table, its figures."""
+"""Experiment of the paper (arXiv 2104.02326): data, networks, table and figures."""

@@ -1,12 +1,12 @@
-"""What each setting of the paper's loop is worth, on the validation patients."""
+"""Ablation of each setting of the paper's loop on the validation patients."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from PseudoCTDenoiseLib.ct.io.volume_files import check_place
-from PseudoCTDenoiseLib.ct.pictures import check_picture_path
+from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
+from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.denoising.device import DEVICES
 from PseudoCTDenoiseLib.exit_codes import DONE, UNFINISHED
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
@@ -16,19 +16,20 @@ from ..evaluation.results_table import check_block, replace_block
 from ..training.supervision import N2C
 from .ablations import ABLATIONS, STEPS, ablation_rows, ensemble_texture
 from .cells import fresh_cells, read_cells, table
-from .experiment_command import (
+from .experiment_data import ExperimentData, simulated_description
+from .experiment_runs import (
     SLICES,
     add_experiment_arguments,
     choose_rows,
     make_cells,
     read_simulated,
 )
-from .experiment_data import ExperimentData, simulated_description
 from .pretrained import subject_models
 from .table1 import METHOD
 from .trained_networks import load_networks
 
 TEXTURE = "texture"
+RETIRED_NOTE = " (no longer available)"
 TEXTURE_COLUMNS = (
     Column("noise", "Noise"),
     Column("sigma_hu", "σ (HU)", decimals=1),
@@ -39,13 +40,15 @@ TEXTURE_COLUMNS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--index", type=Path, help="CSV that lists the scans; without it: print")
+    parser.add_argument(
+        "--index", type=Path, help="CSV that lists the scans; without it, only print"
+    )
     parser.add_argument("--split", default="val", help="default: val")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--csv", type=Path, default=Path("Docs/results/ablations.csv"))
     parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")
     parser.add_argument("--plots", type=Path, help="folder for the plots")
-    add_experiment_arguments(parser.add_argument_group("what is made"))
+    add_experiment_arguments(parser.add_argument_group("selection of the cells"))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,13 +56,13 @@ def run(arguments: argparse.Namespace) -> int:
     rows = choose_rows(arguments, order)
     names = list(next(iter(ABLATIONS.values())))
     if arguments.page:
-        check_place(arguments.page)
+        check_writable(arguments.page)
         for name in [*names, TEXTURE]:
             check_block(arguments.page, f"ABLATION {name}")
     if arguments.plots:
-        check_picture_path(arguments.plots / "steps.png")
-    check_place(arguments.csv)
-    read_cells(arguments.csv)  # refused before hours of work
+        check_png_path(arguments.plots / "steps.png")
+    check_writable(arguments.csv)
+    read_cells(arguments.csv)  # fails before hours of computation
     texts, whole = {}, True
     description = simulated_description(arguments.split, arguments.slices or SLICES)
     if arguments.index:
@@ -81,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _texture(arguments: argparse.Namespace, data: ExperimentData) -> str:
     networks = load_networks(arguments.work, arguments.network, [], subject_models(data))
-    pair = max(data.measured, key=lambda one: len(one.ndct))
+    pair = max(data.measured, key=lambda pair: len(pair.ndct))
     curves, figures = ensemble_texture(pair, networks)
     if arguments.plots:
         true = {"true noise": curves.pop("true noise")}
@@ -90,10 +93,12 @@ def _texture(arguments: argparse.Namespace, data: ExperimentData) -> str:
 
 
 def setting_table(name: str, lines: dict[str, dict]) -> str:
-    """What one setting is worth, in Markdown: a row a value, a column a start."""
+    """Return the ablation of one setting in Markdown: a row per value, a column per denoiser."""
     rows = []
     for group in zip(*(groups[name] for groups in ABLATIONS.values()), strict=True):
-        words = group[0].name.partition(": ")[2] or _as_is(name)
+        words = group[0].name.partition(": ")[2] or _unchanged(name)
+        if any(row.retired_hash for row in group):
+            words += RETIRED_NOTE
         gains = {row.start: lines.get(row.name, {}).get("gain") for row in group}
         rows.append({"setting": words, **gains})
     columns = [
@@ -106,8 +111,8 @@ def setting_table(name: str, lines: dict[str, dict]) -> str:
     return markdown(rows, columns)
 
 
-def _as_is(name: str) -> str:
-    """The setting of the loop as the table runs it, in words."""
+def _unchanged(name: str) -> str:
+    """Describe the unchanged value of a setting."""
     return {
         "sign": "sign as it is",
         "ensemble": "ensemble by pixel",

@@ -1,7 +1,7 @@
-"""What every setting of the paper's loop is worth: one setting changed at a time.
+"""Ablations of the paper's loop: one setting changed at a time.
 
-Each ablation has a row that is the loop as the table runs it, and rows that differ from it in one
-setting; the steps are rows of their own, each run from the start.
+Each ablation has a row with the unchanged loop of the table, and rows that differ from it in one
+setting. Every number of steps is a separate run.
 """
 
 from __future__ import annotations
@@ -25,37 +25,49 @@ from .trained_networks import Networks
 
 STEPS = (5, 10, 20, 40, 80, 160)
 STARTS = {N2C: "N2C", N2V: "N2V"}
-"""A good start, from which the loop can lose, and a poor one, from which it can win."""
+"""Pre-trained denoisers: a strong one, which the loop may degrade, and a weak one."""
+
+RETIRED_HASHES = {
+    "N2C: sign mirrored": "d72df6f6b377",
+    "N2C: ensemble by region": "106963e3e932",
+    "N2V: sign mirrored": "1d7f62139be4",
+    "N2V: ensemble by region": "6a895eead193",
+}
+"""Rows with removed settings: name → hash of the settings with which their cells were computed."""
 
 
 def _rows(label: str, start: str) -> dict[str, list[TableRow]]:
-    as_is = TableRow(f"{label} + method", start, METHOD, MODELS)
+    unchanged = TableRow(f"{label} + method", start, METHOD, MODELS)
 
     def but(name: str, noise: str = MODELS, **changes) -> TableRow:
         return TableRow(f"{label}: {name}", start, replace(METHOD, **changes), noise)
 
+    def retired(name: str) -> TableRow:
+        name = f"{label}: {name}"
+        return TableRow(name, start, METHOD, MODELS, retired_hash=RETIRED_HASHES[name])
+
     return {
         "sign": [
-            as_is,
-            but("sign mirrored", noise_sign="mirrored"),
+            unchanged,
+            retired("sign mirrored"),
             but("sign random", noise_sign="random"),
         ],
-        "ensemble": [as_is, but("ensemble by region", ensemble="region")],
-        "noise models": [as_is, but("one noise model", ONE_MODEL), but("two", TWO_MODELS)],
-        "rescale": [as_is, but("no rescale", rescale=None)],
-        "loss": [as_is, but("L1", loss="l1")],
+        "ensemble": [unchanged, retired("ensemble by region")],
+        "noise models": [unchanged, but("one noise model", ONE_MODEL), but("two", TWO_MODELS)],
+        "rescale": [unchanged, but("no rescale", rescale=None)],
+        "loss": [unchanged, but("L1", loss="l1")],
         "teacher": [
-            as_is,
+            unchanged,
             but("no update", update_period=None),
             but("update every 5 steps", update_period=5),
             but("moving average 0.9, every 5 steps", update_period=5, moving_average=0.9),
             but("moving average 0.98, every 5 steps", update_period=5, moving_average=0.98),
         ],
-        "per scan or slice": [as_is, but("tuned on each slice alone", tuning="slice")],
+        "per scan or slice": [unchanged, but("tuned on each slice alone", tuning="slice")],
         "steps": [
             TableRow(f"{label}: 0 steps", start, START),
             *(
-                as_is if steps == METHOD.steps else but(f"{steps} steps", steps=steps)
+                unchanged if steps == METHOD.steps else but(f"{steps} steps", steps=steps)
                 for steps in STEPS
             ),
         ],
@@ -63,11 +75,11 @@ def _rows(label: str, start: str) -> dict[str, list[TableRow]]:
 
 
 ABLATIONS = {label: _rows(label, start) for start, label in STARTS.items()}
-"""Start → what is ablated → rows."""
+"""Pre-trained denoiser → ablated setting → rows."""
 
 
 def ablation_rows() -> list[TableRow]:
-    """LDCT and every row once."""
+    """Return the LDCT row and all rows of the ablations without repeats."""
     rows = [TableRow("LDCT", None)]
     for groups in ABLATIONS.values():
         for group in groups.values():
@@ -76,7 +88,10 @@ def ablation_rows() -> list[TableRow]:
 
 
 def map_correlation(maps: torch.Tensor, masks: np.ndarray) -> float:
-    """ρ, the mean correlation between two of M noise maps, (M, N, rows, columns), in the body."""
+    """Return ρ, the mean correlation between pairs of M noise maps in the body.
+
+    ``maps`` is (M, N, rows, columns).
+    """
     inside = maps[:, torch.from_numpy(masks).to(maps.device)]
     table = torch.corrcoef(inside).cpu().numpy()
     return float(table[np.triu_indices(len(table), 1)].mean())
@@ -85,40 +100,36 @@ def map_correlation(maps: torch.Tensor, masks: np.ndarray) -> float:
 def ensemble_texture(
     pair: CtPair, networks: Networks
 ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], list[dict]]:
-    """Texture of the noise in the pseudo-LDCT by ensemble, against the true noise.
+    """Compare the noise texture of the pseudo-LDCT with the true noise, by ensemble.
 
     Parameters
     ----------
-    pair : a patient whose pixel size is known.
+    pair : patient with a known pixel size.
 
     Returns
     -------
     curves : name → (frequency in 1/cm, normalised spectrum), the true noise first.
-    figures : for each, σ in HU, f_av in 1/cm, and the correlation of pixels beside each other.
+    figures : for each, σ in HU, f_av in 1/cm, and the correlation of neighbouring pixels.
     """
     job = DenoisingJob(pair.ldct, nn.Identity(), networks.noise_models, METHOD)
     slices = job.normalised(range(len(pair.ldct)))
     maps = predict_noise_maps(job.noise_models, slices, job.precision)
     masks = body_mask(pair.ndct)
     noises = {"true noise": pair.ldct.astype(np.float32) - pair.ndct}
-    for name, mode, used in (
-        ("one noise model", "pixel", maps[:1]),
-        ("ensemble by pixel", "pixel", maps),
-        ("ensemble by region", "region", maps),
-    ):
-        drawn = ensemble(used, mode, torch.Generator(maps.device).manual_seed(METHOD.seed))
+    for name, used in (("one noise model", maps[:1]), ("ensemble by pixel", maps)):
+        drawn = ensemble(used, torch.Generator(maps.device).manual_seed(METHOD.seed))
         noises[name] = drawn.cpu().numpy() * RANGE_HU
     curves, figures = {}, []
     for name, noise in noises.items():
         windows = np.concatenate(
-            [body_windows(one, mask) for one, mask in zip(noise, masks, strict=True)]
+            [body_windows(image, mask) for image, mask in zip(noise, masks, strict=True)]
         )
-        curves[name], told = noise_texture(windows, pair.pixel_mm)
+        curves[name], texture = noise_texture(windows, pair.pixel_mm)
         neighbours = autocorrelation(windows, lags=(1,))
         figures.append(
             {
                 "noise": name,
-                **told,
+                **texture,
                 "neighbours": (neighbours["x1"] + neighbours["y1"]) / 2,
                 "rho": map_correlation(maps, masks) if name == "ensemble by pixel" else None,
             }

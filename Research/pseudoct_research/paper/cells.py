@@ -1,7 +1,7 @@
-"""The cells of the table, one a row and patient: computed once, kept as CSV, never mixed up.
+"""Cells of the table, one per row and patient, computed once and stored as CSV.
 
-Each carries hashes of the settings, of the patient's images and of the weights that it was made
-by. Where one has changed since, the cell is stale: it is told apart, and made again.
+Each cell holds hashes of its settings, of the patient's images and of the weights. If one of them
+has changed, the cell is stale and is computed again.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from PseudoCTDenoiseLib.markdown_table import Column
 
 from ..evaluation.comparison import CtPair, Method, score
 from ..evaluation.results_table import write_csv
-from ..training.settings_comparison import what_is_on
+from ..training.settings_comparison import enabled_settings
 from .pretrained import noise_model_settings, start_settings
 from .table1 import PRINTED_LDCT, TableRow, denoise_row
 from .trained_networks import Networks
 
 METRICS = ("psnr_4096", "psnr_400", "ssim_4096", "ssim_400", "rmse_hu", "hu_bias")
 HASHES = ("settings", "data", "weights")
+# The settings once had an `ensemble`, whose value was in the hash of every cell. All jobs now run
+# with this value, so it stays in the hash and the cells of earlier versions stay fresh.
+RETIRED_SETTINGS = {"ensemble": "pixel"}
 KEYS = ("network", "row", "patient", "slices", *METRICS, "seconds", *HASHES)
 COLUMNS = (
     Column("row", "Row"),
@@ -41,29 +44,32 @@ COLUMNS = (
 
 
 def cell_hash(row: TableRow, network: str, description: dict) -> str:
-    """Names all settings behind a cell: data, pre-training, tuning, noise.
+    """Return a hash of all settings of a cell: data, pre-training, tuning, noise.
 
-    What is None is off and is not named: a setting that is added later leaves old cells fresh.
+    Settings that are None do not enter: a setting that a later version adds keeps old cells fresh.
     """
-    made_by = {
+    if row.retired_hash is not None:
+        return row.retired_hash
+    tuning = row.settings.as_dict() | RETIRED_SETTINGS if row.start or row.noise else None
+    settings = {
         "data": description,
         "start": asdict(start_settings(network, row.start)) if row.start else None,
         "lesson": row.start,
-        "tuning": row.settings.as_dict() if row.start or row.noise else None,
+        "tuning": tuning,
         "noise": row.noise,
         "noise models": asdict(noise_model_settings()) if row.needs_noise_models else None,
     }
-    text = json.dumps(what_is_on(made_by), sort_keys=True)
+    text = json.dumps(enabled_settings(settings), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def read_cells(path: Path | str) -> list[dict]:
-    """The cells of a CSV file; none if there is no such file.
+    """Read the cells of a CSV file; an empty list if the file does not exist.
 
     Raises
     ------
     BadInputError
-        If the file is no table of cells.
+        If the file is not a table of cells.
     """
     path = Path(path)
     if not path.exists():
@@ -83,26 +89,28 @@ def read_cells(path: Path | str) -> list[dict]:
             for row in rows
         ]
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise BadInputError(f"{path} is no table of cells: give another --csv.") from error
+        raise BadInputError(
+            f"{path} is not a table of cells. Give another file with --csv."
+        ) from error
 
 
 def write_cells(path: Path | str, cells: Sequence[dict], rows: Sequence[TableRow]) -> None:
     """Write the cells in the order of the rows."""
     order = {row.name: place for place, row in enumerate(rows)}
     last = len(order)
-    cells = sorted(cells, key=lambda one: (one["network"], order.get(one["row"], last)))
+    cells = sorted(cells, key=lambda cell: (cell["network"], order.get(cell["row"], last)))
     write_csv(path, cells)
 
 
 def data_digest(pair: CtPair) -> str:
-    """Tells the images of a patient apart from any others."""
+    """Return a hash of a patient's images."""
     digest = hashlib.sha256(np.ascontiguousarray(pair.ldct))
     digest.update(np.ascontiguousarray(pair.ndct))
     return digest.hexdigest()[:12]
 
 
 def is_cell(cell: dict, network: str, row: TableRow, patient: str) -> bool:
-    """Whether it is that network's, row's and patient's, whatever its settings."""
+    """Return True if the cell is of this network, row and patient, with any settings."""
     return (cell["network"], cell["row"], cell["patient"]) == (network, row.name, patient)
 
 
@@ -114,7 +122,7 @@ def measure_cell(
     hashes: dict[str, str],
     device: str = "auto",
 ) -> dict:
-    """Compute one cell; ``hashes`` are the values of :data:`HASHES`."""
+    """Compute one cell; ``hashes`` holds a value for each of :data:`HASHES`."""
     placed = replace(row, settings=replace(row.settings, device=device))
     scores = score(Method(row.name, lambda hu, pixel_mm: denoise_row(placed, hu, networks)), pair)
     return {
@@ -130,7 +138,7 @@ def measure_cell(
 def fresh_cells(
     cells: Sequence[dict], network: str, rows: Sequence[TableRow], description: dict
 ) -> list[dict]:
-    """A network's cells that were made by today's settings on the data of the description."""
+    """Return a network's cells with the current settings on the data of the description."""
     hashes = {row.name: cell_hash(row, network, description) for row in rows}
     return [
         cell
@@ -140,10 +148,10 @@ def fresh_cells(
 
 
 def table(cells: Sequence[dict], rows: Sequence[TableRow]) -> list[dict]:
-    """A line for each row that has cells: mean ± standard deviation over the patients.
+    """Return a line for each row that has cells: mean ± standard deviation over the patients.
 
-    Gains are against the LDCT of the same patient; the paper's against its own LDCT. A row that
-    lacks patients says so.
+    Gains are relative to the LDCT of the same patient, the paper's gains relative to its own LDCT.
+    The name of a row with missing patients states their number.
     """
     ldct = {c["patient"]: c["psnr_4096"] for c in cells if c["row"] == "LDCT"}
     lines = []

@@ -1,4 +1,4 @@
-"""The scans of the experiment as pairs of LDCT and NDCT, simulated or measured."""
+"""Scans of the experiment as pairs of LDCT and NDCT, simulated or measured."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PseudoCTDenoiseLib.ct.slice_selection import spread_slices
+from PseudoCTDenoiseLib.ct.slice_selection import evenly_spaced_slices
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import SOFT
@@ -25,18 +25,23 @@ TRAINING_PATIENTS = ("LIDC-IDRI-0001", "TCGA-DE-A4MA", "ACRIN-FLT-49F")
 DOSE = 0.25
 VALIDATION_SLICES = 4
 SIMULATED = {"patients": list(TRAINING_PATIENTS), "dose": DOSE, "kernel": "soft"}
-"""What simulated data are learnt from."""
+"""Description of the simulated training data."""
 
 
 @dataclass(frozen=True)
 class ExperimentData:
-    """Pairs of the training subjects, one a subject, and of the patients to measure on.
+    """Pairs of the training subjects and of the test patients.
 
-    ``second_draw`` is a second, independent LDCT of every training subject, in their order, and
-    ``second_validation_draw`` of the validation; None where there is only one, as with measured
-    pairs. ``learnt_from`` names what is trained on and
-    ``description`` what is measured on as well, in words that JSON can hold; ``credits`` has
-    patient, source and licence of every training scan.
+    Attributes
+    ----------
+    training : one pair per training subject.
+    second_draw : a second, independent LDCT of every training subject, in the same order; None if
+        there is only one, as with measured pairs.
+    validation, second_validation_draw : the same for the validation patients.
+    measured : one pair per test patient.
+    training_description : description of the training data for JSON.
+    description : description of training and test data for JSON.
+    credits : patient, source and licence of every training scan.
     """
 
     training: list[CtPair]
@@ -44,7 +49,7 @@ class ExperimentData:
     validation: list[CtPair]
     second_validation_draw: list[np.ndarray] | None
     measured: list[CtPair]
-    learnt_from: dict
+    training_description: dict
     description: dict
     credits: list[dict]
 
@@ -56,14 +61,14 @@ def simulated_data(
     cache: Path | str,
     progress: Callable[[], None] = lambda: None,
 ) -> ExperimentData:
-    """A quarter of the dose, simulated with the soft kernel, of the scans of an index.
+    """Simulate the scans of an index at a quarter of the dose with the soft kernel.
 
     Parameters
     ----------
     index : see :func:`.read_index`; must list :data:`TRAINING_PATIENTS` in its split ``train``.
-    split : whose patients are measured on; pre-training is validated on ``val``.
-    slices : the most of a patient that is measured on, spread evenly.
-    cache : folder in which simulated LDCT is kept.
+    split : split of the test patients; pre-training is validated on ``val``.
+    slices : maximum number of test slices per patient, evenly spaced.
+    cache : folder for the simulated LDCT.
     progress : called after every scan.
     """
 
@@ -86,14 +91,14 @@ def simulated_data(
         validation=pairs(held_out, 1000),
         second_validation_draw=[pair.ldct for pair in pairs(held_out, 1500)],
         measured=by_patient(pairs(_few_slices(read_index(index, split), slices), 2000)),
-        learnt_from=SIMULATED,
+        training_description=SIMULATED,
         description=simulated_description(split, slices),
         credits=scan_credits(scans),
     )
 
 
 def simulated_description(split: str, slices: int) -> dict:
-    """The description of :func:`simulated_data`, known before any scan is read."""
+    """Return the description of :func:`simulated_data` without reading a scan."""
     return {**SIMULATED, "measured on": split, "slices": slices}
 
 
@@ -103,12 +108,12 @@ def measured_data(
     slices: int | None,
     progress: Callable[[], None] = lambda: None,
 ) -> ExperimentData:
-    """Measured full and quarter dose, see :mod:`..files.challenge_pairs`.
+    """Read measured full-dose and quarter-dose scans, see :mod:`..evaluation.challenge_pairs`.
 
     Parameters
     ----------
-    training : patients to train on; all others of the folder are measured on.
-    slices : the most of a patient that is measured on, spread evenly; None for all.
+    training : training patients; all other patients of the folder are test patients.
+    slices : maximum number of test slices per patient, evenly spaced; None for all.
 
     Raises
     ------
@@ -120,28 +125,28 @@ def measured_data(
     if missing:
         raise BadInputError(
             f"{folder} lacks the training patients {', '.join(sorted(missing))}; it has "
-            f"{', '.join(places)}: choose others with --training-patient."
+            f"{', '.join(places)}. Choose others with --training-patient."
         )
     if len(places) == len(set(training)):
-        raise BadInputError(f"{folder} holds no patient but those to train on: add some.")
+        raise BadInputError(f"{folder} holds training patients only. Add test patients.")
     pairs = {True: [], False: []}
     for patient, (full, quarter) in places.items():
         both = read_dose_pair(patient, full, quarter)
-        learnt = patient in training
-        every = learnt or slices is None
-        kept = range(len(both.full)) if every else spread_slices(both.full, slices)
-        pairs[learnt].append(CtPair(patient, both.quarter[kept], both.full[kept]))
+        trained_on = patient in training
+        every = trained_on or slices is None
+        kept = range(len(both.full)) if every else evenly_spaced_slices(both.full, slices)
+        pairs[trained_on].append(CtPair(patient, both.quarter[kept], both.full[kept]))
         progress()
-    learnt_from = {"patients": sorted(set(training)), "dose": "measured"}
+    training_description = {"patients": sorted(set(training)), "dose": "measured"}
     return ExperimentData(
         training=pairs[True],
         second_draw=None,
         validation=[],
         second_validation_draw=None,
         measured=pairs[False],
-        learnt_from=learnt_from,
+        training_description=training_description,
         description={
-            **learnt_from,
+            **training_description,
             "measured on": [pair.patient for pair in pairs[False]],
             "slices": slices,
         },
@@ -153,7 +158,7 @@ def measured_data(
 
 
 def by_patient(pairs: Sequence[CtPair]) -> list[CtPair]:
-    """All slices of a patient as one pair.
+    """Join all slices of each patient to one pair.
 
     Raises
     ------
@@ -162,18 +167,21 @@ def by_patient(pairs: Sequence[CtPair]) -> list[CtPair]:
     """
     joined = []
     for patient in dict.fromkeys(pair.patient for pair in pairs):
-        mine = [pair for pair in pairs if pair.patient == patient]
-        if len({pair.ndct.shape[1:] for pair in mine}) > 1:
-            raise BadInputError(f"The slices of {patient} differ in size: list one scan of each.")
+        of_patient = [pair for pair in pairs if pair.patient == patient]
+        if len({pair.ndct.shape[1:] for pair in of_patient}) > 1:
+            raise BadInputError(
+                f"The slices of {patient} differ in size. List one scan per patient."
+            )
         ldct, ndct = (
-            np.concatenate([getattr(pair, name) for pair in mine]) for name in ("ldct", "ndct")
+            np.concatenate([getattr(pair, name) for pair in of_patient])
+            for name in ("ldct", "ndct")
         )
-        joined.append(CtPair(patient, ldct, ndct, mine[0].pixel_mm))
+        joined.append(CtPair(patient, ldct, ndct, of_patient[0].pixel_mm))
     return joined
 
 
 def _few_slices(scans: Sequence[CtScan], most: int) -> list[CtScan]:
-    return [replace(scan, hu=scan.hu[spread_slices(scan.hu, most)]) for scan in scans]
+    return [replace(scan, hu=scan.hu[evenly_spaced_slices(scan.hu, most)]) for scan in scans]
 
 
 def _simulated(scan: CtScan, seed: int, cache: Path) -> CtPair:
@@ -181,7 +189,7 @@ def _simulated(scan: CtScan, seed: int, cache: Path) -> CtPair:
     digest = hashlib.sha256(setting.encode())
     digest.update(np.ascontiguousarray(scan.hu))
     file = cache / f"ldct-{digest.hexdigest()[:24]}.npy"
-    with contextlib.suppress(OSError, ValueError):  # missing or damaged: drawn again
+    with contextlib.suppress(OSError, ValueError):  # missing or damaged: simulate again
         return CtPair(scan.patient, np.load(file, allow_pickle=False), scan.hu, scan.pixel_mm)
     pair = simulated_pair(scan, DOSE, SOFT, seed)
     cache.mkdir(parents=True, exist_ok=True)

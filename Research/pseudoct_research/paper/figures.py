@@ -1,6 +1,6 @@
-"""Figures 2 and 3 of the paper: pseudo-LDCT by each noise source, and the starts with the method.
+"""Figures 2 and 3 of the paper: pseudo-LDCT by noise source, and denoisers with the method.
 
-Both show the slice with the most organ tissue of a pair of LDCT and NDCT.
+Both figures show the slice with the most organ tissue of a pair of LDCT and NDCT.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ import numpy as np
 import torch
 from PseudoCTDenoiseLib.ct.body_mask import body_mask
 from PseudoCTDenoiseLib.ct.display_window import noise_limit
-from PseudoCTDenoiseLib.ct.hounsfield import RANGE_HU
-from PseudoCTDenoiseLib.ct.noise_texture import (
-    mean_frequency,
-    noise_power_spectrum,
-    normalised_spectrum,
-)
-from PseudoCTDenoiseLib.ct.picture_panels import (
+from PseudoCTDenoiseLib.ct.figure_panels import (
     DERIVED,
     GAP_PX,
     PANEL_PX,
     black_figure,
-    difference_map,
+    difference_colormap,
     label,
     outline,
     save,
     scale_bar,
     show,
 )
+from PseudoCTDenoiseLib.ct.hounsfield import RANGE_HU
+from PseudoCTDenoiseLib.ct.noise_texture import (
+    mean_frequency,
+    noise_power_spectrum,
+    normalised_spectrum,
+)
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.ct.slice_selection import (
+    evenly_spaced_slices,
     most_informative_slice,
     organ_box,
-    spread_slices,
 )
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.noise_maps import apply_sign, ensemble, predict_noise_maps
@@ -49,26 +49,26 @@ from .trained_networks import Networks
 
 WINDOW_HU = (400.0, 40.0)
 SPECTRUM_PX = 64
-"""Side of the windows whose noise power spectrum is taken."""
+"""Side in pixels of the windows for the noise power spectrum."""
 INSET_PX = 48
-"""Side in pixels of the part whose noise stands in the corner of a panel."""
+"""Side in pixels of the region whose noise the inset of a panel shows."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A named image and what is told of its quality; ``derived`` where a program changed it."""
+    """Named image with a text on its quality; ``derived`` if the image has been processed."""
 
     name: str
     image: np.ndarray
-    told: str = ""
+    quality: str = ""
     derived: bool = True
     noise: np.ndarray | None = None
 
 
 def shown_slices(pair: CtPair, most: int) -> tuple[CtPair, int]:
-    """The slice to show among those that the networks are tuned on, and its place in there."""
+    """Return the slices to tune on, including the slice to show, and the index of the latter."""
     best = most_informative_slice(pair.ldct)
-    chosen = sorted({best, *spread_slices(pair.ldct, most - 1)})
+    chosen = sorted({best, *evenly_spaced_slices(pair.ldct, most - 1)})
     few = CtPair(pair.patient, pair.ldct[chosen], pair.ndct[chosen])
     return few, chosen.index(best)
 
@@ -77,9 +77,9 @@ def shown_slices(pair: CtPair, most: int) -> tuple[CtPair, int]:
 
 
 def pseudo_ldct_panels(pair: CtPair, index: int, networks: Networks) -> list[Panel]:
-    """LDCT with its true noise, then pseudo-LDCT with the noise of Hist, Gaussian and the models.
+    """Return panels of the LDCT and of pseudo-LDCT with noise of Hist, Gaussian and the models.
 
-    Images and noise are (rows, columns) in HU.
+    Images and noise are (rows, columns) in HU. The LDCT comes with its true noise.
     """
     true = pair.ldct[index].astype(np.float32) - pair.ndct[index]
     panels = [Panel("LDCT", pair.ldct[index], derived=False, noise=true)]
@@ -97,20 +97,20 @@ def pseudo_ldct_panels(pair: CtPair, index: int, networks: Networks) -> list[Pan
 
 
 def drawn_noise(row: TableRow, ldct: np.ndarray, index: int, networks: Networks) -> np.ndarray:
-    """The noise that a row adds to a pseudo-NDCT slice, (rows, columns) in HU, drawn once."""
+    """Draw the noise that a row adds to a pseudo-NDCT slice, (rows, columns) in HU."""
     torch.manual_seed(row.settings.seed)
     job = DenoisingJob(
         ldct, networks.starts[row.start], noise_of(row, ldct, networks), row.settings
     )
     maps = predict_noise_maps(job.noise_models, job.normalised([index]), job.precision)
     generator = torch.Generator(maps.device).manual_seed(row.settings.seed)
-    drawn = ensemble(maps, row.settings.ensemble, generator)
+    drawn = ensemble(maps, generator)
     drawn = apply_sign(drawn, row.settings.noise_sign, generator)
     return drawn[0].cpu().numpy() * RANGE_HU
 
 
 def figure_2(path: str | os.PathLike, panels: Sequence[Panel], pixel_mm: float) -> None:
-    """The panels in a row, the noise of a part of each in its corner."""
+    """Draw the panels in a row, each with an inset of its noise."""
     rows, columns = panels[0].image.shape
     top, left = organ_box(panels[0].image, INSET_PX, INSET_PX)
     part = np.s_[top : top + INSET_PX, left : left + INSET_PX]
@@ -125,7 +125,9 @@ def figure_2(path: str | os.PathLike, panels: Sequence[Panel], pixel_mm: float) 
         outline(whole, top, left, INSET_PX, INSET_PX)
         scale_bar(whole, pixel_mm)
         inset = place(x + PANEL_PX - 3 * INSET_PX, GAP_PX, 3 * INSET_PX, 3 * INSET_PX)
-        show(inset, panel.noise[part], {"cmap": difference_map(), "vmin": -limit, "vmax": limit})
+        show(
+            inset, panel.noise[part], {"cmap": difference_colormap(), "vmin": -limit, "vmax": limit}
+        )
         label(inset, f"noise, ±{limit:g} HU", 0, 0)
     save(figure, path)
 
@@ -133,28 +135,31 @@ def figure_2(path: str | os.PathLike, panels: Sequence[Panel], pixel_mm: float) 
 def noise_spectra(
     panels: Sequence[Panel], pixel_mm: float
 ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], list[dict]]:
-    """Normalised spectra of the panels' noise inside the body, and its σ in HU and f_av in 1/cm."""
+    """Return normalised spectra of the panels' noise in the body, and σ in HU and f_av in 1/cm."""
     curves, figures = {}, []
     mask = body_mask(panels[0].image)
     for panel in panels:
-        curve, told = noise_texture(body_windows(panel.noise, mask), pixel_mm)
+        curve, texture = noise_texture(body_windows(panel.noise, mask), pixel_mm)
         name = panel.name.removeprefix("Pseudo-LDCT, ")
-        curves[f"{name}: σ {told['sigma_hu']:.0f} HU"] = curve
-        figures.append({"noise": name, **told})
+        curves[f"{name}: σ {texture['sigma_hu']:.0f} HU"] = curve
+        figures.append({"noise": name, **texture})
     return curves, figures
 
 
 def noise_texture(
     windows: np.ndarray, pixel_mm: float
 ) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, float]]:
-    """Of windows of noise in HU: (frequency in 1/cm, normalised spectrum); σ and f_av by name."""
+    """Return the texture of windows of noise in HU.
+
+    The result is (frequency in 1/cm, normalised spectrum), and σ and f_av by name.
+    """
     frequency, power = noise_power_spectrum(windows, pixel_mm)
-    told = {"sigma_hu": float(windows.std()), "f_av_per_cm": mean_frequency(frequency, power)}
-    return (frequency, normalised_spectrum(power)), told
+    texture = {"sigma_hu": float(windows.std()), "f_av_per_cm": mean_frequency(frequency, power)}
+    return (frequency, normalised_spectrum(power)), texture
 
 
 def body_windows(noise: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The 64×64 windows of a slice, half a window apart, that lie in the body, (count, 64, 64)."""
+    """Return the 64×64 windows of a slice inside the body, half a window apart, (count, 64, 64)."""
     size = SPECTRUM_PX
     corners = [
         (top, left)
@@ -164,20 +169,22 @@ def body_windows(noise: np.ndarray, mask: np.ndarray) -> np.ndarray:
     inside = [np.s_[t : t + size, c : c + size] for t, c in corners]
     windows = [noise[at] for at in inside if mask[at].mean() > 0.95]
     if not windows:
-        raise BadInputError(f"No window of {size}×{size} pixels lies in the body: crop less.")
+        raise BadInputError(
+            f"No window of {size}×{size} pixels lies inside the body. Use a less cropped scan."
+        )
     return np.stack(windows)
 
 
 def spectra_figure(
     path: str | os.PathLike, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]
 ) -> None:
-    """The spectra of :func:`noise_spectra`, the first of them as the true one."""
+    """Draw the spectra of :func:`noise_spectra`; the first is the true noise."""
     (true, curve), *others = curves.items()
     spectra_picture(
         path,
         dict(others),
         {f"true noise, {true}": curve},
-        title="Noise of the pseudo-LDCT against the true noise of the LDCT",
+        title="Noise of the pseudo-LDCT compared with the true noise of the LDCT",
     )
 
 
@@ -185,22 +192,22 @@ def spectra_figure(
 
 
 def start_panels(pair: CtPair, index: int, networks: Networks) -> list[list[Panel]]:
-    """LDCT, N2C, N2N and N2V; below, NDCT and each with the method."""
+    """Return panels of LDCT, N2C, N2N and N2V, and below of NDCT and each with the method."""
     ldct, ndct = pair.ldct[index], pair.ndct[index]
     lines = [
-        [Panel("LDCT", ldct, _told(ldct, ndct), derived=False)],
+        [Panel("LDCT", ldct, _psnr_text(ldct, ndct), derived=False)],
         [Panel("NDCT", ndct, derived=False)],
     ]
     for start in (N2C, N2N_GAUSSIAN, N2V):
         alone, _, tuned = [r for r in ROWS if r.start == start and r.settings.orientations == 1][:3]
         for line, row in zip(lines, (alone, tuned), strict=True):
             image = denoise_row(row, pair.ldct, networks)[index]
-            line.append(Panel(row.name, image, _told(image, ndct)))
+            line.append(Panel(row.name, image, _psnr_text(image, ndct)))
     return lines
 
 
 def figure_3(path: str | os.PathLike, lines: Sequence[Sequence[Panel]], pixel_mm: float) -> None:
-    """The panels in lines, the part with the most organ tissue at twice its size."""
+    """Draw the panels in lines; each shows the region with most organ tissue at double size."""
     side = PANEL_PX // 2
     rows, columns = (min(side, size) for size in lines[0][0].image.shape)
     top, left = organ_box(lines[0][0].image, rows, columns)
@@ -226,10 +233,10 @@ def _show_ct(axes, panel: Panel) -> None:
     width, level = WINDOW_HU
     look = {"cmap": "gray", "vmin": level - width / 2, "vmax": level + width / 2}
     show(axes, panel.image, look)
-    label(axes, f"{panel.name}  {panel.told}".strip(), 0, 1)
+    label(axes, f"{panel.name}  {panel.quality}".strip(), 0, 1)
     if panel.derived:
         label(axes, DERIVED, 0, 0)
 
 
-def _told(image: np.ndarray, ndct: np.ndarray) -> str:
+def _psnr_text(image: np.ndarray, ndct: np.ndarray) -> str:
     return f"{psnr_4096(image, ndct):.2f} dB"

@@ -1,4 +1,4 @@
-"""Figures 2 and 3 of the paper from the networks of `pseudoct evaluate --table1`."""
+"""Draw figures 2 and 3 of the paper with the networks of `pseudoct evaluate --table1`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from PseudoCTDenoiseLib.ct.io.volume_files import (
-    check_place,
     check_same_grid,
+    check_writable,
     make_folder,
     read_volume,
 )
@@ -16,7 +16,7 @@ from PseudoCTDenoiseLib.models.store import load_model
 
 from ..evaluation.comparison import CtPair
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2V
-from .experiment_command import SLICES
+from .experiment_runs import SLICES
 from .figures import (
     figure_2,
     figure_3,
@@ -37,18 +37,21 @@ COLUMNS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="where to put the pictures")
+    parser.add_argument("folder", type=Path, help="folder for the figures")
     parser.add_argument(
         "--pair",
         type=Path,
         nargs=2,
         required=True,
         metavar=("LDCT", "NDCT"),
-        help="two scans on the same grid, for example of `pseudoct phantom`",
+        help="two scans on the same grid, for example from `pseudoct phantom`",
     )
     parser.add_argument("--network", choices=CHANNELS, default="red-cnn-32")
     parser.add_argument(
-        "--work", type=Path, default=Path("local/table1"), help="folder of `evaluate --table1`"
+        "--work",
+        type=Path,
+        default=Path("local/table1"),
+        help="--work folder of `pseudoct evaluate --table1`",
     )
 
 
@@ -57,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
     make_folder(folder)
     names = ("figure2.png", "figure2_nps.png", "figure3.png")
     for name in names:
-        check_place(folder / name)
+        check_writable(folder / name)
     ldct, ndct = map(read_volume, arguments.pair)
     check_same_grid(ldct, ndct)
     _, manifest = load_model(start_name(arguments.network, N2C), arguments.work / "models")
@@ -72,4 +75,4 @@ def run(arguments: argparse.Namespace) -> None:
     spectra_figure(folder / names[1], curves)
     print(markdown(figures, COLUMNS))
     figure_3(folder / names[2], start_panels(pair, index, networks), pixel_mm)
-    print(f"Written to {folder}: {', '.join(names)}.")
+    print(f"Wrote {', '.join(names)} to {folder}.")

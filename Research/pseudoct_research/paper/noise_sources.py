@@ -1,7 +1,7 @@
-"""Noise that no network predicts: from a histogram, and Gaussian (arXiv 2104.02326, section 3).
+"""Noise without a noise model: from a histogram, and Gaussian (arXiv 2104.02326, section 3).
 
-Each is a module in the place of a noise model: it maps normalised slices to noise of their shape,
-normalised without the offset, of which every pixel is drawn by itself, from torch's default
+Each source is a module that replaces a noise model. It maps normalised slices to noise of the same
+shape, normalised without the offset. Pixels are independent and drawn from torch's default
 generator, which a job seeds.
 """
 
@@ -13,16 +13,15 @@ from PseudoCTDenoiseLib.ct.hounsfield import RANGE_HU, TISSUE_HU
 from torch import nn
 
 DRAWS = 8
-"""Realisations that stand in the place of as many noise models: the ensemble picks one of them
-for each pixel anew at every step, so that hardly any noise comes twice."""
+"""Number of noise realisations, each in place of a noise model. At every step the ensemble picks
+one of them for each pixel, so noise rarely repeats."""
 
 
 def difference_histogram(ldct: np.ndarray, ndct: np.ndarray) -> tuple[int, np.ndarray]:
-    """The lowest difference LDCT − NDCT in HU, and how many pixels have it and each HU above.
+    """Return the lowest difference LDCT − NDCT in HU, and pixel counts in steps of 1 HU from it.
 
-    Of what shows the body (above −500 HU), where a method is judged: in air the noise is weaker,
-    and cut off at −1024 HU. The paper's differences are NDCT − LDCT: the same mirrored, and added
-    with the sign turned.
+    Only the body (above −500 HU) enters, where methods are evaluated: in air the noise is weaker
+    and clipped at −1024 HU. The paper uses NDCT − LDCT, the mirrored histogram, and subtracts it.
     """
     body = ndct > TISSUE_HU
     difference = np.rint(ldct[body].astype(np.float32) - ndct[body]).astype(int)
@@ -31,7 +30,7 @@ def difference_histogram(ldct: np.ndarray, ndct: np.ndarray) -> tuple[int, np.nd
 
 
 class HistogramNoise(nn.Module):
-    """Noise drawn from a :func:`difference_histogram` of the training subjects (Hist)."""
+    """Noise drawn from the :func:`difference_histogram` of the training subjects (Hist)."""
 
     def __init__(self, lowest: int, counts: np.ndarray):
         super().__init__()
@@ -47,7 +46,7 @@ class HistogramNoise(nn.Module):
 
 
 class GaussianNoise(nn.Module):
-    """White Gaussian noise of a standard deviation in HU."""
+    """White Gaussian noise with a standard deviation in HU."""
 
     def __init__(self, deviation_hu: float):
         super().__init__()

@@ -1,7 +1,7 @@
-"""The networks of the experiment: starts of the denoiser and noise models, by the paper's settings.
+"""Pre-training of the experiment's denoisers and noise models with the paper's settings.
 
-Source: arXiv 2104.02326, section 3. L1, Adam at 1e-4, ReduceLROnPlateau with factor 0.5, patches
-of 64×64, random flips, random rescale between 0.5 and 2. The number of steps is ours.
+Source: arXiv 2104.02326, section 3: L1, Adam at 1e-4, ReduceLROnPlateau with factor 0.5, patches of
+64×64, random flips, random rescale between 0.5 and 2. The paper does not give the number of steps.
 """
 
 from __future__ import annotations
@@ -15,16 +15,11 @@ import numpy as np
 import torch
 from PseudoCTDenoiseLib.denoising.patches import Augmentation
 from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.models.store import (
-    DENOISER,
-    NOISE_MODEL,
-    Manifest,
-    list_models,
-    save_model,
-)
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
+from PseudoCTDenoiseLib.models.store import Manifest, list_models, save_model
 
 from ..training.pretraining import Pretraining, PretrainingSettings
-from ..training.settings_comparison import what_is_on
+from ..training.settings_comparison import enabled_settings
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2S, N2V
 from ..training.training_pairs import NoisySlice, draw_patches, paired_slices
 from .experiment_data import ExperimentData
@@ -32,13 +27,13 @@ from .experiment_data import ExperimentData
 N2N_DRAWS = "n2n-draws"
 STARTS = (N2C, N2N_GAUSSIAN, N2V, N2N_DRAWS, N2S)
 CHANNELS = {"paper": 96, "red-cnn-32": 32}
-"""Networks: the paper's RED-CNN, and the same with a third of the channels."""
+"""Channels of the paper's RED-CNN, and of the same network with a third of the channels."""
 STEPS = {"paper": 1000, "red-cnn-32": 3000}
 MASKED_STEPS = 1500
-"""Of N2V and Noise2Self, whose validation curve is flat from the first hundreds of steps on."""
+"""Maximum number of steps of N2V and Noise2Self, whose validation loss plateaus within hundreds."""
 NOISE_MODEL_STEPS = 8000
 ALL_SUBJECTS = "all"
-"""The one noise model that learns from all subjects, for the row Model+Hist."""
+"""Name of the noise model trained on all subjects, for the row Model+Hist."""
 
 PAPER_PRETRAINING = PretrainingSettings(
     architecture="RedCnn",
@@ -56,11 +51,10 @@ PAPER_PRETRAINING = PretrainingSettings(
 
 
 def start_settings(network: str, start: str) -> PretrainingSettings:
-    """How a start of a denoiser is pre-trained; two dose draws are N2C on other pairs.
+    """Return the pre-training settings of a denoiser; two dose draws are N2C on other pairs.
 
-    Masked starts go without rescale: a patch that was made smaller is filled with its mirror
-    image, which shows the hidden pixels again, and one that was made larger tells each pixel by
-    its neighbours.
+    N2V and Noise2Self use no rescaling: a reduced patch is padded with its mirror image, which
+    shows the hidden pixels, and in an enlarged patch the neighbours determine each pixel.
     """
     settings = replace(
         PAPER_PRETRAINING,
@@ -75,7 +69,7 @@ def start_settings(network: str, start: str) -> PretrainingSettings:
 
 
 def noise_model_settings() -> PretrainingSettings:
-    """How a noise model is pre-trained."""
+    """Return the pre-training settings of a noise model."""
     return replace(
         PAPER_PRETRAINING,
         role=NOISE_MODEL,
@@ -86,29 +80,29 @@ def noise_model_settings() -> PretrainingSettings:
 
 
 def start_name(network: str, start: str) -> str:
-    """Name of a start's model."""
+    """Return the model name of a pre-trained denoiser."""
     return network if start == N2C else f"{network}-{start}"
 
 
 def noise_model_name(subject: str) -> str:
-    """Name of the noise model that learnt from a subject, or from :data:`ALL_SUBJECTS`."""
+    """Return the name of the noise model of a subject, or of :data:`ALL_SUBJECTS`."""
     return f"paper-noise-{subject.lower()}"
 
 
 def subjects(data: ExperimentData) -> list[str]:
-    """The training subjects, by name."""
+    """Return the sorted names of the training subjects."""
     return sorted(pair.patient for pair in data.training)
 
 
 def subject_models(data: ExperimentData) -> list[str]:
-    """Names of the noise models, one a subject."""
+    """Return the names of the noise models, one per subject."""
     return [noise_model_name(subject) for subject in subjects(data)]
 
 
 def runs(
     network: str, data: ExperimentData, starts: Sequence[str], with_models: bool = True
 ) -> list[tuple[str, str]]:
-    """Models and what each learns from, (name, start or subject), in the order of training."""
+    """Return (model name, ``start`` or subject) of every model, in the order of training."""
     noise = [*subjects(data), ALL_SUBJECTS] if with_models else []
     return [
         *((start_name(network, start), start) for start in starts),
@@ -118,7 +112,7 @@ def runs(
 
 def pretrain(
     name: str,
-    lesson: str,
+    source: str,
     network: str,
     data: ExperimentData,
     work: Path,
@@ -126,29 +120,29 @@ def pretrain(
     minutes: float = float("inf"),
     progress: Callable[[int, int, dict | None], None] = lambda step, steps, row: None,
 ) -> bool:
-    """Train a model of :func:`runs` further, for some minutes; True once it is finished.
+    """Train a model of :func:`runs` for at most ``minutes``; return True when it is finished.
 
-    Finished models lie in ``work/models``, checkpoints and validation curves in ``work``.
+    Finished models are stored in ``work/models``, checkpoints and validation curves in ``work``.
 
     Raises
     ------
     BadInputError
-        If ``work`` holds a model of that name that learnt from other data or by other settings.
+        If ``work`` holds a model of that name with other training data or settings.
     """
     folder = work / "models"
-    settings = start_settings(network, lesson) if lesson in STARTS else noise_model_settings()
-    described = {"data": data.learnt_from, "learns": lesson}
-    settings_text = json.dumps(asdict(settings))  # JSON knows no tuples
+    settings = start_settings(network, source) if source in STARTS else noise_model_settings()
+    described = {"data": data.training_description, "learns": source}
+    settings_text = json.dumps(asdict(settings))  # JSON has no tuples
     for known in list_models(folder):
         if known.name == name:
             _check_training(known, {**described, "settings": json.loads(settings_text)}, work)
             return True
-    # Made before the hours of training, so that a name that no file can have ends here.
+    # Checks the name of the model before hours of training.
     manifest = Manifest(name, settings.role, settings.architecture, settings.parameters)
     training = Pretraining(
         settings,
-        _training_slices(lesson, data),
-        _validation(lesson, data),
+        _training_slices(source, data),
+        _validation(source, data),
         work / f"{name}.checkpoint.npz",
         device,
         data=described,
@@ -156,7 +150,7 @@ def pretrain(
     training.run(minutes, progress)
     if training.done:
         best = training.best_row()
-        credits = [c for c in data.credits if lesson in (*STARTS, ALL_SUBJECTS, c["patient"])]
+        credits = [c for c in data.credits if source in (*STARTS, ALL_SUBJECTS, c["patient"])]
         manifest = replace(
             manifest,
             steps=int(best["step"]),
@@ -169,38 +163,41 @@ def pretrain(
 
 
 def _check_training(manifest: Manifest, wanted: dict, work: Path) -> None:
-    told = manifest.training
-    same = told.get("learns") == wanted["learns"]
-    same = same and what_is_on(told.get("settings", {})) == what_is_on(wanted["settings"])
-    data = told.get("data", {})
+    found = manifest.training
+    same = found.get("learns") == wanted["learns"]
+    same = same and enabled_settings(found.get("settings", {})) == enabled_settings(
+        wanted["settings"]
+    )
+    data = found.get("data", {})
     if not same or any(data.get(key) != value for key, value in wanted["data"].items()):
         raise BadInputError(
-            f"The model '{manifest.name}' in {work} learnt from other data or by other settings: "
-            f"choose another --work, or remove '{manifest.name}.checkpoint.npz' and, in 'models', "
+            f"The model '{manifest.name}' in {work} has other training data or settings. "
+            f"Choose another --work, or remove '{manifest.name}.checkpoint.npz' and, in 'models', "
             f"'PseudoCTDenoise_{manifest.name}' .npz and .json to train it again."
         )
 
 
-def _training_slices(lesson: str, data: ExperimentData) -> list[NoisySlice]:
-    if lesson == N2N_DRAWS:
+def _training_slices(source: str, data: ExperimentData) -> list[NoisySlice]:
+    if source == N2N_DRAWS:
         if data.second_draw is None:
             raise BadInputError(
-                "N2N on two dose draws needs simulated pairs: measured ones have one."
+                "N2N on two dose draws needs two low-dose scans of a patient, and measured pairs "
+                "have one. Use simulated pairs."
             )
-        twins = zip(data.training, data.second_draw, strict=True)
-        return [one for pair, second in twins for one in paired_slices(pair.ldct, second)]
-    pairs = [pair for pair in data.training if lesson in (*STARTS, ALL_SUBJECTS, pair.patient)]
-    return [one for pair in pairs for one in paired_slices(pair.ldct, pair.ndct)]
+        pairs = zip(data.training, data.second_draw, strict=True)
+        return [noisy for pair, second in pairs for noisy in paired_slices(pair.ldct, second)]
+    pairs = [pair for pair in data.training if source in (*STARTS, ALL_SUBJECTS, pair.patient)]
+    return [noisy for pair in pairs for noisy in paired_slices(pair.ldct, pair.ndct)]
 
 
-def _validation(lesson: str, data: ExperimentData) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Patches of the validation pairs; of two draws where no NDCT may be known."""
+def _validation(source: str, data: ExperimentData) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Draw validation patches; the target is a second draw where the training has no NDCT."""
     if not data.validation:
         return {}
-    wanted = [pair.ndct for pair in data.validation]
-    if lesson == N2N_DRAWS:
-        wanted = data.second_validation_draw
-    twins = zip(data.validation, wanted, strict=True)
-    slices = [one for pair, target in twins for one in paired_slices(pair.ldct, target)]
+    targets = [pair.ndct for pair in data.validation]
+    if source == N2N_DRAWS:
+        targets = data.second_validation_draw
+    pairs = zip(data.validation, targets, strict=True)
+    slices = [noisy for pair, target in pairs for noisy in paired_slices(pair.ldct, target)]
     still = Augmentation(flips=False, rotations=False)
     return {"soft": draw_patches(slices, 48, 128, np.random.default_rng(1), None, still)}

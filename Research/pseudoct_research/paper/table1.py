@@ -1,6 +1,6 @@
-"""Table 1 of the paper: its rows, with the figures that it prints, and how each is made here.
+"""Table 1 of the paper: its rows with the printed figures, and how this project computes each.
 
-Rows that the paper lacks have no figures of its own: two dose draws, Noise2Self, Gaussian noise
+The paper does not have these rows: two dose draws, Noise2Self, Gaussian noise
 matched to the scan, the parent method, X − mean Z, and orientations averaged.
 """
 
@@ -21,7 +21,7 @@ from torch import nn
 from ..evaluation.comparison import subtract_mean_noise
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2S, N2V
 from .noise_sources import DRAWS, GaussianNoise
-from .pretrained import N2N_DRAWS
+from .pretrained import ALL_SUBJECTS, N2N_DRAWS, noise_model_name, start_name
 from .trained_networks import Networks
 
 MODELS, ONE_MODEL, TWO_MODELS, HIST, GAUSSIAN, MATCHED, MODEL_AND_HIST = (
@@ -35,16 +35,17 @@ MODELS, ONE_MODEL, TWO_MODELS, HIST, GAUSSIAN, MATCHED, MODEL_AND_HIST = (
 )
 _COUNTS = {MODELS: None, TWO_MODELS: 2, ONE_MODEL: 1}
 PRINTED_SIGMA = 0.02
-"""The paper's Gaussian noise, normalised: 82 HU."""
+"""Standard deviation of the paper's Gaussian noise, normalised: 82 HU."""
 
 METHOD = paper_settings(steps=40, update_period=20)
-"""The paper's loop; steps and update period, which it does not print, are chosen on `val`."""
+"""Settings of the paper's loop. The paper does not give the number of steps and the update period;
+they are chosen on the validation split `val`."""
 WITHOUT_UPDATE = replace(METHOD, update_period=None)
 START = paper_settings(method="pretrained", steps=0)
 
 
 class Printed(NamedTuple):
-    """What the paper prints."""
+    """Figures that the paper prints."""
 
     psnr: float
     ssim: float
@@ -52,10 +53,12 @@ class Printed(NamedTuple):
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row: the start of the denoiser, its tuning, and the noise that it is tuned on.
+    """Row of the table: pre-trained denoiser, tuning settings, and noise source of the tuning.
 
-    ``start`` is None where no denoiser is used: for the LDCT itself, which has no ``noise``
-    either, and for the control X − mean Z, which has.
+    ``start`` names the training of the denoiser. It is None for the two rows without a denoiser:
+    the LDCT, whose ``noise`` is None too, and the control X − mean Z, which uses noise models.
+    ``retired_hash`` is None, or the :func:`.cell_hash` of a row whose settings this version can no
+    longer run. The cells of such a row are shown and not computed again.
     """
 
     name: str
@@ -63,10 +66,11 @@ class TableRow:
     settings: DenoisingSettings = START
     noise: str | None = None
     printed: Printed | None = None
+    retired_hash: str | None = None
 
     @property
     def needs_noise_models(self) -> bool:
-        """Whether its noise is, at least in part, predicted by noise models."""
+        """True if noise models predict at least a part of the noise."""
         return self.noise in (*_COUNTS, MODEL_AND_HIST)
 
 
@@ -106,8 +110,19 @@ ROWS = (
 N2C_ROWS = tuple(row for row in ROWS if row.start in (None, N2C))
 
 
+def needed_models(row: TableRow, network: str, subjects: Sequence[str]) -> list[str]:
+    """Return the names of the models that a row needs.
+
+    ``subjects`` are the subjects of the noise models.
+    """
+    names = [start_name(network, row.start)] if row.start else []
+    if row.needs_noise_models:
+        names += [noise_model_name(subject) for subject in (*subjects, ALL_SUBJECTS)]
+    return names
+
+
 def denoise_row(row: TableRow, ldct: np.ndarray, networks: Networks) -> np.ndarray:
-    """The row's image of a patient, (slices, rows, columns) in HU."""
+    """Compute the row's image of a patient, (slices, rows, columns) in HU."""
     if row.start is None and row.noise is None:
         return ldct
     if row.start is None:
@@ -119,7 +134,7 @@ def denoise_row(row: TableRow, ldct: np.ndarray, networks: Networks) -> np.ndarr
 
 
 def noise_of(row: TableRow, ldct: np.ndarray, networks: Networks) -> list[nn.Module]:
-    """What stands in the place of the noise models."""
+    """Return the noise models of a row, or the modules that replace them."""
     if row.noise is None:
         return []
     if row.noise in _COUNTS:
@@ -135,7 +150,7 @@ def noise_of(row: TableRow, ldct: np.ndarray, networks: Networks) -> list[nn.Mod
 
 
 def matched_sigma(ldct: np.ndarray, denoiser: nn.Module, settings: DenoisingSettings) -> float:
-    """Standard deviation in HU of what the denoiser takes out of a scan's body."""
+    """Return the standard deviation in HU of the noise that the denoiser removes from the body."""
     job = DenoisingJob(ldct, denoiser, [], replace(settings, method="pretrained"))
     slices = job.normalised(range(len(ldct)))
     residual = slices - apply_network(job.denoiser, slices, precision=job.precision)

@@ -1,4 +1,4 @@
-"""The paper's table 1: trains what is missing, computes the cells that are missing, prints it."""
+"""Table 1 of the paper: train missing networks, compute missing cells, and print the table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from PseudoCTDenoiseLib.ct.io.volume_files import check_place
+from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.exit_codes import DONE, UNFINISHED
 from PseudoCTDenoiseLib.markdown_table import markdown
@@ -14,14 +14,14 @@ from PseudoCTDenoiseLib.markdown_table import markdown
 from ..evaluation.challenge_pairs import TRAINING_PATIENTS
 from ..evaluation.results_table import check_block, replace_block
 from .cells import COLUMNS, fresh_cells, read_cells, table
-from .experiment_command import (
+from .experiment_data import ExperimentData, measured_data, simulated_description
+from .experiment_runs import (
     SLICES,
     add_experiment_arguments,
     choose_rows,
     make_cells,
     read_simulated,
 )
-from .experiment_data import ExperimentData, measured_data, simulated_description
 from .pretrained import N2N_DRAWS
 from .table1 import N2C_ROWS, ROWS
 
@@ -30,9 +30,10 @@ TABLE1_CSV = Path("Docs/results/table1.csv")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
-        "the paper's table", "with --index or --pairs it makes what is missing, else it prints"
+        "the paper's table",
+        "with --index or --pairs, missing cells are computed; otherwise the table is only printed",
     )
-    group.add_argument("--table1", action="store_true", help="make or print the paper's table 1")
+    group.add_argument("--table1", action="store_true", help="compute or print the paper's table 1")
     group.add_argument(
         "--pairs",
         type=Path,
@@ -41,29 +42,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--training-patient",
         action="append",
-        help=f"of --pairs, to train on (default: {', '.join(TRAINING_PATIENTS)})",
+        help=f"training patient of --pairs (default: {', '.join(TRAINING_PATIENTS)})",
     )
-    group.add_argument("--n2c-only", action="store_true", help="only the rows that start from N2C")
+    group.add_argument(
+        "--n2c-only", action="store_true", help="only the rows with the N2C pre-trained denoiser"
+    )
     add_experiment_arguments(group)
 
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.index and arguments.pairs:
-        raise BadInputError("Give either --index or --pairs.")
+        raise BadInputError("--index and --pairs exclude each other. Give one of them.")
     arguments.csv = arguments.csv or TABLE1_CSV
     rows = N2C_ROWS if arguments.n2c_only else ROWS
-    if arguments.pairs:  # a measured patient has one draw of the low dose
+    if arguments.pairs:  # a measured patient has a single low-dose scan
         draws = {row.name for row in rows if row.start == N2N_DRAWS}
         if draws & set(arguments.row or ()):
-            raise BadInputError("N2N of two dose draws needs --index: measured pairs have one.")
+            raise BadInputError(
+                "N2N of two dose draws needs two low-dose scans of a patient, and measured pairs "
+                "have one. Use --index instead of --pairs."
+            )
         rows = tuple(row for row in rows if row.name not in draws)
     rows = choose_rows(arguments, rows)
     page = arguments.page
     if page:
-        check_place(page)
+        check_writable(page)
         check_block(page, f"TABLE1 {arguments.network}")
-    check_place(arguments.csv)
-    read_cells(arguments.csv)  # refused before hours of work
+    check_writable(arguments.csv)
+    read_cells(arguments.csv)  # fails before hours of computation
     split = arguments.split or "test"
     description = simulated_description(split, arguments.slices or SLICES)
     whole = True
@@ -87,13 +93,15 @@ def _measured(arguments: argparse.Namespace) -> ExperimentData:
 
 
 def table_text(cells: Sequence[dict], network: str, description: dict) -> str:
-    """The table of a network in Markdown, under a line that says of what."""
+    """Return the Markdown table of a network under a line with network, patients and slices."""
     fresh = fresh_cells(cells, network, ROWS, description)
     others = sum(cell["network"] == network for cell in cells) - len(fresh)
-    note = f" {others} cells of other settings or data are left out." if others else ""
+    note = f" {others} cells of other settings or data are not shown." if others else ""
     lines = table(fresh, ROWS)
     if not lines:
-        return f"No cell of '{network}' is there yet: give --index or --pairs.{note}"
+        return (
+            f"The file has no cells of '{network}'. Give --index or --pairs to compute them.{note}"
+        )
     slices = sum(cell["slices"] for cell in fresh if cell["row"] == ROWS[0].name)
     count = max(line["patients"] for line in lines)
     patients = f"{count} patient" + ("s" if count > 1 else "")

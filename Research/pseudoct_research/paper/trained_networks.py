@@ -1,4 +1,4 @@
-"""The trained networks of the experiment, and the histogram beside them, on the disk."""
+"""Trained networks and noise histogram of the experiment on disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PseudoCTDenoiseLib.errors import BadInputError
@@ -19,15 +18,12 @@ from .experiment_data import ExperimentData
 from .noise_sources import HistogramNoise, difference_histogram
 from .pretrained import ALL_SUBJECTS, noise_model_name, start_name
 
-if TYPE_CHECKING:
-    from .table1 import TableRow
-
 HISTOGRAM = "histogram.csv"
 
 
 @dataclass(frozen=True)
 class Networks:
-    """Starts by name, and what makes noise; noise models only where they are wanted."""
+    """Pre-trained denoisers by name, and noise sources; noise models only if requested."""
 
     starts: dict[str, nn.Module]
     histogram: HistogramNoise
@@ -35,16 +31,8 @@ class Networks:
     noise_model_of_all: nn.Module | None = None
 
 
-def needed_models(row: TableRow, network: str, subjects: Sequence[str]) -> list[str]:
-    """Names of the models that a row takes; ``subjects`` are those of the noise models."""
-    names = [start_name(network, row.start)] if row.start else []
-    if row.needs_noise_models:
-        names += [noise_model_name(subject) for subject in (*subjects, ALL_SUBJECTS)]
-    return names
-
-
 def weights_digest(names: Sequence[str], work: Path) -> str | None:
-    """Tells the weights of models apart; None where one is not trained yet."""
+    """Return a hash of the weights of the models; None if one is not trained yet."""
     known = {m.name: m.sha256 for m in list_models(work / "models")}
     if not all(name in known for name in names):
         return None
@@ -52,7 +40,7 @@ def weights_digest(names: Sequence[str], work: Path) -> str | None:
 
 
 def write_histogram(data: ExperimentData, work: Path) -> None:
-    """Keep the histogram of LDCT − NDCT of the training subjects in ``work``."""
+    """Write the histogram of LDCT − NDCT of the training subjects to ``work``."""
     parts = [difference_histogram(pair.ldct, pair.ndct) for pair in data.training]
     lowest = min(part[0] for part in parts)
     counts = np.zeros(max(first + len(part) for first, part in parts) - lowest, int)
@@ -68,11 +56,12 @@ def write_histogram(data: ExperimentData, work: Path) -> None:
 def load_networks(
     work: Path, network: str, starts: Sequence[str], noise_models: Sequence[str]
 ) -> Networks:
-    """What was trained and kept in ``work``.
+    """Load trained networks from ``work``.
 
     Parameters
     ----------
-    noise_models : names of those that are wanted; if any, that of all subjects comes with them.
+    noise_models : names of the noise models to load; if there are any, the noise model of all
+        subjects is loaded too.
 
     Raises
     ------
@@ -89,7 +78,7 @@ def load_networks(
         histogram = HistogramNoise(table[0, 0], table[:, 1])
     except (OSError, ValueError, IndexError) as error:
         raise BadInputError(
-            f"{work / HISTOGRAM} is missing or damaged: run 'pseudoct evaluate --table1' with "
+            f"{work / HISTOGRAM} is missing or damaged. Run 'pseudoct evaluate --table1' with "
             "--index or --pairs."
         ) from error
     return Networks(

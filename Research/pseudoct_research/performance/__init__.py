@@ -1,1 +1,1 @@
-"""How fast the engine is, and where its time goes."""
+"""Speed of the engine, and a profile of where its time goes."""

@@ -1,4 +1,4 @@
-"""Where the time of one job goes: until it starts, and by torch's operations."""
+"""Profile of one job: seconds to start, and time per torch operation."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _IMPORTS = "import PseudoCTDenoiseLib.cli.denoise"
 
 
 def seconds_to_start() -> dict[str, float]:
-    """Seconds that Python takes to start, and on top of it to load what a job needs."""
+    """Time the start of Python and, separately, the imports of a job."""
 
     def run(code: str) -> float:
         started = time.perf_counter()
         subprocess.run([sys.executable, "-c", code], cwd=LIBRARY_PARENT, check=True)
         return time.perf_counter() - started
 
-    run(_IMPORTS)  # files warm
+    run(_IMPORTS)  # fills the file cache
     bare = run("pass")
     return {"process start": bare, "imports": max(0.0, run(_IMPORTS) - bare)}
 
 
 def shares_of_operations(work: Callable[[], object], most: int = 8) -> dict[str, float]:
-    """Name of each of torch's operations → its share of their time on the CPU.
+    """Return the share of CPU time of each torch operation in ``work``, by name.
 
-    The ``most`` largest come first; those of all the rest together are "other".
+    The ``most`` largest shares come first; "other" is the sum of the rest.
     """
     work()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:

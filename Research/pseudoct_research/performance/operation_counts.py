@@ -1,4 +1,4 @@
-"""What a network's pass takes, told without a clock."""
+"""Cost of a network's forward pass, counted instead of timed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 @dataclass(frozen=True)
 class OperationCounts:
-    """Of one pass.
+    """Counts of one forward pass.
 
-    ``operations`` in floating point, of which a multiplication and its addition are two;
-    ``bytes`` of the layers' inputs, weights and outputs in float32, which is what they would move
-    without caches; ``calls`` of layers. Layers are modules: what a network does between them
-    (additions, activations) is not counted.
+    Attributes
+    ----------
+    operations : floating-point operations; a multiplication with its addition counts as two.
+    bytes : size of the layers' inputs, weights and outputs in float32, which is the memory
+        traffic without caches.
+    calls : number of layer calls. Layers are modules: functions between them (additions,
+        activations) are not counted.
     """
 
     operations: int
@@ -28,7 +31,7 @@ class OperationCounts:
 def count_operations(
     network: nn.Module, rows: int, columns: int, orientations: int = 1
 ) -> OperationCounts:
-    """Count a pass over one slice of rows × columns."""
+    """Count a forward pass on one slice of rows × columns."""
     moved, calls = 0, 0
 
     def count(layer: nn.Module, inputs: tuple, output: torch.Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Methods timed side by side on the same scans, from one slice to many."""
+"""Timing of several methods on the same scans, for several numbers of slices."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 Work = Callable[[np.ndarray], np.ndarray]
-"""HU of a scan, (slices, rows, columns), to HU of the same shape."""
+"""Function from HU of a scan, (slices, rows, columns), to HU of the same shape."""
 
 
 class FirstRun(NamedTuple):
-    """A method's first run, on one slice: seconds, and the HU that it gave."""
+    """First run of a method, on one slice: seconds, and the resulting HU."""
 
     seconds: float
     hu: np.ndarray
@@ -24,9 +24,9 @@ def run_first(
     scan: np.ndarray,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[tuple[str, FirstRun]]:
-    """Run every method once on the first slice of a scan: the first time loads and prepares.
+    """Run every method once on the first slice of a scan, which includes loading and warm-up.
 
-    ``scan`` is (slices, rows, columns) HU. Yields each method's name and its run.
+    ``scan`` is (slices, rows, columns) HU. Yields the name and the run of each method.
     """
     for name, work in methods.items():
         started = clock()
@@ -48,17 +48,18 @@ def compare_speed(
 
     Parameters
     ----------
-    scan : (slices, rows, columns) HU; its slices come again and again in larger scans.
-    sizes : numbers of slices, the smallest first.
-    first : of every method, from :func:`run_first`.
-    runs : of each method at a size, in turn, so that a busy moment meets them all.
-    limit_seconds : a method is left out at a size where one run is expected to take longer. On
-        one slice its first run then stands for it.
+    scan : (slices, rows, columns) HU; larger scans repeat its slices.
+    sizes : numbers of slices in ascending order.
+    first : first run of every method, from :func:`run_first`.
+    runs : number of runs of each method at each size. The methods take turns, so that a busy
+        machine affects all of them alike.
+    limit_seconds : a method is skipped at a size where one run is expected to take longer. On
+        one slice its first run is used instead.
 
     Yields
     ------
     dict
-        ``method``, ``slices``, ``seconds`` of every run, and their ``median_seconds``.
+        ``method``, ``slices``, ``seconds`` (a list, one value per run) and ``median_seconds``.
     """
     known = {name: [(1, first[name].seconds)] for name in methods}
     for size in sizes:
@@ -79,7 +80,7 @@ def compare_speed(
 
 
 def _expected(known: list[tuple[int, float]], size: int) -> float:
-    """Seconds at a size, on the line through the latest two; as many as at the only one."""
+    """Extrapolate the seconds at a size from the latest two sizes, or repeat the only one."""
     (before, first), (latest, last) = known[-2:] if len(known) > 1 else (known[0], known[0])
     slope = max(0.0, (last - first) / (latest - before)) if latest > before else 0.0
     return last + slope * (size - latest)

@@ -1,4 +1,4 @@
-"""How long something takes when nothing is in its way."""
+"""Shortest duration of repeated runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 def shortest_seconds(work: Callable[[], object], device: torch.device, runs: int) -> float:
-    """Of several runs, after one that prepares."""
+    """Return the shortest duration of ``runs`` runs, after one warm-up run."""
     seconds = []
     for _ in range(1 + runs):
         _wait(device)
@@ -21,6 +21,6 @@ def shortest_seconds(work: Callable[[], object], device: torch.device, runs: int
 
 
 def _wait(device: torch.device) -> None:
-    """Until a GPU has done what it was given."""
+    """Wait until the GPU has finished all queued work."""
     if device.type != "cpu":
         getattr(torch, device.type).synchronize()

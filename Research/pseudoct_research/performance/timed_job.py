@@ -1,44 +1,43 @@
-"""One job as the panel runs it, in a process of its own, timed from the click."""
+"""Timing of one job in a background process, as the panel runs it, from the click on."""
 
 from __future__ import annotations
 
 import time
 
 import numpy as np
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.worker.denoising_process import DenoisingProcess
 from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
 from PseudoCTDenoiseLib.worker.worker_process import JobState
 
-PREVIEW_SECONDS = 3.0
 
-
-def time_job(hu: np.ndarray, pixel_mm: float, settings: dict, want_noise: bool) -> dict:
-    """Denoise (slices, rows, columns) HU with ``fast`` and say what it took.
+def time_job(
+    hu: np.ndarray, pixel_mm: float, settings: DenoisingSettings, want_noise: bool
+) -> dict:
+    """Denoise (slices, rows, columns) HU with the model ``fast`` and return the timing.
 
     Returns
     -------
     dict
-        ``preview_seconds`` until the first picture of a slice, ``seconds`` until all results are
-        back, those of every stage in ``stages`` and of all the rest in ``other``; ``precision`` of
-        the passes;
-        ``peak_memory_mib`` of the background process, which holds neither the scan nor its results
-        (None where the system does not count it).
+        ``preview_seconds`` until the first preview, ``seconds`` until all results are available,
+        the seconds of each stage in ``stages`` and of everything else in ``other``;
+        ``precision`` of inference; ``peak_memory_mib`` of the background process, which holds
+        neither the scan nor its results (None if the system does not report it).
 
     Raises
     ------
     BadInputError
-        If the scan or the settings are refused.
+        If the job refuses the scan or the settings.
     RuntimeError
-        If the job fails otherwise.
+        If the job fails for another reason.
     """
     process = DenoisingProcess(
         SubprocessRunner(),
         hu,
         settings,
-        wantNoise=want_noise,
-        previewSeconds=PREVIEW_SECONDS,
-        pixelMm=pixel_mm,
+        want_noise=want_noise,
+        pixel_mm=pixel_mm,
     )
     previews: list[float] = []
     process.previewed.connect(lambda *preview: previews.append(time.perf_counter() - started))
@@ -47,7 +46,7 @@ def time_job(hu: np.ndarray, pixel_mm: float, settings: dict, want_noise: bool) 
     if process.wait() is not JobState.COMPLETED:
         failure = process.failure
         kind = BadInputError if failure.kind == "bad-input" else RuntimeError
-        raise kind(f"{failure.message} {failure.whatToDo}\n{failure.standardError}".strip())
+        raise kind(f"{failure.message} {failure.what_to_do}\n{failure.standard_error}".strip())
     seconds = time.perf_counter() - started
     report = process.result.report
     stages = report["seconds"]

@@ -1,1 +1,1 @@
-"""The project's sample scan: a torso with known lesions."""
+"""Phantoms: a torso with known lesions, which is the sample scan, and a quality phantom."""

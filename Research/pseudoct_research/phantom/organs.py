@@ -1,4 +1,4 @@
-"""The torso phantom's abdominal organs, with contrast medium in the portal-venous phase."""
+"""Abdominal organs of the torso phantom, with contrast medium in the portal-venous phase."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ LIVER, SPLEEN, CORTEX, MEDULLA, PANCREAS, ADRENAL = 105, 118, 172, 142, 92, 75
 AORTA, CAVA, PORTAL, HEPATIC_VEIN = 160, 138, 158, 148
 WALL, FLUID, BILE = 78, 15, 8
 STOMACH_LEVEL_Y = -50.0
-"""Height (mm) of the stomach's fluid level; gas lies in front of it."""
+"""Position y (mm) of the stomach's fluid level; gas is in front of it."""
 
 
 def paint_liver(plane: Plane, trunk: Trunk) -> None:
-    """Two lobes under the diaphragm, with fissure, porta, veins and the lesions."""
+    """Paint two lobes under the diaphragm, with fissure, porta, veins and lesions."""
     z = plane.z
     right = ellipsoid(plane, (-64, -12, -8), (78, 94, 88), -8)
     left = ellipsoid(plane, (0, -66, 6), (72, 30, 44), -14)
     liver = blend_union(right, left, 16)
-    # Stomach, lesser sac and duodenum press the under-surface in, more so further down.
+    # Stomach, lesser sac and duodenum indent the lower surface, increasingly towards the feet.
     hollow = ellipsoid(plane, (34, 8, -34), (62, 60, 84), 20)
     bed = ellipsoid(plane, (-30, 44, -58), (36, 38, 54), 10)
     liver = blend_intersection(liver, -blend_union(hollow, bed, 10), 9)
@@ -62,7 +62,7 @@ def paint_liver(plane: Plane, trunk: Trunk) -> None:
 
 @lru_cache(maxsize=1)
 def liver_trees() -> tuple[Tree, Tree]:
-    """Portal tree from the porta and hepatic tree from the cava, meshed like fingers."""
+    """Return the portal tree from the porta and the hepatic tree from the cava, interleaved."""
     rng = np.random.default_rng(21)
     points = rng.uniform((-124, -95, -80), (60, 66, 45), (4000, 3))
     x, y, z = points.T
@@ -92,7 +92,7 @@ def paint_spleen(plane: Plane, trunk: Trunk) -> None:
 
 
 def paint_kidney(plane: Plane, side: int, top_mm: float) -> None:
-    """A kidney in its fat, with cortex, pyramids and the sinus open towards the midline."""
+    """Paint a kidney in its fat, with cortex, pyramids and a sinus that opens medially."""
     z0 = top_mm - 54
     lean = 0.16 * side * (z0 - plane.z)
     centre = (side * 60 + lean, 33 - 0.1 * (plane.z - z0), z0)
@@ -125,7 +125,7 @@ def paint_kidney(plane: Plane, side: int, top_mm: float) -> None:
 
 
 def gut(plane: Plane, points, radius, contents: str, wall=2.4) -> None:
-    """A loop of bowel along ``points``: wall, folds, and fluid, stool or gas above fluid."""
+    """Paint a bowel loop along ``points``: wall, folds, and fluid, stool or gas above fluid."""
     part = near(plane, points, float(np.max(radius)) + 6)
     if part is None:
         return
@@ -192,7 +192,7 @@ def paint_bowel(plane: Plane, trunk: Trunk) -> None:
 
 
 def paint_retroperitoneum(plane: Plane) -> None:
-    """Crura, psoas, adrenals, pancreas and the great vessels with their branches."""
+    """Paint crura, psoas, adrenals, pancreas and the great vessels with their branches."""
     z = plane.z
     part = plane.window(-75, 110, -80, 70)
     tissue = MUSCLE + 2 + 3 * part.medium
@@ -297,7 +297,7 @@ def mesentery_tree() -> Tree:
 
 
 def paint_organs(plane: Plane, trunk: Trunk) -> None:
-    """All organs below the diaphragm, from the back to what lies over it."""
+    """Paint all organs below the diaphragm, from back to front."""
     abdomen = np.maximum(trunk.cavity + 3, trunk.below_diaphragm + 3)
     paint_tree(plane, mesentery_tree(), 110, abdomen)
     paint_bowel(plane, trunk)

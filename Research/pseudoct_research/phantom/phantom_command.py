@@ -1,4 +1,4 @@
-"""Make a torso phantom with known lesions: noise-free, at normal dose and at low dose."""
+"""Make a torso phantom with known lesions, noise-free, at normal dose and at low dose."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from .torso import Phantom, torso_phantom
 
 SLICES, SMALL_SLICES = 24, 18
 SAMPLE = "PseudoCTDenoise_phantom_ldct.nrrd"
-"""Slicer's sample volume: the low-dose scan of `--small`."""
+"""File name of Slicer's sample volume, the low-dose scan of `--small`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="folder for the volumes; made if missing")
+    parser.add_argument("folder", type=Path, help="folder for the volumes; created if missing")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--small", action="store_true", help=f"{SMALL_SLICES} slices, not {SLICES}")
     size.add_argument(
         "--sample",
         action="store_true",
-        help=f"write only {SAMPLE}: the low-dose scan of --small, as it comes with the extension",
+        help=f"write only {SAMPLE}: the low-dose scan of --small that the extension ships",
     )
     parser.add_argument("--dose", type=float, default=0.25, help="dose fraction of the low dose")
     parser.add_argument("--kernel", choices=KERNELS, default="soft", help="reconstruction kernel")
@@ -73,14 +73,14 @@ def run(arguments: argparse.Namespace) -> None:
     text = json.dumps(_ground_truth(phantom), indent=1)
     (folder / "lesions.json").write_text(text + "\n", encoding="utf-8")
 
-    print(f"Normal dose: N0 = {NORMAL_DOSE_QUANTA:.0f} quanta a ray, ", end="")
+    print(f"Normal dose: N0 = {NORMAL_DOSE_QUANTA:.0f} quanta per ray, ", end="")
     print(f"{_liver_noise(phantom, scan.ndct):.1f} HU of noise in the liver.")
     print(f"Dose {arguments.dose:g} of it: {_liver_noise(phantom, scan.ldct):.1f} HU of noise.")
     print(f"{len(phantom.lesions)} lesions; all files are in {folder}.")
 
 
 def phantom_volume(phantom: Phantom) -> CtVolume:
-    """The phantom with its centre at the patient's origin; LPS, slices from feet to head."""
+    """Return the phantom as a volume centred at the origin, in LPS, slices from feet to head."""
     spacing = phantom.spacing_mm[::-1]
     size = phantom.hu.shape[::-1]
     return CtVolume(
@@ -94,7 +94,7 @@ def phantom_volume(phantom: Phantom) -> CtVolume:
 
 
 def _ground_truth(phantom: Phantom) -> list[dict]:
-    """Lesions in the words of a file: the phantom's own millimetres are LPS positions."""
+    """Return the lesions for JSON; the phantom's millimetres are LPS positions."""
     return [
         {
             "position_lps_mm": [float(mm) for mm in lesion.centre_mm],
@@ -109,7 +109,7 @@ def _ground_truth(phantom: Phantom) -> list[dict]:
 
 
 def _liver_noise(phantom: Phantom, hu: np.ndarray) -> float:
-    """Standard deviation of what the scan added in the phantom's flat liver, HU."""
+    """Return the standard deviation in HU of the noise in the uniform regions of the liver."""
     noise = [
         hu[region.at].astype(float) - phantom.hu[region.at]
         for region in phantom.flat_regions

@@ -1,4 +1,4 @@
-"""The phantom as a scanner would show it: at normal dose, and its low-dose twin."""
+"""Simulated normal-dose and low-dose scans of a phantom."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator, simulate_lo
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import SOFT, ReconstructionKernel
 
 NORMAL_DOSE_QUANTA = 56e3
-"""N0 at which the soft kernel leaves 12 HU of noise in the phantom's liver at normal dose."""
+"""N0 that gives 12 HU of noise in the phantom's liver at normal dose with the soft kernel."""
 
 
 @dataclass(frozen=True)
 class PhantomScan:
-    """int16 HU, (slices, rows, columns): the phantom with normal-dose and low-dose noise."""
+    """Phantom with normal-dose and low-dose noise, int16 HU (slices, rows, columns)."""
 
     ndct: np.ndarray
     ldct: np.ndarray
@@ -31,10 +31,11 @@ def scan_phantom(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> PhantomScan:
-    """Scan a noise-free phantom (slices, rows, columns) twice, as hospitals cannot.
+    """Simulate a normal-dose and a low-dose scan of a noise-free phantom (slices, rows, columns).
 
-    The low-dose scan is the normal-dose one with noise added, so both share its noise; the same
-    arguments give the same voxels. ``progress`` is called with the slices done, of both scans.
+    The low-dose scan is the normal-dose scan with added noise, so it contains the noise of both.
+    The same arguments give the same voxels. ``progress`` receives the number of finished slices of
+    both scans and their total.
 
     Raises
     ------
@@ -42,8 +43,8 @@ def scan_phantom(
         If the dose fraction is not above 0 and at most 1.
     """
     simulator = LowDoseSimulator(pixel_mm, NORMAL_DOSE_QUANTA)
-    # Two streams far from a user's small seeds: with a seed in common the added noise would be
-    # the scan's own noise once more.
+    # Two seeds far from a user's small ones: with a common seed the added noise would equal the
+    # noise of the normal-dose scan.
     first, second = (int(s) for s in np.random.SeedSequence(seed).generate_state(2))
     total = 2 * len(hu)
     ndct = simulate_low_dose(

@@ -1,8 +1,7 @@
-"""A water cylinder of 30 cm with rods for HU and resolution and with low-contrast discs.
+"""Water cylinder of 30 cm with rods for HU and resolution and with low-contrast discs.
 
-Every section is a sum of circles, whose Fourier transforms are known: it is multiplied by the
-scanner's modulation transfer function and sampled, so that the blur of every edge is exact and
-aliases as a scanner's does.
+Every section is a sum of circles with known Fourier transforms. The sum is multiplied by the
+scanner's modulation transfer function and sampled, so blur and aliasing of every edge are exact.
 """
 
 from __future__ import annotations
@@ -30,15 +29,15 @@ TISSUES_HU = {
     "bone": 900.0,
 }
 CONTRASTS_HU = {"high": 900.0, "middle": 120.0, "low": 40.0}
-"""Rods whose edge the resolution is read from; the high one is the bone's."""
+"""Contrasts of the rods for the resolution; the high-contrast rod is bone."""
 
 DISCS_MM = (3.0, 5.0, 7.0, 10.0)
 DISC_CONTRASTS_HU = (5.0, 10.0, 15.0)
 DISC_KINDS = tuple((mm, hu) for mm in DISCS_MM for hu in DISC_CONTRASTS_HU)
-"""Diameter and contrast of the discs that an observer looks for."""
+"""Diameter and contrast of the discs to detect."""
 
 _OVERSAMPLING = 2
-"""Finer grid on which a section is made; beyond its limit no kernel lets anything through."""
+"""Oversampling factor of a section; no kernel transmits frequencies beyond its limit."""
 _INNER_RODS_MM, _OUTER_RODS_MM = 58.0, 110.0
 _INNER_RODS = ("high", "low", "middle", "low", "middle", "low")
 _OUTER_RODS = (
@@ -46,14 +45,14 @@ _OUTER_RODS = (
     *("soft tissue", "low", "middle", "lung", "low", "middle"),
 )
 _DISC_RINGS = ((48.0, 1), (74.0, 1), (100.0, 2), (124.0, 2))
-"""Radius in mm and how often each kind lies on it: noise depends on the radius alone."""
+"""Radius in mm and number of discs of each kind on it: noise depends on the radius only."""
 _RING_TURN = 5
-"""Places by which the kinds turn from ring to ring, so that other discs are neighbours."""
+"""Shift of the order of kinds from ring to ring, which varies the neighbours of a disc."""
 
 
 @dataclass(frozen=True)
 class Circle:
-    """An upright cylinder: its centre's row and column, diameter, and HU above what it lies in."""
+    """Upright cylinder: row and column of its centre, diameter, contrast to its surroundings."""
 
     row: int
     column: int
@@ -62,7 +61,7 @@ class Circle:
 
 
 def rods() -> dict[str, list[Circle]]:
-    """The circles of the insert section, by tissue and by contrast; "water" is the body alone."""
+    """Return the circles of the section with rods, by tissue and contrast; "water" is the body."""
     found = defaultdict(list)
     rings = ((_INNER_RODS_MM, _INNER_RODS), (_OUTER_RODS_MM, _OUTER_RODS))
     values = TISSUES_HU | CONTRASTS_HU
@@ -76,9 +75,9 @@ def rods() -> dict[str, list[Circle]]:
 
 
 def discs() -> dict[tuple[float, float], list[Circle]]:
-    """The low-contrast circles, by diameter in mm and contrast in HU, on the same radii each.
+    """Return the low-contrast circles by diameter in mm and contrast in HU, all on the same radii.
 
-    Neighbours are 24 mm or more apart, from centre to centre.
+    The centres of neighbours are at least 24 mm apart.
     """
     found = defaultdict(list)
     for ring, (radius, repeats) in enumerate(_DISC_RINGS):
@@ -91,17 +90,17 @@ def discs() -> dict[tuple[float, float], list[Circle]]:
 
 
 def flat_window(side: int) -> tuple[slice, slice]:
-    """A square of ``side`` pixels in the middle, flat in a section without circles."""
+    """Return a central square of ``side`` pixels, uniform in a section without circles."""
     start = (PIXELS - side) // 2
     return slice(start, start + side), slice(start, start + side)
 
 
 def section(circles: Iterable[Circle], mtf: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
-    """A noise-free section of the body with these circles in it, HU float32, (512, 512).
+    """Return a noise-free section of the body with these circles, float32 HU, (512, 512).
 
     Parameters
     ----------
-    mtf : modulation transfer by frequency in 1/cm, 1 at zero, the same in all directions.
+    mtf : isotropic modulation transfer function of the frequency in 1/cm, 1 at zero.
     """
     pixel_mm = PIXEL_MM / _OVERSAMPLING
     count = PIXELS * _OVERSAMPLING
@@ -118,7 +117,7 @@ def section(circles: Iterable[Circle], mtf: Callable[[torch.Tensor], torch.Tenso
         rows = torch.tensor([[circle.row * PIXEL_MM for circle in group]], dtype=torch.float64)
         columns = torch.tensor([[c.column * PIXEL_MM] for c in group], dtype=torch.float64)
         hu = torch.tensor([circle.contrast_hu for circle in group], dtype=torch.float64)
-        # The phases of rows and columns part, so that a sum over circles is a matrix product.
+        # The phase separates into rows and columns, so the sum over circles is a matrix product.
         left = torch.exp(-2j * math.pi * down * rows) * hu
         spectrum += (left @ torch.exp(-2j * math.pi * columns * across)) * _disc(
             frequency, diameter
@@ -129,14 +128,14 @@ def section(circles: Iterable[Circle], mtf: Callable[[torch.Tensor], torch.Tenso
 
 
 def _disc(frequency: torch.Tensor, diameter_mm: float) -> torch.Tensor:
-    """Fourier transform in mm² of a disc of height 1: 2 J1(x)/x times its area."""
+    """Return the Fourier transform in mm² of a disc of height 1: 2 J1(x)/x times its area."""
     x = math.pi * diameter_mm * frequency
     jinc = 2 * torch.special.bessel_j1(x) / x.clamp(min=1e-12)
     return torch.where(x > 0, jinc, 1.0) * (math.pi * diameter_mm**2 / 4)
 
 
 def _on_ring(radius_mm: float, turn: float) -> tuple[int, int]:
-    """Row and column of the pixel nearest to a point of a ring around the middle."""
+    """Return row and column of the pixel nearest to a point on a ring around the centre."""
     angle = 2 * math.pi * turn
     row = PIXELS // 2 + radius_mm * math.sin(angle) / PIXEL_MM
     column = PIXELS // 2 + radius_mm * math.cos(angle) / PIXEL_MM

@@ -1,7 +1,7 @@
-"""Shapes, tissue texture and vessel trees from which the torso phantom is painted.
+"""Shapes, tissue textures and vessel trees of the torso phantom.
 
 Everything is defined in millimetres and evaluated as a signed distance (negative inside) on one
-axial plane, so that the anatomy does not depend on the sampling. Axes: x to the patient's left
+axial plane, so the anatomy does not depend on the sampling. Axes: x to the patient's left
 (columns), y to the back (rows), z to the head (slices).
 """
 
@@ -13,21 +13,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 PSF_SIGMA_MM = 1.2 / 2.355
-"""A soft reconstruction kernel: 1.2 mm full width at half maximum."""
+"""Blur of a soft reconstruction kernel: 1.2 mm full width at half maximum."""
 
 
 @dataclass(frozen=True)
 class Waves:
-    """A band-limited random field: a sum of plane waves with unit standard deviation."""
+    """Band-limited random field: a sum of plane waves with unit standard deviation."""
 
     k: np.ndarray
     phase: np.ndarray
 
     def sample(self, x: np.ndarray, y: np.ndarray, z: float, blur_mm: float = 0.0) -> np.ndarray:
-        """Values at columns ``x`` (1, C) and rows ``y`` (R, 1), attenuated as blur would.
+        """Return values at columns ``x`` (1, C) and rows ``y`` (R, 1), attenuated by the blur.
 
-        The cosine of a sum splits into products of a row and a column factor, which turns the
-        whole sum into one matrix product.
+        The cosine of a sum is a sum of products of a row and a column factor, so the whole field
+        is one matrix product.
         """
         gain = np.sqrt(2 / len(self.k)) * np.exp(-0.5 * (self.k**2).sum(1) * blur_mm**2)
         along_y = y * self.k[:, 1] + (z * self.k[:, 2] + self.phase)
@@ -38,7 +38,7 @@ class Waves:
 
 
 def random_waves(seed: int, shortest_mm: float, longest_mm: float, count: int = 32) -> Waves:
-    """Waves of random direction and of wavelengths between the two given."""
+    """Draw waves of random direction and wavelengths from ``shortest_mm`` to ``longest_mm``."""
     rng = np.random.default_rng(seed)
     direction = rng.normal(size=(count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
@@ -57,10 +57,10 @@ WARP_MM = 1.7
 
 @dataclass(frozen=True)
 class Plane:
-    """An axial plane at height ``z``: its canvas ``hu``, its coordinates and its textures.
+    """Axial plane at height ``z``: its canvas ``hu``, its coordinates and its textures.
 
-    ``u`` and ``v`` are x and y bent by a smooth random displacement, so that an ellipse drawn in
-    them has an organ's uneven outline. A window of a plane shares the canvas of the whole.
+    ``u`` and ``v`` are x and y with a smooth random displacement, which gives an ellipse the uneven
+    outline of an organ. A window of a plane shares the canvas of the plane.
     """
 
     x: np.ndarray
@@ -75,10 +75,10 @@ class Plane:
     fine: np.ndarray
     septa: np.ndarray
     limit: np.ndarray
-    """Distance to the wall of the cavity in which the organs lie."""
+    """Distance to the wall of the abdominal cavity."""
 
     def window(self, x0: float, x1: float, y0: float, y1: float) -> Plane:
-        """The part with x0 <= x <= x1 and y0 <= y <= y1 (mm); may be empty."""
+        """Return the part with x0 <= x <= x1 and y0 <= y <= y1 (mm); it may be empty."""
         columns = slice(*np.searchsorted(self.x[0], (x0, x1)))
         rows = slice(*np.searchsorted(self.y[:, 0], (y0, y1)))
         fields = ("hu", "u", "v", "coarse", "medium", "fine", "septa", "limit")
@@ -86,13 +86,13 @@ class Plane:
         return replace(self, x=self.x[:, columns], y=self.y[rows], **parts)
 
     def coverage(self, distance: np.ndarray) -> np.ndarray:
-        """Fraction (0 to 1) of the blurred pixel that lies inside: a smooth step."""
-        # A cubic step has the standard deviation of its width times sqrt(1/20).
+        """Return the fraction (0 to 1) of the blurred pixel inside the shape: a smooth step."""
+        # The standard deviation of a cubic step is its width times sqrt(1/20).
         t = np.clip(0.5 - distance * (0.2236 / self.blur_mm), 0, 1)
         return t * t * (3 - 2 * t)
 
     def paint(self, distance: np.ndarray, hu, clip: np.ndarray | None = None) -> None:
-        """Lay tissue of ``hu`` (number or array) over the canvas; ``clip`` is a coverage."""
+        """Paint tissue of ``hu`` (number or array) onto the canvas; ``clip`` is a coverage."""
         if not (distance < 2.3 * self.blur_mm).any():
             return
         alpha = self.coverage(distance)
@@ -102,7 +102,7 @@ class Plane:
 
 
 def open_plane(x: np.ndarray, y: np.ndarray, z: float, pixel_mm: float, hu: float) -> Plane:
-    """A plane filled with ``hu``; the pixel's own width adds to the blur of the kernel."""
+    """Return a plane filled with ``hu``; the blur combines the kernel and the pixel width."""
     blur = float(np.hypot(PSF_SIGMA_MM, pixel_mm / np.sqrt(12)))
     canvas = np.full((y.size, x.size), hu, np.float32)
     u = x + WARP_MM * WARP_X.sample(x, y, z)
@@ -115,7 +115,7 @@ def open_plane(x: np.ndarray, y: np.ndarray, z: float, pixel_mm: float, hu: floa
 
 
 def ellipsoid(plane: Plane, centre, radii, turn_deg: float = 0.0, warp: bool = True) -> np.ndarray:
-    """Distance to an ellipsoid turned by ``turn_deg`` about z; exact near its surface."""
+    """Return the distance to an ellipsoid rotated by ``turn_deg`` about z; exact at its surface."""
     x, y = (plane.u, plane.v) if warp else (plane.x, plane.y)
     x, y, z = x - centre[0], y - centre[1], plane.z - centre[2]
     if turn_deg:
@@ -129,7 +129,7 @@ def ellipsoid(plane: Plane, centre, radii, turn_deg: float = 0.0, warp: bool = T
 
 
 def superellipse(x, y, radii, power: float) -> np.ndarray:
-    """Distance to the curve |x/a|^power + |y/b|^power = 1 (first-order)."""
+    """Return the first-order distance to the curve |x/a|^power + |y/b|^power = 1."""
     qx, qy = np.abs(x / radii[0]) + 1e-6, np.abs(y / radii[1]) + 1e-6
     px, py = qx ** (power - 1), qy ** (power - 1)
     total = px * qx + py * qy
@@ -139,7 +139,7 @@ def superellipse(x, y, radii, power: float) -> np.ndarray:
 
 
 def tube(plane: Plane, start, end, r0: float, r1: float, warp: bool = False) -> np.ndarray:
-    """Distance to a straight tube with round ends whose radius runs from ``r0`` to ``r1``."""
+    """Return the distance to a straight tube with round ends and a radius from ``r0`` to ``r1``."""
     x, y = (plane.u, plane.v) if warp else (plane.x, plane.y)
     ax, ay, az = (float(e - s) for s, e in zip(start, end, strict=True))
     px, py, pz = x - float(start[0]), y - float(start[1]), plane.z - float(start[2])
@@ -149,14 +149,14 @@ def tube(plane: Plane, start, end, r0: float, r1: float, warp: bool = False) -> 
 
 
 def polyline(plane: Plane, points, radii, warp: bool = False) -> np.ndarray:
-    """Distance to a chain of tubes; ``radii`` is one number or one a point."""
+    """Return the distance to a chain of tubes; ``radii`` is one number or one per point."""
     radii = np.broadcast_to(radii, len(points)).tolist()
     pairs = zip(points[:-1], points[1:], radii[:-1], radii[1:], strict=True)
     return np.minimum.reduce([tube(plane, *pair, warp=warp) for pair in pairs])
 
 
 def curve(points, count: int = 24) -> np.ndarray:
-    """A smooth curve (Catmull-Rom) of ``count`` points through the given ones."""
+    """Return ``count`` points of a smooth curve (Catmull-Rom) through ``points``."""
     p = np.asarray(points, float)
     p = np.concatenate([2 * p[:1] - p[1:2], p, 2 * p[-1:] - p[-2:-1]])
     at = np.linspace(0, len(p) - 3 - 1e-9, count)
@@ -167,7 +167,7 @@ def curve(points, count: int = 24) -> np.ndarray:
 
 
 def near(plane: Plane, points, margin_mm: float) -> Plane | None:
-    """The window around points (N, 3), or None where the plane passes them by."""
+    """Return the window around points (N, 3), or None if the plane does not cross them."""
     low, high = np.min(points, axis=0) - margin_mm, np.max(points, axis=0) + margin_mm
     if not low[2] <= plane.z <= high[2]:
         return None
@@ -176,13 +176,13 @@ def near(plane: Plane, points, margin_mm: float) -> Plane | None:
 
 
 def blend_union(a: np.ndarray, b: np.ndarray, fillet_mm: float) -> np.ndarray:
-    """Union of two distances whose crease is rounded."""
+    """Return the union of two distances with a rounded crease."""
     h = np.clip(0.5 + (b - a) / (2 * fillet_mm), 0, 1)
     return b + h * (a - b) - fillet_mm * h * (1 - h)
 
 
 def blend_intersection(a: np.ndarray, b: np.ndarray, fillet_mm: float) -> np.ndarray:
-    """Intersection of two distances whose edge is rounded."""
+    """Return the intersection of two distances with a rounded edge."""
     return -blend_union(-a, -b, fillet_mm)
 
 
@@ -205,11 +205,11 @@ def grow_tree(
     forbidden: Callable[[np.ndarray], np.ndarray],
     step_mm: float = 7.0,
 ) -> Tree:
-    """A tree that starts as ``trunk`` (N, 3) and reaches for ``targets`` (M, 3), one by one.
+    """Grow a tree from ``trunk`` (N, 3) to each of ``targets`` (M, 3) in turn.
 
-    Each target is joined to the nearest node by a slightly wandering twig; twigs through
-    ``forbidden`` points are left out. Radii follow Murray's law (the cube of a parent's radius
-    is the sum of its children's cubes; here with the exponent 2.7 seen in vivo).
+    A slightly irregular branch joins each target to the nearest node; branches through
+    ``forbidden`` points are skipped. Radii follow Murray's law (the cube of a parent's radius is
+    the sum of its children's cubes), with the exponent 2.7 measured in vivo.
     """
     rng = np.random.default_rng(seed)
     nodes = np.empty((len(trunk) + 60 * len(targets), 3))
@@ -235,20 +235,20 @@ def grow_tree(
     radius = np.maximum(leaf_mm, radius_mm * (flow / flow[0]) ** (1 / 2.7))
     child, above = np.arange(1, len(parent)), np.asarray(parent[1:])
     points = nodes[: len(parent)]
-    # A side branch starts no wider than itself, or its root would show as a bulb.
+    # Limits the width of a branch at its root, which would otherwise show as a bulb.
     return Tree(
         points[above], points[child], np.minimum(radius[above], 1.25 * radius[child]), radius[child]
     )
 
 
 def join_trees(trees: list[Tree]) -> Tree:
-    """Several trees as one, to be painted at once."""
+    """Join several trees to one."""
     names = ("start", "end", "r0", "r1")
     return Tree(*(np.concatenate([getattr(tree, name) for tree in trees]) for name in names))
 
 
 def paint_tree(plane: Plane, tree: Tree, hu, distance: np.ndarray | None = None) -> None:
-    """Paint a tree; ``distance`` confines it to an organ, tapering off at its surface."""
+    """Paint a tree; ``distance`` restricts it to an organ, with a smooth edge at its surface."""
     low = np.minimum(tree.start, tree.end)[:, 2] - tree.r0 - 1
     high = np.maximum(tree.start, tree.end)[:, 2] + tree.r0 + 1
     nearest = np.full(plane.hu.shape, 50, np.float32)
@@ -265,7 +265,7 @@ def paint_tree(plane: Plane, tree: Tree, hu, distance: np.ndarray | None = None)
             continue
         part = replace(plane, x=plane.x[:, c0:c1], y=plane.y[w0:w1])
         view = nearest[w0:w1, c0:c1]
-        # The smooth step holds for edges; a vessel thinner than the blur also loses its peak.
+        # The smooth step models edges; a vessel thinner than the blur also loses peak contrast.
         faint = 0.5 * max(0.0, 1.2 - 0.5 * (r0 + r1))
         np.minimum(view, tube(part, start, end, r0, r1) + faint, out=view)
     clip = None if distance is None else plane.coverage(distance)

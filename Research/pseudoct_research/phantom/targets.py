@@ -1,4 +1,4 @@
-"""What is measured in the torso phantom: lesions and places that are flat by construction."""
+"""Lesions and uniform regions of the torso phantom."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Lesion:
-    """A disc of known size and contrast, upright on the slices.
+    """Cylinder of known diameter and contrast with its axis perpendicular to the slices.
 
     ``centre_mm`` is (x, y, z) from the volume's centre, ``index`` the nearest (slice, row,
-    column), ``contrast_hu`` the difference to the organ around it.
+    column), ``contrast_hu`` the difference to the surrounding organ.
     """
 
     centre_mm: tuple[float, float, float]
@@ -38,15 +38,15 @@ LESIONS = (
 )
 
 FLAT_LIVER_MM, FLAT_LIVER_Z_MM = (-85.0, -1.0), (-6.5, 12.5)
-"""Centre (x, y) and heights between which the liver has no vessels over 48 x 48 mm."""
+"""Centre (x, y) and range of heights of a region of 48 × 48 mm in the liver without vessels."""
 FLAT_LUNG_MM, FLAT_LUNG_Z_MM = (70.0, 42.0), (31.0, 60.0)
-"""The same for 16.5 x 16.5 mm of the left lung."""
+"""Centre and range of heights of a region of 16.5 × 16.5 mm in the left lung without vessels."""
 
 _DISCS = np.array([(*a.centre_mm, a.diameter_mm / 2 + 7, a.height_mm / 2 + 5) for a in LESIONS]).T
 
 
 def keep_clear(points: np.ndarray) -> np.ndarray:
-    """Which of the points (N, 3), mm, are too near to a flat place or a lesion for a vessel."""
+    """Return True for points (N, 3), in mm, too near to a uniform region or lesion for a vessel."""
     x, y, z = points.T
 
     def box(centre, heights, half):

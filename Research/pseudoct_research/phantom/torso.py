@@ -1,4 +1,4 @@
-"""A noise-free torso phantom in HU: the project's sample volume, with its ground truth."""
+"""Noise-free torso phantom in HU, the project's sample volume, with its ground truth."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .targets import (
 from .trunk import AIR, paint_lungs, paint_ribs, paint_spine, paint_trunk
 
 SUBSLICES = 2
-"""Planes averaged into a slice, so that slanting surfaces show partial volume."""
+"""Number of planes averaged to a slice, which gives oblique surfaces partial-volume effect."""
 
 
 @dataclass(frozen=True)
 class FlatRegion:
-    """A square of ``size`` pixels from (``row``, ``column``) on in which no structure lies."""
+    """Square of ``size`` pixels without structures; its first pixel is (``row``, ``column``)."""
 
     name: str
     slice: int
@@ -35,16 +35,17 @@ class FlatRegion:
 
     @property
     def at(self) -> tuple[int, slice, slice]:
-        """The index that cuts the square out of a volume (slices, rows, columns)."""
+        """Index of the square in a volume (slices, rows, columns)."""
         rows = slice(self.row, self.row + self.size)
         return self.slice, rows, slice(self.column, self.column + self.size)
 
 
 @dataclass(frozen=True)
 class Phantom:
-    """``hu`` int16 (slices, rows, columns), slice 0 nearest to the feet; ``spacing_mm`` likewise.
+    """Phantom volume with its ground truth.
 
-    ``lesions`` and ``flat_regions`` hold what lies wholly within the volume.
+    ``hu`` is int16 (slices, rows, columns) with slice 0 nearest to the feet; ``spacing_mm`` has the
+    same order. ``lesions`` and ``flat_regions`` are those completely inside the volume.
     """
 
     hu: np.ndarray
@@ -56,21 +57,21 @@ class Phantom:
 def torso_phantom(
     slices: int = 24, size: int = 512, pixel_mm: float = 0.75, slice_mm: float = 3.0
 ) -> Phantom:
-    """Upper abdomen and lung bases of an adult on the table, portal-venous contrast, no noise.
+    """Make a noise-free upper abdomen with lung bases, portal-venous phase, on a table.
 
-    The anatomy is fixed in millimetres around the volume's centre (the field it was drawn for is
-    384 mm wide and 72 mm high); the arguments choose the sampling only. HU follow the usual
-    figures for a portal-venous scan at 120 kVp. The same arguments give the same voxels.
+    The anatomy is fixed in millimetres relative to the volume's centre and designed for a field
+    384 mm wide and 72 mm high; the arguments set the sampling only. HU values are typical for a
+    portal-venous scan at 120 kVp. The same arguments give the same voxels.
 
     Raises
     ------
     BadInputError
-        If there are no slices, fewer than 2 x 2 pixels, or a spacing is not positive.
+        If the arguments give no slices, fewer than 2 x 2 pixels, or a spacing is not positive.
     """
     if slices < 1 or size < 2 or min(pixel_mm, slice_mm) <= 0:
         raise BadInputError(
-            "The phantom needs at least one slice of 2 x 2 pixels and spacings above 0 mm; "
-            "choose larger numbers."
+            "The phantom needs at least one slice of 2 x 2 pixels and spacings above 0 mm. "
+            "Choose larger numbers."
         )
     across = (np.arange(size) - (size - 1) / 2) * pixel_mm
     heights = (np.arange(slices) - (slices - 1) / 2) * slice_mm
@@ -90,7 +91,7 @@ def torso_phantom(
 
 
 def axial_plane(across_mm: np.ndarray, height_mm: float, pixel_mm: float) -> np.ndarray:
-    """HU float32 (rows, columns) of an infinitely thin slice at ``height_mm``."""
+    """Return float32 HU (rows, columns) of an infinitely thin slice at ``height_mm``."""
     plane = open_plane(across_mm[None], across_mm[:, None], height_mm, pixel_mm, AIR)
     trunk = paint_trunk(plane)
     paint_lungs(plane, trunk)

@@ -1,4 +1,4 @@
-"""The torso phantom's trunk: table, skin, fat, muscle wall, ribs, spine and lungs."""
+"""Trunk of the torso phantom: table, skin, fat, muscle wall, ribs, spine and lungs."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ CORTICAL, TRABECULAR, RIB_MARROW = 780, 205, 165
 
 VERTEBRAE_MM = (-110.0, -79.0, -48.0, -17.0, 14.0, 45.0, 76.0, 107.0)
 RIBS = ((12, -17, 62), (11, 14, 92), (10, 45, 122), (9, 76, 134), (8, 107, 140), (7, 138, 146))
-"""Number, height of the rib's vertebra (mm), angle from the back at which bone ends (degrees)."""
+"""Number, height of the rib's vertebra (mm), angle from the back where bone ends (degrees)."""
 CAGE_CENTRE_Y = -18.0
 
 
 @dataclass(frozen=True)
 class Trunk:
-    """Distances that the organs need: to the ribs' curve, the cavity's wall and the diaphragm."""
+    """Distances to the curve of the ribs, the wall of the cavity and the diaphragm."""
 
     cage: np.ndarray
     cavity: np.ndarray
@@ -42,13 +42,13 @@ class Trunk:
 
 
 def cage_radii(z: float) -> tuple[float, float]:
-    """Half width and half depth (mm) of the curve on which the ribs lie."""
+    """Return half width and half depth (mm) of the curve of the ribs."""
     return 131.0 - 3.0 * float(np.cos(z / 38)) + 0.03 * z, 92.0 + 0.06 * z
 
 
 def diaphragm(x, y):
-    """Height (mm) of the diaphragm above (x, y): two domes and the central tendon between."""
-    # Steeper behind than in front: the lungs reach lowest at the back.
+    """Return the height (mm) of the diaphragm at (x, y): two domes and the central tendon."""
+    # Steeper behind than in front: the lungs extend lowest at the back.
     behind, before = np.maximum(y + 10, 0), np.minimum(y + 10, 0)
     deep = (behind / 92) ** 2 + (before / 150) ** 2
     right = 48 - 78 * ((((x + 66) / 84) ** 2 + deep) ** 1.15)
@@ -59,19 +59,19 @@ def diaphragm(x, y):
 
 
 def paint_table(plane: Plane) -> None:
-    """A curved couch of foam in a thin shell, with a mat on top."""
+    """Paint a curved couch of foam in a thin shell, with a mat on top."""
     top = plane.y - (102.5 - plane.x**2 / 1500)
     bottom = plane.y - (146 - plane.x**2 / 620)
     couch = np.maximum(-top, bottom)
     plane.paint(couch, TABLE_SHELL)
     plane.paint(couch + 1.6, FOAM)
-    # The mat thins out to the sides.
+    # The mat is thinner at the sides.
     thickness = 11 * np.sqrt(np.clip(1 - (plane.x / 186) ** 2, 0, 1))
     plane.paint(np.maximum(top + 0.3, -(top + thickness)), -905)
 
 
 def paint_wall(plane: Plane) -> np.ndarray:
-    """Skin, fat and muscle; returns the distance to the curve on which the ribs lie."""
+    """Paint skin, fat and muscle; return the distance to the curve of the ribs."""
     x, y, z = plane.x, plane.y, plane.z
     a, b = cage_radii(z)
     bend = 0.35
@@ -80,7 +80,7 @@ def paint_wall(plane: Plane) -> np.ndarray:
     u = (x + bend * (plane.u - x)) * (1 - 0.055 * v / b)
     cage = superellipse(u, v, (a, b), 2.2)
 
-    # The back is flat where it lies on the mat, with a furrow along the spine.
+    # The back is flat on the mat, with a furrow along the spine.
     furrow = 3.5 * np.exp(-((x / 9) ** 2))
     flank = 3.0 * np.exp(-(((np.abs(x) - 105) / 30) ** 2)) * np.clip(v / 40, 0, 1)
     back = superellipse(u, v + 1, (a + 27 + 2 * float(np.sin(z / 30)), b + 21.5), 2.25) - flank
@@ -113,14 +113,14 @@ def paint_wall(plane: Plane) -> np.ndarray:
 
 
 def rib_height(angle_deg, vertebra_mm: float, end_deg: float):
-    """Height of a rib's midline: it falls towards the front, its cartilage rises again."""
+    """Return the height of a rib's midline, which falls to the front and rises in the cartilage."""
     bone = np.minimum(angle_deg, end_deg)
     fall = 75 * (1 - np.cos(np.radians(bone)))
     return vertebra_mm + 8 - fall + 1.5 * np.maximum(angle_deg - end_deg, 0)
 
 
 def paint_ribs(plane: Plane, cage: np.ndarray) -> None:
-    """Oblique arcs on the cage, of which a slice shows short lengths; and their necks."""
+    """Paint the ribs as oblique arcs on the cage, and their necks."""
     a, b = cage_radii(plane.z)
     at = np.nonzero((cage > -9) & (cage < 9))
     x, y = plane.x[0, at[1]], plane.y[at[0], 0] - CAGE_CENTRE_Y
@@ -128,7 +128,7 @@ def paint_ribs(plane: Plane, cage: np.ndarray) -> None:
     angle = np.degrees(np.arctan2(np.abs(x) / a, y / b))
     ring = np.radians(np.maximum(angle, 1))
     for _, vertebra, end in RIBS:
-        # The two sides never lie quite level.
+        # The two sides differ slightly in height.
         level = vertebra + np.where(x > 0, 2.0, -1.5) - plane.z
         height = rib_height(angle, level, end)
         slope = 75 * np.sin(ring) / 118
@@ -160,7 +160,7 @@ def paint_ribs(plane: Plane, cage: np.ndarray) -> None:
 
 
 def paint_spine(plane: Plane) -> None:
-    """Vertebral bodies with end plates, discs between them, the arch, and cord in its canal."""
+    """Paint vertebral bodies with end plates, discs, arches, and the cord in its canal."""
     part = plane.window(-60, 60, 0, 100)
     z0 = min(VERTEBRAE_MM, key=lambda centre: abs(centre - part.z))
     height = abs(part.z - z0)
@@ -181,7 +181,7 @@ def paint_spine(plane: Plane) -> None:
     part.paint(np.maximum(vein, height - 3), 95)
 
     def arch(points, radii, shell, low, high):
-        """A plate: the same outline from ``low`` to ``high`` above each vertebra's centre."""
+        """Paint a plate with one outline from ``low`` to ``high`` above each vertebra's centre."""
         for level in VERTEBRAE_MM:
             ends = max(level + low - part.z, part.z - level - high)
             if ends < 2:
@@ -207,7 +207,7 @@ def paint_spine(plane: Plane) -> None:
 
 @lru_cache(maxsize=1)
 def lung_tree(seed: int = 31) -> Tree:
-    """Arteries and veins of both lungs, from the hila (above the volume) to the pleura."""
+    """Return arteries and veins of both lungs, from the hila (above the volume) to the pleura."""
     trees = []
     rng = np.random.default_rng(seed)
     for s, kind in ((-1, 0), (-1, 1), (1, 0), (1, 1)):
@@ -226,11 +226,11 @@ def lung_tree(seed: int = 31) -> Tree:
 
 
 def paint_lungs(plane: Plane, trunk: Trunk) -> None:
-    """Lung above the diaphragm, mediastinum between, vessels within."""
+    """Paint the lungs above the diaphragm, the mediastinum and the lung vessels."""
     z = plane.z
     pleura = trunk.cavity + 1.2
     lung = np.maximum(pleura, -trunk.below_diaphragm)
-    # The mediastinum: around spine, aorta and gullet behind, heart and its fat in front.
+    # Mediastinum: spine, aorta and oesophagus behind, heart and its fat in front.
     spine = ellipsoid(plane, (0, 31, z), (27, 22, 1e4))
     vessels = ellipsoid(plane, (9, 2, z), (27, 18, 1e4), 12)
     heart = ellipsoid(plane, (22, -52, 64), (68, 46, 46), -8)
@@ -258,7 +258,7 @@ def paint_lungs(plane: Plane, trunk: Trunk) -> None:
 
 
 def paint_trunk(plane: Plane) -> Trunk:
-    """Everything but the organs of the abdomen; the cavity is left full of fat."""
+    """Paint everything except the abdominal organs; the cavity is filled with fat."""
     paint_table(plane)
     cage = paint_wall(plane)
     spine = ellipsoid(plane, (0, 73, plane.z), (50, 27, 1e4))

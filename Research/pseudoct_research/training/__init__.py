@@ -1,1 +1,1 @@
-"""Pre-training on pairs or on normal-dose CT alone."""
+"""Pre-training on real pairs or on normal-dose CT alone."""

@@ -1,4 +1,4 @@
-"""Scans with patient and split, from an index that names them."""
+"""Scans of a data set, listed in an index with patient and split."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class CtScan:
 
 
 def read_index(index: Path | str, split: str, patients: list[str] | None = None) -> list[CtScan]:
-    """The scans of one split.
+    """Read the scans of one split.
 
     Parameters
     ----------
     index : CSV with the columns ``file`` (relative to the index), ``patient``, ``split`` and, for
-        the model cards, ``licence`` and ``source``. Where ``split`` begins with "see", the file is
-        a stack of unrelated slices with a CSV of its own beside it: ``index``, ``patient``,
-        ``split`` and ``pixel_mm`` of each slice. Each becomes a scan of one slice.
-    patients : only these, if given.
+        the model cards, ``licence`` and ``source``. If ``split`` begins with "see", the file is a
+        stack of unrelated slices, and a CSV of the same name lists ``index``, ``patient``,
+        ``split`` and ``pixel_mm`` of each slice. Each slice becomes a scan.
+    patients : read only these patients, if given.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def read_index(index: Path | str, split: str, patients: list[str] | None = None)
 
 
 def scan_credits(scans: Sequence[CtScan]) -> list[dict]:
-    """Patient, source and licence of the scans, each once, for a model's manifest."""
+    """Return patient, source and licence of the scans without repeats, for a model's manifest."""
     rows = {(s.patient, s.source, s.licence) for s in scans}
     return [
         {"patient": patient, "source": source, "licence": licence}
@@ -78,7 +78,9 @@ def _stacked_scans(
         try:
             number, pixel_mm = int(row["index"]), float(row["pixel_mm"])
         except ValueError as error:
-            raise BadInputError(f"{table} holds no number where one belongs: {error}.") from error
+            raise BadInputError(
+                f"{table} has an index or pixel_mm that is not a number: {error}. Correct it."
+            ) from error
         if not 0 <= number < len(hu):
             raise BadInputError(f"{table} lists slice {number}, but {path.name} has {len(hu)}.")
         scans.append(CtScan(row["patient"], hu[number : number + 1], pixel_mm, **credit))
@@ -96,7 +98,7 @@ def _rows(path: Path, needed: set[str]) -> list[dict[str, str]]:
     except OSError as error:
         raise BadInputError(f"Cannot read the index {path}: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise BadInputError(f"{path} is no table of comma-separated values in UTF-8.") from error
+        raise BadInputError(f"{path} is not a CSV file in UTF-8. Save it as one.") from error
     missing = needed - set(rows[0] if rows else ())
     if missing:
         raise BadInputError(f"{path} lacks the columns {', '.join(sorted(missing))}.")

@@ -1,7 +1,7 @@
-"""Ellipses of known contrast in training patches: what a lesion's edge looks like, at any contrast.
+"""Elliptical inserts of known contrast in training patches, which teach edges of any contrast.
 
-Anatomy alone shows a network few round things of 5 to 40 HU, and the noise hides most of them: it
-learns to blur what hardly stands out. An insert stands in the target without noise of its own.
+Anatomy contains few round structures of 5 to 40 HU, and the noise hides most of them: the network
+learns to blur low contrast. Inserts are added to input and target alike and have no noise.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from PseudoCTDenoiseLib.simulation.reconstruction_kernels import (
 
 MOST_INSERTS = 4
 DIAMETER_MM = (2.0, 30.0)
-"""Of the longer axis, evenly in the logarithm."""
+"""Range of the longer axis, drawn log-uniformly."""
 AXIS_RATIO = (0.5, 1.0)
 CONTRAST_HU = (3.0, 500.0)
-"""Brighter or darker than the surroundings, evenly in the logarithm."""
+"""Range of the contrast, positive or negative, drawn log-uniformly."""
 
 NO_BLUR = ReconstructionKernel("none", f0_per_cm=math.inf, order=1.0)
 
@@ -33,13 +33,14 @@ def draw_inserts(
     rng: np.random.Generator,
     share: float = 1.0,
 ) -> torch.Tensor:
-    """One to four ellipses at random places in each of a stack of square images.
+    """Draw one to four ellipses at random positions in each of a stack of square images.
 
     Parameters
     ----------
-    pixel_mm : (count, 1, 1).
-    kernels : those that the images are seen with, which blur the ellipses too.
-    share : of the images, by chance; the others get none.
+    size : side of the images in pixels.
+    pixel_mm : side of a pixel in mm, (count, 1, 1).
+    kernels : reconstruction kernels of the images, which blur the ellipses too.
+    share : probability that an image gets ellipses.
 
     Returns
     -------
@@ -72,15 +73,15 @@ def ellipse(
     half_axes: tuple[torch.Tensor, torch.Tensor],
     angle: torch.Tensor,
 ) -> torch.Tensor:
-    """Each pixel's share that an ellipse covers, (..., size, size).
+    """Return the share of each pixel that an ellipse covers, (..., size, size).
 
-    Exact to 3 % of the whole from half-axes of 2 and 3 pixels on; that of the smallest that are
-    drawn comes out up to a third too large.
+    The area is exact to 3 % for half-axes of at least 2 and 3 pixels; the area of the smallest
+    ellipses drawn is up to a third too large.
 
     Parameters
     ----------
-    centre, half_axes : in pixels, (..., 1, 1); pixel (0, 0) reaches from 0 to 1 on both axes.
-    angle : of the first axis to the rows, radians.
+    centre, half_axes : in pixels, (..., 1, 1); pixel (0, 0) extends from 0 to 1 on both axes.
+    angle : angle in radians between the first axis and the rows.
     """
     place = torch.arange(size) + 0.5
     down, along = place[:, None] - centre[0], place - centre[1]

@@ -1,7 +1,7 @@
-"""Masked pixels: hidden from the network, and all that it is held against (N2V and Noise2Self).
+"""Masking of pixels, which are hidden in the input and predicted (Noise2Void and Noise2Self).
 
-Where the noise of pixels is independent, a hidden pixel can only be told from its surroundings,
-that is, without its noise. The noise of CT is correlated, which limits both.
+If the noise of the pixels is independent, the network can predict a hidden pixel only from its
+surroundings, without its noise. CT noise is correlated, which limits both methods.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import torch
 from torch.nn import functional as F
 
 BOX_PIXELS = 8
-"""N2V hides one pixel of each box of so many pixels a side: 64 of a patch of 64×64."""
+"""Side of the boxes of which N2V hides one pixel each: 64 pixels in a patch of 64×64."""
 REACH_PIXELS = 2
-"""N2V puts a pixel from the 5×5 around in its place."""
+"""Reach of the neighbourhood, 5×5, from which N2V replaces a hidden pixel."""
 GRID_PIXELS = 4
-"""Noise2Self hides every fourth pixel of every fourth row."""
+"""Spacing of the grid that Noise2Self hides: every fourth pixel of every fourth row."""
 
 
 def mask_n2v(images: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Noise2Void's masking (Krull et al., CVPR 2019, arXiv:1811.10980, section 3.4).
+    """Mask pixels as Noise2Void does (Krull et al., CVPR 2019, arXiv:1811.10980, section 3.4).
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ def mask_n2v(images: torch.Tensor, generator: torch.Generator) -> tuple[torch.Te
 
     Returns
     -------
-    The images with one pixel of each box replaced by another one out of the 5×5 around it, and
-    the mask of those pixels, True where hidden. What is put there is inside of the image and not
-    hidden itself, so that no hidden value is shown anywhere.
+    The images with one pixel of each box replaced by another one of its 5×5 neighbourhood, and the
+    mask of those pixels, True where hidden. A replacement is inside the image and not hidden
+    itself, so no hidden value appears in the input.
     """
     count, _, rows, columns = images.shape
     top, left = torch.meshgrid(
@@ -62,10 +62,10 @@ def mask_n2v(images: torch.Tensor, generator: torch.Generator) -> tuple[torch.Te
 
 
 def mask_n2s(images: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Noise2Self's masking (Batson and Royer, ICML 2019, arXiv:1901.11365, section 3).
+    """Mask pixels as Noise2Self does (Batson and Royer, ICML 2019, arXiv:1901.11365, section 3).
 
-    The pixels of a regular grid, at a random place, are replaced by a weighted mean of the eight
-    around each; arguments and result as of :func:`mask_n2v`.
+    The pixels of a regular grid at a random offset are replaced by a weighted mean of their eight
+    neighbours. Arguments and result are those of :func:`mask_n2v`.
     """
     shift = torch.randint(GRID_PIXELS, (2,), generator=generator)
     mask = torch.zeros(images.shape, dtype=torch.bool)
@@ -76,6 +76,6 @@ def mask_n2s(images: torch.Tensor, generator: torch.Generator) -> tuple[torch.Te
 
 
 def _draw(first: torch.Tensor, end: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Whole numbers from ``first`` up to, not including, ``end``, one for each element."""
+    """Draw an integer from ``first`` up to, not including, ``end`` for each element."""
     share = torch.rand(first.shape, generator=generator, dtype=torch.float64)
     return first + (share * (end - first)).long()

@@ -13,15 +13,10 @@ import torch
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from PseudoCTDenoiseLib.denoising.device import DEVICES, choose_device
 from PseudoCTDenoiseLib.denoising.inference import apply_network
-from PseudoCTDenoiseLib.denoising.target_noise import NOISE_LEFT
+from PseudoCTDenoiseLib.denoising.target_noise import RESIDUAL_NOISE_FRACTION
 from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.models.store import (
-    DENOISER,
-    NOISE_MODEL,
-    Manifest,
-    load_model,
-    save_model,
-)
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
+from PseudoCTDenoiseLib.models.store import Manifest, load_model, save_model
 from torch import nn
 
 from ..paper.pretrained import PAPER_PRETRAINING
@@ -37,7 +32,7 @@ PRESETS = {
         FAST_PRETRAINING,
         steps=2500,
         validate_every=500,
-        domain=exactly(0.25, 0.0, NOISE_LEFT),
+        domain=exactly(0.25, 0.0, RESIDUAL_NOISE_FRACTION),
     ),
     "noise": PretrainingSettings(
         role=NOISE_MODEL,
@@ -50,54 +45,59 @@ PRESETS = {
 
 MOST_WORKERS = 16
 VALIDATION = {"soft": (0.25, 0.0), "sharp": (0.25, 1.0), "tenth": (0.1, 0.5), "half": (0.5, 0.0)}
-"""Sets of validation patches: dose fraction and sharpness of the kernel."""
+"""Name of a validation set → dose fraction and sharpness of the kernel."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="name of the new model")
     parser.add_argument("--preset", choices=PRESETS, default="fast", help="network and settings")
-    data = parser.add_argument_group("data: an index, or normal-dose scans, or pairs")
+    data = parser.add_argument_group("training data: an index, normal-dose scans, or pairs")
     data.add_argument("--index", type=Path, help="CSV that lists scans with patient and split")
     data.add_argument("--patient", action="append", help="only this patient of the index")
     data.add_argument("--ndct", type=Path, nargs="+", help="normal-dose scans (file or folder)")
     data.add_argument(
-        "--ldct", type=Path, nargs="+", help="their low-dose twins, in the order of --ndct"
+        "--ldct", type=Path, nargs="+", help="the low-dose scans of --ndct, in the same order"
     )
-    parser.add_argument("--validation-split", default="val", help="split of the index to choose on")
-    parser.add_argument("--start", help="model in --models whose weights a new run starts from")
+    parser.add_argument(
+        "--validation-split", default="val", help="split for validation (default: val)"
+    )
+    parser.add_argument("--start", help="pre-trained model in --models to start from")
     parser.add_argument(
         "--clean",
         type=float,
         metavar="SHARE",
-        help="share of the patches that show a clean scan, namely the training scan as --start "
-        "leaves it, and are their own target (default: none)",
+        help="share of patches whose input and target are both the training scan denoised by "
+        "--start (default: none)",
     )
     parser.add_argument("--learning-rate", type=float, help="default: the preset's")
     parser.add_argument("--steps", type=int, help="training steps (default: the preset's)")
-    parser.add_argument("--batch", type=int, help="patches a step (default: the preset's)")
+    parser.add_argument("--batch", type=int, help="patches per step (default: the preset's)")
     parser.add_argument(
         "--reuse",
         type=int,
-        help=f"steps for each batch that is drawn, with patches from the last {POOL} batches, "
-        "which the device keeps: for a GPU that learns faster than patches are drawn (default: a "
-        "batch for every step)",
+        help=f"steps per drawn batch; each step picks patches from the last {POOL} batches, which "
+        "stay on the device. Use it for a GPU that trains faster than the CPU draws patches "
+        "(default: a new batch for every step)",
     )
     parser.add_argument(
         "--minutes",
         type=float,
         default=float("inf"),
-        help="stop after so many minutes; the same command goes on from there",
+        help="stop after this time; the same command resumes the run",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument(
         "--workers",
         type=int,
-        help="processes that draw patches, on Linux (default: with CUDA all cores but one, "
-        f"at most {MOST_WORKERS}, else none)",
+        help="number of processes that draw patches, on Linux (default: with CUDA all cores but "
+        f"one, at most {MOST_WORKERS}; otherwise 0)",
     )
     parser.add_argument(
-        "--work", type=Path, default=Path("local"), help="folder for checkpoints and drawn noise"
+        "--work",
+        type=Path,
+        default=Path("local"),
+        help="folder for checkpoints and simulated noise",
     )
     parser.add_argument(
         "--models", type=Path, default=Path("local/models"), help="folder for the finished model"
@@ -111,7 +111,7 @@ def run(arguments: argparse.Namespace) -> None:
     for name in ("steps", "learning_rate", "batch", "reuse"):
         if getattr(arguments, name) is not None:
             settings = replace(settings, **{name: getattr(arguments, name)})
-    # Made before the hours of training, so that a name that no file can have ends here.
+    # Checks the name of the model before hours of training.
     manifest = Manifest(arguments.name, settings.role, settings.architecture, settings.parameters)
     start, start_weights = _start_network(arguments, settings)
     device = choose_device(arguments.device)
@@ -122,14 +122,20 @@ def run(arguments: argparse.Namespace) -> None:
     denoise = None
     if arguments.clean is not None:
         if start is None or settings.domain is None or settings.role != DENOISER:
-            raise BadInputError("--clean needs --start, a denoiser, and scans without --ldct.")
+            raise BadInputError(
+                "--clean needs a denoiser as --start and does not work with --ldct. Add --start, "
+                "and leave out --ldct."
+            )
         if arguments.start == arguments.name:
-            raise BadInputError(f"--clean needs '{arguments.start}' again later: name another.")
+            raise BadInputError(
+                f"--clean needs '{arguments.start}' again to resume. Choose another name for the "
+                "new model."
+            )
         settings = replace(settings, domain=replace(settings.domain, clean=arguments.clean))
         denoise = _denoiser(start, device.name)
     scans, slices, validation = _load(arguments, device.name, denoise)
     data = {"scans": scan_credits(scans), "start": arguments.start or "random weights"}
-    if denoise:  # taken up again, the run cleans with it once more
+    if denoise:  # a resumed run must denoise with the same weights
         data["start_sha256"] = start_weights
     training = Pretraining(
         settings,
@@ -168,12 +174,15 @@ def run(arguments: argparse.Namespace) -> None:
         metrics={key: round(value, 3) for key, value in best.items() if key.startswith("gain")},
     )
     save_model(training.best_network(), manifest, arguments.models)
-    state = "finished" if training.done else "unfinished: run the same command to go on"
-    print(f"Model '{arguments.name}' written to {arguments.models} ({state}).")
+    state = "finished" if training.done else "unfinished: run the same command to resume"
+    print(f"Wrote model '{arguments.name}' to {arguments.models} ({state}).")
 
 
 def _workers(device: str) -> int:
-    """Of a network on the CPU a thread keeps up; a GPU waits for all cores but its own."""
+    """Return the default number of worker processes.
+
+    One thread draws fast enough for training on the CPU; a GPU needs all cores but one.
+    """
     if sys.platform != "linux" or device != "cuda":
         return 0
     return max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0)) - 1))
@@ -182,7 +191,7 @@ def _workers(device: str) -> int:
 def _start_network(
     arguments: argparse.Namespace, settings: PretrainingSettings
 ) -> tuple[nn.Module | None, str | None]:
-    """The network to start from, and the hash of its weights."""
+    """Return the pre-trained network to start from, and the hash of its weights."""
     if not arguments.start:
         return None, None
     network, manifest = load_model(arguments.start, arguments.models)
@@ -191,7 +200,8 @@ def _start_network(
         settings.parameters,
     ):
         raise BadInputError(
-            f"'{arguments.start}' is another network than the preset '{arguments.preset}' trains."
+            f"'{arguments.start}' has another architecture than the preset '{arguments.preset}'. "
+            "Choose the preset that it was trained with."
         )
     return network, manifest.sha256
 
@@ -201,17 +211,17 @@ def _load(
     device: str,
     denoise: Callable[[torch.Tensor], torch.Tensor] | None,
 ) -> tuple[list[CtScan], list[NoisySlice], dict[str, tuple[torch.Tensor, torch.Tensor]]]:
-    """The scans to train on, their slices, and validation patches by the kernel's name.
+    """Return the training scans, their slices, and the validation patches by set name.
 
-    A denoiser makes the clean ones of those slices, see :func:`.simulated_slices`.
+    ``denoise`` makes the clean slices, see :func:`.simulated_slices`.
     """
     from tqdm import tqdm
 
     cache = arguments.work / "noise"
     if bool(arguments.index) == bool(arguments.ndct):
-        raise BadInputError("Give either --index or --ndct to train on.")
+        raise BadInputError("Training needs either --index or --ndct. Give one of them.")
     if arguments.ldct and not arguments.ndct:
-        raise BadInputError("--ldct needs its normal-dose twins: give --ndct instead of --index.")
+        raise BadInputError("--ldct needs normal-dose scans. Give --ndct instead of --index.")
     if arguments.index:
         scans = read_index(arguments.index, "train", arguments.patient)
         held_out = read_index(arguments.index, arguments.validation_split)
@@ -220,7 +230,10 @@ def _load(
         held_out = []
     if arguments.ldct:
         if len(arguments.ldct) != len(arguments.ndct):
-            raise BadInputError("--ldct and --ndct need as many scans as each other.")
+            raise BadInputError(
+                f"--ldct has {len(arguments.ldct)} scans and --ndct {len(arguments.ndct)}. Give "
+                "the same number."
+            )
         low = [read_volume(path).hu for path in arguments.ldct]
         slices = [s for x, y in zip(low, scans, strict=True) for s in paired_slices(x, y.hu)]
         return scans, slices, {}
@@ -238,7 +251,7 @@ def _load(
 
 
 def _denoiser(network: nn.Module, device: str) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Of normalised slices on the CPU, computed on the device."""
+    """Return a function that denoises normalised slices on the CPU with a network on the device."""
     network = network.to(device)
     return lambda slices: apply_network(network, slices.to(device)).cpu()
 

@@ -1,8 +1,8 @@
 """Pre-training of a denoiser (LDCT to NDCT) or of a noise model (LDCT to its noise).
 
-Patches are drawn by generators seeded by the seed and the number of their step, and a
-checkpoint holds weights, moments and schedule: a run that was killed and resumed gives the same
-weights, bit by bit, as one that was not.
+The random generator of each step is seeded with the seed and the step number, and a checkpoint
+holds weights, Adam moments and schedule. A resumed run therefore gives the same weights, bit for
+bit, as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -29,39 +29,44 @@ from PseudoCTDenoiseLib.denoising.moving_average import averaged, moving_average
 from PseudoCTDenoiseLib.denoising.patches import Augmentation
 from PseudoCTDenoiseLib.denoising.settings import PRECISIONS
 from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
 from PseudoCTDenoiseLib.models.networks import build_network
-from PseudoCTDenoiseLib.models.store import DENOISER, NOISE_MODEL
 from PseudoCTDenoiseLib.temporary_files import replace_file
 from torch import nn
 from torch.nn import functional as F
 
-from .settings_comparison import what_is_on
+from .settings_comparison import enabled_settings
 from .step_patches import Step, StepPatches, check_workers, draw_steps, reuse_steps
 from .supervision import N2C, SUPERVISIONS, supervise
 from .training_domain import TrainingDomain
 from .training_pairs import NoisySlice, draw_patches
 
 LEAST_NOISE_HU = 4.0
-"""Patches with less noise than this are balanced as if they had it."""
+"""Lower limit of the standard deviation by which ``balance`` divides a patch."""
 
 
 @dataclass(frozen=True)
 class PretrainingSettings:
-    """One pre-training run.
+    """Settings of one pre-training run.
 
-    ``supervision`` is of a denoiser, see :func:`.supervise`, with Gaussian noise of
-    ``gaussian_hu``; a noise model is always told the noise.
-    ``balance`` divides every patch by the standard deviation of LDCT − target, at least 4 HU, so
-    that patches of little noise count as much as those of much. ``schedule`` "plateau" is the
-    paper's ReduceLROnPlateau (factor 0.5) on the validation loss, "cosine" lets the learning rate
-    fall to zero over ``steps``.
-    ``gradient_limit`` bounds the norm of a step's gradient: one patch out of the ordinary can
-    otherwise undo thousands of steps. ``moving_average`` is the share that the average of the
-    weights keeps at each step; the average is then what is validated and kept. None for none.
-    ``reuse`` is the number of steps for each batch that is drawn, see :func:`.reuse_steps`; None
-    draws a batch for every step, and keeps none.
-    ``validate_every`` is in steps. ``domain`` None takes the pairs' own noise. ``precision`` is
-    the number format of the layers after the first.
+    Attributes
+    ----------
+    supervision : training target of a denoiser, see :func:`.supervise`. A noise model always
+        learns from pairs.
+    gaussian_hu : standard deviation of the Gaussian noise of ``n2n-gaussian``.
+    reuse : number of steps per drawn batch, see :func:`.reuse_steps`; None draws a new batch for
+        every step.
+    balance : divide the error of every patch by the standard deviation of LDCT − target, at least
+        4 HU, so that low-noise and high-noise patches have equal weight in the loss.
+    schedule : "plateau" is the paper's ReduceLROnPlateau (factor 0.5) on the validation loss,
+        "cosine" decays the learning rate to zero over ``steps``.
+    gradient_limit : maximum norm of the gradient. Without it, one unusual patch can undo
+        thousands of steps. None does not clip.
+    moving_average : decay of the exponential moving average of the weights, which is then
+        validated and saved; None uses the weights themselves.
+    domain : ranges of the simulated noise; None uses the noise of the pairs.
+    validate_every : steps between validations.
+    precision : number format of all layers after the first.
     """
 
     role: str = DENOISER
@@ -106,7 +111,7 @@ class PretrainingSettings:
         if self.role == NOISE_MODEL and self.supervision != N2C:
             raise BadInputError(f"A noise model learns from pairs, not by {self.supervision}.")
         if self.balance and self.supervision != N2C:
-            raise BadInputError(f"balance needs the noise, which {self.supervision} is not told.")
+            raise BadInputError(f"balance needs pairs, not {self.supervision}.")
         if self.gradient_limit is not None and not self.gradient_limit > 0:
             raise BadInputError(f"gradient_limit must be positive, not {self.gradient_limit}.")
         if self.moving_average is not None and not 0 < self.moving_average < 1:
@@ -129,21 +134,21 @@ FAST_PRETRAINING = PretrainingSettings(
     domain=TrainingDomain(doses=(0.05, 0.95), inserts=0.5),
     validate_every=1000,
 )
-"""How the default denoiser is trained on a CPU; on a GPU, from more patches at a time."""
+"""Settings of the default denoiser on a CPU; a GPU uses larger batches."""
 
 
 class Pretraining:
-    """A training run that can be left and taken up again.
+    """Training run that can be interrupted and resumed.
 
     Parameters
     ----------
-    slices : what to train on.
-    validation : name → (LDCT, NDCT) normalised patches, (count, 1, rows, columns) each; the mean
-        of their losses steers the schedule and picks the weights that are kept.
+    slices : training slices.
+    validation : name → (LDCT, NDCT) normalised patches, (count, 1, rows, columns) each. The mean
+        of their losses drives the schedule and selects the weights to save.
     checkpoint : ``.npz`` file to resume from and to write to.
-    start : a network of the same architecture whose weights a new run starts from.
-    data : what is trained on, in words that JSON can hold; a checkpoint of other data is refused.
-    workers : processes that draw patches, see :func:`.draw_steps`.
+    start : pre-trained network of the same architecture; a new run starts from its weights.
+    data : description of the training data for JSON; a checkpoint of other data is refused.
+    workers : number of processes that draw patches, see :func:`.draw_steps`.
     """
 
     def __init__(
@@ -198,7 +203,7 @@ class Pretraining:
 
     @property
     def result(self) -> nn.Module:
-        """The network that is validated and kept: the weights' average, if there is one."""
+        """Network to validate and save: the average of the weights, if there is one."""
         return averaged(self.network, self.average)
 
     @property
@@ -210,16 +215,16 @@ class Pretraining:
         minutes: float = float("inf"),
         progress: Callable[[int, int, dict | None], None] = lambda step, steps, row: None,
     ) -> None:
-        """Train until done or for some minutes, then write the checkpoint.
+        """Train to the last step or for ``minutes``, then write the checkpoint.
 
-        ``progress`` is called after every step with the step, their number, and the newest row of
-        the validation curve if there is a new one.
+        After every step, ``progress`` receives the step, the number of steps, and the new row of
+        the validation curve or None.
         """
         started = time.monotonic()
         before = self.seconds
         drawn = self._drawn_steps()
         while not self.done and time.monotonic() - started < 60 * minutes:
-            self._one_step(next(drawn))
+            self._train_step(next(drawn))
             row = None
             if self.step % self.settings.validate_every == 0 or self.done:
                 self.seconds = before + time.monotonic() - started
@@ -236,17 +241,17 @@ class Pretraining:
         return reuse_steps(self.patches, ahead, self.settings.reuse, self.device, self.workers)
 
     def best_network(self) -> nn.Module:
-        """The network with the weights of the lowest validation loss, on the CPU."""
+        """Return the network with the weights of the lowest validation loss, on the CPU."""
         network = build_network(self.settings.architecture, self.settings.parameters)
         state = self.best or {k: v.cpu().numpy() for k, v in self.result.state_dict().items()}
         network.load_state_dict({key: torch.from_numpy(value) for key, value in state.items()})
         return network.eval()
 
     def best_row(self) -> dict[str, float]:
-        """The validation curve's row of those weights."""
+        """Return the row of the validation curve with the lowest validation loss."""
         return min(self.curve, key=lambda row: row["validation_loss"], default={})
 
-    def _one_step(self, drawn: Step) -> None:
+    def _train_step(self, drawn: Step) -> None:
         settings = self.settings
         self.network.train()
         generator = torch.Generator().manual_seed(drawn.seed)
@@ -271,27 +276,27 @@ class Pretraining:
         ndct: torch.Tensor,
         generator: torch.Generator,
     ) -> torch.Tensor:
-        """Loss of a batch."""
+        """Return the loss of one batch."""
         settings = self.settings
-        lesson = supervise(settings.supervision, ldct, ndct, generator, settings.gaussian_hu)
-        shown = lesson.shown.to(self.device)
-        output = self._output(network, shown)
-        wanted = lesson.wanted.to(self.device)
+        batch = supervise(settings.supervision, ldct, ndct, generator, settings.gaussian_hu)
+        images = batch.input.to(self.device)
+        output = self._output(network, images)
+        target = batch.target.to(self.device)
         if settings.role == NOISE_MODEL:
-            wanted = shown - wanted
+            target = images - target
         if settings.balance:
             noise_hu = (ldct - ndct).std(dim=(1, 2, 3), keepdim=True) * RANGE_HU
             scale = noise_hu.clamp(min=LEAST_NOISE_HU).to(self.device)
-            output, wanted = output / scale, wanted / scale
-        if lesson.where is not None:
-            where = lesson.where.to(self.device)
-            output, wanted = output[where], wanted[where]
-        return image_loss(settings.loss, output, wanted)
+            output, target = output / scale, target / scale
+        if batch.mask is not None:
+            mask = batch.mask.to(self.device)
+            output, target = output[mask], target[mask]
+        return image_loss(settings.loss, output, target)
 
-    def _output(self, network: nn.Module, shown: torch.Tensor) -> torch.Tensor:
-        wide = self._precision == torch.float32
-        with torch.autocast(shown.device.type, self._precision, enabled=not wide):
-            return network(shown).float()
+    def _output(self, network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        full = self._precision == torch.float32
+        with torch.autocast(images.device.type, self._precision, enabled=not full):
+            return network(images).float()
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
@@ -304,7 +309,7 @@ class Pretraining:
         losses = []
         for name, (ldct, ndct) in self.validation.items():
             error, loss = 0.0, 0.0
-            generator = torch.Generator().manual_seed(0)  # the same pixels hidden every time
+            generator = torch.Generator().manual_seed(0)  # hides the same pixels every time
             for low, normal in zip(ldct.split(4), ndct.split(4), strict=True):
                 output = self._output(network, low.to(self.device)).cpu()
                 clean = output if self.settings.role == DENOISER else low - output
@@ -326,7 +331,7 @@ class Pretraining:
         return self.curve[-1]
 
     def save(self) -> None:
-        """Write the checkpoint, and the validation curve as CSV beside it."""
+        """Write the checkpoint, and the validation curve as a CSV file next to it."""
         arrays = {f"best/{key}": value for key, value in self.best.items()}
         for name, parameter in self.network.state_dict().items():
             arrays[f"weights/{name}"] = parameter.cpu().numpy()
@@ -371,13 +376,13 @@ class Pretraining:
             status = json.loads(str(arrays.pop("status")))
         except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise BadInputError(
-                f"{self.checkpoint} is not a checkpoint of this program; remove it to start anew."
+                f"{self.checkpoint} is not a checkpoint of this program. Remove it to start again."
             ) from error
-        mine = json.loads(json.dumps({"settings": asdict(self.settings), "data": self.data}))
-        for what, value in mine.items():
-            if what_is_on(status.get(what, {})) != what_is_on(value):
+        current = json.loads(json.dumps({"settings": asdict(self.settings), "data": self.data}))
+        for name, value in current.items():
+            if enabled_settings(status.get(name, {})) != enabled_settings(value):
                 raise BadInputError(
-                    f"{self.checkpoint} was made with other {what}; remove it to start anew."
+                    f"{self.checkpoint} was made with other {name}. Remove it to start again."
                 )
         adam: dict[int, dict] = {}
         weights: dict[str, dict] = {"weights": {}, "average": {}}
@@ -397,7 +402,7 @@ class Pretraining:
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": adam})
         self.schedule.load_state_dict({**self.schedule.state_dict(), **status["schedule"]})
         self.optimizer.param_groups[0]["lr"] = status["learning_rate"]
-        # Which format is the faster one was measured once: a resumed run keeps to it.
+        # "auto" measures which format is faster; a resumed run keeps the first choice.
         self._precision = getattr(torch, status["precision"])
         self.step, self.seconds = status["step"], status["seconds"]
         self.curve, self._recent_loss = status["curve"], status["recent_loss"]
@@ -406,6 +411,6 @@ class Pretraining:
 def validation_patches(
     slices: Sequence[NoisySlice], count: int, size: int, domain: TrainingDomain
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Patches that stay the same, unturned; see :func:`.draw_patches`."""
+    """Draw fixed validation patches without flips and rotations; see :func:`.draw_patches`."""
     still = Augmentation(flips=False, rotations=False)
     return draw_patches(slices, count, size, np.random.default_rng(1), domain, still)

@@ -1,12 +1,16 @@
-"""Settings of earlier versions compared with those of today."""
+"""Comparison of stored settings, which may come from an earlier version, with current ones."""
 
 from __future__ import annotations
 
 
-def what_is_on(settings: dict) -> dict:
-    """Settings without those that are None, so that files from before there was one still match."""
+def enabled_settings(settings: dict) -> dict:
+    """Return the settings that are not None.
+
+    A setting that a later version adds is None by default, so files of earlier versions still
+    match.
+    """
     return {
-        key: what_is_on(value) if isinstance(value, dict) else value
+        key: enabled_settings(value) if isinstance(value, dict) else value
         for key, value in settings.items()
         if value is not None
     }

@@ -1,4 +1,4 @@
-"""The patches of every step of a training, drawn ahead of the step that learns from them."""
+"""Patches of every training step, drawn in the background before the step needs them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .training_domain import TrainingDomain
 from .training_pairs import NoisySlice, check_slice, draw_patches
 
 POOL = 512
-"""Batches that are kept where patches serve more than one step."""
+"""Number of batches that :func:`reuse_steps` keeps."""
 
 
 class Step(NamedTuple):
-    """LDCT and NDCT, (batch, 1, size, size) normalised, and the seed of what else is random."""
+    """LDCT and NDCT, (batch, 1, size, size) normalised, and the seed of the step's other draws."""
 
     ldct: torch.Tensor
     ndct: torch.Tensor
@@ -32,12 +32,12 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class StepPatches:
-    """Step number → :class:`Step`, from a generator that the seed and the number alone decide.
+    """Mapping from step number to :class:`Step`; seed and number alone determine the patches.
 
     Raises
     ------
     BadInputError
-        If no patches can be drawn of one of the slices.
+        If no patches can be drawn from one of the slices.
     """
 
     slices: Sequence[NoisySlice]
@@ -48,8 +48,8 @@ class StepPatches:
     seed: int
 
     def __post_init__(self):
-        for one in self.slices:
-            check_slice(one, self.patch_size, self.domain)
+        for noisy in self.slices:
+            check_slice(noisy, self.patch_size, self.domain)
 
     def __getitem__(self, step: int) -> Step:
         rng = np.random.default_rng([self.seed, step])
@@ -60,21 +60,27 @@ class StepPatches:
 
 
 def check_workers(workers: int) -> None:
-    """Raises BadInputError if so many processes cannot draw."""
+    """Check the number of worker processes.
+
+    Raises
+    ------
+    BadInputError
+        If the number is negative, or positive on a system other than Linux.
+    """
     if workers < 0:
         raise BadInputError(f"workers must not be negative, not {workers}.")
     if workers and sys.platform != "linux":
-        raise BadInputError("Processes that draw patches are forked, on Linux alone: give none.")
+        raise BadInputError("Worker processes need fork, which only Linux has. Use 0 workers.")
 
 
 def draw_steps(patches: StepPatches, steps: range, workers: int = 0) -> Iterator[Step]:
-    """The steps in their order.
+    """Yield the steps in order.
 
     Parameters
     ----------
-    workers : processes that draw, many steps ahead, as a GPU needs. They are forked, so that they
-        share the slices, and leave the GPU alone. With none a thread of this process draws the
-        next step while the network learns from the last.
+    workers : number of processes that draw many steps ahead, which a GPU needs. They are forked,
+        share the slices and do not use the GPU. With 0, a thread of this process draws the next
+        step while the network trains on the current one.
     """
     if workers:
         forked = {"num_workers": workers, "multiprocessing_context": "fork"}
@@ -92,16 +98,16 @@ def draw_steps(patches: StepPatches, steps: range, workers: int = 0) -> Iterator
 def reuse_steps(
     patches: StepPatches, steps: range, reuse: int, device: str, workers: int = 0
 ) -> Iterator[Step]:
-    """Steps of patches that were drawn before: for a GPU, which learns faster than CPUs draw.
+    """Yield steps that reuse drawn patches, for a GPU that trains faster than the CPU draws.
 
-    Every ``reuse`` steps a batch is drawn and replaces the oldest of :data:`POOL`. A step picks its
-    patches from all of them and, where the augmentation has flips and rotations, turns each eighth
-    of them another way. Begun at a later step it draws the pool of that step first, so that the
-    steps are the same.
+    Every ``reuse`` steps a new batch replaces the oldest of :data:`POOL`. A step picks its patches
+    from the whole pool and, if the augmentation has flips and rotations, gives each eighth of them
+    another orientation. A run that starts at a later step first draws the pool of that step, so
+    the steps are the same.
 
     Parameters
     ----------
-    device : where the patches are kept, 4 GB for 64 of 128×128 in a batch, and come to lie.
+    device : device that holds the pool (4 GB for batches of 64 patches of 128×128) and the steps.
     """
     drawn_before = max(0, steps.start // reuse + 1 - POOL)
     drawn = draw_steps(patches, range(drawn_before, -(-steps.stop // reuse)), workers)
@@ -124,7 +130,7 @@ def reuse_steps(
 
 
 def _turned(images: torch.Tensor, first: int) -> torch.Tensor:
-    """(patches, 1, size, size), each eighth in another orientation, begun at the ``first``."""
+    """Turn each eighth of (patches, 1, size, size) to another orientation, from ``first`` on."""
     parts = []
     for start in range(8):
         turns, flipped = ORIENTATIONS[8][(start + first) % 8]
@@ -134,14 +140,17 @@ def _turned(images: torch.Tensor, first: int) -> torch.Tensor:
 
 
 def _one_core_thread() -> ThreadPoolExecutor:
-    """A thread whose torch keeps to one core: patches are small, the network wants the others."""
+    """Return a background thread that limits torch to one core.
 
-    def keep_to_one() -> None:
-        torch.get_num_threads()  # or the thread's first work would take the process's number
+    Patches are small; the network needs the other cores.
+    """
+
+    def use_one_core() -> None:
+        torch.get_num_threads()  # else the first operation would reset the number of threads
         torch.set_num_threads(1)
 
     threads = torch.get_num_threads()
     executor = ThreadPoolExecutor(max_workers=1)
-    executor.submit(keep_to_one).result()
-    torch.set_num_threads(threads)  # threads to come start with what was set last
+    executor.submit(use_one_core).result()
+    torch.set_num_threads(threads)  # new threads inherit the latest setting
     return executor

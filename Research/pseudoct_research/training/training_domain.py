@@ -1,4 +1,4 @@
-"""What a low-dose scan may look like: the ranges that training patches are drawn from."""
+"""Ranges of dose, kernel, thickness and zoom that training patches are drawn from."""
 
 from __future__ import annotations
 
@@ -6,31 +6,34 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from PseudoCTDenoiseLib.denoising.target_noise import NOISE_LEFT
+from PseudoCTDenoiseLib.denoising.target_noise import RESIDUAL_NOISE_FRACTION
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import (
     ReconstructionKernel,
-    kernel_of_sharpness,
+    kernel_at_sharpness,
 )
 
 
 @dataclass(frozen=True)
 class TrainingDomain:
-    """Ranges (from, to) of what is drawn anew for each patch.
+    """Ranges (from, to) of the random properties of a patch.
 
     Parameters
     ----------
-    doses : fractions of the scan's dose, evenly in their logarithm.
-    sharpness : the kernel, evenly: 0 is the simulator's soft one and 1 its sharp one, with f0 and
-        order of the apodisation between them or, below 0 and above 1, beyond them.
-    order_factor : on the order of that apodisation, which makes its shoulder rounder or squarer.
-    thickness : so many neighbouring slices, from and to, are averaged where the scan has them.
-    zoom : of the pixel size, drawn for every few patches.
-    noise_left : share of a patch's whole noise that the target keeps, see :func:`.target_share`.
-        None takes the normal-dose scan with its own noise as the target.
-    inserts : share of the patches that get ellipses, see :func:`.draw_inserts`; None for none.
-    clean : share of the patches that show a scan which a denoiser has cleaned, get no noise and are
-        their own target; None for none.
+    doses : dose fraction, drawn log-uniformly.
+    sharpness : reconstruction kernel, drawn uniformly: 0 is the simulator's soft kernel and 1 its
+        sharp kernel; f0 and order of the apodisation are interpolated, and extrapolated below 0
+        and above 1.
+    order_factor : factor on the order of the apodisation, which makes its shoulder rounder or
+        squarer.
+    thickness : number of neighbouring slices to average, if the scan has them.
+    zoom : factor on the pixel size, drawn once for several patches.
+    noise_left : fraction of the total noise that the target keeps, see
+        :func:`.target_noise_fraction`.
+        None uses the normal-dose scan with its own noise as the target.
+    inserts : share of the patches with ellipses, see :func:`.draw_inserts`; None for no ellipses.
+    clean : share of the patches whose input and target are both a denoised scan without added
+        noise; None for no such patches.
     """
 
     doses: tuple[float, float] = (0.05, 0.7)
@@ -38,7 +41,7 @@ class TrainingDomain:
     order_factor: tuple[float, float] = (0.85, 1.25)
     thickness: tuple[int, int] = (1, 3)
     zoom: tuple[float, float] = (0.75, 1.25)
-    noise_left: float | None = NOISE_LEFT
+    noise_left: float | None = RESIDUAL_NOISE_FRACTION
     inserts: float | None = None
     clean: float | None = None
 
@@ -48,29 +51,29 @@ class TrainingDomain:
         for name in ("zoom", "thickness"):
             first, last = getattr(self, name)
             if not 0 < first <= last:
-                raise BadInputError(f"{name} must be positive, the smaller first.")
+                raise BadInputError(f"{name} must be a positive range, lower limit first.")
         if self.noise_left is not None and not 0 <= self.noise_left < 1:
             raise BadInputError(f"noise_left must lie between 0 and 1, not {self.noise_left}.")
         for name in ("inserts", "clean"):
             share = getattr(self, name)
             if share is not None and not 0 < share <= 1:
-                raise BadInputError(f"{name} must be none or at most 1 and above 0, not {share}.")
+                raise BadInputError(f"{name} must be None or above 0 and at most 1, not {share}.")
 
     def draw_dose(self, rng: np.random.Generator) -> float:
         return math.exp(rng.uniform(*np.log(self.doses)))
 
     def draw_clean(self, rng: np.random.Generator) -> bool:
-        """Whether a patch is to be a clean one."""
+        """Draw whether a patch is clean."""
         return self.clean is not None and rng.random() < self.clean
 
     def draw_kernel(self, rng: np.random.Generator) -> ReconstructionKernel:
-        return kernel_of_sharpness(rng.uniform(*self.sharpness), rng.uniform(*self.order_factor))
+        return kernel_at_sharpness(rng.uniform(*self.sharpness), rng.uniform(*self.order_factor))
 
 
 def exactly(
     dose: float, sharpness: float, noise_left: float | None = None, thickness: int = 1
 ) -> TrainingDomain:
-    """One dose, one kernel and so many slices averaged, at the pixel size of the scan."""
+    """Return a domain of one dose, kernel and thickness, at the pixel size of the scan."""
     return TrainingDomain(
         doses=(dose, dose),
         sharpness=(sharpness, sharpness),

@@ -1,4 +1,4 @@
-"""Patches of LDCT and NDCT to train on, from real pairs or from normal-dose CT alone."""
+"""Training patches of LDCT and NDCT, from real pairs or from normal-dose CT alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from PseudoCTDenoiseLib.ct.hounsfield import (
     to_int16,
 )
 from PseudoCTDenoiseLib.denoising.patches import Augmentation, augment, check_fits, patch_corner
-from PseudoCTDenoiseLib.denoising.target_noise import target_share
+from PseudoCTDenoiseLib.denoising.target_noise import target_noise_fraction
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.simulation.ct_scanner import CtScanner
 from PseudoCTDenoiseLib.simulation.kernel_change import change_kernel
@@ -31,34 +31,36 @@ from PseudoCTDenoiseLib.simulation.reconstruction_kernels import (
     StackedKernels,
     nearest_kernel,
 )
-from PseudoCTDenoiseLib.temporary_files import write_whole
+from PseudoCTDenoiseLib.temporary_files import write_atomically
 
 from .ct_dataset import CtScan
 from .inserts import draw_inserts
 from .training_domain import TrainingDomain
 
 CACHED_DOSE = 0.25
-PLAIN_TURNS = Augmentation()
+"""Dose fraction of the cached noise."""
+DEFAULT_AUGMENTATION = Augmentation()
 LEAST_SLICES = 8
-"""Stacks of fewer slices may be of unrelated ones: none of theirs are averaged."""
+"""Minimum number of slices of a scan whose neighbouring slices are averaged: shorter stacks may
+hold unrelated slices."""
 BLOCK = 24
-"""Slices that are drawn with the same modulation, bowtie filter and position of the patient."""
+"""Number of slices with the same tube current modulation, bowtie filter and patient position."""
 MODULATION = (0.0, 0.8)
 BOWTIE = (0.3, 0.7)
 OFF_CENTRE_MM = 50.0
 MARGIN = 16
-"""Pixels around a patch that its filtering may spoil; they are cut off."""
+"""Margin around a patch in pixels, in which filtering causes edge artefacts; it is cropped."""
 SAME_ZOOM = 8
-"""Patches in a row that are of one zoom, and filtered at once."""
+"""Number of consecutive patches that share a zoom factor and are filtered together."""
 
 
 @dataclass(frozen=True)
 class NoisySlice:
     """An NDCT slice, (rows, columns) int16 HU, and its noise, (kernels, rows, columns) in HU.
 
-    Simulated noise comes twice, from the same rays: with the soft and with the sharp kernel, from
-    whichever of which that of another kernel is made. ``below`` is the next slice of the scan, and
-    ``clean`` the NDCT as a denoiser left it; None where none did.
+    Simulated noise has two kernels, soft and sharp, reconstructed from the same rays; the noise of
+    any other kernel is computed from the nearer one. ``below`` is the next slice of the scan, and
+    ``clean`` the denoised NDCT; None if there is none.
     """
 
     ndct: np.ndarray
@@ -77,12 +79,12 @@ def simulated_slices(
     denoise: Callable[[torch.Tensor], torch.Tensor] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[NoisySlice]:
-    """Noise at a quarter of the dose for every slice of normal-dose scans.
+    """Simulate noise at a quarter of the dose for every slice of normal-dose scans.
 
-    The tube output is fitted to each scan's own noise; the tube current's modulation, the bowtie
-    filter and the patient's place in the field vary from one block of slices to the next. Draws
-    are kept in the folder ``cache`` and read from there the next time. A denoiser of normalised
-    slices, (n, rows, columns), makes the clean ones.
+    The tube output is fitted to the noise of each scan; tube current modulation, bowtie filter and
+    patient position vary between blocks of slices. The noise is cached in the folder ``cache`` and
+    read from there the next time. ``denoise`` maps normalised slices, (n, rows, columns), to the
+    clean ones; None makes no clean slices.
     """
     cache = Path(cache)
     cache.mkdir(parents=True, exist_ok=True)
@@ -91,23 +93,23 @@ def simulated_slices(
         file = cache / f"{_fingerprint(scan, seed)}.npy"
         if not file.is_file():
             draws = _draw_noise(scan, device, seed)
-            write_whole(file, partial(np.save, arr=draws, allow_pickle=False))
+            write_atomically(file, partial(np.save, arr=draws, allow_pickle=False))
         noise = np.load(file, mmap_mode="r", allow_pickle=False)
         below = None
         of_scan = []
         for index in reversed(range(len(scan.hu))):
             hu = scan.hu[index]
             clean = None if denoise is None else _clean(hu, denoise)
-            one = NoisySlice(hu, noise[:, index], scan.pixel_mm, below, clean)
-            of_scan.append(one)
-            below = one if len(scan.hu) >= LEAST_SLICES else None
+            noisy = NoisySlice(hu, noise[:, index], scan.pixel_mm, below, clean)
+            of_scan.append(noisy)
+            below = noisy if len(scan.hu) >= LEAST_SLICES else None
         slices += of_scan[::-1]
         progress(number + 1, len(scans))
     return slices
 
 
 def paired_slices(ldct: np.ndarray, ndct: np.ndarray) -> list[NoisySlice]:
-    """The slices of a real pair, both (slices, rows, columns) in HU on the same grid."""
+    """Return the slices of a real pair, both (slices, rows, columns) in HU on the same grid."""
     if ldct.shape != ndct.shape:
         raise BadInputError(f"LDCT {ldct.shape} and NDCT {ndct.shape} are not on the same grid.")
     noise = np.asarray(ldct, np.float32) - ndct
@@ -120,14 +122,14 @@ def draw_patches(
     size: int,
     rng: np.random.Generator,
     domain: TrainingDomain | None = None,
-    augmentation: Augmentation = PLAIN_TURNS,
+    augmentation: Augmentation = DEFAULT_AUGMENTATION,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Random patches inside of the body.
+    """Draw random patches inside the body.
 
     Parameters
     ----------
-    domain : draws dose, kernel and thickness anew for each patch of simulated noise, and the zoom
-        for each :data:`SAME_ZOOM`; None takes the noise as it is.
+    domain : ranges from which dose, kernel and thickness are drawn for each patch of simulated
+        noise, and the zoom for each :data:`SAME_ZOOM` patches; None uses the noise unchanged.
 
     Returns
     -------
@@ -146,7 +148,7 @@ def draw_patches(
 
 
 def _clean(hu: np.ndarray, denoise: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
-    """(rows, columns) int16 HU."""
+    """Denoise a slice; return (rows, columns) int16 HU."""
     slices = normalise(torch.from_numpy(hu[None].astype(np.float32)).clamp(min=MIN_CT_HU))
     return to_int16(to_hu(denoise(slices))[0].clamp(min=MIN_CT_HU).cpu().numpy())
 
@@ -158,7 +160,7 @@ def _any(slices: Sequence[NoisySlice], rng: np.random.Generator) -> NoisySlice:
 def _measured_patch(
     noisy: NoisySlice, size: int, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """LDCT and NDCT of a real pair, (size, size) HU."""
+    """Draw a patch of a real pair; return LDCT and NDCT, (size, size) HU."""
     top, left = patch_corner(noisy.ndct, size, rng, tissue=TISSUE_HU)
     here = np.s_[top : top + size, left : left + size]
     normal = torch.from_numpy(noisy.ndct[here].astype(np.float32)).clamp(min=MIN_CT_HU)
@@ -173,16 +175,16 @@ def _simulated_patches(
     rng: np.random.Generator,
     domain: TrainingDomain,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """LDCT and target of each patch, (size, size) HU."""
+    """Yield LDCT and target of each patch, (size, size) HU."""
     wide = size + 2 * MARGIN
     for first in range(0, count, SAME_ZOOM):
         cut = 2 * round(wide * math.exp(rng.uniform(*np.log(domain.zoom))) / 2)
         by_cut: dict[int, list[NoisySlice]] = {}
         for _ in range(min(SAME_ZOOM, count - first)):
-            one = _any(slices, rng)
-            check_slice(one, size, domain)
-            fits = min(cut, *(2 * (length // 2) for length in one.ndct.shape))
-            by_cut.setdefault(fits, []).append(one)
+            noisy = _any(slices, rng)
+            check_slice(noisy, size, domain)
+            fits = min(cut, *(2 * (length // 2) for length in noisy.ndct.shape))
+            by_cut.setdefault(fits, []).append(noisy)
         for fits, few in by_cut.items():
             yield from _filtered_patches(few, fits, size, rng, domain)
 
@@ -194,37 +196,43 @@ def _filtered_patches(
     rng: np.random.Generator,
     domain: TrainingDomain,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """A patch of each slice, made of ``cut`` pixels a side, all at once."""
+    """Yield a patch of each slice, resampled from ``cut`` pixels per side, in one batch."""
     wide = size + 2 * MARGIN
     doses = [domain.draw_dose(rng) for _ in few]
     kernels = [domain.draw_kernel(rng) for _ in few]
     clean = [domain.draw_clean(rng) for _ in few]
-    doses = [1.0 if one else dose for one, dose in zip(clean, doses, strict=True)]
-    # The noise of the kernel that is nearer: the less is to be lifted.
+    doses = [1.0 if cleaned else dose for cleaned, dose in zip(clean, doses, strict=True)]
+    # The nearer kernel needs the smaller amplification of high frequencies.
     drawn = [(SOFT, SHARP).index(nearest_kernel(kernel)) for kernel in kernels]
     normal, noise = _cut_out(few, drawn, clean, cut, rng, domain)
-    had = StackedKernels([(SOFT, SHARP)[number] for number in drawn])
-    wanted = StackedKernels(kernels)
-    pixel_mm = torch.tensor([one.pixel_mm for one in few], dtype=torch.float32)[:, None, None]
-    normal = change_kernel(normal, pixel_mm, SOFT, wanted, (wide, wide))
-    noise = change_kernel(noise, pixel_mm, had, wanted, (wide, wide))
+    source = StackedKernels([(SOFT, SHARP)[number] for number in drawn])
+    target_kernels = StackedKernels(kernels)
+    pixel_mm = torch.tensor([noisy.pixel_mm for noisy in few], dtype=torch.float32)[:, None, None]
+    normal = change_kernel(normal, pixel_mm, SOFT, target_kernels, (wide, wide))
+    noise = change_kernel(noise, pixel_mm, source, target_kernels, (wide, wide))
     if domain.inserts:
-        normal += draw_inserts(wide, pixel_mm * (cut / wide), wanted, rng, domain.inserts)
+        normal += draw_inserts(wide, pixel_mm * (cut / wide), target_kernels, rng, domain.inserts)
     inner = np.s_[MARGIN : MARGIN + size, MARGIN : MARGIN + size]
     for low, target in zip(*_blend(normal, noise, doses, domain), strict=True):
         yield low[inner], target[inner]
 
 
-def check_slice(one: NoisySlice, size: int, domain: TrainingDomain | None) -> None:
-    """Raises BadInputError if no patch of ``size`` can be made of a slice."""
+def check_slice(noisy: NoisySlice, size: int, domain: TrainingDomain | None) -> None:
+    """Check that patches of ``size`` can be drawn from a slice.
+
+    Raises
+    ------
+    BadInputError
+        If the slice is too small or lacks the noise or the clean image that the domain needs.
+    """
     if domain is None:
-        check_fits(one.ndct, size)
+        check_fits(noisy.ndct, size)
         return
-    if len(one.noise) < 2:
-        raise BadInputError("A measured pair has one noise, of one kernel: give no domain.")
-    if domain.clean is not None and one.clean is None:
-        raise BadInputError("The domain has clean patches: give a denoiser that makes them.")
-    rows, columns = one.ndct.shape
+    if len(noisy.noise) < 2:
+        raise BadInputError("A measured pair has the noise of one kernel only. Give no domain.")
+    if domain.clean is not None and noisy.clean is None:
+        raise BadInputError("The domain has clean patches. Give a denoiser that makes them.")
+    rows, columns = noisy.ndct.shape
     if 2 * (min(rows, columns) // 2) < (size + 2 * MARGIN) / 2:
         raise BadInputError(f"Slices of {rows}×{columns} are too small for patches of {size}.")
 
@@ -237,15 +245,18 @@ def _cut_out(
     rng: np.random.Generator,
     domain: TrainingDomain,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """NDCT and the noise of the drawn kernels, neighbours averaged, (count, cut, cut) HU."""
+    """Crop NDCT and the noise of the drawn kernels; average neighbouring slices.
+
+    Both results are (count, cut, cut) HU.
+    """
     normal, noise, owner, shares = [], [], [], []
     fewest, most = domain.thickness
-    for number, (one, kernel, cleaned) in enumerate(zip(few, drawn, clean, strict=True)):
-        thick = [one]
+    for number, (noisy, kernel, cleaned) in enumerate(zip(few, drawn, clean, strict=True)):
+        thick = [noisy]
         for _ in range(int(rng.integers(fewest, most + 1)) - 1):
             if thick[-1].below is not None:
                 thick.append(thick[-1].below)
-        top, left = patch_corner(one.ndct, cut, rng, tissue=TISSUE_HU)
+        top, left = patch_corner(noisy.ndct, cut, rng, tissue=TISSUE_HU)
         here = np.s_[top : top + cut, left : left + cut]
         normal += [(layer.clean if cleaned else layer.ndct)[here] for layer in thick]
         noise += [layer.noise[(kernel, *here)] for layer in thick]
@@ -264,13 +275,18 @@ def _cut_out(
 def _blend(
     normal: torch.Tensor, noise: torch.Tensor, doses: Sequence[float], domain: TrainingDomain
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """LDCT and target of NDCT and noise at a quarter of the dose, (count, rows, columns) HU.
+    """Return LDCT and target, (count, rows, columns) HU.
 
-    Targets may lie below the scale's end: cut off, their noise would brighten them.
+    ``normal`` is the NDCT and ``noise`` the noise at a quarter of the dose.
+
+    Targets are not clipped at the lower HU limit: clipping the noise they keep would raise the
+    mean.
     """
     factors = [dose_factor(dose) for dose in doses]
     left = domain.noise_left
-    shares = [0.0 if left is None or dose == 1 else target_share(dose, left) for dose in doses]
+    shares = [
+        0.0 if left is None or dose == 1 else target_noise_fraction(dose, left) for dose in doses
+    ]
     factor, share = torch.tensor([factors, shares])[..., None, None]
     normal = normal.clamp(min=MIN_CT_HU)
     noise = noise * factor
@@ -278,19 +294,25 @@ def _blend(
 
 
 def dose_factor(dose: float) -> float:
-    """σ added at a dose fraction over σ added at :data:`CACHED_DOSE`, by √(1/a − 1)."""
+    """Return the ratio of σ added at a dose fraction a to σ added at :data:`CACHED_DOSE`.
+
+    The added σ is proportional to √(1/a − 1).
+    """
     return math.sqrt((1 / dose - 1) / (1 / CACHED_DOSE - 1))
 
 
 def _draw_noise(scan: CtScan, device: str, seed: int) -> np.ndarray:
-    """(2, slices, rows, columns) float16 HU: soft and sharp kernel from the same rays."""
+    """Draw noise with the soft and the sharp kernel from the same rays.
+
+    The result is (2, slices, rows, columns) float16 HU.
+    """
     generator = torch.Generator(device).manual_seed(seed)
     rng = np.random.default_rng([seed, *scan.patient.encode()])
     draws = []
     for first in range(0, len(scan.hu), BLOCK):
         scanner = CtScanner(modulation=rng.uniform(*MODULATION), bowtie=rng.uniform(*BOWTIE))
         simulator = LowDoseSimulator(scan.pixel_mm, scanner=scanner).fitted(scan.hu)
-        # A cut-out is not moved out of itself.
+        # A cropped scan must not be shifted out of the image.
         reach = np.minimum(OFF_CENTRE_MM / scan.pixel_mm, 0.15 * np.array(scan.hu.shape[1:]))
         shift = np.rint(rng.uniform(-reach, reach)).astype(int)
         block = scan.hu[first : first + BLOCK]
@@ -301,15 +323,15 @@ def _draw_noise(scan: CtScan, device: str, seed: int) -> np.ndarray:
             noise = torch.stack(
                 [simulator.reconstruct(sinogram, part.shape[-2:], k) for k in (SOFT, SHARP)]
             )
-            # Rolled back: what had left the field on one side has the noise of the other one.
-            noise = noise.roll(tuple(int(-one) for one in shift), dims=(-2, -1))
+            # Pixels that left the field on one side get the noise of the opposite side.
+            noise = noise.roll(tuple(int(-pixels) for pixels in shift), dims=(-2, -1))
             draws.append(noise.clamp(-RANGE_HU, RANGE_HU).half().cpu().numpy())
     return np.concatenate(draws, axis=1)
 
 
 def _shifted(images: torch.Tensor, shift: np.ndarray, fill: float) -> torch.Tensor:
-    """Images moved by whole rows and columns."""
-    down, right = (int(one) for one in shift)
+    """Shift images by whole rows and columns."""
+    down, right = (int(pixels) for pixels in shift)
     moved = images.roll((down, right), dims=(-2, -1))
     moved[..., : max(down, 0), :] = fill
     moved[..., moved.shape[-2] + min(down, 0) :, :] = fill
@@ -319,7 +341,7 @@ def _shifted(images: torch.Tensor, shift: np.ndarray, fill: float) -> torch.Tens
 
 
 def _fingerprint(scan: CtScan, seed: int) -> str:
-    """Names a draw by all that it depends on."""
+    """Return a hash of all inputs of the noise of a scan."""
     varied = f"{BLOCK} {MODULATION} {BOWTIE} {OFF_CENTRE_MM} {scan.patient}"
     setting = f"{LowDoseSimulator(scan.pixel_mm)} {SOFT} {SHARP} {CACHED_DOSE} {varied} {seed}"
     digest = hashlib.sha256(setting.encode())

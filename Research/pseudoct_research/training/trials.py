@@ -1,7 +1,7 @@
-"""Short trainings side by side: which network and which training carry over to scans never seen.
+"""Short training runs that compare how well networks and settings generalise.
 
-All learn from the same narrow domain and are held against what was left out of it: a sharper
-kernel, a lower dose, thicker slices.
+All learn from the same narrow domain and are validated on conditions outside it: a sharper kernel,
+a lower dose, thicker slices.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from .training_domain import TrainingDomain, exactly
 from .training_pairs import NoisySlice
 
 NARROW = TrainingDomain(doses=(0.12, 0.7), sharpness=(-0.2, 0.7), thickness=(1, 2))
-LEFT_OUT = {
+HELD_OUT = {
     "seen": (0.25, 0.2, 1),
     "kernel": (0.25, 1.2, 1),
     "dose": (0.06, 0.2, 1),
     "thickness": (0.25, 0.2, 3),
 }
-"""Validation sets: dose fraction, sharpness of the kernel, slices averaged. All but the first lie
-outside of :data:`NARROW`."""
+"""Validation sets: dose fraction, sharpness of the kernel, number of averaged slices. All but the
+first lie outside :data:`NARROW`."""
 
 BASE = replace(
     FAST_PRETRAINING,
@@ -41,7 +41,7 @@ BASE = replace(
 
 @dataclass(frozen=True)
 class Trial:
-    """A training that differs from that of :data:`BASE` in one thing, which its name tells."""
+    """Training run that differs from :data:`BASE` in one setting, stated by its name."""
 
     name: str
     settings: PretrainingSettings
@@ -72,30 +72,30 @@ TRIALS = {
         Trial("half the steps", replace(BASE, steps=400)),
     ],
 }
-"""What is compared → trials, that of :data:`BASE` first."""
+"""Group of compared settings → trials; the trial of :data:`BASE` is the first of each group."""
 
 
-def left_out_patches(
+def held_out_patches(
     slices: Sequence[NoisySlice], count: int = 32, size: int = 160
 ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Patches of every set of :data:`LEFT_OUT`, from slices that have neighbours below."""
-    deep = [one for one in slices if one.below is not None and one.below.below is not None]
+    """Draw patches of every set of :data:`HELD_OUT`, from slices with two neighbours below."""
+    deep = [s for s in slices if s.below is not None and s.below.below is not None]
     left = TrainingDomain().noise_left
     return {
         name: validation_patches(deep, count, size, exactly(dose, sharpness, left, thickness))
-        for name, (dose, sharpness, thickness) in LEFT_OUT.items()
+        for name, (dose, sharpness, thickness) in HELD_OUT.items()
     }
 
 
 def milliseconds_a_slice(network: nn.Module, rows: int = 512, runs: int = 7) -> float:
-    """Median time of a pass over a slice of rows × rows, on the CPU."""
+    """Measure the median time of a forward pass on a slice of rows × rows, on the CPU."""
     network = network.eval().to(memory_format=torch.channels_last)
-    one = torch.rand(1, rows, rows)
-    for _ in range(3):  # the first passes prepare
-        apply_network(network, one)
+    image = torch.rand(1, rows, rows)
+    for _ in range(3):  # warm-up
+        apply_network(network, image)
     times = []
     for _ in range(runs):
         started = time.perf_counter()
-        apply_network(network, one)
+        apply_network(network, image)
         times.append(time.perf_counter() - started)
     return 1000 * float(np.median(times))

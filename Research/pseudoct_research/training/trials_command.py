@@ -1,4 +1,4 @@
-"""Compare networks and trainings by short runs, on kernels, doses and thicknesses left out."""
+"""Compare networks and training settings by short runs, validated on held-out conditions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from PseudoCTDenoiseLib.ct.io.volume_files import check_place
-from PseudoCTDenoiseLib.ct.pictures import check_picture_path
+from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
+from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.denoising.device import DEVICES, choose_device
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.exit_codes import DONE, UNFINISHED
@@ -18,37 +18,42 @@ from PseudoCTDenoiseLib.models.networks import build_network
 
 from ..evaluation.pictures import curve_picture
 from ..evaluation.results_table import check_block, read_csv, replace_block, write_csv
-from ..paper.experiment_command import minutes
+from ..paper.experiment_runs import minutes
 from .ct_dataset import read_index, scan_credits
 from .pretraining import Pretraining
 from .training_pairs import NoisySlice, simulated_slices
-from .trials import LEFT_OUT, TRIALS, Trial, left_out_patches, milliseconds_a_slice
+from .trials import HELD_OUT, TRIALS, Trial, held_out_patches, milliseconds_a_slice
 
-GAINS = [f"gain_{name}_db" for name in LEFT_OUT]
+GAINS = [f"gain_{name}_db" for name in HELD_OUT]
 COLUMNS = (
     Column("trial", "Trial"),
     Column("weights", "Weights (thousands)", decimals=0),
     Column("milliseconds", "Time (ms/slice)", decimals=0),
     *(Column(gain, f"Gain, {gain.split('_')[1]} (dB)", signed=True) for gain in GAINS),
-    Column("left_out", "Mean of left-out (dB)", signed=True),
+    Column("held_out", "Mean of held-out (dB)", signed=True),
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--index", type=Path, help="CSV that lists the scans; without it: print")
-    parser.add_argument("--trial", action="append", help="only this one (default: all)")
+    parser.add_argument(
+        "--index", type=Path, help="CSV that lists the scans; without it, only print"
+    )
+    parser.add_argument("--trial", action="append", help="only this trial (default: all)")
     parser.add_argument(
         "--minutes",
         type=minutes,
         default=float("inf"),
-        help="stop after so many minutes; the same command goes on from there",
+        help="stop after this time; the same command resumes the run",
     )
     parser.add_argument("--device", choices=DEVICES, default="auto")
-    parser.add_argument("--csv", type=Path, default=Path("Docs/training/trials.csv"))
+    parser.add_argument("--csv", type=Path, default=Path("Docs/research/training/trials.csv"))
     parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")
     parser.add_argument("--plots", type=Path, help="folder for the plots")
     parser.add_argument(
-        "--work", type=Path, default=Path("local"), help="folder for checkpoints and drawn noise"
+        "--work",
+        type=Path,
+        default=Path("local"),
+        help="folder for checkpoints and simulated noise",
     )
 
 
@@ -56,16 +61,16 @@ def run(arguments: argparse.Namespace) -> int:
     trials = {trial.name: trial for group in TRIALS.values() for trial in group}
     if unknown := set(arguments.trial or ()) - trials.keys():
         raise BadInputError(f"No trial '{min(unknown)}'. Trials: {'; '.join(trials)}.")
-    check_place(arguments.csv)
+    check_writable(arguments.csv)
     for group in TRIALS:
         if arguments.page:
             check_block(arguments.page, f"TRIALS {group}")
         if arguments.plots:
-            check_picture_path(arguments.plots / f"trials-{group}.png")
+            check_png_path(arguments.plots / f"trials-{group}.png")
     if arguments.index:
         wanted = [trials[name] for name in arguments.trial or trials]
         if not _make(arguments, wanted, list(trials)):
-            print("Not all is trained to the end: run it again.", file=sys.stderr)
+            print("Not all trials are finished. Run the same command to resume.", file=sys.stderr)
             return UNFINISHED
     rows = read_csv(arguments.csv)
     for group, members in TRIALS.items():
@@ -79,25 +84,25 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def table(rows: list[dict], trials: list[Trial]) -> str:
-    """The last validation of every trial that has run, in Markdown."""
+    """Return a Markdown table with the last validation of every trial that has run."""
     lines = []
     for trial in trials:
         of_trial = [row for row in rows if row["trial"] == trial.name]
         if of_trial:
             last = {key: _number(value) for key, value in of_trial[-1].items()}
-            lines.append(last | {"trial": trial.name, "left_out": _left_out(last)})
+            lines.append(last | {"trial": trial.name, "held_out": _held_out_mean(last)})
     return markdown(lines, COLUMNS)
 
 
 def _make(arguments: argparse.Namespace, wanted: list[Trial], order: list[str]) -> bool:
-    """Run trials that are not done; their curves replace those in the CSV file. True if whole."""
+    """Run the trials to the end and write their curves to the CSV file; return True when done."""
     from tqdm import tqdm
 
-    about = _about(wanted)  # timed before anything else runs
+    about = _about(wanted)  # measures times before training loads the machine
     device = choose_device(arguments.device)
     scans = read_index(arguments.index, "train")
     slices = _slices(arguments, scans, device.name)
-    validation = left_out_patches(
+    validation = held_out_patches(
         _slices(arguments, read_index(arguments.index, "val"), device.name)
     )
     end = time.monotonic() + 60 * arguments.minutes
@@ -124,7 +129,7 @@ def _known(arguments: argparse.Namespace) -> list[dict]:
 
 
 def _about(trials: list[Trial]) -> dict[str, dict]:
-    """Size and time of each trial's network; those of one kind share a time."""
+    """Return size and time of each trial's network; equal networks are timed once."""
     times, about = {}, {}
     for trial in trials:
         kind = (trial.settings.architecture, str(trial.settings.parameters))
@@ -133,7 +138,7 @@ def _about(trials: list[Trial]) -> dict[str, dict]:
             times[kind] = milliseconds_a_slice(network)
         about[trial.name] = {
             "trial": trial.name,
-            "weights": sum(one.numel() for one in network.parameters()) / 1000,
+            "weights": sum(weights.numel() for weights in network.parameters()) / 1000,
             "milliseconds": times[kind],
         }
     return about
@@ -146,16 +151,16 @@ def _slices(arguments: argparse.Namespace, scans, device: str) -> list[NoisySlic
 def _plot(path: Path, rows: list[dict], trials: list[Trial]) -> None:
     names = [trial.name for trial in trials]
     points = [
-        {"step": row["step"], row["trial"]: _left_out({g: float(row[g]) for g in GAINS})}
+        {"step": row["step"], row["trial"]: _held_out_mean({g: float(row[g]) for g in GAINS})}
         for row in rows
         if row["trial"] in names
     ]
     series = {name: name for name in names if any(name in point for point in points)}
     if series:
-        curve_picture(path, points, series, y_label="Mean gain on what was left out (dB)")
+        curve_picture(path, points, series, y_label="Mean gain on held-out conditions (dB)")
 
 
-def _left_out(row: dict) -> float:
+def _held_out_mean(row: dict) -> float:
     return float(np.mean([row[gain] for gain in GAINS[1:]]))
 
 
@@ -167,4 +172,4 @@ def _number(value: str) -> float | str:
 
 
 def _file_name(name: str) -> str:
-    return "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in name)
+    return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name)

@@ -1,4 +1,4 @@
-"""DICOM folders: one series, several, and those that are no even stack of CT slices."""
+"""DICOM folders: one series, several series, and series that are not evenly spaced CT slices."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ UID = "1.2.826.0.1.3680043.10.1"
 
 
 def body(rows=40, columns=48):
-    """Slice with a value of its own at every pixel: air, then −150 to 1289 HU."""
+    """Return a slice with air and a different value, −150 to 1289 HU, at every other pixel."""
     hu = np.arange(rows * columns, dtype=np.int16).reshape(1, rows, columns) - 150
     hu[:, :10] = -1000
     return hu
@@ -28,7 +28,7 @@ def write_series(
     shape=(40, 48),
     **tags,
 ):
-    """A DICOM series of slices at the given table heights in mm, in shuffled file order."""
+    """Write a DICOM series at the given table heights in mm, in shuffled file order."""
     folder.mkdir(parents=True, exist_ok=True)
     writer = sitk.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
@@ -86,7 +86,7 @@ def test_a_single_slice_file_is_a_volume_of_one_slice(tmp_path):
     np.testing.assert_array_equal(read_volume(folder).hu, body())
 
 
-def test_several_series_are_listed_and_one_is_picked_by_number_or_uid(tmp_path):
+def test_several_series_are_listed_and_one_is_chosen_by_number_or_uid(tmp_path):
     write_series(tmp_path, uid=UID + ".11", number="12", description="Leber")
     write_series(tmp_path, uid=UID + ".22", number="3", heights=(0.0, 1.0))
     listed = list_series(tmp_path)
@@ -95,7 +95,7 @@ def test_several_series_are_listed_and_one_is_picked_by_number_or_uid(tmp_path):
         ("12", UID + ".11", 4, True),
     ]
     text = refusal(tmp_path)
-    assert "holds 2 DICOM series: choose with --series NUMBER|UID" in text
+    assert "holds 2 DICOM series: choose one with --series NUMBER|UID" in text
     for part in ("3: 'Thorax B40f', CT, 2 slices", "12: 'Leber', CT, 4 slices", UID + ".22"):
         assert part in text
     assert read_volume(tmp_path, series="3").hu.shape[0] == 2
@@ -104,7 +104,7 @@ def test_several_series_are_listed_and_one_is_picked_by_number_or_uid(tmp_path):
     assert "has no series 7" in refusal(tmp_path, series="7")
 
 
-def test_a_number_that_two_series_share_does_not_choose(tmp_path):
+def test_a_number_that_two_series_share_is_ambiguous(tmp_path):
     write_series(tmp_path, uid=UID + ".11", number="3")
     write_series(tmp_path, uid=UID + ".22", number="3")
     assert "has several series 3" in refusal(tmp_path, series="3")
@@ -118,13 +118,13 @@ def test_the_only_ct_beside_a_scout_and_an_mr_needs_no_choice(tmp_path):
     assert [one.usable for one in list_series(tmp_path)] == [False, True, False]
     assert read_volume(tmp_path).hu.shape[0] == 4
     assert "is a scout" in refusal(tmp_path, series="1")
-    assert "of modality MR" in refusal(tmp_path, series="3")
+    assert "the modality MR" in refusal(tmp_path, series="3")
 
 
 def test_another_modality_is_refused_as_folder_and_as_file(tmp_path):
     folder = write_series(tmp_path / "mr", modality="MR")
-    assert "of modality MR" in refusal(folder)
-    assert "of modality MR" in refusal(next(folder.iterdir()))
+    assert "the modality MR" in refusal(folder)
+    assert "the modality MR" in refusal(next(folder.iterdir()))
 
 
 def test_a_latin_1_description_can_be_printed(tmp_path):
@@ -164,7 +164,7 @@ def test_several_images_at_one_position_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("other", [{"shape": (40, 60)}, {"tilt": 0.2}])
-def test_a_series_of_unlike_slices_is_refused(tmp_path, other):
+def test_a_series_of_different_slices_is_refused(tmp_path, other):
     write_series(tmp_path)
     write_series(tmp_path / "more", heights=(15.0,), **other)
     next((tmp_path / "more").iterdir()).rename(tmp_path / "other.dcm")
@@ -174,12 +174,12 @@ def test_a_series_of_unlike_slices_is_refused(tmp_path, other):
 def test_a_folder_without_dicom_is_refused(tmp_path, capfd):
     (tmp_path / "readme.txt").write_text("no image")
     assert "holds no DICOM files" in refusal(tmp_path)
-    with pytest.raises(BadInputError, match="no folder"):
+    with pytest.raises(BadInputError, match="does not exist"):
         list_series(tmp_path / "missing")
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_truncated_slice_is_refused_and_nothing_is_spilled(tmp_path, capfd):
+def test_a_truncated_slice_is_refused_without_output(tmp_path, capfd):
     folder = write_series(tmp_path / "scan", heights=(5.0,))
     (file,) = folder.iterdir()
     file.write_bytes(file.read_bytes()[:-500])

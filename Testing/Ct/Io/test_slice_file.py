@@ -1,4 +1,4 @@
-"""A scan on the disk is the scan in memory, a slice at a time."""
+"""A scan on disk behaves like the scan in memory, slice by slice."""
 
 import resource
 
@@ -15,7 +15,7 @@ def path(tmp_path):
     return tmp_path / "é scan.npy"
 
 
-def test_a_new_file_is_zero_and_as_large_as_it_will_be(path):
+def test_a_new_file_holds_zeros_and_has_its_final_size(path):
     scan = SliceFile(path, SHAPE)
     size = path.stat().st_size
     assert np.array_equal(np.load(path), np.zeros(SHAPE, np.int16))
@@ -24,7 +24,7 @@ def test_a_new_file_is_zero_and_as_large_as_it_will_be(path):
     assert path.stat().st_size == size
 
 
-def test_what_is_set_is_there_in_any_order_and_for_numpy(path):
+def test_slices_can_be_written_in_any_order_and_read_by_numpy(path):
     values = np.random.default_rng(0).integers(-32768, 32767, SHAPE).astype(np.int16)
     scan = SliceFile(path, SHAPE)
     for index in (2, 0, 1):
@@ -34,7 +34,7 @@ def test_what_is_set_is_there_in_any_order_and_for_numpy(path):
     assert (scan.shape, scan.size, scan.ndim, scan.dtype) == (SHAPE, 60, 3, values.dtype)
 
 
-def test_all_of_it_may_come_into_memory(path):
+def test_the_whole_scan_can_be_read_into_memory(path):
     slices = SliceFile(path, (2, 3, 4))
     slices[1] = np.arange(12).reshape(3, 4)
     scan = slices.read()
@@ -42,7 +42,7 @@ def test_all_of_it_may_come_into_memory(path):
     assert np.array_equal(scan, [np.zeros((3, 4)), np.arange(12).reshape(3, 4)])
 
 
-def test_a_file_of_numpy_is_read_and_what_is_read_is_a_copy(path):
+def test_a_numpy_file_is_read_as_copies(path):
     values = np.arange(60, dtype=np.int16).reshape(SHAPE)
     np.save(path, values)
     scan = SliceFile(path)
@@ -53,7 +53,7 @@ def test_a_file_of_numpy_is_read_and_what_is_read_is_a_copy(path):
 @pytest.mark.parametrize("index", [-1, 3])
 def test_other_slices_are_refused(path, index):
     scan = SliceFile(path, SHAPE)
-    with pytest.raises(IndexError, match=f"no slice {index} of 3"):
+    with pytest.raises(IndexError, match=f"slice {index} is out of range for 3 slices"):
         scan[index]
     with pytest.raises(IndexError):
         scan[index] = 0
@@ -67,13 +67,13 @@ def test_other_slices_are_refused(path, index):
         np.zeros(SHAPE, np.int16).transpose(2, 1, 0),
     ],
 )
-def test_a_file_of_anything_else_is_refused(path, values):
+def test_a_file_without_int16_slices_is_refused(path, values):
     np.save(path, values)
     with pytest.raises(ValueError, match="not int16 slices"):
         SliceFile(path)
 
 
-def test_a_slice_for_which_there_is_no_space_is_said_in_words(path):
+def test_a_full_disk_is_reported_in_plain_words(path):
     scan = SliceFile(path, SHAPE)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
@@ -90,7 +90,7 @@ def test_objects_are_never_unpickled(path):
         SliceFile(path)
 
 
-def test_a_file_that_was_cut_off_is_refused(path):
+def test_a_truncated_file_is_refused(path):
     scan = SliceFile(path, SHAPE)
     with open(path, "r+b") as file:
         file.truncate(path.stat().st_size - 1)

@@ -1,4 +1,4 @@
-"""Volume files: geometry and voxels survive, nothing is half written, bad files are named."""
+"""Volume files: geometry and voxels are preserved, writing is complete, bad files are refused."""
 
 import gzip
 import re
@@ -23,7 +23,7 @@ NIFTI = (".nii", ".nii.gz")
 
 
 def rotation(x, y, z):
-    """Direction cosines of a volume turned about x, y and z by degrees."""
+    """Return the direction cosines of a volume rotated about x, y and z, in degrees."""
     cosines = np.eye(3)
     for axis, angle in enumerate(np.deg2rad((x, y, z))):
         a, b = (axis + 1) % 3, (axis + 2) % 3
@@ -35,7 +35,7 @@ def rotation(x, y, z):
 
 
 def stored_array(shape=(18, 20, 22)):
-    """(k, j, i) int16 with a value of its own at every voxel."""
+    """Return (k, j, i) int16 with a different value at every voxel."""
     return (np.arange(np.prod(shape)).reshape(shape) - 1024).astype(np.int16)
 
 
@@ -68,13 +68,13 @@ OBLIQUE = rotation(7.123456789, -11.987654321, 23.55555)
 
 
 @pytest.mark.parametrize("suffix", EXACT)
-def test_oblique_geometry_is_kept_to_the_last_digit(tmp_path, suffix):
+def test_oblique_geometry_is_preserved_to_the_last_digit(tmp_path, suffix):
     source = read_volume(write_image(tmp_path / f"in{suffix}", direction=OBLIQUE))
     np.testing.assert_allclose(source.direction, OBLIQUE.ravel(), rtol=0, atol=1e-15)
     write_volume(tmp_path / f"out{suffix}", source.hu, source)
     result = read_volume(tmp_path / f"out{suffix}")
     np.testing.assert_array_equal(result.hu, source.hu)
-    # NRRD stores spacing times direction, whose division costs the last bit of a double.
+    # NRRD stores spacing times direction; the division changes the last bit of a double.
     for kept, given in zip(geometry(result), geometry(source), strict=True):
         np.testing.assert_allclose(kept, given, rtol=4e-16, atol=4e-16)
 
@@ -88,7 +88,7 @@ def test_mha_keeps_every_bit_of_the_geometry(tmp_path):
 
 @pytest.mark.parametrize("suffix", NIFTI)
 @pytest.mark.parametrize("seed", range(5))
-def test_nifti_rounds_geometry_once_and_then_holds_it(tmp_path, suffix, seed):
+def test_nifti_rounds_geometry_only_at_the_first_write(tmp_path, suffix, seed):
     angles = np.random.default_rng(seed).uniform(-20, 20, 3)
     first = read_volume(write_image(tmp_path / f"in{suffix}", direction=rotation(*angles)))
     np.testing.assert_allclose(first.spacing, SPACING, rtol=1e-7)
@@ -101,7 +101,7 @@ def test_nifti_rounds_geometry_once_and_then_holds_it(tmp_path, suffix, seed):
 
 
 @pytest.mark.parametrize("suffix", NIFTI)
-def test_nifti_holds_axis_aligned_geometry_exactly(tmp_path, suffix):
+def test_nifti_stores_axis_aligned_geometry_exactly(tmp_path, suffix):
     first = read_volume(write_image(tmp_path / f"in{suffix}", direction=np.diag((-1.0, -1.0, 1.0))))
     write_volume(tmp_path / f"out{suffix}", first.hu, first)
     assert geometry(read_volume(tmp_path / f"out{suffix}")) == geometry(first)
@@ -132,7 +132,7 @@ def test_every_format_is_written_as_int16_under_the_name_given(tmp_path, suffix)
     np.testing.assert_array_equal(read_volume(out).hu, source.hu)
 
 
-# Turning the patient under the file's axes: axial slices along k, j (coronal) and i (sagittal).
+# Orientations with axial slices along k, j (coronal) and i (sagittal).
 REFORMATS = {
     0: np.array([[0, 1, 0], [0, 0, -1], [1, 0, 0]], float),
     1: np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]], float),
@@ -141,7 +141,7 @@ REFORMATS = {
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_the_axial_axis_is_brought_to_the_front_and_back(tmp_path, axis):
+def test_the_slice_axis_is_moved_to_the_front_and_back(tmp_path, axis):
     source = read_volume(write_image(tmp_path / "in.nrrd", direction=REFORMATS[axis]))
     assert source.slice_axis == axis
     expected = {0: (2, 0, 1), 1: (1, 0, 2), 2: (0, 1, 2)}[axis]
@@ -162,7 +162,7 @@ def test_thirty_degrees_of_tilt_are_still_axial(tmp_path, axis, tilt):
     assert read_volume(write_image(tmp_path / "in.nrrd", direction=direction)).slice_axis == axis
 
 
-def test_an_oblique_volume_needs_its_slice_axis_named(tmp_path):
+def test_an_oblique_volume_requires_a_slice_axis(tmp_path):
     path = write_image(tmp_path / "in.nrrd", direction=rotation(45, 0, 0))
     text = refusal(path)
     assert "oblique by 45 degrees" in text and "--slice-axis i|j|k" in text
@@ -170,10 +170,10 @@ def test_an_oblique_volume_needs_its_slice_axis_named(tmp_path):
         volume = read_volume(path, slice_axis=axis)
         assert volume.slice_axis == index
         assert volume.hu.shape[0] == (22, 20, 18)[index]
-    assert "--slice-axis is i, j or k" in refusal(path, slice_axis="x")
+    assert "set --slice-axis to i, j or k" in refusal(path, slice_axis="x")
 
 
-def test_a_lone_plane_is_one_slice_whatever_its_direction(tmp_path):
+def test_a_single_plane_is_one_slice_in_any_direction(tmp_path):
     plane = stored_array((1, 20, 22))
     volume = read_volume(write_image(tmp_path / "in.nrrd", plane, direction=REFORMATS[1]))
     assert (volume.slice_axis, volume.hu.shape) == (2, (1, 20, 22))
@@ -204,19 +204,19 @@ def test_float_hu_are_rounded_when_read(tmp_path):
 
 
 def test_a_missing_file_and_an_unknown_suffix_are_refused(tmp_path):
-    assert "There is no file" in refusal(tmp_path / "missing.nrrd")
+    assert "does not exist" in refusal(tmp_path / "missing.nrrd")
     for name in ("scan.jpg", "scan", ".nrrd", "scan.gz"):
         (tmp_path / name).write_bytes(b"no image")
-        assert "no format that can be read" in refusal(tmp_path / name)
+        assert "suffix of a format that can be read" in refusal(tmp_path / name)
 
 
 def test_a_series_is_not_chosen_in_a_file(tmp_path):
-    assert "--series is for a DICOM folder" in refusal(write_image(tmp_path / "a.mha"), series="3")
+    assert "omit --series" in refusal(write_image(tmp_path / "a.mha"), series="3")
 
 
 @pytest.mark.parametrize("suffix", [*OUTPUT_SUFFIXES, ".mhd", ".nhdr", ".dcm"])
 @pytest.mark.parametrize("content", [b"", b"no image at all", b"NRRD0004\n", b"\x1f\x8b\x08"])
-def test_a_file_of_nonsense_is_refused_and_nothing_is_spilled(tmp_path, capfd, suffix, content):
+def test_an_invalid_file_is_refused_without_output(tmp_path, capfd, suffix, content):
     path = tmp_path / f"scan{suffix}"
     path.write_bytes(content)
     assert f"scan{suffix} cannot be read: it is damaged" in refusal(path)
@@ -224,7 +224,7 @@ def test_a_file_of_nonsense_is_refused_and_nothing_is_spilled(tmp_path, capfd, s
 
 
 @pytest.mark.parametrize("suffix", [*OUTPUT_SUFFIXES, ".mhd", ".nhdr"])
-def test_a_truncated_file_is_refused_and_nothing_is_spilled(tmp_path, capfd, suffix):
+def test_a_truncated_volume_is_refused_without_output(tmp_path, capfd, suffix):
     path = write_image(tmp_path / f"scan{suffix}")
     data = max(tmp_path.iterdir(), key=lambda file: file.stat().st_size)
     data.write_bytes(data.read_bytes()[:-100])
@@ -242,12 +242,12 @@ def test_a_flipped_bit_in_compressed_voxels_is_refused(tmp_path, capfd, suffix):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_nifti_that_is_not_compressed_in_spite_of_its_suffix_is_read(tmp_path):
+def test_an_uncompressed_nifti_with_the_suffix_gz_is_read(tmp_path):
     write_image(tmp_path / "in.nii").rename(tmp_path / "in.nii.gz")
     assert read_volume(tmp_path / "in.nii.gz").hu.shape == (18, 20, 22)
 
 
-def test_a_shortened_nifti_in_sound_gzip_is_refused(tmp_path):
+def test_a_truncated_nifti_in_valid_gzip_is_refused(tmp_path):
     data = write_image(tmp_path / "in.nii").read_bytes()
     (tmp_path / "cut.nii.gz").write_bytes(gzip.compress(data[:-2]))
     assert "damaged" in refusal(tmp_path / "cut.nii.gz")
@@ -257,14 +257,14 @@ def test_a_shortened_nifti_in_sound_gzip_is_refused(tmp_path):
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 @pytest.mark.parametrize("value", [np.nan, -np.inf])
 @pytest.mark.parametrize("index", [0, -1])
-def test_a_nifti_that_holds_no_number_somewhere_is_refused(tmp_path, suffix, kind, value, index):
+def test_a_nifti_with_nan_or_infinity_is_refused(tmp_path, suffix, kind, value, index):
     array = stored_array((17, 19, 21)).astype(kind)
     assert read_volume(write_image(tmp_path / f"whole{suffix}", array)).hu.shape == array.shape
     array.flat[index] = value
     assert "NaN or infinity" in refusal(write_image(tmp_path / f"in{suffix}", array))
 
 
-def test_a_big_endian_nifti_is_looked_at_in_its_own_order(tmp_path):
+def test_a_big_endian_nifti_is_checked_in_its_byte_order(tmp_path):
     array = stored_array((17, 19, 21)).astype(">f4")
     header = bytearray(344)
     for at, layout, *values in (
@@ -284,9 +284,9 @@ def test_a_big_endian_nifti_is_looked_at_in_its_own_order(tmp_path):
 def test_colour_and_complex_voxels_are_refused(tmp_path):
     colour = np.zeros((18, 20, 22, 3), np.uint8)
     text = refusal(write_image(tmp_path / "rgb.nrrd", colour, isVector=True))
-    assert "3 numbers a voxel" in text
+    assert "3 numbers per voxel" in text
     text = refusal(write_image(tmp_path / "complex.nii", stored_array().astype(np.complex64)))
-    assert "2 numbers a voxel" in text
+    assert "2 numbers per voxel" in text
 
 
 @pytest.mark.parametrize("suffix", OUTPUT_SUFFIXES)
@@ -295,7 +295,7 @@ def test_four_dimensions_are_refused(tmp_path, suffix):
     assert "is 4-D" in refusal(path)
 
 
-def test_the_checks_of_arrays_hold_for_files(tmp_path):
+def test_files_are_checked_like_arrays(tmp_path):
     labels = (stored_array() > 0).astype(np.uint8)
     assert "labels.nrrd holds only 2 distinct" in refusal(
         write_image(tmp_path / "labels.nrrd", labels)
@@ -329,7 +329,7 @@ def test_an_older_file_is_replaced(source, outbox):
 
 
 @pytest.mark.parametrize("value", [40000.0, -40000.0, np.nan])
-def test_hu_that_int16_cannot_hold_are_not_written(source, outbox, value):
+def test_hu_outside_int16_are_not_written(source, outbox, value):
     hu = source.hu.astype(float)
     hu[0, 0, 0] = value
     with pytest.raises(BadInputError):
@@ -337,7 +337,7 @@ def test_hu_that_int16_cannot_hold_are_not_written(source, outbox, value):
     assert list(outbox.iterdir()) == []
 
 
-def test_an_array_of_another_shape_is_a_fault_of_the_caller(source, outbox):
+def test_an_array_of_another_shape_raises_value_error(source, outbox):
     with pytest.raises(ValueError, match="its geometry is for"):
         write_volume(outbox / "a.nrrd", source.hu[1:], source)
 
@@ -358,7 +358,7 @@ WRITE_IMAGE = sitk.WriteImage
 
 @pytest.mark.parametrize("writer", [fail_to_write, write_half])
 @pytest.mark.parametrize("suffix", OUTPUT_SUFFIXES)
-def test_a_failed_write_leaves_the_older_file_and_nothing_else(
+def test_a_failed_write_leaves_only_the_older_file(
     source, outbox, monkeypatch, capfd, suffix, writer
 ):
     (outbox / f"a{suffix}").write_bytes(b"old")
@@ -371,19 +371,19 @@ def test_a_failed_write_leaves_the_older_file_and_nothing_else(
 
 
 @pytest.mark.parametrize("suffix", OUTPUT_SUFFIXES)
-def test_a_possible_output_path_is_accepted_and_left_untouched(outbox, suffix):
+def test_a_valid_output_path_is_accepted_and_not_created(outbox, suffix):
     check_output_path(str(outbox / f"a{suffix}"))
     assert list(outbox.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["a.nhdr", "a.mhd", "a.dcm", "a.png", "a", ".nrrd"])
-def test_a_format_that_is_not_written_is_refused_before_computing(outbox, name):
+def test_a_format_that_cannot_be_written_is_refused(outbox, name):
     with pytest.raises(BadInputError, match=re.escape(", ".join(OUTPUT_SUFFIXES))):
         check_output_path(outbox / name)
 
 
-def test_an_impossible_place_is_refused_before_computing(outbox, monkeypatch):
-    with pytest.raises(BadInputError, match="There is no folder"):
+def test_an_invalid_folder_is_refused(outbox, monkeypatch):
+    with pytest.raises(BadInputError, match="does not exist"):
         check_output_path(outbox / "missing" / "a.nrrd")
     (outbox / "folder.nrrd").mkdir()
     with pytest.raises(BadInputError, match="is a folder"):

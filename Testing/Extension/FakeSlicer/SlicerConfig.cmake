@@ -1,5 +1,5 @@
-# Stands in for a Slicer build, so that the extension's CMake files can be configured and
-# installed without one. It refuses what Slicer refuses and takes the same defaults.
+# A stand-in for a Slicer build, which configures and installs the extension's CMake files without
+# Slicer. It has Slicer's checks and defaults.
 set(Slicer_USE_PYTHONQT ON)
 set(Slicer_USE_FILE "${CMAKE_CURRENT_LIST_DIR}/UseSlicer.cmake")
 set(Slicer_EXTENSION_GENERATE_CONFIG "${CMAKE_CURRENT_LIST_DIR}/GenerateExtensionConfig.cmake")

@@ -1,7 +1,7 @@
 set(EXTENSION_NAME "${PROJECT_NAME}")
 option(BUILD_TESTING "Register the tests" ON)
 
-# Without a word from the extension, its package carries Slicer's own licence and readme.
+# Without these fields the package of an extension would contain Slicer's licence and readme.
 foreach(file LICENSE README)
   if(NOT DEFINED EXTENSION_${file}_FILE)
     set(EXTENSION_${file}_FILE "Slicer's own ${file}")

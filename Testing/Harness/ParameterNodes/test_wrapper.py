@@ -188,10 +188,12 @@ def test_values_are_saved_in_the_scene(wrapperClass, parameters, node, slicer, t
     assert loaded.region.GetName() == "Lung"
 
 
-def test_observer_of_a_forgotten_wrapper_is_still_called(wrapperClass, slicer):
+def test_the_controls_of_a_deleted_wrapper_still_follow_the_node(wrapperClass, slicer, qt):
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
-    wrapperClass(node).connectParametersToGui({})
+    box = qt.QSpinBox()
+    wrapperClass(node).connectParametersToGui({"count": box})
     nodeID = node.GetID()
     del node
     gc.collect()
-    slicer.mrmlScene.GetNodeByID(nodeID).Modified()
+    wrapperClass(slicer.mrmlScene.GetNodeByID(nodeID)).count = 7
+    assert box.value == 7

@@ -44,7 +44,7 @@ def red(slicer, manager, volume, slicerApp):
 
 @pytest.fixture
 def twoSlices(slicer, manager, volume, slicerApp):
-    """The widgets of a layout of our own, both with the volume, linked."""
+    """The widgets of a custom layout, both with the volume, linked."""
     manager.layoutLogic().GetLayoutNode().AddLayoutDescription(TWO_SLICES, LAYOUT)
     manager.setLayout(TWO_SLICES)
     widgets = [manager.sliceWidget(name) for name in ("Left", "Right")]

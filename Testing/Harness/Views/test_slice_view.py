@@ -5,7 +5,7 @@ import pytest
 
 
 def gray(widget, x, y):
-    """The gray value at a share of the view's width and height, drawn now."""
+    """Return the grey value at a fraction of the view's width and height, after rendering."""
     image = widget.sliceView()._q.image()
     color = image.pixelColor(round(x * (image.width() - 1)), round(y * (image.height() - 1)))
     assert color.red() == color.green() == color.blue()

@@ -1,4 +1,4 @@
-"""The layout of the AAPM challenge: both doses of every patient, matched by slice position."""
+"""Layout of the AAPM challenge: both doses of every patient, matched by slice position."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from PseudoCTDenoiseLib.errors import BadInputError
 
 @pytest.fixture
 def write_dose(write_dicom):
-    """Writes slices of which that at height k·3 mm holds 100·k + offset HU inside of air."""
+    """Write slices; the slice at height k·3 mm holds 100·k + offset HU, surrounded by air."""
 
     def write(folder, offset=0, heights=range(4), columns=40, spacing=0.7, uid="1"):
         hu = np.full((len(heights), 40, columns), -1000, np.int16)
@@ -43,11 +43,11 @@ def read(root, patient):
     return read_dose_pair(patient, *find_patients(root)[patient])
 
 
-def test_both_doses_are_found_and_lie_slice_on_slice(write_patient, tmp_path):
+def test_both_doses_are_found_with_matching_slices(write_patient, tmp_path):
     root = tmp_path / "Tätä 1"
     for patient in ("L096", "L067"):
         write_patient(root, patient)
-    (root / "readme.txt").write_text("other things may lie there")
+    (root / "readme.txt").write_text("other files")
     assert list(find_patients(root)) == ["L067", "L096"]
     pair = read(root, "L067")
     assert pair.full.shape == pair.quarter.shape == (4, 40, 40)
@@ -55,13 +55,13 @@ def test_both_doses_are_found_and_lie_slice_on_slice(write_patient, tmp_path):
     assert pair.quarter[:, 20, 20].tolist() == [7, 107, 207, 307]
 
 
-def test_the_layout_of_the_unpacked_archive_is_found_too(write_dose, tmp_path):
+def test_the_layout_of_the_unpacked_archive_is_found(write_dose, tmp_path):
     write_dose(tmp_path / "3mm B30" / FULL / "L067" / FULL)
     write_dose(tmp_path / "3mm B30" / QUARTER / "L067" / QUARTER)
     assert list(find_patients(tmp_path)) == ["L067"]
 
 
-def test_linked_patients_and_other_spellings_are_found_and_hidden_ones_are_not(
+def test_links_and_other_spellings_are_found_and_hidden_folders_are_not(
     write_patient, write_dose, tmp_path
 ):
     write_patient(tmp_path / "elsewhere", "L067")
@@ -78,7 +78,7 @@ def test_linked_patients_and_other_spellings_are_found_and_hidden_ones_are_not(
     assert len(read(root, "L096").full) == 4
 
 
-def test_the_patient_is_named_where_a_folder_cannot_be_read(write_patient, write_dose, tmp_path):
+def test_the_error_names_the_patient_of_an_unreadable_folder(write_patient, write_dose, tmp_path):
     write_patient(tmp_path, "L067")
     write_dose(tmp_path / "more", uid="9")
     for path in (tmp_path / "more").iterdir():
@@ -92,9 +92,7 @@ def test_the_patient_is_named_where_a_folder_cannot_be_read(write_patient, write
     [(range(5), range(2, 8), [2, 3, 4]), (range(3, 7), range(0, 5), [3, 4])],
     ids=str,
 )
-def test_slices_are_matched_by_position_not_by_number(
-    write_patient, tmp_path, full, quarter, shared
-):
+def test_slices_are_matched_by_position(write_patient, tmp_path, full, quarter, shared):
     write_patient(tmp_path, "L067", {"heights": full}, {"heights": quarter})
     pair = read(tmp_path, "L067")
     assert pair.full[:, 20, 20].tolist() == [100 * height for height in shared]
@@ -108,12 +106,12 @@ def test_slices_are_matched_by_position_not_by_number(
 )
 def test_doses_on_different_grids_are_refused(write_patient, tmp_path, other):
     write_patient(tmp_path, "L067", quarter=other)
-    assert "L067 are not on one grid" in refusal(read, tmp_path, "L067")
+    assert "L067 are on different grids" in refusal(read, tmp_path, "L067")
 
 
 def test_doses_without_a_common_slice_are_refused(write_patient, tmp_path):
     write_patient(tmp_path, "L067", quarter={"heights": range(10, 14)})
-    assert "share no slice position" in refusal(read, tmp_path, "L067")
+    assert "have no slice position in common" in refusal(read, tmp_path, "L067")
 
 
 def test_a_gap_in_one_dose_is_refused(write_patient, tmp_path):
@@ -128,7 +126,7 @@ def test_a_missing_dose_is_named(write_patient, write_dose, tmp_path):
     assert "L096" in text and QUARTER in text
 
 
-def test_a_patient_that_is_there_twice_is_refused(write_patient, tmp_path):
+def test_a_duplicate_patient_is_refused(write_patient, tmp_path):
     write_patient(tmp_path / "one", "L067")
     write_patient(tmp_path / "two", "L067")
     assert "two folders" in refusal(find_patients, tmp_path)
@@ -141,10 +139,10 @@ def test_empty_and_missing_folders_are_refused(tmp_path):
     assert "Patient L067" in refusal(read, tmp_path, "L067")
     (tmp_path / "empty").mkdir()
     assert f"PATIENT/{FULL}" in refusal(find_patients, tmp_path / "empty")
-    assert "no folder" in refusal(find_patients, tmp_path / "nowhere")
+    assert "does not exist" in refusal(find_patients, tmp_path / "nowhere")
 
 
-def test_what_is_no_dicom_is_refused(write_patient, tmp_path):
+def test_files_other_than_dicom_are_refused(write_patient, tmp_path):
     write_patient(tmp_path, "L067")
     for path in (tmp_path / "L067" / QUARTER).iterdir():
         path.write_bytes(b"not a slice")

@@ -1,4 +1,4 @@
-"""`pseudoct check-simulator` compares the simulator's noise with a real scanner's."""
+"""`pseudoct check-simulator` compares the simulator's noise with the noise of a real scanner."""
 
 import json
 
@@ -17,7 +17,7 @@ from PseudoCTDenoiseLib.cli.main import BAD_INPUT, DONE, main
         (["--facts", "missing.json"], "missing.json"),
     ],
 )
-def test_faults_are_named_before_anything_is_computed(
+def test_errors_are_reported_before_the_computation(
     tmp_path, monkeypatch, capsys, arguments, complaint
 ):
     monkeypatch.chdir(tmp_path)
@@ -29,7 +29,7 @@ def test_faults_are_named_before_anything_is_computed(
 
 @pytest.fixture
 def measured(monkeypatch, tmp_path):
-    """In place of the measurement, which takes seconds; its own tests are the engine's."""
+    """Replace the measurement, which takes seconds and has tests of its own."""
     frequency = np.arange(0.125, 8, 0.25)
     spectrum = np.full(32, 1 / 32)
 
@@ -60,15 +60,15 @@ def facts(path, measured, x1):
     path.write_text(json.dumps({"soft_kernel": [patient], "sharp_kernel": [patient]}))
 
 
-def test_check_says_that_there_are_no_facts_and_still_measures(measured, capsys):
+def test_check_reports_missing_facts_and_measures_anyway(measured, capsys):
     assert main(["check-simulator", "--device", "cpu"]) == DONE
     said = capsys.readouterr()
-    assert "There is no file ../shared/data/noise_facts.json" in said.err
+    assert "noise_facts.json does not exist" in said.err
     assert "| soft | autocorrelation x1 | 0.500 | – | – | – |" in said.out
     assert "| sharp | σ in lung over σ in liver | 0.700 | 0.800 | 0.200 | yes |" in said.out
 
 
-def test_check_holds_the_noise_against_the_facts_and_plots_them(measured, tmp_path, capsys):
+def test_check_compares_the_noise_with_the_facts_and_plots_both(measured, tmp_path, capsys):
     facts(tmp_path / "facts.json", measured, x1=0.48)
     options = ["--facts", "facts.json", "--plot", "nps.png", "--device", "cpu"]
     assert main(["check-simulator", *options]) == DONE
@@ -76,7 +76,7 @@ def test_check_holds_the_noise_against_the_facts_and_plots_them(measured, tmp_pa
     assert (tmp_path / "nps.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_check_fails_where_the_noise_differs(measured, tmp_path, capsys):
+def test_check_fails_if_the_noise_differs(measured, tmp_path, capsys):
     facts(tmp_path / "facts.json", measured, x1=0.2)
     assert main(["check-simulator", "--facts", "facts.json", "--device", "cpu"]) == 1
     assert "| soft | autocorrelation x1 | 0.500 | 0.200 | 0.080 | NO |" in capsys.readouterr().out

@@ -16,7 +16,7 @@ from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 
 @pytest.fixture
 def pairs(tmp_path, write, hu) -> list[tuple[Path, Path]]:
-    """Two patients, whose files have the same names."""
+    """Write scans of two patients with equal file names."""
     pairs = []
     for patient, noise in (("one", 4), ("two", 8)):
         folder = tmp_path / patient
@@ -31,14 +31,14 @@ def pairs(tmp_path, write, hu) -> list[tuple[Path, Path]]:
 
 @pytest.fixture
 def quick_methods(monkeypatch):
-    """One filter in place of all and few steps: what they do is the engine's tests' business."""
+    """Use one filter and few steps: filters and tuning have tests of their own."""
     monkeypatch.setattr(command, "DenoisingSettings", partial(DenoisingSettings, steps=2))
     monkeypatch.setattr(
         command, "filter_methods", lambda pairs: [Method("none", lambda hu, _: hu + np.int16(1))]
     )
 
 
-def test_the_table_has_a_row_a_method_and_gains_over_the_ldct(
+def test_the_table_has_a_row_per_method_and_gains_over_the_ldct(
     pseudoct, pairs, models, hu, tmp_path, quick_methods
 ):
     arguments = [argument for pair in pairs for argument in ("--pair", *pair)]
@@ -67,11 +67,11 @@ def test_the_table_has_a_row_a_method_and_gains_over_the_ldct(
     assert scores[4]["method"] == "fast"
     mean, deviation = np.mean(gains), np.std(gains)
     assert table[4][2] == f"{mean:+.2f} ± {deviation:.2f}".replace("-", "−")
-    assert deviation > 0.005  # two patients, though their files have one name
+    assert deviation > 0.005  # two patients with equal file names
     assert table[2][1] == f"{np.mean(ldct):.2f}"
 
 
-def test_the_scores_are_of_the_files_that_were_given(
+def test_the_scores_are_those_of_the_given_files(
     pseudoct, pairs, models, hu, tmp_path, quick_methods
 ):
     low, normal = pairs[1]
@@ -88,7 +88,7 @@ def test_the_scores_are_of_the_files_that_were_given(
 
 @pytest.fixture
 def refused(pseudoct, listing, tmp_path, models, monkeypatch):
-    """Runs `pseudoct compare`; nothing may be computed or written."""
+    """Run `pseudoct compare`; it must compute and write nothing."""
 
     def compute(*arguments):
         raise AssertionError("computed before the arguments were looked at")
@@ -106,16 +106,16 @@ def refused(pseudoct, listing, tmp_path, models, monkeypatch):
     return refused
 
 
-def test_what_cannot_be_compared_is_refused_at_once(refused, pairs, tmp_path, write, hu):
+def test_invalid_arguments_are_refused_before_the_computation(refused, pairs, tmp_path, write, hu):
     low, normal = pairs[0]
     other = pairs[1][1]
     assert "not on the same grid" in refused("--pair", low, other)
     turned = write(tmp_path / "turned.nrrd", hu, direction=(1, 0, 0, 0, 1, 0, 0, 0, 1))
     assert "spacing, direction or origin" in refused("--pair", low, turned)
-    assert "no file" in refused("--pair", low, tmp_path / "none.nrrd")
+    assert "none.nrrd does not exist" in refused("--pair", low, tmp_path / "none.nrrd")
     assert "No model" in refused("--pair", low, normal, "--model", "none")
     assert "noise model" in refused("--pair", low, normal, "--model", "noise-a")
     assert "seed" in refused("--pair", low, normal, "--seed", "-1")
     missing = tmp_path / "missing" / "scores.csv"
-    assert "no folder" in refused("--pair", low, normal, "--csv", missing)
+    assert "does not exist" in refused("--pair", low, normal, "--csv", missing)
     assert "is a folder" in refused("--pair", low, normal, "--csv", tmp_path)

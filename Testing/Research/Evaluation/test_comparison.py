@@ -1,4 +1,4 @@
-"""The table of methods: who is compared with whom, and how its rows are averaged."""
+"""Table of methods: the comparison, and the averages in its rows."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def a_score(method, patient, psnr, slices=1, **others):
     return row | figures | {"seconds": 1.0} | others
 
 
-def test_the_ldct_itself_comes_first_and_every_method_meets_every_pair():
+def test_the_ldct_is_first_and_every_method_runs_on_every_pair():
     pairs = [pair("one"), pair("two", seed=1)]
     zero, half = (lambda hu, _: np.zeros_like(hu)), (lambda hu, _: hu / 2)
     methods = [Method("zero", zero), Method("half", half)]
@@ -70,7 +70,7 @@ def test_the_ldct_itself_comes_first_and_every_method_meets_every_pair():
     assert rows[0]["psnr_4096"] == image_metrics(pairs[0].ldct, pairs[0].ndct)["psnr_4096"]
 
 
-def test_a_score_is_of_the_methods_image_against_the_ndct():
+def test_a_score_compares_the_methods_image_with_the_ndct():
     one = pair()
     image = (one.ldct + one.ndct.astype(float)) / 2
     row = score(Method("mean", lambda hu, _: image), one)
@@ -86,7 +86,7 @@ def test_a_scan_without_soft_tissue_has_no_noise_reduction():
     assert math.isnan(score(Method("LDCT", lambda hu, _: hu), lung)["noise_reduction"])
 
 
-def test_gains_are_against_the_ldct_of_the_same_patient():
+def test_gains_are_relative_to_the_ldct_of_the_same_patient():
     scores = [a_score("LDCT", "a", 40.0), a_score("LDCT", "b", 44.0)]
     scores += [a_score("net", "b", 45.0), a_score("net", "a", 43.0)]
     ldct, net = summary(scores)
@@ -97,12 +97,12 @@ def test_gains_are_against_the_ldct_of_the_same_patient():
     assert ldct["gain"] is ldct["noise_reduction"] is ldct["seconds"] is None
 
 
-def test_a_loss_has_a_true_minus():
+def test_a_negative_gain_has_a_minus_sign():
     scores = [a_score("LDCT", "a", 40.0), a_score("net", "a", 39.5)]
     assert summary(scores)[1]["gain"] == "−0.50 ± 0.00"
 
 
-def test_a_patient_counts_once_however_many_slices_and_scans_it_has():
+def test_patients_have_equal_weight_for_any_number_of_slices_and_scans():
     scores = [
         *(a_score("LDCT", "a", 40.0, slices=3), a_score("LDCT", "a", 44.0, slices=1)),
         a_score("LDCT", "b", 50.0, slices=100),
@@ -115,7 +115,7 @@ def test_a_patient_counts_once_however_many_slices_and_scans_it_has():
     assert (net["gain_mean"], net["gain_deviation"]) == (2.0, 1.0)
 
 
-def test_what_could_not_be_measured_is_left_out_of_the_means():
+def test_means_ignore_missing_values():
     nan = float("nan")
     scores = [
         *(a_score("LDCT", patient, 40.0) for patient in "ab"),
@@ -141,7 +141,7 @@ def test_the_control_is_the_ldct_minus_the_mean_noise_map():
     assert np.abs(noise).mean() > 1
 
 
-def test_the_networks_rows_are_as_it_is_averaged_and_tuned():
+def test_the_network_has_rows_untuned_averaged_and_tuned():
     denoiser, models = networks()
     hu = pair().ldct
     methods = network_methods(denoiser, models, "tiny", SETTINGS)
@@ -163,7 +163,7 @@ def test_the_networks_rows_are_as_it_is_averaged_and_tuned():
         assert np.array_equal(method.denoise(hu, 0.8), job.run().hu)
 
 
-def test_what_is_timed_holds_no_trial_runs(monkeypatch):
+def test_the_time_includes_no_trial_runs(monkeypatch):
     def estimate(job):
         raise AssertionError("estimated while the time was taken")
 
@@ -173,11 +173,11 @@ def test_what_is_timed_holds_no_trial_runs(monkeypatch):
         assert method.denoise(pair().ldct, None).shape == pair().ldct.shape
 
 
-def test_every_filter_runs_at_its_best_setting_on_scans_of_any_sizes():
+def test_every_filter_uses_its_best_setting_on_scans_of_any_size():
     pairs = [pair("one", size=64), pair("two", slices=1, size=56, seed=1)]
     methods = filter_methods(pairs)
     assert [m.name.split(" (")[0] for m in methods] == [f.name for f in FILTERS.values()]
-    # Where the setting was searched; the edges of so small a body may ask for another.
+    # The search uses this region; the edges of this small body may need another setting.
     inner = np.s_[:, 16:40, 16:40]
     scores = list(
         compare(methods, [CtPair(p.patient, p.ldct[inner], p.ndct[inner]) for p in pairs])
@@ -187,7 +187,7 @@ def test_every_filter_runs_at_its_best_setting_on_scans_of_any_sizes():
     assert all("=" not in row["method"] and row["method"].endswith(")") for row in rows)
 
 
-def test_the_setting_is_the_one_that_is_best_in_the_middle_of_the_middle_slices(monkeypatch):
+def test_the_setting_is_the_best_at_the_centre_of_the_middle_slices(monkeypatch):
     seen = []
 
     def shift(hu, *, by):
@@ -205,14 +205,14 @@ def test_the_setting_is_the_one_that_is_best_in_the_middle_of_the_middle_slices(
     assert np.array_equal(method.denoise(one.ldct, None), one.ndct)
 
 
-def test_a_filter_that_must_measure_the_noise_is_left_out_where_there_is_none_to_measure():
+def test_a_filter_that_cannot_measure_the_noise_is_omitted():
     lung = pair(size=64)
     lung = CtPair("lung", lung.ldct - np.int16(900), lung.ndct - np.int16(900))
     names = [method.name.split(" (")[0] for method in filter_methods([pair(size=64), lung])]
     assert names == ["Gaussian", "Curvature anisotropic diffusion", "Total variation"]
 
 
-def test_the_reference_of_a_sharp_pair_is_as_sharp_and_as_noisy_as_that_kernel_shows_it():
+def test_the_reference_of_a_sharp_pair_has_the_sharpness_and_noise_of_the_kernel():
     hu = np.random.default_rng(0).normal(40, 10, (1, 48, 48)).astype(np.int16)
     hu[0, :4] = -3024
     made = simulated_pair(CtScan("one", hu, 0.8), 0.25, SHARP, seed=1)
@@ -221,7 +221,7 @@ def test_the_reference_of_a_sharp_pair_is_as_sharp_and_as_noisy_as_that_kernel_s
     assert abs(made.ndct[0, 16:32].mean() - 40) < 5
 
 
-def test_a_simulated_pair_is_the_scan_and_its_noisier_twin():
+def test_a_simulated_pair_is_the_scan_and_a_noisier_version():
     scan = CtScan("one", pair(slices=1, size=48).ndct, 0.8)
     made = simulated_pair(scan, 0.25, SOFT, seed=1)
     assert made.patient == "one"

@@ -21,7 +21,7 @@ from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 
 @pytest.fixture
 def index(tmp_path, write, hu) -> Path:
-    """Two scans of one validation patient and one of another patient of the test split."""
+    """Write two scans of a validation patient and one of a test patient."""
     rng = np.random.default_rng(0)
     ndct = np.where(hu > -500, 50, -1000) + rng.normal(0, 6, hu.shape)
     ndct = np.rint(ndct).clip(-1024).astype(np.int16)
@@ -34,8 +34,8 @@ def index(tmp_path, write, hu) -> Path:
 
 
 @pytest.fixture
-def twins(monkeypatch):
-    """Quick stand-ins for simulator and filters, which have tests of their own.
+def references(monkeypatch):
+    """Replace simulator and filters, which have tests of their own, by fast versions.
 
     Returns what the simulator was asked for.
     """
@@ -55,8 +55,8 @@ def twins(monkeypatch):
     return asked
 
 
-def test_the_table_of_each_kernel_is_put_into_the_page_and_every_score_into_the_csv(
-    pseudoct, index, models, tmp_path, twins
+def test_tables_are_written_to_the_page_and_scores_to_the_csv(
+    pseudoct, index, models, tmp_path, references
 ):
     page, scores = tmp_path / "README.md", tmp_path / "scores.csv"
     blocks = [f"<!-- RESULTS {k} -->\nolder\n<!-- /RESULTS {k} -->" for k in ("soft", "sharp")]
@@ -64,7 +64,9 @@ def test_the_table_of_each_kernel_is_put_into_the_page_and_every_score_into_the_
     arguments = ["--index", index, "--models", models, "--page", page, "--csv", scores]
     ended = pseudoct("evaluate", *arguments, "--dose", "0.1", "--seed", "4", "--device", "cpu")
     assert ended.code == 0, ended
-    assert twins == [("a", 0.1, kernel, 4000 + n) for kernel in ("soft", "sharp") for n in range(2)]
+    assert references == [
+        ("a", 0.1, kernel, 4000 + n) for kernel in ("soft", "sharp") for n in range(2)
+    ]
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# Title\n\n<!-- RESULTS soft -->\n**Soft kernel**, 10% of the dose")
     assert text.endswith("<!-- /RESULTS sharp -->\n\nEnd.\n") and "older" not in text
@@ -82,7 +84,7 @@ def test_the_table_of_each_kernel_is_put_into_the_page_and_every_score_into_the_
     assert {(row["dose"], row["patient"]) for row in rows} == {("0.1", "a")}
 
 
-def test_a_real_twin_is_held_against_the_scan_it_was_made_from(
+def test_the_simulated_scan_is_compared_with_its_normal_dose_scan(
     pseudoct, index, models, tmp_path, monkeypatch
 ):
     seen = []
@@ -105,7 +107,7 @@ def test_a_real_twin_is_held_against_the_scan_it_was_made_from(
 
 @pytest.fixture
 def refused(pseudoct, listing, index, models, monkeypatch):
-    """Runs `pseudoct evaluate`; nothing may be simulated or written."""
+    """Run `pseudoct evaluate`; it must simulate and write nothing."""
 
     def compute(*arguments):
         raise AssertionError("computed before the arguments were looked at")
@@ -123,7 +125,7 @@ def refused(pseudoct, listing, index, models, monkeypatch):
     return refused
 
 
-def test_what_cannot_be_evaluated_is_refused_at_once(refused, tmp_path):
+def test_invalid_arguments_are_refused_before_the_computation(refused, tmp_path):
     (tmp_path / "page.md").write_text("No block.\n")
     (tmp_path / "twice.md").write_text("<!-- RESULTS soft --><!-- /RESULTS soft -->" * 2)
     (tmp_path / "turned.md").write_text("<!-- /RESULTS soft --><!-- RESULTS soft -->")
@@ -132,7 +134,7 @@ def test_what_cannot_be_evaluated_is_refused_at_once(refused, tmp_path):
     (tmp_path / "soft.md").write_text("<!-- RESULTS soft --><!-- /RESULTS soft -->")
     assert "<!-- RESULTS sharp -->" in refused("--page", tmp_path / "soft.md")
     assert "Cannot read the page" in refused("--page", tmp_path / "none.md")
-    assert "no folder" in refused("--csv", tmp_path / "missing" / "scores.csv")
+    assert "does not exist" in refused("--csv", tmp_path / "missing" / "scores.csv")
     for dose in ("0", "1", "-0.5", "nan"):
         assert f"--dose {dose}" in refused("--dose", dose)
     assert "no scan of split 'none'" in refused("--split", "none")

@@ -1,4 +1,4 @@
-"""What the untrained filters promise."""
+"""Untrained filters: noise, shape, padding, units and the search for a setting."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ NAMES = sorted(filters.FILTERS)
 
 @pytest.fixture(scope="module")
 def scan():
-    """A block of soft tissue with a dense rod in air, and the same with noise of 25 HU."""
+    """Return a block of soft tissue with a dense rod in air, and the same with noise of 25 HU."""
     clean = np.full((2, 64, 64), -1000.0, np.float32)
     clean[:, 8:56, 8:56] = 50
     clean[:, 28:36, 28:36] = 300
@@ -20,7 +20,7 @@ def scan():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_filter_takes_noise_off_and_keeps_shape_and_hu(name, scan):
+def test_a_filter_removes_noise_and_keeps_shape_and_mean_hu(name, scan):
     clean, noisy = scan
     entry = filters.FILTERS[name]
     result = entry.function(noisy, **entry.default)
@@ -31,7 +31,7 @@ def test_a_filter_takes_noise_off_and_keeps_shape_and_hu(name, scan):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_slices_are_filtered_on_their_own(name, scan):
+def test_slices_are_filtered_separately(name, scan):
     _, noisy = scan
     entry = filters.FILTERS[name]
     setting = {**entry.default, **({"noise_hu": 25.0} if name == "non_local_means" else {})}
@@ -40,14 +40,14 @@ def test_slices_are_filtered_on_their_own(name, scan):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_flat_image_stays_as_it_is(name):
+def test_a_uniform_image_is_unchanged(name):
     entry = filters.FILTERS[name]
     hu = np.full((1, 32, 32), 40, np.int16)
     assert entry.function(hu, **entry.default) == pytest.approx(40, abs=1e-3)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_padding_comes_back_and_does_not_leak_into_the_image(name, scan):
+def test_padding_is_unchanged_and_does_not_affect_the_image(name, scan):
     _, noisy = scan
     at_the_limit, below = noisy.copy(), noisy.copy()
     at_the_limit[:, :4], below[:, :4] = -1024, -3024
@@ -59,7 +59,7 @@ def test_padding_comes_back_and_does_not_leak_into_the_image(name, scan):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_input_is_left_alone(name, scan):
+def test_the_input_is_not_modified(name, scan):
     _, noisy = scan
     entry = filters.FILTERS[name]
     hu = noisy.astype(np.float32)
@@ -68,8 +68,8 @@ def test_the_input_is_left_alone(name, scan):
 
 
 @pytest.mark.parametrize("name", ["gaussian", "total_variation", "non_local_means"])
-def test_settings_are_in_hu_whatever_the_range_of_the_image(name, scan):
-    """A far brighter pixel elsewhere would change the result if a range were inferred."""
+def test_settings_are_in_hu_for_any_range_of_the_image(name, scan):
+    """A much brighter pixel elsewhere would change the result if the filter inferred a range."""
     _, noisy = scan
     bright = noisy.copy()
     bright[:, 60:, 60:] = 3071
@@ -82,7 +82,7 @@ def test_settings_are_in_hu_whatever_the_range_of_the_image(name, scan):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_default_is_of_the_kind_that_the_grid_holds(name):
+def test_the_default_has_the_keys_of_the_grid(name):
     entry = filters.FILTERS[name]
     assert len(entry.grid) > 1
     assert dict(entry.default) in [dict(setting) for setting in entry.grid]
@@ -109,13 +109,13 @@ def test_non_local_means_keeps_an_edge_that_a_gaussian_blurs(scan):
     assert error["nlm"] < 0.7 * error["gaussian"]
 
 
-def test_non_local_means_says_when_there_is_no_tissue_to_measure_noise_in():
+def test_non_local_means_reports_missing_soft_tissue():
     air = np.full((1, 32, 32), -1000, np.int16)
     with pytest.raises(BadInputError, match="Give the noise in HU"):
         filters.non_local_means(air)
     assert filters.non_local_means(air, noise_hu=10.0) == pytest.approx(-1000, abs=1e-3)
 
 
-def test_an_array_that_is_no_scan_is_refused():
+def test_arrays_of_other_dimensions_are_refused():
     with pytest.raises(BadInputError, match="shape"):
         filters.gaussian(np.zeros(5))

@@ -1,4 +1,4 @@
-"""The figures of the study of the method, on hand-made cases."""
+"""Figures of the study of the method, on constructed cases."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def pair(noise=40.0):
 
 
 def nothing():
-    """A network that gives back what it is shown."""
+    """Network that returns its input."""
     network = torch.nn.Conv2d(1, 1, 1, bias=False)
     torch.nn.init.ones_(network.weight)
     return network
 
 
 def blur():
-    """A weighted mean of 3×3 pixels: a tuning would spread its weights."""
+    """Weighted mean of 3×3 pixels; tuning would spread its weights."""
     network = torch.nn.Conv2d(1, 1, 3, padding=1, padding_mode="replicate", bias=False)
     torch.nn.init.constant_(network.weight, 0.07)
     with torch.no_grad():
@@ -55,14 +55,14 @@ def blur():
     return network
 
 
-def test_a_network_that_does_nothing_gains_nothing():
+def test_an_identity_network_gains_nothing():
     start, same = measure(pair(), nothing(), [], {"same": method_study.START}, 0.25)
     for row in (start, same):
         assert row["gain"] == row["more"] == row["change_hu"] == row["steps"] == 0
     assert start["variant"] == NO_TUNING and start["best_step"] is None
 
 
-def test_what_tuning_gains_and_changes_is_told_against_the_start():
+def test_gain_and_change_of_tuning_are_relative_to_the_baseline():
     one = pair()
     start, tuned = measure(one, blur(), [], {WITH_METHOD: SHORT}, 0.25)
     assert tuned["more"] == pytest.approx(tuned["gain"] - start["gain"])
@@ -89,7 +89,7 @@ def test_the_gain_at_the_chosen_step_is_that_of_the_method():
     assert method["gain"] == pytest.approx(taken["gain"], abs=0.005)
 
 
-def test_a_clean_scan_is_hardly_changed(monkeypatch):
+def test_a_noise_free_scan_hardly_changes(monkeypatch):
     monkeypatch.setattr(method_study, "METHOD", SHORT)
     clean = np.rint(body()).astype(np.int16)
     row = clean_scan(nothing(), clean, 1.0)
@@ -97,15 +97,15 @@ def test_a_clean_scan_is_hardly_changed(monkeypatch):
     assert row["change_hu"] == row["start_change_hu"] == 0
 
 
-def test_banding_is_the_deviation_of_what_slices_are_off_by():
+def test_banding_is_the_deviation_of_the_slice_means():
     reference = body(slices=400)
     off = np.random.default_rng(0).normal(0, 3, size=(400, 1, 1))
-    drift = np.linspace(0, 5, 400)[:, None, None]  # a slow drift is no stripe
+    drift = np.linspace(0, 5, 400)[:, None, None]  # a slow drift is not banding
     assert banding(reference, reference) == 0
     assert banding(reference + off + drift, reference) == pytest.approx(3, rel=0.08)
 
 
-def test_every_scan_is_seen_in_every_condition():
+def test_every_scan_is_simulated_in_every_condition():
     noise = np.random.default_rng(0).normal(0, 10, size=(9, 64, 64))
     scan = CtScan("one", np.rint(body(slices=9) + noise).astype(np.int16), 1.0)
     conditions = [Condition("soft", 0.25), Condition("sharp", 0.1)]
@@ -127,14 +127,13 @@ CHANGES = {
     "a quarter of the learning rate": {"learning_rate": METHOD.learning_rate / 4},
     "four times the learning rate": {"learning_rate": METHOD.learning_rate * 4},
     "noise always as drawn": {"noise_sign": "as-is"},
-    "late layers alone": {"tuned_layers": "late"},
     "one slice to tune on": {"tuning_slices": 1},
     "own output as target": {"teacher": "network"},
 }
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_an_ingredient_changes_what_its_name_says(name):
+def test_an_ingredient_changes_the_setting_of_its_name(name):
     assert INGREDIENTS[name] == replace(METHOD, orientations=3, **CHANGES[name])
 
 

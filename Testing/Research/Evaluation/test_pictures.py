@@ -1,4 +1,4 @@
-"""Pictures of maps, views, curves and spectra."""
+"""Figures of noise maps, coronal views, curves and spectra."""
 
 import matplotlib
 import numpy as np
@@ -7,13 +7,13 @@ from pseudoct_research.evaluation import pictures
 
 
 def shown(path):
-    """The picture as (rows, columns, 3) of 0 to 255."""
+    """Read an image as (rows, columns, 3) of 0 to 255."""
     return np.rint(imread(path)[..., :3] * 255).astype(int)
 
 
-def test_coronal_views_have_the_proportions_of_the_body_with_the_head_up(tmp_path):
+def test_coronal_views_have_body_proportions_and_the_head_at_the_top(tmp_path):
     hu = np.full((10, 64, 100), -1000, np.int16)
-    hu[7:, 32] = 1000  # in the middle coronal plane, near to the head
+    hu[7:, 32] = 1000  # in the middle coronal plane, near the head
     pictures.coronal_picture(tmp_path / "a.png", {"a": hu, "b": hu}, (0.5, 3.0))
     picture = shown(tmp_path / "a.png")
     gap, height = pictures.GAP_PX, 2 * 10 * 6
@@ -48,7 +48,7 @@ def test_curves_skip_empty_cells(tmp_path, monkeypatch):
     assert paper.get_xydata().tolist() == [[10, 46]]
 
 
-def test_curves_without_a_single_value_are_drawn_empty(tmp_path):
+def test_curves_without_values_are_drawn_empty(tmp_path):
     pictures.curve_picture(tmp_path / "a.png", [{"step": "0", "a": ""}], {"fast": "a"})
     assert (tmp_path / "a.png").exists()
 

@@ -1,4 +1,4 @@
-"""What the results tables promise."""
+"""Results tables: format, CSV files and blocks of Markdown pages."""
 
 import csv
 
@@ -42,7 +42,7 @@ def test_a_csv_file_keeps_every_key_and_digit(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_block_is_replaced_and_the_rest_of_the_page_is_kept(tmp_path):
+def test_a_block_is_replaced_and_the_rest_of_the_page_is_unchanged(tmp_path):
     page = tmp_path / "README.md"
     page.write_text("# Ü\n<!-- table -->\nold\n<!-- /table -->\nend\n", encoding="utf-8")
     replace_block(page, "table", "| a\\1 |\n")
@@ -61,7 +61,7 @@ def test_a_block_is_replaced_and_the_rest_of_the_page_is_kept(tmp_path):
         "<!-- table --><!-- /table --><!-- table --><!-- /table -->",
     ],
 )
-def test_a_page_without_its_one_block_is_refused_and_left_alone(tmp_path, content):
+def test_a_page_without_exactly_one_block_is_refused_and_unchanged(tmp_path, content):
     page = tmp_path / "README.md"
     page.write_text(content)
     with pytest.raises(BadInputError, match="<!-- table -->"):

@@ -1,4 +1,4 @@
-"""The simulator's noise is a real scanner's: its texture, and how it follows the dose."""
+"""The simulator's noise matches a real scanner in texture and in dependence on dose."""
 
 from __future__ import annotations
 
@@ -55,12 +55,14 @@ def measured():
 
 
 @KERNELS
+@pytest.mark.slow
 def test_noise_on_the_phantom_is_accepted(measured, kernel):
     failed = [c for c in acceptance(measured[kernel], REAL[kernel]) if not c.passed]
     assert not failed
 
 
 @KERNELS
+@pytest.mark.slow
 def test_noise_on_the_phantom_is_accepted_by_the_facts_file(measured, kernel, shared):
     facts = read_facts(shared / "data" / "noise_facts.json")
     failed = [c for c in acceptance(measured[kernel], facts[kernel]) if not c.passed]
@@ -68,7 +70,7 @@ def test_noise_on_the_phantom_is_accepted_by_the_facts_file(measured, kernel, sh
 
 
 @KERNELS
-def test_figures_kept_here_are_those_of_the_facts_file(kernel, shared):
+def test_the_figures_in_this_file_match_the_facts_file(kernel, shared):
     facts = read_facts(shared / "data" / "noise_facts.json")[kernel]
     kept = REAL[kernel]
     assert kept.f_av_per_cm == pytest.approx(facts.f_av_per_cm)
@@ -77,7 +79,8 @@ def test_figures_kept_here_are_those_of_the_facts_file(kernel, shared):
     assert kept.spread == pytest.approx(facts.spread, abs=6e-4)
 
 
-def test_the_kernels_differ_as_much_as_the_real_ones(measured):
+@pytest.mark.slow
+def test_the_kernels_differ_like_real_kernels(measured):
     soft, sharp = measured["soft"], measured["sharp"]
     assert sharp.f_av_per_cm - soft.f_av_per_cm > 1.5
     assert 2 < sharp.sigma_hu / soft.sigma_hu < 3.5
@@ -85,7 +88,7 @@ def test_the_kernels_differ_as_much_as_the_real_ones(measured):
 
 
 def noise(**changes):
-    """A measurement that agrees with REAL["soft"] in everything."""
+    """Return a measurement that equals REAL["soft"] in every figure."""
     soft = REAL["soft"]
     frequency = np.arange(0.125, 8, 0.25)
     agreeing = SimulatedNoise(
@@ -111,7 +114,7 @@ def test_every_figure_can_fail():
     assert failures(noise(lung_to_liver=0.5)) == ["σ in lung over σ in liver"]
 
 
-def test_without_real_figures_only_the_laws_are_held():
+def test_without_real_figures_only_the_laws_are_checked():
     checks = acceptance(noise(lung_to_liver=0.5))
     assert [c.passed for c in checks if "dose" in c.figure or "lung" in c.figure] == [True, False]
     assert all(c.passed is None for c in checks if "f_av" in c.figure or "auto" in c.figure)

@@ -1,4 +1,4 @@
-"""`pseudoct study` and `trials`: tables that are made, kept as CSV, and printed again."""
+"""`pseudoct study` and `trials` compute tables, save them as CSV, and print them again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIZE = 192
 
 @pytest.fixture
 def index(tmp_path):
-    """Two scans of eight slices, to train on and to choose on, in a folder with a space."""
+    """Write a training and a validation scan of eight slices in a folder with a space."""
     folder = tmp_path / "some scäns"
     folder.mkdir()
     rows = []
@@ -52,7 +52,10 @@ def page(tmp_path, *blocks):
     return path
 
 
-def test_a_study_is_made_kept_and_printed_again(pseudoct, index, models, tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_a_study_is_computed_saved_and_printed_again(
+    pseudoct, index, models, tmp_path, monkeypatch
+):
     monkeypatch.setattr(study, "INGREDIENTS", {WITH_METHOD: SHORT})
     monkeypatch.setattr(
         "pseudoct_research.evaluation.method_study.START", replace(START, orientations=1)
@@ -66,7 +69,7 @@ def test_a_study_is_made_kept_and_printed_again(pseudoct, index, models, tmp_pat
     seen = [(row["kernel"], row["variant"]) for row in rows]
     assert seen == [(one, name) for one in ("soft", "sharp") for name in (NO_TUNING, WITH_METHOD)]
     assert {row["slices"] for row in rows} == {"2"} and float(rows[0]["more"]) == 0
-    lines = text.read_text().splitlines()
+    lines = text.read_text("utf-8").splitlines()
     for row in rows:
         line = next(one for one in lines if f"| {row['kernel']} | {row['variant']} |" in one)
         assert f"{float(row['more']):+.3f}".replace("-", "−") in line
@@ -75,7 +78,8 @@ def test_a_study_is_made_kept_and_printed_again(pseudoct, index, models, tmp_pat
     assert again.code == 0 and again.out == made.out
 
 
-def test_clean_scans_are_a_phantom_results_and_filtered_ones(
+@pytest.mark.slow
+def test_clean_scans_are_a_phantom_denoised_and_filtered_scans(
     pseudoct, index, models, tmp_path, monkeypatch
 ):
     small = torso_phantom(slices=1, size=64, pixel_mm=6.0)
@@ -122,17 +126,17 @@ def test_clean_scans_are_a_phantom_results_and_filtered_ones(
         (["--study", "clean", "--plots", "missing"], "missing"),
     ],
 )
-def test_a_study_refuses_what_cannot_be_made(pseudoct, index, models, tmp_path, wrong, words):
+def test_invalid_arguments_of_a_study_are_refused(pseudoct, index, models, tmp_path, wrong, words):
     given = ["--index", index, "--models", models, "--narrow", models, "--csv", tmp_path]
     ended = pseudoct("study", *given, *wrong)
     assert ended.code == 2 and words in ended.err
 
 
-def test_what_was_never_made_cannot_be_printed(pseudoct, tmp_path):
+def test_a_study_without_results_cannot_be_printed(pseudoct, tmp_path):
     text = page(tmp_path, "STUDY doses")
-    before = text.read_text()
+    before = text.read_text("utf-8")
     ended = pseudoct("study", "--study", "doses", "--csv", tmp_path, "--page", text)
-    assert ended.code == 2 and "study-doses.csv" in ended.err and text.read_text() == before
+    assert ended.code == 2 and "study-doses.csv" in ended.err and text.read_text("utf-8") == before
 
 
 def rows_of(start, risk_to_gain, chosen, scan="0"):
@@ -143,7 +147,7 @@ def rows_of(start, risk_to_gain, chosen, scan="0"):
     ]
 
 
-def test_what_the_stop_rule_loses_is_told():
+def test_the_loss_by_the_stop_rule_is_reported():
     more_than_the_method_runs = [1.0, 1.5, 1.4, 1.3, 1.3, 1.3, 1.3, 1.9]
     rows = rows_of("fast", more_than_the_method_runs, chosen=40)
     table = study._stopping_table(rows + rows_of("fast", [1.0, 2.0], chosen=20, scan="1"))
@@ -151,7 +155,7 @@ def test_what_the_stop_rule_loses_is_told():
     assert "| fast | soft | one | +1.00 | 20 | +1.50 | 40 | 0.100 | +1.90 |" in table
 
 
-def test_means_and_the_worst_scan_stand_in_a_row():
+def test_a_row_holds_means_and_the_worst_scan():
     keys = ("patient", "gain", "more", "more_target", "hu_bias")
     figures = [
         ("one", "4", "-0.1", "0.3", "-0.5"),
@@ -161,12 +165,12 @@ def test_means_and_the_worst_scan_stand_in_a_row():
     common = {"variant": WITH_METHOD, "change_hu": "2", "steps": "10"}
     rows = [common | dict(zip(keys, one, strict=True)) for one in figures]
     table = study._by(rows, ("variant",), ("Method",))
-    # Patients count alike, and opposite biases do not make up for each other.
+    # Patients have equal weight, and opposite biases do not cancel.
     line = "| method | 3 | +4.50 | +0.100 | −0.100 | +0.500 | +0.300 | 2.00 | 0.38 | 10 |"
     assert line in table
 
 
-def test_trials_run_are_kept_and_go_on(pseudoct, index, tmp_path, monkeypatch):
+def test_trials_are_run_saved_and_resumed(pseudoct, index, tmp_path, monkeypatch):
     monkeypatch.setattr(
         training_pairs,
         "_draw_noise",
@@ -190,7 +194,7 @@ def test_trials_run_are_kept_and_go_on(pseudoct, index, tmp_path, monkeypatch):
         *(("one", "1.0"), ("one", "2.0"), ("two", "1.0"), ("two", "2.0"))
     ]
     assert (tmp_path / "trials-training.png").is_file()
-    assert "| one |" in text.read_text() and "| two |" in text.read_text()
+    assert "| one |" in text.read_text("utf-8") and "| two |" in text.read_text("utf-8")
     assert pseudoct("trials", *rest).out == made.out
     unknown = pseudoct("trials", *rest, "--trial", "three")
     assert unknown.code == 2 and "three" in unknown.err and "two" in unknown.err

@@ -1,4 +1,4 @@
-"""The channelised Hotelling observer reaches what theory grants it, and no more."""
+"""The channelised Hotelling observer matches theory."""
 
 import math
 
@@ -50,7 +50,7 @@ def test_channels_have_unit_energy_and_are_orthogonal(channels):
 
 
 @pytest.mark.parametrize("diameter, contrast", [(3.0, 15.0), (7.0, 5.0), (7.0, 10.0)])
-def test_its_auc_in_white_noise_is_the_hotelling_formulas(channels, diameter, contrast):
+def test_the_auc_in_white_noise_matches_the_hotelling_formula(channels, diameter, contrast):
     signal = disc(diameter, contrast)
     mean = np.tensordot(channels, signal, axes=([1, 2], [0, 1]))
     covariance = NOISE_HU**2 * np.einsum("aij,bij->ab", channels, channels)
@@ -61,14 +61,14 @@ def test_its_auc_in_white_noise_is_the_hotelling_formulas(channels, diameter, co
     assert auc == pytest.approx(normal_share(d_prime / math.sqrt(2)), abs=0.025)
 
 
-def test_a_gaussian_of_its_own_width_is_found_as_well_as_by_the_ideal_observer(channels):
+def test_a_gaussian_of_channel_width_is_detected_like_by_the_ideal_observer(channels):
     signal = 45 * channels[0]
     auc = area_under_curve(win_shares(observer_scores(responses(signal, channels))))
     assert auc == pytest.approx(normal_share(45 / NOISE_HU / math.sqrt(2)), abs=0.02)
 
 
-def test_no_template_meets_its_own_noise(channels):
-    """Where there is nothing to find, few realisations and many channels find nothing."""
+def test_training_and_test_noise_are_independent(channels):
+    """Without a signal, the AUC is 0.5 even with few realisations and many channels."""
     areas = [
         area_under_curve(
             win_shares(observer_scores(responses(0, channels, realisations=12, seed=seed)))
@@ -78,11 +78,11 @@ def test_no_template_meets_its_own_noise(channels):
     assert np.mean(areas) == pytest.approx(0.5, abs=0.03)
 
 
-def test_ties_count_half():
+def test_ties_count_one_half():
     assert area_under_curve(win_shares(np.zeros((2, 6, 3)))) == 0.5
 
 
-def test_the_interval_of_no_change_is_nothing_and_that_of_a_loss_lies_below(channels):
+def test_the_interval_is_zero_without_change_and_negative_for_a_loss(channels):
     noise = responses(disc(7.0, 8.0), channels)
     before = win_shares(observer_scores(noise))
     assert change_interval(before, before) == (0, 0)

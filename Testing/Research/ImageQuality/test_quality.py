@@ -1,4 +1,4 @@
-"""What is known of an ideal filter on the phantom is what the figures and the goals say."""
+"""Figures and goals match the known values of an ideal filter on the phantom."""
 
 import json
 import math
@@ -52,20 +52,20 @@ def filtered(scan):
     return quality_figures(scan, [0, 50, 100])
 
 
-def test_a_denoiser_that_does_nothing_gives_and_costs_nothing(unchanged):
+def test_an_identity_denoiser_has_no_benefit_and_no_cost(unchanged):
     ldct, same = unchanged
     assert same.noise_reduction == 0
     assert same.f_av_per_cm == ldct.f_av_per_cm
     assert list(same.ttf50_ratio.values()) == pytest.approx([1.0] * 3, abs=1e-4)
     assert all(disc.change == disc.lowest == disc.highest == 0 for disc in same.discs)
-    # In air the scale's end cuts the noise of the LDCT itself.
+    # In air the noise of the LDCT is clipped.
     bias = dict(same.hu_bias)
     assert 0 < bias.pop("air") < 2 and bias == pytest.approx(dict.fromkeys(bias, 0), abs=1e-3)
     missed = [goal.name for goal in goals(ldct, same) if not goal.met]
     assert "Noise reduction" in missed and set(missed) <= {"Noise reduction", "HU bias, air"}
 
 
-def test_a_filters_ttf_comes_out_right_at_every_contrast(filtered):
+def test_the_ttf_of_a_filter_is_exact_at_every_contrast(filtered):
     frequency = torch.linspace(0, 8, 8001, dtype=torch.float64)
     mtf = torch.exp(-SOFT.damping(frequency)) * CtScanner().detector_mtf(frequency)
     blurred = mtf * torch.from_numpy(gaussian(frequency.numpy()))
@@ -76,24 +76,24 @@ def test_a_filters_ttf_comes_out_right_at_every_contrast(filtered):
         assert filtered[-1].ttf50_ratio[name] == pytest.approx(half / clean_half, rel=0.03)
 
 
-def test_a_filters_nps_comes_out_right(filtered):
+def test_the_nps_of_a_filter_is_exact(filtered):
     frequency, before = filtered[0].nps
     _, after = filtered[-1].nps
     expected = before * gaussian(frequency) ** 2
     assert np.abs(after - expected).max() < 0.03 * expected.max()
     mean = np.trapezoid(expected * frequency) / np.trapezoid(expected)
     assert filtered[-1].f_av_per_cm == pytest.approx(mean, rel=0.03)
-    # The variance is the spectrum's integral over the plane.
+    # The variance is the integral of the spectrum over the plane.
     left = math.sqrt(np.trapezoid(expected * frequency) / np.trapezoid(before * frequency))
     assert filtered[-1].noise_reduction == pytest.approx(100 * (1 - left), rel=0.03)
 
 
-def test_a_filter_moves_no_hu(filtered):
+def test_a_filter_has_no_hu_bias(filtered):
     bias = {tissue: value for tissue, value in filtered[-1].hu_bias.items() if tissue != "air"}
     assert bias == pytest.approx(dict.fromkeys(bias, 0), abs=0.05)
 
 
-def test_larger_and_stronger_discs_are_found_more_often(filtered):
+def test_larger_discs_and_higher_contrasts_are_detected_better(filtered):
     auc = {(disc.diameter_mm, disc.contrast_hu): disc.auc for disc in filtered[0].discs}
     d_prime = {(disc.diameter_mm, disc.contrast_hu): disc.d_prime for disc in filtered[0].discs}
     assert auc[3, 5] < auc[5, 10] < auc[10, 15] <= 1
@@ -101,13 +101,13 @@ def test_larger_and_stronger_discs_are_found_more_often(filtered):
     assert d_prime[10, 15] == pytest.approx(3 * d_prime[10, 5])
 
 
-def test_half_the_strength_is_half_way(scan, filtered):
+def test_half_the_strength_gives_half_the_effect(scan, filtered):
     half = scan.mixed(50).windows[1]
     assert half == pytest.approx(scan.windows.mean(axis=0), abs=1e-3)
     assert filtered[0].noise_reduction < filtered[1].noise_reduction < filtered[2].noise_reduction
 
 
-def test_a_goal_that_is_missed_is_said_to_be_missed(filtered, tmp_path):
+def test_a_missed_goal_is_reported(filtered, tmp_path):
     found = {goal.name: goal for goal in goals(filtered[0], filtered[-1])}
     for name in CONTRASTS_HU:
         assert not found[f"TTF50 kept, {name} contrast"].met
@@ -126,7 +126,7 @@ def test_a_goal_that_is_missed_is_said_to_be_missed(filtered, tmp_path):
     assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_what_cannot_be_measured_is_missed(filtered):
+def test_a_figure_that_cannot_be_measured_misses_its_goal(filtered):
     ldct, denoised = filtered[0], filtered[-1]
     broken = replace(denoised, ttf50_ratio=dict.fromkeys(CONTRASTS_HU, math.nan))
     found = {goal.name: goal for goal in goals(ldct, broken)}
@@ -144,12 +144,12 @@ def test_the_same_seed_gives_the_same_scans():
 
 
 @pytest.mark.parametrize("count", [-2, 0, 2, 5])
-def test_realisations_that_cannot_be_are_refused(count):
+def test_invalid_numbers_of_realisations_are_refused(count):
     with pytest.raises(BadInputError, match="even number"):
         scan_quality_phantom(identity, SOFT, realisations=count)
 
 
 @pytest.mark.parametrize("denoise", [lambda hu: hu[:, 1:], lambda hu: hu * np.nan])
-def test_a_denoiser_that_gives_no_image_is_refused(denoise):
-    with pytest.raises(BadInputError, match="no image"):
+def test_an_invalid_result_of_the_denoiser_is_refused(denoise):
+    with pytest.raises(BadInputError, match="another shape or values"):
         scan_quality_phantom(denoise, SOFT, realisations=4)

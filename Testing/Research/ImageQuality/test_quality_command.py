@@ -1,4 +1,4 @@
-"""`pseudoct quality`: a page and its figures, or one line that says what is wrong."""
+"""`pseudoct quality` writes a page with its figures, or reports an error in one line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def short(models) -> list:
     return ["--models", models, "--device", "cpu", "--realisations", "4", "--strength", "60"]
 
 
-def test_the_page_its_figures_and_a_table(pseudoct, short, tmp_path):
+def test_the_page_the_figures_and_the_table_are_written(pseudoct, short, tmp_path):
     page = tmp_path / "quality.md"
     page.write_text("Before\n<!-- QUALITY -->\nold\n<!-- /QUALITY -->\nAfter\n", encoding="utf-8")
     ended = pseudoct("quality", tmp_path / "out", *short, "--dose", "0.5", "--page", page)
@@ -53,7 +53,7 @@ def test_the_page_its_figures_and_a_table(pseudoct, short, tmp_path):
         (["--page", "none.md"], "none.md"),
     ],
 )
-def test_what_it_cannot_take(pseudoct, models, tmp_path, monkeypatch, arguments, said):
+def test_invalid_arguments_are_refused(pseudoct, models, tmp_path, monkeypatch, arguments, said):
     monkeypatch.chdir(tmp_path)
     ended = pseudoct("quality", "out", "--models", models, *arguments)
     assert (ended.code, ended.out) == (2, "")
@@ -61,7 +61,7 @@ def test_what_it_cannot_take(pseudoct, models, tmp_path, monkeypatch, arguments,
     assert not list(Path("out").glob("*"))
 
 
-def test_a_folder_that_takes_no_files(pseudoct, models, tmp_path):
+def test_a_folder_that_cannot_be_written_is_refused(pseudoct, models, tmp_path):
     (tmp_path / "file").write_text("no folder")
     places = [tmp_path / "file", tmp_path / "file" / "out"]
     if Path("/proc/self").is_dir():

@@ -1,4 +1,4 @@
-"""NPS, TTF and d' come out as known noise and known edges demand."""
+"""NPS, TTF and d' match known noise and known edges."""
 
 import math
 
@@ -9,7 +9,7 @@ from pseudoct_research.image_quality.task_metrics import (
     detectability,
     half_frequency,
     mean_frequency,
-    noise_power_spectrum,
+    nps_tg233,
     rod_margin,
     task_transfer,
 )
@@ -36,24 +36,24 @@ def test_the_ttf_of_a_gaussian_blur_is_that_gaussian(sigma_mm):
         assert transfer[low] == pytest.approx(mtf(torch.from_numpy(frequency[low])), abs=0.015)
 
 
-def test_the_nps_of_white_noise_is_flat_and_its_variance_times_the_pixels_area():
+def test_the_nps_of_white_noise_is_variance_times_pixel_area():
     windows = np.random.default_rng(0).normal(0, 12, (200, 64, 64))
-    frequency, power = noise_power_spectrum(windows, PIXEL_MM)
-    # Below 0.6 /cm lies what the trend takes away.
+    frequency, power = nps_tg233(windows, PIXEL_MM)
+    # The subtracted trend removes power below 0.6 /cm.
     assert power[frequency > 0.6] == pytest.approx(144 * PIXEL_MM**2, rel=0.03)
 
 
 @pytest.mark.parametrize("side", [62, 64, 96])
-def test_noise_of_one_frequency_is_found_there(side):
+def test_noise_of_one_frequency_peaks_at_that_frequency(side):
     spectrum = np.fft.fft2(np.random.default_rng(0).normal(0, 12, (20, 192, 192)))
     cycles = np.fft.fftfreq(192, PIXEL_MM)
     radius = 10 * np.hypot(cycles[:, None], cycles)
     noise = np.fft.ifft2(spectrum * np.exp(-(((radius - 3.0) / 0.1) ** 2))).real
-    nps = noise_power_spectrum(noise[:, :side, :side], PIXEL_MM)
+    nps = nps_tg233(noise[:, :side, :side], PIXEL_MM)
     assert mean_frequency(nps) == pytest.approx(3.0, rel=0.01)
 
 
-def test_d_prime_is_that_of_the_plane_integral():
+def test_d_prime_matches_the_integral_over_the_plane():
     cycles = np.linspace(-0.66, 0.66, 441)
     radius = np.hypot(cycles[:, None], cycles)
     inside = radius < 0.66

@@ -1,4 +1,4 @@
-"""An experiment that takes seconds: patients of soft tissue, networks of two channels."""
+"""Small experiment for tests: patients of soft tissue, networks of two channels."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from pseudoct_research.paper.trained_networks import write_histogram
 
 
 def patient(name, seed, slices=2, noise_hu=20.0):
-    """Tissue of 50 HU in air, with the noise of a low dose; odd pixels are like even ones."""
+    """Return tissue of 50 HU in air with low-dose noise; odd pixels repeat even ones."""
     rng = np.random.default_rng(seed)
     ndct = np.full((slices, 160, 176), -1000.0)
     ndct[:, 8:-8, 8:-8] = 50 + rng.normal(0, 5, (slices, 144, 160))
@@ -27,7 +27,7 @@ def data() -> ExperimentData:
         validation=[patient("v", 70)],
         second_validation_draw=[patient("v", 90).ldct],
         measured=[patient("one", 80), patient("two", 81, slices=1)],
-        learnt_from={"patients": ["A", "B", "C"]},
+        training_description={"patients": ["A", "B", "C"]},
         description={"patients": ["A", "B", "C"], "measured on": "test"},
         credits=[
             {"patient": name, "source": "made here", "licence": "none"} for name in ("A", "B", "C")
@@ -37,19 +37,19 @@ def data() -> ExperimentData:
 
 def make_tiny(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(pretrained.CHANNELS, "red-cnn-32", 2)
-    patch.setitem(pretrained.STEPS, "red-cnn-32", 2)  # of masked starts, too
+    patch.setitem(pretrained.STEPS, "red-cnn-32", 2)  # also of masked training
     patch.setattr(pretrained, "NOISE_MODEL_STEPS", 2)
 
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """Networks and trainings as small as they can be."""
+    """Use the smallest possible networks and training runs."""
     make_tiny(monkeypatch)
 
 
 @pytest.fixture(scope="session")
 def trained(data, tmp_path_factory):
-    """The folder of all networks of the experiment."""
+    """Return the folder of all networks of the experiment."""
     folder = tmp_path_factory.mktemp("experiment")
     with pytest.MonkeyPatch.context() as patch:
         make_tiny(patch)

@@ -1,5 +1,6 @@
-"""What the ablations promise: one setting at a time, and known correlations and textures told."""
+"""Ablations change one setting at a time; known correlations and textures are recovered."""
 
+import argparse
 from dataclasses import asdict
 
 import numpy as np
@@ -7,10 +8,13 @@ import pytest
 import torch
 from pseudoct_research.paper.ablations import (
     ABLATIONS,
+    RETIRED_HASHES,
     ablation_rows,
     ensemble_texture,
     map_correlation,
 )
+from pseudoct_research.paper.cells import cell_hash
+from pseudoct_research.paper.experiment_runs import choose_rows
 from pseudoct_research.paper.figures import body_windows
 from pseudoct_research.paper.pretrained import subject_models
 from pseudoct_research.paper.table1 import METHOD, MODELS
@@ -24,32 +28,44 @@ def test_every_row_differs_from_the_loop_in_one_setting(label):
         others = [row for row in group if row.settings.tunes and row.settings != METHOD]
         for row in others:
             changed = {k for k, v in asdict(row.settings).items() if v != asdict(METHOD)[k]}
-            # An average of every step needs targets more often than every 20 steps.
+            # A moving average per step needs a shorter update period than 20 steps.
             assert len(changed - {"update_period"} or changed) == 1, row.name
             assert row.noise == MODELS
         assert len({row.start for row in group}) == 1
         assert group[0].settings == METHOD or name == "steps"
 
 
-def test_rows_come_once_and_ldct_first():
+def test_rows_are_unique_and_the_ldct_is_first():
     names = [row.name for row in ablation_rows()]
     assert names[0] == "LDCT" and len(set(names)) == len(names)
     assert "N2C: 40 steps" not in names  # the loop itself
 
 
+def test_a_row_with_a_removed_setting_keeps_its_hash_and_cannot_be_requested():
+    rows = ablation_rows()
+    retired = [row for row in rows if row.retired_hash is not None]
+    assert {row.name: cell_hash(row, "red-cnn-32", {}) for row in retired} == RETIRED_HASHES
+    arguments = argparse.Namespace(row=None, remake=False, patient=None, slices=None)
+    computed = choose_rows(arguments, rows)
+    assert computed == [row for row in rows if row not in retired]
+    arguments.row = [retired[0].name]
+    with pytest.raises(BadInputError, match="sign mirrored' uses a setting that was removed"):
+        choose_rows(arguments, rows)
+
+
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.96])
-def test_the_correlation_of_maps_is_the_one_they_were_made_with(rho):
+def test_the_correlation_of_maps_is_recovered(rho):
     generator = torch.Generator().manual_seed(0)
     shared = torch.randn(1, 2, 128, 128, generator=generator)
     own = torch.randn(3, 2, 128, 128, generator=generator)
     maps = rho**0.5 * shared + (1 - rho) ** 0.5 * own
     mask = np.zeros((2, 128, 128), bool)
     mask[:, 10:, :-10] = True
-    maps[:, torch.from_numpy(~mask)] = 7.0  # outside of the body nothing counts
+    maps[:, torch.from_numpy(~mask)] = 7.0  # pixels outside the body do not count
     assert map_correlation(maps, mask) == pytest.approx(rho, abs=0.02)
 
 
-def test_windows_lie_in_the_body_half_a_window_apart():
+def test_windows_are_inside_the_body_half_a_window_apart():
     mask = np.zeros((160, 160), bool)
     mask[:130, :100] = True
     noise = np.arange(160 * 160, dtype=float).reshape(160, 160)
@@ -62,16 +78,14 @@ def test_windows_lie_in_the_body_half_a_window_apart():
         body_windows(noise, ~mask[:, ::-1] & False)
 
 
-def test_the_texture_of_the_true_noise_is_told(trained, data):
+def test_the_texture_of_the_true_noise_is_reported(trained, data):
     networks = load_networks(trained, "red-cnn-32", ["n2c"], subject_models(data))
     pair = data.measured[0]
     curves, figures = ensemble_texture(pair, networks)
-    assert list(curves) == [
-        *("true noise", "one noise model", "ensemble by pixel", "ensemble by region")
-    ]
+    assert list(curves) == [*("true noise", "one noise model", "ensemble by pixel")]
     true = figures[0]
     # White noise of 20 HU: neighbours are independent, and the spectrum is flat.
     assert true["sigma_hu"] == pytest.approx(20, rel=0.05)
     assert true["neighbours"] == pytest.approx(0, abs=0.03)
     assert all(power.sum() == pytest.approx(1) for _, power in curves.values())
-    assert [one["rho"] is None for one in figures] == [True, True, False, True]
+    assert [one["rho"] is None for one in figures] == [True, True, False]

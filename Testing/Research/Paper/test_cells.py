@@ -1,4 +1,4 @@
-"""Cells promise: the figures of their row and patient, the hash of what made them, whole files."""
+"""Cells: metrics of their row and patient, hashes of their settings, complete files."""
 
 from dataclasses import replace
 
@@ -43,7 +43,7 @@ def cell(row, patient, psnr, ssim=0.95, network="red-cnn-32"):
     }
 
 
-def test_a_cell_holds_the_figures_of_its_row(data):
+def test_a_cell_holds_the_metrics_of_its_row(data):
     pair = data.measured[0]
     made = measure_cell(LDCT, pair, "red-cnn-32", Networks({}, None), HASHES)
     assert (made["row"], made["patient"], made["slices"]) == ("LDCT", "one", 2)
@@ -51,7 +51,7 @@ def test_a_cell_holds_the_figures_of_its_row(data):
     assert {key: made[key] for key in HASHES} == HASHES
 
 
-def test_the_data_are_told_apart_by_every_voxel(data):
+def test_the_data_hash_depends_on_every_voxel(data):
     pair = data.measured[0]
     known = data_digest(pair)
     assert known == data_digest(replace(pair, patient="another name"))
@@ -61,7 +61,7 @@ def test_the_data_are_told_apart_by_every_voxel(data):
         assert data_digest(replace(pair, **{name: image})) != known
 
 
-def test_the_hash_follows_all_that_a_cell_is_made_by(monkeypatch):
+def test_the_hash_depends_on_all_settings_of_a_cell(monkeypatch):
     description = {"patients": ["A"]}
     known = cell_hash(METHOD, "red-cnn-32", description)
     assert known == cell_hash(METHOD, "red-cnn-32", {"patients": ["A"]})
@@ -90,7 +90,7 @@ def test_a_row_without_noise_models_does_not_depend_on_them(monkeypatch, name):
     assert cell_hash(row, "red-cnn-32", {}) == before
 
 
-def test_cells_come_back_from_the_file_in_the_order_of_the_rows(tmp_path):
+def test_cells_are_written_in_the_order_of_the_rows(tmp_path):
     path = tmp_path / "cells.csv"
     assert read_cells(path) == []
     cells = [cell(METHOD, "a", 47.5), cell(LDCT, "b", 44.25), cell(LDCT, "a", 45.125)]
@@ -102,7 +102,7 @@ def test_cells_come_back_from_the_file_in_the_order_of_the_rows(tmp_path):
 def test_another_table_is_refused(tmp_path, text):
     path = tmp_path / "cells.csv"
     path.write_text(text)
-    with pytest.raises(BadInputError, match="no table of cells"):
+    with pytest.raises(BadInputError, match="is not a table of cells"):
         read_cells(path)
 
 
@@ -124,7 +124,7 @@ def test_the_table_has_means_deviations_gains_and_the_papers_figures():
     assert n2c["gain_mean"] == pytest.approx(2.5)
 
 
-def test_a_row_that_lacks_patients_says_so():
+def test_a_row_states_its_number_of_patients_if_some_are_missing():
     assert [line["row"] for line in table(CELLS, ROWS)] == ["LDCT", "N2C", "N2S (1 of 2 patients)"]
 
 

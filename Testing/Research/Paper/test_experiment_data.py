@@ -1,4 +1,4 @@
-"""The data of the experiment: who is learnt from, who is measured on, and from where."""
+"""Data of the experiment: training subjects, test patients, and their sources."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_slices_of_different_size_cannot_be_joined():
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
-    """An index of scans, and a stand-in for the simulator that counts its calls."""
+    """Return an index of scans, and replace the simulator by one that counts its calls."""
     calls = []
 
     def simulated(scan, dose, kernel, seed):
@@ -57,7 +57,7 @@ def index(tmp_path, monkeypatch):
     return tmp_path / "index.csv", calls
 
 
-def test_three_subjects_are_learnt_from_and_the_split_is_measured_on(index, tmp_path):
+def test_training_has_three_subjects_and_the_split_is_for_tests(index, tmp_path):
     path, calls = index
     data = simulated_data(path, "test", 2, tmp_path / "cache")
     assert [one.patient for one in data.training] == list(TRAINING_PATIENTS)
@@ -66,29 +66,29 @@ def test_three_subjects_are_learnt_from_and_the_split_is_measured_on(index, tmp_
     assert [(one.patient, len(one.ndct)) for one in data.measured] == [("t", 4)]
     assert data.description == simulated_description("test", 2)
     assert {one["patient"] for one in data.credits} == set(TRAINING_PATIENTS)
-    # Two draws of a subject share nothing.
+    # Two draws of a subject are independent.
     for one, second in zip(data.training, data.second_draw, strict=True):
         noises = [(draw - one.ndct)[:, 10:30, 10:30].ravel() for draw in (one.ldct, second)]
         assert abs(np.corrcoef(noises)[0, 1]) < 0.1
     assert len(calls) == 10
     again = simulated_data(path, "test", 2, tmp_path / "cache")
-    assert len(calls) == 10  # all came from the cache
+    assert len(calls) == 10  # all read from the cache
     assert np.array_equal(again.measured[0].ldct, data.measured[0].ldct)
 
 
 def test_an_index_without_the_subjects_is_refused(index, tmp_path):
     path, _ = index
-    path.write_text(path.read_text().replace(TRAINING_PATIENTS[1], "stranger"))
+    path.write_text(path.read_text("utf-8").replace(TRAINING_PATIENTS[1], "stranger"))
     with pytest.raises(BadInputError, match=TRAINING_PATIENTS[1]):
         simulated_data(path, "test", 2, tmp_path / "cache")
 
 
-def test_measured_pairs_need_the_training_patients_and_others(tmp_path):
+def test_measured_pairs_need_training_patients_and_test_patients(tmp_path):
     for patient in ("L067", "L096"):
         for dose in ("full_3mm", "quarter_3mm"):
             (tmp_path / patient / dose).mkdir(parents=True)
             (tmp_path / patient / dose / "1.IMA").write_bytes(b"")
     with pytest.raises(BadInputError, match="lacks the training patients L109"):
         measured_data(tmp_path, ["L067", "L109"], 2)
-    with pytest.raises(BadInputError, match="no patient but those to train on"):
+    with pytest.raises(BadInputError, match="training patients only"):
         measured_data(tmp_path, ["L067", "L096"], 2)

@@ -1,4 +1,4 @@
-"""What the noise sources promise: the statistics of their definition, pixel by pixel alone."""
+"""Noise sources have the statistics of their definition and independent pixels."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ SLICES = torch.zeros(2, 256, 256)
 
 
 def skewed_pair():
-    """Differences of 0, 3 and 40 HU in shares of 2, 2 and 1 of the body; air differs otherwise."""
+    """Return differences of 0, 3 and 40 HU in the body with weights 2 : 2 : 1, others in air."""
     ndct = np.zeros((6, 100), np.int16)
     ldct = ndct.copy()
     ldct[:2], ldct[2] = 3, 40
@@ -31,7 +31,7 @@ def drawn(source, seed=0):
     return apply_network(source, SLICES) * RANGE_HU
 
 
-def test_hist_draws_each_difference_by_its_share_within_its_bin():
+def test_hist_draws_each_difference_with_its_frequency():
     ldct, ndct = skewed_pair()
     noise = drawn(HistogramNoise(*difference_histogram(ldct, ndct)))
     values, counts = noise.round().unique(return_counts=True)
@@ -52,7 +52,7 @@ def test_hist_has_mean_deviation_and_shape_of_the_differences():
     assert np.quantile(noise, marks) == pytest.approx(np.quantile(ldct, marks), abs=1.5)
 
 
-def test_gaussian_has_its_deviation_and_no_skew():
+def test_gaussian_noise_has_its_deviation_and_no_skewness():
     noise = drawn(GaussianNoise(82.0)).flatten()
     assert noise.std().item() == pytest.approx(82, rel=0.01)
     assert abs(noise.mean().item()) < 1

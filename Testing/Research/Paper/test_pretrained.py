@@ -1,4 +1,4 @@
-"""The networks of the experiment: which there are, and what each learns from."""
+"""Networks of the experiment and their training data."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def test_every_start_has_the_papers_settings(start):
     settings = start_settings("paper", start)
     assert (settings.architecture, settings.parameters) == ("RedCnn", {"channels": 96})
     assert (settings.loss, settings.learning_rate, settings.schedule) == ("l1", 1e-4, "plateau")
-    # Zoom would show what is hidden.
+    # Rescaling would reveal hidden pixels.
     masked = start in ("n2v", "n2s")
     rescale = None if masked else (0.5, 2.0)
     assert (settings.patch_size, settings.augmentation.rescale) == (64, rescale)
@@ -34,14 +34,14 @@ def test_every_start_has_the_papers_settings(start):
     assert settings.supervision == ("n2c" if start == "n2n-draws" else start)
 
 
-def test_noise_models_share_them_and_are_u_nets():
+def test_noise_models_are_u_nets_with_the_papers_settings():
     settings, start = noise_model_settings(), start_settings("paper", "n2c")
     own = {name: getattr(settings, name) for name in ("role", "architecture", "parameters")}
     assert own.pop("architecture") == "UNet"
     assert replace(start, steps=settings.steps, architecture="UNet", **own) == settings
 
 
-def test_there_is_a_noise_model_a_subject_and_one_of_all(data):
+def test_there_is_a_noise_model_per_subject_and_one_of_all_subjects(data):
     names = dict(runs("red-cnn-32", data, ["n2c", "n2v"]))
     assert names == {
         "red-cnn-32": "n2c",
@@ -65,7 +65,7 @@ def test_there_is_a_noise_model_a_subject_and_one_of_all(data):
         ("n2n-draws", "BAC", "second"),
     ],
 )
-def test_each_learns_from_its_subjects(data, lesson, subjects, wanted):
+def test_each_model_is_trained_on_its_subjects(data, lesson, subjects, wanted):
     slices = pretrained._training_slices(lesson, data)
     chosen = [n for n, pair in enumerate(data.training) if pair.patient in subjects]
     targets = [data.second_draw[n] if wanted == "second" else data.training[n].ndct for n in chosen]
@@ -74,7 +74,7 @@ def test_each_learns_from_its_subjects(data, lesson, subjects, wanted):
     assert np.array_equal(shown, np.concatenate([data.training[n].ldct for n in chosen]))
 
 
-def test_two_draws_are_validated_on_a_second_draw_and_all_others_on_the_ndct(data):
+def test_two_draws_are_validated_on_a_second_draw_and_others_on_the_ndct(data):
     pair = data.validation[0]
     for lesson in ("n2c", "n2v", "A", ALL_SUBJECTS):
         low, wanted = pretrained._validation(lesson, data)["soft"]
@@ -84,8 +84,8 @@ def test_two_draws_are_validated_on_a_second_draw_and_all_others_on_the_ndct(dat
 
 
 @pytest.mark.parametrize("start", ["n2v", "n2s"])
-def test_what_a_masked_start_hides_is_nowhere_in_its_patch(data, start):
-    """Of continuous values, of which hardly two are alike by chance."""
+def test_hidden_pixels_do_not_appear_in_the_patch(data, start):
+    """Continuous values make accidental equality of two pixels improbable."""
     rng = np.random.default_rng(0)
     slices = [NoisySlice(rng.normal(50, 5, (160, 160)), rng.normal(0, 20, (1, 160, 160)))]
     settings = start_settings("red-cnn-32", start)
@@ -104,7 +104,7 @@ def test_a_second_draw_is_needed_for_two_draws(data):
         pretrained._training_slices("n2n-draws", replace(data, second_draw=None))
 
 
-def test_a_finished_model_is_kept_with_its_noise_models_and_sources(tiny, data, tmp_path):
+def test_a_finished_model_is_saved_with_noise_models_and_sources(tiny, data, tmp_path):
     assert pretrain("red-cnn-32", "n2c", "red-cnn-32", data, tmp_path, "cpu")
     _, manifest = load_model("red-cnn-32", tmp_path / "models")
     assert manifest.noise_models == ["paper-noise-a", "paper-noise-b", "paper-noise-c"]
@@ -116,7 +116,7 @@ def test_a_finished_model_is_kept_with_its_noise_models_and_sources(tiny, data, 
     assert [m.name for _, m in models] == ["paper-noise-b"]
 
 
-def test_training_goes_on_where_the_time_was_over(tiny, data, tmp_path):
+def test_training_resumes_after_the_time_is_over(tiny, data, tmp_path):
     job = ("red-cnn-32-n2v", "n2v", "red-cnn-32", data, tmp_path, "cpu")
     assert not pretrain(*job, minutes=0)
     assert not (tmp_path / "models").exists()
@@ -126,7 +126,7 @@ def test_training_goes_on_where_the_time_was_over(tiny, data, tmp_path):
     assert pretrain(*job, progress=lambda *_: pytest.fail("trained again"))
 
 
-def test_a_model_of_other_data_is_refused_and_other_patients_to_measure_on_are_not(
+def test_a_model_of_other_training_data_is_refused_but_test_patients_may_differ(
     tiny, data, tmp_path
 ):
     def again(data):
@@ -134,5 +134,5 @@ def test_a_model_of_other_data_is_refused_and_other_patients_to_measure_on_are_n
 
     assert again(data)
     assert again(replace(data, description={"measured on": "val"}, measured=[]))
-    with pytest.raises(BadInputError, match="learnt from other data"):
-        again(replace(data, learnt_from={"patients": ["A", "B", "D"]}))
+    with pytest.raises(BadInputError, match="has other training data"):
+        again(replace(data, training_description={"patients": ["A", "B", "D"]}))

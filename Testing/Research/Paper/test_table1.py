@@ -1,4 +1,4 @@
-"""The rows of the table: the paper's own, and what each is made of."""
+"""Rows of the table: the paper's rows, and the settings of each."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def networks(trained, data):
     return load_networks(trained, "red-cnn-32", starts, subject_models(data))
 
 
-def test_names_are_unique_and_the_papers_thirteen_rows_have_its_figures():
+def test_names_are_unique_and_thirteen_rows_have_printed_figures():
     assert len(BY_NAME) == len(ROWS)
     printed = {name: row.printed for name, row in BY_NAME.items() if row.printed}
     assert list(printed) == [
@@ -46,14 +46,14 @@ def test_names_are_unique_and_the_papers_thirteen_rows_have_its_figures():
 
 
 def test_the_method_is_the_papers_loop():
-    assert (METHOD.teacher, METHOD.noise_source, METHOD.ensemble) == ("network", "models", "pixel")
+    assert (METHOD.teacher, METHOD.noise_source) == ("network", "models")
     assert (METHOD.learning_rate, METHOD.rescale, METHOD.loss) == (1e-4, (0.5, 2.0), "mse")
     assert METHOD.update_period < METHOD.steps
     assert replace(METHOD, update_period=None) == WITHOUT_UPDATE
     assert BY_NAME["N2C + parent method"].settings == WITHOUT_UPDATE
 
 
-def test_each_noise_is_what_its_row_says(networks, data):
+def test_each_row_has_its_noise_source(networks, data):
     ldct = data.measured[0].ldct
 
     def of(name):
@@ -72,11 +72,11 @@ def test_each_noise_is_what_its_row_says(networks, data):
     assert matched.deviation_hu == matched_sigma(ldct, networks.starts["n2c"], METHOD)
 
 
-def test_the_matched_deviation_is_of_what_the_network_removes(data):
+def test_the_matched_deviation_is_that_of_the_removed_noise(data):
     from torch import nn
 
     class Offset(nn.Module):
-        """Removes 10 HU from one half of a slice and adds them to the other."""
+        """Network that subtracts 10 HU from one half of a slice and adds them to the other."""
 
         def forward(self, x):
             y = x.clone()
@@ -89,7 +89,8 @@ def test_the_matched_deviation_is_of_what_the_network_removes(data):
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_every_row_gives_an_image_and_the_same_one_again(networks, data, name, monkeypatch):
+@pytest.mark.slow
+def test_every_row_gives_a_reproducible_image(networks, data, name, monkeypatch):
     row = BY_NAME[name]
     row = replace(row, settings=replace(row.settings, steps=min(row.settings.steps, 2)))
     ldct = data.measured[1].ldct
@@ -102,6 +103,6 @@ def test_every_row_gives_an_image_and_the_same_one_again(networks, data, name, m
         assert not np.array_equal(image, ldct)
 
 
-def test_the_n2c_rows_need_no_other_start():
+def test_the_n2c_rows_need_no_other_denoiser():
     assert {row.start for row in N2C_ROWS} == {None, "n2c"}
     assert table1.ROWS[0] in N2C_ROWS

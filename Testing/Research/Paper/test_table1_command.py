@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pseudoct_research.paper import ablate_command as ablate
 from pseudoct_research.paper import ablations, pretrained
-from pseudoct_research.paper import experiment_command as experiment
+from pseudoct_research.paper import experiment_runs as experiment
 from pseudoct_research.paper.experiment_data import simulated_description
 from pseudoct_research.paper.pretrained import PAPER_PRETRAINING
 from pseudoct_research.phantom.torso import torso_phantom
@@ -19,13 +19,13 @@ ROWS = ["LDCT", "N2C", "N2C + method", "X − mean Z (control)"]
 
 @pytest.fixture(scope="session")
 def torso() -> np.ndarray:
-    """Three phantom slices, every third pixel of them: small enough for minutes to be seconds."""
+    """Return every third pixel of three phantom slices, which keeps the tests short."""
     return torso_phantom(6).hu[1:4, 40:-40:3, 20:-20:3]
 
 
 @pytest.fixture
 def challenge(tmp_path, torso, write_dicom):
-    """Three patients in the challenge's layout, in a folder with a space and an accent."""
+    """Write three patients in the challenge's layout, in a folder with a space and an accent."""
     root = tmp_path / "Dös 25 %"
     for number, patient in enumerate(("L067", "L096", "L506")):
         rng = np.random.default_rng(number)
@@ -39,7 +39,7 @@ def challenge(tmp_path, torso, write_dicom):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """Networks of two channels that are trained and tuned for two steps."""
+    """Use networks of two channels with two steps of training and tuning."""
     monkeypatch.setitem(pretrained.CHANNELS, "red-cnn-32", 2)
     monkeypatch.setitem(pretrained.STEPS, "red-cnn-32", 2)
     monkeypatch.setattr(pretrained, "NOISE_MODEL_STEPS", 2)
@@ -47,7 +47,7 @@ def tiny(monkeypatch):
 
 @pytest.fixture
 def make(pseudoct, challenge, tmp_path, tiny):
-    """Runs the table on the challenge's patients."""
+    """Run the table on the challenge's patients."""
 
     def run(*more, rows=ROWS, csv="cells.csv"):
         chosen = [word for row in rows for word in ("--row", row)]
@@ -65,7 +65,8 @@ def cells(path):
         return list(csv.DictReader(file))
 
 
-def test_the_whole_protocol_runs_on_dicom_in_the_challenges_layout(make, tmp_path):
+@pytest.mark.slow
+def test_the_protocol_runs_on_dicom_in_the_challenges_layout(make, tmp_path):
     ended = make()
     assert ended.code == 0, ended.err
     made = cells(tmp_path / "cells.csv")
@@ -75,7 +76,7 @@ def test_the_whole_protocol_runs_on_dicom_in_the_challenges_layout(make, tmp_pat
     assert "1 patient, 2 slices" in ended.out
     for row in ROWS:
         assert f"| {row} |" in ended.out
-    assert "| 50.50 |" in ended.out  # the paper's own, beside
+    assert "| 50.50 |" in ended.out  # the printed value
     models = {path.stem for path in (tmp_path / "work" / "models").glob("*.json")}
     assert models == {
         f"PseudoCTDenoise_{name}"
@@ -83,7 +84,8 @@ def test_the_whole_protocol_runs_on_dicom_in_the_challenges_layout(make, tmp_pat
     }
 
 
-def test_what_is_there_is_kept_and_what_is_stale_is_made_again(make, tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_fresh_cells_are_kept_and_stale_cells_are_recomputed(make, tmp_path, monkeypatch):
     assert make().code == 0
     before = cells(tmp_path / "cells.csv")
     again = make()
@@ -96,46 +98,48 @@ def test_what_is_there_is_kept_and_what_is_stale_is_made_again(make, tmp_path, m
     for old, new in zip(before, after, strict=True):
         assert old | {"seconds": ""} == new | {"seconds": ""}
 
-    # The weights are part of a cell, whatever the settings say.
+    # A cell depends on the weights, even with the same settings.
     for part in (tmp_path / "work").rglob("*red-cnn-32*"):
         part.unlink()
     monkeypatch.setattr(pretrained, "PAPER_PRETRAINING", replace(PAPER_PRETRAINING, seed=1))
     for part in (tmp_path / "work").rglob("*noise*"):
         part.unlink()
-    anew = make(rows=["N2C"])
-    assert anew.code == 0 and "1/1  N2C, L506" in anew.err
-    assert "2 cells of other settings or data are left out" in anew.out
+    again = make(rows=["N2C"])
+    assert again.code == 0 and "1/1  N2C, L506" in again.err
+    assert "2 cells of other settings or data are not shown" in again.out
 
 
-def test_networks_of_other_data_or_settings_are_not_taken_for_those_that_are_wanted(
-    make, tmp_path, monkeypatch
-):
+@pytest.mark.slow
+def test_networks_of_other_data_or_settings_are_refused(make, tmp_path, monkeypatch):
     assert make(rows=["N2C"]).code == 0
     monkeypatch.setitem(pretrained.STEPS, "red-cnn-32", 3)
     ended = make(rows=["N2C"])
     assert ended.code == 2 and "'red-cnn-32' in" in ended.err and "--work" in ended.err
 
 
-def test_no_time_is_over_in_the_middle_of_a_cell_and_the_rest_comes_later(make, tmp_path):
+@pytest.mark.slow
+def test_a_run_out_of_time_is_resumed_later(make, tmp_path):
     stopped = make("--minutes", "0")
-    assert stopped.code == 4 and "not trained to the end: run it again" in stopped.err
+    assert stopped.code == 4 and "is unfinished. Run the same command" in stopped.err
     assert not (tmp_path / "cells.csv").exists()
-    assert "No cell of 'red-cnn-32' is there yet" in stopped.out
+    assert "has no cells of 'red-cnn-32'" in stopped.out
     assert make().code == 0
     assert len(cells(tmp_path / "cells.csv")) == len(ROWS)
 
 
-def test_a_run_ends_after_the_cell_that_it_is_in(make, tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_a_run_ends_after_the_current_cell(make, tmp_path, monkeypatch):
     assert make(rows=["N2C", "X − mean Z (control)"]).code == 0
     (tmp_path / "cells.csv").unlink()
     clock = iter(range(0, 10**6, 40))
     monkeypatch.setattr(experiment.time, "monotonic", lambda: next(clock))
     stopped = make("--minutes", "8")
-    assert stopped.code == 4 and "cells are left: run it again" in stopped.err
+    assert stopped.code == 4 and "cells are missing. Run the same command" in stopped.err
     assert 0 < len(cells(tmp_path / "cells.csv")) < len(ROWS)
 
 
-def test_two_runs_at_a_time_keep_each_others_cells(make, tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_simultaneous_runs_keep_each_others_cells(make, tmp_path, monkeypatch):
     assert make(rows=["N2C"]).code == 0
     measure, path = experiment.measure_cell, tmp_path / "cells.csv"
 
@@ -151,7 +155,7 @@ def test_two_runs_at_a_time_keep_each_others_cells(make, tmp_path, monkeypatch):
     assert kept == [("LDCT", "L506"), ("N2C", "other"), ("N2C + method", "L506")]
 
 
-def test_without_data_the_table_is_printed_and_put_into_the_page(
+def test_without_data_the_table_is_printed_and_written_to_the_page(
     pseudoct, one_patient, tiny, tmp_path, monkeypatch
 ):
     described = simulated_description("test", experiment.SLICES)
@@ -169,27 +173,27 @@ def test_without_data_the_table_is_printed_and_put_into_the_page(
     assert "| N2C |" in ended.out and ended.out == made.out
     assert ended.out.strip() in page.read_text("utf-8")
     assert page.read_text("utf-8").endswith("End\n")
-    # Of another split there is nothing, and nothing is passed off for it.
+    # Another split has no cells, and cells of this split are not used for it.
     other = pseudoct("evaluate", "--table1", *csv_file, "--split", "val")
-    assert "No cell" in other.out and "2 cells of other settings or data" in other.out
+    assert "has no cells" in other.out and "2 cells of other settings or data" in other.out
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--row", "N2X"], "There is no row 'N2X'. Rows: LDCT; N2V;"),
+        (["--row", "N2X"], "Row 'N2X' does not exist. Rows: LDCT; N2V;"),
         (["--patient", "L999"], "Patients: L506"),
-        (["--patient", "L506", "--patient", "L999"], "no patient 'L999'"),
-        (["--remake"], "Say what to remake"),
+        (["--patient", "L506", "--patient", "L999"], "no test patient 'L999'"),
+        (["--remake"], "--remake needs a selection"),
         (["--minutes", "nan"], "invalid"),
-        (["--row", "N2N of two dose draws"], "needs --index"),
+        (["--row", "N2N of two dose draws"], "Use --index"),
         (["--slices", "0"], "--slices must be at least 1"),
-        (["--index", "index.csv"], "either --index or --pairs"),
+        (["--index", "index.csv"], "--index and --pairs exclude each other"),
         (["--training-patient", "L333"], "lacks the training patients L333"),
-        (["--csv", "nowhere/cells.csv"], "There is no folder nowhere"),
+        (["--csv", "nowhere/cells.csv"], "The folder nowhere does not exist"),
     ],
 )
-def test_wrong_words_are_refused_before_anything_is_made(make, tmp_path, words, told):
+def test_invalid_arguments_are_refused_before_the_computation(make, tmp_path, words, told):
     ended = make(*words, rows=[])
     assert ended.code == 2 and told in ended.err
     assert not (tmp_path / "work" / "models").exists()
@@ -205,7 +209,7 @@ def test_a_broken_folder_is_refused(make, challenge, tmp_path):
 
 @pytest.fixture
 def one_patient(monkeypatch, torso):
-    """The simulated scans of both commands, without an index."""
+    """Replace the simulated scans of both commands, without an index."""
     from pseudoct_research.evaluation.comparison import CtPair
     from pseudoct_research.paper.experiment_data import ExperimentData
 
@@ -224,6 +228,7 @@ def one_patient(monkeypatch, torso):
     return data
 
 
+@pytest.mark.slow
 def test_ablations_fill_the_page_and_draw_the_plots(
     pseudoct, one_patient, tiny, tmp_path, monkeypatch
 ):
@@ -232,7 +237,7 @@ def test_ablations_fill_the_page_and_draw_the_plots(
     page = tmp_path / "method.md"
     page.write_text("\n".join(f"<!-- ABLATION {n} -->\n<!-- /ABLATION {n} -->" for n in names))
     chosen = [
-        *("LDCT", "N2C + method", "N2V + method", "N2C: sign mirrored", "N2V: 0 steps"),
+        *("LDCT", "N2C + method", "N2V + method", "N2C: sign random", "N2V: 0 steps"),
         *("N2C: 0 steps", "N2C: 5 steps"),
     ]
     ended = pseudoct(
@@ -243,12 +248,13 @@ def test_ablations_fill_the_page_and_draw_the_plots(
     assert ended.code == 0, ended.err
     assert {cell["row"] for cell in cells(tmp_path / "a.csv")} == set(chosen)
     text = page.read_text("utf-8")
-    assert "| sign as it is |" in text and "| ensemble by region |" in text
+    assert "| sign as it is |" in text and "| ensemble by region (no longer available) |" in text
     assert "true noise" in text and "ρ between the maps" in text
     for name in ("steps.png", "texture.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_the_figures_are_drawn_from_the_trained_networks(
     pseudoct, one_patient, tiny, tmp_path, write, monkeypatch
 ):

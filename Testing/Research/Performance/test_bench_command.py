@@ -1,49 +1,66 @@
-"""`pseudoct bench`: runs on a small size and writes its figures; what is not timed is exact."""
+"""`pseudoct bench` runs on small scans and writes its figures; all but the seconds are exact."""
 
 import argparse
 import json
+from pathlib import Path
 
 import pytest
 import torch
-from pseudoct_research.performance import bench_command as bench
+from pseudoct_research.performance import (
+    bench_command,
+    bench_operations,
+    bench_setup,
+    bench_speed,
+)
 from PseudoCTDenoiseLib.denoising.device import ComputeDevice
 from PseudoCTDenoiseLib.models.networks import RedCnn
-from PseudoCTDenoiseLib.models.store import load_denoiser
+from PseudoCTDenoiseLib.models.store import load_denoiser, load_models
+
+RESULTS = Path(__file__).parents[3] / "Docs" / "research" / "speed"
 
 
-def with_a_small_paper(name):
-    """The shipped denoisers, but for the paper's, which has a hundredth of its weights."""
+def load_small_denoiser(name):
+    """Load a shipped denoiser, with the paper's replaced by one of a hundredth of its weights."""
     network, manifest = load_denoiser(name)
     torch.manual_seed(0)
     return RedCnn(4).eval() if name == "paper" else network, manifest
 
 
 def read(folder, part):
-    return json.loads((folder / f"{part}.json").read_text())
+    return json.loads((folder / f"{part}.json").read_text("utf-8"))
 
 
-def test_it_times_every_method_and_writes_page_and_picture(pseudoct, tmp_path, monkeypatch):
-    monkeypatch.setattr(bench, "load_denoiser", with_a_small_paper)
+@pytest.mark.slow
+def test_all_parts_are_timed_and_written_to_page_and_figure(pseudoct, tmp_path, monkeypatch):
+    monkeypatch.setattr(bench_operations, "load_denoiser", load_small_denoiser)
+    monkeypatch.setattr(
+        bench_setup, "load_models", lambda name: (load_small_denoiser(name), load_models(name)[1])
+    )
     page = tmp_path / "page.md"
-    page.write_text("".join(f"<!-- BENCH {b} -->\n<!-- /BENCH {b} -->\n" for b in bench.PARTS))
+    page.write_text(
+        "".join(f"<!-- BENCH {name} -->\n<!-- /BENCH {name} -->\n" for name in bench_command.PARTS)
+    )
     small = ["--slices", "1", "2", "--rows", "48", "--runs", "1", "--steps", "1", "--limit", "1e9"]
     small += ["--jobs", "2x48", "--device", "cpu"]
     ended = pseudoct("bench", tmp_path / "out é", *small, "--page", page)
     assert ended.code == 0, ended.err
 
-    figures = {name: read(tmp_path / "out é", name)[name] for name in bench.PARTS}
+    figures = {name: read(tmp_path / "out é", name)[name] for name in bench_command.PARTS}
     seen = {(row["method"], row["slices"]) for row in figures["speed"]["rows"]}
     methods = {name for name, _ in seen}
     assert seen == {(name, size) for name in methods for size in (1, 2)}
     assert {
-        bench.FAST_PASS,
-        bench.FAST_METHOD,
-        bench.PAPER_LOOP,
-        bench.PLAIN[bench.PAPER_LOOP],
+        bench_speed.FAST_PASS,
+        bench_speed.FAST_METHOD,
+        bench_speed.PAPER_LOOP,
+        bench_speed.REFERENCES[bench_speed.PAPER_LOOP],
     } <= methods
-    assert len(methods) == 6 + len(bench.COMPARED)
+    assert len(methods) == 6 + len(bench_speed.COMPARED)
     assert all(row["median_seconds"] > 0 for row in figures["speed"]["rows"])
-    assert figures["speed"]["plain_difference_db"].keys() == {bench.PAPER_PASS, bench.PAPER_LOOP}
+    assert figures["speed"]["plain_difference_db"].keys() == {
+        bench_speed.PAPER_PASS,
+        bench_speed.PAPER_LOOP,
+    }
     (job,) = figures["jobs"]
     assert (job["slices"], job["rows"], job["noise_maps"]) == (2, 48, True)
     assert 0 < job["preview_seconds"] < job["seconds"] and job["other"] > 0
@@ -54,11 +71,12 @@ def test_it_times_every_method_and_writes_page_and_picture(pseudoct, tmp_path, m
     assert {"imports", "read", "tuning", "denoising", "write"} <= stages.keys()
     assert figures["operations"]["networks"]["fast"]["calls"] == 16
     assert (tmp_path / "out é" / "speed.png").stat().st_size > 5000
-    text = page.read_text()
-    assert all(one in text for one in ("| 2 × 48² |", "| fast + method |", "| imports |", "GFLOP"))
+    text = page.read_text("utf-8")
+    for words in ("| 2 × 48² |", "| fast + method |", "| imports |", "GFLOP"):
+        assert words in text
 
 
-def test_a_part_alone_leaves_the_other_blocks_as_they_are(pseudoct, tmp_path):
+def test_one_part_leaves_the_other_blocks_unchanged(pseudoct, tmp_path):
     page = tmp_path / "page.md"
     page.write_text(
         "<!-- BENCH variants -->\n<!-- /BENCH variants -->\n<!-- BENCH speed -->\nkept\n"
@@ -66,7 +84,7 @@ def test_a_part_alone_leaves_the_other_blocks_as_they_are(pseudoct, tmp_path):
     small = ["--rows", "32", "--device", "cpu"]
     ended = pseudoct("bench", tmp_path, "--part", "variants", *small, "--page", page)
     assert ended.code == 0, ended.err
-    assert "channels first" in page.read_text() and "kept" in page.read_text()
+    assert "channels first" in page.read_text("utf-8") and "kept" in page.read_text("utf-8")
     assert read(tmp_path, "variants").keys() == {"version", "machine", "variants"}
     assert not (tmp_path / "speed.json").exists()
 
@@ -80,13 +98,13 @@ def test_a_part_alone_leaves_the_other_blocks_as_they_are(pseudoct, tmp_path):
         ("cuda", "bfloat16", "jobs cuda bfloat16"),
     ],
 )
-def test_another_device_and_another_precision_have_blocks_of_their_own(device, precision, label):
+def test_each_device_and_precision_has_its_own_blocks(device, precision, label):
     arguments = argparse.Namespace(precision=precision)
-    assert bench._label("jobs", arguments, ComputeDevice(device, "asked for")) == label
+    assert bench_command.part_label("jobs", arguments, ComputeDevice(device, "requested")) == label
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_the_precision_that_is_asked_for_is_timed(pseudoct, tmp_path, precision):
+def test_the_requested_precision_is_timed(pseudoct, tmp_path, precision):
     page = tmp_path / "page.md"
     page.write_text(f"<!-- BENCH jobs {precision} -->\n<!-- /BENCH jobs {precision} -->\n")
     small = ["--part", "jobs", "--jobs", "1x48", "--steps", "1", "--device", "cpu", "--page", page]
@@ -94,16 +112,28 @@ def test_the_precision_that_is_asked_for_is_timed(pseudoct, tmp_path, precision)
     assert ended.code == 0, ended.err
     figures = read(tmp_path, f"jobs-{precision}")
     assert figures["machine"]["precision"] == figures["jobs"][0]["precision"] == precision
-    assert "| 1 × 48² |" in page.read_text()
+    assert "| 1 × 48² |" in page.read_text("utf-8")
 
 
-def test_what_was_written_plainly_is_held_against_the_engine():
-    speed = {"plain_difference_db": {bench.PAPER_PASS: 0.001, bench.PAPER_LOOP: -0.002}}
-    plain = bench.PLAIN[bench.PAPER_PASS]
-    medians = {(bench.PAPER_PASS, 1): 2.0, (plain, 1): 5.0, (plain, 10): 50.0}
-    one, loop = bench._against_plain(speed, medians)
-    assert "at a number of slices: 2.5 (1). " in one and "+0.0010 dB" in one
-    assert "at a number of slices: none. " in loop
+def test_speed_up_is_relative_to_the_reference_implementation():
+    differences = {bench_speed.PAPER_PASS: 0.001, bench_speed.PAPER_LOOP: -0.002}
+    reference = bench_speed.REFERENCES[bench_speed.PAPER_PASS]
+    medians = {
+        (bench_speed.PAPER_PASS, 1): 2.0,
+        (reference, 1): 5.0,
+        (reference, 10): 50.0,
+    }
+    speed = {"plain_difference_db": differences}
+    forward, loop = bench_speed.reference_sentences(speed, medians)
+    assert "(number of slices): 2.5 (1). " in forward and "+0.0010 dB" in forward
+    assert "(number of slices): none. " in loop
+
+
+def test_results_of_earlier_versions_are_read():
+    speed = json.loads((RESULTS / "speed.json").read_text("utf-8"))["speed"]
+    text = bench_speed.table(speed)
+    assert "*paper, pass*: speed-up over the float32 reference implementation" in text
+    assert "none" not in text
 
 
 @pytest.mark.parametrize(
@@ -118,7 +148,7 @@ def test_what_was_written_plainly_is_held_against_the_engine():
         (["--page", "missing.md"], "missing.md"),
     ],
 )
-def test_it_refuses_what_cannot_be_timed(pseudoct, tmp_path, wrong, words):
+def test_invalid_arguments_are_refused(pseudoct, tmp_path, wrong, words):
     ended = pseudoct("bench", tmp_path, *wrong)
     assert ended.code == 2 and words in ended.err
     assert not list(tmp_path.glob("*.json"))

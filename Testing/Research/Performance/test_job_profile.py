@@ -1,4 +1,4 @@
-"""Where the time goes: shares of the whole, and the parts that are told. Nothing is timed."""
+"""Profile of a job: shares of time and the reported stages. Durations are not compared."""
 
 import math
 
@@ -9,7 +9,7 @@ from pseudoct_research.performance.machine_limits import matrix_gflops, memory_g
 
 
 @pytest.mark.parametrize("most", [1, 100])
-def test_shares_are_of_the_whole_and_the_largest_come_first(most):
+def test_shares_sum_to_one_in_descending_order(most):
     large, small = torch.ones(400, 400), torch.ones(2)
     shares = shares_of_operations(lambda: (large @ large, small + small), most)
     assert sum(shares.values()) == pytest.approx(1)
@@ -18,12 +18,12 @@ def test_shares_are_of_the_whole_and_the_largest_come_first(most):
     assert next(iter(shares)) == "aten::mm"
 
 
-def test_what_comes_before_a_job_is_told():
+def test_the_time_before_a_job_is_reported():
     seconds = seconds_to_start()
     assert list(seconds) == ["process start", "imports"] and min(seconds.values()) >= 0
 
 
 @pytest.mark.parametrize("limit", [matrix_gflops, memory_gb_per_second])
-def test_a_machines_limits_are_numbers(limit):
+def test_the_limits_of_a_machine_are_finite(limit):
     found = limit(torch.device("cpu"), runs=1)
     assert found > 0 and math.isfinite(found)

@@ -1,4 +1,4 @@
-"""The timing of methods side by side, by a clock that the methods themselves move."""
+"""Timing of methods with a simulated clock that the methods advance."""
 
 import numpy as np
 from pseudoct_research.performance.speed_comparison import compare_speed, run_first
@@ -13,7 +13,7 @@ class Clock:
         return self.now
 
     def method(self, a_slice, seen=None):
-        """Work that takes so many seconds a slice."""
+        """Return a method that takes ``a_slice`` seconds per slice."""
 
         def work(hu):
             self.now += a_slice * len(hu)
@@ -42,7 +42,7 @@ def test_every_method_is_timed_at_every_size():
     assert [row["median_seconds"] for row in rows] == [0.5, 2.0, 2.0, 8.0]
 
 
-def test_a_larger_scan_repeats_the_slices_and_a_first_run_on_one_is_not_counted():
+def test_a_larger_scan_repeats_the_slices_and_the_first_run_is_not_counted():
     seen = []
     clock = Clock()
     compare({"one": clock.method(1, seen)}, [2, 5], clock, runs=1)
@@ -50,7 +50,7 @@ def test_a_larger_scan_repeats_the_slices_and_a_first_run_on_one_is_not_counted(
     assert np.array_equal(seen[-1], SCAN[[0, 1, 2, 0, 1]])
 
 
-def test_what_would_take_too_long_is_left_out():
+def test_slow_methods_are_skipped():
     clock = Clock()
     methods = {"quick": clock.method(0.1), "slow": clock.method(2), "never": clock.method(31)}
     rows = compare(methods, [2, 10, 20], clock, runs=1, limit_seconds=30)
@@ -58,7 +58,7 @@ def test_what_would_take_too_long_is_left_out():
     assert sizes == {"quick": [2, 10, 20], "slow": [2, 10], "never": []}
 
 
-def test_a_method_whose_cost_is_in_its_start_is_timed_at_every_size():
+def test_a_method_with_a_constant_cost_is_timed_at_every_size():
     clock = Clock()
 
     def tuned(hu):
@@ -68,7 +68,7 @@ def test_a_method_whose_cost_is_in_its_start_is_timed_at_every_size():
     assert [row["slices"] for row in rows] == [1, 10, 200]
 
 
-def test_on_one_slice_the_first_run_stands_for_what_takes_too_long():
+def test_on_one_slice_the_first_run_of_a_slow_method_is_used():
     clock, seen = Clock(), []
     methods = {"quick": clock.method(1), "slow": clock.method(31, seen)}
     rows = compare(methods, [1, 10], clock, runs=2, limit_seconds=30)

@@ -1,4 +1,4 @@
-"""The phantom keeps its promises: known tissue, known lesions, flat where it says flat."""
+"""Torso phantom: known tissue, known lesions and uniform regions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PseudoCTDenoiseLib.errors import BadInputError
 
 @pytest.fixture(scope="module")
 def fine():
-    """0.75 mm pixels; slices at -24, -16, ... 24 mm and lesions on three of them."""
+    """Return a phantom of 0.75 mm pixels with slices at -24, -16, … 24 mm, three with lesions."""
     return torso_phantom(slices=7, slice_mm=8.0)
 
 
@@ -20,7 +20,7 @@ def coarse():
 
 
 def mean_around(phantom, x, y, z, half=1):
-    """Mean HU of a small square around a point given in mm from the volume's centre."""
+    """Return the mean HU of a small square around a point in mm from the volume's centre."""
     index = []
     for length, spacing, at in zip(phantom.hu.shape, phantom.spacing_mm, (z, y, x), strict=True):
         index.append(round(at / spacing + (length - 1) / 2))
@@ -29,7 +29,7 @@ def mean_around(phantom, x, y, z, half=1):
 
 
 def around(phantom, lesion):
-    """The lesion's slice, and the distance in mm of each pixel from its centre."""
+    """Return the lesion's slice, and the distance in mm of each pixel from its centre."""
     x, y, _ = lesion.centre_mm
     size, pixel = phantom.hu.shape[1], phantom.spacing_mm[1]
     across = (np.arange(size) - (size - 1) / 2) * pixel
@@ -64,11 +64,11 @@ def test_same_arguments_give_the_same_voxels():
         ("left kidney", (58, 32, -24), 130, 182),
     ],
 )
-def test_tissue_has_its_hu(fine, tissue, point, low, high):
+def test_tissue_has_the_expected_hu(fine, tissue, point, low, high):
     assert low <= mean_around(fine, *point) <= high, tissue
 
 
-def test_values_are_those_of_a_scanner_and_the_corners_are_air(fine):
+def test_values_are_in_the_range_of_a_scanner_and_the_corners_are_air(fine):
     assert fine.hu.min() == -1000
     assert 500 < fine.hu.max() < 1500
     assert (fine.hu[:, :40] == -1000).all()
@@ -81,7 +81,7 @@ def test_lesions_of_all_sizes_are_listed(fine):
     assert torso_phantom(slices=1, size=64, pixel_mm=0.75).lesions == ()
 
 
-def test_lesions_measure_as_described(fine):
+def test_lesions_have_their_size_and_contrast(fine):
     assert len(fine.lesions) == 18
     for lesion in fine.lesions:
         hu, distance = around(fine, lesion)
@@ -103,7 +103,7 @@ def test_lesion_index_is_its_centre(fine):
         assert abs((s - 3) * 8.0 - lesion.centre_mm[2]) <= 4.0
 
 
-def test_flat_regions_are_flat_and_inside_their_tissue(fine):
+def test_flat_regions_are_uniform_and_inside_their_tissue(fine):
     phantom = torso_phantom(slices=1, size=512)
     regions = [(fine, region) for region in fine.flat_regions]
     regions += [(phantom, region) for region in phantom.flat_regions]
@@ -122,7 +122,7 @@ def test_default_heights_offer_flat_liver_and_flat_lung():
     assert names.count("lung") >= 1
 
 
-def test_lung_window_is_flat():
+def test_the_lung_region_is_uniform():
     across = (np.arange(64) - 31.5) * 0.75 + 60
     lung = axial_plane(across, 33.0, 0.75)
     x = (across > 62) & (across < 78)
@@ -136,13 +136,13 @@ def test_anatomy_does_not_depend_on_the_sampling(fine, coarse):
     blocks = fine.hu.reshape(7, 256, 2, 256, 2).mean((2, 4))
     difference = np.abs(blocks - coarse.hu)
     assert {region.size for region in coarse.flat_regions} == {32}
-    # Edges of bone and gas differ by the wider pixel's blur; tissue must not.
+    # Edges of bone and gas differ by the blur of larger pixels; tissue must not.
     assert np.median(difference) <= 1
     assert (difference < 15).mean() > 0.97
     assert [x.centre_mm for x in fine.lesions] == [x.centre_mm for x in coarse.lesions]
 
 
-def test_impossible_sampling_is_refused():
+def test_invalid_sampling_is_refused():
     with pytest.raises(BadInputError, match="at least one slice"):
         torso_phantom(slices=0)
     with pytest.raises(BadInputError, match="2 x 2 pixels"):

@@ -1,4 +1,4 @@
-"""`pseudoct phantom` writes volumes that belong together, and Slicer's sample is its work."""
+"""`pseudoct phantom` writes consistent volumes, and Slicer's sample volume is its output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = ("clean", "ndct", "ldct")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Three slices instead of 24; the one in the middle cuts eight lesions."""
+    """Make three slices instead of 24; the middle slice shows eight lesions."""
     folder = tmp_path_factory.mktemp("phantom") / "new"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "SLICES", 3)
@@ -36,14 +36,14 @@ def test_three_volumes_share_one_geometry(folder):
         assert centre == pytest.approx((0, 0, 0))
 
 
-def test_patient_lies_as_lps_says(folder):
+def test_the_patient_is_oriented_in_lps(folder):
     """The liver is on the patient's right, at negative x; the spine behind, at positive y."""
     image = sitk.ReadImage(folder / "phantom_clean.nrrd")
     assert 100 < image[image.TransformPhysicalPointToIndex((-85, 0, 0))] < 110
     assert 100 < image[image.TransformPhysicalPointToIndex((-8, 24, 0))] < 320
 
 
-def test_less_dose_more_noise(folder):
+def test_a_lower_dose_gives_more_noise(folder):
     clean, ndct, ldct = (
         sitk.GetArrayFromImage(sitk.ReadImage(folder / f"phantom_{name}.nrrd")).astype(float)
         for name in NAMES
@@ -54,7 +54,7 @@ def test_less_dose_more_noise(folder):
     assert low == pytest.approx(24, rel=0.1)
 
 
-def test_lesions_are_where_the_file_says(folder):
+def test_lesions_are_at_the_positions_in_the_file(folder):
     lesions = json.loads((folder / "lesions.json").read_text(encoding="utf-8"))
     image = sitk.ReadImage(folder / "phantom_clean.nrrd")
     hu = sitk.GetArrayFromImage(image).astype(float)
@@ -68,16 +68,16 @@ def test_lesions_are_where_the_file_says(folder):
 
 
 @pytest.mark.parametrize("dose", ["0", "2", "nan"])
-def test_impossible_doses_are_refused_before_anything_is_made(tmp_path, capsys, dose):
+def test_invalid_doses_are_refused_before_the_computation(tmp_path, capsys, dose):
     assert main(["phantom", str(tmp_path / "new"), "--dose", dose]) == BAD_INPUT
     assert "--dose" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
 
 
-def test_a_file_in_the_folders_place_is_named(tmp_path, capsys):
+def test_a_file_with_the_name_of_the_folder_is_refused(tmp_path, capsys):
     (tmp_path / "taken").write_text("")
     assert main(["phantom", str(tmp_path / "taken")]) == BAD_INPUT
-    assert "taken cannot be made" in capsys.readouterr().err
+    assert "taken cannot be created" in capsys.readouterr().err
 
 
 # --------------------------------------------------------------- Slicer's sample volume
@@ -92,8 +92,8 @@ def test_sample_volume_is_small(sample):
     assert sample.stat().st_size <= 6_000_000
 
 
-def test_sample_volume_is_what_the_command_makes(sample):
-    """`pseudoct phantom PseudoCTDenoise/Resources/SampleData --sample`, four of its slices."""
+def test_the_sample_volume_equals_the_output_of_the_command(sample):
+    """Compare four slices with `pseudoct phantom PseudoCTDenoise/Resources/SampleData --sample`."""
     image = sitk.ReadImage(sample)
     size, spacing = image.GetSize(), image.GetSpacing()
     assert size == (512, 512, command.SMALL_SLICES)

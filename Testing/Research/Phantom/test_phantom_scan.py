@@ -1,4 +1,4 @@
-"""The phantom's scans carry the noise they claim, and each draw is its own."""
+"""Scans of the phantom have the expected noise, and draws are independent."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def test_normal_dose_has_12_hu_of_noise_in_the_liver_and_a_quarter_twice_that(cl
         assert abs(noise.mean()) < 1
 
 
-def test_added_noise_is_independent_of_the_scans_own(clean, scan):
+def test_added_noise_is_independent_of_the_normal_dose_noise(clean, scan):
     own = scan.ndct[LIVER].astype(float) - clean[LIVER]
     added = scan.ldct[LIVER].astype(float) - scan.ndct[LIVER]
     assert abs(np.corrcoef(own.ravel(), added.ravel())[0, 1]) < 0.06
-    # Nor does a user's seed draw the scan's own noise once more.
+    # A user's seed does not repeat the noise of the normal-dose scan.
     simulator = LowDoseSimulator(0.75, NORMAL_DOSE_QUANTA)
-    twin = simulate_low_dose(scan.ndct, simulator, 0.25, SOFT, seed=0)[LIVER] - scan.ndct[LIVER]
-    assert abs(np.corrcoef(own.ravel(), twin.ravel())[0, 1]) < 0.06
+    low_dose = simulate_low_dose(scan.ndct, simulator, 0.25, SOFT, seed=0)[LIVER] - scan.ndct[LIVER]
+    assert abs(np.corrcoef(own.ravel(), low_dose.ravel())[0, 1]) < 0.06
 
 
-def test_impossible_doses_are_refused():
+def test_invalid_doses_are_refused():
     with pytest.raises(BadInputError, match="not between 0 and 1"):
         scan_phantom(np.zeros((1, 16, 16), np.int16), 4.0, dose=1.5)

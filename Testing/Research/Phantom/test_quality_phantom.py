@@ -1,4 +1,4 @@
-"""The quality phantom is what its measurements take it for."""
+"""The quality phantom has the properties that its measurements assume."""
 
 import itertools
 import math
@@ -36,10 +36,10 @@ def distance_mm(one, other):
     return PIXEL_MM * math.hypot(one.row - other.row, one.column - other.column)
 
 
-def test_a_rod_is_a_circle_under_the_blur_that_was_asked_for():
+def test_a_rod_is_a_circle_with_the_given_blur():
     rod = Circle(MIDDLE + 40, MIDDLE - 30, 12.0, 100.0)
     image = section([rod], gaussian)
-    # The same by brute force: a circle on a fine grid, smeared by the Gaussian's weights.
+    # The same numerically: a circle on a fine grid, convolved with the Gaussian.
     fine, margin = 15, 14
     across = (np.arange(-margin * fine, margin * fine + 1)) * PIXEL_MM / fine
     circle = 100.0 * (np.hypot(across[:, None], across) <= 6.0)
@@ -52,7 +52,7 @@ def test_a_rod_is_a_circle_under_the_blur_that_was_asked_for():
     assert np.abs(seen - expected).max() < 0.6
 
 
-def test_every_rod_holds_its_tissue_in_water_and_air():
+def test_every_rod_has_the_hu_of_its_tissue():
     every = {rod for group in rods().values() for rod in group}
     image = section(every, gaussian)
     for tissue, hu in TISSUES_HU.items():
@@ -64,13 +64,13 @@ def test_every_rod_holds_its_tissue_in_water_and_air():
     assert max(map(radius_mm, every)) < BODY_MM / 2 - 1.5 * ROD_MM
 
 
-def test_no_disc_lies_where_another_kind_would_see_less_noise():
+def test_all_kinds_of_discs_have_the_same_radii():
     rings = {tuple(np.round(sorted(map(radius_mm, group)))) for group in discs().values()}
     assert set(discs()) == set(DISC_KINDS)
     assert len(rings) == 1
 
 
-def test_discs_keep_clear_of_each_other_and_of_the_edge():
+def test_discs_are_apart_from_each_other_and_from_the_edge():
     every = [disc for group in discs().values() for disc in group]
     nearest = min(distance_mm(*pair) for pair in itertools.combinations(every, 2))
     assert nearest > 24

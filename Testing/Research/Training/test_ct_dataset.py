@@ -1,4 +1,4 @@
-"""What the index of scans promises."""
+"""The index of scans: splits, patients, credits and errors."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ STACK = STACK_HEAD + "0,P3,train,0.5\n1,P4,val,0.6\n2,P5,train,0.8\n"
 
 
 def write_scan(path, values, pixel_mm=0.7):
-    """Flat slices of these HU below a row of air."""
+    """Return uniform slices of these HU below a row of air."""
     slices = np.zeros((len(values), 16, 18), np.int16) + np.array(values, np.int16)[:, None, None]
     slices[:, 0] = -1000
     image = sitk.GetImageFromArray(slices)
@@ -40,7 +40,7 @@ def read(folder, split="train", patients=None):
     return read_index(folder / "index.csv", split, patients)
 
 
-def test_a_split_is_its_scans_and_the_slices_of_its_stacks(folder):
+def test_a_split_holds_its_scans_and_the_slices_of_its_stacks(folder):
     scans = read(folder)
     assert [scan.patient for scan in scans] == ["P1", "P3", "P5"]
     assert [scan.hu.shape for scan in scans] == [(2, 16, 18), (1, 16, 18), (1, 16, 18)]
@@ -54,7 +54,7 @@ def test_a_split_is_its_scans_and_the_slices_of_its_stacks(folder):
     assert all(scan.hu.dtype == np.int16 for scan in scans)
 
 
-def test_no_patient_is_in_two_splits_unless_the_index_says_so(folder):
+def test_a_patient_is_in_two_splits_only_if_the_index_lists_both(folder):
     val = {scan.patient for scan in read(folder, "val")}
     assert val == {"P2", "P4"} and val.isdisjoint(scan.patient for scan in read(folder))
 
@@ -63,7 +63,7 @@ def test_patients_can_be_chosen(folder):
     assert [scan.patient for scan in read(folder, patients=["P5", "P2"])] == ["P5"]
 
 
-def test_nothing_is_read_that_is_not_wanted(folder):
+def test_only_requested_files_are_read(folder):
     for name in ("two.nrrd", "stack.nii.gz"):
         (folder / "ct" / name).unlink()
     assert [scan.patient for scan in read(folder, patients=["P1"])] == ["P1"]
@@ -74,8 +74,8 @@ def test_licence_and_source_may_be_missing(folder):
     assert (read(folder)[0].licence, read(folder)[0].source) == ("", "")
 
 
-def test_a_spreadsheets_byte_order_mark_is_no_part_of_a_column(folder):
-    text = (folder / "index.csv").read_text()
+def test_a_byte_order_mark_is_not_part_of_a_column_name(folder):
+    text = (folder / "index.csv").read_text("utf-8")
     (folder / "index.csv").write_text(text, encoding="utf-8-sig")
     assert len(read(folder)) == 3
 
@@ -93,20 +93,20 @@ def test_a_spreadsheets_byte_order_mark_is_no_part_of_a_column(folder):
         ("ct/stack.csv", STACK_HEAD + "3,P3,train,1\n", "slice 3, but stack.nii.gz has 3"),
         ("ct/stack.csv", STACK_HEAD + "-1,P3,train,1\n", "slice -1"),
         ("ct/stack.csv", STACK_HEAD + "first,P3,train,1\n", "'first'"),
-        ("ct/stack.csv", STACK_HEAD + "0,P3,train\n", "no number"),
+        ("ct/stack.csv", STACK_HEAD + "0,P3,train\n", "is not a number"),
     ],
 )
-def test_what_the_index_lacks_is_said_in_one_line(folder, file, text, words):
+def test_errors_of_the_index_are_reported_in_one_line(folder, file, text, words):
     (folder / file).write_text(text)
     with pytest.raises(BadInputError) as caught:
         read(folder)
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_an_index_that_is_missing_or_no_text_is_refused(folder):
+def test_a_missing_or_binary_index_is_refused(folder):
     with pytest.raises(BadInputError, match=r"index\.csv"):
         read_index(folder / "nowhere/index.csv", "train")
-    with pytest.raises(BadInputError, match="one.nrrd is no table"):
+    with pytest.raises(BadInputError, match="one.nrrd is not a CSV file"):
         (folder / "ct/one.nrrd").write_bytes(b"\xff\xfe\x00\x80" * 9)
         read_index(folder / "ct/one.nrrd", "train")
 

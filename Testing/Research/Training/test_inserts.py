@@ -1,4 +1,4 @@
-"""Ellipses in training patches: as large as said, blurred as the image is, in the target too."""
+"""Elliptical inserts in training patches: area, contrast, blur, and presence in the target."""
 
 import math
 
@@ -20,7 +20,7 @@ def one_ellipse(centre, axes, angle):
 
 @pytest.mark.parametrize("axes", [(10.0, 10.0), (12.0, 7.0), (3.0, 2.0)])
 @pytest.mark.parametrize("angle", [0.0, 0.6, 2.5])
-def test_an_ellipse_has_its_area_and_its_centre(axes, angle):
+def test_an_ellipse_has_the_expected_area_and_centre(axes, angle):
     covered = one_ellipse((19.3, 21.6), axes, angle)
     assert covered.min() == 0 and covered.max() == 1
     assert float(covered.sum()) == pytest.approx(math.pi * axes[0] * axes[1], rel=0.03)
@@ -30,7 +30,7 @@ def test_an_ellipse_has_its_area_and_its_centre(axes, angle):
     assert (down, along) == pytest.approx((19.3, 21.6), abs=0.05)
 
 
-def test_the_angle_turns_the_first_axis_from_the_rows():
+def test_the_angle_is_between_the_first_axis_and_the_rows():
     lying = one_ellipse((20.0, 20.0), (4.0, 12.0), 0.0)
     assert lying[20].sum() == pytest.approx(24, abs=0.5)
     assert lying[:, 20].sum() == pytest.approx(8, abs=0.5)
@@ -49,7 +49,7 @@ def one_disc(monkeypatch, kernel, hu=100.0, diameter=12.0):
     monkeypatch.setattr(inserts, "AXIS_RATIO", (1.0, 1.0))
     monkeypatch.setattr(inserts, "CONTRAST_HU", (hu, hu))
     images = inserts_of(128, 8 * [kernel], np.random.default_rng(0))
-    return images[images.sum((1, 2)).abs().argmax()]  # the border cuts none of this one off
+    return images[images.sum((1, 2)).abs().argmax()]  # an insert that the border does not crop
 
 
 def test_an_insert_has_its_contrast_and_the_blur_of_the_kernel(monkeypatch):
@@ -80,7 +80,7 @@ def patches(share):
     return [4096 * patch[:, 0] - 1024 for patch in drawn]
 
 
-def test_the_share_of_the_patches_gets_them_and_the_noise_stays_what_it_was():
+def test_a_share_of_the_patches_has_inserts_and_the_noise_is_unchanged():
     for share, least, most in ((None, 0, 0), (0.5, 5, 30), (1.0, 25, 40)):
         ldct, ndct = patches(share)
         assert torch.allclose(ldct - ndct, torch.tensor(8.0), atol=0.01)

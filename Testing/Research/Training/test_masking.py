@@ -1,4 +1,4 @@
-"""What masking promises: a hidden pixel is never shown, and all others are as they were."""
+"""Masking: hidden pixels never appear in the input, and all others are unchanged."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ def seeded(seed=0):
 
 
 def numbered(count, rows, columns):
-    """Every pixel of an image has a value that no other pixel of it has."""
+    """Return images in which every pixel has a unique value."""
     return (
         torch.arange(rows * columns, dtype=torch.float32)
         .view(1, 1, rows, columns)
@@ -23,10 +23,10 @@ def numbered(count, rows, columns):
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("size", [(64, 64), (9, 13), (5, 4)], ids=str)
 @pytest.mark.parametrize("seed", range(5))
-def test_a_hidden_pixel_does_not_reach_what_is_shown(mask, size, seed):
+def test_the_input_does_not_depend_on_hidden_pixels(mask, size, seed):
     images = torch.randn(2, 1, *size, generator=seeded(9))
     masked, hidden = mask(images, seeded(seed))
-    # Another value at the hidden pixels changes nothing of what stands there.
+    # Other values at the hidden pixels do not change the input.
     other = torch.where(hidden, images + 1000, images)
     again, same = mask(other, seeded(seed))
     assert torch.equal(hidden, same) and hidden.any()
@@ -34,7 +34,7 @@ def test_a_hidden_pixel_does_not_reach_what_is_shown(mask, size, seed):
 
 
 @pytest.mark.parametrize("mask", MASKS)
-def test_what_is_not_hidden_stays_and_the_input_is_not_touched(mask):
+def test_other_pixels_and_the_original_are_unchanged(mask):
     images = torch.randn(3, 1, 40, 24, generator=seeded())
     before = images.clone()
     masked, hidden = mask(images, seeded())
@@ -50,7 +50,7 @@ def test_n2v_hides_one_pixel_of_each_box_of_eight():
 
 
 @pytest.mark.parametrize("size", [(64, 64), (17, 11), (5, 5)], ids=str)
-def test_n2v_takes_another_pixel_of_the_five_by_five_around(size):
+def test_n2v_replaces_a_pixel_by_one_of_its_5x5_neighbourhood(size):
     images = numbered(4, *size)
     found = set()
     for seed in range(40):
@@ -62,10 +62,10 @@ def test_n2v_takes_another_pixel_of_the_five_by_five_around(size):
     assert found == wanted
 
 
-def test_n2v_draws_each_of_the_24_neighbours_alike():
+def test_n2v_draws_the_24_neighbours_uniformly():
     images = numbered(200, 64, 64)
     masked, hidden = mask_n2v(images, seeded())
-    # Where another hidden pixel is near there are fewer to draw from.
+    # Near another hidden pixel there are fewer candidates.
     near = torch.nn.functional.avg_pool2d(hidden.float(), 5, 1, 2) * 25
     hidden &= near.round() == 1
     hidden[..., :2, :] = hidden[..., -2:, :] = False
@@ -77,7 +77,7 @@ def test_n2v_draws_each_of_the_24_neighbours_alike():
     assert shares[torch.arange(25) != 12].sub(1 / 24).abs().max() < 0.01
 
 
-def test_n2s_hides_a_grid_and_shows_the_mean_of_the_eight_around():
+def test_n2s_replaces_a_grid_by_the_mean_of_the_eight_neighbours():
     images = torch.randn(1, 1, 12, 12, generator=seeded())
     masked, hidden = mask_n2s(images, seeded(3))
     assert hidden.sum() == 9
@@ -90,7 +90,7 @@ def test_n2s_hides_a_grid_and_shows_the_mean_of_the_eight_around():
             assert masked[0, 0, row, column] == pytest.approx((around * weights).sum().item())
 
 
-def test_every_place_is_hidden_in_time():
+def test_every_position_is_hidden_eventually():
     for mask in MASKS:
         times = sum(mask(torch.zeros(8, 1, 16, 16), seeded(s))[1].float().sum(0) for s in range(60))
         assert times.min() > 0

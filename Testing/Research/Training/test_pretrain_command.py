@@ -1,4 +1,4 @@
-"""What `pseudoct pretrain` promises: a model, its manifest and its curve, in one go or in two."""
+"""`pseudoct pretrain` writes a model, its manifest and its curve, in one run or in two."""
 
 import csv
 import sys
@@ -32,7 +32,7 @@ def tiny_presets(monkeypatch):
 
 @pytest.fixture
 def simulator(monkeypatch):
-    """Stands in for the simulator, whose first draw takes seconds."""
+    """Replace the simulator, whose first draw takes seconds."""
     drawn = []
 
     def draw(scan, device, seed):
@@ -45,7 +45,7 @@ def simulator(monkeypatch):
 
 
 def write_scan(path, noise_hu=12.0, seed=0, size=SIZE):
-    """Two slices of a block of soft tissue in air, with noise."""
+    """Write two noisy slices of a block of soft tissue in air."""
     rng = np.random.default_rng(0)
     hu = np.full((2, size, size), -1000.0)
     hu[:, 6:-6, 6:-6] = rng.integers(0, 100, (2, 1, 1))
@@ -69,8 +69,9 @@ def same(one, other):
     return all(torch.equal(one[key], other[key]) for key in one)
 
 
-def test_normal_dose_scans_alone_give_a_model(tmp_path, capsys):
-    """Through the real simulator, from the file to the weights."""
+@pytest.mark.slow
+def test_normal_dose_scans_are_sufficient_for_training(tmp_path, capsys):
+    """Use the real simulator, from the file to the weights."""
     scan = write_scan(tmp_path / "scan.nrrd")
     assert pretrained(tmp_path, "--ndct", scan) == 0
     assert "finished" in capsys.readouterr().out
@@ -87,14 +88,14 @@ def test_normal_dose_scans_alone_give_a_model(tmp_path, capsys):
     assert noise.shape == (2, 2, SIZE, SIZE) and np.isfinite(noise).all() and noise.any()
 
 
-def test_batch_and_reuse_may_be_chosen(tmp_path):
+def test_batch_and_reuse_are_options(tmp_path):
     scan = write_scan(tmp_path / "scan.nrrd")
     assert pretrained(tmp_path, "--ndct", scan, "--batch", 3, "--reuse", 2) == 0
     settings = load_model("mine", tmp_path / "models")[1].training["settings"]
     assert (settings["batch"], settings["reuse"]) == (3, 2)
 
 
-def test_clean_patches_are_what_the_start_makes_of_the_scans(tmp_path, simulator, monkeypatch):
+def test_clean_patches_are_the_scans_denoised_by_the_start(tmp_path, simulator, monkeypatch):
     scan = ["--ndct", write_scan(tmp_path / "scan.nrrd")]
     assert pretrained(tmp_path, *scan) == 0
     seen = []
@@ -112,9 +113,7 @@ def test_clean_patches_are_what_the_start_makes_of_the_scans(tmp_path, simulator
     assert np.abs(seen[0].clean - made.clamp(min=-1024).numpy()).max() <= 0.51
 
 
-def test_a_run_with_clean_patches_goes_on_with_the_start_that_cleaned_them(
-    tmp_path, simulator, capsys
-):
+def test_a_run_with_clean_patches_resumes_only_with_the_same_start(tmp_path, simulator, capsys):
     scan = ["--ndct", write_scan(tmp_path / "scan.nrrd")]
     clean = [*scan, "--start", "mine", "--clean", 0.5]
     assert pretrained(tmp_path, *scan) == 0
@@ -123,12 +122,12 @@ def test_a_run_with_clean_patches_goes_on_with_the_start_that_cleaned_them(
     assert pretrained(tmp_path, *clean, name="halved") == 0
     assert same(weights(tmp_path, "whole"), weights(tmp_path, "halved"))
     (tmp_path / "work/mine.checkpoint.npz").unlink()
-    assert pretrained(tmp_path, *scan, "--seed", 1) == 0  # another start of this name
+    assert pretrained(tmp_path, *scan, "--seed", 1) == 0  # another pre-trained model of this name
     assert pretrained(tmp_path, *clean, name="halved") == 2
     assert "made with other data" in capsys.readouterr().err
 
 
-def test_what_cleans_is_a_denoiser_that_stays(tmp_path, simulator, capsys):
+def test_clean_needs_a_denoiser_of_another_name(tmp_path, simulator, capsys):
     scan = ["--ndct", write_scan(tmp_path / "scan.nrrd")]
     for preset in ("noise", "fast"):
         assert pretrained(tmp_path, *scan, "--preset", preset, name=preset) == 0
@@ -136,7 +135,7 @@ def test_what_cleans_is_a_denoiser_that_stays(tmp_path, simulator, capsys):
     assert pretrained(tmp_path, *scan, *wrong) == 2
     assert "a denoiser" in capsys.readouterr().err
     assert pretrained(tmp_path, *scan, "--start", "fast", "--clean", 0.1, name="fast") == 2
-    assert "name another" in capsys.readouterr().err
+    assert "another name" in capsys.readouterr().err
 
 
 def test_real_pairs_give_a_noise_model_without_the_simulator(tmp_path, monkeypatch):
@@ -163,7 +162,7 @@ def index(tmp_path):
     return path
 
 
-def test_an_index_is_trained_on_one_split_and_judged_on_another(tmp_path, index, simulator):
+def test_training_and_validation_use_different_splits(tmp_path, index, simulator):
     assert pretrained(tmp_path, "--index", index) == 0
     assert simulator == ["A", "B", "C"]
     manifest = load_model("mine", tmp_path / "models")[1]
@@ -173,7 +172,7 @@ def test_an_index_is_trained_on_one_split_and_judged_on_another(tmp_path, index,
     ]
     assert manifest.metrics.keys() == {f"gain_{name}_db" for name in pretrain.VALIDATION}
     assert (tmp_path / "work/mine.curve.png").stat().st_size > 1000
-    # The noise that was drawn is read the second time.
+    # The second run reads the cached noise.
     assert pretrained(tmp_path, "--index", index, "--patient", "B", name="second") == 0
     assert simulator == ["A", "B", "C"]
     assert [
@@ -181,26 +180,26 @@ def test_an_index_is_trained_on_one_split_and_judged_on_another(tmp_path, index,
     ] == ["B"]
 
 
-def test_a_killed_training_is_taken_up_by_the_same_command(tmp_path, simulator, monkeypatch):
+def test_the_same_command_resumes_a_killed_run(tmp_path, simulator, monkeypatch):
     scan = write_scan(tmp_path / "scan.nrrd")
     assert pretrained(tmp_path / "whole", "--ndct", scan) == 0
 
-    one_step = Pretraining._one_step
+    train_step = Pretraining._train_step
 
     def killed(training, drawn):
         if training.step == 5:
             raise KeyboardInterrupt
-        one_step(training, drawn)
+        train_step(training, drawn)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Pretraining, "_one_step", killed)
+        patch.setattr(Pretraining, "_train_step", killed)
         assert pretrained(tmp_path / "killed", "--ndct", scan) == 3
     assert not (tmp_path / "killed/models").exists()
     assert pretrained(tmp_path / "killed", "--ndct", scan) == 0
     assert same(weights(tmp_path / "killed"), weights(tmp_path / "whole"))
 
 
-def test_a_training_out_of_time_leaves_a_model_and_says_how_to_go_on(tmp_path, simulator, capsys):
+def test_a_run_out_of_time_writes_a_model_and_explains_how_to_resume(tmp_path, simulator, capsys):
     scan = write_scan(tmp_path / "scan.nrrd")
     assert pretrained(tmp_path, "--ndct", scan, "--minutes", 0) == 0
     assert "unfinished: run the same command" in capsys.readouterr().out
@@ -215,21 +214,21 @@ def test_a_training_out_of_time_leaves_a_model_and_says_how_to_go_on(tmp_path, s
     [("linux", "cpu", 8, 0), ("linux", "cuda", 8, 7), ("linux", "cuda", 1, 1)]
     + [("linux", "cuda", 128, 16), ("win32", "cuda", 8, 0), ("darwin", "mps", 8, 0)],
 )
-def test_a_gpu_gets_processes_that_draw(monkeypatch, platform, device, cores, workers):
+def test_a_gpu_gets_worker_processes(monkeypatch, platform, device, cores, workers):
     monkeypatch.setattr("sys.platform", platform)
     monkeypatch.setattr("os.sched_getaffinity", lambda process: range(cores), raising=False)
     assert pretrain._workers(device) == workers
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
-def test_processes_that_draw_train_the_same_model(tmp_path, simulator):
+def test_worker_processes_give_the_same_model(tmp_path, simulator):
     scan = write_scan(tmp_path / "scan.nrrd")
     for name, workers in (("thread", 0), ("processes", 2)):
         assert pretrained(tmp_path / name, "--ndct", scan, "--workers", workers) == 0
     assert same(weights(tmp_path / "thread"), weights(tmp_path / "processes"))
 
 
-def test_the_seed_makes_the_model(tmp_path, simulator):
+def test_the_seed_determines_the_model(tmp_path, simulator):
     scan = write_scan(tmp_path / "scan.nrrd")
     for name, seed in (("one", 1), ("again", 1), ("two", 2)):
         assert pretrained(tmp_path / name, "--ndct", scan, "--seed", seed) == 0
@@ -240,14 +239,14 @@ def test_the_seed_makes_the_model(tmp_path, simulator):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "either --index or --ndct"),
-        (["--index", "index.csv", "--ndct", "scan.nrrd"], "either --index or --ndct"),
+        ([], "needs either --index or --ndct"),
+        (["--index", "index.csv", "--ndct", "scan.nrrd"], "needs either --index or --ndct"),
         (["--index", "index.csv", "--ldct", "scan.nrrd"], "--ldct needs"),
         (["--ndct", "gone.nrrd"], "gone.nrrd"),
-        (["--ndct", "scan.nrrd", "scan.nrrd", "--ldct", "scan.nrrd"], "as many"),
+        (["--ndct", "scan.nrrd", "scan.nrrd", "--ldct", "scan.nrrd"], "the same number"),
         (["--ndct", "scan.nrrd", "--ldct", "wide.nrrd"], "same grid"),
         (["--ndct", "scan.nrrd", "--steps", "0"], "steps must be positive"),
-        (["--ndct", "scan.nrrd", "--clean", "0.1"], "--clean needs --start"),
+        (["--ndct", "scan.nrrd", "--clean", "0.1"], "--clean needs a denoiser as --start"),
         (["--ndct", "scan.nrrd", "--seed", "-1"], "seed must not be negative"),
         (["--ndct", "scan.nrrd", "--workers", "-1"], "workers must not be negative"),
         (["--ndct", "small.nrrd"], "24×24 are too small for patches of 32"),
@@ -255,7 +254,7 @@ def test_the_seed_makes_the_model(tmp_path, simulator):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_trained_on_is_said_in_one_line(
+def test_invalid_training_data_are_reported_in_one_line(
     tmp_path, simulator, capsys, monkeypatch, arguments, words
 ):
     monkeypatch.chdir(tmp_path)
@@ -268,14 +267,14 @@ def test_what_cannot_be_trained_on_is_said_in_one_line(
 
 
 @pytest.mark.parametrize("name", ["../mine", "a/b", ".hidden", ""])
-def test_a_name_that_no_file_can_have_ends_before_the_training(tmp_path, simulator, capsys, name):
+def test_an_invalid_name_is_refused_before_the_training(tmp_path, simulator, capsys, name):
     scan = write_scan(tmp_path / "scan.nrrd")
     assert pretrained(tmp_path, "--ndct", scan, name=name) == 2
     assert "cannot name a model" in capsys.readouterr().err
     assert simulator == [] and sorted(tmp_path.iterdir()) == [scan]
 
 
-def test_other_settings_do_not_go_on_with_an_old_checkpoint(tmp_path, simulator, capsys):
+def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path, simulator, capsys):
     scan = write_scan(tmp_path / "scan.nrrd")
     assert pretrained(tmp_path, "--ndct", scan, "--minutes", 0) == 0
     assert pretrained(tmp_path, "--ndct", scan, "--seed", 5) == 2

@@ -1,4 +1,4 @@
-"""What pre-training promises: the same weights from the same seed, killed in between or not."""
+"""Pre-training: the same seed gives the same weights, with or without interruption."""
 
 import csv
 import json
@@ -30,7 +30,7 @@ PLATEAU = replace(SETTINGS, schedule="plateau", patience=0, learning_rate=1e-7)
 
 
 def noisy_slices(offset=None):
-    """Slices of soft tissue with noise of 40 HU, or with one offset in place of noise."""
+    """Return slices of soft tissue with noise of 40 HU, or with a constant offset instead."""
     rng = np.random.default_rng(0)
     ndct = rng.integers(0, 80, (3, 32, 32)).astype(np.int16)
     noise = rng.normal(0, 40, (3, 2, 32, 32)).astype(np.float32)
@@ -51,7 +51,7 @@ def training(folder, settings=SETTINGS, *, slices=None, validation=VALIDATION, d
 
 
 def outcome(run):
-    """All that a run leaves, but for the minutes that it took."""
+    """Return all results of a run except its duration."""
     return {
         "weights": {key: value.cpu() for key, value in run.network.state_dict().items()},
         "best": {key: torch.as_tensor(value) for key, value in run.best.items()},
@@ -83,7 +83,7 @@ class Killed(BaseException):
 
 
 def killed_after(step, run):
-    """Raises out of a run after a step, saving nothing more."""
+    """Abort a run after a step without saving."""
 
     def progress(done, steps, row):
         if done == step:
@@ -94,7 +94,7 @@ def killed_after(step, run):
 
 
 def whole_and_resumed(folder, settings, killed):
-    """A run from start to end, and one that was killed after a step and taken up again."""
+    """Return an uninterrupted run, and one that was killed after a step and resumed."""
     whole = training(folder / "whole", settings)
     whole.run()
     killed_after(killed, training(folder / "cut", settings))
@@ -119,8 +119,8 @@ def test_the_same_seed_gives_the_same_weights(tmp_path, device, settings):
 @pytest.mark.parametrize("settings", [SETTINGS, PLATEAU], ids=["cosine", "plateau"])
 @pytest.mark.parametrize("widths", [[4, 8], [5, 18, 33]], ids=str)
 @pytest.mark.parametrize("kills", [(4,), (6,), (5, 11)], ids=str)
-def test_a_killed_run_ends_as_one_that_was_not(tmp_path, device, settings, widths, kills):
-    """A kill loses what came after the last validation, and that is done again."""
+def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path, device, settings, widths, kills):
+    """A kill loses the steps after the last validation, which are repeated."""
     settings = replace(settings, parameters={"widths": widths})
     whole = training(tmp_path / "whole", settings, device=device)
     whole.run()
@@ -136,7 +136,7 @@ def test_a_killed_run_ends_as_one_that_was_not(tmp_path, device, settings, width
     assert_equal(outcome(resumed), outcome(whole))
 
 
-def test_a_run_that_was_stopped_goes_on_from_the_very_step(tmp_path):
+def test_a_stopped_run_resumes_at_its_step(tmp_path):
     whole = training(tmp_path / "whole")
     whole.run()
     first = training(tmp_path / "stopped")
@@ -148,7 +148,7 @@ def test_a_run_that_was_stopped_goes_on_from_the_very_step(tmp_path):
     assert_equal(outcome(second), outcome(whole))
 
 
-def test_no_minutes_train_nothing_and_leave_a_checkpoint(tmp_path):
+def test_zero_minutes_train_nothing_and_write_a_checkpoint(tmp_path):
     run = training(tmp_path)
     before = outcome(run)
     run.run(minutes=0)
@@ -156,7 +156,7 @@ def test_no_minutes_train_nothing_and_leave_a_checkpoint(tmp_path):
     assert_equal(outcome(training(tmp_path)), before)
 
 
-def test_a_finished_run_stays_as_it_is(tmp_path):
+def test_a_finished_run_is_unchanged(tmp_path):
     training(tmp_path).run()
     done = training(tmp_path)
     assert done.done
@@ -165,7 +165,7 @@ def test_a_finished_run_stays_as_it_is(tmp_path):
     assert_equal(outcome(done), before)
 
 
-def test_a_checkpoint_from_before_patches_were_reused_goes_on(tmp_path):
+def test_a_checkpoint_without_the_setting_reuse_is_resumed(tmp_path):
     training(tmp_path).run(minutes=0)
     with np.load(tmp_path / "run.npz", allow_pickle=False) as file:
         arrays = dict(file)
@@ -173,7 +173,7 @@ def test_a_checkpoint_from_before_patches_were_reused_goes_on(tmp_path):
     del status["settings"]["reuse"]
     np.savez(tmp_path / "run.npz", **(arrays | {"status": np.array(json.dumps(status))}))
     training(tmp_path).run()
-    with pytest.raises(BadInputError, match="other settings; remove it"):
+    with pytest.raises(BadInputError, match="other settings. Remove it"):
         training(tmp_path, replace(SETTINGS, reuse=2))
 
 
@@ -185,7 +185,7 @@ def test_a_checkpoint_from_before_patches_were_reused_goes_on(tmp_path):
 )
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path, change):
     training(tmp_path).run(minutes=0)
-    with pytest.raises(BadInputError, match="other settings; remove it"):
+    with pytest.raises(BadInputError, match="other settings. Remove it"):
         training(tmp_path, replace(SETTINGS, **change))
 
 
@@ -203,12 +203,12 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
         flipped = content[:position] + bytes([content[position] ^ 255]) + content[position + 1 :]
         damaged = {"empty": b"", "cut": content[:-100], "text": b"no zip", "flipped": flipped}
         file.write_bytes(damaged[damage])
-    with pytest.raises(BadInputError, match="remove it to start anew") as caught:
+    with pytest.raises(BadInputError, match="Remove it to start again") as caught:
         training(tmp_path)
     assert "\n" not in str(caught.value)
 
 
-def test_the_curve_lies_beside_the_checkpoint_as_a_table(tmp_path):
+def test_the_curve_is_written_next_to_the_checkpoint_as_csv(tmp_path):
     run = training(tmp_path)
     run.run()
     rows = list(csv.DictReader((tmp_path / "run.csv").open()))
@@ -218,7 +218,7 @@ def test_the_curve_lies_beside_the_checkpoint_as_a_table(tmp_path):
     ]
 
 
-def test_progress_hears_of_every_step_and_of_every_validation(tmp_path):
+def test_progress_is_called_for_every_step_and_validation(tmp_path):
     heard = []
     training(tmp_path).run(progress=lambda *now: heard.append(now))
     assert [(step, steps) for step, steps, _ in heard] == [(n, 12) for n in range(1, 13)]
@@ -226,7 +226,7 @@ def test_progress_hears_of_every_step_and_of_every_validation(tmp_path):
     assert rows.keys() == {4, 8, 12} and all(rows[step]["step"] == step for step in rows)
 
 
-def test_what_progress_raises_ends_the_run(tmp_path):
+def test_an_exception_in_progress_ends_the_run(tmp_path):
     def cancel(*_):
         raise Cancelled
 
@@ -242,7 +242,7 @@ def gradient_norm_after_a_step(folder, limit):
     return torch.stack([p.grad.norm() for p in run.network.parameters()]).norm().item()
 
 
-def test_no_step_follows_a_gradient_beyond_the_limit(tmp_path):
+def test_the_norm_of_the_gradient_is_clipped(tmp_path):
     free = gradient_norm_after_a_step(tmp_path / "free", None)
     assert gradient_norm_after_a_step(tmp_path / "high", 2 * free) == pytest.approx(free)
     assert gradient_norm_after_a_step(tmp_path / "low", free / 4) == pytest.approx(
@@ -251,8 +251,8 @@ def test_no_step_follows_a_gradient_beyond_the_limit(tmp_path):
 
 
 @pytest.mark.parametrize("role", ["denoiser", "noise model"])
-def test_the_loss_falls_and_the_role_is_learnt(tmp_path, role):
-    """Every LDCT is its NDCT plus 40 HU: a denoiser takes them off, a noise model names them."""
+def test_the_loss_falls_and_the_network_learns_its_role(tmp_path, role):
+    """LDCT is NDCT plus 40 HU: a denoiser subtracts them, a noise model predicts them."""
     settings = replace(
         SETTINGS,
         role=role,
@@ -273,7 +273,7 @@ def test_the_loss_falls_and_the_role_is_learnt(tmp_path, role):
 
 
 def idle_row(folder, role, **changes):
-    """What validation says of a network that takes no noise off, or finds none."""
+    """Return the validation of a network that removes or predicts no noise."""
     parameters = {"widths": [4, 8], "residual": role == "denoiser"}
     settings = replace(
         SETTINGS, role=role, parameters=parameters, steps=1, learning_rate=1e-30, **changes
@@ -289,10 +289,10 @@ SELF_SUPERVISED = ["n2n-gaussian", "n2v", "n2s"]
 
 
 @pytest.mark.parametrize("supervision", SELF_SUPERVISED)
-def test_self_supervised_training_never_looks_at_the_ndct(tmp_path, supervision):
+def test_self_supervised_training_does_not_use_the_ndct(tmp_path, supervision):
     settings = replace(SETTINGS, supervision=supervision, balance=False, domain=None)
     slices = noisy_slices()
-    # The same LDCT, of which another part is called noise.
+    # The same LDCT, split differently into NDCT and noise.
     others = [NoisySlice(one.ndct + np.int16(9), one.noise - 9) for one in slices]
     runs = [
         training(tmp_path / name, settings, slices=data, validation={})
@@ -305,39 +305,39 @@ def test_self_supervised_training_never_looks_at_the_ndct(tmp_path, supervision)
 
 
 @pytest.mark.parametrize("supervision", SELF_SUPERVISED)
-def test_a_killed_self_supervised_run_ends_as_one_that_was_not(tmp_path, supervision):
+def test_a_killed_self_supervised_run_ends_like_an_uninterrupted_one(tmp_path, supervision):
     settings = replace(SETTINGS, supervision=supervision, balance=False, precision="bfloat16")
     whole, resumed = whole_and_resumed(tmp_path, settings, 6)
     assert_equal(outcome(resumed), outcome(whole))
 
 
-def test_a_killed_run_that_reuses_patches_ends_as_one_that_was_not(tmp_path, monkeypatch):
+def test_a_killed_run_with_reuse_ends_like_an_uninterrupted_one(tmp_path, monkeypatch):
     monkeypatch.setattr(step_patches, "POOL", 2)
     whole, resumed = whole_and_resumed(tmp_path, replace(SETTINGS, reuse=2), 10)
     assert_equal(outcome(resumed), outcome(whole))
-    drawn_anew = training(tmp_path / "anew")
-    drawn_anew.run()
-    assert outcome(drawn_anew)["curve"] != outcome(whole)["curve"]
+    drawn_again = training(tmp_path / "again")
+    drawn_again.run()
+    assert outcome(drawn_again)["curve"] != outcome(whole)["curve"]
 
 
-def test_masked_validation_counts_hidden_pixels_alone(tmp_path):
+def test_masked_validation_uses_hidden_pixels_only(tmp_path):
     row = idle_row(tmp_path, "denoiser", supervision="n2v", balance=False)
     losses = []
     for ldct, ndct in VALIDATION.values():
         generator = torch.Generator().manual_seed(0)
-        lessons = [
+        batches = [
             supervise("n2v", low, normal, generator, 0.0)
             for low, normal in zip(ldct.split(4), ndct.split(4), strict=True)
         ]
-        # The idle network gives back what it is shown.
-        off = [(one.shown - one.wanted)[one.where].abs().mean() * 4096 for one in lessons]
+        # The identity network returns its input.
+        off = [(batch.input - batch.target)[batch.mask].abs().mean() * 4096 for batch in batches]
         losses.append((off[0] * 4 + off[1] * 2) / 6)
     assert row["validation_loss"] == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("role", ["denoiser", "noise model"])
 @pytest.mark.parametrize("loss", ["l1", "mse"])
-def test_validation_tells_the_loss_in_hu_and_the_gain_over_ldct(tmp_path, role, loss):
+def test_validation_reports_the_loss_in_hu_and_the_gain_over_ldct(tmp_path, role, loss):
     row = idle_row(tmp_path, role, loss=loss, balance=False)
     noise = torch.stack([4096 * (ldct - ndct) for ldct, ndct in VALIDATION.values()])
     expected = noise.abs().mean() if loss == "l1" else noise.square().mean()
@@ -347,14 +347,14 @@ def test_validation_tells_the_loss_in_hu_and_the_gain_over_ldct(tmp_path, role, 
 
 
 @pytest.mark.parametrize("role", ["denoiser", "noise model"])
-def test_a_balanced_loss_counts_every_patch_in_units_of_its_own_noise(tmp_path, role):
+def test_a_balanced_loss_is_relative_to_the_noise_of_each_patch(tmp_path, role):
     noise = torch.cat([ldct - ndct for ldct, ndct in VALIDATION.values()]).flatten(1)
     expected = (noise.abs().mean(dim=1) / noise.std(dim=1)).mean()
     row = idle_row(tmp_path, role, balance=True)
     assert row["validation_loss"] == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_the_gain_is_that_of_the_psnr(tmp_path):
+def test_the_gain_is_a_difference_of_psnr(tmp_path):
     run = training(tmp_path, replace(SETTINGS, steps=1, learning_rate=1e-30))
     run.run()
     ldct, ndct = VALIDATION["soft"]
@@ -364,7 +364,7 @@ def test_the_gain_is_that_of_the_psnr(tmp_path):
     assert run.curve[0]["gain_soft_db"] == pytest.approx(gain.item(), abs=1e-3)
 
 
-def test_the_weights_that_are_kept_are_those_of_the_lowest_validation_loss(tmp_path):
+def test_the_weights_of_the_lowest_validation_loss_are_saved(tmp_path):
     run = training(tmp_path)
     kept = {}
 
@@ -385,7 +385,7 @@ def test_the_weights_that_are_kept_are_those_of_the_lowest_validation_loss(tmp_p
         assert all(torch.equal(state[key], kept[best][key]) for key in state)
 
 
-def test_validation_patches_stay_the_same_and_have_one_dose():
+def test_validation_patches_are_fixed_and_have_one_dose():
     domain = exactly(0.25, 0.5)
     first, again = (validation_patches(noisy_slices(), 3, 16, domain) for _ in range(2))
     assert torch.equal(first[0], again[0]) and torch.equal(first[1], again[1])
@@ -394,12 +394,12 @@ def test_validation_patches_stay_the_same_and_have_one_dose():
     assert torch.allclose(halved, torch.sub(*first) / 2, atol=1e-6)
 
 
-def test_the_average_of_the_weights_is_what_is_validated_and_kept(tmp_path):
+def test_the_average_of_the_weights_is_validated_and_saved(tmp_path):
     settings = replace(SETTINGS, moving_average=0.5, steps=4, validate_every=1)
     run = training(tmp_path, settings)
     averaged = {name: value.clone() for name, value in run.network.state_dict().items()}
     for step in range(1, 5):
-        run._one_step(run.patches[step])
+        run._train_step(run.patches[step])
         for name, value in run.network.state_dict().items():
             averaged[name] = value if step == 1 else (averaged[name] + value) / 2
         averaged = {name: value.clone() for name, value in averaged.items()}
@@ -408,7 +408,7 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(tmp_path):
         assert not torch.equal(value, run.network.state_dict()[name])
 
 
-def test_a_killed_run_with_averaged_weights_ends_as_one_that_was_not(tmp_path):
+def test_a_killed_run_with_averaged_weights_ends_like_an_uninterrupted_one(tmp_path):
     whole, resumed = whole_and_resumed(tmp_path, replace(SETTINGS, moving_average=0.9), 6)
     assert_equal(outcome(whole), outcome(resumed))
     for name, value in whole.result.state_dict().items():
@@ -435,17 +435,17 @@ def test_a_killed_run_with_averaged_weights_ends_as_one_that_was_not(tmp_path):
         ("seed", -1),
     ],
 )
-def test_settings_that_cannot_be_are_refused_by_name(name, value):
+def test_invalid_settings_are_refused_by_name(name, value):
     with pytest.raises(BadInputError, match=name):
         PretrainingSettings(**{name: value})
 
 
-def test_the_balance_needs_the_noise_that_masks_are_not_told():
-    with pytest.raises(BadInputError, match="balance needs the noise"):
+def test_the_balance_needs_pairs():
+    with pytest.raises(BadInputError, match="balance needs pairs, not"):
         PretrainingSettings(supervision="n2v", balance=True)
 
 
-def test_patches_are_reused_in_training_on_pairs_alone():
+def test_reuse_needs_pairs():
     with pytest.raises(BadInputError, match="reuse needs pairs, not n2v"):
         PretrainingSettings(supervision="n2v", balance=False, reuse=2)
 

@@ -1,4 +1,4 @@
-"""A step's patches depend on seed and number alone, whoever draws them, and take one core."""
+"""Patches of a step depend on seed and step number only, and drawing them uses one core."""
 
 import multiprocessing
 import sys
@@ -34,7 +34,7 @@ def patches(seed=0, size=48):
 
 
 class Threads(StepPatches):
-    """Says, as the seed, how many threads the drawing one had."""
+    """Return the number of torch threads of the drawing thread in place of the seed."""
 
     def __getitem__(self, step):
         return Step(torch.zeros(1), torch.zeros(1), torch.get_num_threads())
@@ -53,7 +53,7 @@ forked = pytest.param(
 
 @pytest.mark.parametrize("workers", [0, forked])
 @pytest.mark.parametrize("steps", [range(3, 8), range(0, 6, 2), range(1), range(5, 5)], ids=str)
-def test_whoever_draws_the_steps_come_in_order_and_are_the_same(workers, steps):
+def test_steps_are_in_order_and_equal_for_any_number_of_workers(workers, steps):
     drawn = list(draw_steps(patches(), steps, workers))
     for number, step in zip(steps, drawn, strict=True):
         assert step.ldct.shape == step.ndct.shape == (3, 1, 16, 16)
@@ -62,9 +62,9 @@ def test_whoever_draws_the_steps_come_in_order_and_are_the_same(workers, steps):
 
 
 @pytest.mark.parametrize("workers", [0, forked])
-def test_drawing_may_be_left_at_any_step(workers):
+def test_drawing_can_stop_at_any_step(workers):
     def running():
-        # Of the processes' queues a thread each ends a moment later.
+        # The queue of each process has a thread that ends slightly later.
         pools = [one for one in threading.enumerate() if "ThreadPoolExecutor" in one.name]
         return {*multiprocessing.active_children(), *pools}
 
@@ -76,7 +76,7 @@ def test_drawing_may_be_left_at_any_step(workers):
 
 
 def reused(steps, reuse=2, augmentation=STILL, workers=0):
-    """Steps of three patches."""
+    """Return steps of three patches."""
     return list(
         reuse_steps(replace(patches(), augmentation=augmentation), steps, reuse, "cpu", workers)
     )
@@ -86,7 +86,7 @@ def patches_of(batches):
     return {patch.numpy().tobytes() for images in batches for patch in images}
 
 
-def test_steps_learn_from_the_batches_drawn_last(monkeypatch):
+def test_steps_use_the_latest_batches(monkeypatch):
     monkeypatch.setattr(step_patches, "POOL", 2)
     drawn = [replace(patches(), augmentation=STILL)[number] for number in range(4)]
     steps = reused(range(8))
@@ -96,14 +96,14 @@ def test_steps_learn_from_the_batches_drawn_last(monkeypatch):
         pairs = [pair for one in pool for pair in zip(one.ldct, one.ndct, strict=True)]
         for low, normal in zip(step.ldct, step.ndct, strict=True):
             assert any(same((low, normal), pair) for pair in pairs)
-    # Every batch is picked from.
+    # Every batch is used.
     shown = patches_of(step.ldct for step in steps)
     assert all(shown & patches_of([one.ldct]) for one in drawn)
 
 
 @pytest.mark.parametrize("workers", [0, forked])
 @pytest.mark.parametrize("first", [1, 2, 5, 8])
-def test_reuse_begun_at_any_step_goes_on_alike(monkeypatch, first, workers):
+def test_reuse_from_any_step_gives_the_same_steps(monkeypatch, first, workers):
     monkeypatch.setattr(step_patches, "POOL", 2)
     whole = reused(range(9), augmentation=Augmentation())
     late = reused(range(first, 9), augmentation=Augmentation(), workers=workers)
@@ -111,7 +111,7 @@ def test_reuse_begun_at_any_step_goes_on_alike(monkeypatch, first, workers):
     assert all(same(one, other) for one, other in zip(late, whole[first:], strict=True))
 
 
-def test_patches_that_come_again_are_turned_all_ways_ldct_and_ndct_alike(monkeypatch, device):
+def test_reused_patches_have_all_orientations_equal_for_ldct_and_ndct(monkeypatch, device):
     monkeypatch.setattr(step_patches, "POOL", 1)
     drawn = replace(patches(), augmentation=STILL)[0]
     views = {}
@@ -140,9 +140,13 @@ def test_a_slice_that_is_too_small_is_refused_before_any_step():
 
 @pytest.mark.parametrize(
     ("workers", "platform", "words"),
-    [(-1, "linux", "must not be negative"), (1, "win32", "on Linux"), (1, "darwin", "on Linux")],
+    [
+        (-1, "linux", "must not be negative"),
+        (1, "win32", "only Linux"),
+        (1, "darwin", "only Linux"),
+    ],
 )
-def test_processes_that_cannot_draw_are_refused(monkeypatch, workers, platform, words):
+def test_invalid_numbers_of_workers_are_refused(monkeypatch, workers, platform, words):
     check_workers(0)
     monkeypatch.setattr(sys, "platform", platform)
     with pytest.raises(BadInputError, match=words):
@@ -150,7 +154,7 @@ def test_processes_that_cannot_draw_are_refused(monkeypatch, workers, platform, 
 
 
 @pytest.mark.parametrize("workers", [0, forked])
-def test_they_are_drawn_on_one_core_and_the_rest_of_the_process_keeps_its_own(workers):
+def test_drawing_uses_one_core_and_leaves_the_other_threads_unchanged(workers):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:

@@ -1,4 +1,4 @@
-"""What a network is shown and told by each way of supervision."""
+"""Input and target of the network for each supervision."""
 
 import pytest
 import torch
@@ -13,18 +13,18 @@ def lesson(kind, ndct=NDCT, sigma=82.0, seed=0):
     return supervise(kind, LDCT, ndct, torch.Generator().manual_seed(seed), sigma)
 
 
-def test_n2c_shows_ldct_and_wants_ndct():
+def test_n2c_maps_ldct_to_ndct():
     shown, wanted, where = lesson("n2c")
     assert shown is LDCT and wanted is NDCT and where is None
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SUPERVISIONS if kind != "n2c"])
-def test_the_others_never_look_at_ndct(kind):
+def test_other_supervisions_do_not_use_the_ndct(kind):
     for one, other in zip(lesson(kind), lesson(kind, NDCT + 5), strict=True):
         assert one is other is None or torch.equal(one, other)
 
 
-def test_n2n_gaussian_has_noise_of_its_own_on_both_sides():
+def test_n2n_gaussian_has_independent_noise_in_input_and_target():
     shown, wanted, where = lesson("n2n-gaussian", sigma=40.0)
     noises = torch.stack([shown - LDCT, wanted - LDCT]).flatten(1) * RANGE_HU
     assert where is None
@@ -34,7 +34,7 @@ def test_n2n_gaussian_has_noise_of_its_own_on_both_sides():
 
 
 @pytest.mark.parametrize("kind", ["n2v", "n2s"])
-def test_masked_pixels_alone_count_and_the_wanted_is_the_ldct(kind):
+def test_only_masked_pixels_count_and_the_target_is_the_ldct(kind):
     shown, wanted, where = lesson(kind)
     assert wanted is LDCT
     assert torch.equal(shown != LDCT, where)

@@ -1,4 +1,4 @@
-"""What the training pairs promise: LDCT is NDCT plus the noise, in every patch."""
+"""Training pairs: LDCT is NDCT plus noise in every patch."""
 
 import math
 
@@ -22,7 +22,7 @@ STILL = Augmentation(flips=False, rotations=False)
 
 
 def textured(seed=0, size=48):
-    """A slice of random HU, with random noise of the soft and of the sharp kernel."""
+    """Return a slice of random HU with random noise of the soft and the sharp kernel."""
     rng = np.random.default_rng(seed)
     number = rng.integers(0, 100, (size, size)).astype(np.int16)
     noise = rng.normal(0, 20, (2, size, size)).astype(np.float32)
@@ -39,7 +39,7 @@ def hu(patches):
 
 
 def noise_of(slices, domain, augmentation=STILL, count=6, size=16):
-    """Target and the noise on it, (count, size, size) in HU."""
+    """Return the target and the noise on it, (count, size, size) in HU."""
     rng = np.random.default_rng(0)
     ldct, ndct = draw_patches(slices, count, size, rng, domain, augmentation)
     assert ldct.shape == ndct.shape == (count, 1, size, size)
@@ -48,12 +48,12 @@ def noise_of(slices, domain, augmentation=STILL, count=6, size=16):
 
 
 @pytest.mark.parametrize("drawn", [0, 1], ids=["soft", "sharp"])
-def test_the_noise_of_a_quarter_dose_is_the_one_that_was_drawn(drawn):
+def test_the_noise_at_a_quarter_dose_is_the_cached_noise(drawn):
     one = textured()
     ndct, noise = noise_of([one], exactly(0.25, float(drawn)), count=1)
-    # A patch of 16 with its margins fills the slice of 48: there is one place to cut it.
+    # A patch of 16 with its margins fills the slice of 48: there is one position to crop.
     assert torch.allclose(noise[0], torch.from_numpy(one.noise[drawn, 16:32, 16:32]), atol=1e-2)
-    if drawn == 0:  # the scan is taken for one of the soft kernel
+    if drawn == 0:  # the scan is assumed to have the soft kernel
         assert torch.allclose(ndct[0], torch.from_numpy(one.ndct[16:32, 16:32]).float(), atol=1e-2)
 
 
@@ -68,23 +68,23 @@ def test_full_dose_adds_nothing():
     assert dose_factor(1.0) == 0 and dose_factor(0.25) == 1
 
 
-def test_another_kernel_filters_anatomy_and_noise_alike():
+def test_another_kernel_filters_anatomy_and_noise_equally():
     same = textured()
     same = NoisySlice(same.ndct, np.stack([same.ndct, same.ndct]).astype(np.float32))
-    for sharpness in (-0.2, 0.3):  # both made of the soft draw
+    for sharpness in (-0.2, 0.3):  # both computed from the soft draw
         ndct, noise = noise_of([same], exactly(0.25, sharpness))
         assert torch.allclose(ndct, noise, atol=1e-2)
         assert ndct.std() > 1.1 * same.ndct.std() if sharpness > 0 else ndct.std() < same.ndct.std()
 
 
-def test_dose_is_drawn_for_every_patch_within_its_range():
+def test_every_patch_has_a_dose_within_the_range():
     domain = TrainingDomain(doses=(0.1, 0.4), noise_left=None)
     _, noise = noise_of([flat()], domain, count=300)
     factors = noise[:, 0, 0] / 8
     assert torch.allclose(noise, 8 * factors[:, None, None], atol=1e-2)
     assert dose_factor(0.4) - 1e-3 <= factors.min() < 1.1 * dose_factor(0.4)
     assert 0.9 * dose_factor(0.1) < factors.max() <= dose_factor(0.1) + 1e-3
-    # Evenly in the logarithm: half of the patches lie below the geometric mean, 0.2.
+    # Log-uniform: half of the patches are below the geometric mean, 0.2.
     assert abs((factors > dose_factor(0.2)).float().mean() - 0.5) < 0.1
 
 
@@ -94,7 +94,7 @@ def test_the_target_keeps_its_share_of_the_added_noise():
     added = 9 * dose_factor(0.1)
     assert torch.allclose(ndct, torch.tensor(50 + share * added), atol=1e-2)
     assert torch.allclose(noise, torch.tensor((1 - share) * added), atol=1e-2)
-    # At a quarter of the dose a quarter of the noise is the scan's own: the target is the scan.
+    # At a quarter of the dose the NDCT already has a quarter of the noise: it is the target.
     scan, _ = noise_of([flat(50)], exactly(0.25, 0.0, noise_left=0.25))
     assert torch.allclose(scan, torch.tensor(50.0), atol=1e-2)
 
@@ -121,7 +121,7 @@ def test_anatomy_noise_kernel_and_dose_of_a_patch_belong_together():
     assert seen == {(10, 3.0), (40, 6.0), (100, 12.0)}
 
 
-def test_the_share_of_the_patches_is_clean_and_its_own_target():
+def test_a_share_of_the_patches_is_clean_and_equals_its_target():
     lower = flat(100, 12.0, clean=np.full((48, 48), 110))
     stack = flat(40, 6.0, clean=np.full((48, 48), 70), below=lower)
     for share, least, most in ((None, 0, 0), (0.5, 10, 30), (1.0, 40, 40)):
@@ -136,7 +136,7 @@ def test_the_share_of_the_patches_is_clean_and_its_own_target():
 
 
 def test_clean_patches_need_clean_slices():
-    with pytest.raises(BadInputError, match="give a denoiser"):
+    with pytest.raises(BadInputError, match="Give a denoiser"):
         draw_patches([flat()], 1, 16, np.random.default_rng(0), TrainingDomain(clean=0.1))
 
 
@@ -148,7 +148,7 @@ def test_a_denoiser_makes_the_clean_slices(tmp_path, draws):
     assert slices[1].below.clean is slices[2].clean and slices[1].clean.dtype == np.int16
 
 
-def test_the_zoom_is_the_same_for_eight_patches_and_a_small_slice_has_its_own():
+def test_eight_patches_share_a_zoom_unless_a_slice_is_too_small():
     def steepness(sizes, count):
         waves = [np.tile(400 * np.sin(2 * np.pi * np.arange(n) / 16), (n, 1)) for n in sizes]
         slices = [NoisySlice(wave.astype(np.int16), np.zeros((2, *wave.shape))) for wave in waves]
@@ -173,7 +173,7 @@ def test_zoom_changes_the_pixel_size():
 
 
 @pytest.mark.parametrize("augmentation", [Augmentation(), Augmentation(rescale=(0.5, 2.0))])
-def test_both_images_are_turned_and_zoomed_together(augmentation):
+def test_both_images_have_the_same_augmentation(augmentation):
     number = np.arange(24 * 24, dtype=np.int16).reshape(24, 24)
     numbered = NoisySlice(number, (2 * number)[None])
     ndct, noise = noise_of([numbered], None, augmentation, count=40)
@@ -190,13 +190,13 @@ def test_every_slice_is_drawn_from():
     assert {round(value) for value in ndct[:, 0, 0].tolist()} == {1, 2, 3}
 
 
-def test_padding_is_lifted_to_the_scans_floor():
+def test_padding_is_clipped_at_the_lower_hu_limit():
     padded = NoisySlice(np.full((16, 16), -3024, np.int16), np.full((1, 16, 16), -50.0))
     ndct, noise = noise_of([padded], None)
     assert (ndct == -1024).all() and (noise == 0).all()
 
 
-def test_equal_generators_draw_alike():
+def test_equal_generators_give_equal_patches():
     first, again = (
         draw_patches(
             [textured()], 4, 16, np.random.default_rng(7), TrainingDomain(), Augmentation()
@@ -211,14 +211,14 @@ def test_too_small_slices_are_refused():
         draw_patches([textured()], 1, 50, np.random.default_rng(0))
 
 
-def test_simulated_patches_are_not_blown_up_from_small_slices():
+def test_small_slices_are_not_enlarged():
     with pytest.raises(BadInputError, match="48×48 are too small for patches of 128"):
         draw_patches([textured()], 1, 128, np.random.default_rng(0), TrainingDomain())
 
 
 def test_a_measured_pair_has_no_other_kernel():
     slices = paired_slices(*np.zeros((2, 1, 48, 48), np.int16))
-    with pytest.raises(BadInputError, match="give no domain"):
+    with pytest.raises(BadInputError, match="Give no domain"):
         draw_patches(slices, 1, 16, np.random.default_rng(0), TrainingDomain())
 
 
@@ -233,7 +233,7 @@ def test_a_real_pair_keeps_its_own_noise():
     assert np.array_equal(hu(patches[1])[1, 0], ndct[1])
 
 
-def test_the_noise_of_a_real_pair_does_not_wrap_around():
+def test_the_noise_of_a_real_pair_does_not_overflow():
     low, normal = (np.full((1, 2, 2), value, np.int16) for value in (-32000, 32000))
     assert (paired_slices(low, normal)[0].noise == -64000).all()
 
@@ -245,7 +245,7 @@ def test_a_pair_on_two_grids_is_refused():
 
 @pytest.fixture
 def draws(monkeypatch):
-    """Stands in for the simulator and keeps the names of the patients that it drew for."""
+    """Replace the simulator and record the patients that it draws noise for."""
     drawn = []
 
     def draw(scan, device, seed):
@@ -261,7 +261,7 @@ def scan(patient="A", slices=2, value=40, pixel_mm=0.7):
     return CtScan(patient, np.full((slices, 8, 8), value, np.int16), pixel_mm)
 
 
-def test_noise_is_drawn_once_and_read_ever_after(tmp_path, draws):
+def test_noise_is_simulated_once_and_then_read(tmp_path, draws):
     scans = [scan("A"), scan("B", slices=3)]
     reports = []
     first = simulated_slices(scans, tmp_path / "new", progress=lambda *done: reports.append(done))
@@ -273,7 +273,7 @@ def test_noise_is_drawn_once_and_read_ever_after(tmp_path, draws):
     assert not np.array_equal(first[0].noise, first[1].noise)
 
 
-def test_a_draw_is_never_taken_for_another(tmp_path, draws):
+def test_different_draws_have_different_cache_files(tmp_path, draws):
     simulated_slices([scan()], tmp_path)
     for other in (scan(value=41), scan(slices=3), scan(pixel_mm=0.8)):
         before = len(draws)
@@ -281,12 +281,12 @@ def test_a_draw_is_never_taken_for_another(tmp_path, draws):
         assert len(draws) == before + 1
     simulated_slices([scan()], tmp_path, seed=1)
     assert len(draws) == 5
-    # The patient seeds the tube current's modulation.
+    # The patient seeds the tube current modulation.
     simulated_slices([scan("another name")], tmp_path)
     assert len(draws) == 6
 
 
-def test_a_kill_while_noise_is_written_leaves_no_draw(tmp_path, draws, monkeypatch):
+def test_a_kill_during_writing_leaves_no_cache_file(tmp_path, draws, monkeypatch):
     def killed(path, *_, **__):
         path.write_bytes(b"half")
         raise KeyboardInterrupt
@@ -299,14 +299,14 @@ def test_a_kill_while_noise_is_written_leaves_no_draw(tmp_path, draws, monkeypat
     assert draws == ["A", "A"]
 
 
-def test_a_block_moved_off_centre_keeps_its_body_in_place():
+def test_an_off_centre_block_keeps_its_position_in_the_image():
     images = torch.arange(16.0).reshape(1, 4, 4)
     moved = training_pairs._shifted(images, np.array([1, -2]), fill=-1.0)
     assert moved[0].tolist() == [[-1] * 4, [2, 3, -1, -1], [6, 7, -1, -1], [10, 11, -1, -1]]
     assert torch.equal(training_pairs._shifted(images, np.array([0, 0]), fill=-1.0), images)
 
 
-def test_noise_is_strongest_where_rays_are_weakest_and_differs_by_kernel():
+def test_noise_is_strongest_for_the_weakest_rays_and_differs_by_kernel():
     hu = np.full((1, 64, 64), -1000, np.int16)
     rows, columns = np.mgrid[:64, :64] - 31.5
     hu[0, (rows / 20) ** 2 + (columns / 28) ** 2 < 1] = 40

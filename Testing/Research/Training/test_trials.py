@@ -1,4 +1,4 @@
-"""The trials differ in one thing each and are held against what they did not see."""
+"""Trials differ in one setting each and are validated on held-out conditions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from pseudoct_research.training.training_pairs import NoisySlice
 from pseudoct_research.training.trials import (
     BASE,
-    LEFT_OUT,
+    HELD_OUT,
     NARROW,
     TRIALS,
-    left_out_patches,
+    held_out_patches,
     milliseconds_a_slice,
 )
 from PseudoCTDenoiseLib.models.networks import build_network
@@ -21,21 +21,21 @@ ALL = [trial for group in TRIALS.values() for trial in group]
 
 
 @pytest.mark.parametrize("trial", ALL, ids=lambda trial: trial.name)
-def test_a_trial_differs_in_one_thing(trial):
+def test_a_trial_differs_in_one_setting(trial):
     base, mine = asdict(BASE), asdict(trial.settings)
     different = {key for key in base if base[key] != mine[key]}
     assert len(different - {"parameters"}) <= 1
     build_network(trial.settings.architecture, trial.settings.parameters)
 
 
-def test_names_tell_trials_apart():
+def test_trials_have_unique_names():
     by_name = {trial.name: trial for trial in ALL}
     assert all(by_name[trial.name] == trial for trial in ALL)
     settings = [str(asdict(trial.settings)) for trial in by_name.values()]
     assert len(set(settings)) == len(settings)
 
 
-def test_what_is_left_out_lies_outside_of_what_is_trained_on():
+def test_held_out_conditions_are_outside_the_training_domain():
     def inside(dose, sharpness, thickness):
         return (
             NARROW.doses[0] <= dose <= NARROW.doses[1]
@@ -43,7 +43,7 @@ def test_what_is_left_out_lies_outside_of_what_is_trained_on():
             and NARROW.thickness[0] <= thickness <= NARROW.thickness[1]
         )
 
-    assert [name for name, one in LEFT_OUT.items() if inside(*one)] == ["seen"]
+    assert [name for name, one in HELD_OUT.items() if inside(*one)] == ["seen"]
 
 
 def stack(count=4, size=220):
@@ -58,14 +58,14 @@ def stack(count=4, size=220):
 
 
 def test_thick_slices_and_low_doses_differ_in_their_noise():
-    patches = left_out_patches(stack(), count=3, size=64)
+    patches = held_out_patches(stack(), count=3, size=64)
     noise = {name: float((low - normal).std()) for name, (low, normal) in patches.items()}
-    assert set(noise) == set(LEFT_OUT)
-    # Averaged over three slices, 1/√3 of it; at 6 % of the dose (16.7 − 1)/(4 − 1) of its energy.
+    assert set(noise) == set(HELD_OUT)
+    # Averaging three slices gives 1/√3 of σ; 6 % of the dose (16.7 − 1)/(4 − 1) of the variance.
     assert noise["thickness"] / noise["seen"] == pytest.approx(3**-0.5, rel=0.1)
     assert noise["dose"] / noise["seen"] > 1.8
     assert all(low.shape == (3, 1, 64, 64) for low, _ in patches.values())
 
 
-def test_a_pass_is_timed():
+def test_a_forward_pass_is_timed():
     assert milliseconds_a_slice(build_network("UNet", {"widths": [2, 4]}), 32, runs=1) > 0

@@ -1,10 +1,10 @@
-"""Makes slicer_names.json: the names that PythonQt, CTK and Slicer give the classes in use here.
+"""Write slicer_names.json, the names of PythonQt's, CTK's and Slicer's classes in use here.
 
     python Testing/SlicerHarness/names/pick_names.py FOLDER
 
 FOLDER holds the full tables: ``pythonqt_qt_names.json`` (class -> names in PythonQt's wrapper) and
-``slicer_ctk_names.json`` (class -> base, properties, signals, slots, invokables). A class that a
-module starts to use is added to the lists below, and its bases come along.
+``slicer_ctk_names.json`` (class -> base, properties, signals, slots, invokables). Add a new
+class to the lists below. Its bases are added automatically.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ qSlicerLayoutManager qSlicerModuleManager qSlicerModuleSelectorToolBar
 qSlicerScriptedLoadableModule qSlicerScriptedLoadableModuleWidget qSlicerWidget
 """.split()  # noqa: SIM905
 
-# The wrapper's machinery: constructors, destructors, the calls to a virtual's base implementation.
+# Internal names of the wrapper: constructors, destructors, calls of a base's implementation.
 MACHINERY = ("new_", "delete_", "py_q_", "operator_", "__")
 
-# What the full tables miss: reached through other wrappers, or declared in the application.
+# Names missing in the full tables, because other wrappers or the application declare them.
 ADDED_QT_NAMES = {
     "QApplication": "clipboard keyboardModifiers mouseButtons overrideCursor primaryScreen "
     "restoreOverrideCursor screens setOverrideCursor",
@@ -63,7 +63,7 @@ ADDED_SLICER_NAMES = {
 
 
 def pickQt(full: dict[str, list[str]]) -> dict[str, str]:
-    """The chosen Qt classes, the names of each in one line."""
+    """Return the names of each chosen Qt class, in one line."""
     picked = {}
     for name in QT_CLASSES:
         names = [n for n in full[name] if not n.startswith(MACHINERY)]
@@ -75,7 +75,7 @@ def pickQt(full: dict[str, list[str]]) -> dict[str, str]:
 
 
 def pickSlicer(full: dict[str, dict]) -> dict[str, dict]:
-    """The chosen CTK and Slicer classes with their bases; signals by their C++ signature."""
+    """Return the chosen CTK and Slicer classes with bases, names and C++ signal signatures."""
     picked = dict(ADDED_SLICER_CLASSES)
     waiting = list(SLICER_CLASSES)
     while waiting:
@@ -102,8 +102,8 @@ def pickSlicer(full: dict[str, dict]) -> dict[str, dict]:
 
 
 def main(folder: Path) -> None:
-    qt = json.loads((folder / "pythonqt_qt_names.json").read_text())
-    slicer = json.loads((folder / "slicer_ctk_names.json").read_text())
+    qt = json.loads((folder / "pythonqt_qt_names.json").read_text("utf-8"))
+    slicer = json.loads((folder / "slicer_ctk_names.json").read_text("utf-8"))
     table = {"qt": pickQt(qt), "slicer": pickSlicer(slicer)}
     TABLE.write_text(json.dumps(table, indent=0) + "\n")
 

@@ -1,8 +1,8 @@
 """``slicer.parameterNodeWrapper``: typed access to a module's parameter node.
 
-Covers the types bool, int, float, str, enum, MRML node and Optional or Union of these; validators;
-binding to widgets by the property ``SlicerParameterName``. Paths, ranges, lists, dictionaries and
-parameter packs are refused with words: add them when a module needs them.
+Supports the types bool, int, float, str, enum, MRML node and Optional or Union of these, the
+validators, and binding to widgets by the property ``SlicerParameterName``. Paths, ranges, lists,
+dictionaries and parameter packs raise an error: add them when a module needs them.
 """
 
 from .annotations import Default

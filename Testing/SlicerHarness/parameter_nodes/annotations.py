@@ -1,4 +1,4 @@
-"""What may stand beside the type in ``Annotated[...]``, besides the validators."""
+"""Annotations of a type in ``Annotated[...]`` other than validators."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 @dataclass(frozen=True)
 class Default:
-    """The value of a parameter that the node does not have yet."""
+    """The initial value of a parameter."""
 
     value: Any = None
 
 
 def split(annotated: Any) -> tuple[Any, list[Any]]:
-    """The type, and what is annotated to it."""
+    """Return the type and its annotations."""
     if typing.get_origin(annotated) is Annotated:
         kind, *extras = typing.get_args(annotated)
         return kind, extras
@@ -23,5 +23,5 @@ def split(annotated: Any) -> tuple[Any, list[Any]]:
 
 
 def first(extras: list[Any], kind: type) -> Any:
-    """The first annotation of that kind, or None."""
+    """Return the first annotation of that kind, or None."""
     return next((e for e in extras if isinstance(e, kind)), None)

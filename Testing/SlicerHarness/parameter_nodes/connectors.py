@@ -1,7 +1,7 @@
-"""Widgets that a parameter can be bound to, by the rules of Slicer.
+"""Bind parameters to widgets by Slicer's rules.
 
-The widget's class must be exactly one of those named. Ranges and the entries of a combo box come
-from the annotations: those set in the .ui file are overwritten.
+The widget's class must be exactly one of those below. Ranges and the entries of a combo box come
+from the annotations and overwrite those of the .ui file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .validators import Choice, Maximum, Minimum, WithinRange
 
 
 class Connector:
-    """Reads and writes one widget, and tells when the user changed it."""
+    """Reads and writes a widget, and reports the user's changes."""
 
     signal = ""
 
@@ -46,7 +46,7 @@ class Connector:
 
 
 class PropertyConnector(Connector):
-    """The value is one property of the widget."""
+    """A connector to a property of the widget."""
 
     def __init__(self, widget: Any, name: str, signal: str) -> None:
         super().__init__(widget)
@@ -60,7 +60,7 @@ class PropertyConnector(Connector):
 
 
 class ListConnector(Connector):
-    """A combo box whose entries are the given values, by their labels."""
+    """A connector to a combo box with an entry for each value."""
 
     signal = "currentIndexChanged"
 
@@ -76,7 +76,7 @@ class ListConnector(Connector):
 
     def write(self, value: Any) -> None:
         if value not in self._values:
-            raise ValueError(f"{value!r} is none of {self._values}")
+            raise ValueError(f"{value!r} is not one of {self._values}")
         self.widget.currentIndex = self._values.index(value)
 
 
@@ -95,7 +95,10 @@ class NodeConnector(Connector):
 
 
 def connectorFor(widget: Any, annotated: Any) -> Connector:
-    """RuntimeError where Slicer cannot bind this widget to this type."""
+    """Return the connector of a widget for a type.
+
+    Raises RuntimeError if Slicer cannot bind this widget to this type.
+    """
     import ctk
     import qt
 
@@ -129,7 +132,7 @@ def connectorFor(widget: Any, annotated: Any) -> Connector:
 
 
 def _setBounds(widget: Any, extras: list[Any], low: float | None, high: float | None) -> None:
-    """The annotated ends, or those given; None for an end that must be annotated."""
+    """Set the annotated bounds, or `low` and `high`. A bound of None must be annotated."""
     within = first(extras, WithinRange)
     if within is not None:
         low, high = within.minimum, within.maximum
@@ -144,7 +147,7 @@ def _setBounds(widget: Any, extras: list[Any], low: float | None, high: float | 
 
 
 def _nodeClasses(kind: Any) -> list[type]:
-    """The node classes of a node type, or of an Optional or Union of nothing but nodes."""
+    """Return the node classes of a node type, or of an Optional or Union of node types only."""
     isUnion = typing.get_origin(kind) is typing.Union
     kinds = [split(k)[0] for k in typing.get_args(kind)] if isUnion else [kind]
     kinds = [k for k in kinds if k is not type(None)]

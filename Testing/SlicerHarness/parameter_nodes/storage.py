@@ -1,9 +1,9 @@
-"""How a value of each type is kept in a vtkMRMLScriptedModuleNode.
+"""Store values of each type in a vtkMRMLScriptedModuleNode, in Slicer's format.
 
-Plain values are parameters, that is strings; a node is a node reference, beside an empty parameter
-of the same name that tells "None" from "never set"; an Optional or Union keeps the value under the
-name of the alternative, ``name.0``, ``name.1``. Scenes saved by Slicer are read and the other way
-round.
+A plain value is a parameter, which is a string. A node is a node reference with an empty parameter
+of the same name, which distinguishes "None" from "never set". An Optional or Union stores the value
+under the name of the alternative, ``name.0`` or ``name.1``. Slicer and the harness can read each
+other's scenes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .validators import IsInstance, IsNone, NotNone, Validator, extractValidator
 
 
 class Storage:
-    """One string parameter; the subclasses say what the string means."""
+    """A string parameter, which the subclasses convert."""
 
     always: list[Validator] = []
     fallback: Any = None
@@ -65,7 +65,7 @@ class BoolStorage(Storage):
 
 
 class EnumStorage(Storage):
-    """By the member's name, so that values may change between versions."""
+    """Stores the member's name, so that the values may change between versions."""
 
     def __init__(self, kind: type[enum.Enum]) -> None:
         self.kind = kind
@@ -80,7 +80,7 @@ class EnumStorage(Storage):
         try:
             return self.kind[key]
         except KeyError:
-            raise ValueError(f"the node has {key!r}, which is no name in {self.kind}") from None
+            raise ValueError(f"the node has {key!r}, which is not a name in {self.kind}") from None
 
 
 class NodeStorage(Storage):
@@ -111,7 +111,7 @@ class NoneStorage(Storage):
 
 
 class Checked:
-    """A storage whose values are validated before they are written."""
+    """A storage that validates values before it writes them."""
 
     def __init__(self, storage: Any, validators: list[Validator]) -> None:
         self.storage = storage
@@ -128,7 +128,7 @@ class Checked:
 
 
 class UnionStorage:
-    """The first alternative that takes the value has it."""
+    """Stores a value in the first alternative that accepts it."""
 
     always: list[Validator] = []
 
@@ -174,7 +174,7 @@ class UnionStorage:
 
 
 def _takes(storage: Any, kind: type) -> bool:
-    """Is the storage one for values of that type, whatever the validators say?"""
+    """Return True if the storage is for values of that type, regardless of validators."""
     if isinstance(storage, NoneStorage):
         return kind is type(None)
     if isinstance(storage, NumberStorage):
@@ -187,7 +187,10 @@ def _takes(storage: Any, kind: type) -> bool:
 
 
 def storageFor(kind: Any) -> Any:
-    """The storage for a type without annotations; TypeError where Slicer has none either."""
+    """Return the storage for a type without annotations.
+
+    Raises TypeError if Slicer or the harness has no storage for it.
+    """
     if kind is bool:
         return BoolStorage()
     if kind in (int, float):
@@ -209,7 +212,7 @@ def storageFor(kind: Any) -> Any:
 
 
 def checkedStorage(annotated: Any) -> tuple[Checked, list[Any]]:
-    """The storage with its validators, and the annotations that are something else."""
+    """Return the storage with its validators, and the other annotations."""
     kind, extras = split(annotated)
     validators, extras = extractValidators(extras)
     return Checked(storageFor(kind), validators), extras

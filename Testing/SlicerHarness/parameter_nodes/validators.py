@@ -1,4 +1,4 @@
-"""What a value must fulfil to be stored. TypeError for a wrong type, ValueError for the rest."""
+"""Conditions on stored values: TypeError for a wrong type, ValueError for a wrong value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 class Validator(abc.ABC):
     @abc.abstractmethod
     def validate(self, value: Any) -> None:
-        """Raises an exception, best a ValueError, where the value is refused."""
+        """Raise an exception, preferably ValueError, if the value is not allowed."""
 
 
 class IsNone(Validator):
@@ -26,7 +26,7 @@ class NotNone(Validator):
 
 
 class IsInstance(Validator):
-    """None passes; NotNone refuses it where it must not."""
+    """Accepts None, which NotNone refuses."""
 
     def __init__(self, classtype: Any) -> None:
         self.classtype = classtype
@@ -37,7 +37,7 @@ class IsInstance(Validator):
 
 
 class WithinRange(Validator):
-    """Both ends belong to the range."""
+    """Accepts values from minimum to maximum, inclusive."""
 
     def __init__(self, minimum: float, maximum: float) -> None:
         self.minimum, self.maximum = minimum, maximum
@@ -71,10 +71,10 @@ class Choice(Validator):
 
     def validate(self, value: Any) -> None:
         if value not in self.choices:
-            raise ValueError(f"{value!r} is none of {self.choices}")
+            raise ValueError(f"{value!r} is not one of {self.choices}")
 
 
 def extractValidators(extras: list[Any]) -> tuple[list[Validator], list[Any]]:
-    """The annotations that are validators, and the others."""
+    """Return the annotations that are validators, and the others."""
     validators = [e for e in extras if isinstance(e, Validator)]
     return validators, [e for e in extras if not isinstance(e, Validator)]

@@ -18,12 +18,12 @@ from .storage import Checked, checkedStorage
 PROPERTY = "SlicerParameterName"
 
 _kept: list[Any] = []
-"""Wrappers. Python takes a node that only wrappers refer to for garbage, and its observers apart,
-while the scene still has the node and VTK goes on calling them."""
+"""Wrappers in use. Without this list Python would collect a node that only wrappers refer to, and
+its observers, while the scene still holds the node and VTK still calls them."""
 
 
 def forgetWrappers() -> None:
-    """To be called when their nodes have left the scene."""
+    """Release the wrappers, after their nodes have left the scene."""
     for wrapper in _kept:
         wrapper.parameterNode.RemoveAllObservers()
     _kept.clear()
@@ -31,7 +31,7 @@ def forgetWrappers() -> None:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One annotated member of the wrapper class."""
+    """An annotated member of the wrapper class."""
 
     name: str
     storage: Checked
@@ -40,13 +40,13 @@ class Parameter:
 
 
 class Slot:
-    """A parameter on a node; its value is kept, and read anew when the node is modified."""
+    """A parameter of a node with a cached value, which is read again when the node is modified."""
 
     def __init__(self, parameter: Parameter, node: Any) -> None:
         self.parameter, self._node = parameter, node
         self._value = self._readNode()
         self._writing = False
-        # As in Slicer, this observer stays until the node goes.
+        # As in Slicer, this observer stays until the node is removed.
         node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda caller, event: self._refresh())
 
     def _readNode(self) -> Any:
@@ -65,7 +65,7 @@ class Slot:
     def write(self, value: Any) -> None:
         self._writing = True
         try:
-            # The cache is right before observers of the node hear of the change.
+            # The cache is updated before the observers of the node are called.
             with slicer.util.NodeModify(self._node):
                 self.parameter.storage.write(self._node, self.parameter.name, value)
                 self._value = self._readNode()
@@ -74,7 +74,7 @@ class Slot:
 
 
 class WrapperMethods:
-    """What the decorator adds to the class; none of these names may be a parameter's."""
+    """Methods that the decorator adds to the class. No parameter may have such a name."""
 
     def default(self, name: str) -> Default:
         return self._slot(name).parameter.default
@@ -92,7 +92,7 @@ class WrapperMethods:
     @classmethod
     def _parameterNamed(cls, name: str) -> Parameter:
         if name not in cls.allParameters:
-            raise ValueError(f"no parameter is named {name}; there are {list(cls.allParameters)}")
+            raise ValueError(f"no parameter is named {name}; choose from {list(cls.allParameters)}")
         return cls.allParameters[name]
 
     @classmethod
@@ -112,10 +112,10 @@ class WrapperMethods:
         self.parameterNode.RemoveObserver(tag)
 
     def connectGui(self, gui: Any) -> None:
-        """Binds the widgets with the dynamic property; `gui` is a widget or the loaded ``ui``.
+        """Bind the widgets with the dynamic property. `gui` is a widget or the loaded ``ui``.
 
-        The documentation promises the tag that :meth:`disconnectGui` takes. There are versions of
-        Slicer that return None, and disconnectGui(None) disconnects nothing: so it is here.
+        Slicer's documentation promises the tag for :meth:`disconnectGui`. Some versions of Slicer
+        return None, and disconnectGui(None) disconnects nothing. This method does the same.
         """
         if getattr(gui, "isWidgetType", lambda: False)():
             import qt
@@ -141,7 +141,7 @@ class WrapperMethods:
         for name, connector in connectors.items():
             connector.write(self.getValue(name))
             connector.onChanged(self._readerOf(name, connector))
-        # As in Slicer, this observer stays until the node goes; what it calls stays with it.
+        # As in Slicer, this observer and the objects that it calls stay until the node is removed.
         self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda caller, event: self._updateGui())
         return tag
 
@@ -171,7 +171,7 @@ class WrapperMethods:
 
 
 def _init(self: Any, parameterNode: Any) -> None:
-    """Writes the defaults of what the node does not have; keeps what it has."""
+    """Write the defaults of missing parameters. Keep the parameters that the node has."""
     self.parameterNode = parameterNode
     _kept.append(self)
     self._connected: dict[int, dict[str, Connector]] = {}
@@ -201,7 +201,7 @@ def _wrap(cls: type) -> type:
             default = first(extras, Default) or Default(storage.storage.fallback)
             extras = [e for e in extras if not isinstance(e, Default)]
         if extras:
-            logging.warning("annotations that mean nothing here: %s", extras)
+            logging.warning("unknown annotations: %s", extras)
         parameters[name] = Parameter(name, storage, default, annotated)
         setattr(cls, name, _property(name))
     methods = {n: m for n, m in vars(WrapperMethods).items() if not n.startswith("__")}
@@ -217,7 +217,7 @@ def _wrap(cls: type) -> type:
 
 
 def parameterNodeWrapper(cls: type | None = None) -> Any:
-    """Used with and without parentheses."""
+    """Decorate a class, with or without parentheses."""
     return _wrap if cls is None else _wrap(cls)
 
 

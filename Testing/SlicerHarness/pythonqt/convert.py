@@ -1,4 +1,4 @@
-"""Values on their way between scripts and PySide6: enums as ints, lists as tuples, proxies."""
+"""Convert values between scripts and PySide6: enums to ints, lists to tuples, proxies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .names import isVisible
 
 
 class Enum(int):
-    """An enum value or a flag as PythonQt has it, an int; remembers PySide6's member."""
+    """An enum value or flag as an int, as in PythonQt, with PySide6's member."""
 
     def __new__(cls, member: enum.Enum) -> Enum:
         self = int.__new__(cls, member.value)
@@ -35,7 +35,7 @@ class Enum(int):
 
 
 class Value:
-    """An object that is no QObject: QSize, QIcon, QByteArray, an event, a layout's item."""
+    """An object other than a QObject: QSize, QIcon, QByteArray, an event, a layout's item."""
 
     def __init__(self, value: Any) -> None:
         object.__setattr__(self, "_v", value)
@@ -57,7 +57,7 @@ class Value:
 
 
 class ValueClass:
-    """A class that is no QObject class; making and testing work as with a type."""
+    """A class that does not derive from QObject. Calls and isinstance work as with a type."""
 
     def __init__(self, cls: type) -> None:
         self._c = cls
@@ -75,7 +75,7 @@ class ValueClass:
 
 
 class SlotFunction:
-    """A method of Qt; unlike PySide6's it takes proxies in and hands proxies out."""
+    """A method of Qt that takes and returns proxies."""
 
     def __init__(self, raw: Any, name: str) -> None:
         self._raw, self.__name__ = raw, name
@@ -94,7 +94,7 @@ class SlotFunction:
 
 
 def present(value: Any, name: str) -> Any:
-    """An attribute's value as a script sees it."""
+    """Return an attribute's value as a script sees it."""
     if isinstance(value, enum.Enum):
         return Enum(value)
     if callable(value):
@@ -103,7 +103,7 @@ def present(value: Any, name: str) -> Any:
 
 
 def wrap(value: Any) -> Any:
-    """What a script gets for a value of PySide6."""
+    """Return the script's value for a value of PySide6."""
     from .proxy import wrapObject
 
     if isinstance(value, QtCore.QObject):
@@ -118,7 +118,7 @@ def wrap(value: Any) -> Any:
 
 
 def unwrap(value: Any) -> Any:
-    """What PySide6 gets for a value of a script."""
+    """Return PySide6's value for a value of a script."""
     from .proxy import Proxy, ProxyMeta
     from .signals import slotFor
 
@@ -145,7 +145,10 @@ _NUMBERS = {"int", "uint", "qlonglong"}
 
 
 def convertForProperty(typeName: str, value: Any) -> Any:
-    """PythonQt's generous conversions on writing a property; TypeError and ValueError refuse."""
+    """Convert a value as PythonQt does when it writes a property.
+
+    Raises TypeError or ValueError for a value that PythonQt refuses.
+    """
     if typeName in _NUMBERS:
         return math.floor(value) if isinstance(value, float) else int(value)
     if typeName in ("double", "float"):

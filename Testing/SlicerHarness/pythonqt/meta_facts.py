@@ -1,7 +1,7 @@
-"""What Qt's meta-object says of a class, copied.
+"""A copy of the facts in a class's Qt meta-object.
 
-PySide6 takes an object's meta-object for a part of the object and forgets it, the class's own one
-included, when the object is deleted from Python. The copy is made when the class is first met.
+PySide6 treats the meta-object as part of an object and releases it, even that of the class, when
+the object is deleted from Python. The copy is made when a class is first used.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class MetaFacts:
 
 @cache
 def factsOf(cls: type) -> MetaFacts:
-    """Of a QObject class, its bases included."""
+    """Return the facts about a QObject class, including its bases."""
     meta = cls.staticMetaObject
     properties = [meta.property(i) for i in range(meta.propertyCount())]
     methods = [meta.method(i) for i in range(meta.methodCount())]

@@ -1,7 +1,7 @@
-"""Which names of an object would a script in Slicer see?
+"""Decide which names of an object a script in Slicer can see.
 
-PySide6 knows more than PythonQt (functions new in Qt 6, static helpers), and a stand-in has Python
-helpers that the C++ class lacks. The table ``names/slicer_names.json`` settles it.
+PySide6 has names that PythonQt lacks (functions new in Qt 6, static helpers), and a stand-in has
+Python helpers that the C++ class lacks. The table ``names/slicer_names.json`` lists the names.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from .meta_facts import factsOf
 
-_TABLE = json.loads((Path(__file__).parent.parent / "names" / "slicer_names.json").read_text())
+_TABLE = json.loads(
+    (Path(__file__).parent.parent / "names" / "slicer_names.json").read_text("utf-8")
+)
 QT_CLASSES = frozenset(_TABLE["qt"])
 SLICER_CLASSES = frozenset(_TABLE["slicer"])
 
-# What PythonQt adds to every object, and QObject's functions that its tables leave out.
+# Names that PythonQt adds to every object, and QObject's functions that its tables lack.
 EVERYWHERE = frozenset(
     """
     blockSignals children className connect delete deleteLater disconnect exec_ findChild
@@ -28,7 +30,7 @@ EVERYWHERE = frozenset(
     """.split()  # noqa: SIM905
 )
 
-# Properties, signals and slots that came with Qt 6; the meta-object does not tell them apart.
+# Properties, signals and slots that are new in Qt 6. The meta-object does not mark them.
 NEW_IN_QT6 = {
     "QAction": "checkableChanged enabledChanged visibleChanged resetEnabled",
     "QCheckBox": "checkStateChanged",
@@ -39,9 +41,9 @@ NEW_IN_QT6 = {
 
 
 class Native:
-    """Marks a stand-in for one of CTK's or Slicer's widget classes, which it names itself after.
+    """The base of a stand-in for a class of CTK or Slicer, which has that class's name.
 
-    Scripts see of it what the table lists for the C++ class of that name, nothing more.
+    Scripts see only the names that the table lists for the C++ class.
     """
 
 
@@ -57,7 +59,7 @@ def newInQt6(className: str) -> frozenset[str]:
 
 @cache
 def slicerChain(className: str) -> tuple[str, ...]:
-    """The class and its bases that are CTK's or Slicer's."""
+    """Return the class and its bases, as far as they are CTK's or Slicer's."""
     chain = []
     while className in _TABLE["slicer"]:
         chain.append(className)
@@ -67,7 +69,7 @@ def slicerChain(className: str) -> tuple[str, ...]:
 
 @cache
 def namesOfSlicerClass(className: str) -> frozenset[str]:
-    """Properties, slots and invokables, those of the bases included."""
+    """Return the properties, slots and invokables, including those of the bases."""
     return frozenset(
         name for c in slicerChain(className) for name in _TABLE["slicer"][c]["names"].split()
     )
@@ -75,13 +77,13 @@ def namesOfSlicerClass(className: str) -> frozenset[str]:
 
 @cache
 def signalsOfSlicerClass(className: str) -> tuple[str, ...]:
-    """C++ signatures, such as ``currentNodeChanged(vtkMRMLNode*)``."""
+    """Return the C++ signatures, such as ``currentNodeChanged(vtkMRMLNode*)``."""
     return tuple(s for c in slicerChain(className) for s in _TABLE["slicer"][c]["signals"].split())
 
 
 @cache
 def qtBaseOfSlicerClass(className: str) -> type:
-    """The first Qt class among the bases; QWidget where that is none of Qt's own."""
+    """Return the first Qt class among the bases, or QWidget if that is not a class of Qt."""
     base = _TABLE["slicer"][slicerChain(className)[-1]]["base"]
     for module in (QtWidgets, QtGui, QtCore):
         found = getattr(module, base, None)
@@ -92,13 +94,13 @@ def qtBaseOfSlicerClass(className: str) -> type:
 
 @cache
 def nativeClass(cls: type) -> type | None:
-    """The stand-in that `cls` is or derives from; None for Qt's own classes."""
+    """Return the stand-in that `cls` is or derives from, or None for a class of Qt."""
     if not issubclass(cls, Native):
         return None
     for c in cls.__mro__:
         if c.__name__ in SLICER_CLASSES:
             return c
-    raise LookupError(f"{cls.__name__} is missing in names/slicer_names.json")
+    raise LookupError(f"{cls.__name__} is not in slicer_names.json; add it with pick_names.py")
 
 
 @cache
@@ -109,7 +111,7 @@ def signalsOf(cls: type) -> tuple[str, ...]:
 
 @cache
 def isVisible(cls: type, name: str) -> bool:
-    """Would PythonQt show `name` on an object of this (PySide6 or stand-in) class?"""
+    """Return True if PythonQt shows `name` on an object of this PySide6 or stand-in class."""
     if name in EVERYWHERE:
         return True
     if name.startswith("_"):

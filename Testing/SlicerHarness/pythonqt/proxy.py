@@ -1,4 +1,4 @@
-"""Proxies of QObjects: what a script in Slicer holds when it holds a widget."""
+"""Proxies of QObjects, which scripts use in place of PySide6's objects."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _kept: dict[int, Proxy] = {}  # proxies whose connections must outlive the scrip
 
 
 class NotEmulated(AttributeError, NotImplementedError):
-    """Slicer's class has the name, its stand-in here has not."""
+    """The error for a name that Slicer's class has and its stand-in lacks."""
 
 
 class ProxyMeta(type):
-    """The class side: enums, static functions, unbound calls of a base's implementation."""
+    """Enums, static functions and unbound calls of a base's implementation."""
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__"):
@@ -42,7 +42,7 @@ class ProxyMeta(type):
 
 
 class Proxy(metaclass=ProxyMeta):
-    """A QObject as PythonQt shows it. ``_q`` is PySide6's object, for the harness itself."""
+    """A QObject as PythonQt shows it. The harness uses PySide6's object, ``_q``."""
 
     def __init__(self, *args: Any) -> None:
         cls = type(self)
@@ -126,7 +126,7 @@ class Proxy(metaclass=ProxyMeta):
 
 
 def _realName(q: QtCore.QObject, name: str) -> str:
-    """PythonQt gives every object ``name`` for ``objectName``; a class may have its own."""
+    """Return "objectName" for "name", unless the class has its own ``name``, as PythonQt does."""
     own = name in factsOf(type(q)).properties
     return "objectName" if name == "name" and not own else name
 
@@ -148,7 +148,7 @@ def _writeProperty(q: QtCore.QObject, name: str, value: Any) -> None:
 
 
 def wrapObject(q: QtCore.QObject) -> Proxy | None:
-    """The proxy of an object, the same one each time while it lives."""
+    """Return the proxy of an object, always the same one while it exists."""
     if not shiboken6.isValid(q):
         return None
     reference = _live.get(shiboken6.getCppPointer(q)[0])
@@ -171,7 +171,7 @@ def _adopt(proxy: Proxy, q: QtCore.QObject) -> None:
 
 
 def forgetDeleted() -> None:
-    """Lets go of the proxies whose C++ objects are gone."""
+    """Release the proxies whose C++ objects are deleted."""
     for table in (_kept, _live):
         for address, entry in list(table.items()):
             proxy = entry() if isinstance(entry, weakref.ref) else entry
@@ -180,7 +180,7 @@ def forgetDeleted() -> None:
 
 
 def proxyClass(qclass: type) -> type:
-    """The class of the proxies of a PySide6 or stand-in class."""
+    """Return the proxy class of a PySide6 or stand-in class."""
     known = _proxyClasses.get(qclass)
     if known is None:
         factsOf(qclass)
@@ -192,7 +192,7 @@ def proxyClass(qclass: type) -> type:
 
 
 def _shellClass(cls: type) -> type:
-    """A PySide6 class whose virtual functions call the overrides in the script's class `cls`."""
+    """Return a PySide6 class whose virtual functions call the overrides in the class `cls`."""
     if "_shell" in cls.__dict__:
         return cls.__dict__["_shell"]
     qclass = next(c.__dict__["_qclass"] for c in cls.__mro__ if "_qclass" in c.__dict__)

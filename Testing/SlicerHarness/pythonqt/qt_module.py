@@ -15,7 +15,7 @@ MODULES = (QtCore, QtGui, QtWidgets, QtUiTools)
 
 
 class QtModule(types.ModuleType):
-    """Finds a class in PySide6 when it is first named; refuses those not in the table of names."""
+    """Looks up a class in PySide6 at its first use. Refuses classes not in the table of names."""
 
     def __getattr__(self, name: str) -> Any:
         if name == "Qt":
@@ -34,7 +34,7 @@ class QtModule(types.ModuleType):
 
 
 class QtNamespace:
-    """``qt.Qt``: the enum values of the namespace."""
+    """``qt.Qt``, the namespace's enum values."""
 
     def __getattr__(self, name: str) -> Any:
         return Enum(getattr(QtCore.Qt, name))

@@ -1,4 +1,4 @@
-"""Functions that stand in for Qt's own: those that would block a test, or answer differently.
+"""Replacements of Qt functions that would block a test or behave differently.
 
 ``dialogs.py`` fills the tables. Keys are (class name, function name).
 """
@@ -12,7 +12,7 @@ statics: dict[tuple[str, str], Callable] = {}
 
 
 def find(table: dict[tuple[str, str], Callable], cls: type, name: str) -> Callable | None:
-    """The replacement for `name` in the class or the nearest of its bases."""
+    """Return the replacement of `name` for the class or its nearest base, or None."""
     for c in cls.__mro__:
         found = table.get((c.__name__, name))
         if found is not None:

@@ -1,4 +1,4 @@
-"""Both ways to connect: ``object.connect("clicked(bool)", f)``, ``object.clicked.connect(f)``."""
+"""Signals: ``object.connect("clicked(bool)", f)`` and ``object.clicked.connect(f)``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def slotFor(function: Callable) -> Callable:
-    """`function` for PySide6: takes the arguments it has room for, its exceptions are kept."""
+    """Return a slot for PySide6 that passes the arguments `function` accepts and records faults."""
     count = _argumentCount(function)
 
     def slot(*args: Any) -> None:
@@ -33,7 +33,7 @@ def slotFor(function: Callable) -> Callable:
 
 
 def _argumentCount(function: Callable) -> int | None:
-    """How many arguments PythonQt hands over; None for all of them."""
+    """Return the number of arguments that PythonQt passes, or None for all of them."""
     bound = isinstance(function, types.MethodType)
     code = getattr(function.__func__ if bound else function, "__code__", None)
     if code is None or code.co_flags & inspect.CO_VARARGS:
@@ -97,7 +97,10 @@ def _shortened(slot: Callable, count: int) -> Callable:
 
 
 def signalOf(proxy: Proxy, signature: str) -> SignalFunction:
-    """The signal of that name or C++ signature; ValueError where the class does not have it."""
+    """Return the signal of that name or C++ signature.
+
+    Raises ValueError if the class does not have it.
+    """
     q = proxy._q
     name = signature.split("(")[0]
     if not isVisible(type(q), name) or not isinstance(
@@ -116,7 +119,7 @@ def signalOf(proxy: Proxy, signature: str) -> SignalFunction:
     arguments = tuple(a for a in normal[len(name) + 1 : -1].split(",") if a)
     if not arguments:
         return SignalFunction(proxy, bound, signature, count=0)
-    # Where PySide6 names the argument's type otherwise there is one overload only.
+    # If PySide6 has another name for the argument's type, there is only one overload.
     with contextlib.suppress(KeyError, IndexError, TypeError):
         bound = bound[arguments if len(arguments) > 1 else arguments[0]]
     return SignalFunction(proxy, bound, signature)
@@ -125,7 +128,7 @@ def signalOf(proxy: Proxy, signature: str) -> SignalFunction:
 def _slicerSignal(
     proxy: Proxy, bound: Any, signature: str, normal: str, listed: list[str]
 ) -> SignalFunction:
-    """A stand-in's signal. It declares the second overload ``x(bool)`` under the name ``xBool``."""
+    """Return a stand-in's signal. A second overload ``x(bool)`` is declared as ``xBool``."""
     if normal not in listed:
         raise ValueError(f"{proxy.className()} has no signal '{signature}'; it has {listed}")
     if normal.endswith("(bool)") and len(listed) > 1:

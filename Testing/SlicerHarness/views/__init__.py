@@ -1,1 +1,1 @@
-"""The views of the layout: real layout and slice logics, drawn off screen, shown in Qt widgets."""
+"""The views of a layout: Slicer's layout and slice logics, rendered off screen in Qt widgets."""

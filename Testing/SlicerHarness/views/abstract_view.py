@@ -1,4 +1,4 @@
-"""What CTK's views share: an off-screen window that is drawn when there is time."""
+"""The common base of the views: an off-screen window that is drawn when Qt is idle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PySide6.QtCore import Property, Slot
 from ..pythonqt.names import Native
 from .off_screen import picture
 
-RENDER_DELAY = 10  # ms: what changes together is drawn once
+RENDER_DELAY = 10  # ms; changes within this time are drawn together
 
 
 class OffScreenView(Native, QtWidgets.QWidget):
@@ -32,7 +32,7 @@ class OffScreenView(Native, QtWidgets.QWidget):
         self.update()
 
     def image(self) -> QtGui.QImage:
-        """The view as it is now."""
+        """Render the view and return its image."""
         self.forceRender()
         return self._image
 

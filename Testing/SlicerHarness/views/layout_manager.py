@@ -1,4 +1,4 @@
-"""qSlicerLayoutManager: the views that Slicer's layout logic asks for."""
+"""qSlicerLayoutManager: makes the views that Slicer's layout logic requests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GRAY = "#8c8c8c"
 
 
 class qSlicerLayoutManager(Native, QtCore.QObject):
-    """A view is made when a layout first names it, and kept for the layouts after that."""
+    """Makes a view when a layout first names it, and keeps it for later layouts."""
 
     layoutChanged = Signal(int)
 
@@ -111,7 +111,7 @@ class qSlicerLayoutManager(Native, QtCore.QObject):
         return self._app.applicationLogic().GetSliceLogics()
 
     def sliceViewNames(self) -> list[str]:
-        """Those of the former layouts too, as in Slicer."""
+        """Return the names of all slice views, including those of earlier layouts, as in Slicer."""
         return [tag for kind, tag in self._views if kind == "vtkMRMLSliceNode"]
 
     def sliceWidget(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""qMRMLPlotWidget: the chart that a plot view node names, drawn with VTK's charts."""
+"""qMRMLPlotWidget: draws the chart of a plot view node with VTK's charts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class qMRMLPlotView(OffScreenView):
         self._observed: list[tuple[Any, int]] = []
 
     def show(self, chartNode: Any) -> None:
-        """Draws the chart, and again when the chart, its series or their tables change."""
+        """Draw the chart now and whenever the chart, its series or their tables change."""
         for observed, tag in self._observed:
             observed.RemoveObserver(tag)
         self._node, self._observed = chartNode, []

@@ -1,4 +1,4 @@
-"""qMRMLSliceView: the slice's image with Slicer's displayable managers, mouse and keys."""
+"""qMRMLSliceView: draws a slice with Slicer's displayable managers, and takes mouse and keys."""
 
 from __future__ import annotations
 

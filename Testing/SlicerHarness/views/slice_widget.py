@@ -1,4 +1,4 @@
-"""qMRMLSliceWidget: a slice view under its bar with the offset slider."""
+"""qMRMLSliceWidget: a slice view below a bar with the offset slider."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class qMRMLSliceWidget(qMRMLAbstractViewWidget):
             source.AddObserver(vtk.vtkCommand.ModifiedEvent, self._follow)
 
     def _range(self) -> tuple[float, float, float] | None:
-        """First and last offset and the step, in mm; None without a volume."""
+        """Return the first offset, the last offset and the step in mm, or None without a volume."""
         ends, step = [0.0, -1.0], vtk.reference(1.0)
         if not self._logic.GetSliceOffsetRangeResolution(ends, step) or step.get() <= 0:
             return None

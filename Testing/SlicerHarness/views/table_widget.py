@@ -1,4 +1,4 @@
-"""qMRMLTableWidget: the table node that a table view node names."""
+"""qMRMLTableWidget: shows the table of a table view node."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .view_frame import qMRMLAbstractViewWidget
 
 
 class TableModel(QtCore.QAbstractTableModel):
-    """The cells of a vtkTable, as text."""
+    """A Qt model of the cells of a vtkTable, as text."""
 
     def __init__(self, parent: QtCore.QObject) -> None:
         super().__init__(parent)

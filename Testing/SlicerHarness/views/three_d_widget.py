@@ -1,4 +1,4 @@
-"""qMRMLThreeDWidget: a place for the 3D view; nothing is drawn in it."""
+"""qMRMLThreeDWidget: a placeholder for the 3D view, which is not drawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frame of a view: a coloured bar with the view's label above what it shows."""
+"""The frame of a view: a coloured bar with the view's label, above the view."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Stand-ins for the widgets of CTK and Slicer, written with PySide6.
 
-A class has the C++ class's name and declares its properties, signals and slots to Qt; what else it
-has is hidden from scripts by ``pythonqt/names.py``. A second overload of a signal, such as
-``currentNodeChanged(bool)``, is declared as ``currentNodeChangedBool``.
+A class has the name of the C++ class and declares its properties, signals and slots to Qt.
+``pythonqt/names.py`` hides all other attributes from scripts. A second overload of a signal, such
+as ``currentNodeChanged(bool)``, is declared as ``currentNodeChangedBool``.
 """
 
 from .collapsible_button import ctkCollapsibleButton

@@ -1,4 +1,4 @@
-"""ctkCollapsibleButton: a header that shows and hides what is laid out inside it."""
+"""ctkCollapsibleButton: a header that shows and hides the widgets inside it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ctkCollapsibleButton(Native, QtWidgets.QAbstractButton):
             event.child().installEventFilter(self)
 
     def eventFilter(self, child: QtCore.QObject, event: QtCore.QEvent) -> bool:
-        """What is shown while collapsed waits for the opening."""
+        """Hide a child that is shown while the button is collapsed, until the button is opened."""
         if event.type() == QtCore.QEvent.Type.ShowToParent and not self.isChecked():
             self._hide(child)
         return False

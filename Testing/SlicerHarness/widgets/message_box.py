@@ -1,4 +1,4 @@
-"""ctkMessageBox: the message box of ``slicer.util.errorDisplay`` and its kin."""
+"""ctkMessageBox: the message box of ``slicer.util.errorDisplay`` and similar functions."""
 
 from __future__ import annotations
 

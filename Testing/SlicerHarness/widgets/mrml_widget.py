@@ -1,4 +1,4 @@
-"""Widgets that know a MRML scene."""
+"""Widgets with a MRML scene."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..pythonqt.names import Native
 
 
 class qMRMLWidget(Native, QtWidgets.QWidget):
-    """A widget with a scene; .ui files pass the scene on through ``mrmlSceneChanged``."""
+    """A widget with a scene. .ui files connect ``mrmlSceneChanged`` to pass the scene on."""
 
     mrmlSceneChanged = Signal(object)
     _scene = None

@@ -1,4 +1,4 @@
-"""qMRMLNodeComboBox: chooses a node of the scene, makes and deletes nodes."""
+"""qMRMLNodeComboBox: selects, creates, renames and deletes nodes of the scene."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ADD, REMOVE, RENAME = "+add ", "+remove", "+rename"
 
 
 def _setting(kind: Any, field: str) -> Property:
-    """A property that changes which entries the list has."""
+    """Return a Qt property that rebuilds the list of entries when it is set."""
 
     def put(self: qMRMLNodeComboBox, value: Any) -> None:
         setattr(self, field, value)
@@ -27,7 +27,7 @@ def _setting(kind: Any, field: str) -> Property:
 
 
 class qMRMLNodeComboBox(Native, QtWidgets.QWidget):
-    """Without ``noneEnabled`` the first node that fits is chosen by itself, as in Slicer."""
+    """Without ``noneEnabled`` the box selects the first suitable node, as in Slicer."""
 
     currentNodeChanged = Signal(object)
     currentNodeChangedBool = Signal(bool)
@@ -120,7 +120,7 @@ class qMRMLNodeComboBox(Native, QtWidgets.QWidget):
         return found is not None if value is None else found == value
 
     def _rebuild(self) -> None:
-        """Lists what fits now; keeps the choice where it can."""
+        """List the nodes that fit. Keep the selected node if it is still listed."""
         scene, nodes = self._scene, []
         for node, tag in self._nodeTags:
             node.RemoveObserver(tag)
@@ -161,7 +161,7 @@ class qMRMLNodeComboBox(Native, QtWidgets.QWidget):
         return actions
 
     def _activated(self, index: int) -> None:
-        """The user chose an entry."""
+        """Handle the entry that the user chose."""
         data = self._combo.itemData(index)
         if data.startswith(ADD):
             self.nodeAddedByUser.emit(self.addNode(data.removeprefix(ADD)))

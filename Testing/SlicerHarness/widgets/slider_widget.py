@@ -1,4 +1,4 @@
-"""ctkSliderWidget: a slider beside a spin box, on floats."""
+"""ctkSliderWidget: a slider and a spin box for floating-point values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _POSITIONS = 10000
 
 
 class ctkSliderWidget(Native, QtWidgets.QWidget):
-    """With ``tracking`` off, a drag tells ``valueIsChanging`` and, at its end, ``valueChanged``."""
+    """Without ``tracking``, a drag emits ``valueIsChanging`` and at its end ``valueChanged``."""
 
     valueChanged = Signal(float)
     valueIsChanging = Signal(float)
@@ -96,7 +96,7 @@ class ctkSliderWidget(Native, QtWidgets.QWidget):
         self.valueIsChanging.emit(self._spin.value())
 
     def _stepped(self, action: int) -> None:
-        """Keys and clicks beside the handle go by singleStep and pageStep, and to the ends."""
+        """Handle keys and clicks beside the handle: singleStep, pageStep, minimum, maximum."""
         spin, actions = self._spin, QtWidgets.QSlider.SliderAction
         target = {
             actions.SliderSingleStepAdd: spin.value() + spin.singleStep(),

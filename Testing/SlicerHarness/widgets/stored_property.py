@@ -1,4 +1,4 @@
-"""Properties that are kept and have no further effect."""
+"""Qt properties that store a value and have no other effect."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from PySide6.QtCore import Property
 
 
 def storedProperty(kind: Any, default: Any) -> Property:
-    """A Qt property of the type `kind`, kept on the object that it belongs to."""
+    """Return a Qt property of the type `kind`, stored on its object."""
     field: list[str] = []
 
     def name(owner: Any) -> str:

@@ -1,1 +1,1 @@
-"""Volumes on disk: NRRD, NIfTI, MetaImage and DICOM folders."""
+"""Reading and writing of volumes: NRRD, NIfTI, MetaImage and DICOM folders."""

@@ -1,4 +1,4 @@
-"""DICOM folders: which series one holds, and one of them as an image with true geometry."""
+"""DICOM folders: listing of their series, and reading of one series with its geometry."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from .itk_reading import (
     MODALITY,
     check_header,
     itk_path,
-    quiet_itk,
     read_header,
     read_voxels,
+    suppress_itk_output,
     tag,
 )
 
 GAP_TOLERANCE = 0.1
-"""Slices may be this share of their distance away from an even spacing."""
+"""Maximum deviation of a slice gap from the median gap, as a share of the median."""
 TILT_TOLERANCE = 1e-3
-"""Slices that step aside by more than this share of their distance were taken with a tilt."""
+"""Minimum lateral offset between slices of a tilted gantry, as a share of their distance."""
 
 
 @dataclass(frozen=True)
 class DicomSeries:
-    """One series of a folder; ``files`` in the order of the slices along their normal."""
+    """One DICOM series; ``files`` are in the order of the slices along their normal."""
 
     uid: str
     number: str
@@ -38,60 +38,60 @@ class DicomSeries:
 
     @property
     def slices(self) -> int:
-        """Number of files, which is the number of slices unless they are multi-frame."""
+        """Number of files; it equals the number of slices unless the files are multi-frame."""
         return len(self.files)
 
     @property
     def usable(self) -> bool:
-        """True for CT slices, false for scouts, reports and other modalities."""
+        """True for CT slices; False for scouts, reports and other modalities."""
         return self.modality == "CT" and not self.scout
 
 
 def list_series(folder: str | Path) -> list[DicomSeries]:
-    """The series of a folder (not of its subfolders), by series number.
+    """Return the series of a folder (not of its subfolders), sorted by series number.
 
     Raises
     ------
     BadInputError
-        If the folder is missing or holds no DICOM file.
+        If the folder is missing or does not hold a DICOM file.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise BadInputError(f"There is no folder {folder}: check the path.")
+        raise BadInputError(f"The folder {folder} does not exist: check the path.")
     name = itk_path(folder)
-    with quiet_itk():
+    with suppress_itk_output():
         files_of = {
             uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(name, uid)
             for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(name)
         }
     if not files_of:
         raise BadInputError(
-            f"{folder} holds no DICOM files: give the folder in which the slices themselves lie."
+            f"{folder} holds no DICOM files: give the folder that holds the slices."
         )
     series = [_describe(uid, files) for uid, files in files_of.items()]
-    return sorted(series, key=lambda one: (one.number.zfill(12), one.uid))
+    return sorted(series, key=lambda entry: (entry.number.zfill(12), entry.uid))
 
 
 def read_series(folder: str | Path, choice: str | None = None) -> sitk.Image:
-    """A series of a folder as one image.
+    """Read a series of a folder as one image.
 
-    Geometry is that of SimpleITK's reader, except that the slice axis of a tilted gantry points
-    along the table, where the slices really are, instead of along their normal.
+    The geometry is that of SimpleITK's reader, except for a tilted gantry: the slice axis then
+    points along the table, as the slice positions do, and not along the slice normal.
 
     Parameters
     ----------
-    choice : series number or UID; needed if more than one series holds CT slices.
+    choice : series number or UID; required if several series hold CT slices.
 
     Raises
     ------
     BadInputError
-        If the series is not told, is no CT, or its slices do not form one even stack.
+        If the choice is ambiguous, the series is not a CT, or its slices are not evenly spaced.
     """
     folder = Path(folder).resolve()
     series = _choose(list_series(folder), choice, folder.name)
     name = f"Series {series.number or series.uid} of {folder.name}"
     if series.scout:
-        raise BadInputError(f"{name} is a scout (localizer) image: give the CT slices.")
+        raise BadInputError(f"{name} is a scout (localizer) image: choose the CT slices.")
     headers = [read_header(path, "GDCMImageIO") for path in series.files]
     for header in headers:
         check_header(header, name)
@@ -107,7 +107,7 @@ def read_series(folder: str | Path, choice: str | None = None) -> sitk.Image:
 def _describe(uid: str, files: tuple[str, ...]) -> DicomSeries:
     try:
         header = read_header(files[0], "GDCMImageIO")
-    except BadInputError:  # reports and presentation states have no pixels
+    except BadInputError:  # reports and presentation states hold no image
         return DicomSeries(uid, "", "not an image", "", False, tuple(files))
     return DicomSeries(
         uid=uid,
@@ -121,40 +121,40 @@ def _describe(uid: str, files: tuple[str, ...]) -> DicomSeries:
 
 def _choose(series: list[DicomSeries], choice: str | None, folder: str) -> DicomSeries:
     if choice is not None:
-        found = [one for one in series if choice.strip() in (one.number, one.uid)]
+        found = [entry for entry in series if choice.strip() in (entry.number, entry.uid)]
         problem = f"has no series {choice}" if not found else f"has several series {choice}"
     else:
-        found = series if len(series) == 1 else [one for one in series if one.usable]
+        found = series if len(series) == 1 else [entry for entry in series if entry.usable]
         problem = f"holds {len(series)} DICOM series"
     if len(found) == 1:
         return found[0]
     listing = "; ".join(
-        f"{one.number or '-'}: '{one.description}', {one.modality or 'no modality'}, "
-        f"{one.slices} slices, UID {one.uid or 'none'}"
-        for one in series
+        f"{entry.number or '-'}: '{entry.description}', {entry.modality or 'no modality'}, "
+        f"{entry.slices} slices, UID {entry.uid or 'none'}"
+        for entry in series
     )
-    raise BadInputError(f"{folder} {problem}: choose with --series NUMBER|UID among {listing}.")
+    raise BadInputError(f"{folder} {problem}: choose one with --series NUMBER|UID: {listing}.")
 
 
 def _slice_step(headers: list[sitk.ImageFileReader], name: str) -> np.ndarray:
-    """Mean step (3,) in mm from one slice's origin to the next; refuses an uneven stack."""
+    """Return the mean step (3,) in mm between slice origins; refuse unevenly spaced slices."""
     planes = {(header.GetSize(), header.GetSpacing()[:2]) for header in headers}
     directions = np.array([header.GetDirection() for header in headers])
     if len(planes) > 1 or np.ptp(directions, axis=0).max() > 1e-3:
         raise BadInputError(
-            f"{name} mixes slices of different size or direction: export one stack only."
+            f"{name} mixes slices of different size or direction: export a single stack."
         )
     positions = np.array([header.GetOrigin() for header in headers])
     gaps = np.diff(positions @ directions[0].reshape(3, 3)[:, 2])
     usual = np.median(gaps)
     if np.abs(gaps).min() < 1e-3:
         raise BadInputError(
-            f"{name} has several images at one position (phases or repeats?): export one only."
+            f"{name} has several images at one position (phases or repeats): export one of them."
         )
     if np.abs(gaps - usual).max() > GAP_TOLERANCE * abs(usual):
         raise BadInputError(
             f"{name} lacks slices or is unevenly spaced (gaps from {np.abs(gaps).min():.4g} to "
-            f"{np.abs(gaps).max():.4g} mm): add the missing files or export an even stack."
+            f"{np.abs(gaps).max():.4g} mm): add the missing files or export evenly spaced slices."
         )
     return (positions[-1] - positions[0]) / (len(positions) - 1)
 

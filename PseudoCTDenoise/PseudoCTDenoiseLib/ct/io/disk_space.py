@@ -1,4 +1,4 @@
-"""What is said where there is no space for a scan."""
+"""Error message for a full disk."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ...errors import BadInputError
 
 
 @contextmanager
-def space_in_words(folder: Path) -> Iterator[None]:
-    """Turns an error of writing to a folder into one that the user understands.
+def explain_disk_errors(folder: Path) -> Iterator[None]:
+    """Turn an error while writing to a folder into a message for the user.
 
     Raises
     ------
     BadInputError
-        In place of an OSError.
+        Instead of an OSError.
     """
     try:
         yield
-    except OSError as error:  # numpy's own has a text and no number
+    except OSError as error:  # numpy raises it with a text only
         raise BadInputError(
             f"The scan could not be written to {folder.resolve()} "
             f"({error.strerror or error}): free some space there."

@@ -1,4 +1,4 @@
-"""Reading through SimpleITK: one line for what goes wrong, nothing spilled to the terminal."""
+"""Reading through SimpleITK with one-line errors and no output on the terminal."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MODALITY = "0008|0060"
 
 
 @contextmanager
-def quiet_itk() -> Iterator[BinaryIO]:
-    """Keep what ITK and its C libraries print from the terminal; yields the file that takes it.
+def suppress_itk_output() -> Iterator[BinaryIO]:
+    """Redirect the output of ITK and its C libraries from the terminal to a file; yield the file.
 
-    The libraries write to the process's standard error directly, past ``sys.stderr``.
+    The libraries write to the standard error of the process and bypass ``sys.stderr``.
     """
     warned = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
@@ -30,7 +30,7 @@ def quiet_itk() -> Iterator[BinaryIO]:
             sys.stderr.flush()
         try:
             terminal = os.dup(2)
-        except OSError:  # a process without standard error, as windowed programs are
+        except OSError:  # a windowed program has no standard error
             terminal = None
         try:
             if terminal is not None:
@@ -44,12 +44,14 @@ def quiet_itk() -> Iterator[BinaryIO]:
 
 
 def itk_path(path: str | Path) -> str:
-    """A path as SimpleITK takes it; at one that is no UTF-8 it would abort the process.
+    """Return a path as a text that SimpleITK accepts.
+
+    SimpleITK aborts the process if a path is not UTF-8.
 
     Raises
     ------
     BadInputError
-        If the path holds bytes that are no UTF-8, as names from older systems may.
+        If the path is not UTF-8, as can happen with names from older systems.
     """
     text = str(path)
     try:
@@ -63,18 +65,18 @@ def itk_path(path: str | Path) -> str:
 
 
 def read_header(path: str | Path, image_io: str = "") -> sitk.ImageFileReader:
-    """A reader that has read the file's header but none of its voxels.
+    """Return a reader that has read the header of a file but not its voxels.
 
     Raises
     ------
     BadInputError
-        If the header cannot be read, or the path is no UTF-8.
+        If the header cannot be read, or the path is not UTF-8.
     """
     reader = sitk.ImageFileReader()
     reader.SetFileName(itk_path(path))
     reader.SetImageIO(image_io)
     try:
-        with quiet_itk():
+        with suppress_itk_output():
             reader.ReadImageInformation()
     except RuntimeError as error:
         raise damaged(Path(path).name) from error
@@ -82,7 +84,7 @@ def read_header(path: str | Path, image_io: str = "") -> sitk.ImageFileReader:
 
 
 def read_voxels(reader: sitk.ImageFileReader | sitk.ImageSeriesReader, name: str) -> sitk.Image:
-    """Run a reader whose header is known to be good.
+    """Read the voxels with a reader whose header was checked.
 
     Raises
     ------
@@ -90,10 +92,10 @@ def read_voxels(reader: sitk.ImageFileReader | sitk.ImageSeriesReader, name: str
         If the voxels cannot be read in full.
     """
     try:
-        with quiet_itk() as printed:
+        with suppress_itk_output() as printed:
             image = reader.Execute()
             printed.seek(0)
-            # MetaImage prints this for a broken stream and returns the voxels all the same.
+            # For a broken stream, the MetaImage reader prints this text and still returns voxels.
             broken = b"Uncompress failed" in printed.read()
     except RuntimeError as error:
         raise damaged(name) from error
@@ -103,33 +105,33 @@ def read_voxels(reader: sitk.ImageFileReader | sitk.ImageSeriesReader, name: str
 
 
 def check_header(header: sitk.ImageFileReader, name: str) -> None:
-    """Refuse by its header what is no CT volume.
+    """Refuse a file whose header is not that of a CT volume.
 
     Raises
     ------
     BadInputError
-        For colour, vectors and complex numbers, for more than three dimensions, and for a DICOM
-        modality (PS3.3 C.7.3.1.1.1) other than CT.
+        If voxels are colours, vectors or complex numbers, the image has more than three dimensions,
+        or its DICOM modality (PS3.3 C.7.3.1.1.1) is not CT.
     """
     if header.GetNumberOfComponents() != 1:
         raise BadInputError(
-            f"{name} holds {header.GetNumberOfComponents()} numbers a voxel (colour, vectors or "
-            "complex numbers): a CT has one."
+            f"{name} holds {header.GetNumberOfComponents()} numbers per voxel (colours, vectors or "
+            "complex numbers): give a CT with one number per voxel."
         )
     if header.GetDimension() not in (2, 3):
         raise BadInputError(
-            f"{name} is {header.GetDimension()}-D: save one volume of the series and give that."
+            f"{name} is {header.GetDimension()}-D: save a single volume and give that file."
         )
     modality = tag(header, MODALITY)
     if modality not in ("", "CT"):
-        raise BadInputError(f"{name} is of modality {modality}: only CT can be denoised.")
+        raise BadInputError(f"{name} has the modality {modality}: give a CT.")
 
 
 def tag(header: sitk.ImageFileReader, key: str) -> str:
-    """A DICOM tag's text on one line, empty where the file has none."""
+    """Return the text of a DICOM tag on one line, or an empty text if the file lacks the tag."""
     if not header.HasMetaDataKey(key):
         return ""
-    # Older files hold Latin-1, which SimpleITK hands over as lone surrogates.
+    # Older files hold Latin-1, which SimpleITK returns as lone surrogates.
     raw = header.GetMetaData(key).encode("utf-8", "surrogateescape")
     try:
         text = raw.decode("utf-8")
@@ -139,8 +141,8 @@ def tag(header: sitk.ImageFileReader, key: str) -> str:
 
 
 def damaged(name: str) -> BadInputError:
-    """The error for a file that ITK, or the length of its data, says is broken."""
+    """Return the error for a file that is broken according to ITK or to the length of its data."""
     return BadInputError(
-        f"{name} cannot be read: it is damaged, incomplete or of another format; "
-        "copy or export it again."
+        f"{name} cannot be read: it is damaged, incomplete or of another format. "
+        "Copy or export it again."
     )

@@ -1,4 +1,4 @@
-"""A scan on the disk of which one slice at a time is in memory."""
+"""Scan on disk that is read and written slice by slice."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from pathlib import Path
 
 import numpy as np
 
-from .disk_space import space_in_words
+from .disk_space import explain_disk_errors
 
 _VOXEL = np.dtype("<i2")
 
 
 class SliceFile:
-    """(slices, rows, columns) int16 HU in an ``.npy`` file, taken and set slice by slice.
+    """(slices, rows, columns) int16 HU in an ``.npy`` file, with access slice by slice.
 
-    Where the engine takes a scan it takes this as well; what it reads is a copy.
+    The engine accepts it instead of an array. Reading returns copies.
 
     Parameters
     ----------
-    path : a file of this class, of ``numpy.save`` with int16 in C order, or a new one.
-    shape : makes a new file, all zeros, whose space most systems give at once; None opens one.
+    path : a new file, or a file of this class or of ``numpy.save`` with int16 in C order.
+    shape : creates a new file of zeros; None opens an existing file.
 
     Raises
     ------
     BadInputError
-        If the file cannot be written, then or later.
+        If the file cannot be written, now or later.
     OSError, ValueError
-        If it cannot be read, or holds anything else.
+        If it cannot be read, or does not hold int16 slices.
     """
 
     dtype = np.dtype(np.int16)
@@ -40,12 +40,12 @@ class SliceFile:
             return
         self.shape = tuple(shape)
         header = {"descr": _VOXEL.str, "fortran_order": False, "shape": self.shape}
-        with space_in_words(self.path.parent), open(path, "wb") as file:
+        with explain_disk_errors(self.path.parent), open(path, "wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             self._start = file.tell()
-            nothing = bytes(self._bytes_of_a_slice)
+            zeros = bytes(self._bytes_per_slice)
             for _ in range(len(self)):
-                file.write(nothing)
+                file.write(zeros)
 
     @property
     def size(self) -> int:
@@ -59,41 +59,41 @@ class SliceFile:
         return map(self.__getitem__, range(len(self)))
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """A copy of a slice, (rows, columns)."""
-        one = np.empty(self.shape[1:], _VOXEL)
-        start = self._start_of(index)
-        # Open no longer than needed: the file may be removed, which not every system does then.
+        """Return a copy of a slice, (rows, columns)."""
+        part = np.empty(self.shape[1:], _VOXEL)
+        start = self._slice_start(index)
+        # Windows cannot remove an open file, so the file is closed after each access.
         with open(self.path, "rb") as file:
             file.seek(start)
-            if file.readinto(one) != one.nbytes:
+            if file.readinto(part) != part.nbytes:
                 raise OSError(f"{self.path.name} ends within slice {index}")
-        return one
+        return part
 
     def __setitem__(self, index: int, values) -> None:
-        """Write a slice; ``values`` are whole numbers that broadcast to (rows, columns)."""
-        one = np.empty(self.shape[1:], _VOXEL)
-        one[...] = values
-        start = self._start_of(index)
-        with space_in_words(self.path.parent), open(self.path, "r+b") as file:
+        """Write a slice; ``values`` are integers that broadcast to (rows, columns)."""
+        part = np.empty(self.shape[1:], _VOXEL)
+        part[...] = values
+        start = self._slice_start(index)
+        with explain_disk_errors(self.path.parent), open(self.path, "r+b") as file:
             file.seek(start)
-            file.write(one)
+            file.write(part)
 
     def read(self) -> np.ndarray:
-        """All slices in memory, (slices, rows, columns)."""
+        """Return all slices in memory, (slices, rows, columns)."""
         return np.load(self.path, allow_pickle=False)
 
     @property
-    def _bytes_of_a_slice(self) -> int:
+    def _bytes_per_slice(self) -> int:
         return _VOXEL.itemsize * self.shape[1] * self.shape[2]
 
-    def _start_of(self, index: int) -> int:
+    def _slice_start(self, index: int) -> int:
         if not 0 <= index < len(self):
-            raise IndexError(f"there is no slice {index} of {len(self)}")
-        return self._start + int(index) * self._bytes_of_a_slice
+            raise IndexError(f"slice {index} is out of range for {len(self)} slices")
+        return self._start + int(index) * self._bytes_per_slice
 
 
 def _header(path: Path | str) -> tuple[tuple[int, int, int], int]:
-    """Shape, and where the voxels start."""
+    """Return the shape and the byte offset of the voxels."""
     values = np.load(path, mmap_mode="r", allow_pickle=False)
     if values.ndim != 3 or values.dtype != _VOXEL or not values.flags.c_contiguous:
         raise ValueError(f"it holds {values.dtype} {values.shape}, not int16 slices")

@@ -1,4 +1,4 @@
-"""CT volumes between files and arrays: any slice axis, geometry kept, never half a file."""
+"""Reading and writing of CT volumes with any slice axis; geometry is preserved."""
 
 from __future__ import annotations
 
@@ -18,13 +18,20 @@ from ...temporary_files import in_temporary_folder
 from ..hu_validation import check_ct, check_finite, checked_int16
 from ..orientation import axial_axis, tilt_degrees
 from .dicom_series import DicomSeries, list_series, read_series
-from .itk_reading import check_header, damaged, itk_path, quiet_itk, read_header, read_voxels
+from .itk_reading import (
+    check_header,
+    damaged,
+    itk_path,
+    read_header,
+    read_voxels,
+    suppress_itk_output,
+)
 
 __all__ = [
     "CtVolume",
     "DicomSeries",
     "check_output_path",
-    "check_place",
+    "check_writable",
     "check_same_grid",
     "list_series",
     "read_volume",
@@ -43,21 +50,21 @@ IMAGE_IO = {
 }
 OUTPUT_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
 NIFTI_FLOATS = {"16": 4, "64": 8}
-"""Bytes of a voxel by NIfTI's code for its type."""
+"""Bytes per voxel of NIfTI's floating-point types, by NIfTI type code."""
 AXES = "ijk"
 
 
 @dataclass(frozen=True)
 class CtVolume:
-    """A CT as axial slices, with the geometry of the file it came from.
+    """A CT as axial slices, with the geometry of its file.
 
     Attributes
     ----------
-    hu : (slices, rows, columns) int16, the file's axial axis first whatever the file's order.
+    hu : (slices, rows, columns) int16; the slice axis comes first, whatever the order in the file.
     spacing, origin, direction : as in the file, in SimpleITK's order (i, j, k; LPS; mm); two
         values (four for the direction) if the file is a two-dimensional image.
-    slice_axis : the file's index axis that runs along ``hu``'s first: 0 = i, 1 = j, 2 = k.
-    name : the file's name without suffix, or the folder's name.
+    slice_axis : index axis of the file that is the first axis of ``hu``: 0 = i, 1 = j, 2 = k.
+    name : name of the file without suffix, or name of the folder.
     """
 
     hu: np.ndarray
@@ -69,18 +76,18 @@ class CtVolume:
 
     @property
     def pixel_size(self) -> tuple[float, float]:
-        """Distance in mm from row to row and from column to column."""
+        """Distances in mm between rows and between columns."""
         columns, rows = (s for axis, s in enumerate(self.spacing) if axis != self.slice_axis)
         return rows, columns
 
     @property
     def pixel_mm(self) -> float:
-        """Side in mm of a square as large as a pixel."""
+        """Side in mm of a square with the area of a pixel."""
         return math.sqrt(math.prod(self.pixel_size))
 
     @property
     def slice_spacing(self) -> float:
-        """Distance in mm from slice to slice; 1.0 for a two-dimensional image, which has none."""
+        """Distance in mm between slices; 1.0 for a two-dimensional image."""
         return self.spacing[self.slice_axis] if len(self.spacing) == 3 else 1.0
 
 
@@ -91,27 +98,27 @@ def read_volume(
 
     Parameters
     ----------
-    series : number or UID, for a DICOM folder of several series.
-    slice_axis : ``i``, ``j`` or ``k``, the file's axis from one axial slice to the next; ``auto``
-        takes the one along the patient's superior-inferior axis.
+    series : number or UID of the series in a DICOM folder with several.
+    slice_axis : ``i``, ``j`` or ``k``, the axis of the file from one axial slice to the next;
+        ``auto`` takes the one along the patient's superior-inferior axis.
 
     Raises
     ------
     BadInputError
-        If there is no such file, it cannot be read in full, or it is not one CT in HU (see
-        :func:`.files.ct_checks.check_ct`).
+        If the file is missing, cannot be read completely, or is not one CT in HU (see
+        :func:`.check_ct`).
     """
     path = Path(path)
     if slice_axis not in ("auto", *AXES):
-        raise BadInputError(f"Unknown slice axis '{slice_axis}': --slice-axis is i, j or k.")
+        raise BadInputError(f"Unknown slice axis '{slice_axis}': set --slice-axis to i, j or k.")
     if not path.exists():
-        raise BadInputError(f"There is no file {path}: check the path.")
+        raise BadInputError(f"The file {path} does not exist: check the path.")
     full_name = path.resolve().name
     if path.is_dir():
         image = read_series(path, series)
         name = full_name
     elif series is not None:
-        raise BadInputError(f"{path.name} is a file: --series is for a DICOM folder.")
+        raise BadInputError(f"{path.name} is a file: omit --series, which is for DICOM folders.")
     else:
         image = _read_file(path)
         name = path.name[: -len(_suffix(path))]
@@ -131,7 +138,7 @@ def read_volume(
 
 
 def to_image(hu: np.ndarray, like: CtVolume) -> sitk.Image:
-    """Voxels (slices, rows, columns) in the axis order and with the geometry of ``like``."""
+    """Return (slices, rows, columns) as an image with the axis order and geometry of ``like``."""
     image = sitk.GetImageFromArray(np.ascontiguousarray(_in_file_order(hu, like)))
     image.SetSpacing(like.spacing)
     image.SetOrigin(like.origin)
@@ -140,28 +147,30 @@ def to_image(hu: np.ndarray, like: CtVolume) -> sitk.Image:
 
 
 def _in_file_order(hu: np.ndarray, like: CtVolume) -> np.ndarray:
-    """A view of (slices, rows, columns) with the axes of the file, the last of them first."""
+    """Return a view of (slices, rows, columns) in the axis order (k, j, i) of the file."""
     return hu[0] if len(like.spacing) == 2 else np.moveaxis(hu, 0, 2 - like.slice_axis)
 
 
 def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str = "") -> None:
     """Write HU as int16 with the geometry and the axis order of ``like``.
 
-    The file appears complete or not at all, and an older one stays until then. NRRD and MetaImage
-    hold geometry as doubles, to the last digit, but that NRRD holds oblique axes multiplied by
-    their spacing, whose last digit may change. NIfTI holds float32: spacing and origin are rounded
-    once and then stay, oblique directions move by at most 2e-7 at each write.
+    The file is written completely or not at all; an older file stays until the new one is
+    complete. NRRD and MetaImage store geometry in double precision. NRRD stores oblique axes
+    multiplied by their spacing, which may change the last digit. NIfTI stores float32: the first
+    write rounds spacing and origin; each write changes oblique directions by at most 2e-7.
 
     Parameters
     ----------
     hu : (slices, rows, columns) as ``like.hu``, any real type.
-    note : kept in the header (NIfTI: its first 80 characters).
+    note : text for the header (NIfTI keeps the first 79 characters).
 
     Raises
     ------
     BadInputError
-        If the path is no possible output (see :func:`check_output_path`), a value does not fit
-        int16, or the file cannot be written in full.
+        If :func:`check_output_path` refuses the path, a value does not fit int16, or the file
+        cannot be written completely.
+    ValueError
+        If the shape differs from that of ``like``.
     """
     path = Path(path)
     if hu.shape != like.hu.shape:
@@ -175,16 +184,16 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
 
     def write(folder: Path) -> None:
         nonlocal image
-        part = str(folder / f"volume{_suffix(path)}")
-        with quiet_itk():
-            sitk.WriteImage(image, part, useCompression=True)
+        temporary = str(folder / f"volume{_suffix(path)}")
+        with suppress_itk_output():
+            sitk.WriteImage(image, temporary, useCompression=True)
             del image  # as large as the scan
-            # ITK's NIfTI writer reports success on a full disk; only reading finds the error.
-            written = sitk.ReadImage(part)
-        read, meant = sitk.GetArrayViewFromImage(written), _in_file_order(hu, like)
-        if read.shape != meant.shape or not all(map(np.array_equal, read, meant)):
-            raise RuntimeError("the voxels on the disk are not the ones written")
-        os.replace(part, path)
+            # ITK's NIfTI writer reports success on a full disk, so the file is read back.
+            written = sitk.ReadImage(temporary)
+        read, expected = sitk.GetArrayViewFromImage(written), _in_file_order(hu, like)
+        if read.shape != expected.shape or not all(map(np.array_equal, read, expected)):
+            raise RuntimeError("the voxels in the file differ from those written")
+        os.replace(temporary, path)
 
     try:
         in_temporary_folder(path.parent, ".writing-", write)
@@ -196,43 +205,43 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
 
 
 def check_output_path(path: str | Path, like: CtVolume | None = None) -> None:
-    """Refuse a path that :func:`write_volume` could not write, before anything is computed.
+    """Refuse a path that :func:`write_volume` cannot write, before the computation starts.
 
     Parameters
     ----------
-    like : if given, its geometry must be one that the path's format can hold.
+    like : volume whose geometry the format must be able to store, or None.
 
     Raises
     ------
     BadInputError
-        If the suffix is unknown, the folder is missing, no UTF-8 or cannot be written to, the path
-        is a folder, or NIfTI would have to hold the skewed axes of a tilted gantry.
+        If the suffix is unknown, the folder is missing, is not UTF-8 or cannot be written to, the
+        path is a folder, or the format is NIfTI and the axes are skewed by a tilted gantry.
     """
     path = Path(path)
     suffix = _suffix(path)
     if suffix not in OUTPUT_SUFFIXES:
         raise BadInputError(
-            f"{path.name} has no suffix of a format that can be written: "
+            f"{path.name} does not have the suffix of a format that can be written: "
             f"use one of {', '.join(OUTPUT_SUFFIXES)}."
         )
     itk_path(path.parent)
-    check_place(path)
+    check_writable(path)
     if like is not None and IMAGE_IO[suffix] == "NiftiImageIO":
         dimension = len(like.spacing)
         direction = np.array(like.direction).reshape(dimension, dimension)
         if np.abs(direction.T @ direction - np.eye(dimension)).max() > 1e-4:
             raise BadInputError(
-                f"{path.name} cannot hold skewed axes (tilted gantry): write .nrrd or .mha instead."
+                f"{path.name} cannot store skewed axes (tilted gantry): write .nrrd or .mha."
             )
 
 
-def check_place(path: Path) -> None:
-    """Refuse a path at which no file of any kind could be put.
+def check_writable(path: Path) -> None:
+    """Refuse a path to which no file can be written.
 
     Raises
     ------
     BadInputError
-        If the folder is missing or cannot be written to, or something is there that is no file.
+        If the folder is missing or cannot be written to, or the path is a folder or a device.
     """
     try:
         if path.is_dir():
@@ -240,8 +249,8 @@ def check_place(path: Path) -> None:
         if path.exists() and not path.is_file():
             raise BadInputError(f"{path} is a device, not a file: choose another name.")
         if not path.parent.is_dir():
-            raise BadInputError(f"There is no folder {path.parent}: create it first.")
-        # Only trying tells: permission bits say nothing on network drives and on Windows.
+            raise BadInputError(f"The folder {path.parent} does not exist: create it first.")
+        # Permission bits are unreliable on network drives and on Windows, so a file is created.
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
@@ -251,44 +260,44 @@ def check_place(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for results, with those above it.
+    """Create a folder for results, with its parents.
 
     Raises
     ------
     BadInputError
-        If it cannot be made.
+        If it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInputError(
-            f"The folder {folder} cannot be made ({error.strerror}): choose another one."
+            f"The folder {folder} cannot be created ({error.strerror}): choose another one."
         ) from error
 
 
-def check_same_grid(one: CtVolume, other: CtVolume) -> None:
-    """Refuse two volumes whose voxels do not lie at the same places.
+def check_same_grid(volume: CtVolume, other: CtVolume) -> None:
+    """Refuse two volumes whose voxels do not have the same positions.
 
     Raises
     ------
     BadInputError
-        If they differ in size, slice axis, spacing or direction, or by a tenth of a voxel in
-        origin.
+        If size, slice axis, spacing or direction differ, or the origins differ by a tenth of a
+        voxel or more.
     """
     same = (
-        one.hu.shape == other.hu.shape
-        and one.slice_axis == other.slice_axis
-        and len(one.spacing) == len(other.spacing)
-        and np.allclose(one.spacing, other.spacing, rtol=1e-3)
-        and np.allclose(one.direction, other.direction, atol=1e-3)
-        and np.all(np.abs(np.subtract(one.origin, other.origin)) < 0.1 * min(one.spacing))
+        volume.hu.shape == other.hu.shape
+        and volume.slice_axis == other.slice_axis
+        and len(volume.spacing) == len(other.spacing)
+        and np.allclose(volume.spacing, other.spacing, rtol=1e-3)
+        and np.allclose(volume.direction, other.direction, atol=1e-3)
+        and np.all(np.abs(np.subtract(volume.origin, other.origin)) < 0.1 * min(volume.spacing))
     )
     if not same:
-        sizes = ["×".join(map(str, volume.hu.shape)) for volume in (one, other)]
-        unlike = " and ".join(sizes) if sizes[0] != sizes[1] else "spacing, direction or origin"
+        sizes = ["×".join(map(str, item.hu.shape)) for item in (volume, other)]
+        difference = " and ".join(sizes) if sizes[0] != sizes[1] else "spacing, direction or origin"
         raise BadInputError(
-            f"{one.name} and {other.name} are not on the same grid ({unlike} differ): give two "
-            "images of one scan, or resample one of them."
+            f"{volume.name} and {other.name} are not on the same grid ({difference} differ): "
+            "give two images of one scan, or resample one of them."
         )
 
 
@@ -301,8 +310,8 @@ def _read_file(path: Path) -> sitk.Image:
     suffix = _suffix(path)
     if not suffix:
         raise BadInputError(
-            f"{path.name} is of no format that can be read: give {', '.join(IMAGE_IO)} "
-            "or a folder of DICOM slices."
+            f"{path.name} does not have the suffix of a format that can be read: give "
+            f"{', '.join(IMAGE_IO)} or a folder of DICOM slices."
         )
     header = read_header(path, IMAGE_IO[suffix])
     check_header(header, path.name)
@@ -312,24 +321,26 @@ def _read_file(path: Path) -> sitk.Image:
 
 
 def _check_nifti(path: Path, header: sitk.ImageFileReader) -> None:
-    """See what ITK hides: it puts zeros for what a truncated NIfTI lacks, and for NaN.
+    """Refuse a NIfTI that is truncated, fails its gzip checksum or holds NaN.
 
-    It ignores gzip's checksum, too.
+    ITK reports none of these: it fills truncated data with zeros and replaces NaN with zero.
     """
     bytes_left = int(header.GetMetaData("bitpix")) * math.prod(header.GetSize()) // 8
     size = NIFTI_FLOATS.get(header.GetMetaData("datatype"))
     with open(path, "rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
+        compressed = file.read(2) == b"\x1f\x8b"
     try:
-        with (gzip.open if zipped else open)(path, "rb") as file:
+        with (gzip.open if compressed else open)(path, "rb") as file:
             start = file.read(int(float(header.GetMetaData("vox_offset"))))
-            order = ">" if start[:2] == b"\x00\x00" else "<"  # of 348, the header's length
+            order = (
+                ">" if start[:2] == b"\x00\x00" else "<"
+            )  # the header begins with its length, 348
             while block := file.read(min(1 << 24, bytes_left)):
                 bytes_left -= len(block)
                 if size:
                     whole = block[: len(block) // size * size]
                     check_finite(np.frombuffer(whole, f"{order}f{size}"), path.name)
-            while file.read(1 << 24):  # gzip looks at its checksum only at the end
+            while file.read(1 << 24):  # gzip verifies its checksum only at the end
                 pass
     except (EOFError, OSError, zlib.error) as error:
         raise damaged(path.name) from error
@@ -337,16 +348,16 @@ def _check_nifti(path: Path, header: sitk.ImageFileReader) -> None:
         raise damaged(path.name)
 
 
-def _slice_axis(image: sitk.Image, wanted: str, name: str) -> int:
+def _slice_axis(image: sitk.Image, choice: str, name: str) -> int:
     if image.GetDimension() == 2:
         return 2
-    if wanted in AXES:
-        return AXES.index(wanted)
+    if choice in AXES:
+        return AXES.index(choice)
     superior = image.GetDirection()[6:]
     axis = axial_axis(image.GetSize(), superior)
     if axis is None:
         raise BadInputError(
-            f"{name} is oblique by {tilt_degrees(superior):.0f} degrees, so its axial slices "
-            "cannot be told: say which axis they follow with --slice-axis i|j|k."
+            f"{name} is oblique by {tilt_degrees(superior):.0f} degrees, so its slice axis is "
+            "ambiguous: set it with --slice-axis i|j|k."
         )
     return axis

@@ -1,4 +1,7 @@
-"""Panels of a picture: images on black, with labels, scale bars and colour bars, to the pixel."""
+"""Panels of a figure: images on black with labels, scale bars and colour bars.
+
+All positions are in whole pixels.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..temporary_files import write_whole
+from ..temporary_files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,27 +19,30 @@ if TYPE_CHECKING:
 DERIVED = "Derived – research use only"
 
 DPI = 128
-"""A power of two, so that inches times dots are again whole pixels."""
+"""Dots per inch. A power of two makes inches times dots exact whole pixels."""
 LABEL_PT = 7.5
 PANEL_PX = 512
 GAP_PX = 8
 DIFFERENCE_COLOURS = ("#bfe6ff", "#3a8fd0", "#123a5c", "#000000", "#5c2a10", "#d0703a", "#ffe0c2")
-"""Cold below zero, warm above, black at zero: it is read on black, beside grey images."""
-PLATE = {"facecolor": "black", "alpha": 0.65, "linewidth": 0, "pad": 1.5}
-"""What lies under a label, so that it stays legible on bright and on coloured pixels."""
+"""Colours of a difference: cold below zero, black at zero, warm above."""
+LABEL_BACKGROUND = {"facecolor": "black", "alpha": 0.65, "linewidth": 0, "pad": 1.5}
+"""Background of a label, which keeps it legible on bright and coloured pixels."""
 LEVELS = 511
-"""Odd, so that a difference of zero has a level of its own."""
+"""Number of colour levels. It is odd, so zero has its own level."""
 
 
-def difference_map():
-    """Colours of a difference, from minus to plus the same."""
+def difference_colormap():
+    """Return the matplotlib colormap of a difference whose window is symmetric about zero."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("difference", DIFFERENCE_COLOURS, N=LEVELS)
 
 
 def black_figure(width: int, height: int):
-    """A black figure of so many pixels, and a function that places axes in it by pixels."""
+    """Return a black figure of width x height pixels and a function that adds axes to it.
+
+    The function takes left, top, width and height in pixels.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="black")
@@ -49,13 +55,13 @@ def black_figure(width: int, height: int):
 
 
 def show(axes: Axes, image: np.ndarray, look: dict[str, Any]):
-    """An image over all of the axes; ``look`` is of matplotlib's imshow."""
+    """Draw an image over the whole axes; ``look`` holds keywords of matplotlib's imshow."""
     axes.set_axis_off()
     return axes.imshow(image, interpolation="nearest", aspect="auto", **look)
 
 
 def label(axes: Axes, text: str, x: int, y: int) -> None:
-    """Text in the corner (x, y) of a panel."""
+    """Write text in a corner of a panel; x is 0 (left) or 1, y is 0 (bottom) or 1."""
     axes.annotate(
         text,
         (x, y),
@@ -66,12 +72,12 @@ def label(axes: Axes, text: str, x: int, y: int) -> None:
         va="top" if y else "bottom",
         color="white",
         fontsize=LABEL_PT,
-        bbox=PLATE,
+        bbox=LABEL_BACKGROUND,
     )
 
 
 def headline(figure: Figure, text: str, head_px: int) -> None:
-    """Text over the panels, in a bar of ``head_px`` pixels."""
+    """Write a title above the panels, in a bar of ``head_px`` pixels."""
     width, height = figure.bbox.size
     figure.text(
         GAP_PX / width,
@@ -84,7 +90,7 @@ def headline(figure: Figure, text: str, head_px: int) -> None:
 
 
 def outline(axes: Axes, top: int, left: int, rows: int, columns: int) -> None:
-    """A frame around a part of an image."""
+    """Draw a frame around a part of an image."""
     from matplotlib.patches import Rectangle
 
     axes.add_patch(
@@ -95,7 +101,7 @@ def outline(axes: Axes, top: int, left: int, rows: int, columns: int) -> None:
 
 
 def scale_bar(axes: Axes, pixel_mm: float) -> None:
-    """5 cm where that is at most a third of the panel, else 1 cm or 5 mm."""
+    """Draw a scale bar: 5 cm, 1 cm or 5 mm, the longest within a third of the panel; else 1 mm."""
     from matplotlib.patheffects import withStroke
 
     left, right = axes.get_xlim()
@@ -122,12 +128,12 @@ def scale_bar(axes: Axes, pixel_mm: float) -> None:
         va="bottom",
         color="white",
         fontsize=LABEL_PT,
-        bbox=PLATE,
+        bbox=LABEL_BACKGROUND,
     )
 
 
 def colour_bar(figure: Figure, axes: Axes, drawn, label: str) -> None:
-    """The scale of what :func:`show` drew, in axes of its own."""
+    """Draw in separate axes the colour bar of an image that :func:`show` returned."""
     bar = figure.colorbar(drawn, cax=axes)
     bar.set_label(label, color="white", fontsize=LABEL_PT)
     bar.outline.set_edgecolor("#666666")
@@ -135,9 +141,9 @@ def colour_bar(figure: Figure, axes: Axes, drawn, label: str) -> None:
 
 
 def save(figure: Figure, path: str | os.PathLike) -> None:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as PNG, completely or not at all."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
     options = {"dpi": figure.dpi, "facecolor": figure.get_facecolor(), "format": "png"}
-    write_whole(path, lambda temporary: figure.savefig(temporary, **options))
+    write_atomically(path, lambda temporary: figure.savefig(temporary, **options))

@@ -1,9 +1,10 @@
-"""The paper's algorithm written plainly in float32: what the engine has to give, only faster.
+"""Reference implementation of the paper's algorithm in float32; the engine must match its result.
 
-After arXiv 2104.02326, algorithm 1: noise is predicted, the denoiser is tuned on patches of
-pseudo-CT pairs, and applied. What is drawn at random is the engine's (slices, patches, flips and
-zoom, the ensemble's choice), so that both see the same patches and their results may be held
-against each other; of these the comparison says nothing.
+Algorithm 1 of arXiv 2104.02326: the noise models predict noise maps, the denoiser is tuned on
+patches of pseudo-CT pairs, and the tuned denoiser is applied. The random draws (slices, patches,
+flips, zoom, the ensemble's choice) use the engine's functions, so both implementations see the
+same patches and their results are comparable. The comparison therefore does not test those
+functions.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PseudoCTDenoiseLib.ct.slice_selection import spread_slices
+from PseudoCTDenoiseLib.ct.slice_selection import evenly_spaced_slices
 from PseudoCTDenoiseLib.denoising.noise_maps import ensemble
 from PseudoCTDenoiseLib.denoising.patches import Augmentation, augment, patch_corner
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
@@ -21,19 +22,22 @@ from torch import nn
 from torch.nn import functional as F
 
 
-def apply_plainly(network: nn.Module, hu: np.ndarray) -> np.ndarray:
-    """A network's output, int16 HU, for (slices, rows, columns) HU."""
+def apply_reference(network: nn.Module, hu: np.ndarray) -> np.ndarray:
+    """Apply a network to (slices, rows, columns) HU; return int16 HU."""
     return _to_hu(_output(network, _normalised(hu)))
 
 
-def denoise_plainly(
+def denoise_with_reference_loop(
     hu: np.ndarray,
     denoiser: nn.Module,
     noise_models: Sequence[nn.Module],
     settings: DenoisingSettings,
 ) -> np.ndarray:
-    """The paper's loop, see :func:`.paper_settings`, on (slices, rows, columns) HU; int16 HU."""
-    x = _normalised(hu[spread_slices(hu, settings.tuning_slices)])
+    """Run the paper's loop on (slices, rows, columns) HU; return int16 HU.
+
+    ``settings`` are those of :func:`.paper_settings`.
+    """
+    x = _normalised(hu[evenly_spaced_slices(hu, settings.tuning_slices)])
     maps = torch.stack([_output(model, x) for model in noise_models])
     student = copy.deepcopy(denoiser).train().requires_grad_(True)
     teacher = copy.deepcopy(denoiser).eval()
@@ -52,7 +56,7 @@ def denoise_plainly(
             clean.append(pseudo_ndct[index, top : top + size, left : left + size])
             noise.append(maps[:, index, top : top + size, left : left + size])
         clean, noise = torch.stack(clean), torch.stack(noise, dim=1)
-        noisy = clean + ensemble(noise, settings.ensemble, generator)
+        noisy = clean + ensemble(noise, generator)
         pairs = [
             augment(torch.stack(pair), rng, augmentation) for pair in zip(noisy, clean, strict=True)
         ]
@@ -66,12 +70,12 @@ def denoise_plainly(
         if settings.update_period and step % settings.update_period == 0 and not last:
             teacher.load_state_dict(student.state_dict())
             pseudo_ndct = _output(teacher, x)
-    return apply_plainly(student.eval(), hu)
+    return apply_reference(student.eval(), hu)
 
 
 def _output(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
     with torch.no_grad():
-        return torch.cat([network(one[None, None])[0] for one in x])
+        return torch.cat([network(image[None, None])[0] for image in x])
 
 
 def _normalised(hu: np.ndarray) -> torch.Tensor:

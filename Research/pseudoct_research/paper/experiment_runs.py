@@ -1,4 +1,4 @@
-"""Arguments and work that the paper's table and its ablations share."""
+"""Arguments and computation that the paper's table and its ablations share."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from .cells import (
 )
 from .experiment_data import ExperimentData, simulated_data
 from .pretrained import CHANNELS, pretrain, runs, subject_models, subjects
-from .table1 import TableRow
-from .trained_networks import load_networks, needed_models, weights_digest, write_histogram
+from .table1 import TableRow, needed_models
+from .trained_networks import load_networks, weights_digest, write_histogram
 
 SLICES = 4
 
@@ -33,23 +33,25 @@ def add_experiment_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--network", choices=CHANNELS, default="red-cnn-32", help="default: red-cnn-32"
     )
-    group.add_argument("--row", action="append", help="only this row (default: all)")
-    group.add_argument("--patient", action="append", help="only this patient (default: all)")
+    group.add_argument("--row", action="append", help="compute only this row (default: all)")
+    group.add_argument(
+        "--patient", action="append", help="compute only this patient (default: all)"
+    )
     group.add_argument(
         "--remake",
         action="store_true",
-        help="compute the cells of --row or --patient though they are there",
+        help="compute the cells of --row or --patient again",
     )
     group.add_argument(
         "--slices",
         type=int,
-        help=f"most slices of a scan to measure on (default: {SLICES}; of --pairs all)",
+        help=f"maximum number of test slices per scan (default: {SLICES}; with --pairs all)",
     )
     group.add_argument(
         "--minutes",
         type=minutes,
         default=float("inf"),
-        help="start nothing new after so many minutes; the same command goes on from there",
+        help="start no new work after this time; the same command resumes",
     )
     group.add_argument(
         "--work",
@@ -60,7 +62,13 @@ def add_experiment_arguments(group: argparse._ArgumentGroup) -> None:
 
 
 def minutes(text: str) -> float:
-    """A duration from the command line; refuses negative ones and NaN."""
+    """Read a duration from the command line.
+
+    Raises
+    ------
+    ValueError
+        If it is negative or not a number.
+    """
     duration = float(text)
     if not duration >= 0:
         raise ValueError
@@ -68,28 +76,34 @@ def minutes(text: str) -> float:
 
 
 def choose_rows(arguments: argparse.Namespace, rows: Sequence[TableRow]) -> list[TableRow]:
-    """The rows that are asked for, and the LDCT, which gains are against.
+    """Return the requested rows and the LDCT row, relative to which gains are computed.
 
     Raises
     ------
     BadInputError
-        If there is no row of such a name, the number of slices makes no sense, or everything
-        would be remade, which would start anew each time.
+        If a row does not exist or can no longer be computed, the number of slices is below 1, or
+        ``--remake`` names neither row nor patient: a resumed run would then start over each time.
     """
     if arguments.remake and not (arguments.row or arguments.patient):
-        raise BadInputError("Say what to remake: --row NAME or --patient NAME.")
+        raise BadInputError("--remake needs a selection. Add --row NAME or --patient NAME.")
     if arguments.slices is not None and arguments.slices < 1:
         raise BadInputError(f"--slices must be at least 1, not {arguments.slices}.")
+    retired = {row.name for row in rows if row.retired_hash is not None}
+    if requested := retired & set(arguments.row or ()):
+        raise BadInputError(
+            f"The row '{min(requested)}' uses a setting that was removed. Choose another --row."
+        )
+    rows = [row for row in rows if row.name not in retired]
     unknown = set(arguments.row or ()) - {row.name for row in rows}
     if unknown:
         known = "; ".join(row.name for row in rows)
-        raise BadInputError(f"There is no row '{min(unknown)}'. Rows: {known}.")
+        raise BadInputError(f"Row '{min(unknown)}' does not exist. Rows: {known}.")
     ldct = rows[0].name
     return [row for row in rows if not arguments.row or row.name in (ldct, *arguments.row)]
 
 
 def read_simulated(arguments: argparse.Namespace, split: str) -> ExperimentData:
-    """The scans of ``--index`` at simulated low dose, with a progress bar."""
+    """Simulate the scans of ``--index`` at low dose, with a progress bar."""
     from tqdm import tqdm
 
     with tqdm(unit="scan", desc="Scans", disable=None) as bar:
@@ -104,17 +118,17 @@ def make_cells(
     order: Sequence[TableRow],
     data: ExperimentData,
 ) -> bool:
-    """Make the cells of ``rows`` that are missing in ``--csv``, stale, or to be remade.
+    """Compute the cells of ``rows`` that ``--csv`` lacks, that are stale, or that are requested.
 
-    Networks that are missing are trained first. After each cell the file is written, by the order
-    of the rows in ``order``. False where ``--minutes`` were over before the end.
+    Missing networks are trained first. The file is written after each cell, in the row order of
+    ``order``. Return False if ``--minutes`` ended before the last cell.
     """
     end = time.monotonic() + 60 * arguments.minutes
     network = arguments.network
     measured = {pair.patient: pair for pair in data.measured}
     if unknown := set(arguments.patient or ()) - measured.keys():
         raise BadInputError(
-            f"There is no patient '{min(unknown)}' to measure on. Patients: {', '.join(measured)}."
+            f"There is no test patient '{min(unknown)}'. Patients: {', '.join(measured)}."
         )
     pairs = [measured[patient] for patient in dict.fromkeys(arguments.patient or measured)]
     images = {pair.patient: data_digest(pair) for pair in pairs}
@@ -132,12 +146,12 @@ def make_cells(
         old = [cell for cell in cells if is_cell(cell, network, row, pair.patient)]
         return any({key: cell[key] for key in HASHES} == hashes(row, pair) for cell in old)
 
-    asked = arguments.row or [row.name for row in rows]
+    requested = arguments.row or [row.name for row in rows]
     wanted = [
         (row, pair)
         for row in rows
         for pair in pairs
-        if (arguments.remake and row.name in asked) or not is_kept(row, pair)
+        if (arguments.remake and row.name in requested) or not is_kept(row, pair)
     ]
     if not wanted:
         return True
@@ -146,14 +160,15 @@ def make_cells(
     write_histogram(data, arguments.work)
     if not _trained(arguments, data, starts, with_models, end):
         return False
-    of_noise = subject_models(data) if with_models else []
-    networks = load_networks(arguments.work, network, starts, of_noise)
+    noise_models = subject_models(data) if with_models else []
+    networks = load_networks(arguments.work, network, starts, noise_models)
     for number, (row, pair) in enumerate(wanted, start=1):
         if time.monotonic() > end:
-            print(f"{len(wanted) - number + 1} cells are left: run it again.", file=sys.stderr)
+            left = len(wanted) - number + 1
+            print(f"{left} cells are missing. Run the same command to resume.", file=sys.stderr)
             return False
         new = measure_cell(row, pair, network, networks, hashes(row, pair), arguments.device)
-        # Read again: another run may have written cells of its own meanwhile.
+        # Another run may have written cells in the meantime.
         cells = read_cells(arguments.csv)
         old = [cell for cell in cells if is_cell(cell, network, row, pair.patient)]
         before = f", before: {old[0]['psnr_4096']:.2f} dB" if old else ""
@@ -175,11 +190,11 @@ def _trained(
     with_models: bool,
     end: float,
 ) -> bool:
-    """Train what is not yet trained; False where the time was over before."""
+    """Train the networks that are missing; return False if the time ended before."""
     from tqdm import tqdm
 
     device = choose_device(arguments.device)
-    for name, lesson in runs(arguments.network, data, starts, with_models):
+    for name, source in runs(arguments.network, data, starts, with_models):
         with tqdm(desc=name, unit="step", disable=None) as bar:
 
             def show(step: int, steps: int, row: dict | None, bar=bar) -> None:
@@ -191,9 +206,12 @@ def _trained(
 
             left = (end - time.monotonic()) / 60
             done = pretrain(
-                name, lesson, arguments.network, data, arguments.work, device.name, left, show
+                name, source, arguments.network, data, arguments.work, device.name, left, show
             )
         if not done:
-            print(f"'{name}' is not trained to the end: run it again.", file=sys.stderr)
+            print(
+                f"Training of '{name}' is unfinished. Run the same command to resume.",
+                file=sys.stderr,
+            )
             return False
     return True

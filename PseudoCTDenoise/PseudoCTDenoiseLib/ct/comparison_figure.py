@@ -1,7 +1,7 @@
-"""Original, denoised and difference side by side as a PNG, drawn without a display.
+"""PNG figure of original, denoised and difference image side by side, drawn without a display.
 
-Matplotlib is used through its figure object alone, so that neither pyplot's state nor the
-caller's settings are touched. A picture appears under its name only when it is complete.
+The module uses matplotlib's figure object and not pyplot, so it leaves pyplot's state and the
+caller's settings unchanged. The PNG is written completely or not at all.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ import numpy as np
 
 from ..errors import BadInputError
 from .display_window import noise_limit
-from .io.volume_files import check_place
-from .picture_panels import (
+from .figure_panels import (
     DERIVED,
     GAP_PX,
     PANEL_PX,
     black_figure,
     colour_bar,
-    difference_map,
+    difference_colormap,
     headline,
     label,
     outline,
@@ -28,22 +27,24 @@ from .picture_panels import (
     scale_bar,
     show,
 )
+from .io.volume_files import check_writable
 from .slice_selection import most_informative_slice, organ_box
 
 _ZOOM = 4
+"""Magnification of the enlarged part."""
 
 
-def check_picture_path(path: Path) -> None:
-    """Refuse a path at which no picture could be put, before anything is computed.
+def check_png_path(path: Path) -> None:
+    """Refuse a path to which no PNG can be written, before the computation starts.
 
     Raises
     ------
     BadInputError
-        If the name does not end in ``.png`` or no file could be written there.
+        If the name does not end in ``.png``, or no file can be written there.
     """
     if path.suffix.lower() != ".png":
-        raise BadInputError(f"{path.name} is no name of a picture: let it end in .png.")
-    check_place(path)
+        raise BadInputError(f"{path.name} is not the name of a PNG: use a name that ends in .png.")
+    check_writable(path)
 
 
 def side_by_side(
@@ -59,24 +60,24 @@ def side_by_side(
     title: str = "",
     names: tuple[str, str, str] = ("Original", "Denoised", "Reference"),
 ) -> None:
-    """Original, denoised, perhaps a reference, and what was removed; below, a part enlarged.
+    """Draw original, denoised, reference (if given) and removed noise; below, an enlarged part.
 
-    Every pixel of a slice becomes the same whole number of pixels of the picture.
+    Each pixel of a slice is drawn with the same whole number of pixels.
 
     Parameters
     ----------
     original, denoised, reference : HU, (rows, columns) or (slices, rows, columns)
-    pixel_mm : side of a square pixel, for scale bars; None draws none
+    pixel_mm : side of a square pixel in mm, for the scale bars; None omits them
     window : display width and level in HU
-    difference_hu : the difference is shown from minus to plus this; None takes the next
-        round figure above three standard deviations
-    slice_index : None shows the slice of the original with the most organ tissue
-    names : of original, denoised and reference
+    difference_hu : upper window limit of the difference, whose lower limit is its negative; None
+        takes :func:`.noise_limit`
+    slice_index : slice to show; None takes the slice of the original with the most organ tissue
+    names : labels of original, denoised and reference
 
     Raises
     ------
     BadInputError
-        The shapes differ.
+        If the shapes differ.
     """
     images = [np.asarray(original), np.asarray(denoised)]
     images += [] if reference is None else [np.asarray(reference)]
@@ -112,26 +113,26 @@ def side_by_side(
         x = GAP_PX + i * (width + GAP_PX)
         is_difference = i == len(panels) - 1
         look = (
-            {"cmap": difference_map(), "vmin": -limit, "vmax": limit}
+            {"cmap": difference_colormap(), "vmin": -limit, "vmax": limit}
             if is_difference
             else {"cmap": "gray", "vmin": window[1] - window[0] / 2}
             | {"vmax": window[1] + window[0] / 2}
         )
-        whole = place(x, head_px, width, height)
-        drawn = show(whole, image, look)
+        full_view = place(x, head_px, width, height)
+        drawn = show(full_view, image, look)
         shown = f"±{limit:g} HU" if is_difference else f"W {window[0]:g}  L {window[1]:g}"
-        label(whole, name, 0, 1)
-        label(whole, shown, 1, 1)
+        label(full_view, name, 0, 1)
+        label(full_view, shown, 1, 1)
         if derived:
-            label(whole, DERIVED, 0, 0)
-        outline(whole, top, left, *part)
+            label(full_view, DERIVED, 0, 0)
+        outline(full_view, top, left, *part)
         enlarged = place(x, head_px + height + GAP_PX, zoom_width, zoom_height)
         show(enlarged, image[zoom], look)
         label(enlarged, f"{name}, {_ZOOM}×", 0, 1)
         if derived:
             label(enlarged, DERIVED, 0, 0)
         if pixel_mm:
-            scale_bar(whole, pixel_mm)
+            scale_bar(full_view, pixel_mm)
             scale_bar(enlarged, pixel_mm)
     x = GAP_PX + len(panels) * (width + GAP_PX) + 4
     bar = place(x, head_px, 14, height + GAP_PX + zoom_height)

@@ -1,0 +1,14 @@
+"""Packages that only some options and commands need, and how to install them."""
+
+from __future__ import annotations
+
+TOOLS = "pip install 'pseudoctdenoise[tools]'"
+RESEARCH = "pip install ./Research"
+INSTALL_COMMANDS = {
+    "matplotlib": TOOLS,
+    "skimage": TOOLS,
+    "tqdm": "pip install tqdm",
+    "scipy": RESEARCH,
+    "microct_iq_toolbox": RESEARCH,
+}
+"""Shell command that installs a package, by the name under which Python imports it."""

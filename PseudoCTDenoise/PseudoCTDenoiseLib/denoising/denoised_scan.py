@@ -1,0 +1,72 @@
+"""Result of a denoising job, and its arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..ct.hounsfield import MIN_CT_HU, to_hu, to_int16
+from ..errors import BadInputError
+from .bias_correction import DensityBiasCorrection
+from .device import ComputeDevice
+from .fine_tuning import TuningRecord
+from .settings import DenoisingSettings
+
+NewArray = Callable[[str, tuple[int, int, int]], np.ndarray]
+"""Makes an int16 array of a name and shape."""
+
+
+@dataclass(frozen=True)
+class DenoisedScan:
+    """Result of a job.
+
+    All arrays are (slices, rows, columns) int16 HU, as the run's ``new_array`` made them. The
+    three that describe the noise are None unless they were asked for: ``noise`` is the ensemble's
+    map, ``noise_maps`` has one map for each noise model, ``pseudo_ldct`` is the scan denoised at
+    full strength plus the ensemble's noise. ``tunings`` has the record of the scan's tuning, or
+    one for every slice; ``seconds`` those of every stage.
+    """
+
+    hu: np.ndarray
+    settings: DenoisingSettings
+    device: ComputeDevice
+    precision: str
+    tunings: list[TuningRecord]
+    seconds: dict[str, float]
+    noise: np.ndarray | None = None
+    noise_maps: list[np.ndarray] | None = None
+    pseudo_ldct: np.ndarray | None = None
+
+    @property
+    def losses(self) -> list[float]:
+        """The loss of every step, of all tunings in the order of the slices."""
+        return [loss for tuning in self.tunings for loss in tuning.losses]
+
+
+def array_in_memory(name: str, shape: tuple[int, int, int]) -> np.ndarray:
+    """Return a new int16 array in memory, a :data:`NewArray`."""
+    return np.empty(shape, np.int16)
+
+
+def output_image(
+    output: torch.Tensor, correction: DensityBiasCorrection | None = None
+) -> np.ndarray:
+    """Return one slice of a network's output, (1, rows, columns), as (rows, columns) int16 HU.
+
+    Raises
+    ------
+    BadInputError
+        If a number is not finite.
+    """
+    hu = to_hu(output)
+    if correction is not None:
+        hu = correction.apply(hu)
+    if not hu.isfinite().all():
+        raise BadInputError(
+            "The network's output has numbers that are not finite: if it was tuned choose a "
+            "smaller learning_rate, otherwise precision float32."
+        )
+    return to_int16(hu[0].clamp(min=MIN_CT_HU).cpu().numpy())

@@ -1,0 +1,243 @@
+"""One run of a denoising job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..ct.hounsfield import MIN_CT_HU, RANGE_HU, to_int16
+from ..ct.strength import apply_strength
+from .bias_correction import DensityBiasCorrection, measure_density_bias
+from .denoised_scan import DenoisedScan, NewArray, output_image
+from .device import precision_name
+from .fine_tuning import TuningRecord, fine_tune
+from .noise_maps import ensemble, predict_noise_maps
+from .plan import DENOISING, MAPS, NOISE, TUNING, JobPlan
+from .progress import JobClock, Progress, ProgressCallback
+
+if TYPE_CHECKING:
+    from .job import DenoisingJob
+
+
+class JobRun:
+    """State of one run of a job: its clock, its arrays, and the slices that are finished.
+
+    Parameters are those of :meth:`.DenoisingJob.run`.
+    """
+
+    def __init__(
+        self,
+        job: DenoisingJob,
+        plan: JobPlan,
+        progress: ProgressCallback,
+        preview_seconds: float,
+        new_array: NewArray,
+    ):
+        self._job = job
+        self._settings = job.settings
+        self._count = len(job.hu)
+        self._first_targets_share = plan.first_targets_share
+        # All arrays now: a full disk is better noticed before the computation than after it.
+        self._denoised = new_array("denoised", job.hu.shape)
+        self._noise = _noise_arrays(job, new_array) if job.want_noise else {}
+        self._finished: set[int] = set()
+        self._shown: int | None = None  # the finished slice that the last preview showed
+        self._reporter = _Reporter(job, JobClock(plan.seconds), progress, preview_seconds)
+
+    def denoise(self) -> DenoisedScan:
+        """Denoise all slices, and describe their noise if the job wants it."""
+        job, settings = self._job, self._settings
+        torch.manual_seed(settings.seed)
+        if settings.tunes and settings.tuning == "slice":
+            tunings = self._denoise_slice_by_slice()
+        else:
+            tunings = self._denoise_scan()
+        if job.want_noise:
+            self._fill_noise()
+        if settings.strength < 100:
+            apply_strength(job.hu, self._denoised, settings.strength, out=self._denoised)
+        return DenoisedScan(
+            self._denoised,
+            settings,
+            job.device,
+            precision_name(job.precision),
+            tunings,
+            dict(self._reporter.clock.seconds),
+            **self._noise,
+        )
+
+    def _denoise_scan(self) -> list[TuningRecord]:
+        """Denoise all slices with one network."""
+        network, tunings = self._job.denoiser, []
+        if self._settings.tunes:
+            network, record = self._tune(self._job.tuning_slices)
+            tunings.append(record)
+        correction = self._bias_correction(network, self._job.tuning_slices)
+        for index in self._order():
+            self._denoise_slice(network, index, correction)
+        return tunings
+
+    def _denoise_slice_by_slice(self) -> list[TuningRecord]:
+        """Denoise each slice with a network that is tuned on it."""
+        tunings: dict[int, TuningRecord] = {}
+        for turn, index in enumerate(self._order()):
+            network, tunings[index] = self._tune([index], turn, self._count)
+            self._denoise_slice(network, index, self._bias_correction(network, [index]))
+        return [tunings[index] for index in sorted(tunings)]
+
+    def _denoise_slice(
+        self, network: nn.Module, index: int, correction: DensityBiasCorrection | None
+    ) -> None:
+        scan = self._job.hu[index]
+        output = self._job.apply(network, self._job.normalised([index]))
+        self._denoised[index] = np.where(scan < MIN_CT_HU, scan, output_image(output, correction))
+        self._finished.add(index)
+        self._report(DENOISING, len(self._finished), self._count)
+
+    def _tune(
+        self, indices: Sequence[int], turn: int = 0, turns: int = 1
+    ) -> tuple[nn.Module, TuningRecord]:
+        """Return a network tuned on some slices, and its record; tuning ``turn`` of ``turns``."""
+        job, settings = self._job, self._settings
+        slices = job.normalised(indices)
+        maps = self._tuning_noise_maps(slices, turn, turns)
+
+        def report(step: int, loss: float, student: nn.Module) -> None:
+            # A student that is tuned on a single other slice does not apply to the preview's.
+            applies = settings.tuning == "scan" or job.preview_slice in indices
+            tuned = student if applies else None
+            self._report(TUNING, step, settings.steps, (turn, turns), loss, tuned)
+
+        self._report(TUNING, 0, settings.steps, (turn, turns))
+        tuned = fine_tune(
+            job.denoiser, slices, maps, settings, pixel_mm=job.pixel_mm, progress=report
+        )
+        # The tuning may have stopped early.
+        self._reporter.clock.update(TUNING, (turn + 1) / turns)
+        return tuned.student, tuned.record
+
+    def _tuning_noise_maps(self, slices: torch.Tensor, turn: int, turns: int) -> torch.Tensor:
+        """Return the noise models' maps, (M, N, rows, columns); M is 0 if none are needed."""
+        if not self._settings.needs_noise_models:
+            return slices.new_empty(0, *slices.shape)
+        maps = []
+        for number, image in enumerate(slices.split(1), start=1):
+            maps.append(predict_noise_maps(self._job.noise_models, image))
+            self._report(NOISE, number, len(slices), (turn, turns))
+        return torch.cat(maps, dim=1)
+
+    def _bias_correction(
+        self, network: nn.Module, indices: Sequence[int]
+    ) -> DensityBiasCorrection | None:
+        if self._settings.anchor is None:
+            return None
+
+        def denoise(image: torch.Tensor) -> torch.Tensor:
+            self._report(DENOISING, len(self._finished), self._count)
+            return self._job.apply(network, image, orientations=1)
+
+        return measure_density_bias(self._job.normalised(indices), denoise)
+
+    def _order(self) -> Iterator[int]:
+        """Yield every slice once, the preview's as soon as it is chosen, otherwise in order."""
+        waiting = dict.fromkeys(range(self._count))
+        while waiting:
+            preview = self._job.preview_slice
+            index = preview if preview in waiting else next(iter(waiting))
+            del waiting[index]
+            yield index
+
+    def _fill_noise(self) -> None:
+        """Estimate the noise of every slice; the arrays are those of :class:`DenoisedScan`."""
+        job, arrays = self._job, self._noise
+        generator = torch.Generator(job.device.name).manual_seed(self._settings.seed)
+        for index in range(self._count):
+            scan = job.hu[index]
+            padding = scan < MIN_CT_HU
+            slices = job.normalised([index])
+            maps = predict_noise_maps(job.noise_models, slices, job.precision) * RANGE_HU
+            maps = maps.masked_fill(torch.from_numpy(padding).to(maps.device), 0)
+            mixed = ensemble(maps, generator)
+            outputs = [*arrays["noise_maps"], arrays["noise"]]
+            for output, values in zip(outputs, [*maps, mixed], strict=True):
+                output[index] = to_int16(values[0].cpu().numpy())
+            noisy = np.maximum(self._denoised[index] + mixed[0].cpu().numpy(), MIN_CT_HU)
+            arrays["pseudo_ldct"][index] = np.where(padding, scan, to_int16(noisy))
+            self._report(MAPS, index + 1, self._count)
+
+    def _report(
+        self,
+        stage: str,
+        step: int,
+        total: int,
+        turn: tuple[int, int] = (0, 1),
+        loss: float | None = None,
+        student: nn.Module | None = None,
+    ) -> None:
+        share = step / total
+        if stage == TUNING and step:  # the pseudo-NDCT was computed before the first step
+            share = self._first_targets_share + (1 - self._first_targets_share) * share
+        share = (turn[0] + share) / turn[1]
+        self._reporter.report(
+            stage, step, total, share, loss, lambda index: self._preview(index, student)
+        )
+
+    def _preview(self, index: int, student: nn.Module | None) -> np.ndarray | None:
+        """Return the current image of a slice; None if there is none or it was shown finished."""
+        if index in self._finished:
+            new = index != self._shown
+            self._shown = index
+            return self._denoised[index].copy() if new else None
+        if student is None:
+            return None
+        image = self._job.preview(student.eval(), index)
+        student.train()
+        return image
+
+
+class _Reporter:
+    """Reports progress to the callback, with a preview when it is due."""
+
+    def __init__(
+        self,
+        job: DenoisingJob,
+        clock: JobClock,
+        progress: ProgressCallback,
+        preview_seconds: float,
+    ):
+        self.clock = clock
+        self._job, self._progress = job, progress
+        self._preview_seconds = preview_seconds
+        self._next_preview = time.monotonic() if np.isfinite(preview_seconds) else np.inf
+
+    def report(
+        self,
+        stage: str,
+        step: int,
+        total: int,
+        share: float,
+        loss: float | None,
+        preview: Callable[[int], np.ndarray | None],
+    ) -> None:
+        """Report a step; ``share`` of the stage is done, ``preview`` makes the image of a slice."""
+        left = self.clock.update(stage, share)
+        index = self._job.preview_slice
+        image = preview(index) if time.monotonic() >= self._next_preview else None
+        if image is not None:
+            self._next_preview = time.monotonic() + self._preview_seconds
+        shown = None if image is None else index
+        self._progress(Progress(stage, step, total, left, loss, image, shown))
+
+
+def _noise_arrays(job: DenoisingJob, new_array: NewArray) -> dict:
+    names = [f"noise_{number}" for number in range(len(job.noise_models))]
+    return {
+        "noise": new_array("noise", job.hu.shape),
+        "noise_maps": [new_array(name, job.hu.shape) for name in names],
+        "pseudo_ldct": new_array("pseudo_ldct", job.hu.shape),
+    }

@@ -1,0 +1,77 @@
+"""From the parameter node to the options of a job."""
+
+from __future__ import annotations
+
+from ..denoising.presets import preset_settings
+from ..denoising.settings import DenoisingSettings, settings_from_values
+from ..errors import BadInputError
+from ..scene.ct_input import sliceAxis
+from ..scene.denoising_run import checkedRange
+from ..scene.results import Outputs
+from .device_panel import JobSize, Subject
+
+
+def applyPreset(node) -> None:
+    """Set the advanced options of the parameter node to those of its preset."""
+    preset = settings_from_values(preset_settings(node.preset.value))
+    node.steps = preset.steps
+    node.averageOrientations = preset.orientations != 1
+    node.updatePeriod = preset.update_period or 0
+
+
+def settingsOf(node) -> DenoisingSettings:
+    """Return the preset's settings with the advanced options of the parameter node."""
+    preset = preset_settings(node.preset.value)
+    averaged = None if preset["orientations"] == 1 else preset["orientations"]
+    return settings_from_values(
+        {
+            **preset,
+            "steps": node.steps,
+            "orientations": averaged if node.averageOrientations else 1,
+            "update_period": node.updatePeriod or None,
+            "seed": node.seed,
+            "device": node.device.value,
+        }
+    )
+
+
+def outputsOf(node) -> Outputs:
+    """Return the additional volumes that the user has ticked."""
+    return Outputs(
+        node.makeNoiseMap, node.makePseudoLdct, node.makeModelMaps, node.makeRemovedNoise
+    )
+
+
+def sliceRangeOf(node) -> tuple[int, int] | None:
+    """Return the first and last slice, counted from 0; None for the whole scan."""
+    if node.firstSlice == 1 and node.lastSlice == 0:
+        return None
+    return node.firstSlice - 1, (node.lastSlice or _sliceCount(node)) - 1
+
+
+def rangeProblem(node) -> str | None:
+    """Return an error message if the range holds no slice of the input, otherwise None."""
+    try:
+        checkedRange(sliceRangeOf(node), _sliceCount(node))
+    except BadInputError as error:
+        return str(error)
+    return None
+
+
+def subjectOf(node) -> Subject:
+    """Return the device, the model and the slice size that determine the speed of a job."""
+    size = list(node.inputVolume.GetImageData().GetDimensions())
+    size.pop(sliceAxis(node.inputVolume))
+    columns, rows = size
+    return Subject(node.device.value, node.model, rows, columns)
+
+
+def jobSizeOf(node) -> JobSize:
+    """Return the options that determine the time of a job at a known speed."""
+    first, last = checkedRange(sliceRangeOf(node), _sliceCount(node))
+    return JobSize(settingsOf(node), last - first + 1, outputsOf(node).needsNoiseModels)
+
+
+def _sliceCount(node) -> int:
+    volume = node.inputVolume
+    return volume.GetImageData().GetDimensions()[sliceAxis(volume)]

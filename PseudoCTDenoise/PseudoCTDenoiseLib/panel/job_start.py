@@ -1,0 +1,111 @@
+"""Readiness of the Denoise button, and the start of a job."""
+
+from __future__ import annotations
+
+import slicer
+from slicer.i18n import tr as _
+
+from ..scene import provenance
+from ..scene.ct_input import sliceAxis
+from ..scene.denoising_run import Request
+from . import job_options
+from .device_panel import DevicePanel
+from .environment_panel import EnvironmentPanel
+from .input_panel import InputCheck
+from .run_control import RunControl
+from .run_panel import RunPanel
+
+
+class JobStart:
+    """Enables the Denoise button when a job can start, and starts the job on a click.
+
+    Parameters
+    ----------
+    logic : :class:`.scene.logic.PseudoCTDenoiseLogic`.
+
+    Attributes
+    ----------
+    parameterNode : the parameter node to follow; None for none.
+    """
+
+    def __init__(
+        self,
+        ui,
+        logic,
+        runPanel: RunPanel,
+        runControl: RunControl,
+        devicePanel: DevicePanel,
+        environmentPanel: EnvironmentPanel,
+    ):
+        self._logic = logic
+        self._runPanel = runPanel
+        self._runControl = runControl
+        self._devicePanel = devicePanel
+        self._environmentPanel = environmentPanel
+        self._inputCheck = InputCheck()
+        self._advice = ""
+        self.parameterNode = None
+        ui.applyButton.connect("clicked(bool)", self.onApplyButton)
+
+    def forgetInput(self) -> None:
+        """Check the next input again, even if its node has the same ID."""
+        self._inputCheck.forget()
+
+    def refresh(self, caller=None, event=None) -> None:
+        """Check whether a job can start, and show the reason if it cannot."""
+        node = self.parameterNode
+        if node is None or self._runPanel.running:
+            return
+        problem, warning = self._inputCheck.check(node.inputVolume)
+        if problem is None:
+            problem = job_options.rangeProblem(node)
+        if self._environmentPanel.problem is not None:
+            problem = self._environmentPanel.problem.text
+        advice = problem or warning or _("Ready")
+        self._runPanel.setReady(problem is None, advice)
+        if advice != self._advice:  # otherwise the outcome of the last job stays on screen
+            self._runPanel.setStatus(advice)
+            self._advice = advice
+        if problem is None:
+            self._devicePanel.setJob(job_options.subjectOf(node), job_options.jobSizeOf(node))
+        else:
+            self._devicePanel.setNoJob()
+
+    def onApplyButton(self) -> None:
+        """Start a job, or cancel the running one."""
+        if self._runPanel.running:
+            self._runControl.cancel()
+            return
+        node = self.parameterNode
+        if not _mayReplace(node.outputVolume, node.inputVolume):
+            return
+        request = Request(
+            node.inputVolume,
+            node.outputVolume,
+            node.model,
+            job_options.settingsOf(node),
+            job_options.outputsOf(node),
+            node.strength,
+            job_options.sliceRangeOf(node),
+        )
+        with slicer.util.tryWithErrorDisplay(_("Denoising could not start."), waitCursor=True):
+            previewSlice = self._runControl.sliceOnScreen(
+                node.inputVolume, sliceAxis(node.inputVolume)
+            )
+            run = self._logic.backgroundRun(request, preview=True, previewSlice=previewSlice)
+            self._runControl.start(run)
+
+
+def _mayReplace(output, inputVolume) -> bool:
+    """Ask before a job overwrites a volume that is not an earlier result of the same input."""
+    if (
+        output is None
+        or output.GetImageData() is None
+        or provenance.isResultOf(output, inputVolume)
+    ):
+        return True
+    return slicer.util.confirmOkCancelDisplay(
+        _("{output} holds an image that is not a result of {input}. Replace it?").format(
+            output=output.GetName(), input=inputVolume.GetName()
+        )
+    )

@@ -1,0 +1,112 @@
+"""The selected result, and the strength at which it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import vtk
+from slicer.util import VTKObservationMixin
+
+from ..errors import BadInputError
+from ..scene import provenance
+from .compare_panel import ComparePanel
+from .measure_panel import MeasurePanel
+
+
+class ResultSelection(VTKObservationMixin):
+    """Connects the output selector and the strength slider with the selected result.
+
+    Parameters
+    ----------
+    comparePanel, measurePanel : panels that act on the selected result.
+    applyStrength : shows a result at a strength in percent.
+    isBusy : returns True if a running job will replace the given volume.
+    showStatus : shows a text in the status line.
+
+    Attributes
+    ----------
+    parameterNode : the parameter node to follow; None for none.
+    """
+
+    def __init__(
+        self,
+        ui,
+        comparePanel: ComparePanel,
+        measurePanel: MeasurePanel,
+        applyStrength: Callable[[object, float], None],
+        isBusy: Callable[[object], bool],
+        showStatus: Callable[[str], None],
+    ):
+        VTKObservationMixin.__init__(self)
+        self._ui = ui
+        self._comparePanel = comparePanel
+        self._measurePanel = measurePanel
+        self._applyStrengthTo = applyStrength
+        self._isBusy = isBusy
+        self._showStatus = showStatus
+        self.parameterNode = None
+        ui.strengthSlider.connect("valueChanged(double)", self.onStrength)
+        ui.inputSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onInput)
+        ui.outputSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onOutput)
+
+    def clear(self) -> None:
+        """Forget the result, because the scene was closed."""
+        self._setResult(None)
+
+    def onInput(self, node=None) -> None:
+        """Deselect the result of another scan, so that a job does not overwrite it."""
+        if self.parameterNode is None:
+            return
+        chosen, output = self._ui.inputSelector.currentNode(), self.parameterNode.outputVolume
+        self.parameterNode.inputVolume = chosen
+        if (
+            chosen is not None
+            and provenance.isResult(output)
+            and not provenance.isResultOf(output, chosen)
+        ):
+            self.parameterNode.outputVolume = None
+
+    def onOutput(self, node=None) -> None:
+        """Show the properties of the selected result in the controls."""
+        if self.parameterNode is not None:
+            output = self._ui.outputSelector.currentNode()
+            # The output is stored before its strength, or the slider would change the former one.
+            self.parameterNode.outputVolume = output
+            self._setResult(output)
+
+    def onStrength(self, value: float) -> None:
+        """Apply the slider's value to the selected result."""
+        output = self.parameterNode.outputVolume if self.parameterNode else None
+        if provenance.isResult(output) and not self._isBusy(output):
+            self._applyStrength(output, value)
+
+    def showNewResult(self, parameterNode, output) -> None:
+        """Select a new result at the strength that the slider has now."""
+        strength = parameterNode.strength
+        parameterNode.outputVolume = output
+        self._setResult(output)
+        self._applyStrength(output, strength)
+
+    def _applyStrength(self, output, value: float) -> None:
+        recorded = float(output.GetAttribute(provenance.STRENGTH))
+        if round(recorded) == round(value):
+            return  # the slider has whole percents, but a script may have set a fraction
+        try:
+            self._applyStrengthTo(output, value)
+        except BadInputError as error:
+            self._showStatus(str(error))
+        self._showStrength(output)
+
+    def _setResult(self, output) -> None:
+        self.removeObservers(self._showStrength)
+        result = output if provenance.isResult(output) else None
+        self._comparePanel.setOutput(result)
+        self._measurePanel.setOutput(result)
+        if result is not None:
+            self.addObserver(result, vtk.vtkCommand.ModifiedEvent, self._showStrength)
+            self._showStrength(result)
+
+    def _showStrength(self, output, event=None) -> None:
+        """Move the slider to the strength of the result, also if a script has changed it."""
+        if self.parameterNode is not None and not self._isBusy(output):
+            self.parameterNode.strength = float(output.GetAttribute(provenance.STRENGTH))

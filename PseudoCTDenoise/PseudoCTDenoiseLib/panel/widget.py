@@ -1,0 +1,175 @@
+"""The module's panel: connects its parts with the parameter node, the logic and the scene."""
+
+from __future__ import annotations
+
+import sys
+
+import slicer
+import vtk
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
+from slicer.util import VTKObservationMixin
+
+from ..models.catalog import denoiser_names
+from ..scene import provenance
+from ..scene.comparison_layouts import registerLayouts
+from ..scene.logic import PseudoCTDenoiseLogic
+from .compare_panel import ComparePanel
+from .device_panel import DevicePanel
+from .environment_panel import EnvironmentPanel
+from .job_options import applyPreset
+from .job_start import JobStart
+from .measure_panel import MeasurePanel
+from .result_selection import ResultSelection
+from .run_control import RunControl
+from .run_panel import RunPanel
+
+
+class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The module's panel, by the methods of Slicer's scripted module template."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self._parameterNode = None
+        self._parameterNodeGuiTag = None
+
+    def setup(self):
+        """Load the user interface and create the parts of the panel."""
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/PseudoCTDenoise.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = PseudoCTDenoiseLogic()
+        registerLayouts()
+        for name in denoiser_names():
+            self.ui.modelComboBox.addItem(name)
+
+        ui, logic = self.ui, self.logic
+        self.runPanel = RunPanel(ui)
+        self.environmentPanel = EnvironmentPanel(
+            ui, logic.environmentProblem, logic.setupEnvironment, lambda: self.jobStart.refresh()
+        )
+        self.devicePanel = DevicePanel(ui, lambda subject: logic.deviceCheck(*subject))
+        self.comparePanel = ComparePanel(ui, logic.comparison, slicer.util.errorDisplay)
+        self.measurePanel = MeasurePanel(ui, self.comparePanel, slicer.util.errorDisplay)
+        self.runControl = RunControl(
+            self.runPanel, self.comparePanel, logic.comparison, self._onJobEnded
+        )
+        self.jobStart = JobStart(
+            ui, logic, self.runPanel, self.runControl, self.devicePanel, self.environmentPanel
+        )
+        self.resultSelection = ResultSelection(
+            ui,
+            self.comparePanel,
+            self.measurePanel,
+            logic.applyStrength,
+            self.runControl.replaces,
+            self.runPanel.setStatus,
+        )
+
+        ui.presetComboBox.connect("activated(int)", self.onPreset)
+        ui.modelComboBox.connect("currentIndexChanged(int)", self.onModel)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
+        self.initializeParameterNode()
+
+    def cleanup(self):
+        """Cancel a running job and disconnect from the scene."""
+        self.runControl.cleanup()
+        self.devicePanel.cleanup()
+        self.comparePanel.cleanup()
+        self.logic.comparison.clear()
+        self.setParameterNode(None)
+        self.resultSelection.removeObservers()
+        self.removeObservers()
+
+    def enter(self):
+        """Connect to the parameter node again."""
+        self.environmentPanel.refresh()
+        self.initializeParameterNode()
+
+    def exit(self):
+        """Disconnect from the parameter node; a running job continues."""
+        self._unbind()
+
+    def onReload(self):
+        """Reload the library together with the module."""
+        for name in [n for n in sys.modules if n.split(".")[0] == "PseudoCTDenoiseLib"]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
+
+    def onSceneStartClose(self, caller, event):
+        """Release the nodes of a scene that is about to close."""
+        self.setParameterNode(None)
+        self.logic.comparison.restore()
+
+    def onSceneEndClose(self, caller, event):
+        """Start again with the empty scene."""
+        self.jobStart.forgetInput()
+        self.resultSelection.clear()
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def onSceneEndImport(self, caller, event):
+        """Use the choices and results of the loaded scene."""
+        self.setParameterNode(None)
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self):
+        """Connect to the scene's parameter node, and select the first CT as the input."""
+        self.setParameterNode(self.logic.getParameterNode())
+        if not self._parameterNode.inputVolume:
+            self._parameterNode.inputVolume = next(
+                (
+                    volume
+                    for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+                    if volume.GetClassName() == "vtkMRMLScalarVolumeNode"
+                    and not volume.GetHideFromEditors()
+                    and not provenance.isDerived(volume)
+                ),
+                None,
+            )
+
+    def setParameterNode(self, parameterNode):
+        """Connect the controls with a parameter node; None disconnects them."""
+        self._unbind()
+        self._parameterNode = parameterNode
+        self.resultSelection.parameterNode = parameterNode
+        self.jobStart.parameterNode = parameterNode
+        if parameterNode is not None:
+            # Slicer before 5.12 does not return the tag from connectGui.
+            bound = {w.property("SlicerParameterName"): w for w in vars(self.ui).values()}
+            bound.pop(None, None)
+            self._parameterNodeGuiTag = parameterNode.connectParametersToGui(bound)
+            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.jobStart.refresh)
+            self.ui.modelComboBox.setCurrentText(parameterNode.model)
+            self.resultSelection.onOutput()
+            self.jobStart.refresh()
+
+    def onPreset(self, index=None):
+        """Set the advanced options to those of the chosen preset."""
+        applyPreset(self._parameterNode)
+
+    def onModel(self, index=None):
+        """Store the chosen model."""
+        if self._parameterNode is not None and self.ui.modelComboBox.currentText:
+            self._parameterNode.model = self.ui.modelComboBox.currentText
+
+    def _unbind(self):
+        if self._parameterNodeGuiTag is not None:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self._parameterNodeGuiTag = None
+            self.removeObserver(
+                self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.jobStart.refresh
+            )
+
+    def _onJobEnded(self, output):
+        """Select the new result, also while another module is open."""
+        if output is not None:
+            node = self._parameterNode or self.logic.getParameterNode()
+            self.resultSelection.showNewResult(node, output)
+        self.jobStart.refresh()

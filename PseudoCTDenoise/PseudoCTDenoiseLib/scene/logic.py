@@ -1,0 +1,163 @@
+"""The module's logic: every function of the panel, for scripts."""
+
+from __future__ import annotations
+
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
+
+from ..denoising.presets import preset_settings
+from ..denoising.settings import settings_from_values
+from ..errors import Cancelled
+from ..worker.device_check import DeviceCheck
+from ..worker.runner import SubprocessRunner
+from ..worker.worker_process import JobState
+from . import environment, measurements, provenance, results
+from .denoising_run import DenoisingRun, Request
+from .parameter_node import PseudoCTDenoiseParameterNode
+from .results import Outputs
+from .side_by_side import SideBySide
+
+
+class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
+    """Every function of the panel, for scripts.
+
+    >>> logic = slicer.util.getModuleLogic("PseudoCTDenoise")
+    >>> denoised = logic.process(slicer.util.getNode("CT"))
+    >>> logic.showSideBySide(denoised)
+    """
+
+    def __init__(self):
+        ScriptedLoadableModuleLogic.__init__(self)
+        self.comparison = SideBySide()
+
+    def getParameterNode(self) -> PseudoCTDenoiseParameterNode:
+        """Return the parameter node of the scene; it is created if there is none."""
+        return PseudoCTDenoiseParameterNode(super().getParameterNode())
+
+    def process(
+        self,
+        inputVolume,
+        outputVolume=None,
+        *,
+        preset="standard",
+        model="fast",
+        strength=100.0,
+        sliceRange=None,
+        outputs=None,
+        waitForCompletion=True,
+        progressCallback=None,
+        preview=False,
+        previewSlice=None,
+        start=True,
+        **settings,
+    ):
+        """Denoise a CT volume in a background process.
+
+        Parameters
+        ----------
+        inputVolume : scalar volume node with a CT in HU; it is not modified.
+        outputVolume : node for the result; None creates one.
+        preset : "quick", "standard", "thorough" or "paper". ``settings`` change single settings
+            of the preset by the engine's names (``steps=50``, ``seed=1``, ``device="cpu"``), see
+            :class:`.DenoisingSettings`.
+        strength : 0 to 100 %.
+        sliceRange : first and last slice, counted from 0; None for all.
+        outputs : additional nodes to create, see :class:`.Outputs`.
+        waitForCompletion : False returns immediately.
+        progressCallback : called with every progress report (stage, step, total, seconds_left).
+            An exception that it raises while this function waits cancels the job and is raised
+            here.
+        preview : show a slice of the unfinished result every few seconds (``previewSlice``,
+            counted from 0, or the slice with the most tissue).
+        start : False returns a handle that is not started, so that signals can be connected.
+
+        Returns
+        -------
+        The node of the denoised volume, or the :class:`.DenoisingRun` if this does not wait.
+
+        Raises
+        ------
+        BadInputError
+            If the input cannot be denoised, or a setting is unknown or out of range.
+        RuntimeError
+            If the background process failed.
+        Cancelled
+            If the job was cancelled while this function waited.
+        """
+        request = Request(
+            inputVolume,
+            outputVolume,
+            model,
+            settings_from_values({**preset_settings(preset), **settings}),
+            outputs or Outputs(),
+            strength,
+            sliceRange,
+        )
+        if waitForCompletion:
+            run = DenoisingRun(request, SubprocessRunner())
+        else:
+            run = self.backgroundRun(request, preview, previewSlice)
+        if progressCallback is not None:
+            run.progressed.connect(progressCallback)
+        if not waitForCompletion:
+            if start:
+                run.start()
+            return run
+        run.start()
+        run.wait()
+        if run.state is JobState.CANCELLED:
+            raise Cancelled("The job was cancelled. The scene is unchanged.")
+        if run.state is JobState.FAILED:
+            raise RuntimeError(f"{run.failure.message} {run.failure.what_to_do}")
+        return run.outputVolume
+
+    def backgroundRun(self, request, preview=False, previewSlice=None):
+        """Return a :class:`.DenoisingRun` that is not started and will run beside the window.
+
+        Parameters
+        ----------
+        request : :class:`.Request`.
+        preview, previewSlice : as in :meth:`process`.
+
+        Raises
+        ------
+        BadInputError
+            If the input cannot be denoised.
+        """
+        from ..worker.qprocess_runner import QProcessRunner
+
+        return DenoisingRun(request, QProcessRunner(), preview=preview, previewSlice=previewSlice)
+
+    def applyStrength(self, outputVolume, strength):
+        """Show a finished result at another strength, 0 to 100 %, without denoising again."""
+        results.applyStrength(outputVolume, strength)
+
+    def showSideBySide(self, outputVolume, withNoise=False):
+        """Show a result beside its input, optionally with its noise map."""
+        original = results.originalOf(outputVolume)
+        noise = outputVolume.GetNodeReference(provenance.NOISE_MAP) if withNoise else None
+        self.comparison.show(original, outputVolume, noise)
+
+    def measure(self, outputVolume, region, background=None, tableNode=None):
+        """Measure mean, standard deviation and contrast-to-noise ratio; return a table node."""
+        original = results.originalOf(outputVolume)
+        return measurements.measure(original, outputVolume, region, background, tableNode)
+
+    def deviceCheck(self, device="auto", model="fast", rows=512, columns=512):
+        """Return a check of the device and its speed; the check is not started."""
+        from ..worker.qprocess_runner import QProcessRunner
+
+        return DeviceCheck(QProcessRunner(), rows, columns, device_name=device, model=model)
+
+    def environmentProblem(self):
+        """Return the missing requirement as a :class:`.environment.Problem`, or None."""
+        return environment.findProblem()
+
+    def setupEnvironment(self):
+        """Install PyTorch with the PyTorch extension, after asking the user.
+
+        Raises
+        ------
+        RuntimeError
+            If the PyTorch extension is missing, or the installation failed.
+        """
+        environment.installTorch()

@@ -1,0 +1,83 @@
+"""The module's parameter node: the user's choices, saved with the scene."""
+
+import enum
+from typing import Annotated, Union
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
+
+from ..denoising.presets import PRESETS
+
+
+class Choice(enum.Enum):
+    """A value of the engine's settings and the label that the panel shows for it."""
+
+    def label(self) -> str:
+        """Return the translated label."""
+        return _LABELS[self]()
+
+
+class Preset(Choice):
+    """Named set of advanced options, see :data:`.denoising.presets.PRESETS`."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+    THOROUGH = "thorough"
+    PAPER = "paper"
+
+
+class Device(Choice):
+    """Device that runs the network."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
+
+
+_LABELS = {  # functions, because the language may change while Slicer runs
+    Preset.QUICK: lambda: _("Quick: pre-trained network"),
+    Preset.STANDARD: lambda: _("Standard: tuned on this scan"),
+    Preset.THOROUGH: lambda: _("Thorough: tuned longer, 8 orientations"),
+    Preset.PAPER: lambda: _("Paper: the published loop"),
+    Device.AUTO: lambda: _("Automatic"),
+    Device.CPU: lambda: _("CPU"),
+    Device.CUDA: lambda: _("NVIDIA GPU (CUDA)"),
+    Device.MPS: lambda: _("Apple GPU (MPS)"),
+}
+
+DEFAULT = PRESETS["standard"]
+"""Settings that a new scene starts with."""
+
+Region = Union[  # noqa: UP007 the wrapper accepts no other spelling
+    slicer.vtkMRMLMarkupsROINode, slicer.vtkMRMLMarkupsClosedCurveNode, None
+]
+
+
+@parameterNodeWrapper
+class PseudoCTDenoiseParameterNode:
+    """The user's choices; the state of a running job is never stored here.
+
+    Scenes of earlier versions also hold ``noiseSource``, ``ensemble`` and ``noiseSign``. They are
+    ignored: the preset determines these settings.
+    """
+
+    inputVolume: slicer.vtkMRMLScalarVolumeNode
+    outputVolume: slicer.vtkMRMLScalarVolumeNode
+    makeNoiseMap: bool = True
+    makePseudoLdct: bool = True
+    makeModelMaps: bool = False
+    makeRemovedNoise: bool = False
+    preset: Preset = Preset.STANDARD
+    model: str = "fast"
+    strength: Annotated[float, WithinRange(0, 100)] = DEFAULT.strength
+    steps: Annotated[int, WithinRange(0, 5000)] = DEFAULT.steps
+    averageOrientations: bool = DEFAULT.orientations != 1
+    updatePeriod: Annotated[int, WithinRange(0, 5000)] = DEFAULT.update_period or 0
+    seed: Annotated[int, Minimum(0)] = DEFAULT.seed
+    firstSlice: Annotated[int, Minimum(1)] = 1
+    lastSlice: Annotated[int, Minimum(0)] = 0
+    device: Device = Device(DEFAULT.device)
+    region: Region
+    background: Region

@@ -1,0 +1,43 @@
+"""Benchmark part `jobs`: whole jobs in a background process, as the panel runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from PseudoCTDenoiseLib.denoising.plan import DENOISING, MAPS, TUNING
+from PseudoCTDenoiseLib.markdown_table import Column, markdown
+
+from .bench_setup import FIELD_MM, BenchSetup, bench_settings, quarter_dose_scan, with_bar
+from .timed_job import time_job
+
+
+def measure(setup: BenchSetup) -> Iterator[list[dict]]:
+    """Run the jobs of ``--jobs`` with noise maps; yield the figures of all jobs finished so far."""
+    default, _ = bench_settings(setup.arguments, setup.arguments.device)
+    jobs = []
+    for slices, rows in with_bar(setup.arguments.jobs, "job"):
+        pixel_mm = FIELD_MM / rows
+        hu = np.resize(quarter_dose_scan(pixel_mm, rows).ldct, (slices, rows, rows))
+        jobs.append(time_job(hu, pixel_mm, default, want_noise=True))
+        yield jobs
+
+
+def table(jobs: Sequence[dict]) -> str:
+    """Return the Markdown table of the jobs, one job per row."""
+    stages = (TUNING, DENOISING, MAPS)
+    lines = [
+        {"size": f"{job['slices']} × {job['rows']}²", "rest": job["other"]}
+        | {stage: job["stages"].get(stage) for stage in stages}
+        | {name: job[name] for name in ("preview_seconds", "seconds", "peak_memory_mib")}
+        for job in jobs
+    ]
+    columns = (
+        Column("size", "Slices"),
+        Column("preview_seconds", "First preview after (s)", decimals=1),
+        Column("seconds", "Result after (s)", decimals=1),
+        *(Column(stage, f"{stage} (s)", decimals=1) for stage in stages),
+        Column("rest", "Start, files, rest (s)", decimals=1),
+        Column("peak_memory_mib", "Peak memory (MiB)", decimals=0),
+    )
+    return markdown(lines, columns)
