@@ -36,8 +36,8 @@ PRESETS = {
 }
 
 
-def preset_settings(preset: str) -> dict:
-    """Return all settings of a preset, by the engine's names.
+def preset_settings(preset: str) -> DenoisingSettings:
+    """Return the settings of a preset.
 
     Raises
     ------
@@ -46,4 +46,4 @@ def preset_settings(preset: str) -> dict:
     """
     if preset not in PRESETS:
         raise BadInputError(f"Unknown preset '{preset}': choose {', '.join(PRESETS)}.")
-    return PRESETS[preset].as_dict()
+    return PRESETS[preset]

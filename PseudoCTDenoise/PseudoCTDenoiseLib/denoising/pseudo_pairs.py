@@ -7,7 +7,7 @@ default method, :class:`NetworkTargetPairs` those of the paper.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -114,10 +114,7 @@ class ScanTargetPairs:
         excess = (bias - reference_bias) / RANGE_HU
         self.pseudo_ndct = self._slices - excess.masked_fill(empty, 0)
         self._kept = 1 - clipping_probability(signal_hu, deviation_hu)
-        draws = simulated.draws.masked_fill(empty, 0)
-        self.simulated = SimulatedNoise(
-            draws, simulated.noise_hu, simulated.sharpness, simulated.denoised
-        )
+        self.simulated = replace(simulated, draws=simulated.draws.masked_fill(empty, 0))
 
     def draw(self) -> tuple[torch.Tensor, torch.Tensor]:
         sampler = self._sampler

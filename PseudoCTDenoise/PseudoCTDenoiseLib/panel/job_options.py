@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..denoising.presets import preset_settings
-from ..denoising.settings import DenoisingSettings, settings_from_values
+from ..denoising.settings import DenoisingSettings
 from ..errors import BadInputError
 from ..scene.ct_input import sliceAxis
 from ..scene.denoising_run import checkedRange
@@ -13,7 +15,7 @@ from .device_panel import JobSize, Subject
 
 def applyPreset(node) -> None:
     """Set the advanced options of the parameter node to those of its preset."""
-    preset = settings_from_values(preset_settings(node.preset.value))
+    preset = preset_settings(node.preset.value)
     node.steps = preset.steps
     node.averageOrientations = preset.orientations != 1
     node.updatePeriod = preset.update_period or 0
@@ -22,16 +24,14 @@ def applyPreset(node) -> None:
 def settingsOf(node) -> DenoisingSettings:
     """Return the preset's settings with the advanced options of the parameter node."""
     preset = preset_settings(node.preset.value)
-    averaged = None if preset["orientations"] == 1 else preset["orientations"]
-    return settings_from_values(
-        {
-            **preset,
-            "steps": node.steps,
-            "orientations": averaged if node.averageOrientations else 1,
-            "update_period": node.updatePeriod or None,
-            "seed": node.seed,
-            "device": node.device.value,
-        }
+    averaged = None if preset.orientations == 1 else preset.orientations
+    return replace(
+        preset,
+        steps=node.steps,
+        orientations=averaged if node.averageOrientations else 1,
+        update_period=node.updatePeriod or None,
+        seed=node.seed,
+        device=node.device.value,
     )
 
 

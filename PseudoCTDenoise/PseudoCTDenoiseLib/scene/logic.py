@@ -87,7 +87,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
             inputVolume,
             outputVolume,
             model,
-            settings_from_values({**preset_settings(preset), **settings}),
+            settings_from_values({**preset_settings(preset).as_dict(), **settings}),
             outputs or Outputs(),
             strength,
             sliceRange,
