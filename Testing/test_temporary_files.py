@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from pseudoct_research.evaluation.results_table import write_csv
+from pseudoct_research.results.results_table import write_csv
 from PseudoCTDenoiseLib.temporary_files import (
     in_temporary_folder,
     remove_folder,

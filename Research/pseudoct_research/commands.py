@@ -5,7 +5,7 @@ _COMMANDS = {
     "compare": ("evaluation.compare_command", "table of methods on pairs of LDCT and NDCT"),
     "evaluate": (
         "evaluation.evaluate_command",
-        "table of methods on scans at simulated low dose, or the paper's table",
+        "table of methods on scans at simulated low dose",
     ),
     "study": (
         "evaluation.study_command",
@@ -25,6 +25,7 @@ _COMMANDS = {
         "performance.bench_command",
         "time the methods on scans of many sizes, and profile a job",
     ),
+    "table1": ("paper.table1_command", "the paper's table 1"),
     "figures": ("paper.figures_command", "the paper's figures 2 and 3"),
     "ablate": ("paper.ablate_command", "ablation of the paper's loop by setting"),
 }

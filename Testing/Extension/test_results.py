@@ -2,7 +2,6 @@
 
 import pytest
 from pseudoct_research.evaluation.comparison import COLUMNS, summary
-from pseudoct_research.evaluation.results_table import check_block, read_csv
 from pseudoct_research.paper import ablate_command as ablate
 from pseudoct_research.paper.ablations import ABLATIONS, ablation_rows
 from pseudoct_research.paper.cells import fresh_cells, read_cells, table
@@ -11,6 +10,7 @@ from pseudoct_research.paper.experiment_runs import SLICES
 from pseudoct_research.paper.pretrained import CHANNELS
 from pseudoct_research.paper.table1 import ROWS
 from pseudoct_research.paper.table1_command import table_text
+from pseudoct_research.results.results_table import check_block, read_csv
 from PseudoCTDenoiseLib.markdown_table import markdown
 
 METHOD_PAGE = "Docs/research/method.md"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,17 @@ MAY_IMPORT = {
 The empty name stands for the files directly in the library.
 """
 
+RESEARCH_MAY_IMPORT = {
+    "datasets": set(),
+    "results": set(),
+    "phantom": set(),
+    "training": {"datasets", "results"},
+    "evaluation": {"datasets", "results", "phantom", "training"},
+    "image_quality": {"results", "phantom"},
+    "performance": {"results", "phantom", "evaluation"},
+    "paper": {"datasets", "results", "training", "evaluation"},
+}
+"""Folder of the research package → folders that it may import, apart from the product."""
 TEST_PACKAGES = {
     path.stem for path in (REPOSITORY / "Testing").glob("*") if not path.name.startswith((".", "_"))
 }
@@ -87,6 +99,17 @@ def layer_violations(source: str, package: str) -> list[str]:
         f"{line}: {name}"
         for line, name in used_names(source, package)
         if within(name, {LIBRARY.name}) and name != LIBRARY.name and not within(name, allowed)
+    ]
+
+
+def research_layer_violations(source: str, package: str) -> list[str]:
+    """Return 'line: name' for each use of a research folder that the package may not know."""
+    root, _, layer = package.partition(".")
+    allowed = {f"{root}.{name}" for name in RESEARCH_MAY_IMPORT[layer] | {layer, "time_limit"}}
+    return [
+        f"{line}: {name}"
+        for line, name in used_names(source, package)
+        if within(name, {root}) and name != root and not within(name, allowed)
     ]
 
 
@@ -180,6 +203,31 @@ def test_the_engine_loads_torch_numpy_and_simpleitk_only(path: Path):
 @files([*BASE_FILES, *layer_files(*ENGINE, "cli"), WORKER, *RESEARCH_FILES])
 def test_engine_commands_worker_and_research_never_import_slicer(path: Path):
     assert not slicer_violations(path.read_text("utf-8"), package_of(path))
+
+
+@files([path for path in RESEARCH_FILES if path.parent.name in RESEARCH_MAY_IMPORT])
+def test_a_research_folder_imports_only_the_folders_below(path: Path):
+    assert not research_layer_violations(path.read_text("utf-8"), package_of(path))
+
+
+def test_every_research_folder_has_a_rule_and_none_forms_a_circle():
+    folders = {path.parent.name for path in RESEARCH.glob("*/*/*.py")}
+    assert folders == set(RESEARCH_MAY_IMPORT)
+    TopologicalSorter(RESEARCH_MAY_IMPORT).prepare()  # raises CycleError
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from ..paper.table1 import ROWS",
+        "from .. import evaluation",
+        "import pseudoct_research.paper.cells",
+        "def late():\n    from ..commands import COMMANDS",
+    ],
+)
+def test_a_higher_research_folder_in_training_is_detected(source: str):
+    assert research_layer_violations(source, "pseudoct_research.training")
+    assert not research_layer_violations("from ..datasets import x", "pseudoct_research.training")
 
 
 @files(RESEARCH_FILES)

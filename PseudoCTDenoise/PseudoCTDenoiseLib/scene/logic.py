@@ -98,11 +98,10 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
             run = self.backgroundRun(request, preview, previewSlice)
         if progressCallback is not None:
             run.progressed.connect(progressCallback)
+        if start or waitForCompletion:
+            run.start()
         if not waitForCompletion:
-            if start:
-                run.start()
             return run
-        run.start()
         run.wait()
         if run.state is JobState.CANCELLED:
             raise Cancelled("The job was cancelled. The scene is unchanged.")

@@ -1,1 +1,1 @@
-"""Comparison of methods: metrics, baseline filters, tables and figures."""
+"""Comparison of methods, with baseline filters, and the simulator against a real scanner."""

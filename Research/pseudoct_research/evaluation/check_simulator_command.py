@@ -11,8 +11,8 @@ from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.denoising.device import DEVICES, choose_device
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 
-from .pictures import spectra_picture
-from .results_table import check_block, replace_block
+from ..results.pictures import spectra_picture
+from ..results.results_table import check_block, replace_block
 from .simulator_check import RealNoise, SimulatedNoise, acceptance, read_facts, simulated_noise
 
 FACTS = Path("../shared/data/noise_facts.json")

@@ -16,8 +16,8 @@ from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.markdown_table import markdown
 from PseudoCTDenoiseLib.models.store import load_models
 
+from ..results.results_table import write_csv
 from .comparison import COLUMNS, CtPair, compare, filter_methods, network_methods, summary
-from .results_table import write_csv
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -22,7 +22,7 @@ from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator, simulate_lo
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import SOFT, ReconstructionKernel
 from torch import nn
 
-from ..training.ct_dataset import CtScan
+from ..datasets.ct_dataset import CtScan
 from .filters import FILTERS, best_setting
 
 COLUMNS = (

@@ -1,4 +1,4 @@
-"""Compare methods on the scans of a split at simulated low dose, or print the paper's table."""
+"""Compare methods on the scans of a split at simulated low dose."""
 
 from __future__ import annotations
 
@@ -7,39 +7,27 @@ from pathlib import Path
 
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.exit_codes import DONE
 from PseudoCTDenoiseLib.markdown_table import markdown
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 
-from ..paper import table1_command as table1
-from ..training.ct_dataset import read_index
+from ..datasets.ct_dataset import read_index
+from ..results.results_table import check_block, replace_block, write_csv
 from .compare_command import add_comparison_arguments, check_comparison_arguments, compare_all
 from .comparison import COLUMNS, simulated_pair, summary
-from .results_table import check_block, replace_block, write_csv
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--index", type=Path, help="CSV that lists the scans")
-    parser.add_argument("--split", help="default: val; with --table1 test")
+    parser.add_argument("--index", type=Path, required=True, help="CSV that lists the scans")
+    parser.add_argument("--split", default="val", help="default: val")
     parser.add_argument("--dose", type=float, default=0.25, help="dose fraction (default: 0.25)")
     parser.add_argument("--kernel", choices=KERNELS, action="append", help="default: all kernels")
     parser.add_argument(
-        "--page",
-        type=Path,
-        help="Markdown page whose block 'RESULTS KERNEL' or 'TABLE1 NETWORK' is replaced",
+        "--page", type=Path, help="Markdown page whose blocks 'RESULTS KERNEL' are replaced"
     )
     add_comparison_arguments(parser)
-    table1.add_arguments(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    if arguments.table1:
-        return table1.run(arguments)
-    if not arguments.index:
-        raise BadInputError(
-            "The evaluation needs scans. Give --index INDEX.csv, the list of scans, or --table1."
-        )
-    split = arguments.split or "val"
+def run(arguments: argparse.Namespace) -> None:
     check_comparison_arguments(arguments)
     if not 0 < arguments.dose < 1:
         raise BadInputError(f"--dose {arguments.dose:g} is not between 0 and 1.")
@@ -48,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_writable(arguments.page)
         for kernel in kernels:
             check_block(arguments.page, f"RESULTS {kernel}")
-    scans = read_index(arguments.index, split)
+    scans = read_index(arguments.index, arguments.split)
     scores = []
     for kernel in kernels:
         pairs = [
@@ -60,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         slices = sum(len(pair.ndct) for pair in pairs)
         text = (
             f"**{kernel.capitalize()} kernel**, {arguments.dose:.0%} of the dose, split "
-            f"`{split}`: {rows[0]['patients']} patients, {slices} slices.\n\n"
+            f"`{arguments.split}`: {rows[0]['patients']} patients, {slices} slices.\n\n"
             + markdown(rows, COLUMNS)
         )
         print(text)
@@ -69,4 +57,3 @@ def run(arguments: argparse.Namespace) -> int:
         scores += [{"kernel": kernel, "dose": arguments.dose, **row} for row in new]
         if arguments.csv:
             write_csv(arguments.csv, scores)
-    return DONE

@@ -30,7 +30,7 @@ from PseudoCTDenoiseLib.denoising.target_noise import target_noise_fraction
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from torch import nn
 
-from ..training.ct_dataset import CtScan
+from ..datasets.ct_dataset import CtScan
 from .comparison import CtPair, simulated_pair
 
 METHOD = DenoisingSettings(precision="float32")

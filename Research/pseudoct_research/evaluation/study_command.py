@@ -19,9 +19,11 @@ from PseudoCTDenoiseLib.markdown_table import Column, markdown
 from PseudoCTDenoiseLib.models.store import load_denoiser, load_models
 from torch import nn
 
+from ..datasets.ct_dataset import CtScan, read_index
 from ..phantom.phantom_scan import scan_phantom
 from ..phantom.torso import torso_phantom
-from ..training.ct_dataset import CtScan, read_index
+from ..results.pictures import coronal_picture, curve_picture
+from ..results.results_table import check_block, read_csv, replace_block, write_csv
 from ..training.training_pairs import LEAST_SLICES
 from .filters import FILTERS
 from .method_study import (
@@ -37,8 +39,6 @@ from .method_study import (
     stopping_curve,
     study_pairs,
 )
-from .pictures import coronal_picture, curve_picture
-from .results_table import check_block, read_csv, replace_block, write_csv
 
 TUNED = {WITH_METHOD: METHOD}
 QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))

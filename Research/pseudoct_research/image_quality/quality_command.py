@@ -23,7 +23,7 @@ from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from PseudoCTDenoiseLib.temporary_files import replace_file
 from torch import nn
 
-from ..evaluation.results_table import check_block, replace_block
+from ..results.results_table import check_block, replace_block
 from .goals import goals
 from .quality_figures import quality_figures
 from .quality_page import quality_page

@@ -11,8 +11,8 @@ from PseudoCTDenoiseLib.denoising.device import DEVICES
 from PseudoCTDenoiseLib.exit_codes import DONE, UNFINISHED
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 
-from ..evaluation.pictures import curve_picture, spectra_picture
-from ..evaluation.results_table import check_block, replace_block
+from ..results.pictures import curve_picture, spectra_picture
+from ..results.results_table import check_block, replace_block
 from ..training.supervision import N2C
 from .ablations import ABLATIONS, STEPS, ablation_rows, ensemble_texture
 from .cells import fresh_cells, read_cells, table
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     texts, whole = {}, True
     description = simulated_description(arguments.split, arguments.slices or SLICES)
     if arguments.index:
-        data = read_simulated(arguments, arguments.split)
+        data = read_simulated(arguments)
         whole = make_cells(arguments, rows, order, data)
         if whole and any(row.start == N2C and row.noise for row in rows):
             texts[TEXTURE] = _texture(arguments, data)

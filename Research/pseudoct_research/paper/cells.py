@@ -18,7 +18,7 @@ from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import Column
 
 from ..evaluation.comparison import CtPair, Method, score
-from ..evaluation.results_table import write_csv
+from ..results.results_table import write_csv
 from ..training.settings_comparison import enabled_settings
 from .pretrained import noise_model_settings, start_settings
 from .table1 import PRINTED_LDCT, TableRow, denoise_row

@@ -16,9 +16,9 @@ from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import SOFT
 from PseudoCTDenoiseLib.temporary_files import replace_file
 
-from ..evaluation.challenge_pairs import find_patients, read_dose_pair
+from ..datasets.challenge_pairs import find_patients, read_dose_pair
+from ..datasets.ct_dataset import CtScan, read_index, scan_credits
 from ..evaluation.comparison import CtPair, simulated_pair
-from ..training.ct_dataset import CtScan, read_index, scan_credits
 
 TRAINING_PATIENTS = ("LIDC-IDRI-0001", "TCGA-DE-A4MA", "ACRIN-FLT-49F")
 """The three subjects of the simulated experiment; the paper trains on three, too."""

@@ -12,6 +12,7 @@ from PseudoCTDenoiseLib.denoising.device import choose_device
 from PseudoCTDenoiseLib.errors import BadInputError
 
 from ..evaluation.comparison import CtPair
+from ..time_limit import add_time_limit
 from .cells import (
     HASHES,
     cell_hash,
@@ -47,32 +48,13 @@ def add_experiment_arguments(group: argparse._ArgumentGroup) -> None:
         type=int,
         help=f"maximum number of test slices per scan (default: {SLICES}; with --pairs all)",
     )
-    group.add_argument(
-        "--minutes",
-        type=minutes,
-        default=float("inf"),
-        help="start no new work after this time; the same command resumes",
-    )
+    add_time_limit(group)
     group.add_argument(
         "--work",
         type=Path,
         default=Path("local/table1"),
         help="folder for networks and simulated scans (default: local/table1)",
     )
-
-
-def minutes(text: str) -> float:
-    """Read a duration from the command line.
-
-    Raises
-    ------
-    ValueError
-        If it is negative or not a number.
-    """
-    duration = float(text)
-    if not duration >= 0:
-        raise ValueError
-    return duration
 
 
 def choose_rows(arguments: argparse.Namespace, rows: Sequence[TableRow]) -> list[TableRow]:
@@ -102,13 +84,17 @@ def choose_rows(arguments: argparse.Namespace, rows: Sequence[TableRow]) -> list
     return [row for row in rows if not arguments.row or row.name in (ldct, *arguments.row)]
 
 
-def read_simulated(arguments: argparse.Namespace, split: str) -> ExperimentData:
-    """Simulate the scans of ``--index`` at low dose, with a progress bar."""
+def read_simulated(arguments: argparse.Namespace) -> ExperimentData:
+    """Simulate the scans of a ``--split`` of ``--index`` at low dose, with a progress bar."""
     from tqdm import tqdm
 
     with tqdm(unit="scan", desc="Scans", disable=None) as bar:
         return simulated_data(
-            arguments.index, split, arguments.slices or SLICES, arguments.work / "pairs", bar.update
+            arguments.index,
+            arguments.split,
+            arguments.slices or SLICES,
+            arguments.work / "pairs",
+            bar.update,
         )
 
 

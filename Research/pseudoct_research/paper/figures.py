@@ -42,7 +42,7 @@ from PseudoCTDenoiseLib.denoising.noise_maps import apply_sign, ensemble, predic
 from PseudoCTDenoiseLib.errors import BadInputError
 
 from ..evaluation.comparison import CtPair
-from ..evaluation.pictures import spectra_picture
+from ..results.pictures import spectra_picture
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2V
 from .table1 import GAUSSIAN, HIST, METHOD, MODELS, ROWS, TableRow, denoise_row, noise_of
 from .trained_networks import Networks

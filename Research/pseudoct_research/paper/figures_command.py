@@ -1,4 +1,4 @@
-"""Draw figures 2 and 3 of the paper with the networks of `pseudoct evaluate --table1`."""
+"""Draw figures 2 and 3 of the paper with the networks of `pseudoct table1`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--work",
         type=Path,
         default=Path("local/table1"),
-        help="--work folder of `pseudoct evaluate --table1`",
+        help="--work folder of `pseudoct table1`",
     )
 
 

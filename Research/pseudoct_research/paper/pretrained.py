@@ -1,8 +1,4 @@
-"""Pre-training of the experiment's denoisers and noise models with the paper's settings.
-
-Source: arXiv 2104.02326, section 3: L1, Adam at 1e-4, ReduceLROnPlateau with factor 0.5, patches of
-64×64, random flips, random rescale between 0.5 and 2. The paper does not give the number of steps.
-"""
+"""Pre-training of the experiment's denoisers and noise models with the paper's settings."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
 from PseudoCTDenoiseLib.models.store import Manifest, list_models, save_model
 
-from ..training.pretraining import Pretraining, PretrainingSettings
+from ..training.pretraining import PAPER_PRETRAINING, Pretraining, PretrainingSettings
 from ..training.settings_comparison import enabled_settings
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2S, N2V
 from ..training.training_pairs import NoisySlice, draw_patches, paired_slices
@@ -34,20 +30,6 @@ MASKED_STEPS = 1500
 NOISE_MODEL_STEPS = 8000
 ALL_SUBJECTS = "all"
 """Name of the noise model trained on all subjects, for the row Model+Hist."""
-
-PAPER_PRETRAINING = PretrainingSettings(
-    architecture="RedCnn",
-    parameters={"channels": 96},
-    batch=16,
-    patch_size=64,
-    learning_rate=1e-4,
-    schedule="plateau",
-    balance=False,
-    domain=None,
-    augmentation=Augmentation(rotations=False, rescale=(0.5, 2.0)),
-    validate_every=250,
-    precision="auto",
-)
 
 
 def start_settings(network: str, start: str) -> PretrainingSettings:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
+from PseudoCTDenoiseLib.denoising.device import DEVICES
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.exit_codes import DONE, UNFINISHED
 from PseudoCTDenoiseLib.markdown_table import markdown
 
-from ..evaluation.challenge_pairs import TRAINING_PATIENTS
-from ..evaluation.results_table import check_block, replace_block
+from ..datasets.challenge_pairs import TRAINING_PATIENTS
+from ..results.results_table import check_block, replace_block
 from .cells import COLUMNS, fresh_cells, read_cells, table
 from .experiment_data import ExperimentData, measured_data, simulated_description
 from .experiment_runs import (
@@ -29,31 +30,34 @@ TABLE1_CSV = Path("Docs/results/table1.csv")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group(
-        "the paper's table",
-        "with --index or --pairs, missing cells are computed; otherwise the table is only printed",
-    )
-    group.add_argument("--table1", action="store_true", help="compute or print the paper's table 1")
-    group.add_argument(
+    data = parser.add_argument_group(
+        "test scans", "their missing cells are computed; without scans, the table is only printed"
+    ).add_mutually_exclusive_group()
+    data.add_argument("--index", type=Path, help="CSV that lists the scans")
+    data.add_argument(
         "--pairs",
         type=Path,
         help="folder of PATIENT/full_3mm and PATIENT/quarter_3mm, as in the AAPM challenge",
     )
-    group.add_argument(
+    parser.add_argument(
         "--training-patient",
         action="append",
         help=f"training patient of --pairs (default: {', '.join(TRAINING_PATIENTS)})",
     )
-    group.add_argument(
+    parser.add_argument("--split", default="test", help="split of --index (default: test)")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--csv", type=Path, default=TABLE1_CSV, help=f"default: {TABLE1_CSV}")
+    parser.add_argument(
+        "--page", type=Path, help="Markdown page whose block 'TABLE1 NETWORK' is replaced"
+    )
+    selection = parser.add_argument_group("selection of the cells")
+    selection.add_argument(
         "--n2c-only", action="store_true", help="only the rows with the N2C pre-trained denoiser"
     )
-    add_experiment_arguments(group)
+    add_experiment_arguments(selection)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.index and arguments.pairs:
-        raise BadInputError("--index and --pairs exclude each other. Give one of them.")
-    arguments.csv = arguments.csv or TABLE1_CSV
     rows = N2C_ROWS if arguments.n2c_only else ROWS
     if arguments.pairs:  # a measured patient has a single low-dose scan
         draws = {row.name for row in rows if row.start == N2N_DRAWS}
@@ -70,11 +74,10 @@ def run(arguments: argparse.Namespace) -> int:
         check_block(page, f"TABLE1 {arguments.network}")
     check_writable(arguments.csv)
     read_cells(arguments.csv)  # fails before hours of computation
-    split = arguments.split or "test"
-    description = simulated_description(split, arguments.slices or SLICES)
+    description = simulated_description(arguments.split, arguments.slices or SLICES)
     whole = True
     if arguments.index or arguments.pairs:
-        data = _measured(arguments) if arguments.pairs else read_simulated(arguments, split)
+        data = _measured(arguments) if arguments.pairs else read_simulated(arguments)
         description = data.description
         whole = make_cells(arguments, rows, ROWS, data)
     text = table_text(read_cells(arguments.csv), arguments.network, description)

@@ -78,7 +78,7 @@ def load_networks(
         histogram = HistogramNoise(table[0, 0], table[:, 1])
     except (OSError, ValueError, IndexError) as error:
         raise BadInputError(
-            f"{work / HISTOGRAM} is missing or damaged. Run 'pseudoct evaluate --table1' with "
+            f"{work / HISTOGRAM} is missing or damaged. Run 'pseudoct table1' with "
             "--index or --pairs."
         ) from error
     return Networks(

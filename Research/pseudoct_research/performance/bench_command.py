@@ -25,8 +25,8 @@ from PseudoCTDenoiseLib.denoising.settings import PRECISIONS
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.temporary_files import replace_file
 
-from ..evaluation.pictures import cost_picture
-from ..evaluation.results_table import check_block, replace_block
+from ..results.pictures import cost_picture
+from ..results.results_table import check_block, replace_block
 from . import bench_jobs, bench_operations, bench_speed, bench_stages, bench_variants
 from .bench_setup import FIELD_MM, BenchSetup, bench_settings, quarter_dose_scan
 from .machine_limits import matrix_gflops, memory_gb_per_second

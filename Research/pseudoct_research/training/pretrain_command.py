@@ -19,9 +19,15 @@ from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
 from PseudoCTDenoiseLib.models.store import Manifest, load_model, save_model
 from torch import nn
 
-from ..paper.pretrained import PAPER_PRETRAINING
-from .ct_dataset import CtScan, read_index, scan_credits
-from .pretraining import FAST_PRETRAINING, Pretraining, PretrainingSettings, validation_patches
+from ..datasets.ct_dataset import CtScan, read_index, scan_credits
+from ..time_limit import add_time_limit
+from .pretraining import (
+    FAST_PRETRAINING,
+    PAPER_PRETRAINING,
+    Pretraining,
+    PretrainingSettings,
+    validation_patches,
+)
 from .step_patches import POOL
 from .training_domain import TrainingDomain, exactly
 from .training_pairs import NoisySlice, paired_slices, simulated_slices
@@ -79,12 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "stay on the device. Use it for a GPU that trains faster than the CPU draws patches "
         "(default: a new batch for every step)",
     )
-    parser.add_argument(
-        "--minutes",
-        type=float,
-        default=float("inf"),
-        help="stop after this time; the same command resumes the run",
-    )
+    add_time_limit(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument(
@@ -157,7 +158,7 @@ def run(arguments: argparse.Namespace) -> None:
         training.run(arguments.minutes, show)
 
     if training.curve and validation:
-        from ..evaluation.pictures import curve_picture
+        from ..results.pictures import curve_picture
 
         curve_picture(
             arguments.work / f"{arguments.name}.curve.png",

@@ -136,6 +136,21 @@ FAST_PRETRAINING = PretrainingSettings(
 )
 """Settings of the default denoiser on a CPU; a GPU uses larger batches."""
 
+PAPER_PRETRAINING = PretrainingSettings(
+    architecture="RedCnn",
+    parameters={"channels": 96},
+    batch=16,
+    patch_size=64,
+    learning_rate=1e-4,
+    schedule="plateau",
+    balance=False,
+    domain=None,
+    augmentation=Augmentation(rotations=False, rescale=(0.5, 2.0)),
+    validate_every=250,
+    precision="auto",
+)
+"""The paper's settings: arXiv 2104.02326, section 3. It does not give the number of steps."""
+
 
 class Pretraining:
     """Training run that can be interrupted and resumed.

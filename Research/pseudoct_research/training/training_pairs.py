@@ -33,7 +33,7 @@ from PseudoCTDenoiseLib.simulation.reconstruction_kernels import (
 )
 from PseudoCTDenoiseLib.temporary_files import write_atomically
 
-from .ct_dataset import CtScan
+from ..datasets.ct_dataset import CtScan
 from .inserts import draw_inserts
 from .training_domain import TrainingDomain
 

@@ -16,10 +16,10 @@ from PseudoCTDenoiseLib.exit_codes import DONE, UNFINISHED
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 from PseudoCTDenoiseLib.models.networks import build_network
 
-from ..evaluation.pictures import curve_picture
-from ..evaluation.results_table import check_block, read_csv, replace_block, write_csv
-from ..paper.experiment_runs import minutes
-from .ct_dataset import read_index, scan_credits
+from ..datasets.ct_dataset import read_index, scan_credits
+from ..results.pictures import curve_picture
+from ..results.results_table import check_block, read_csv, replace_block, write_csv
+from ..time_limit import add_time_limit
 from .pretraining import Pretraining
 from .training_pairs import NoisySlice, simulated_slices
 from .trials import HELD_OUT, TRIALS, Trial, held_out_patches, milliseconds_a_slice
@@ -39,12 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--index", type=Path, help="CSV that lists the scans; without it, only print"
     )
     parser.add_argument("--trial", action="append", help="only this trial (default: all)")
-    parser.add_argument(
-        "--minutes",
-        type=minutes,
-        default=float("inf"),
-        help="stop after this time; the same command resumes the run",
-    )
+    add_time_limit(parser)
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--csv", type=Path, default=Path("Docs/research/training/trials.csv"))
     parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")

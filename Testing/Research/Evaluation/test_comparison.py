@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from pseudoct_research.datasets.ct_dataset import CtScan
 from pseudoct_research.evaluation import comparison
 from pseudoct_research.evaluation.comparison import (
     COLUMNS,
@@ -20,7 +21,6 @@ from pseudoct_research.evaluation.comparison import (
     summary,
 )
 from pseudoct_research.evaluation.filters import FILTERS, Filter
-from pseudoct_research.training.ct_dataset import CtScan
 from PseudoCTDenoiseLib.ct.hounsfield import normalise
 from PseudoCTDenoiseLib.ct.noise_level import noise_reduction
 from PseudoCTDenoiseLib.ct.reference_metrics import image_metrics

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from pseudoct_research.datasets.ct_dataset import CtScan
 from pseudoct_research.evaluation import method_study
 from pseudoct_research.evaluation.comparison import CtPair
 from pseudoct_research.evaluation.method_study import (
@@ -21,7 +22,6 @@ from pseudoct_research.evaluation.method_study import (
     stopping_curve,
     study_pairs,
 )
-from pseudoct_research.training.ct_dataset import CtScan
 
 SHORT = replace(METHOD, steps=40, patch_size=16, batch=2, tuning_slices=2, learning_rate=1e-3)
 

@@ -1,4 +1,4 @@
-"""`pseudoct evaluate --table1`, `ablate` and `figures`: the paper's experiment by command."""
+"""`pseudoct table1`, `ablate` and `figures`: the paper's experiment by command."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def make(pseudoct, challenge, tmp_path, tiny):
     def run(*more, rows=ROWS, csv="cells.csv"):
         chosen = [word for row in rows for word in ("--row", row)]
         return pseudoct(
-            *("evaluate", "--table1", "--pairs", challenge, "--csv", tmp_path / csv),
+            *("table1", "--pairs", challenge, "--csv", tmp_path / csv),
             *("--training-patient", "L067", "--training-patient", "L096"),
             *("--work", tmp_path / "work", "--device", "cpu", "--slices", "2", *chosen, *more),
         )
@@ -164,17 +164,17 @@ def test_without_data_the_table_is_printed_and_written_to_the_page(
     )
     csv_file, chosen = ["--csv", tmp_path / "cells.csv"], ["--row", "N2C"]
     work = ["--work", tmp_path / "work", "--device", "cpu"]
-    made = pseudoct("evaluate", "--table1", "--index", "i.csv", *csv_file, *work, *chosen)
+    made = pseudoct("table1", "--index", "i.csv", *csv_file, *work, *chosen)
     assert made.code == 0, made.err
     page = tmp_path / "page.md"
     page.write_text("# T\n\n<!-- TABLE1 red-cnn-32 -->\nold\n<!-- /TABLE1 red-cnn-32 -->\nEnd\n")
-    ended = pseudoct("evaluate", "--table1", *csv_file, "--page", page)
+    ended = pseudoct("table1", *csv_file, "--page", page)
     assert ended.code == 0, ended.err
     assert "| N2C |" in ended.out and ended.out == made.out
     assert ended.out.strip() in page.read_text("utf-8")
     assert page.read_text("utf-8").endswith("End\n")
     # Another split has no cells, and cells of this split are not used for it.
-    other = pseudoct("evaluate", "--table1", *csv_file, "--split", "val")
+    other = pseudoct("table1", *csv_file, "--split", "val")
     assert "has no cells" in other.out and "2 cells of other settings or data" in other.out
 
 
@@ -188,7 +188,7 @@ def test_without_data_the_table_is_printed_and_written_to_the_page(
         (["--minutes", "nan"], "invalid"),
         (["--row", "N2N of two dose draws"], "Use --index"),
         (["--slices", "0"], "--slices must be at least 1"),
-        (["--index", "index.csv"], "--index and --pairs exclude each other"),
+        (["--index", "index.csv"], "--index: not allowed with argument --pairs"),
         (["--training-patient", "L333"], "lacks the training patients L333"),
         (["--csv", "nowhere/cells.csv"], "The folder nowhere does not exist"),
     ],
@@ -262,7 +262,7 @@ def test_the_figures_are_drawn_from_the_trained_networks(
     starts = [word for row in ("N2C + method", "N2N", "N2V") for word in ("--row", row)]
     work = ["--work", tmp_path / "work"]
     csv_file = ["--csv", tmp_path / "t.csv", "--device", "cpu"]
-    made = pseudoct("evaluate", "--table1", "--index", "i.csv", *csv_file, *work, *starts)
+    made = pseudoct("table1", "--index", "i.csv", *csv_file, *work, *starts)
     assert made.code == 0, made.err
     pair = one_patient.measured[0]
     ldct, ndct = write(tmp_path / "l.nrrd", pair.ldct), write(tmp_path / "n.nrrd", pair.ndct)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from pseudoct_research.datasets.ct_dataset import CtScan
 from pseudoct_research.training import training_pairs
-from pseudoct_research.training.ct_dataset import CtScan
 from pseudoct_research.training.training_domain import TrainingDomain, exactly
 from pseudoct_research.training.training_pairs import (
     NoisySlice,

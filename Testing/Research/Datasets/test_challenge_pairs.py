@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from pseudoct_research.evaluation.challenge_pairs import (
+from pseudoct_research.datasets.challenge_pairs import (
     FULL,
     QUARTER,
     find_patients,

@@ -3,7 +3,7 @@
 import matplotlib
 import numpy as np
 from matplotlib.image import imread
-from pseudoct_research.evaluation import pictures
+from pseudoct_research.results import pictures
 
 
 def shown(path):

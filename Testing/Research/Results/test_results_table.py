@@ -3,7 +3,7 @@
 import csv
 
 import pytest
-from pseudoct_research.evaluation.results_table import replace_block, write_csv
+from pseudoct_research.results.results_table import replace_block, write_csv
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 

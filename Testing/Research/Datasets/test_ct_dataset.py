@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from pseudoct_research.training.ct_dataset import read_index
+from pseudoct_research.datasets.ct_dataset import read_index
 from PseudoCTDenoiseLib.errors import BadInputError
 
 HEAD = "file,patient,split,licence,source\n"
