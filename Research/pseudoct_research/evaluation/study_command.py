@@ -17,6 +17,7 @@ from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 from PseudoCTDenoiseLib.models.store import load_denoiser, load_models
+from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from torch import nn
 
 from ..datasets.ct_dataset import CtScan, read_index
@@ -131,6 +132,8 @@ def _make_cases(
     models: tuple[nn.Module, list[nn.Module]],
     variants: dict[str, DenoisingSettings] = TUNED,
 ) -> None:
+    file = _csv(arguments, name)
+    retired = _retired(file, variants)
     rows = []
     pairs = study_pairs(scans, conditions, arguments.slices)
     for condition, number, pair in _with_bar(pairs, len(scans) * len(conditions), name):
@@ -142,7 +145,14 @@ def _make_cases(
             "slices": len(pair.ndct),
         }
         rows += [about | row for row in measure(pair, *models, variants, condition.dose)]
-        write_csv(_csv(arguments, name), rows)
+        write_csv(file, rows + retired)
+
+
+def _retired(file: Path, variants: dict[str, DenoisingSettings]) -> list[dict]:
+    """Return the rows of variants that an earlier version measured and this one lacks."""
+    if not file.is_file():
+        return []
+    return [row for row in read_csv(file) if row["variant"] not in {NO_TUNING, *variants}]
 
 
 def _make_stopping(arguments: argparse.Namespace, name: str) -> None:
@@ -248,6 +258,7 @@ def _with_bar(pairs, total: int, name: str):
 
 
 def _ingredients_table(rows: list[dict]) -> str:
+    rows = sorted(rows, key=lambda row: list(KERNELS).index(row["kernel"]))
     return _by(rows, ("kernel", "variant"), ("Kernel", "Method"))
 
 

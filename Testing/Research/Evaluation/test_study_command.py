@@ -15,6 +15,7 @@ from pseudoct_research.training import training_pairs
 from pseudoct_research.training import trials_command as trials
 from pseudoct_research.training.trials import Trial
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 
 SHORT = DenoisingSettings(steps=2, patch_size=16, batch=1, tuning_slices=1)
 SIZE = 192
@@ -61,17 +62,24 @@ def test_a_study_is_computed_saved_and_printed_again(
         "pseudoct_research.evaluation.method_study.START", replace(START, orientations=1)
     )
     text = page(tmp_path, "STUDY ingredients")
+    retired = (
+        "kernel,dose,patient,scan,slices,variant,gain,more,more_target,change_hu,hu_bias,steps\n"
+        f"soft,0.25,val,0,2,{WITH_METHOD},9,9,9,9,9,9\n"
+        "soft,0.25,val,0,2,no longer made,1,-0.5,1,1,1,1\n"
+    )
+    (tmp_path / "study-ingredients.csv").write_text(retired, "utf-8")
     rest = ["--study", "ingredients", "--csv", tmp_path, "--page", text]
     made = pseudoct("study", "--index", index, "--models", models, "--slices", "2", *rest)
     assert made.code == 0, made.err
 
     rows = read(tmp_path / "study-ingredients.csv")
     seen = [(row["kernel"], row["variant"]) for row in rows]
-    assert seen == [(one, name) for one in ("soft", "sharp") for name in (NO_TUNING, WITH_METHOD)]
+    made_now = [(kernel, name) for kernel in KERNELS for name in (NO_TUNING, WITH_METHOD)]
+    assert seen == [*made_now, ("soft", "no longer made")]
     assert {row["slices"] for row in rows} == {"2"} and float(rows[0]["more"]) == 0
     lines = text.read_text("utf-8").splitlines()
     for row in rows:
-        line = next(one for one in lines if f"| {row['kernel']} | {row['variant']} |" in one)
+        (line,) = (line for line in lines if f"| {row['kernel']} | {row['variant']} |" in line)
         assert f"{float(row['more']):+.3f}".replace("-", "−") in line
 
     again = pseudoct("study", *rest)
