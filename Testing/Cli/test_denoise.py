@@ -101,7 +101,7 @@ def test_the_header_states_derived_and_research_use(pseudoct, scan, quick):
 
 def test_the_command_prints_time_device_and_noise(pseudoct, scan, quick):
     ended = pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick)
-    assert "scan: 3 slices of 48×64, about " in ended.err and "(asked for)" in ended.err
+    assert "scan: 3 slices of 48×64, about " in ended.err and "(selected by the user)" in ended.err
     assert "Noise in soft tissue" in ended.out and "research use only" in ended.out
     assert ended.err.count("\n") == 1  # no bar, as standard error is not a terminal
 

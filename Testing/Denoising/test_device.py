@@ -12,7 +12,7 @@ from PseudoCTDenoiseLib.denoising.device import (
 )
 from PseudoCTDenoiseLib.errors import BadInputError
 
-CPU = ComputeDevice("cpu", "asked for")
+CPU = ComputeDevice("cpu", "selected by the user")
 
 
 def refusal(wanted):
@@ -108,7 +108,7 @@ def test_an_error_without_a_message_is_still_a_reason(monkeypatch):
 def test_auto_takes_a_working_gpu(device):
     if device.type != "cuda":
         pytest.skip("for a machine with CUDA")
-    assert choose_device().name == "cuda" and choose_device("cuda").reason == "asked for"
+    assert choose_device().name == "cuda" and choose_device("cuda").reason == "selected by the user"
 
 
 def test_a_device_is_described_with_the_version_of_torch(device):

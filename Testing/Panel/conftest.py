@@ -83,7 +83,7 @@ def result(panel: Any, phantom: Any) -> Any:
         "settings": {"seed": 0, "steps": 2, "loss": "l1"},
         "model": {"name": "fast", "sha256": "0" * 64},
         "versions": {"pseudoctdenoise": "0"},
-        "device": {"description": "CPU", "reason": "asked for"},
+        "device": {"description": "CPU", "reason": "selected by the user"},
         "seconds": {"denoising": 1.0},
     }
     job = SimpleNamespace(

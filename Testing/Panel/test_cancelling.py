@@ -11,14 +11,14 @@ from .conftest import PATIENCE, alive, denoise, nodeIDs, viewNodes, voxels
 user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
 
 
-def over(panel):
+def waitForEnd(panel):
     user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the end of the job")
 
 
 def test_cancel_while_tuning(panel, busy, phantom):
     before = voxels(phantom).copy()
     user.click(panel.ui.applyButton)
-    over(panel)
+    waitForEnd(panel)
     assert busy.run.state.value == "cancelled"
     assert panel.ui.statusLabel.text == "Cancelled. The scene is unchanged."
     assert panel.ui.applyButton.text == "Denoise" and panel.ui.applyButton.enabled
@@ -32,23 +32,23 @@ def test_cancel_right_after_the_click(panel, phantom, jobFolders):
     before = nodeIDs()
     user.click(panel.ui.applyButton)
     user.click(panel.ui.applyButton)
-    over(panel)
+    waitForEnd(panel)
     assert panel.ui.statusLabel.text == "Cancelled. The scene is unchanged."
     assert nodeIDs() == before and list(jobFolders.iterdir()) == []
 
 
 def test_after_a_cancel_the_next_click_denoises(panel, busy, phantom):
     user.click(panel.ui.applyButton)
-    over(panel)
+    waitForEnd(panel)
     assert denoise(panel, phantom).GetName() == "Phantom denoised"
 
 
 def test_a_killed_worker_is_reported_with_advice(panel, busy, slicerApp):
     os.kill(busy.workerId, signal.SIGKILL)
-    over(panel)
+    waitForEnd(panel)
     assert busy.run.state.value == "failed"
     text = slicerApp.dialogs.texts()[0]
-    assert text.startswith("The background process ended before it was done")
+    assert text.startswith("The background process stopped unexpectedly")
     assert "Run it again" in text and panel.ui.statusLabel.text == text
     assert panel.ui.applyButton.text == "Denoise"
     assert nodeIDs() - busy.before <= viewNodes()
@@ -56,7 +56,7 @@ def test_a_killed_worker_is_reported_with_advice(panel, busy, slicerApp):
 
 def test_closing_the_scene_cancels(panel, busy, slicerApp):
     slicerApp.clearScene()
-    over(panel)
+    waitForEnd(panel)
     assert busy.run.state.value == "cancelled"
     assert "The scene was closed" in panel.ui.logTextEdit.toPlainText()
     assert panel.ui.statusLabel.text.startswith("Cancelled")
@@ -65,7 +65,7 @@ def test_closing_the_scene_cancels(panel, busy, slicerApp):
 
 def test_removing_the_input_cancels(panel, busy, phantom, scene):
     scene.RemoveNode(phantom)
-    over(panel)
+    waitForEnd(panel)
     assert busy.run.state.value == "cancelled"
     assert "The input volume was removed" in panel.ui.logTextEdit.toPlainText()
     assert not panel.ui.applyButton.enabled
@@ -78,7 +78,7 @@ def test_leaving_the_panel_does_not_cancel(panel, busy, slicerApp):
     slicerApp.select("PseudoCTDenoise")
     assert panel.ui.applyButton.text == "Cancel"
     user.click(panel.ui.applyButton)
-    over(panel)
+    waitForEnd(panel)
 
 
 def test_reloading_the_module_ends_the_job(panel, busy, slicerApp):
@@ -96,4 +96,4 @@ def test_the_window_answers_while_a_job_runs(panel, busy):
         assert log.collapsed is not collapsed
     assert panel.runPanel.running
     user.click(panel.ui.applyButton)
-    over(panel)
+    waitForEnd(panel)

@@ -187,7 +187,7 @@ def test_returning_to_the_panel_does_not_repeat_the_check(deviceCheck, phantom, 
     user.click(panel.ui.advancedCollapsibleButton)
     user.choose(panel.ui.deviceComboBox, "CPU")
     assert panel.ui.deviceLabel.text == "checking…"
-    user.waitUntil(lambda: "(asked for)" in panel.ui.deviceLabel.text, 240, "the check")
+    user.waitUntil(lambda: "(selected by the user)" in panel.ui.deviceLabel.text, 240, "the check")
 
 
 def test_the_estimate_follows_the_options(deviceCheck, phantom, panel):

@@ -50,7 +50,7 @@ def job_result(denoised=CLEAN, first=0, last=SHAPE[0] - 1):
             "model": {"name": "fast", "sha256": "ab"},
             "noise_models": [],
             "versions": {"pseudoctdenoise": "0.1"},
-            "device": {"name": "cpu", "description": "CPU", "reason": "asked for"},
+            "device": {"name": "cpu", "description": "CPU", "reason": "selected by the user"},
             "seconds": {"denoising": 1.25},
             "steps_done": 1,
             "tuning_loss": [2.0],

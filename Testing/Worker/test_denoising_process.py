@@ -16,7 +16,9 @@ from PseudoCTDenoiseLib.worker.protocol import ProgressMessage
 from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
 from PseudoCTDenoiseLib.worker.worker_process import JobState
 
-SAY_DEVICE = 'say("device", name="cpu", description="CPU", reason="asked for", torch="2.6.0")\n'
+SAY_DEVICE = (
+    'say("device", name="cpu", description="CPU", reason="selected by the user", torch="2.6.0")\n'
+)
 SAVE = """
 import shutil
 def save(name):
@@ -176,7 +178,7 @@ def test_a_damaged_result_is_a_failure_not_an_error(run, result):
 def test_a_worker_of_another_version_is_ended(run):
     job = run(f"hello(protocol=999)\n{STUBBORN}")
     assert job.failure.kind == "protocol"
-    assert "start Slicer again" in job.failure.what_to_do
+    assert "restart Slicer" in job.failure.what_to_do
 
 
 @pytest.mark.parametrize("values", [np.full((3, 64, 64), np.nan), np.full((1, 20, 20), 1e6)])

@@ -70,7 +70,7 @@ def test_a_check_of_this_machine(models_folder):
     one = DeviceCheck(SubprocessRunner(), 64, 64, "cpu", models_folder=models_folder)
     one.start()
     assert one.wait() is JobState.COMPLETED, one.failure
-    assert one.device.name == "cpu" and one.device.reason == "asked for"
+    assert one.device.name == "cpu" and one.device.reason == "selected by the user"
     assert one.estimate_seconds(LONG, 3) > one.estimate_seconds(replace(LONG, steps=1), 3) > 0
 
 

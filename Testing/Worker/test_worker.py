@@ -98,7 +98,7 @@ def test_a_job_reports_device_progress_and_result(work, folder, hu):
     assert isinstance(link.messages[0], Device) and isinstance(link.messages[-1], Result)
     progress, (result,) = link.of(ProgressMessage), link.of(Result)
     assert list(dict.fromkeys(message.stage for message in progress)) == [
-        *("noise maps", "tuning", "denoising", "noise of every slice")
+        *("noise maps for tuning", "tuning", "denoising", "noise maps of all slices")
     ]
     shares = [message.share for message in progress]
     assert shares == sorted(shares) and shares[-1] == 1
@@ -151,7 +151,9 @@ def test_a_missing_slice_is_not_previewed(work):
     assert code == DONE and 99 not in {message.slice for message in link.of(Preview)}
 
 
-@pytest.mark.parametrize("stage", ["noise maps", "tuning", "denoising", "noise of every slice"])
+@pytest.mark.parametrize(
+    "stage", ["noise maps for tuning", "tuning", "denoising", "noise maps of all slices"]
+)
 def test_a_job_is_cancelled_in_every_stage_before_its_next_step(work, stage):
     code, link = work(Link(lambda message: stage == getattr(message, "stage", "")), WITH_MODELS)
     assert code == CANCELLED

@@ -51,11 +51,11 @@ def choose_device(wanted: str = "auto") -> ComputeDevice:
     if wanted not in DEVICES:
         raise BadInputError(f"Unknown device '{wanted}': choose {', '.join(DEVICES)}.")
     if wanted == "cpu":
-        return ComputeDevice("cpu", "asked for")
+        return ComputeDevice("cpu", "selected by the user")
     gpu = wanted if wanted != "auto" else "mps" if sys.platform == "darwin" else "cuda"
     fault = _fault(gpu)
     if fault is None:
-        return ComputeDevice(gpu, "asked for" if wanted == gpu else "found and working")
+        return ComputeDevice(gpu, "selected by the user" if wanted == gpu else "found and working")
     if wanted != "auto":
         raise BadInputError(f"Device '{wanted}' does not work: {fault}. Choose auto or cpu.")
     return ComputeDevice("cpu", f"no working GPU: {fault}")

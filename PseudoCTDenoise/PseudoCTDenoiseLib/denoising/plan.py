@@ -1,4 +1,7 @@
-"""Stages of a job, and their expected duration from the durations of their parts; without torch."""
+"""Stages of a job, and the estimate of their durations from timings of single steps.
+
+This file does not import torch.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,12 @@ FIRST_SIMULATION_SECONDS = 2.0
 SIMULATION_SECONDS = 0.3
 """Seconds of the noise simulation of each slice of 512×512 on two CPU cores, after the first."""
 SHORT_SCAN = 75
-"""Largest number of 512×512 slices, or of as many pixels, that are averaged over eight
-orientations: this takes no more forward passes than three orientations on 200 slices."""
-NOISE, TUNING, DENOISING, MAPS = "noise maps", "tuning", "denoising", "noise of every slice"
+"""Largest number of 512×512 slices that are averaged over eight orientations. Slices of another
+size count by their pixels. 75 · 8 forward passes are as many as 200 · 3."""
+NOISE = "noise maps for tuning"
+TUNING = "tuning"
+DENOISING = "denoising"
+MAPS = "noise maps of all slices"
 
 
 class PartSeconds(NamedTuple):
@@ -40,8 +46,8 @@ class JobPlan:
     Attributes
     ----------
     seconds : expected seconds of every stage that runs, in the order of the stages.
-    first_targets_share : share of the tuning that passes before its first step, while the
-        pseudo-NDCT and the noise are computed; 0 to 1.
+    first_targets_share : fraction of the tuning time, 0 to 1, that passes before the first step,
+        while the pseudo-NDCT and the noise are computed.
     """
 
     seconds: dict[str, float]
@@ -55,7 +61,7 @@ class JobPlan:
 def resolve_orientations(
     settings: DenoisingSettings, shape: tuple[int, int, int]
 ) -> DenoisingSettings:
-    """Return the settings with a number of orientations for the scan's size, if they have none."""
+    """Return the settings; if they set no orientations, with the number for the scan's size."""
     if settings.orientations is not None:
         return settings
     short = math.prod(shape) <= SHORT_SCAN * 512**2
@@ -76,7 +82,7 @@ def job_stages(settings: DenoisingSettings, want_noise: bool) -> list[str]:
 def plan_job(
     settings: DenoisingSettings, slices: int, want_noise: bool, part: PartSeconds
 ) -> JobPlan:
-    """Return the plan of a job whose settings have a number of orientations."""
+    """Return the plan of a job. The settings must set the number of orientations."""
     tunings, sampled = _tunings(settings, slices)
     targets = _seconds_of_targets(settings, slices, part)
     passes = slices * settings.orientations
@@ -98,7 +104,7 @@ def plan_job(
 
 
 def _seconds_of_targets(settings: DenoisingSettings, slices: int, part: PartSeconds) -> float:
-    """Return the seconds to compute pseudo-NDCT and noise of all slices that are tuned on."""
+    """Return the seconds to compute pseudo-NDCT and noise of all slices used for tuning."""
     sampled = _tunings(settings, slices)[1]
     seconds = sampled * part.tuning_slice
     if settings.noise_source == "simulator":

@@ -23,7 +23,7 @@ _NAMES = {
     "sharpness": "kernels (0 is soft, 1 is sharp)",
     "rescale": "rescaled by",
     "start": "weights to start from",
-    "gaussian": "Gaussian noise where it is asked for",
+    "gaussian": "Gaussian noise, where selected",
 }
 """Plain names of settings."""
 _SHOWN_ABOVE = ("role", "architecture", "parameters")

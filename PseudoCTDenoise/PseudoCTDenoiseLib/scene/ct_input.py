@@ -115,7 +115,10 @@ def warningFor(node) -> str | None:
         If the node holds no CT (see :func:`ctFromNode`).
     """
     if isDerived(node):
-        return f"{node.GetName()} was made by this module, so it is denoised already."
+        return (
+            f"{node.GetName()} was made by this module, so it is denoised already. "
+            "Denoising it again will change little; choose the original scan if you have it."
+        )
     middle = ctFromNode(node).hu
     middle = middle[len(middle) // 4 :: max(1, len(middle) // 8)][:8]
     try:
@@ -125,6 +128,7 @@ def warningFor(node) -> str | None:
     if noise < QUIET_HU:
         return (
             f"{node.GetName()} has only {noise:.1f} HU of noise in soft tissue. "
-            "It is probably denoised already."
+            "It is probably denoised already. "
+            "Denoising it again will change little; choose the original scan if you have it."
         )
     return None

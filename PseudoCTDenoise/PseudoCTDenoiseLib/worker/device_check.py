@@ -84,7 +84,7 @@ class DeviceCheck(WorkerProcess):
 
     def _take_result(self) -> None:
         if self.timing is None:
-            raise BadInputError("The check of the device ended without a result. Run it again.")
+            raise BadInputError("The device check failed: it ended without a result. Run it again.")
 
 
 def _pixels_of_update(settings: DenoisingSettings) -> int:

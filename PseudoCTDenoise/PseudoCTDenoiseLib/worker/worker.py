@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> None:
             Failure(
                 "fault",
                 f"{type(error).__name__}: {one_line(error)}",
-                "This is a fault of the program. Please report it with the log.",
+                "This is a bug. Please report it with the log.",
             )
         )
         traceback.print_exc()
@@ -117,17 +117,17 @@ def work(parsed: argparse.Namespace, link: ParentLink) -> int:
         if not is_out_of_memory(error):
             raise
         traceback.print_exc()
-        words = f"The memory of this computer is not sufficient ({one_line(error)})."
-        of_the_gpu = isinstance(error, RuntimeError) and "CPUAllocator" not in str(error)
-        if of_the_gpu and torch.cuda.is_available():
+        message = f"Not enough memory ({one_line(error)})."
+        on_gpu = isinstance(error, RuntimeError) and "CPUAllocator" not in str(error)
+        if on_gpu and torch.cuda.is_available():
             free, total = (size / GIB for size in torch.cuda.mem_get_info())
             peak = torch.cuda.max_memory_allocated() / GIB
-            words = (
-                f"The memory of the GPU is not sufficient: it has {total:.1f} GiB, the job used "
-                f"{peak:.1f} GiB, and {free:.1f} GiB are free now."
+            message = (
+                f"Not enough GPU memory: the GPU has {total:.1f} GiB, the job used {peak:.1f} GiB, "
+                f"and {free:.1f} GiB are free now."
             )
         advice = "Close other programs, choose fewer slices, or choose the CPU instead of a GPU."
-        link.say(Failure("out-of-memory", words, advice))
+        link.say(Failure("out-of-memory", message, advice))
         return FAULT
     return DONE
 

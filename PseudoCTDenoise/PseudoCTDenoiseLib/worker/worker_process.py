@@ -189,7 +189,7 @@ class WorkerProcess:
             self._fail(
                 "protocol",
                 "The module was updated while this window was open.",
-                "Save your work and start Slicer again.",
+                "Save your work and restart Slicer.",
             )
 
     def _on_error_text(self, text: str) -> None:
@@ -212,12 +212,12 @@ class WorkerProcess:
             self._fail(
                 "not-started",
                 f"The background process did not start: {reason}.",
-                "Install the module or Slicer again.",
+                "Allow Slicer's Python in the virus scanner, or reinstall Slicer or the module.",
             )
         else:
             self._fail(
                 "died",
-                f"The background process ended before it was done: {reason}.",
+                f"The background process stopped unexpectedly: {reason}.",
                 "The scene is unchanged. Run it again. If the system killed it for lack of memory, "
                 "choose fewer slices or close other programs.",
             )
