@@ -107,7 +107,7 @@ def take_pictures(harness, volume, folder: Path) -> None:
     picture("5_coronal")
     user.choose(ui.orientationComboBox, "Axial")
     user.choose(ui.plotComboBox, "Noise power spectrum")
-    user.click(ui.figuresButton)
+    user.click(ui.plotsAndTablesButton)
     picture("6_plots_and_tables")
 
     ui.denoisingCollapsibleButton.collapsed = True

@@ -154,7 +154,7 @@ def test_restore_brings_the_former_layout_back(panel, phantom, result, slicerApp
 
 
 def test_plots_and_provenance_are_shown_below_the_views(panel, phantom, result, slicerApp):
-    user.click(panel.ui.figuresButton)
+    user.click(panel.ui.plotsAndTablesButton)
     slicerApp.processEvents()
     assert plotOnScreen().GetName() == "Phantom denoised noise histogram"
     assert tableOnScreen() is result.GetNodeReference("PseudoCTDenoise.Provenance")
@@ -222,7 +222,7 @@ def test_a_saved_scene_comes_back_with_results_provenance_and_strength(
     assert table.GetNumberOfRows() > 5
     user.enterText(panel.ui.strengthSlider, "0")
     assert np.array_equal(voxels(again), scan)
-    user.click(panel.ui.figuresButton)
+    user.click(panel.ui.plotsAndTablesButton)
     assert panel.ui.plotComboBox.count > 0
 
 
@@ -306,12 +306,12 @@ def test_each_region_keeps_its_table(panel, phantom, result, scene):
 
 
 def test_without_charts_no_other_results_plot_is_shown(panel, phantom, result, scene):
-    user.click(panel.ui.figuresButton)
+    user.click(panel.ui.plotsAndTablesButton)
     assert plotOnScreen() is not None
     for _ in range(result.GetNumberOfNodeReferences("PseudoCTDenoise.Charts")):
         scene.RemoveNode(result.GetNthNodeReference("PseudoCTDenoise.Charts", 0))
     panel.comparePanel.setOutput(result)
-    user.click(panel.ui.figuresButton)
+    user.click(panel.ui.plotsAndTablesButton)
     assert plotOnScreen() is None
 
 

@@ -25,13 +25,13 @@ class ComparePanel:
     Parameters
     ----------
     comparison : arranges the volumes in the views.
-    fail : shows an error message to the user.
+    showError : shows an error message to the user.
     """
 
-    def __init__(self, ui, comparison: SideBySide, fail):
+    def __init__(self, ui, comparison: SideBySide, showError):
         self._ui = ui
         self._comparison = comparison
-        self._fail = fail
+        self._showError = showError
         self._output = None
         self._table = None
         self._timer = qt.QTimer()
@@ -40,7 +40,7 @@ class ComparePanel:
         for name, (window, level) in WINDOW_PRESETS.items():
             ui.windowComboBox.addItem(f"{name} ({window:g} / {level:g} HU)", name)
         ui.sideBySideButton.connect("clicked()", self.showSideBySide)
-        ui.figuresButton.connect("clicked()", self.showFigures)
+        ui.plotsAndTablesButton.connect("clicked()", self.showPlotAndTable)
         ui.restoreLayoutButton.connect("clicked()", self.onRestore)
         ui.thirdViewComboBox.connect("activated(int)", self._onThirdView)
         ui.orientationComboBox.connect("activated(int)", self._onOrientation)
@@ -57,21 +57,21 @@ class ComparePanel:
         self.setOutput(None)
 
     def setOutput(self, output) -> None:
-        """Act on this result from now on; None, or a volume that is not a result, for none."""
+        """Select the result that the controls show; None or another volume disables them."""
         self._output = output if provenance.isResult(output) else None
-        there = self._output is not None
+        hasResult = self._output is not None
         for name in (
             "sideBySideButton",
-            "figuresButton",
+            "plotsAndTablesButton",
             "thirdViewComboBox",
             "windowComboBox",
             "plotComboBox",
             "blinkCheckBox",
         ):
-            getattr(self._ui, name).enabled = there
-        if not there:
+            getattr(self._ui, name).enabled = hasResult
+        if not hasResult:
             self._ui.blinkCheckBox.checked = False
-        self._table = self._output.GetNodeReference(provenance.PROVENANCE) if there else None
+        self._table = self._output.GetNodeReference(provenance.PROVENANCE) if hasResult else None
         self._listPlots()
         self._adoptViews()
         self.refresh()
@@ -87,13 +87,13 @@ class ComparePanel:
             self._comparison.show(original, self._output, self._third())
             self.refresh()
 
-    def showFigures(self, table=None) -> None:
+    def showPlotAndTable(self, table=None) -> None:
         """Show original and result above a plot and a table, by default the provenance table."""
         original = self._original()
         if original is None:
             return
         self._table = table or self._output.GetNodeReference(provenance.PROVENANCE)
-        self._comparison.show(original, self._output, figures=True)
+        self._comparison.show(original, self._output, plotAndTable=True)
         self._onPlot()
         self.refresh()
 
@@ -131,7 +131,7 @@ class ComparePanel:
         try:
             return originalOf(self._output)
         except BadInputError as error:
-            self._fail(str(error))
+            self._showError(str(error))
             return None
 
     def _third(self):
@@ -141,12 +141,12 @@ class ComparePanel:
 
     def _onThirdView(self, index=None) -> None:
         if index == NOISE and self._third() is None:
-            self._fail(_("This result has no noise map. Tick 'Noise map' and denoise again."))
+            self._showError(_("This result has no noise map. Tick 'Noise map' and denoise again."))
         elif index == DIFFERENCE:
             try:
                 removedNoiseOf(self._output)
             except BadInputError as error:
-                self._fail(str(error))
+                self._showError(str(error))
         self.showSideBySide()
 
     def _onOrientation(self, index=None) -> None:
@@ -194,4 +194,4 @@ class ComparePanel:
 
     def _onPlot(self, index=None) -> None:
         chart = slicer.mrmlScene.GetNodeByID(self._ui.plotComboBox.currentData or "")
-        self._comparison.showFigures(chart, self._table)
+        self._comparison.showPlotAndTable(chart, self._table)

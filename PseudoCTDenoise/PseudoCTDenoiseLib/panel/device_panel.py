@@ -13,8 +13,8 @@ from ..worker.device_check import DeviceCheck
 from ..worker.worker_process import JobState
 
 
-class Subject(NamedTuple):
-    """Device, model and slice size that a check times."""
+class SpeedKey(NamedTuple):
+    """Device, model and slice size, which determine the speed that a check measures."""
 
     device: str
     model: str
@@ -38,21 +38,21 @@ class DevicePanel:
     makeCheck : returns a new :class:`.DeviceCheck` that is not started.
     """
 
-    def __init__(self, ui, makeCheck: Callable[[Subject], DeviceCheck]):
+    def __init__(self, ui, makeCheck: Callable[[SpeedKey], DeviceCheck]):
         self._ui = ui
         self._makeCheck = makeCheck
-        self._wanted = Subject("auto", "fast", 512, 512)
-        self._checked: Subject | None = None
+        self._wanted = SpeedKey("auto", "fast", 512, 512)
+        self._checked: SpeedKey | None = None
         self._running: DeviceCheck | None = None
         self._known: DeviceCheck | None = None
         self._job: JobSize | None = None
         ui.checkDeviceButton.connect("clicked()", self.check)
 
-    def setJob(self, subject: Subject, job: JobSize) -> None:
-        """Show the estimate for a job; checks the device if its speed is not known."""
-        self._wanted = subject
+    def setJob(self, speedKey: SpeedKey, job: JobSize) -> None:
+        """Show the estimate for a job. Check the device first if its speed is unknown."""
+        self._wanted = speedKey
         self._job = job
-        if subject != self._checked:
+        if speedKey != self._checked:
             self.check()
         self._showTime()
 
@@ -100,7 +100,7 @@ class DevicePanel:
         if self._job is None:
             text = "–"
         elif self._known is None:
-            text = _("known after the check of the device")
+            text = _("available after the device check")
         else:
             text = _("about {time} for {count} slices").format(
                 time=duration(self._known.estimate_seconds(*self._job)), count=self._job.slices

@@ -1,4 +1,4 @@
-"""From the parameter node to the options of a job."""
+"""Conversion of the parameter node to the options of a job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..errors import BadInputError
 from ..scene.ct_input import sliceAxis
 from ..scene.denoising_run import checkedRange
 from ..scene.results import Outputs
-from .device_panel import JobSize, Subject
+from .device_panel import JobSize, SpeedKey
 
 
 def applyPreset(node) -> None:
@@ -50,7 +50,7 @@ def sliceRangeOf(node) -> tuple[int, int] | None:
 
 
 def rangeProblem(node) -> str | None:
-    """Return an error message if the range holds no slice of the input, otherwise None."""
+    """Return an error message if the range contains no slice of the input, otherwise None."""
     try:
         checkedRange(sliceRangeOf(node), _sliceCount(node))
     except BadInputError as error:
@@ -58,12 +58,12 @@ def rangeProblem(node) -> str | None:
     return None
 
 
-def subjectOf(node) -> Subject:
+def speedKeyOf(node) -> SpeedKey:
     """Return the device, the model and the slice size that determine the speed of a job."""
     size = list(node.inputVolume.GetImageData().GetDimensions())
     size.pop(sliceAxis(node.inputVolume))
     columns, rows = size
-    return Subject(node.device.value, node.model, rows, columns)
+    return SpeedKey(node.device.value, node.model, rows, columns)
 
 
 def jobSizeOf(node) -> JobSize:

@@ -25,7 +25,7 @@ class JobStart:
 
     Attributes
     ----------
-    parameterNode : the parameter node to follow; None for none.
+    parameterNode : the parameter node to follow, or None to follow no node.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class JobStart:
             self._runPanel.setStatus(advice)
             self._advice = advice
         if problem is None:
-            self._devicePanel.setJob(job_options.subjectOf(node), job_options.jobSizeOf(node))
+            self._devicePanel.setJob(job_options.speedKeyOf(node), job_options.jobSizeOf(node))
         else:
             self._devicePanel.setNoJob()
 
@@ -97,7 +97,10 @@ class JobStart:
 
 
 def _mayReplace(output, inputVolume) -> bool:
-    """Ask before a job overwrites a volume that is not an earlier result of the same input."""
+    """Return True if a job may overwrite the output.
+
+    Ask the user first if the output contains an image that is not a result of the same input.
+    """
     if (
         output is None
         or output.GetImageData() is None
@@ -105,7 +108,7 @@ def _mayReplace(output, inputVolume) -> bool:
     ):
         return True
     return slicer.util.confirmOkCancelDisplay(
-        _("{output} holds an image that is not a result of {input}. Replace it?").format(
+        _("{output} contains an image that is not a result of {input}. Replace it?").format(
             output=output.GetName(), input=inputVolume.GetName()
         )
     )

@@ -14,13 +14,13 @@ class MeasurePanel:
     Parameters
     ----------
     comparePanel : shows the table.
-    fail : shows an error message to the user.
+    showError : shows an error message to the user.
     """
 
-    def __init__(self, ui, comparePanel: ComparePanel, fail):
+    def __init__(self, ui, comparePanel: ComparePanel, showError):
         self._ui = ui
         self._comparePanel = comparePanel
-        self._fail = fail
+        self._showError = showError
         self._output = None
         self.table = None
         for selector in (ui.regionSelector, ui.backgroundSelector):
@@ -29,7 +29,7 @@ class MeasurePanel:
         self.refresh()
 
     def setOutput(self, output) -> None:
-        """Measure in this result from now on; None for none."""
+        """Select the result to measure in; None disables the button."""
         self._output = output
         self.refresh()
 
@@ -48,6 +48,6 @@ class MeasurePanel:
                 self._ui.backgroundSelector.currentNode(),
             )
         except BadInputError as error:
-            self._fail(str(error))
+            self._showError(str(error))
             return
-        self._comparePanel.showFigures(self.table)
+        self._comparePanel.showPlotAndTable(self.table)

@@ -25,7 +25,7 @@ class ResultSelection(VTKObservationMixin):
 
     Attributes
     ----------
-    parameterNode : the parameter node to follow; None for none.
+    parameterNode : the parameter node to follow, or None to follow no node.
     """
 
     def __init__(
@@ -70,7 +70,8 @@ class ResultSelection(VTKObservationMixin):
         """Show the properties of the selected result in the controls."""
         if self.parameterNode is not None:
             output = self._ui.outputSelector.currentNode()
-            # The output is stored before its strength, or the slider would change the former one.
+            # Store the output before its strength. Otherwise the slider would change the strength
+            # of the previous output.
             self.parameterNode.outputVolume = output
             self._setResult(output)
 
@@ -81,7 +82,7 @@ class ResultSelection(VTKObservationMixin):
             self._applyStrength(output, value)
 
     def showNewResult(self, parameterNode, output) -> None:
-        """Select a new result at the strength that the slider has now."""
+        """Select a new result and apply the slider's current strength to it."""
         strength = parameterNode.strength
         parameterNode.outputVolume = output
         self._setResult(output)
@@ -90,7 +91,7 @@ class ResultSelection(VTKObservationMixin):
     def _applyStrength(self, output, value: float) -> None:
         recorded = float(output.GetAttribute(provenance.STRENGTH))
         if round(recorded) == round(value):
-            return  # the slider has whole percents, but a script may have set a fraction
+            return  # the slider shows whole percentages, but a script may have set a fraction
         try:
             self._applyStrengthTo(output, value)
         except BadInputError as error:
@@ -107,6 +108,6 @@ class ResultSelection(VTKObservationMixin):
             self._showStrength(result)
 
     def _showStrength(self, output, event=None) -> None:
-        """Move the slider to the strength of the result, also if a script has changed it."""
+        """Move the slider to the strength of the result, even if a script has changed it."""
         if self.parameterNode is not None and not self._isBusy(output):
             self.parameterNode.strength = float(output.GetAttribute(provenance.STRENGTH))

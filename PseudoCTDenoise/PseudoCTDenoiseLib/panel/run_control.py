@@ -69,11 +69,11 @@ class RunControl:
 
     def sliceOnScreen(self, volume, axis: int) -> int | None:
         """Return the slice of a volume in the views; None if no view shows the volume."""
-        place = self._comparison.placeIn(volume)
-        return None if place is None else sliceIndexAt(volume, axis, place)
+        position = self._comparison.positionIn(volume)
+        return None if position is None else sliceIndexAt(volume, axis, position)
 
     def cleanup(self) -> None:
-        """End a running job without showing its end."""
+        """End a running job without a message."""
         self._timer.stop()
         if self.run is not None:
             self.run.ended.disconnect(self._onEnded)
@@ -94,8 +94,8 @@ class RunControl:
         comparison = self._comparison
         if self._before is None:
             volumes = (comparison.original, comparison.denoised, comparison.noise)
-            self._before = (volumes if comparison.shown else None, comparison.figuresShown)
-        comparison.show(self.run.request.inputVolume, node, place=middleOf(node))
+            self._before = (volumes if comparison.shown else None, comparison.plotAndTableShown)
+        comparison.show(self.run.request.inputVolume, node, position=middleOf(node))
         self._comparePanel.refresh()
 
     def _onEnded(self, state: JobState) -> None:
@@ -129,9 +129,9 @@ class RunControl:
         """Restore the views from before the preview, unless the user has left the comparison."""
         if self._before is None or not self._comparison.shown:
             return
-        volumes, figures = self._before
+        volumes, plotAndTable = self._before
         if volumes and all(v is None or slicer.mrmlScene.IsNodePresent(v) for v in volumes):
-            self._comparison.show(*volumes, figures=figures)
+            self._comparison.show(*volumes, plotAndTable=plotAndTable)
         else:
             self._comparison.restore()
         self._comparePanel.refresh()

@@ -25,7 +25,7 @@ from .run_panel import RunPanel
 
 
 class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The module's panel, by the methods of Slicer's scripted module template."""
+    """The module's panel, with the methods that Slicer expects of a scripted module's widget."""
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -51,7 +51,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.environmentPanel = EnvironmentPanel(
             ui, logic.environmentProblem, logic.setupEnvironment, lambda: self.jobStart.refresh()
         )
-        self.devicePanel = DevicePanel(ui, lambda subject: logic.deviceCheck(*subject))
+        self.devicePanel = DevicePanel(ui, lambda speedKey: logic.deviceCheck(*speedKey))
         self.comparePanel = ComparePanel(ui, logic.comparison, slicer.util.errorDisplay)
         self.measurePanel = MeasurePanel(ui, self.comparePanel, slicer.util.errorDisplay)
         self.runControl = RunControl(
@@ -168,7 +168,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             )
 
     def _onJobEnded(self, output):
-        """Select the new result, also while another module is open."""
+        """Select the new result, even while another module is open."""
         if output is not None:
             node = self._parameterNode or self.logic.getParameterNode()
             self.resultSelection.showNewResult(node, output)

@@ -8,11 +8,11 @@ import slicer
 
 FOLDER = Path(__file__).resolve().parents[2] / "Resources" / "Layouts"
 
-TWO_VIEWS, THREE_VIEWS, FIGURES = 58741, 58742, 58743
+TWO_VIEWS, THREE_VIEWS, PLOT_AND_TABLE = 58741, 58742, 58743
 FILES = {
     TWO_VIEWS: "PseudoCTDenoise_TwoViews.xml",
     THREE_VIEWS: "PseudoCTDenoise_ThreeViews.xml",
-    FIGURES: "PseudoCTDenoise_TwoViewsAndFigures.xml",
+    PLOT_AND_TABLE: "PseudoCTDenoise_TwoViewsAndFigures.xml",
 }
 ORIGINAL, DENOISED, NOISE = (
     "PseudoCTDenoiseOriginal",
@@ -23,7 +23,7 @@ PLOT, TABLE = "PseudoCTDenoisePlot", "PseudoCTDenoiseTable"
 VIEWS = {
     TWO_VIEWS: (ORIGINAL, DENOISED),
     THREE_VIEWS: (ORIGINAL, DENOISED, NOISE),
-    FIGURES: (ORIGINAL, DENOISED),
+    PLOT_AND_TABLE: (ORIGINAL, DENOISED),
 }
 
 

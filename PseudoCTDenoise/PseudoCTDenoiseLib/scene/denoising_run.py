@@ -210,8 +210,9 @@ class DenoisingRun:
         noise = self._process.result.report.get("noise")
         if noise is not None:
             self.logged.emit(
-                f"Noise in soft tissue {noise['soft_tissue_before_hu']:.1f} HU → "
-                f"{noise['soft_tissue_after_hu']:.1f} HU at full strength."
+                "Noise in soft tissue at full strength (comparable between scans only): "
+                f"{noise['soft_tissue_before_hu']:.1f} HU → "
+                f"{noise['soft_tissue_after_hu']:.1f} HU."
             )
         return JobState.COMPLETED
 

@@ -28,7 +28,7 @@ class SideBySide:
         self._named: list[tuple[object, int]] = []
         self._copying = False
         self._orientation = ORIENTATIONS[0]
-        self._place: tuple[float, float, float] | None = None
+        self._position: tuple[float, float, float] | None = None
         self.original = self.denoised = self.noise = None
 
     @property
@@ -36,25 +36,27 @@ class SideBySide:
         """True while a layout of the comparison is on screen."""
         return _manager() is not None and _manager().layout in layouts.FILES
 
-    def show(self, original, denoised, noise=None, *, figures: bool = False, place=None) -> None:
-        """Show the volumes at the place of the original that the views show now.
+    def show(
+        self, original, denoised, noise=None, *, plotAndTable: bool = False, position=None
+    ) -> None:
+        """Show the volumes at the position in the original that the views show now.
 
         Parameters
         ----------
         original, denoised : volume nodes of equal geometry.
         noise : volume of the third view, or None for two views.
-        figures : show a plot and a table below, instead of the third view.
-        place : another point to show, RAS in mm.
+        plotAndTable : show a plot and a table below, instead of the third view.
+        position : another point to show, RAS in mm.
         """
         manager = _manager()
         if manager is None:  # Slicer runs without a main window
             return
-        place = place or self.placeIn(original)
+        position = position or self.positionIn(original)
         layouts.registerLayouts()
         if not self.shown:
             self._formerLayout = manager.layout
         layout = layouts.TWO_VIEWS if noise is None else layouts.THREE_VIEWS
-        layout = layouts.FIGURES if figures else layout
+        layout = layouts.PLOT_AND_TABLE if plotAndTable else layout
         moved = manager.layout != layout
         if moved:
             manager.setLayout(layout)
@@ -68,7 +70,7 @@ class SideBySide:
             composite.SetHotLinkedControl(True)
         self._linkWindows()
         if fresh:
-            self._place = place
+            self._position = position
             self.setOrientation(self._orientation)
             import qt
 
@@ -87,7 +89,7 @@ class SideBySide:
         if layout == layouts.THREE_VIEWS:
             composite = self._widget(layouts.NOISE).mrmlSliceCompositeNode()
             third = slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
-        self.show(original, denoised, third, figures=layout == layouts.FIGURES)
+        self.show(original, denoised, third, plotAndTable=layout == layouts.PLOT_AND_TABLE)
 
     @property
     def orientation(self) -> str:
@@ -95,9 +97,9 @@ class SideBySide:
         return self._orientation
 
     @property
-    def figuresShown(self) -> bool:
+    def plotAndTableShown(self) -> bool:
         """True while a plot and a table are below the views."""
-        return self.shown and _manager().layout == layouts.FIGURES
+        return self.shown and _manager().layout == layouts.PLOT_AND_TABLE
 
     def setVolume(self, viewName: str, volume) -> None:
         """Show a volume in a view, with its name in the corner."""
@@ -116,7 +118,7 @@ class SideBySide:
     def setOrientation(self, orientation: str) -> None:
         """Set the plane, along the volume's own axes so that the views do not interpolate."""
         if self.shown and self.original is not None and orientation != self._orientation:
-            self._place = self.placeIn(self.original)
+            self._position = self.positionIn(self.original)
         self._orientation = orientation
         for widget in self._widgets():
             node = widget.mrmlSliceNode()
@@ -126,7 +128,7 @@ class SideBySide:
         self.fit()
 
     def fit(self) -> None:
-        """Fit every view to the original, at the same place and zoom."""
+        """Fit every view to the original, at the same position and zoom."""
         if not self.shown or self.original is None:
             return
         widgets = self._widgets()
@@ -134,8 +136,8 @@ class SideBySide:
         for widget, node in zip(widgets, nodes, strict=True):
             width, height = node.GetDimensions()[:2]
             widget.sliceLogic().FitSliceToVolume(self.original, width, height)
-            if self._place is not None:
-                node.JumpSliceByOffsetting(*self._place)
+            if self._position is not None:
+                node.JumpSliceByOffsetting(*self._position)
             widget.sliceLogic().SnapSliceOffsetToIJK()
         # The sizes of the views differ by about a pixel. The smallest sets the zoom of all.
         pixelMm = max(node.GetFieldOfView()[0] / node.GetDimensions()[0] for node in nodes)
@@ -163,7 +165,7 @@ class SideBySide:
         if self.denoised is not None:
             self.setVolume(layouts.DENOISED, self.denoised)
 
-    def placeIn(self, volume) -> tuple[float, float, float] | None:
+    def positionIn(self, volume) -> tuple[float, float, float] | None:
         """Return the centre of a view of the volume in RAS (mm); None if no view shows it."""
         manager = _manager()
         names = manager.sliceViewNames() if manager else []
@@ -181,8 +183,8 @@ class SideBySide:
         matrix = views[0].mrmlSliceNode().GetSliceToRAS()
         return tuple(matrix.GetElement(row, 3) for row in range(3))
 
-    def showFigures(self, chart, table) -> None:
-        """Show a plot chart and a table below the views; None for an empty view."""
+    def showPlotAndTable(self, chart, table) -> None:
+        """Show a plot chart and a table below the views; None empties a view."""
         for tag, className, setter, node in (
             (layouts.PLOT, "vtkMRMLPlotViewNode", "SetPlotChartNodeID", chart),
             (layouts.TABLE, "vtkMRMLTableViewNode", "SetTableNodeID", table),
