@@ -52,7 +52,8 @@ def test_an_invalid_manifest_is_named(pseudoct, models, tmp_path):
 
 def test_an_empty_folder_holds_no_models(pseudoct, tmp_path):
     ended = pseudoct("models", "--models", tmp_path)
-    assert (ended.code, ended.out) == (0, f"No models in {tmp_path}.\n")
+    message = f"No models in {tmp_path}. Choose another folder with --models.\n"
+    assert (ended.code, ended.out) == (0, message)
 
 
 def test_the_card_describes_a_model(pseudoct, models):

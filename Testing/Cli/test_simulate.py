@@ -46,7 +46,7 @@ def test_the_low_dose_scan_has_twice_the_noise_and_the_same_geometry(scan, tmp_p
     middle = np.s_[:, 40:88, 40:88]
     assert ldct[middle].std() / ndct[middle].std() == pytest.approx(2, rel=0.1)
     said = capsys.readouterr().out
-    for words in ("N0 = ", "HU at 0.25 of the dose", "dB", str(output)):
+    for words in ("N0 = ", "HU at 25 % dose", "dB", str(output)):
         assert words in said
 
 

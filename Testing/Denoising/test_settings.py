@@ -61,7 +61,9 @@ def test_settings_are_read_from_values_by_name(values):
 
 
 def test_an_unknown_setting_is_named():
-    with pytest.raises(BadInputError, match="^Unknown setting 'stepps': known are method, teacher"):
+    with pytest.raises(
+        BadInputError, match="^Unknown setting 'stepps'. Valid settings: method, teacher"
+    ):
         settings_from_values({"stepps": 3})
 
 

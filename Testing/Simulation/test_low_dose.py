@@ -131,7 +131,7 @@ def test_variances_of_scan_and_added_noise_sum_to_that_of_the_low_dose():
 
 @pytest.mark.parametrize("dose", [0.0, -0.5, 1.5, math.nan])
 def test_impossible_doses_are_refused(dose):
-    with pytest.raises(BadInputError, match="not between 0 and 1"):
+    with pytest.raises(BadInputError, match="above 0 and at most 1"):
         LowDoseSimulator(4.0, scanner=SMALL).ray_deviation(torch.zeros(1, 8, 8), dose)
 
 

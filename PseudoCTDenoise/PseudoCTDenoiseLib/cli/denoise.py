@@ -58,17 +58,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         choices=("pseudo-ct", "pretrained"),
-        help="pseudo-ct fine-tunes the network on the scan; pretrained applies it as it is "
+        help="pseudo-ct fine-tunes the network on the scan; pretrained applies it unchanged "
         f"(default: {default.method})",
     )
     parser.add_argument(
-        "--steps", type=int, help=f"number of fine-tuning steps (default: {default.steps})"
+        "--steps", type=int, help=f"maximum number of fine-tuning steps (default: {default.steps})"
     )
     parser.add_argument(
         "--strength",
         type=float,
-        help="strength of the denoising in percent, from 0 (the input) to 100 "
-        f"(default: {default.strength:g})",
+        help="strength of the denoising in percent, from 0 (the input, rounded to whole HU) to 100 "
+        f"(the network's output; default: {default.strength:g})",
     )
     parser.add_argument(
         "--device", choices=DEVICES, help=f"device to compute on (default: {default.device})"
@@ -79,14 +79,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tuning",
         choices=("scan", "slice"),
-        help="fine-tune once on the whole scan, or separately on each slice "
+        help="fine-tune once, on slices spread over the scan, or separately on each slice "
         f"(default: {default.tuning})",
     )
     parser.add_argument(
         "--orientations",
         type=int,
         choices=(1, 3, 8),
-        help="number of flips and quarter turns to average "
+        help="number of flips and rotations by 90 degrees to average "
         f"(default: 8; 3 for {SHORT_SCAN + 1} or more slices of 512×512)",
     )
     parser.add_argument(
@@ -95,13 +95,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="JSON file of settings, or the report of an earlier run to repeat that run",
     )
     parser.add_argument(
-        "--series", help="number or UID of the DICOM series, if the folder holds several"
+        "--series", help="number or UID of the DICOM series, if the folder contains several"
     )
     parser.add_argument(
         "--slice-axis",
         choices=("auto", "i", "j", "k"),
         default="auto",
-        help="axis of the file from one axial slice to the next (default: auto)",
+        help="array axis along which axial slices are stacked (default: auto)",
     )
     parser.add_argument(
         "--noise-dir", type=Path, help="folder to write the noise maps and the pseudo-LDCT to"
@@ -152,7 +152,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 @dataclass(frozen=True)
 class _Outputs:
-    """Paths of the files that a run writes, None for those that were not requested."""
+    """Paths of the files that a run writes. A path is None if the file was not requested."""
 
     volume: Path
     report: Path
@@ -200,7 +200,7 @@ def _check_outputs(arguments: argparse.Namespace) -> _Outputs:
         check_png_path(arguments.picture)
     if noise_folder is not None:
         if noise_folder.is_file():
-            raise BadInputError(f"{noise_folder} is a file: name a folder for the noise maps.")
+            raise BadInputError(f"{noise_folder} is a file: choose a folder for the noise maps.")
         check_writable(noise_folder / "noise" if noise_folder.is_dir() else noise_folder)
     return _Outputs(output, report, arguments.picture, noise_folder)
 
@@ -255,7 +255,7 @@ def _write_results(
             title=volume.name,
         )
     text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-    # File names may hold bytes that are not UTF-8; JSON can escape them.
+    # File names may contain bytes that are not UTF-8; JSON can escape them.
     staged.path(outputs.report).write_text(text, encoding="utf-8", errors="backslashreplace")
     return report
 
@@ -265,14 +265,15 @@ def _print_summary(report: dict, output: Path, seconds: float) -> None:
     if noise:
         change = f"{-noise['reduction_percent']:+.0f}".replace("-", "−")
         print(
-            f"Noise in soft tissue {noise['soft_tissue_before_hu']:.1f} HU → "
-            f"{noise['soft_tissue_after_hu']:.1f} HU ({change} %)."
+            "Noise in soft tissue (comparable between scans only): "
+            f"{noise['soft_tissue_before_hu']:.1f} HU → {noise['soft_tissue_after_hu']:.1f} HU "
+            f"({change} %)."
         )
-    print(f"Written in {duration(seconds)}: {output} (research use only).")
+    print(f"Done in {duration(seconds)}: {output} (research use only).")
 
 
 def _check_packages(arguments: argparse.Namespace) -> None:
-    """Refuse an option whose package is missing, before the computation starts."""
+    """Raise BadInputError for an option whose package is missing, before the computation."""
     needed = {"--picture": ("matplotlib", arguments.picture)}
     needed["--reference"] = ("skimage", arguments.reference)
     for option, (package, wanted) in needed.items():
@@ -303,7 +304,7 @@ def read_settings(arguments: argparse.Namespace) -> DenoisingSettings:
         values = values.get("settings", values)
         if not isinstance(values, dict):
             raise BadInputError(
-                f"{arguments.settings} does not hold settings by name: give a JSON object."
+                f"{arguments.settings} does not contain settings by name: give a JSON object."
             )
         try:
             settings = settings_from_values(values)
@@ -321,7 +322,7 @@ def _read_json(path: Path) -> dict:
     except (ValueError, RecursionError) as error:
         raise BadInputError(f"{path} is not JSON in UTF-8: give settings or a report.") from error
     if not isinstance(values, dict):
-        raise BadInputError(f"{path} does not hold settings by name: give a JSON object.")
+        raise BadInputError(f"{path} does not contain settings by name: give a JSON object.")
     return values
 
 
@@ -336,7 +337,8 @@ def _compare_models(path: Path, manifests: Sequence[Manifest]) -> None:
     if weights != [manifest.sha256 for manifest in manifests]:
         print(
             f"Note: {path} was made with other models, '{report['model'].get('name')}' and "
-            f"{len(weights) - 1} noise models; the result will differ.",
+            f"{len(weights) - 1} noise models, so the result will differ. To reproduce it, pass "
+            "the original models with --models.",
             file=sys.stderr,
         )
 
@@ -374,7 +376,7 @@ def _read_reference(path: Path | None, volume: CtVolume, slice_axis: str) -> np.
 
 
 def _check_no_overwriting(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
-    """Refuse outputs that would replace an input or each other.
+    """Check that no output would replace an input or another output.
 
     Raises
     ------

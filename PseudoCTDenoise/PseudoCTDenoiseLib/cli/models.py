@@ -57,7 +57,10 @@ def run(arguments: argparse.Namespace) -> None:
         "weights": "Weights",
     }
     shown = [Column(key, text) for key, text in headings.items() if rows and key in rows[0]]
-    print(markdown(rows, shown) if rows else f"No models in {arguments.models}.")
+    if rows:
+        print(markdown(rows, shown))
+    else:
+        print(f"No models in {arguments.models}. Choose another folder with --models.")
 
 
 def _weights(network: nn.Module) -> int:

@@ -1,4 +1,4 @@
-"""Simulate a lower dose of a scan: adds noise and leaves the anatomy unchanged.
+"""Simulate a lower dose of a scan: add noise and leave the anatomy unchanged.
 
 Research use only; not for primary diagnosis.
 """
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("output", type=Path, help="simulated low-dose scan: .nrrd, .nii.gz or .mha")
     parser.add_argument(
-        "--dose", type=float, default=0.25, help="fraction of the dose of the scan (default: 0.25)"
+        "--dose", type=float, default=0.25, help="fraction of the scan's dose (default: 0.25)"
     )
     parser.add_argument(
         "--kernel",
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     if not 0 < arguments.dose <= 1:
         raise BadInputError(
-            f"--dose {arguments.dose:g} is out of range: choose a dose above 0 and at most 1."
+            f"--dose {arguments.dose:g} is out of range: choose a value above 0 and at most 1."
         )
     check_output_path(arguments.output)
     device = choose_device(arguments.device)
@@ -72,13 +72,13 @@ def run(arguments: argparse.Namespace) -> None:
     write_volume(arguments.output, low_dose, scan, note=NOTICE)
 
     before, after = soft_tissue_noise(scan.hu), soft_tissue_noise(low_dose)
-    print(f"Estimated tube output of the scan: N0 = {simulator.quanta:.0f} quanta per ray.")
+    print(f"Estimated unattenuated photon count: N0 = {simulator.quanta:.0f} photons per ray.")
     print(
-        f"Noise in flat soft tissue: {before:.1f} HU at full dose, {after:.1f} HU at "
-        f"{arguments.dose:g} of the dose."
+        f"Noise in uniform soft tissue (comparable between scans only): {before:.1f} HU at full "
+        f"dose, {after:.1f} HU at {100 * arguments.dose:g} % dose."
     )
     print(
         "PSNR of the low-dose scan against the input: "
-        f"{psnr_4096(low_dose, scan.hu):.2f} dB (range 4096)."
+        f"{psnr_4096(low_dose, scan.hu):.2f} dB (data range 4096 HU)."
     )
     print(f"Low-dose scan ({kernel.name} kernel, seed {arguments.seed}): {arguments.output}")

@@ -29,7 +29,10 @@ def check_fits(image, size: int) -> None:
     """Raise BadInputError if an image, (rows, columns), is smaller than a patch."""
     rows, columns = image.shape
     if rows < size or columns < size:
-        raise BadInputError(f"Slices of {rows}×{columns} are smaller than a patch of {size}.")
+        raise BadInputError(
+            f"Slices of {rows}×{columns} pixels are smaller than a patch of {size}×{size} pixels: "
+            "use larger slices."
+        )
 
 
 def patch_corner(

@@ -173,7 +173,7 @@ def settings_from_values(values: dict) -> DenoisingSettings:
     known = DenoisingSettings.__dataclass_fields__
     for name in sorted(values.keys() - known):
         if name not in _REMOVED_SETTINGS:
-            raise BadInputError(f"Unknown setting '{name}': known are {', '.join(known)}.")
+            raise BadInputError(f"Unknown setting '{name}'. Valid settings: {', '.join(known)}.")
         if values[name] != _REMOVED_SETTINGS[name]:
             fixed = _in_words(_REMOVED_SETTINGS[name])
             raise BadInputError(

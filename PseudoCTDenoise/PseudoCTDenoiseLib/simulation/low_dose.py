@@ -118,7 +118,7 @@ class LowDoseSimulator:
         """
         if not 0 < dose <= 1:
             raise BadInputError(
-                f"The dose fraction {dose:g} is not between 0 and 1: choose one above 0."
+                f"The dose fraction {dose:g} is out of range: choose a value above 0 and at most 1."
             )
         line_integrals = fan_line_integrals(hu, self.pixel_mm, self.scanner)
         relative_noise = line_integrals - relative_fluence(line_integrals, self.scanner)

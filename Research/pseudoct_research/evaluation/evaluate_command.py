@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     check_comparison_arguments(arguments)
     if not 0 < arguments.dose < 1:
-        raise BadInputError(f"--dose {arguments.dose:g} is not between 0 and 1.")
+        raise BadInputError(
+            f"--dose {arguments.dose:g} is out of range: choose a value above 0 and below 1."
+        )
     kernels = arguments.kernel or list(KERNELS)
     if arguments.page:
         check_writable(arguments.page)

@@ -42,5 +42,5 @@ def test_added_noise_is_independent_of_the_normal_dose_noise(clean, scan):
 
 
 def test_invalid_doses_are_refused():
-    with pytest.raises(BadInputError, match="not between 0 and 1"):
+    with pytest.raises(BadInputError, match="above 0 and at most 1"):
         scan_phantom(np.zeros((1, 16, 16), np.int16), 4.0, dose=1.5)

@@ -134,7 +134,7 @@ def test_a_slice_that_is_too_small_is_refused_before_any_step():
     small = NoisySlice(small.ndct[:20, :20], small.noise[:, :20, :20])
     with pytest.raises(BadInputError, match="20×20 are too small for patches of 16"):
         replace(patches(), slices=[large, small])
-    with pytest.raises(BadInputError, match="20×20 are smaller than a patch of 32"):
+    with pytest.raises(BadInputError, match="20×20 pixels are smaller than a patch of 32"):
         replace(patches(), slices=[large, small], domain=None, patch_size=32)
 
 

@@ -207,7 +207,7 @@ def test_equal_generators_give_equal_patches():
 
 
 def test_too_small_slices_are_refused():
-    with pytest.raises(BadInputError, match="48×48 are smaller than a patch of 50"):
+    with pytest.raises(BadInputError, match="48×48 pixels are smaller than a patch of 50"):
         draw_patches([textured()], 1, 50, np.random.default_rng(0))
 
 

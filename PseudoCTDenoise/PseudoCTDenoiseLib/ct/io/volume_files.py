@@ -99,7 +99,7 @@ def read_volume(
     Parameters
     ----------
     series : number or UID of the series in a DICOM folder with several.
-    slice_axis : ``i``, ``j`` or ``k``, the axis of the file from one axial slice to the next;
+    slice_axis : ``i``, ``j`` or ``k``, the array axis along which axial slices are stacked;
         ``auto`` takes the one along the patient's superior-inferior axis.
 
     Raises
