@@ -24,7 +24,7 @@ from ..simulation.reconstruction_kernels import kernel_at_sharpness, nearest_ker
 from .target_noise import RESIDUAL_NOISE_FRACTION
 
 DRAWS = 2
-"""Independent noise images of each slice. Random signs and turns multiply them."""
+"""Number of noise realisations of each slice. Random signs, flips and rotations multiply them."""
 SHARPNESS = np.linspace(-0.4, 1.4, 7)
 """Sharpness of the kernels that are compared, see :func:`.kernel_at_sharpness`."""
 DEFAULT_PIXEL_MM = 0.75

@@ -1,7 +1,7 @@
 """Pseudo-CT pairs of a scan: the pseudo-NDCT Ỹ and the pseudo-LDCT X̃ = Ỹ + noise.
 
-Source: arXiv 2104.02326, section 2.2 and algorithm 1. :class:`ScanTargetPairs` are those of the
-default method, :class:`NetworkTargetPairs` those of the paper.
+Source: arXiv 2104.02326, section 2.2 and algorithm 1. The default method uses
+:class:`ScanTargetPairs`, the paper :class:`NetworkTargetPairs`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,15 @@ from .sure import SureEstimate
 from .target_noise import RESIDUAL_NOISE_FRACTION, target_noise_fraction
 
 DOSE_RANGE = (0.35, 0.65)
-"""Range of the dose fractions, of the scan's own dose, that are simulated by adding noise."""
+"""Range of the simulated doses, as fractions of the scan's own dose."""
 REFERENCE_NOISE = math.sqrt(RESIDUAL_NOISE_FRACTION)
-"""Noise of the normal-dose reference, at four times the dose, in units of the scan's noise."""
+"""Standard deviation of the normal-dose reference's noise over that of the scan's noise.
+
+A denoiser that leaves the fraction r of the noise's standard deviation estimates a reference at 1/r
+times the scan's dose (see :func:`.target_noise_fraction`). The variance of noise is inversely
+proportional to the dose, so the reference has the fraction r of the variance, and √r of the
+standard deviation.
+"""
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def make_pseudo_pairs(
     settings: DenoisingSettings,
     pixel_mm: float | None = None,
 ) -> PseudoPairs:
-    """Return the pairs that the settings' teacher and noise source make.
+    """Return the pairs for the teacher and the noise source of the settings.
 
     Parameters
     ----------
@@ -87,11 +93,12 @@ def make_pseudo_pairs(
 
 
 class ScanTargetPairs:
-    """Pairs of the scan at a lower dose, by simulated noise, and the scan as the target.
+    """Pairs of the scan with added simulated noise, as at a lower dose, and the scan as the target.
 
-    The target keeps a fraction of the added noise, see :func:`.target_noise_fraction`. Where the
-    scan's noise is clipped at −1024 HU, the target is lowered to the mean of the normal-dose
-    reference. See :class:`PseudoPairs` for attributes and methods.
+    The target contains c times the added noise. c is negative at the doses of :data:`DOSE_RANGE`,
+    see :func:`.target_noise_fraction`. Where the scan's noise is clipped at −1024 HU, the target is
+    lowered to the mean of the normal-dose reference. See :class:`PseudoPairs` for attributes and
+    methods.
     """
 
     def __init__(
@@ -131,8 +138,8 @@ class ScanTargetPairs:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the scan at random fractions of its dose, and its target.
 
-        The target keeps a fraction of ``kept``, the noise that is not clipped. It is not clipped
-        itself, because clipping would raise its mean.
+        The target contains c times the added noise, weighted by the probability that noise is not
+        clipped (``kept``). The target itself is not clipped: clipping would raise its mean.
         """
         doses = np.exp(self._sampler.rng.uniform(*np.log(DOSE_RANGE), size=len(scan)))
         added = [math.sqrt(1 / dose - 1) for dose in doses]
@@ -184,7 +191,7 @@ class NetworkTargetPairs:
 def simulate_noise(
     slices: torch.Tensor, teacher: nn.Module, pixel_mm: float | None, seed: int
 ) -> SimulatedNoise:
-    """Simulate the scan's own noise, at a level that gives the teacher a plausible risk."""
+    """Simulate the scan's own noise. Reduce it if it gives the teacher an implausible risk."""
     estimate = estimate_noise(slices, lambda images: apply_network(teacher, images), pixel_mm, seed)
     risk = SureEstimate(slices, estimate.draws[0])
     scale = risk.plausible_noise_scale(teacher)
@@ -194,7 +201,7 @@ def simulate_noise(
 
 
 class _PatchSampler:
-    """Random choices behind the patches: places, realisations of noise, and augmentation."""
+    """Random choices behind the patches: positions, realisations of noise, and augmentation."""
 
     def __init__(self, slices: torch.Tensor, settings: DenoisingSettings, rotations: bool):
         self._slices = slices
@@ -217,7 +224,7 @@ class _PatchSampler:
     def augmented(
         self, ldct: torch.Tensor, ndct: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return (batch, 1, size, size) patches, each pair with the same flip, turn and zoom."""
+        """Return (batch, 1, size, size) patches. A pair has the same flip, rotation and zoom."""
         pairs = torch.stack([ldct, ndct], dim=1)
         pairs = torch.stack([augment(pair, self.rng, self._augmentation) for pair in pairs])
         return pairs[:, :1], pairs[:, 1:]

@@ -1,22 +1,23 @@
-"""Fraction of the noise that a denoiser leaves, and the training targets that set it."""
+"""Fraction of the noise that a denoiser leaves, and the training targets that determine it."""
 
 RESIDUAL_NOISE_FRACTION = 0.25
-"""Fraction of the noise amplitude that the shipped denoisers leave. At a quarter of the dose this
-is the optimal estimate of the normal-dose reference, at half of the reference's noise."""
+"""Fraction r of the noise's standard deviation that the shipped denoisers leave. At 25 % dose the
+output is the optimal estimate of the normal-dose reference, with half of the reference's noise."""
 
 
 def target_noise_fraction(
     dose: float, residual_noise_fraction: float = RESIDUAL_NOISE_FRACTION
 ) -> float:
-    """Return the fraction c of the added noise that the training target keeps.
+    """Return the factor c: the training target contains c times the added noise.
 
     The image that noise is added to is noisy itself. At a dose fraction a, the noise N of the
     low-dose image is the sum of the image's own noise and the added noise, which have the same
     statistics. The optimal estimate of the image's own noise is therefore a·N, and a network that
-    is trained to return the image leaves the fraction a of the noise. With c = (r − a) / (1 − a)
-    of the added noise in the target, the optimal estimate is r·N at every dose. The network thus
-    learns from noisy targets (as in Noisier2Noise, Moran et al., CVPR 2020, arXiv:1910.11908),
-    and r is chosen.
+    is trained to return the image leaves the fraction a of the noise's standard deviation. With
+    c = (r − a) / (1 − a) times the added noise in the target, the optimal estimate is r·N at every
+    dose. c is negative for a > r: |c| times the added noise is then subtracted from the image. The
+    network thus learns from noisy targets (as in Noisier2Noise, Moran et al., CVPR 2020,
+    arXiv:1910.11908), and r is chosen.
 
     Parameters
     ----------

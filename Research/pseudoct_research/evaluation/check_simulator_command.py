@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int | None:
     for noise in measured.values():
         print(
             f"{noise.kernel} kernel: N0 = {noise.quanta:.0f} quanta per ray, fitted once; "
-            f"{noise.sigma_hu:.1f} HU added in the liver at a quarter of the dose."
+            f"{noise.sigma_hu:.1f} HU added in the liver at 25 % dose."
         )
     if facts:
         print("The real figures come from one scanner of one vendor.")

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
         rows = summary(new)
         slices = sum(len(pair.ndct) for pair in pairs)
         text = (
-            f"**{kernel.capitalize()} kernel**, {arguments.dose:.0%} of the dose, split "
+            f"**{kernel.capitalize()} kernel**, {100 * arguments.dose:g} % dose, split "
             f"`{arguments.split}`: {rows[0]['patients']} patients, {slices} slices.\n\n"
             + markdown(rows, COLUMNS)
         )

@@ -159,7 +159,7 @@ def _about(arguments: argparse.Namespace, manifest: Manifest) -> dict:
 
 def _setting(about: dict) -> str:
     return (
-        f"{about['kernel'].capitalize()} kernel, {100 * about['dose']:g} % of the dose, "
+        f"{about['kernel'].capitalize()} kernel, {100 * about['dose']:g} % dose, "
         f"water phantom of 30 cm, {about['realisations']} realisations of the noise, "
         f"seed {about['seed']}"
     )

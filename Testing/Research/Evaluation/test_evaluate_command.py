@@ -68,7 +68,7 @@ def test_tables_are_written_to_the_page_and_scores_to_the_csv(
         ("a", 0.1, kernel, 4000 + n) for kernel in ("soft", "sharp") for n in range(2)
     ]
     text = page.read_text(encoding="utf-8")
-    assert text.startswith("# Title\n\n<!-- RESULTS soft -->\n**Soft kernel**, 10% of the dose")
+    assert text.startswith("# Title\n\n<!-- RESULTS soft -->\n**Soft kernel**, 10 % dose")
     assert text.endswith("<!-- /RESULTS sharp -->\n\nEnd.\n") and "older" not in text
     assert text.count("split `val`: 1 patients, 2 slices.") == 2
     assert text.count("| LDCT |") == text.count("| fast + method |") == 2
