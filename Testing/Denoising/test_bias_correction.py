@@ -4,7 +4,7 @@ import pytest
 import torch
 from PseudoCTDenoiseLib.ct.hounsfield import normalise, to_hu
 from PseudoCTDenoiseLib.denoising.bias_correction import (
-    DENSITIES_HU,
+    NODES_HU,
     MAXIMUM_OFFSET_HU,
     DensityBiasCorrection,
     measure_density_bias,
@@ -42,8 +42,8 @@ def test_each_density_has_an_offset_of_its_own():
 
     slices = halves(50.0, -100.0)
     offsets = measure_density_bias(slices, denoise).offsets
-    assert offsets[DENSITIES_HU.index(50.0)] < -0.5
-    assert offsets[DENSITIES_HU.index(-100.0)] > 0.5
+    assert offsets[NODES_HU.index(50.0)] < -0.5
+    assert offsets[NODES_HU.index(-100.0)] > 0.5
 
 
 def test_noise_alone_gives_no_offset():
@@ -66,7 +66,7 @@ def test_nothing_is_measured_where_the_scan_is_clipped():
     correction = measure_density_bias(
         noisy, lambda image: normalise(torch.full_like(image, -900.0))
     )
-    assert torch.equal(correction.offsets, torch.zeros(len(DENSITIES_HU)))
+    assert torch.equal(correction.offsets, torch.zeros(len(NODES_HU)))
 
 
 def test_an_offset_is_limited():

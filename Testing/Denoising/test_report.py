@@ -20,7 +20,7 @@ from PseudoCTDenoiseLib.ct.reference_metrics import image_metrics
 from PseudoCTDenoiseLib.denoising.denoised_scan import DenoisedScan
 from PseudoCTDenoiseLib.denoising.device import ComputeDevice
 from PseudoCTDenoiseLib.denoising.fine_tuning import TuningRecord
-from PseudoCTDenoiseLib.denoising.report import job_report, noise_figures, peak_memory_mib
+from PseudoCTDenoiseLib.denoising.report import job_report, noise_metrics, peak_memory_mib
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
 from PseudoCTDenoiseLib.models.store import Manifest
@@ -116,9 +116,9 @@ def test_the_change_is_right_where_int16_would_overflow():
     assert found["mean_absolute_change_hu"] == 60000
 
 
-def test_a_scan_without_soft_tissue_has_no_noise_figures():
+def test_a_scan_without_soft_tissue_has_no_noise_metrics():
     lung = np.full((1, 32, 32), -800, np.int16)
-    assert noise_figures(lung, lung) is None
+    assert noise_metrics(lung, lung) is None
     found = report(hu=lung, result=replace(RESULT, hu=lung))
     assert found["noise"] is None
     strict_json(found)

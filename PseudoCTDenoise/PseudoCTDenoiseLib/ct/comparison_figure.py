@@ -35,7 +35,7 @@ _ZOOM = 4
 
 
 def check_png_path(path: Path) -> None:
-    """Refuse a path to which no PNG can be written, before the computation starts.
+    """Check that a PNG can be written to a path, before the computation starts.
 
     Raises
     ------
@@ -60,18 +60,18 @@ def side_by_side(
     title: str = "",
     names: tuple[str, str, str] = ("Original", "Denoised", "Reference"),
 ) -> None:
-    """Draw original, denoised, reference (if given) and removed noise; below, an enlarged part.
+    """Draw original, denoised, reference (if given) and removed noise, and an enlarged part below.
 
-    Each pixel of a slice is drawn with the same whole number of pixels.
+    Images are magnified by a whole number, so every pixel of a slice has the same size.
 
     Parameters
     ----------
     original, denoised, reference : HU, (rows, columns) or (slices, rows, columns)
     pixel_mm : side of a square pixel in mm, for the scale bars; None omits them
     window : display width and level in HU
-    difference_hu : upper window limit of the difference, whose lower limit is its negative; None
-        takes :func:`.noise_limit`
-    slice_index : slice to show; None takes the slice of the original with the most organ tissue
+    difference_hu : the difference is shown from −difference_hu to +difference_hu; None uses
+        :func:`.noise_limit`
+    slice_index : slice to show; None shows the slice of the original with the most organ tissue
     names : labels of original, denoised and reference
 
     Raises

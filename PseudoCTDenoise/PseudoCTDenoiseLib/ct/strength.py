@@ -15,7 +15,7 @@ def apply_strength(
     Parameters
     ----------
     original, denoised : HU of the same shape; ``denoised`` at full strength.
-    strength : 0 to 100 %. At 0 the result equals the original bit for bit.
+    strength : 0 to 100 %. At 0 the result is the original, rounded to whole HU.
     out : int16 array of the same shape for the result, which may be ``denoised``; None makes a
         new array.
 

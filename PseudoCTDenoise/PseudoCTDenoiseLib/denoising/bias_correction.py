@@ -1,7 +1,7 @@
 """Bias correction: keep the scan's means of lung, fat, soft tissue and bone.
 
 Noise is zero-mean, so any shift of a tissue's mean by a denoiser is bias. The bias is measured on
-some slices, as a function of density, and subtracted from all slices.
+the slices used for tuning, as a function of the local CT number, and subtracted from all slices.
 """
 
 from __future__ import annotations
@@ -14,32 +14,33 @@ import torch
 from ..ct.hounsfield import to_hu
 from .clipping import box_mean, clipped_fraction
 
-DENSITIES_HU = (-1000.0, -850.0, -500.0, -100.0, 50.0, 300.0)
-"""Nodes of the piecewise linear offset. The offset is zero at the first node."""
+NODES_HU = (-1000.0, -850.0, -500.0, -100.0, 50.0, 300.0)
+"""CT numbers at the nodes of the piecewise linear offset. The offset is zero at the first node."""
 MAXIMUM_OFFSET_HU = 3.0
 _RIDGE_VOXELS = 3000.0
-"""Weight of the ridge penalty, which keeps the offset of a density with few voxels near zero."""
+"""Weight of the ridge penalty, which keeps the offset at a node with few voxels near zero."""
 _MAXIMUM_CLIPPED_FRACTION = 0.005
-"""Fraction of clipped voxels above which a place is left out: offsets are near 0.1 HU."""
+"""Local fraction of clipped voxels above which a voxel is excluded. The limit is low because
+offsets are near 0.1 HU."""
 
 
 @dataclass(frozen=True)
 class DensityBiasCorrection:
-    """Offsets in HU, one for each of :data:`DENSITIES_HU`, that :meth:`apply` adds."""
+    """Offsets in HU, one for each of :data:`NODES_HU`, that :meth:`apply` adds."""
 
     offsets: torch.Tensor
 
     def apply(self, hu: torch.Tensor) -> torch.Tensor:
-        """Return denoised slices, (N, rows, columns) HU, plus the offset of the local density."""
-        upper, share = _interval(box_mean(hu))
+        """Return denoised slices, (N, rows, columns) HU, plus the offset at the local CT number."""
+        upper, position = _interval(box_mean(hu))
         offsets = self.offsets.to(hu)
-        return hu + torch.lerp(offsets[upper - 1], offsets[upper], share)
+        return hu + torch.lerp(offsets[upper - 1], offsets[upper], position)
 
 
 def measure_density_bias(
     slices: torch.Tensor, denoise: Callable[[torch.Tensor], torch.Tensor]
 ) -> DensityBiasCorrection:
-    """Measure how a denoiser shifts the mean of each density.
+    """Measure the bias of a denoiser as a function of the local CT number.
 
     Parameters
     ----------
@@ -49,9 +50,9 @@ def measure_density_bias(
 
     Notes
     -----
-    Places where the scan is clipped at −1024 HU are left out: clipped noise is not zero-mean.
+    Positions where the scan is clipped at −1024 HU are excluded: clipped noise is not zero-mean.
     """
-    count = len(DENSITIES_HU)
+    count = len(NODES_HU)
     matrix = torch.eye(count, dtype=torch.float64) * _RIDGE_VOXELS
     removed = torch.zeros(count, dtype=torch.float64)
     for image in slices.split(1):
@@ -65,18 +66,18 @@ def measure_density_bias(
     return DensityBiasCorrection(offsets.clamp(-MAXIMUM_OFFSET_HU, MAXIMUM_OFFSET_HU).float())
 
 
-def _weights(density: torch.Tensor) -> torch.Tensor:
-    """Return the linear interpolation weights of each value: (densities, …), summing to one."""
-    upper, share = _interval(density)
-    weights = density.new_zeros(len(DENSITIES_HU), *density.shape)
-    weights.scatter_(0, upper[None], share[None])
-    return weights.scatter_(0, upper[None] - 1, 1 - share[None])
+def _weights(ct_number: torch.Tensor) -> torch.Tensor:
+    """Return the linear interpolation weights of each value: (nodes, …), summing to one."""
+    upper, position = _interval(ct_number)
+    weights = ct_number.new_zeros(len(NODES_HU), *ct_number.shape)
+    weights.scatter_(0, upper[None], position[None])
+    return weights.scatter_(0, upper[None] - 1, 1 - position[None])
 
 
-def _interval(density: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the index of the node above each value, and the value's position in the interval."""
-    nodes = density.new_tensor(DENSITIES_HU)
-    density = density.clamp(nodes[0], nodes[-1])
-    upper = torch.bucketize(density, nodes[1:-1]) + 1
+def _interval(ct_number: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the index of the node above each value, and the position in the interval, 0 to 1."""
+    nodes = ct_number.new_tensor(NODES_HU)
+    ct_number = ct_number.clamp(nodes[0], nodes[-1])
+    upper = torch.bucketize(ct_number, nodes[1:-1]) + 1
     below = nodes[upper - 1]
-    return upper, (density - below) / (nodes[upper] - below)
+    return upper, (ct_number - below) / (nodes[upper] - below)

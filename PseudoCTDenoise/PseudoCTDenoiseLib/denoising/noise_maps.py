@@ -1,7 +1,7 @@
 """Noise maps of a scan and their ensemble (arXiv 2104.02326, section 2.2).
 
-A noise map is Z = X − NDCT as a noise model predicts it from the LDCT X, normalised without the
-offset: multiplied by 4096 it is in HU.
+A noise map is the estimate of Z = X − NDCT that a noise model predicts from the LDCT X. It is
+normalised without the offset: multiplied by 4096 it is in HU.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def predict_noise_maps(
 
 
 def ensemble(maps: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Return one noise map whose every pixel comes from one of M maps, drawn at random.
+    """Return a noise map. Each pixel comes from one of the M maps, chosen at random.
 
     Parameters
     ----------

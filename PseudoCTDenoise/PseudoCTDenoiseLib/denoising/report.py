@@ -1,4 +1,4 @@
-"""Report of a denoising job, with all that is needed to judge and to repeat it."""
+"""Report of a denoising job, with all information needed to assess and to repeat the job."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def job_report(
     noise_models: Sequence[Manifest],
     reference: np.ndarray | None = None,
 ) -> dict:
-    """Return the report of a job, ready for JSON. Units are part of the names.
+    """Return the report of a job as values for JSON. Units are part of the names.
 
-    A figure that does not exist, such as the PSNR of equal images, is None: JSON has no infinity.
+    A metric that is not finite, such as the PSNR of equal images, is None: JSON has no infinity.
 
     Parameters
     ----------
     hu : the scan that was denoised, (slices, rows, columns) HU.
-    reference : NDCT on the same grid. It adds the metrics of input and result, which then must be
-        arrays in memory.
+    reference : NDCT on the same grid. If it is given, the report contains the metrics of input and
+        result, and both must be arrays in memory.
     """
     report = {
         "notice": NOTICE,
@@ -83,7 +83,7 @@ def job_report(
                 ]
             )
         ),
-        "noise": noise_figures(hu, result.hu),
+        "noise": noise_metrics(hu, result.hu),
     }
     if reference is not None:
         report["against_reference"] = {
@@ -93,14 +93,14 @@ def job_report(
     return report
 
 
-def noise_figures(before: np.ndarray, after: np.ndarray) -> dict | None:
-    """Return the noise in flat soft tissue before and after; None without soft tissue.
+def noise_metrics(before: np.ndarray, after: np.ndarray) -> dict | None:
+    """Return the noise in uniform soft tissue before and after, or None without soft tissue.
 
-    It is measured on up to :data:`NOISE_SLICES` slices, spread over the body, because the median
-    needs no more.
+    It is measured on up to :data:`NOISE_SLICES` slices, spread over the body. The median over these
+    slices is accurate enough.
     """
-    some = evenly_spaced_slices(before, NOISE_SLICES)
-    before, after = (np.stack([scan[index] for index in some]) for scan in (before, after))
+    indices = evenly_spaced_slices(before, NOISE_SLICES)
+    before, after = (np.stack([scan[index] for index in indices]) for scan in (before, after))
     try:
         return {
             "soft_tissue_before_hu": soft_tissue_noise(before),
@@ -126,8 +126,8 @@ def peak_memory_mib() -> dict[str, int]:
     return peak
 
 
-def _finite(figures: dict[str, float]) -> dict[str, float | None]:
-    return {key: value if math.isfinite(value) else None for key, value in figures.items()}
+def _finite(metrics: dict[str, float]) -> dict[str, float | None]:
+    return {key: value if math.isfinite(value) else None for key, value in metrics.items()}
 
 
 def _identity(manifest: Manifest) -> dict[str, str]:
