@@ -20,7 +20,9 @@ FACTS = Path("../shared/data/noise_facts.json")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--facts", type=Path, help=f"JSON with noise figures of a real scanner (default: {FACTS})"
+        "--facts",
+        type=Path,
+        help=f"JSON with noise measurements of a real scanner (default: {FACTS})",
     )
     parser.add_argument("--plot", type=Path, help="PNG for the noise power spectra")
     parser.add_argument("--page", type=Path, help="Markdown page whose block SIMULATOR is replaced")
@@ -51,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int | None:
     rows = [
         {
             "kernel": check.kernel,
-            "figure": check.figure,
+            "metric": check.metric,
             "measured": check.measured,
             "expected": check.expected,
             "tolerance": None if check.expected is None else check.tolerance,
@@ -61,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int | None:
     ]
     columns = [
         Column("kernel", "kernel"),
-        Column("figure", "figure"),
+        Column("metric", "metric"),
         Column("measured", "simulated", 3),
         Column("expected", "real scans, or the law" if facts else "the law", 3),
         Column("tolerance", "tolerance ±", 3),
@@ -72,11 +74,11 @@ def run(arguments: argparse.Namespace) -> int | None:
         replace_block(arguments.page, "SIMULATOR", markdown(rows, columns))
     for noise in measured.values():
         print(
-            f"{noise.kernel} kernel: N0 = {noise.quanta:.0f} quanta per ray, fitted once; "
+            f"{noise.kernel} kernel: N0 = {noise.quanta:.0f} photons per ray, fitted once; "
             f"{noise.sigma_hu:.1f} HU added in the liver at 25 % dose."
         )
     if facts:
-        print("The real figures come from one scanner of one vendor.")
+        print("The real measurements come from one scanner of one vendor.")
     if arguments.plot:
         _plot(arguments.plot, measured, facts)
         print(f"Noise power spectra: {arguments.plot}")

@@ -34,7 +34,7 @@ from ..datasets.ct_dataset import CtScan
 from .comparison import CtPair, simulated_pair
 
 METHOD = DenoisingSettings(precision="float32")
-"""Default method in float32 on every device, so the figures do not depend on the device."""
+"""Default method in float32 on every device, so the results do not depend on the device."""
 START = replace(METHOD, method="pretrained", orientations=8)
 NO_TUNING = "8 orientations, not tuned"
 WITH_METHOD = "method"

@@ -29,7 +29,7 @@ PIXELS = 512
 LIVER_HEIGHTS_MM, DOME_HEIGHT_MM = (0.0, 8.0), 38.0
 """Heights of planes through the middle of the liver, and of one through its dome and the lung."""
 LIVER_MM = (FLAT_LIVER_MM, (-85.0, -49.0), (-37.0, -37.0))
-"""Centres of the windows in the liver: noise depends on the position, and the figures of real
+"""Centres of the windows in the liver: noise depends on the position, and the measurements of real
 scans come from many positions. Only noise is measured, so vessels have no effect."""
 WINDOW, SMALL_WINDOW = 64, 22
 MIDDLE = 320
@@ -55,10 +55,10 @@ class SimulatedNoise:
     Attributes
     ----------
     quanta : N0 fitted to the phantom's normal-dose scan.
-    frequency_per_cm, spectrum : radial noise power spectrum at a quarter of the dose, of sum 1.
+    frequency_per_cm, spectrum : radial noise power spectrum at 25 % dose, of sum 1.
     autocorrelation : by lag, with the names of :func:`.noise_texture.autocorrelation`.
-    sigma_hu : standard deviation in the liver at a quarter of the dose.
-    dose_ratios : sigma at other doses over sigma at a quarter of the dose.
+    sigma_hu : standard deviation in the liver at 25 % dose.
+    dose_ratios : sigma at other doses over sigma at 25 % dose.
     lung_to_liver : sigma in the lung over sigma in the liver of the same plane.
     """
 
@@ -93,10 +93,10 @@ class RealNoise:
 
 @dataclass(frozen=True)
 class Check:
-    """A figure, its expected value (None if unknown) and the tolerance."""
+    """A metric, its expected value (None if unknown) and the tolerance."""
 
     kernel: str
-    figure: str
+    metric: str
     measured: float
     expected: float | None
     tolerance: float
@@ -160,7 +160,7 @@ def simulated_noise(
 
 
 def read_facts(path: str | Path) -> dict[str, RealNoise]:
-    """Read the noise figures of real scanners, by kernel.
+    """Read the noise measurements of real scanners, by kernel.
 
     Parameters
     ----------
@@ -179,15 +179,16 @@ def read_facts(path: str | Path) -> dict[str, RealNoise]:
             for name in KERNELS
         }
     except OSError as error:
-        raise BadInputError(f"Cannot read {path}: {error.strerror}.") from error
+        raise BadInputError(f"Cannot read {path}: {error.strerror}. Check the path.") from error
     except (ValueError, TypeError, AttributeError, LookupError, StopIteration) as error:
         raise BadInputError(
-            f"{path} does not hold the noise figures of real scans. Give another file with --facts."
+            f"{path} contains no noise measurements of real scans. "
+            "Choose another file with --facts."
         ) from error
 
 
 def acceptance(simulated: SimulatedNoise, real: RealNoise | None = None) -> list[Check]:
-    """Compare every figure of one kernel with its expected value.
+    """Compare every metric of one kernel with its expected value.
 
     The spectrum is compared bin by bin; the check uses the largest difference in percent of the
     real peak. Sigma must be proportional to sqrt(1/a - 1) for dose fraction a.

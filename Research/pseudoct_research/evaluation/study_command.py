@@ -235,7 +235,7 @@ def _denoised(
 def _stacks(scans: Sequence[CtScan]) -> list[CtScan]:
     stacks = [scan for scan in scans if len(scan.hu) >= LEAST_SLICES]
     if not stacks:
-        raise BadInputError(f"The index lists no scan of {LEAST_SLICES} slices or more.")
+        raise BadInputError(f"The index lists no scan of {LEAST_SLICES} slices or more. Add one.")
     return stacks
 
 

@@ -1,24 +1,28 @@
-"""Goals for a denoiser: the noise reduction to reach, and limits for loss of image quality."""
+"""Goals for a denoiser: a minimum noise reduction, and limits on the loss of image quality."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .quality_figures import QualityFigures
+from .quality_metrics import QualityMetrics
 
 NOISE_REDUCTION = 45.0
-"""Minimum noise reduction in %: the claim of commercial vendor-independent denoisers."""
+"""Minimum noise reduction in %, which vendors of scanner-independent denoisers advertise."""
 TTF50_RATIOS = {"high": 0.98, "middle": 0.98, "low": 0.95}
+"""Minimum TTF50 by contrast, relative to the noise-free phantom (no unit)."""
 F_AV_SHIFT_PER_CM = 0.3
+"""Maximum shift of the noise's mean spatial frequency relative to the LDCT, in 1/cm."""
 BIAS_HU = 0.5
+"""Maximum absolute HU bias in every tissue."""
 AUC_LOSS = 0.02
+"""Maximum decrease of a disc's AUC (no unit, 0.5 is chance) relative to the LDCT."""
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A figure and its lower or upper limit.
+    """A metric and its lower or upper limit.
 
-    ``detail`` names the worst of several figures, or gives the interval of a figure.
+    ``detail`` states the signed value, its interval, or the case with the worst value.
     """
 
     name: str
@@ -30,12 +34,12 @@ class Goal:
 
     @property
     def met(self) -> bool:
-        """True if the value is within the limit; False for NaN, a figure that was not measured."""
+        """True if the value is within the limit; False for NaN, a metric that was not measured."""
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
 
-def goals(ldct: QualityFigures, denoised: QualityFigures) -> list[Goal]:
-    """Return all goals at one strength; ``ldct`` are the figures of these scans at strength 0."""
+def goals(ldct: QualityMetrics, denoised: QualityMetrics) -> list[Goal]:
+    """Return all goals at one strength; ``ldct`` contains the metrics at strength 0."""
     biases = denoised.hu_bias
     worst = max(denoised.discs, key=lambda disc: -disc.change)
     return [

@@ -38,17 +38,17 @@ def laguerre_gauss(
 
 
 def observer_scores(responses: np.ndarray) -> np.ndarray:
-    """Return the observer's test statistic at every place; higher values indicate a disc.
+    """Return the observer's test statistic at every position; higher values indicate a disc.
 
     Parameters
     ----------
-    responses : channel responses, (2, realisations, places, channels): without and with the disc.
+    responses : channel responses without and with the disc, (2, realisations, positions, channels).
         Realisations are independent; each half needs more values than channels.
 
     Returns
     -------
-    (2, realisations, places). The template for each half of the realisations comes from the other
-    half, so training and test noise are independent.
+    (2, realisations, positions). The template for each half of the realisations comes from the
+    other half, so training and test noise are independent.
     """
     scores = np.empty(responses.shape[:-1])
     for tested in (0, 1):
@@ -63,8 +63,8 @@ def win_shares(scores: np.ndarray) -> list[np.ndarray]:
     """Return, for each half, how often realisation i with disc scores above j without disc.
 
     ``scores`` is the result of :func:`observer_scores`. The halves are separate because they have
-    different templates. Row i, column j is the share of pairs of places in which realisation i
-    with the disc scores above realisation j without it; ties count one half.
+    different templates. Row i, column j is the fraction of pairs of positions in which realisation
+    i with the disc scores above realisation j without it; ties count one half.
     """
     shares = []
     for half in (0, 1):
@@ -81,7 +81,7 @@ def win_shares(scores: np.ndarray) -> list[np.ndarray]:
 
 
 def area_under_curve(shares: list[np.ndarray]) -> float:
-    """Return the area under the ROC curve (AUC): the share of all pairs in the correct order."""
+    """Return the area under the ROC curve (AUC): the fraction of all pairs in the correct order."""
     return float(np.mean([half.mean() for half in shares]))
 
 

@@ -25,7 +25,7 @@ from torch import nn
 
 from ..results.results_table import check_block, replace_block
 from .goals import goals
-from .quality_figures import quality_figures
+from .quality_metrics import quality_metrics
 from .quality_page import quality_page
 from .quality_report import goals_table, report
 from .quality_scan import check_realisations, scan_quality_phantom
@@ -70,7 +70,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     strengths = _strengths(arguments.strength)
     if not 0 < arguments.dose <= 1:
-        raise BadInputError(f"--dose {arguments.dose:g} is not above 0 and at most 1.")
+        raise BadInputError(
+            f"--dose {arguments.dose:g} is out of range: choose a value above 0 and at most 1."
+        )
     check_realisations(arguments.realisations)
     network, manifest = load_denoiser(arguments.model, arguments.models)
     _check_outputs(arguments)
@@ -87,16 +89,16 @@ def run(arguments: argparse.Namespace) -> None:
             device=device.name,
             progress=lambda done, _: bar.update(done - bar.n),
         )
-    figures = quality_figures(scan, strengths)
+    metrics = quality_metrics(scan, strengths)
 
     about = _about(arguments, manifest)
-    text = json.dumps(report(about, figures), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(report(about, metrics), indent=1, ensure_ascii=False, allow_nan=False)
     replace_file(arguments.folder / FIGURES, (text + "\n").encode())
     setting = _setting(about)
     title = f"Image quality of “{manifest.name}”"
-    quality_page(arguments.folder / PICTURE, figures, title=title, subtitle=setting)
+    quality_page(arguments.folder / PICTURE, metrics, title=title, subtitle=setting)
     table = f"`{manifest.name}` at strength {strengths[-1]:g} %. {setting}.\n\n" + goals_table(
-        goals(figures[0], figures[-1])
+        goals(metrics[0], metrics[-1])
     )
     print(table)
     if arguments.page:

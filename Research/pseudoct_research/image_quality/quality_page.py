@@ -10,7 +10,7 @@ from PseudoCTDenoiseLib.ct.figure_panels import DERIVED, save
 
 from ..phantom.quality_phantom import CONTRASTS_HU, DISC_CONTRASTS_HU, DISCS_MM
 from .goals import BIAS_HU, goals
-from .quality_figures import QualityFigures
+from .quality_metrics import QualityMetrics
 from .quality_report import limit, number
 
 _INK, _MET, _MISSED = "#222222", "#2e7d32", "#b3261e"
@@ -22,7 +22,7 @@ _TEXT_PT, _TITLE_PT = 8.5, 10.5
 
 def quality_page(
     path: str | os.PathLike,
-    figures: Sequence[QualityFigures],
+    metrics: Sequence[QualityMetrics],
     *,
     title: str,
     subtitle: str = "",
@@ -31,13 +31,13 @@ def quality_page(
 
     Parameters
     ----------
-    figures : figures by strength: first the LDCT (strength 0), last the strength that the goals
+    metrics : metrics by strength: first the LDCT (strength 0), last the strength that the goals
         apply to.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(14.0, 9.9), dpi=130, facecolor="white")
-    judged = goals(figures[0], figures[-1])
+    judged = goals(metrics[0], metrics[-1])
     missed = sum(not goal.met for goal in judged)
     figure.text(0.025, 0.968, title, fontsize=16, color=_INK, weight="bold", va="center")
     figure.text(0.025, 0.941, subtitle, fontsize=9.5, color=_INK, va="center")
@@ -64,22 +64,22 @@ def quality_page(
         wspace=1.6,
         height_ratios=(1.0, 1.0),
     )
-    colours = _colours(len(figures))
-    _goals(figure.add_subplot(places[0, :6]), figures)
-    _spectra(figure.add_subplot(places[0, 6:9]), figures, colours)
-    _transfer(figure.add_subplot(places[0, 9:]), figures, colours)
-    _bias(figure.add_subplot(places[1, :4]), figures, colours)
-    _areas(figure.add_subplot(places[1, 4:8]), figures)
-    _detectability(figure.add_subplot(places[1, 8:]), figures, colours)
+    colours = _colours(len(metrics))
+    _goals(figure.add_subplot(places[0, :6]), metrics)
+    _spectra(figure.add_subplot(places[0, 6:9]), metrics, colours)
+    _transfer(figure.add_subplot(places[0, 9:]), metrics, colours)
+    _bias(figure.add_subplot(places[1, :4]), metrics, colours)
+    _areas(figure.add_subplot(places[1, 4:8]), metrics)
+    _detectability(figure.add_subplot(places[1, 8:]), metrics, colours)
     save(figure, path)
 
 
-def _goals(axes, figures: Sequence[QualityFigures]) -> None:
+def _goals(axes, metrics: Sequence[QualityMetrics]) -> None:
     """Draw all goals at every strength, green if met; the verdict applies to the last strength."""
     axes.set_axis_off()
-    _title(axes, f"Goals at strength {figures[-1].strength:g} %")
-    denoised = figures[1:]
-    table = list(zip(*(goals(figures[0], strength) for strength in denoised), strict=True))
+    _title(axes, f"Goals at strength {metrics[-1].strength:g} %")
+    denoised = metrics[1:]
+    table = list(zip(*(goals(metrics[0], strength) for strength in denoised), strict=True))
     # The widest table has four strengths between the limit and the verdict.
     ends = np.linspace(0.52, 0.86, len(denoised)) if len(denoised) > 1 else [0.86]
     lines = len(table) + 2
@@ -104,9 +104,9 @@ def _goals(axes, figures: Sequence[QualityFigures]) -> None:
     axes.set(xlim=(0, 1), ylim=(0, 1))
 
 
-def _spectra(axes, figures: Sequence[QualityFigures], colours) -> None:
+def _spectra(axes, metrics: Sequence[QualityMetrics], colours) -> None:
     _frame(axes, "Noise power spectrum", "Spatial frequency in 1/cm", "HU² mm²")
-    for strength, colour in zip(figures, colours, strict=True):
+    for strength, colour in zip(metrics, colours, strict=True):
         noise = (
             f"−{strength.noise_reduction:.0f} %"
             if strength.strength
@@ -115,13 +115,13 @@ def _spectra(axes, figures: Sequence[QualityFigures], colours) -> None:
         label = f"{_name(strength)}: {noise}, $f_{{av}}$ {strength.f_av_per_cm:.2f}"
         axes.plot(*strength.nps, color=colour, label=label)
     # Space for the legend above the highest curve.
-    axes.set(xlim=(0, None), ylim=(0, 1.4 * max(strength.nps[1].max() for strength in figures)))
+    axes.set(xlim=(0, None), ylim=(0, 1.4 * max(strength.nps[1].max() for strength in metrics)))
     _legend(axes, place="upper right")
 
 
-def _transfer(axes, figures: Sequence[QualityFigures], colours) -> None:
+def _transfer(axes, metrics: Sequence[QualityMetrics], colours) -> None:
     _frame(axes, "Task transfer function", "Spatial frequency in 1/cm", "")
-    before, after = figures[0], figures[-1]
+    before, after = metrics[0], metrics[-1]
     for name, dash in zip(CONTRASTS_HU, _DASHES, strict=True):
         axes.plot(
             *after.ttf[name],
@@ -135,12 +135,12 @@ def _transfer(axes, figures: Sequence[QualityFigures], colours) -> None:
     _legend(axes, "TTF50 kept")
 
 
-def _bias(axes, figures: Sequence[QualityFigures], colours) -> None:
+def _bias(axes, metrics: Sequence[QualityMetrics], colours) -> None:
     _frame(axes, "HU bias", "", "HU")
-    tissues = list(figures[0].hu_bias)
-    width = 0.8 / len(figures)
-    for place, (strength, colour) in enumerate(zip(figures, colours, strict=True)):
-        x = np.arange(len(tissues)) + (place - (len(figures) - 1) / 2) * width
+    tissues = list(metrics[0].hu_bias)
+    width = 0.8 / len(metrics)
+    for place, (strength, colour) in enumerate(zip(metrics, colours, strict=True)):
+        x = np.arange(len(tissues)) + (place - (len(metrics) - 1) / 2) * width
         axes.bar(x, list(strength.hu_bias.values()), width, color=colour, label=_name(strength))
     for bias in (-BIAS_HU, BIAS_HU):
         axes.axhline(bias, color=_MISSED, linewidth=0.8, linestyle="--")
@@ -148,10 +148,10 @@ def _bias(axes, figures: Sequence[QualityFigures], colours) -> None:
     axes.set_xticks(range(len(tissues)), tissues, fontsize=_TEXT_PT)
     bottom, top = axes.get_ylim()
     axes.set_ylim(bottom, top + 0.12 * (top - bottom))
-    _legend(axes, place="upper left", columns=len(figures))
+    _legend(axes, place="upper left", columns=len(metrics))
 
 
-def _areas(axes, figures: Sequence[QualityFigures]) -> None:
+def _areas(axes, metrics: Sequence[QualityMetrics]) -> None:
     """Draw the AUC of each disc at strength 0 and at the last strength, with an interval."""
     _frame(axes, "Discs: AUC of a Hotelling observer (CHO)", "", "AUC")
     x = 0.0
@@ -164,7 +164,7 @@ def _areas(axes, figures: Sequence[QualityFigures]) -> None:
                     for disc in strength.discs
                     if (disc.diameter_mm, disc.contrast_hu) == (diameter, contrast)
                 )
-                for strength in (figures[0], figures[-1])
+                for strength in (metrics[0], metrics[-1])
             )
             axes.plot(x - 0.14, old.auc, "o", color=_LDCT, markersize=5)
             interval = [[max(0, new.change - new.lowest)], [max(0, new.highest - new.change)]]
@@ -184,17 +184,17 @@ def _areas(axes, figures: Sequence[QualityFigures]) -> None:
         )
         x += 0.6
     axes.plot([], [], "o", color=_LDCT, label="LDCT")
-    label = f"{figures[-1].strength:g} %, with the 95 % interval of the change"
+    label = f"{metrics[-1].strength:g} %, with the 95 % interval of the change"
     axes.plot([], [], "o", color=_STRENGTHS[-1], label=label)
     axes.set_xticks(ticks, names, fontsize=_TEXT_PT)
     axes.set_ylim(0.48, 1.02)
     _legend(axes, place="lower right")
 
 
-def _detectability(axes, figures: Sequence[QualityFigures], colours) -> None:
+def _detectability(axes, metrics: Sequence[QualityMetrics], colours) -> None:
     contrast = DISC_CONTRASTS_HU[len(DISC_CONTRASTS_HU) // 2]
     _frame(axes, f"Detectability d′ (NPWE) at {contrast:g} HU", "Disc diameter in mm", "d′")
-    for strength, colour in zip(figures, colours, strict=True):
+    for strength, colour in zip(metrics, colours, strict=True):
         discs = [disc for disc in strength.discs if disc.contrast_hu == contrast]
         axes.plot(
             [disc.diameter_mm for disc in discs],
@@ -209,8 +209,8 @@ def _detectability(axes, figures: Sequence[QualityFigures], colours) -> None:
     _legend(axes)
 
 
-def _name(figures: QualityFigures) -> str:
-    return f"{figures.strength:g} %" if figures.strength else "LDCT"
+def _name(metrics: QualityMetrics) -> str:
+    return f"{metrics.strength:g} %" if metrics.strength else "LDCT"
 
 
 def _colours(count: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Figures of a denoiser's image quality as JSON, and the goals as a Markdown table."""
+"""Metrics of a denoiser's image quality as JSON, and the goals as a Markdown table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 
 from .goals import Goal, goals
-from .quality_figures import QualityFigures
+from .quality_metrics import QualityMetrics
 
 _COLUMNS = (
     Column("goal", "Goal"),
@@ -21,23 +21,23 @@ _COLUMNS = (
 )
 
 
-def report(about: Mapping[str, Any], figures: Sequence[QualityFigures]) -> dict[str, Any]:
-    """Return all figures as values for JSON; NaN becomes null.
+def report(about: Mapping[str, Any], metrics: Sequence[QualityMetrics]) -> dict[str, Any]:
+    """Return all metrics as values for JSON; NaN becomes null.
 
     Parameters
     ----------
     about : description of the measurement: model, kernel, dose, realisations, seed.
-    figures : figures by strength: first the LDCT (strength 0), last the strength that the goals
+    metrics : metrics by strength: first the LDCT (strength 0), last the strength that the goals
         apply to.
     """
     return _plain(
         {
             **about,
-            "goals_at_strength_percent": figures[-1].strength,
-            "goals": _goal_list(figures[0], figures[-1]),
+            "goals_at_strength_percent": metrics[-1].strength,
+            "goals": _goal_list(metrics[0], metrics[-1]),
             "strengths": [
-                _at_strength(strength) | {"goals": _goal_list(figures[0], strength)}
-                for strength in figures
+                _at_strength(strength) | {"goals": _goal_list(metrics[0], strength)}
+                for strength in metrics
             ],
         }
     )
@@ -71,28 +71,28 @@ def limit(goal: Goal) -> str:
     return f"{'≥' if goal.at_least else '≤'} {number(goal, goal.limit)}"
 
 
-def _goal_list(ldct: QualityFigures, denoised: QualityFigures) -> list[dict[str, Any]]:
+def _goal_list(ldct: QualityMetrics, denoised: QualityMetrics) -> list[dict[str, Any]]:
     return [asdict(goal) | {"met": goal.met} for goal in goals(ldct, denoised)]
 
 
-def _at_strength(figures: QualityFigures) -> dict[str, Any]:
-    frequency, power = figures.nps
+def _at_strength(metrics: QualityMetrics) -> dict[str, Any]:
+    frequency, power = metrics.nps
     return {
-        "strength_percent": figures.strength,
-        "noise_hu": figures.noise_hu,
-        "noise_reduction_percent": figures.noise_reduction,
+        "strength_percent": metrics.strength,
+        "noise_hu": metrics.noise_hu,
+        "noise_reduction_percent": metrics.noise_reduction,
         "nps": {"frequency_per_cm": frequency, "power_hu2_mm2": power},
-        "f_av_per_cm": figures.f_av_per_cm,
+        "f_av_per_cm": metrics.f_av_per_cm,
         "ttf": {
             name: {
-                "ttf50_per_cm": figures.ttf50_per_cm[name],
-                "ttf50_ratio": figures.ttf50_ratio[name],
+                "ttf50_per_cm": metrics.ttf50_per_cm[name],
+                "ttf50_ratio": metrics.ttf50_ratio[name],
                 "frequency_per_cm": curve[0],
                 "transfer": curve[1],
             }
-            for name, curve in figures.ttf.items()
+            for name, curve in metrics.ttf.items()
         },
-        "hu_bias": figures.hu_bias,
+        "hu_bias": metrics.hu_bias,
         "discs": [
             {
                 "diameter_mm": disc.diameter_mm,
@@ -102,7 +102,7 @@ def _at_strength(figures: QualityFigures) -> dict[str, Any]:
                 "cho_auc_change_95": [disc.lowest, disc.highest],
                 "npwe_d_prime": disc.d_prime,
             }
-            for disc in figures.discs
+            for disc in metrics.discs
         ],
     }
 

@@ -44,8 +44,8 @@ class QualityScan:
     windows : HU of a uniform region, (2, realisations, rows, columns).
     inserts : HU of the section with rods, mean over the realisations, (2, rows, columns).
     clean_inserts : the same section without noise, (rows, columns).
-    responses : channel responses by disc, each (2, 2, realisations, places, channels); the second
-        axis is without and with the disc, in the same noise.
+    responses : channel responses by disc, each (2, 2, realisations, positions, channels); the
+        second axis is without and with the disc, in the same noise.
     """
 
     windows: np.ndarray
@@ -75,7 +75,7 @@ def check_realisations(count: int) -> None:
     if count < FEWEST_REALISATIONS or count % 2:
         raise BadInputError(
             f"{count} realisations are not valid. Use an even number of at least "
-            f"{FEWEST_REALISATIONS}, and 200 for reliable figures."
+            f"{FEWEST_REALISATIONS}, and 200 for reliable metrics."
         )
 
 
@@ -169,7 +169,7 @@ def square(image: np.ndarray, circle: Circle, margin: int, end: int = 0) -> np.n
 
 
 def _responses(images: np.ndarray, group: list[Circle], channels: np.ndarray) -> np.ndarray:
-    """Return the channel responses at all discs of a kind, (images, places, channels)."""
+    """Return the channel responses at all discs of a kind, (images, positions, channels)."""
     places = np.stack([square(images, disc, _DISC_MARGIN, 1) for disc in group], axis=1)
     return np.tensordot(places, channels, axes=([2, 3], [1, 2]))
 

@@ -54,9 +54,9 @@ def networks(noise_models=2):
 
 
 def a_score(method, patient, psnr, slices=1, **others):
-    figures = {"psnr_400": 30.0, "ssim_4096": 0.9, "hu_bias": 0.0, "noise_reduction": 40.0}
+    metrics = {"psnr_400": 30.0, "ssim_4096": 0.9, "hu_bias": 0.0, "noise_reduction": 40.0}
     row = {"method": method, "patient": patient, "slices": slices, "psnr_4096": psnr}
-    return row | figures | {"seconds": 1.0} | others
+    return row | metrics | {"seconds": 1.0} | others
 
 
 def test_the_ldct_is_first_and_every_method_runs_on_every_pair():

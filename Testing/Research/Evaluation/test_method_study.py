@@ -1,4 +1,4 @@
-"""Figures of the study of the method, on constructed cases."""
+"""Metrics of the study of the method, on constructed cases."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def noise(**changes):
 
 
 def failures(measured, against=REAL["soft"]):
-    return [check.figure for check in acceptance(measured, against) if check.passed is False]
+    return [check.metric for check in acceptance(measured, against) if check.passed is False]
 
 
 def test_every_figure_can_fail():
@@ -116,8 +116,8 @@ def test_every_figure_can_fail():
 
 def test_without_real_figures_only_the_laws_are_checked():
     checks = acceptance(noise(lung_to_liver=0.5))
-    assert [c.passed for c in checks if "dose" in c.figure or "lung" in c.figure] == [True, False]
-    assert all(c.passed is None for c in checks if "f_av" in c.figure or "auto" in c.figure)
+    assert [c.passed for c in checks if "dose" in c.metric or "lung" in c.metric] == [True, False]
+    assert all(c.passed is None for c in checks if "f_av" in c.metric or "auto" in c.metric)
 
 
 @pytest.mark.parametrize("content", ["no json", "[]", "{}", '{"soft_kernel": []}', None])

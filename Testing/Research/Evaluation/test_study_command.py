@@ -49,7 +49,7 @@ def read(path):
 
 def page(tmp_path, *blocks):
     path = tmp_path / "page.md"
-    path.write_text("".join(f"<!-- {one} -->\n<!-- /{one} -->\n" for one in blocks))
+    path.write_text("".join(f"<!-- {block} -->\n<!-- /{block} -->\n" for block in blocks))
     return path
 
 
@@ -165,13 +165,13 @@ def test_the_loss_by_the_stop_rule_is_reported():
 
 def test_a_row_holds_means_and_the_worst_scan():
     keys = ("patient", "gain", "more", "more_target", "hu_bias")
-    figures = [
+    metric_rows = [
         ("one", "4", "-0.1", "0.3", "-0.5"),
         ("two", "5", "0.2", "0.8", "0.25"),
         ("two", "5", "0.4", "0.6", "-0.25"),
     ]
     common = {"variant": WITH_METHOD, "change_hu": "2", "steps": "10"}
-    rows = [common | dict(zip(keys, one, strict=True)) for one in figures]
+    rows = [common | dict(zip(keys, metrics, strict=True)) for metrics in metric_rows]
     table = study._by(rows, ("variant",), ("Method",))
     # Patients have equal weight, and opposite biases do not cancel.
     line = "| method | 3 | +4.50 | +0.100 | −0.100 | +0.500 | +0.300 | 2.00 | 0.38 | 10 |"

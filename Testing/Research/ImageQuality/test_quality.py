@@ -1,4 +1,4 @@
-"""Figures and goals match the known values of an ideal filter on the phantom."""
+"""Metrics and goals match the known values of an ideal filter on the phantom."""
 
 import json
 import math
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from pseudoct_research.image_quality.goals import goals
-from pseudoct_research.image_quality.quality_figures import quality_figures
+from pseudoct_research.image_quality.quality_metrics import quality_metrics
 from pseudoct_research.image_quality.quality_page import quality_page
 from pseudoct_research.image_quality.quality_report import goals_table, report
 from pseudoct_research.image_quality.quality_scan import scan_quality_phantom
@@ -39,7 +39,7 @@ def ideal_filter(hu):
 @pytest.fixture(scope="module")
 def unchanged():
     scan = scan_quality_phantom(identity, SOFT, realisations=4)
-    return quality_figures(scan, [0, 100])
+    return quality_metrics(scan, [0, 100])
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def scan():
 
 @pytest.fixture(scope="module")
 def filtered(scan):
-    return quality_figures(scan, [0, 50, 100])
+    return quality_metrics(scan, [0, 50, 100])
 
 
 def test_an_identity_denoiser_has_no_benefit_and_no_cost(unchanged):
@@ -120,7 +120,7 @@ def test_a_missed_goal_is_reported(filtered, tmp_path):
     assert {goal["name"]: goal["met"] for goal in written["goals"]} == {
         name: goal.met for name, goal in found.items()
     }
-    assert [one["strength_percent"] for one in written["strengths"]] == [0, 50, 100]
+    assert [entry["strength_percent"] for entry in written["strengths"]] == [0, 50, 100]
     assert json.loads(json.dumps(written, allow_nan=False)) == written
     quality_page(tmp_path / "page.png", filtered, title="An ideal filter")
     assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")

@@ -1,4 +1,4 @@
-"""`pseudoct quality` writes a page with its figures, or reports an error in one line."""
+"""`pseudoct quality` writes a page with its metrics, or reports an error in one line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_the_page_the_figures_and_the_table_are_written(pseudoct, short, tmp_pat
     about = ("model", "kernel", "dose", "realisations", "seed", "goals_at_strength_percent")
     assert [written[key] for key in about] == ["fast", "soft", 0.5, 4, 0, 60]
     assert len(written["sha256"]) == 64
-    assert [one["strength_percent"] for one in written["strengths"]] == [0, 60]
+    assert [entry["strength_percent"] for entry in written["strengths"]] == [0, 60]
     assert len(written["strengths"][0]["discs"]) == 12
     for goal in written["goals"]:
         assert {"value", "limit", "met"} <= goal.keys()

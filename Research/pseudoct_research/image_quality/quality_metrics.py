@@ -1,4 +1,4 @@
-"""Figures of image quality from scans of the quality phantom, for each strength of the denoiser."""
+"""Metrics of image quality from scans of the quality phantom, for each strength of the denoiser."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Disc(NamedTuple):
 
 
 @dataclass(frozen=True)
-class QualityFigures:
-    """Figures at one strength; frequencies in 1/cm.
+class QualityMetrics:
+    """Metrics at one strength; frequencies in 1/cm.
 
     Attributes
     ----------
@@ -79,19 +79,19 @@ class QualityFigures:
     discs: list[Disc]
 
 
-def quality_figures(scan: QualityScan, strengths: Sequence[float]) -> list[QualityFigures]:
-    """Compute the figures of a scan at each strength, 0 to 100 %."""
+def quality_metrics(scan: QualityScan, strengths: Sequence[float]) -> list[QualityMetrics]:
+    """Compute the metrics of a scan at each strength, 0 to 100 %."""
     clean = _rod_transfer(scan.clean_inserts)
     truth = {name: half_frequency(curve) for name, curve in clean.items()}
     return [_figures(scan.mixed(strength), strength, truth) for strength in strengths]
 
 
-def _figures(scan: QualityScan, strength: float, truth: dict[str, float]) -> QualityFigures:
+def _figures(scan: QualityScan, strength: float, truth: dict[str, float]) -> QualityMetrics:
     noise_before, noise = (np.sqrt(part.var(axis=(-1, -2)).mean()) for part in scan.windows)
     spectrum = nps_tg233(scan.windows[1], PIXEL_MM)
     ttf = _rod_transfer(scan.inserts[1])
     ttf50 = {name: half_frequency(curve) for name, curve in ttf.items()}
-    return QualityFigures(
+    return QualityMetrics(
         float(strength),
         float(noise),
         float(100 * (1 - noise / noise_before)),
