@@ -54,7 +54,7 @@ def find_patients(folder: Path | str) -> dict[str, tuple[Path, Path]]:
         doses[dose] = place
     if not found:
         raise BadInputError(
-            f"{folder} holds no patient. Put the DICOM slices into PATIENT/{FULL} and "
+            f"{folder} contains no patient. Put the DICOM slices into PATIENT/{FULL} and "
             f"PATIENT/{QUARTER}."
         )
     for patient, doses in found.items():
@@ -94,7 +94,10 @@ def read_dose_pair(patient: str, full: Path, quarter: Path) -> DosePair:
     first = max(0, offset)
     last = min(len(normal.hu), offset + len(low.hu))
     if last <= first:
-        raise BadInputError(f"{FULL} and {QUARTER} of {patient} have no slice position in common.")
+        raise BadInputError(
+            f"{FULL} and {QUARTER} of {patient} have no slice position in common. "
+            "Check the folders."
+        )
     return DosePair(patient, normal.hu[first:last], low.hu[first - offset : last - offset])
 
 
@@ -125,6 +128,6 @@ def _offset(normal: CtVolume, low: CtVolume, patient: str) -> int:
     if not same:
         raise BadInputError(
             f"{FULL} and {QUARTER} of {patient} are on different grids: size, spacing, direction "
-            "or position of their slices differ."
+            "or position of their slices differ. Resample one of them."
         )
     return int(nearest[axis])

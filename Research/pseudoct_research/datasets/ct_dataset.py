@@ -51,7 +51,9 @@ def read_index(index: Path | str, split: str, patients: list[str] | None = None)
             volume = read_volume(path)
             scans.append(CtScan(row["patient"], volume.hu, volume.pixel_size[0], **credit))
     if not scans:
-        raise BadInputError(f"{index} lists no scan of split '{split}' for these patients.")
+        raise BadInputError(
+            f"{index} lists no scan of split '{split}' for these patients. Correct the index."
+        )
     return scans
 
 
@@ -82,7 +84,9 @@ def _stacked_scans(
                 f"{table} has an index or pixel_mm that is not a number: {error}. Correct it."
             ) from error
         if not 0 <= number < len(hu):
-            raise BadInputError(f"{table} lists slice {number}, but {path.name} has {len(hu)}.")
+            raise BadInputError(
+                f"{table} lists slice {number}, but {path.name} has {len(hu)}. Correct the table."
+            )
         scans.append(CtScan(row["patient"], hu[number : number + 1], pixel_mm, **credit))
     return scans
 
@@ -96,10 +100,12 @@ def _rows(path: Path, needed: set[str]) -> list[dict[str, str]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file, restval=""))
     except OSError as error:
-        raise BadInputError(f"Cannot read the index {path}: {error.strerror}.") from error
+        raise BadInputError(
+            f"Cannot read the index {path}: {error.strerror}. Check the path."
+        ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInputError(f"{path} is not a CSV file in UTF-8. Save it as one.") from error
     missing = needed - set(rows[0] if rows else ())
     if missing:
-        raise BadInputError(f"{path} lacks the columns {', '.join(sorted(missing))}.")
+        raise BadInputError(f"{path} lacks the columns {', '.join(sorted(missing))}. Add them.")
     return rows

@@ -85,11 +85,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _texture(arguments: argparse.Namespace, data: ExperimentData) -> str:
     networks = load_networks(arguments.work, arguments.network, [], subject_models(data))
     pair = max(data.measured, key=lambda pair: len(pair.ndct))
-    curves, figures = ensemble_texture(pair, networks)
+    curves, metrics = ensemble_texture(pair, networks)
     if arguments.plots:
         true = {"true noise": curves.pop("true noise")}
         spectra_picture(arguments.plots / "texture.png", curves, true)
-    return f"Patient {pair.patient}.\n\n{markdown(figures, TEXTURE_COLUMNS)}"
+    return f"Patient {pair.patient}.\n\n{markdown(metrics, TEXTURE_COLUMNS)}"
 
 
 def setting_table(name: str, lines: dict[str, dict]) -> str:

@@ -109,7 +109,7 @@ def ensemble_texture(
     Returns
     -------
     curves : name → (frequency in 1/cm, normalised spectrum), the true noise first.
-    figures : for each, σ in HU, f_av in 1/cm, and the correlation of neighbouring pixels.
+    metrics : for each, σ in HU, f_av in 1/cm, and the correlation of neighbouring pixels.
     """
     job = DenoisingJob(pair.ldct, nn.Identity(), networks.noise_models, METHOD)
     slices = job.normalised(range(len(pair.ldct)))
@@ -119,14 +119,14 @@ def ensemble_texture(
     for name, used in (("one noise model", maps[:1]), ("ensemble by pixel", maps)):
         drawn = ensemble(used, torch.Generator(maps.device).manual_seed(METHOD.seed))
         noises[name] = drawn.cpu().numpy() * RANGE_HU
-    curves, figures = {}, []
+    curves, metrics = {}, []
     for name, noise in noises.items():
         windows = np.concatenate(
             [body_windows(image, mask) for image, mask in zip(noise, masks, strict=True)]
         )
         curves[name], texture = noise_texture(windows, pair.pixel_mm)
         neighbours = autocorrelation(windows, lags=(1,))
-        figures.append(
+        metrics.append(
             {
                 "noise": name,
                 **texture,
@@ -134,4 +134,4 @@ def ensemble_texture(
                 "rho": map_correlation(maps, masks) if name == "ensemble by pixel" else None,
             }
         )
-    return curves, figures
+    return curves, metrics

@@ -128,7 +128,7 @@ def measured_data(
             f"{', '.join(places)}. Choose others with --training-patient."
         )
     if len(places) == len(set(training)):
-        raise BadInputError(f"{folder} holds training patients only. Add test patients.")
+        raise BadInputError(f"{folder} contains training patients only. Add test patients.")
     pairs = {True: [], False: []}
     for patient, (full, quarter) in places.items():
         both = read_dose_pair(patient, full, quarter)

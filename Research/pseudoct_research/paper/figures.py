@@ -136,14 +136,14 @@ def noise_spectra(
     panels: Sequence[Panel], pixel_mm: float
 ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], list[dict]]:
     """Return normalised spectra of the panels' noise in the body, and σ in HU and f_av in 1/cm."""
-    curves, figures = {}, []
+    curves, metrics = {}, []
     mask = body_mask(panels[0].image)
     for panel in panels:
         curve, texture = noise_texture(body_windows(panel.noise, mask), pixel_mm)
         name = panel.name.removeprefix("Pseudo-LDCT, ")
         curves[f"{name}: σ {texture['sigma_hu']:.0f} HU"] = curve
-        figures.append({"noise": name, **texture})
-    return curves, figures
+        metrics.append({"noise": name, **texture})
+    return curves, metrics
 
 
 def noise_texture(

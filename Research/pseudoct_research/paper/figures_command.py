@@ -70,9 +70,9 @@ def run(arguments: argparse.Namespace) -> None:
     pixel_mm = ldct.pixel_size[0]
 
     panels = pseudo_ldct_panels(pair, index, networks)
-    curves, figures = noise_spectra(panels, pixel_mm)
+    curves, metrics = noise_spectra(panels, pixel_mm)
     figure_2(folder / names[0], panels, pixel_mm)
     spectra_figure(folder / names[1], curves)
-    print(markdown(figures, COLUMNS))
+    print(markdown(metrics, COLUMNS))
     figure_3(folder / names[2], start_panels(pair, index, networks), pixel_mm)
     print(f"Wrote {', '.join(names)} to {folder}.")

@@ -1,4 +1,4 @@
-"""Table 1 of the paper: its rows with the printed figures, and how this project computes each.
+"""Table 1 of the paper: its rows with the published values, and how this project computes each.
 
 The paper does not have these rows: two dose draws, Noise2Self, Gaussian noise
 matched to the scan, the parent method, X − mean Z, and orientations averaged.
@@ -45,7 +45,7 @@ START = paper_settings(method="pretrained", steps=0)
 
 
 class Printed(NamedTuple):
-    """Figures that the paper prints."""
+    """Values that the paper reports."""
 
     psnr: float
     ssim: float
@@ -55,8 +55,9 @@ class Printed(NamedTuple):
 class TableRow:
     """Row of the table: pre-trained denoiser, tuning settings, and noise source of the tuning.
 
-    ``start`` names the training of the denoiser. It is None for the two rows without a denoiser:
-    the LDCT, whose ``noise`` is None too, and the control X − mean Z, which uses noise models.
+    ``start`` specifies how the denoiser was trained. It is None for the two rows without a
+    denoiser: the LDCT, whose ``noise`` is None too, and the control X − mean Z, which uses noise
+    models.
     ``retired_hash`` is None, or the :func:`.cell_hash` of a row whose settings this version can no
     longer run. The cells of such a row are shown and not computed again.
     """

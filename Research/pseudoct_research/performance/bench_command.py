@@ -1,6 +1,6 @@
 """Benchmark: time this engine, the paper's loop and untrained filters, and profile a job.
 
-Each part of the benchmark is a module with ``measure``, which yields all figures measured so far,
+Each part of the benchmark is a module with ``measure``, which yields all values measured so far,
 and ``table``, which formats them in Markdown.
 """
 
@@ -112,16 +112,16 @@ def run(arguments: argparse.Namespace) -> None:
     for name in names:
         label = part_label(name, arguments, device)
         # A part takes hours: write what is measured after each row, not only at the end.
-        for figures in PARTS[name].measure(setup):
-            content = {"version": __version__, "machine": machine, name: figures}
+        for values in PARTS[name].measure(setup):
+            content = {"version": __version__, "machine": machine, name: values}
             text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
             replace_file(_path(arguments, label, "json"), text.encode())
-        table = PARTS[name].table(figures)
+        table = PARTS[name].table(values)
         print(f"{table}\n")
         if arguments.page:
             replace_block(arguments.page, f"BENCH {label}", table)
         if name == "speed":
-            cost_picture(_path(arguments, label, "png"), figures["rows"])
+            cost_picture(_path(arguments, label, "png"), values["rows"])
     print(f"Wrote the results to {arguments.folder}.")
 
 
@@ -141,7 +141,7 @@ def _path(arguments: argparse.Namespace, label: str, suffix: str) -> Path:
 
 
 def _check(arguments: argparse.Namespace, names: Sequence[str], device: ComputeDevice) -> None:
-    """Refuse invalid arguments before any timing starts."""
+    """Reject invalid arguments before any timing starts."""
     for name in ("rows", "runs", "limit"):
         if not getattr(arguments, name) > 0:
             raise BadInputError(f"--{name} must be positive, not {getattr(arguments, name):g}.")

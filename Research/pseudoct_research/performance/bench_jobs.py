@@ -13,7 +13,7 @@ from .timed_job import time_job
 
 
 def measure(setup: BenchSetup) -> Iterator[list[dict]]:
-    """Run the jobs of ``--jobs`` with noise maps; yield the figures of all jobs finished so far."""
+    """Run the jobs of ``--jobs`` with noise maps; yield the values of all jobs finished so far."""
     default, _ = bench_settings(setup.arguments, setup.arguments.device)
     jobs = []
     for slices, rows in with_bar(setup.arguments.jobs, "job"):

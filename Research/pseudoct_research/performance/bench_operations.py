@@ -25,9 +25,9 @@ def measure(setup: BenchSetup) -> Iterator[dict]:
     yield {"machine": setup.machine, "networks": networks}
 
 
-def table(figures: dict) -> str:
+def table(values: dict) -> str:
     """Return the Markdown table of the counts, one network per row."""
-    machine = figures["machine"]
+    machine = values["machine"]
     lines = [
         {
             "network": name,
@@ -37,7 +37,7 @@ def table(figures: dict) -> str:
             "matrix": 1000 * counts["seconds_at_matrix_peak"],
             "memory": 1000 * counts["seconds_without_caches"],
         }
-        for name, counts in figures["networks"].items()
+        for name, counts in values["networks"].items()
     ]
     columns = (
         Column("network", "Forward pass on one slice"),

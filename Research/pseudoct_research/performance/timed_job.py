@@ -28,7 +28,7 @@ def time_job(
     Raises
     ------
     BadInputError
-        If the job refuses the scan or the settings.
+        If the job rejects the scan or the settings.
     RuntimeError
         If the job fails for another reason.
     """

@@ -42,7 +42,9 @@ def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     if not 0 < arguments.dose <= 1:
-        raise BadInputError(f"--dose {arguments.dose:g} is not above 0 and at most 1.")
+        raise BadInputError(
+            f"--dose {arguments.dose:g} is out of range: choose a value above 0 and at most 1."
+        )
     folder = arguments.folder
     make_folder(folder)
     check_output_path(folder / SAMPLE)

@@ -36,7 +36,7 @@ def read_csv(path: str | os.PathLike) -> list[dict[str, str]]:
         with open(path, newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
     except OSError as error:
-        raise BadInputError(f"Cannot read {path}: {error.strerror}.") from error
+        raise BadInputError(f"Cannot read {path}: {error.strerror}. Check the path.") from error
 
 
 def replace_block(page: str | os.PathLike, marker: str, text: str) -> None:

@@ -73,7 +73,7 @@ def ellipse(
     half_axes: tuple[torch.Tensor, torch.Tensor],
     angle: torch.Tensor,
 ) -> torch.Tensor:
-    """Return the share of each pixel that an ellipse covers, (..., size, size).
+    """Return the fraction of each pixel that an ellipse covers, (..., size, size).
 
     The area is exact to 3 % for half-axes of at least 2 and 3 pixels; the area of the smallest
     ellipses drawn is up to a third too large.

@@ -162,7 +162,7 @@ class Pretraining:
         of their losses drives the schedule and selects the weights to save.
     checkpoint : ``.npz`` file to resume from and to write to.
     start : pre-trained network of the same architecture; a new run starts from its weights.
-    data : description of the training data for JSON; a checkpoint of other data is refused.
+    data : description of the training data for JSON; a checkpoint of other data is rejected.
     workers : number of processes that draw patches, see :func:`.draw_steps`.
     """
 

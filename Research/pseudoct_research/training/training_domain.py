@@ -31,9 +31,9 @@ class TrainingDomain:
     noise_left : fraction of the total noise that the target keeps, see
         :func:`.target_noise_fraction`.
         None uses the normal-dose scan with its own noise as the target.
-    inserts : share of the patches with ellipses, see :func:`.draw_inserts`; None for no ellipses.
-    clean : share of the patches whose input and target are both a denoised scan without added
-        noise; None for no such patches.
+    inserts : fraction of the patches with ellipses, see :func:`.draw_inserts`; None disables them.
+    clean : fraction of the patches whose input and target are both a denoised scan without added
+        noise; None disables them.
     """
 
     doses: tuple[float, float] = (0.05, 0.7)

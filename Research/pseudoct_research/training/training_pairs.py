@@ -111,7 +111,10 @@ def simulated_slices(
 def paired_slices(ldct: np.ndarray, ndct: np.ndarray) -> list[NoisySlice]:
     """Return the slices of a real pair, both (slices, rows, columns) in HU on the same grid."""
     if ldct.shape != ndct.shape:
-        raise BadInputError(f"LDCT {ldct.shape} and NDCT {ndct.shape} are not on the same grid.")
+        raise BadInputError(
+            f"LDCT {ldct.shape} and NDCT {ndct.shape} are not on the same grid. "
+            "Give two scans on one grid."
+        )
     noise = np.asarray(ldct, np.float32) - ndct
     return [NoisySlice(hu, noise[None, index]) for index, hu in enumerate(ndct)]
 
@@ -234,7 +237,10 @@ def check_slice(noisy: NoisySlice, size: int, domain: TrainingDomain | None) -> 
         raise BadInputError("The domain has clean patches. Give a denoiser that makes them.")
     rows, columns = noisy.ndct.shape
     if 2 * (min(rows, columns) // 2) < (size + 2 * MARGIN) / 2:
-        raise BadInputError(f"Slices of {rows}×{columns} are too small for patches of {size}.")
+        raise BadInputError(
+            f"Slices of {rows}×{columns} pixels are too small for patches of {size}×{size} pixels. "
+            "Use larger slices."
+        )
 
 
 def _cut_out(

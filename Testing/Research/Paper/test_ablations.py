@@ -71,7 +71,7 @@ def test_windows_are_inside_the_body_half_a_window_apart():
     noise = np.arange(160 * 160, dtype=float).reshape(160, 160)
     windows = body_windows(noise, mask)
     assert windows.shape == (6, 64, 64)
-    assert [int(one[0, 0]) for one in windows] == [
+    assert [int(window[0, 0]) for window in windows] == [
         160 * top + left for top in (0, 32, 64) for left in (0, 32)
     ]
     with pytest.raises(BadInputError, match="64×64"):
@@ -81,11 +81,11 @@ def test_windows_are_inside_the_body_half_a_window_apart():
 def test_the_texture_of_the_true_noise_is_reported(trained, data):
     networks = load_networks(trained, "red-cnn-32", ["n2c"], subject_models(data))
     pair = data.measured[0]
-    curves, figures = ensemble_texture(pair, networks)
+    curves, metrics = ensemble_texture(pair, networks)
     assert list(curves) == [*("true noise", "one noise model", "ensemble by pixel")]
-    true = figures[0]
+    true = metrics[0]
     # White noise of 20 HU: neighbours are independent, and the spectrum is flat.
     assert true["sigma_hu"] == pytest.approx(20, rel=0.05)
     assert true["neighbours"] == pytest.approx(0, abs=0.03)
     assert all(power.sum() == pytest.approx(1) for _, power in curves.values())
-    assert [one["rho"] is None for one in figures] == [True, True, False]
+    assert [row["rho"] is None for row in metrics] == [True, True, False]

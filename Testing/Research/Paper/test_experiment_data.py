@@ -22,11 +22,11 @@ def pair(patient, slices, value, size=32):
 
 def test_slices_of_a_patient_are_joined_in_their_order():
     joined = by_patient([pair("b", 2, 10), pair("a", 1, 20), pair("b", 1, 30)])
-    assert [(one.patient, one.ndct[:, 0, 0].tolist()) for one in joined] == [
+    assert [(pair.patient, pair.ndct[:, 0, 0].tolist()) for pair in joined] == [
         ("b", [10, 10, 30]),
         ("a", [20]),
     ]
-    assert all(np.array_equal(one.ldct, one.ndct + 1) for one in joined)
+    assert all(np.array_equal(pair.ldct, pair.ndct + 1) for pair in joined)
 
 
 def test_slices_of_different_size_cannot_be_joined():
@@ -60,13 +60,13 @@ def index(tmp_path, monkeypatch):
 def test_training_has_three_subjects_and_the_split_is_for_tests(index, tmp_path):
     path, calls = index
     data = simulated_data(path, "test", 2, tmp_path / "cache")
-    assert [one.patient for one in data.training] == list(TRAINING_PATIENTS)
-    assert all(len(one.ndct) == 6 for one in data.training)
-    assert [one.patient for one in data.validation] == ["v"]
-    assert [(one.patient, len(one.ndct)) for one in data.measured] == [("t", 4)]
+    assert [pair.patient for pair in data.training] == list(TRAINING_PATIENTS)
+    assert all(len(pair.ndct) == 6 for pair in data.training)
+    assert [pair.patient for pair in data.validation] == ["v"]
+    assert [(pair.patient, len(pair.ndct)) for pair in data.measured] == [("t", 4)]
     assert data.description == simulated_description("test", 2)
-    assert {one["patient"] for one in data.credits} == set(TRAINING_PATIENTS)
-    # Two draws of a subject are independent.
+    assert {credit["patient"] for credit in data.credits} == set(TRAINING_PATIENTS)
+    # Two realisations of a subject are independent.
     for one, second in zip(data.training, data.second_draw, strict=True):
         noises = [(draw - one.ndct)[:, 10:30, 10:30].ravel() for draw in (one.ldct, second)]
         assert abs(np.corrcoef(noises)[0, 1]) < 0.1

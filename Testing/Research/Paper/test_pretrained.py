@@ -69,8 +69,8 @@ def test_each_model_is_trained_on_its_subjects(data, lesson, subjects, wanted):
     slices = pretrained._training_slices(lesson, data)
     chosen = [n for n, pair in enumerate(data.training) if pair.patient in subjects]
     targets = [data.second_draw[n] if wanted == "second" else data.training[n].ndct for n in chosen]
-    assert np.array_equal([one.ndct for one in slices], np.concatenate(targets))
-    shown = [one.ndct + one.noise[0] for one in slices]
+    assert np.array_equal([noisy.ndct for noisy in slices], np.concatenate(targets))
+    shown = [noisy.ndct + noisy.noise[0] for noisy in slices]
     assert np.array_equal(shown, np.concatenate([data.training[n].ldct for n in chosen]))
 
 
@@ -111,7 +111,7 @@ def test_a_finished_model_is_saved_with_noise_models_and_sources(tiny, data, tmp
     assert manifest.training["scans"] == data.credits and "gain_soft_db" in manifest.metrics
     assert pretrain("paper-noise-b", "B", "red-cnn-32", data, tmp_path, "cpu")
     _, of_b = load_model("paper-noise-b", tmp_path / "models")
-    assert [one["patient"] for one in of_b.training["scans"]] == ["B"]
+    assert [scan["patient"] for scan in of_b.training["scans"]] == ["B"]
     models = load_noise_models(tmp_path / "models", ["paper-noise-b"])
     assert [m.name for _, m in models] == ["paper-noise-b"]
 

@@ -1,4 +1,4 @@
-"""`pseudoct bench` runs on small scans and writes its figures; all but the seconds are exact."""
+"""`pseudoct bench` runs on small scans and writes its values; all but the seconds are exact."""
 
 import argparse
 import json
@@ -45,8 +45,8 @@ def test_all_parts_are_timed_and_written_to_page_and_figure(pseudoct, tmp_path, 
     ended = pseudoct("bench", tmp_path / "out é", *small, "--page", page)
     assert ended.code == 0, ended.err
 
-    figures = {name: read(tmp_path / "out é", name)[name] for name in bench_command.PARTS}
-    seen = {(row["method"], row["slices"]) for row in figures["speed"]["rows"]}
+    values = {name: read(tmp_path / "out é", name)[name] for name in bench_command.PARTS}
+    seen = {(row["method"], row["slices"]) for row in values["speed"]["rows"]}
     methods = {name for name, _ in seen}
     assert seen == {(name, size) for name in methods for size in (1, 2)}
     assert {
@@ -56,20 +56,20 @@ def test_all_parts_are_timed_and_written_to_page_and_figure(pseudoct, tmp_path, 
         bench_speed.REFERENCES[bench_speed.PAPER_LOOP],
     } <= methods
     assert len(methods) == 6 + len(bench_speed.COMPARED)
-    assert all(row["median_seconds"] > 0 for row in figures["speed"]["rows"])
-    assert figures["speed"]["plain_difference_db"].keys() == {
+    assert all(row["median_seconds"] > 0 for row in values["speed"]["rows"])
+    assert values["speed"]["plain_difference_db"].keys() == {
         bench_speed.PAPER_PASS,
         bench_speed.PAPER_LOOP,
     }
-    (job,) = figures["jobs"]
+    (job,) = values["jobs"]
     assert (job["slices"], job["rows"], job["noise_maps"]) == (2, 48, True)
     assert 0 < job["preview_seconds"] < job["seconds"] and job["other"] > 0
     assert job["stages"].keys() == {"tuning", "denoising", "noise maps of all slices"}
     assert job["peak_memory_mib"] > 50
-    assert figures["variants"].keys() == {"fast", "a noise model"}
-    stages = figures["stages"]["seconds"]
+    assert values["variants"].keys() == {"fast", "a noise model"}
+    stages = values["stages"]["seconds"]
     assert {"imports", "read", "tuning", "denoising", "write"} <= stages.keys()
-    assert figures["operations"]["networks"]["fast"]["calls"] == 16
+    assert values["operations"]["networks"]["fast"]["calls"] == 16
     assert (tmp_path / "out é" / "speed.png").stat().st_size > 5000
     text = page.read_text("utf-8")
     for words in ("| 2 × 48² |", "| fast + method |", "| imports |", "GFLOP"):
@@ -110,8 +110,8 @@ def test_the_requested_precision_is_timed(pseudoct, tmp_path, precision):
     small = ["--part", "jobs", "--jobs", "1x48", "--steps", "1", "--device", "cpu", "--page", page]
     ended = pseudoct("bench", tmp_path, *small, "--precision", precision)
     assert ended.code == 0, ended.err
-    figures = read(tmp_path, f"jobs-{precision}")
-    assert figures["machine"]["precision"] == figures["jobs"][0]["precision"] == precision
+    values = read(tmp_path, f"jobs-{precision}")
+    assert values["machine"]["precision"] == values["jobs"][0]["precision"] == precision
     assert "| 1 × 48² |" in page.read_text("utf-8")
 
 

@@ -249,7 +249,7 @@ def test_the_seed_determines_the_model(tmp_path, simulator):
         (["--ndct", "scan.nrrd", "--clean", "0.1"], "--clean needs a denoiser as --start"),
         (["--ndct", "scan.nrrd", "--seed", "-1"], "seed must not be negative"),
         (["--ndct", "scan.nrrd", "--workers", "-1"], "workers must not be negative"),
-        (["--ndct", "small.nrrd"], "24×24 are too small for patches of 32"),
+        (["--ndct", "small.nrrd"], "24×24 pixels are too small for patches of 32"),
         (["--index", "gone.csv"], "gone.csv"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

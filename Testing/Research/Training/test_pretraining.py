@@ -293,7 +293,7 @@ def test_self_supervised_training_does_not_use_the_ndct(tmp_path, supervision):
     settings = replace(SETTINGS, supervision=supervision, balance=False, domain=None)
     slices = noisy_slices()
     # The same LDCT, split differently into NDCT and noise.
-    others = [NoisySlice(one.ndct + np.int16(9), one.noise - 9) for one in slices]
+    others = [NoisySlice(noisy.ndct + np.int16(9), noisy.noise - 9) for noisy in slices]
     runs = [
         training(tmp_path / name, settings, slices=data, validation={})
         for name, data in {"one": slices, "other": others}.items()

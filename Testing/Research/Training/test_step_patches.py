@@ -65,7 +65,7 @@ def test_steps_are_in_order_and_equal_for_any_number_of_workers(workers, steps):
 def test_drawing_can_stop_at_any_step(workers):
     def running():
         # The queue of each process has a thread that ends slightly later.
-        pools = [one for one in threading.enumerate() if "ThreadPoolExecutor" in one.name]
+        pools = [thread for thread in threading.enumerate() if "ThreadPoolExecutor" in thread.name]
         return {*multiprocessing.active_children(), *pools}
 
     before = running()
@@ -93,12 +93,12 @@ def test_steps_use_the_latest_batches(monkeypatch):
     for number, step in enumerate(steps):
         newest = number // 2
         pool = drawn[max(0, newest - 1) : newest + 1]
-        pairs = [pair for one in pool for pair in zip(one.ldct, one.ndct, strict=True)]
+        pairs = [pair for batch in pool for pair in zip(batch.ldct, batch.ndct, strict=True)]
         for low, normal in zip(step.ldct, step.ndct, strict=True):
             assert any(same((low, normal), pair) for pair in pairs)
     # Every batch is used.
     shown = patches_of(step.ldct for step in steps)
-    assert all(shown & patches_of([one.ldct]) for one in drawn)
+    assert all(shown & patches_of([batch.ldct]) for batch in drawn)
 
 
 @pytest.mark.parametrize("workers", [0, forked])
@@ -132,7 +132,7 @@ def test_reused_patches_have_all_orientations_equal_for_ldct_and_ndct(monkeypatc
 def test_a_slice_that_is_too_small_is_refused_before_any_step():
     large, small = patches().slices[0], patches(size=48).slices[0]
     small = NoisySlice(small.ndct[:20, :20], small.noise[:, :20, :20])
-    with pytest.raises(BadInputError, match="20×20 are too small for patches of 16"):
+    with pytest.raises(BadInputError, match="20×20 pixels are too small for patches of 16"):
         replace(patches(), slices=[large, small])
     with pytest.raises(BadInputError, match="20×20 pixels are smaller than a patch of 32"):
         replace(patches(), slices=[large, small], domain=None, patch_size=32)

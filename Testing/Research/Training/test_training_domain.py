@@ -1,4 +1,4 @@
-"""Training domain: draws within their ranges, and the noise share of the target."""
+"""Training domain: draws within their ranges, and the noise fraction of the target."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_draws_cover_their_range():
     doses = [domain.draw_dose(rng) for _ in range(500)]
     assert 0.05 <= min(doses) < 0.06 and 0.6 < max(doses) <= 0.7
     cutoffs = [domain.draw_kernel(rng).f0_per_cm for _ in range(500)]
-    softest, sharpest = (kernel_at_sharpness(one).f0_per_cm for one in domain.sharpness)
+    softest, sharpest = (kernel_at_sharpness(sharpness).f0_per_cm for sharpness in domain.sharpness)
     assert softest <= min(cutoffs) < 1.05 * softest and 0.95 * sharpest < max(cutoffs) <= sharpest
 
 

@@ -155,7 +155,7 @@ def test_eight_patches_share_a_zoom_unless_a_slice_is_too_small():
         domain = TrainingDomain((0.25, 0.25), (0, 0), (1, 1), (1, 1), (0.75, 1.25), None)
         ndct, _ = noise_of(slices, domain, count=count, size=64)
         rise = ndct.diff(dim=2).square().mean((1, 2)) / ndct.square().mean((1, 2))
-        return {round(one, 2) for one in rise.sqrt().tolist()}
+        return {round(value, 2) for value in rise.sqrt().tolist()}
 
     assert len(steepness([256], 8)) <= 2 < len(steepness([256], 64))
     assert len(steepness([256, 70], 8)) > 2
@@ -212,7 +212,7 @@ def test_too_small_slices_are_refused():
 
 
 def test_small_slices_are_not_enlarged():
-    with pytest.raises(BadInputError, match="48×48 are too small for patches of 128"):
+    with pytest.raises(BadInputError, match="48×48 pixels are too small for patches of 128"):
         draw_patches([textured()], 1, 128, np.random.default_rng(0), TrainingDomain())
 
 
