@@ -80,7 +80,7 @@ def take_pictures(harness, volume, folder: Path) -> None:
 
     widget = harness.load(MODULE)
     ui = widget.ui
-    user.waitUntil(lambda: ui.checkDeviceButton.enabled, PATIENCE, "the check of the device")
+    user.waitUntil(lambda: ui.checkDeviceButton.enabled, PATIENCE, "the device check")
     print(f"  {ui.deviceLabel.text.splitlines()[0]}; {ui.timeLabel.text}")
     picture("1_before")
 

@@ -1,4 +1,4 @@
-"""Temporary files and folders that are removed however the work ends, also after a signal.
+"""Temporary files and folders that are removed when the work ends, including after a signal.
 
 Python can raise KeyboardInterrupt between any two instructions. A ``with`` block is unprotected at
 two moments: after the folder is made and before the block begins, and after the block and before

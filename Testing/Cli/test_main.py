@@ -189,9 +189,9 @@ def test_a_missing_module_of_this_package_is_an_internal_error(pseudoct):
     assert code == 1 and "Traceback" in err
 
 
-@pytest.mark.parametrize("fault", [ValueError("odd"), RuntimeError("odd"), MemoryError("odd")])
-def test_an_internal_error_ends_with_1_and_a_traceback(pseudoct, fault):
-    code, _, err = pseudoct(raising(fault))
+@pytest.mark.parametrize("error", [ValueError("odd"), RuntimeError("odd"), MemoryError("odd")])
+def test_an_internal_error_ends_with_1_and_a_traceback(pseudoct, error):
+    code, _, err = pseudoct(raising(error))
     assert code == 1 and "Traceback" in err and "odd" in err
 
 

@@ -1,4 +1,4 @@
-"""Images that are refused because they are not CT in HU, and images that pass."""
+"""Images that are rejected because they are not CT in HU, and images that pass."""
 
 import numpy as np
 import pytest

@@ -4,8 +4,8 @@ import pytest
 import torch
 from PseudoCTDenoiseLib.ct.hounsfield import normalise, to_hu
 from PseudoCTDenoiseLib.denoising.bias_correction import (
-    NODES_HU,
     MAXIMUM_OFFSET_HU,
+    NODES_HU,
     DensityBiasCorrection,
     measure_density_bias,
 )

@@ -34,9 +34,9 @@ def broken_cuda(monkeypatch):
     """Simulate a driver that reports a GPU on which no kernel runs."""
 
     def ones(*shape, device=None):
-        raise fault
+        raise error
 
-    fault = RuntimeError("CUDA error: no kernel image is available\nCompile with TORCH_USE…")
+    error = RuntimeError("CUDA error: no kernel image is available\nCompile with TORCH_USE…")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     monkeypatch.setattr(torch, "ones", ones)

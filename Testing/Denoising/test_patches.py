@@ -1,4 +1,4 @@
-"""Place and augmentation of training patches."""
+"""Position and augmentation of training patches."""
 
 import numpy as np
 import pytest

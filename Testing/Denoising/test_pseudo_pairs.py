@@ -1,4 +1,4 @@
-"""Pseudo-CT pairs: the pseudo-LDCT is the pseudo-NDCT plus noise of the same place."""
+"""Pseudo-CT pairs: the pseudo-LDCT is the pseudo-NDCT plus noise at the same position."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ class Halved(nn.Module):
 
 
 def encoded(device="cpu", maps=3):
-    """Return slices whose values encode their place, and maps that encode model and place."""
+    """Return slices whose values encode their position, and maps that encode model and position."""
     places = torch.arange(PLACES, dtype=torch.float32, device=device).view(SHAPE)
     models = torch.arange(1, maps + 1, device=device).view(-1, 1, 1, 1)
     return places, places + PLACES * models

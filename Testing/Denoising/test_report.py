@@ -1,4 +1,4 @@
-"""The report of a job holds its settings and figures as plain JSON."""
+"""The report of a job contains its settings and metrics as plain JSON."""
 
 from __future__ import annotations
 

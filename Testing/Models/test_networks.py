@@ -155,7 +155,7 @@ def test_an_unknown_network_is_refused_by_name(architecture, parameters):
 
 
 def test_the_shipped_fast_takes_less_than_a_hundredth_of_the_operations_of_red_cnn():
-    """Check a figure of the README."""
+    """Check a number in the README."""
     from PseudoCTDenoiseLib.models.store import load_model
     from torch.utils.flop_counter import FlopCounterMode
 

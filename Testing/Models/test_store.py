@@ -1,4 +1,4 @@
-"""The model store returns the saved model or refuses it with a clear message."""
+"""The model store returns the saved model or rejects it with a clear message."""
 
 import hashlib
 import io
@@ -47,7 +47,7 @@ def manifest_of(folder):
 
 
 def refusal(action, *arguments):
-    """Return the one-line message with which an action is refused."""
+    """Return the one-line message with which an action is rejected."""
     with pytest.raises(BadInputError) as caught:
         action(*arguments)
     text = str(caught.value)

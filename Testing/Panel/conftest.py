@@ -48,14 +48,14 @@ def phantom(scene: Any) -> Any:
 
 @pytest.fixture
 def deviceCheck() -> None:
-    """Requested by the tests that need the real check of the device."""
+    """Requested by the tests that need the real device check."""
 
 
 @pytest.fixture
 def withoutDeviceCheck(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, slicerApp: Any
 ) -> None:
-    """Skip the check of the device, a process of some seconds that most tests do not need."""
+    """Skip the device check, a process of a few seconds that most tests do not need."""
     if "deviceCheck" not in request.fixturenames:
         from PseudoCTDenoiseLib.panel.device_panel import DevicePanel
 

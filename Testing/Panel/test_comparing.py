@@ -1,4 +1,4 @@
-"""Side-by-side views show original and denoised at the same place, zoom and window."""
+"""Side-by-side views show original and denoised at the same position, zoom and window."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def shown(count=2):
     import slicer
 
     ids = [view.mrmlSliceCompositeNode().GetBackgroundVolumeID() for view in views(count)]
-    return [slicer.mrmlScene.GetNodeByID(one) for one in ids]
+    return [slicer.mrmlScene.GetNodeByID(nodeID) for nodeID in ids]
 
 
 def places(count=2):

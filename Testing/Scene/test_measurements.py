@@ -1,4 +1,4 @@
-"""Figures of a region are those of exactly the voxels that lie in it, however all is turned."""
+"""Values of a region are those of exactly the voxels inside it, for any orientation."""
 
 from __future__ import annotations
 
@@ -345,7 +345,7 @@ def test_a_large_volume_is_searched_where_the_region_is(scene):
     assert regionMask(node, box((256, 256, 50), (200, 200, 20))).sum() == 201 * 201 * 21
 
 
-# ---------------------------------------------------------------- figures
+# ---------------------------------------------------------------- values
 
 
 def table(node) -> dict[str, tuple]:
@@ -375,58 +375,58 @@ def test_mean_noise_and_contrast_are_exact(scene):
     original, denoised = pair()
     region = boxOfVoxels(original, (4, 4, 2), (11, 11, 5))
     background = boxOfVoxels(original, (15, 4, 2), (22, 11, 5), "B")
-    figures = table(measure(original, denoised, region, background))
-    assert list(figures) == [
+    values = table(measure(original, denoised, region, background))
+    assert list(values) == [
         "Mean",
         "Standard deviation",
         "Voxels",
         "Contrast to background",
         "Contrast-to-noise ratio",
     ]
-    assert figures["Mean"] == (100, 102, 2, "HU")
+    assert values["Mean"] == (100, 102, 2, "HU")
     noise = [round(sample(deviation, 256), 3) for deviation in (10, 5)]
-    assert figures["Standard deviation"] == (*noise, pytest.approx(noise[1] - noise[0]), "HU")
-    assert figures["Voxels"] == (256, 256, 0, "")
-    assert figures["Contrast to background"] == (60, 62, 2, "HU")
+    assert values["Standard deviation"] == (*noise, pytest.approx(noise[1] - noise[0]), "HU")
+    assert values["Voxels"] == (256, 256, 0, "")
+    assert values["Contrast to background"] == (60, 62, 2, "HU")
     ratios = 60 / sample(4, 256), 62 / sample(2, 256)
     expected = pytest.approx((*ratios, ratios[1] - ratios[0]), abs=5.1e-4)
-    assert figures["Contrast-to-noise ratio"][:3] == expected
+    assert values["Contrast-to-noise ratio"][:3] == expected
 
 
 def test_the_ratio_has_no_sign_but_the_contrast_has(scene):
     original, denoised = pair()
     dark = boxOfVoxels(original, (15, 4, 2), (22, 11, 5))
     bright = boxOfVoxels(original, (4, 4, 2), (11, 11, 5), "B")
-    figures = table(measure(original, denoised, dark, bright))
-    assert figures["Contrast to background"][0] == -60
-    assert figures["Contrast-to-noise ratio"][0] == pytest.approx(60 / sample(10, 256), abs=5e-4)
+    values = table(measure(original, denoised, dark, bright))
+    assert values["Contrast to background"][0] == -60
+    assert values["Contrast-to-noise ratio"][0] == pytest.approx(60 / sample(10, 256), abs=5e-4)
 
 
 def test_without_a_background_there_is_no_contrast(scene):
     original, denoised = pair()
     outline = curve(square(original, (4, 4), (11, 11), 3))
-    figures = table(measure(original, denoised, outline))
-    assert list(figures) == ["Mean", "Standard deviation", "Voxels"]
-    assert figures["Voxels"][0] == 64
+    values = table(measure(original, denoised, outline))
+    assert list(values) == ["Mean", "Standard deviation", "Voxels"]
+    assert values["Voxels"][0] == 64
 
 
 def test_undefined_figures_are_nan(scene):
     flat = volume(np.full(SHAPE, 7, np.int16))
     one = boxOfVoxels(flat, (4, 4, 2), (4, 4, 2))
     background = boxOfVoxels(flat, (9, 4, 2), (12, 9, 3), "B")
-    figures = table(measure(flat, flat, one, background))
-    assert figures["Mean"][0] == 7 and figures["Voxels"][0] == 1
-    assert np.isnan(figures["Standard deviation"][0])
-    assert np.isnan(figures["Contrast-to-noise ratio"][0])
+    values = table(measure(flat, flat, one, background))
+    assert values["Mean"][0] == 7 and values["Voxels"][0] == 1
+    assert np.isnan(values["Standard deviation"][0])
+    assert np.isnan(values["Contrast-to-noise ratio"][0])
 
 
 def test_large_values_lose_nothing(scene):
     hu = np.full(SHAPE, 30000, np.int16)
     hu[..., ::2] += 1
     node = volume(hu)
-    figures = table(measure(node, node, boxOfVoxels(node, (0, 0, 0), (29, 23, 8))))
-    assert figures["Mean"][0] == 30000.5
-    assert figures["Standard deviation"][0] == round(sample(0.5, hu.size), 3)
+    values = table(measure(node, node, boxOfVoxels(node, (0, 0, 0), (29, 23, 8))))
+    assert values["Mean"][0] == 30000.5
+    assert values["Standard deviation"][0] == round(sample(0.5, hu.size), 3)
 
 
 def test_the_table_names_the_measured_nodes(scene):
@@ -469,6 +469,6 @@ def test_volumes_at_different_places_are_not_compared(scene):
     denoised.SetOrigin(*np.add(ORIGIN, [1e-4, 0, 0]))  # as a file may round it
     measure(original, denoised, region)
     under(denoised, affine(shift=(0, 0, 2.0)))
-    assert "not at the same place" in refusal(original, denoised, region, function=measure)
+    assert "not at the same position" in refusal(original, denoised, region, function=measure)
     other = volume(np.zeros((3, 4, 5), np.int16), OBLIQUE, "small")
-    assert "not at the same place" in refusal(original, other, region, function=measure)
+    assert "not at the same position" in refusal(original, other, region, function=measure)

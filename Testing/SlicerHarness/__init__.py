@@ -3,7 +3,7 @@
 The MRML scene, its logics, the slice views and ``slicer.util`` are Slicer's own, from the wheel
 ``slicer-core``. ``qt`` is PySide6 with PythonQt's interface. CTK's and Slicer's own widgets, the
 layout manager, the parameter node wrapper and the application are stand-ins. The stand-ins are
-strict: they refuse a name that Slicer does not have (``names/slicer_names.json``), and they record
+strict: they reject a name that Slicer does not have (``names/slicer_names.json``), and they record
 an exception in a slot, an observer or an overridden event handler as a fault that fails the test.
 
 In tests, from the folder's ``conftest.py``::

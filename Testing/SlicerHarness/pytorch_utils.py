@@ -57,7 +57,7 @@ class PyTorchUtilsLogic:
         if state.failure is not None:
             raise state.failure
         if askConfirmation and not slicer.app.testingEnabled():
-            question = "PyTorch will be downloaded and installed. This may take some minutes."
+            question = "PyTorch will be downloaded and installed. This may take a few minutes."
             if not slicer.util.confirmOkCancelDisplay(question):
                 return None
         if not state.installs:

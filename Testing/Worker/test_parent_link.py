@@ -81,9 +81,9 @@ def child(tmp_path):
         return started[-1]
 
     yield start
-    for one in started:
-        one.process.kill()
-        one.process.communicate()
+    for child in started:
+        child.process.kill()
+        child.process.communicate()
 
 
 def test_hello_comes_first_and_has_the_processs_own_number(child):

@@ -1,4 +1,4 @@
-"""Signals call the connected functions, also if one of them fails."""
+"""Signals call the connected functions, even if one of them fails."""
 
 from __future__ import annotations
 

@@ -270,7 +270,7 @@ def test_the_batch_is_reduced_only_once_and_only_if_this_helps(job, batches):
     assert job.batches == batches
 
 
-# A check of the device.
+# The device check.
 
 
 def test_a_check_times_the_parts_of_a_job():

@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str] | None, own_process: bool) -> int:
-    """Run one command; return its exit code, also after an exception."""
+    """Run one command; return its exit code, including after an exception."""
     if own_process:
         _on_signals(_leave)
         if sys.stdout is not None:  # characters unknown to the terminal must not end the work

@@ -22,7 +22,7 @@ class ProgressBar(contextlib.AbstractContextManager):
         return self
 
     def show(self, share: float, stage: str, detail: str = "") -> None:
-        """Show the finished share of the work, 0 to 1; the bar never moves back."""
+        """Show the finished fraction of the work, 0 to 1; the bar never moves back."""
         if self._bar is None:
             return
         self._bar.set_description(stage, refresh=False)

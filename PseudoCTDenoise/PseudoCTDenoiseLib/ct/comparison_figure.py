@@ -83,7 +83,9 @@ def side_by_side(
     images += [] if reference is None else [np.asarray(reference)]
     if len({image.shape for image in images}) > 1 or images[0].ndim not in (2, 3):
         shapes = ", ".join(str(image.shape) for image in images)
-        raise BadInputError(f"Images of shapes {shapes} cannot be shown side by side: crop them.")
+        raise BadInputError(
+            f"Images of shapes {shapes} cannot be shown side by side: crop them to the same size."
+        )
     if images[0].ndim == 3:
         index = most_informative_slice(images[0]) if slice_index is None else slice_index
         images = [image[index] for image in images]

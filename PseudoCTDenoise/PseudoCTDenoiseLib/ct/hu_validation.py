@@ -12,7 +12,7 @@ MIN_SLICE_SIZE = 16
 FAT_HU = -50.0
 """Upper HU limit of air (−1000 HU) and fat (about −100 HU), one of which every body CT shows."""
 FAT_SHARE = 1e-4
-"""Minimum share of voxels below ``FAT_HU``. Fewer may be ringing in an interpolated MR image."""
+"""Minimum fraction of voxels below ``FAT_HU``. Fewer may be ringing in an interpolated MR image."""
 MAX_LABELS = 128
 """Maximum number of distinct values of an image that is rejected as a segmentation."""
 
@@ -38,7 +38,7 @@ def check_ct(values: np.ndarray, name: str = "The volume") -> None:
         raise BadInputError(f"{name} is {values.ndim}-D: give a CT with slices, rows and columns.")
     if values.dtype.kind not in "iuf":
         raise BadInputError(
-            f"{name} holds {values.dtype} values: give a CT with one real number per voxel."
+            f"{name} contains {values.dtype} values: give a CT with one real number per voxel."
         )
     if values.size == 0 or min(values.shape[1:]) < MIN_SLICE_SIZE:
         shape = "×".join(map(str, values.shape))
@@ -51,7 +51,7 @@ def check_ct(values: np.ndarray, name: str = "The volume") -> None:
     lowest, highest = values.min(), values.max()
     if lowest == highest:
         raise BadInputError(
-            f"{name} holds the value {lowest} everywhere: give a CT that shows a body."
+            f"{name} contains the value {lowest} everywhere: give a CT that shows a body."
         )
     _check_int16_range(lowest, highest, name)
     if _share(values, MIN_CT_HU, FAT_HU) < FAT_SHARE:
@@ -67,7 +67,7 @@ def check_finite(values: np.ndarray, name: str = "The volume") -> None:
         If a value is NaN or infinite.
     """
     if values.size and not np.isfinite([values.min(), values.max()]).all():
-        raise BadInputError(f"{name} holds NaN or infinity: replace them with −1024 HU.")
+        raise BadInputError(f"{name} contains NaN or infinity: replace them with −1024 HU.")
 
 
 def checked_int16(values: np.ndarray, name: str = "The volume") -> np.ndarray:
@@ -82,7 +82,7 @@ def checked_int16(values: np.ndarray, name: str = "The volume") -> np.ndarray:
         return values.astype(np.int16, copy=False)
     lowest, highest = values.min(), values.max()
     if not (np.isfinite(lowest) and np.isfinite(highest)):
-        raise BadInputError(f"{name} holds NaN or infinity: replace them with finite HU.")
+        raise BadInputError(f"{name} contains NaN or infinity: replace them with finite HU.")
     _check_int16_range(lowest, highest, name)
     rounded = np.rint(values) if values.dtype.kind == "f" else values
     return rounded.astype(np.int16)
@@ -102,7 +102,7 @@ def _likely_content(values: np.ndarray, name: str) -> str:
     labels = _distinct_integers(values)
     if labels is not None and labels <= MAX_LABELS:
         return (
-            f"{name} holds only {labels} distinct values: it looks like a segmentation. "
+            f"{name} contains only {labels} distinct values: it looks like a segmentation. "
             "Give the CT itself."
         )
     tissue = _share(values, OFFSET_HU - 150, OFFSET_HU + 150)

@@ -1,4 +1,4 @@
-"""Noise level in flat soft tissue, measured without a reference."""
+"""Noise level in uniform soft tissue, measured without a reference."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SOFT_TISSUE_MEAN_HU = (0.0, 130.0)
 FLAT_WINDOW = 11
 """Side in pixels of the windows in which soft-tissue noise is measured."""
 FLATTEST = 0.1
-"""Share of the windows, those with the least noise, that is measured."""
+"""Fraction of the windows, those with the least noise, that is measured."""
 _MIN_WINDOWS = 100
 """Minimum number of soft-tissue windows in a slice."""
 
@@ -24,12 +24,12 @@ _NO_SOFT_TISSUE = (
 
 
 def soft_tissue_noise(hu: np.ndarray) -> float:
-    """Return the standard deviation of the noise in flat soft tissue, in HU.
+    """Return the standard deviation of the noise in uniform soft tissue, in HU.
 
-    In each slice, it is the median standard deviation of the flattest tenth of all 11x11 windows
-    whose mean is in [0, 130] HU; the result is the median over the slices. The selection of the
-    flattest windows biases it by about -25 %, so use it to compare scans and not as an absolute
-    noise level.
+    In each slice, it is the median standard deviation of the most uniform tenth of all 11x11
+    windows whose mean is in [0, 130] HU; the result is the median over the slices. The selection of
+    the most uniform windows biases it by about -25 %, so use it to compare scans and not as an
+    absolute noise level.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def soft_tissue_noise(hu: np.ndarray) -> float:
 
 
 def noise_reduction(before: np.ndarray, after: np.ndarray) -> float:
-    """Return the share of the soft-tissue noise that was removed: 1 - sigma(after) / sigma(before).
+    """Return the removed fraction of the soft-tissue noise, 1 - sigma(after) / sigma(before).
 
     Both are medians over the same windows. In each slice, these are the tenth of the windows with
     a mean in [0, 130] HU whose product of both standard deviations is smallest. A selection by

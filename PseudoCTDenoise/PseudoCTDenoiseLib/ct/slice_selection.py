@@ -9,11 +9,11 @@ from .hounsfield import TISSUE_HU
 ORGANS_HU = (20.0, 180.0)
 """HU range of organs, with and without contrast medium."""
 MIN_BODY_SHARE = 0.02
-"""Minimum share of tissue pixels in a slice that shows the body."""
+"""Minimum fraction of tissue pixels in a slice that shows the body."""
 
 
 def tissue_share(hu: np.ndarray) -> np.ndarray:
-    """Return the share of tissue or table among the pixels of each slice, (slices,)."""
+    """Return the fraction of tissue or table among the pixels of each slice, (slices,)."""
     return np.array([(part[::2, ::2] > TISSUE_HU).mean() for part in hu])
 
 

@@ -66,7 +66,7 @@ def output_image(
         hu = correction.apply(hu)
     if not hu.isfinite().all():
         raise BadInputError(
-            "The network's output has numbers that are not finite: if it was tuned choose a "
-            "smaller learning_rate, otherwise precision float32."
+            "The network's output contains numbers that are not finite. If the network was tuned, "
+            "choose a smaller learning_rate, otherwise choose precision float32."
         )
     return to_int16(hu[0].clamp(min=MIN_CT_HU).cpu().numpy())

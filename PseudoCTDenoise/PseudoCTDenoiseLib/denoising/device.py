@@ -53,12 +53,12 @@ def choose_device(wanted: str = "auto") -> ComputeDevice:
     if wanted == "cpu":
         return ComputeDevice("cpu", "selected by the user")
     gpu = wanted if wanted != "auto" else "mps" if sys.platform == "darwin" else "cuda"
-    fault = _fault(gpu)
-    if fault is None:
+    problem = _problem(gpu)
+    if problem is None:
         return ComputeDevice(gpu, "selected by the user" if wanted == gpu else "found and working")
     if wanted != "auto":
-        raise BadInputError(f"Device '{wanted}' does not work: {fault}. Choose auto or cpu.")
-    return ComputeDevice("cpu", f"no working GPU: {fault}")
+        raise BadInputError(f"Device '{wanted}' does not work: {problem}. Choose auto or cpu.")
+    return ComputeDevice("cpu", f"no working GPU: {problem}")
 
 
 def autocast_precision(wanted: str, device: ComputeDevice) -> torch.dtype:
@@ -131,7 +131,7 @@ def _bfloat16_speed() -> float:
     return fastest[torch.float32] / fastest[torch.bfloat16]
 
 
-def _fault(name: str) -> str | None:
+def _problem(name: str) -> str | None:
     """Return the reason why a device cannot be used; None if a small convolution runs on it."""
     built = torch.version.cuda or torch.version.hip
     if name == "cuda" and not torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""Inference on slices: in one orientation, or averaged over flips and quarter turns."""
+"""Inference on slices: in one orientation, or averaged over flips and rotations by 90°."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ORIENTATIONS = {
     3: [(0, False), (1, True), (2, False)],
     8: [(turns, flipped) for turns in range(4) for flipped in (False, True)],
 }
-"""Quarter turns, and True if the image is flipped after them. Three orientations gain about three
+"""Number of rotations by 90°, and True if a flip follows them. Three orientations gain about three
 quarters of what eight gain over one."""
 
 

@@ -93,7 +93,7 @@ class DenoisingJob:
         return self._preview_slice
 
     def show_slice(self, index: int) -> None:
-        """Choose the slice that previews show, also while the job runs.
+        """Choose the slice that previews show, even while the job runs.
 
         Raises
         ------

@@ -7,7 +7,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 def moving_average(network: nn.Module, decay: float | None) -> AveragedModel | None:
-    """Return an average that keeps the fraction ``decay`` at each update; None for no average."""
+    """Return an average that keeps the fraction ``decay`` at each update; None without a decay."""
     if decay is None:
         return None
     return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))

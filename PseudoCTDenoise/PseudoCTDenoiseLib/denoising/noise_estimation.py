@@ -111,7 +111,7 @@ def _matching_sharpness(
     test = slice(largest, largest + 1)
     images = [source.draw(test, sharpness) for sharpness in SHARPNESS]
     roughness = [_roughness(image, body[test]) for image in images]
-    # It increases with sharpness, except by chance on a slice with hardly any body.
+    # It increases with sharpness, except by chance on a slice with almost no body.
     roughness = np.maximum.accumulate(roughness)
     wanted = _roughness(scan - clean, body)
     first = np.interp(wanted, roughness, SHARPNESS)

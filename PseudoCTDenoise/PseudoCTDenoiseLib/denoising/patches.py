@@ -1,4 +1,4 @@
-"""Place and augmentation of training patches."""
+"""Position and augmentation of training patches."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..ct.hounsfield import TISSUE_HU, normalise
 from ..errors import BadInputError
 
 ANYWHERE_SHARE = 0.3
-"""Share of the patches that come from anywhere. The others show the body."""
+"""Fraction of the patches that come from anywhere. The others show the body."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random flips and quarter turns, and a random zoom of both images together."""
+    """Random flips and rotations by 90°, and a random zoom of both images together."""
 
     flips: bool = True
     rotations: bool = True
@@ -40,7 +40,7 @@ def patch_corner(
 ) -> tuple[int, int]:
     """Return top row and left column of a random patch, which usually shows the body.
 
-    Most of a slice is air, so several places are tried. Three of ten patches come from anywhere,
+    Most of a slice is air, so several positions are tried. Three of ten patches come from anywhere,
     because air is noisy too.
 
     Parameters
@@ -66,7 +66,7 @@ def patch_corner(
 def augment(
     images: torch.Tensor, rng: np.random.Generator, augmentation: Augmentation
 ) -> torch.Tensor:
-    """Apply the same random flip, quarter turn and zoom to (images, size, size)."""
+    """Apply the same random flip, rotation by 90° and zoom to (images, size, size)."""
     if augmentation.rescale:
         images = _zoom(images, rng, augmentation.rescale)
     if augmentation.flips and rng.random() < 0.5:

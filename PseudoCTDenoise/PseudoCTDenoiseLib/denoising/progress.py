@@ -37,7 +37,7 @@ class JobClock:
     ----------
     plan : stage → expected seconds. The remaining time is the rest of the plan times the pace. The
         pace is the ratio of seconds spent to seconds planned so far. A quarter of the plan is
-        added to both, so that a slow first step hardly changes the remaining time.
+        added to both, so that a slow first step barely changes the remaining time.
     """
 
     def __init__(self, plan: dict[str, float]):

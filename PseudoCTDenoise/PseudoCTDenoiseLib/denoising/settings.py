@@ -63,16 +63,16 @@ class DenoisingSettings:
     update_period : C, steps between two copies of the student to the teacher; None never copies.
     moving_average : decay of the exponential moving average of the student's weights, for example
         0.99. The teacher is then a copy of that average, and the average is the result. None
-        for no average (the paper).
+        disables the average (the paper).
     learning_rate, loss, patch_size, batch : of an update; patch_size in pixels.
-    flips, rescale : random flips, and the range of a random zoom of both images; None for none.
+    flips, rescale : random flips, and the range of a random zoom of both images (None: no zoom).
     tuning : ``scan`` tunes once on ``tuning_slices`` slices spread over the scan, ``slice`` tunes
         the pre-trained network on each slice separately (the paper, read literally).
     anchor : ``density`` keeps the scan's means of lung, fat, soft tissue and bone, see
         :mod:`.bias_correction`; None leaves the network's output unchanged (the paper).
-    orientations : 1, or 3 or 8 to average the result over that number of flips and quarter turns.
+    orientations : 1, or 3 or 8 to average the result over that many flips and rotations by 90°.
         None takes 8 for a short scan and 3 for a long one, see :func:`.resolve_orientations`.
-    strength : 0 to 100 %; 0 returns the input, 100 the network's output.
+    strength : 0 to 100 %; 0 returns the input, rounded to whole HU, 100 the network's output.
     seed : of all random choices.
     precision : number format of inference on the scan; ``auto`` takes bfloat16 where the device
         is faster with it. Tuning is always in float32, which NVIDIA's convolutions round to TF32.

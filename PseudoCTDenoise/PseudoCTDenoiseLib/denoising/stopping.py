@@ -50,7 +50,7 @@ def risk_stop_rule(patience: int | None, removed_energy: float) -> StopRule:
 
 
 def tuned_weight_share(risks: dict[int, float], step: int, removed_energy: float) -> float:
-    """Return the share of the tuned weights of ``step`` in the average with the pre-trained ones.
+    """Return the fraction of ``step``'s tuned weights in the average with the pre-trained ones.
 
     0 at step 0, 1 if the risk fell by more than :data:`FULL_WEIGHT_RISK_DECREASE`, otherwise 0.5.
     """
@@ -85,7 +85,7 @@ class Stopping(Protocol):
         """Return True if the tuning ends after ``step``; 0 is the step before the first update."""
 
     def restore(self, network: nn.Module, start: nn.Module) -> float:
-        """Set the network to the result; return the share of the tuned weights in it."""
+        """Set the network to the result; return the fraction of the tuned weights in it."""
 
 
 class RiskStopping:

@@ -200,7 +200,7 @@ def save_model(network: nn.Module, manifest: Manifest, folder: Path | str) -> Ma
 
     The same weights always give the same bytes. If the process is killed while it replaces an
     older model, both old files remain or the two files do not match and :func:`load_model`
-    refuses them.
+    rejects them.
 
     Raises
     ------

@@ -65,7 +65,7 @@ def ctFromNode(node) -> CtInput:
         )
     image = node.GetImageData()
     if image is None or image.GetPointData().GetScalars() is None:
-        raise BadInputError(f"{name} holds no voxels. Load it again.")
+        raise BadInputError(f"{name} contains no voxels. Load it again.")
     if image.GetNumberOfScalarComponents() != 1:
         raise BadInputError(f"{name} is a colour image. Select a CT volume.")
 

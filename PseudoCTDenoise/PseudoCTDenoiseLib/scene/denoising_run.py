@@ -141,7 +141,7 @@ class DenoisingRun:
         self._process.abort()
 
     def wait(self) -> JobState:
-        """Wait for the end of the job; signals are emitted meanwhile, on this thread."""
+        """Wait for the end of the job. Signals are emitted on this thread during the wait."""
         self._process.wait()
         return self.state
 
@@ -178,7 +178,7 @@ class DenoisingRun:
         self.ended.emit(state)
 
     def _import(self) -> JobState:
-        """Put the result into the scene, whose nodes the user may have changed meanwhile."""
+        """Put the result into the scene, whose nodes the user may have changed during the job."""
         inputVolume = slicer.mrmlScene.GetNodeByID(self._inputID)
         outputVolume = slicer.mrmlScene.GetNodeByID(self._outputID) if self._outputID else None
         if self._inputChanged(inputVolume):

@@ -12,7 +12,7 @@ from .provenance import DERIVED
 
 
 class LivePreview:
-    """A volume of one slice, at the place of that slice in the input.
+    """A volume of one slice, at the position of that slice in the input.
 
     It is not saved with the scene and not listed in selectors. :meth:`remove` removes it.
     """

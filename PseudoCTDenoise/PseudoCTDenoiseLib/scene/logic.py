@@ -142,7 +142,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         return measurements.measure(original, outputVolume, region, background, tableNode)
 
     def deviceCheck(self, device="auto", model="fast", rows=512, columns=512):
-        """Return a check of the device and its speed; the check is not started."""
+        """Return a :class:`.DeviceCheck` that is not started."""
         from ..worker.qprocess_runner import QProcessRunner
 
         return DeviceCheck(QProcessRunner(), rows, columns, device_name=device, model=model)

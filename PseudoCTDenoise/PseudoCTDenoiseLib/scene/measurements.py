@@ -51,20 +51,20 @@ def measure(original, denoised, region, background=None, tableNode=None):
         Quantity, Original, Denoised, Change (denoised minus original), Unit. The rows are the
         mean, the sample standard deviation (over n - 1; NaN for one voxel) and the number of
         voxels of the region, then its mean minus that of the background, and the absolute value of
-        this contrast over the background's standard deviation (NaN where that is 0). Figures are
+        this contrast over the background's standard deviation (NaN where that is 0). Values are
         rounded to 0.001. The measured nodes are stored as node references.
 
     Raises
     ------
     BadInputError
-        If the volumes do not lie at the same place, or a region holds no voxel
+        If the volumes do not lie at the same position, or a region holds no voxel
         (:func:`regionMask`).
     """
     _checkSamePlace(original, denoised)
     mask = regionMask(original, region)
     outside = None if background is None else regionMask(original, background)
     before, after = (
-        _figures(voxels[mask], None if outside is None else voxels[outside])
+        _values(voxels[mask], None if outside is None else voxels[outside])
         for voxels in map(slicer.util.arrayFromVolume, (original, denoised))
     )
     nodes = {ORIGINAL: original, DENOISED: denoised, REGION: region, BACKGROUND: background}
@@ -95,7 +95,7 @@ def regionMask(volumeNode, regionNode) -> np.ndarray:
     transforms of both nodes are applied; the volume's must be linear. Parts of the region outside
     the volume are ignored.
 
-    A box is used as Slicer draws it, also if a transform scales or rotates it. The option "inside
+    A box is used as Slicer draws it, even if a transform scales or rotates it. The option "inside
     out" has no effect.
 
     Of a closed curve, the plane is the best fit to its points. A centre belongs to it if it is at
@@ -133,7 +133,7 @@ def regionMask(volumeNode, regionNode) -> np.ndarray:
         return mask
     if reaches:
         raise BadInputError(
-            f"{regionNode.GetName()} holds no voxel centre of {volumeNode.GetName()}. "
+            f"{regionNode.GetName()} contains no voxel centre of {volumeNode.GetName()}. "
             "Make it larger, or move it into the volume."
         )
     raise BadInputError(
@@ -234,7 +234,7 @@ def _checkSamePlace(original, denoised) -> None:
         if apart <= SAME_PLACE * np.linalg.norm(matrices[0][:3, :3], axis=0).min():
             return
     raise BadInputError(
-        f"{original.GetName()} and {denoised.GetName()} are not at the same place. "
+        f"{original.GetName()} and {denoised.GetName()} are not at the same position. "
         "Put both under the same transform, or denoise again."
     )
 
@@ -309,18 +309,18 @@ def _corners(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return np.stack([x.ravel(), y.ravel(), z.ravel(), np.ones(8)])
 
 
-# ---------------------------------------------------------------- from voxels to figures
+# ---------------------------------------------------------------- from voxels to values
 
 
-def _figures(voxels: np.ndarray, background: np.ndarray | None) -> dict[str, float]:
-    """Return the figures of one volume by quantity."""
+def _values(voxels: np.ndarray, background: np.ndarray | None) -> dict[str, float]:
+    """Return the measured values of one volume by quantity."""
     mean, deviation = _meanAndDeviation(voxels)
-    figures = {MEAN: mean, DEVIATION: deviation, VOXELS: float(voxels.size)}
+    values = {MEAN: mean, DEVIATION: deviation, VOXELS: float(voxels.size)}
     if background is not None:
         backgroundMean, noise = _meanAndDeviation(background)
-        figures[CONTRAST] = mean - backgroundMean
-        figures[CNR] = abs(mean - backgroundMean) / noise if noise > 0 else np.nan
-    return figures
+        values[CONTRAST] = mean - backgroundMean
+        values[CNR] = abs(mean - backgroundMean) / noise if noise > 0 else np.nan
+    return values
 
 
 def _meanAndDeviation(voxels: np.ndarray) -> tuple[float, float]:
@@ -335,11 +335,11 @@ _UNITS = {MEAN: "HU", DEVIATION: "HU", VOXELS: "", CONTRAST: "HU", CNR: ""}
 
 def _fill(tableNode, before: dict[str, float], after: dict[str, float]) -> None:
     change = [after[name] - before[name] for name in before]
-    figures = [list(before.values()), list(after.values()), change]
+    columns = [list(before.values()), list(after.values()), change]
     first, *middle, last = COLUMNS
     tableNode.RemoveAllColumns()
     tableNode.AddColumn(textColumn(first, before))
-    for name, values in zip(middle, figures, strict=True):
+    for name, values in zip(middle, columns, strict=True):
         column = numpy_to_vtk(np.round(values, 3), deep=True)
         column.SetName(name)
         tableNode.AddColumn(column)

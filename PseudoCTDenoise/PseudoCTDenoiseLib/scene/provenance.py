@@ -191,7 +191,7 @@ def _fill(table, rows: list[Row]) -> None:
 def _rows(report: dict, sliceRange: tuple[int, int]) -> list[Row]:
     return [
         *_identity(report, sliceRange),
-        *_figures(report),
+        *_metrics(report),
         *_software(report),
         *_settings(report["settings"]),
     ]
@@ -209,7 +209,7 @@ def _identity(report: dict, sliceRange: tuple[int, int]) -> Iterator[Row]:
         yield Row(f"Noise model {model['name']}, SHA-256", model["sha256"])
 
 
-def _figures(report: dict) -> Iterator[Row]:
+def _metrics(report: dict) -> Iterator[Row]:
     if "mean_absolute_change_hu" in report:
         change = report["mean_absolute_change_hu"]
         yield Row("Mean absolute change at full strength", f"{change:.2f}", _HU)

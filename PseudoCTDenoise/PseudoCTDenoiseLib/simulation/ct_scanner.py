@@ -21,7 +21,7 @@ class CtScanner:
     """Geometry and tube output; the defaults describe a common 64-slice scanner.
 
     ``modulation`` is the exponent k of the tube current, ∝ exp(k · largest line integral of the
-    view); ``bowtie`` is the share of the attenuation of a 32 cm water cylinder that the bowtie
+    view); ``bowtie`` is the fraction of the attenuation of a 32 cm water cylinder that the bowtie
     filter compensates; ``electronic_noise`` is the read-out variance in units of detected quanta.
     """
 

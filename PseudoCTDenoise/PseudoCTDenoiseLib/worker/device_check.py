@@ -1,4 +1,4 @@
-"""Check of the device: which one a job would use, and how long the job would take."""
+"""Device check: finds the device that a job would use and estimates the duration of the job."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ class JobFolder:
             raise BadInputError(f"Cannot read {name} ({error}). Run it again.") from error
         if values.dtype != np.int16 or values.shape != shape:
             raise BadInputError(
-                f"{name} holds {values.dtype} {values.shape} instead of int16 {shape}. "
+                f"{name} contains {values.dtype} {values.shape} instead of int16 {shape}. "
                 "Run it again."
             )
         return values

@@ -49,7 +49,7 @@ class Log:
 
 @dataclass(frozen=True)
 class ProgressMessage:
-    """Progress: ``step`` of ``total`` in a stage, remaining seconds and share (0 to 1) of the job.
+    """Progress: ``step`` of ``total`` in a stage, remaining seconds, finished fraction of the job.
 
     ``loss`` is in HU or HU², and None outside the tuning. ``share`` never decreases.
     """

@@ -60,7 +60,7 @@ class JobFailure:
 
 
 class WorkerProcess:
-    """Base class of the denoising job and the check of the device.
+    """Base class of the denoising job and the device check.
 
     Exactly one final state is reached, whatever the process does, and nothing of the process
     remains then. State, result and failure are set before the signals ``state_changed(state)``
@@ -134,8 +134,8 @@ class WorkerProcess:
     def wait(self) -> JobState:
         """Wait for the end and return the final state.
 
-        Signals are emitted meanwhile, on this thread. An exception of a connected function ends
-        the job and is raised here, and so is Ctrl-C.
+        Signals are emitted on this thread during the wait. An exception of a connected function, or
+        Ctrl-C, ends the job and is raised here.
         """
         try:
             while self.state.is_active:

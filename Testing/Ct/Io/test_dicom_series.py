@@ -90,7 +90,7 @@ def test_several_series_are_listed_and_one_is_chosen_by_number_or_uid(tmp_path):
     write_series(tmp_path, uid=UID + ".11", number="12", description="Leber")
     write_series(tmp_path, uid=UID + ".22", number="3", heights=(0.0, 1.0))
     listed = list_series(tmp_path)
-    assert [(one.number, one.uid, one.slices, one.usable) for one in listed] == [
+    assert [(series.number, series.uid, series.slices, series.usable) for series in listed] == [
         ("3", UID + ".22", 2, True),
         ("12", UID + ".11", 4, True),
     ]
@@ -115,7 +115,7 @@ def test_the_only_ct_beside_a_scout_and_an_mr_needs_no_choice(tmp_path):
     write_series(tmp_path, uid=UID + ".11", number="1", image_type="ORIGINAL\\PRIMARY\\LOCALIZER")
     write_series(tmp_path, uid=UID + ".22", number="2")
     write_series(tmp_path, uid=UID + ".33", number="3", modality="MR", heights=(0.0, 1.0))
-    assert [one.usable for one in list_series(tmp_path)] == [False, True, False]
+    assert [series.usable for series in list_series(tmp_path)] == [False, True, False]
     assert read_volume(tmp_path).hu.shape[0] == 4
     assert "is a scout" in refusal(tmp_path, series="1")
     assert "the modality MR" in refusal(tmp_path, series="3")

@@ -1,4 +1,4 @@
-"""Volume files: geometry and voxels are preserved, writing is complete, bad files are refused."""
+"""Volume files: geometry and voxels are preserved, writing is complete, bad files are rejected."""
 
 import gzip
 import re

@@ -1,4 +1,4 @@
-"""PythonQt's rules for objects: properties are attributes, unknown names are refused."""
+"""PythonQt's rules for objects: properties are attributes, unknown names are rejected."""
 
 from __future__ import annotations
 

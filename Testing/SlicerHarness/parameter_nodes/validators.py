@@ -26,7 +26,7 @@ class NotNone(Validator):
 
 
 class IsInstance(Validator):
-    """Accepts None, which NotNone refuses."""
+    """Accepts None, which NotNone rejects."""
 
     def __init__(self, classtype: Any) -> None:
         self.classtype = classtype

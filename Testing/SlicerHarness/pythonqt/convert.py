@@ -1,4 +1,7 @@
-"""Convert values between scripts and PySide6: enums to ints, lists to tuples, proxies."""
+"""Conversion of values between Slicer scripts and PySide6.
+
+Enums become ints, lists become tuples, and QObjects become proxies.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +97,7 @@ class SlotFunction:
 
 
 def present(value: Any, name: str) -> Any:
-    """Return an attribute's value as a script sees it."""
+    """Return the value that a script receives for an attribute."""
     if isinstance(value, enum.Enum):
         return Enum(value)
     if callable(value):
@@ -103,7 +106,7 @@ def present(value: Any, name: str) -> Any:
 
 
 def wrap(value: Any) -> Any:
-    """Return the script's value for a value of PySide6."""
+    """Convert a value from PySide6 to its form in a script."""
     from .proxy import wrapObject
 
     if isinstance(value, QtCore.QObject):
@@ -118,7 +121,7 @@ def wrap(value: Any) -> Any:
 
 
 def unwrap(value: Any) -> Any:
-    """Return PySide6's value for a value of a script."""
+    """Convert a value from a script to its form in PySide6."""
     from .proxy import Proxy, ProxyMeta
     from .signals import slotFor
 
@@ -147,7 +150,7 @@ _NUMBERS = {"int", "uint", "qlonglong"}
 def convertForProperty(typeName: str, value: Any) -> Any:
     """Convert a value as PythonQt does when it writes a property.
 
-    Raises TypeError or ValueError for a value that PythonQt refuses.
+    Raises TypeError or ValueError for a value that PythonQt rejects.
     """
     if typeName in _NUMBERS:
         return math.floor(value) if isinstance(value, float) else int(value)

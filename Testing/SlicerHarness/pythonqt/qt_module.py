@@ -15,7 +15,7 @@ MODULES = (QtCore, QtGui, QtWidgets, QtUiTools)
 
 
 class QtModule(types.ModuleType):
-    """Looks up a class in PySide6 at its first use. Refuses classes not in the table of names."""
+    """Looks up a class in PySide6 at its first use. Rejects classes not in the table of names."""
 
     def __getattr__(self, name: str) -> Any:
         if name == "Qt":

@@ -20,9 +20,9 @@ from .itk_reading import (
 )
 
 GAP_TOLERANCE = 0.1
-"""Maximum deviation of a slice gap from the median gap, as a share of the median."""
+"""Maximum deviation of a slice gap from the median gap, as a fraction of the median."""
 TILT_TOLERANCE = 1e-3
-"""Minimum lateral offset between slices of a tilted gantry, as a share of their distance."""
+"""Minimum lateral offset between slices of a tilted gantry, as a fraction of their distance."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def list_series(folder: str | Path) -> list[DicomSeries]:
         }
     if not files_of:
         raise BadInputError(
-            f"{folder} holds no DICOM files: give the folder that holds the slices."
+            f"{folder} contains no DICOM files: give the folder that contains the slices."
         )
     series = [_describe(uid, files) for uid, files in files_of.items()]
     return sorted(series, key=lambda entry: (entry.number.zfill(12), entry.uid))
@@ -125,7 +125,7 @@ def _choose(series: list[DicomSeries], choice: str | None, folder: str) -> Dicom
         problem = f"has no series {choice}" if not found else f"has several series {choice}"
     else:
         found = series if len(series) == 1 else [entry for entry in series if entry.usable]
-        problem = f"holds {len(series)} DICOM series"
+        problem = f"contains {len(series)} DICOM series"
     if len(found) == 1:
         return found[0]
     listing = "; ".join(
@@ -137,7 +137,7 @@ def _choose(series: list[DicomSeries], choice: str | None, folder: str) -> Dicom
 
 
 def _slice_step(headers: list[sitk.ImageFileReader], name: str) -> np.ndarray:
-    """Return the mean step (3,) in mm between slice origins; refuse unevenly spaced slices."""
+    """Return the mean step (3,) in mm between slice origins; reject unevenly spaced slices."""
     planes = {(header.GetSize(), header.GetSpacing()[:2]) for header in headers}
     directions = np.array([header.GetDirection() for header in headers])
     if len(planes) > 1 or np.ptp(directions, axis=0).max() > 1e-3:

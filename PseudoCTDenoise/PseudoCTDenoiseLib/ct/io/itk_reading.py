@@ -58,7 +58,7 @@ def itk_path(path: str | Path) -> str:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise BadInputError(
-            f"{text.encode('utf-8', 'replace').decode()} holds characters that are not UTF-8: "
+            f"{text.encode('utf-8', 'replace').decode()} contains characters that are not UTF-8: "
             "rename the file or its folder."
         ) from error
     return text
@@ -105,7 +105,7 @@ def read_voxels(reader: sitk.ImageFileReader | sitk.ImageSeriesReader, name: str
 
 
 def check_header(header: sitk.ImageFileReader, name: str) -> None:
-    """Refuse a file whose header is not that of a CT volume.
+    """Reject a file whose header is not that of a CT volume.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def check_header(header: sitk.ImageFileReader, name: str) -> None:
     """
     if header.GetNumberOfComponents() != 1:
         raise BadInputError(
-            f"{name} holds {header.GetNumberOfComponents()} numbers per voxel (colours, vectors or "
+            f"{name} has {header.GetNumberOfComponents()} numbers per voxel (colours, vectors or "
             "complex numbers): give a CT with one number per voxel."
         )
     if header.GetDimension() not in (2, 3):

@@ -96,5 +96,5 @@ def _header(path: Path | str) -> tuple[tuple[int, int, int], int]:
     """Return the shape and the byte offset of the voxels."""
     values = np.load(path, mmap_mode="r", allow_pickle=False)
     if values.ndim != 3 or values.dtype != _VOXEL or not values.flags.c_contiguous:
-        raise ValueError(f"it holds {values.dtype} {values.shape}, not int16 slices")
+        raise ValueError(f"it contains {values.dtype} {values.shape}, not int16 slices")
     return values.shape, values.offset

@@ -167,7 +167,7 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
     Raises
     ------
     BadInputError
-        If :func:`check_output_path` refuses the path, a value does not fit int16, or the file
+        If :func:`check_output_path` rejects the path, a value does not fit int16, or the file
         cannot be written completely.
     ValueError
         If the shape differs from that of ``like``.
@@ -205,7 +205,7 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
 
 
 def check_output_path(path: str | Path, like: CtVolume | None = None) -> None:
-    """Refuse a path that :func:`write_volume` cannot write, before the computation starts.
+    """Reject a path that :func:`write_volume` cannot write, before the computation starts.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def check_output_path(path: str | Path, like: CtVolume | None = None) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Refuse a path to which no file can be written.
+    """Reject a path to which no file can be written.
 
     Raises
     ------
@@ -276,7 +276,7 @@ def make_folder(folder: Path) -> None:
 
 
 def check_same_grid(volume: CtVolume, other: CtVolume) -> None:
-    """Refuse two volumes whose voxels do not have the same positions.
+    """Reject two volumes whose voxels do not have the same positions.
 
     Raises
     ------
@@ -321,7 +321,7 @@ def _read_file(path: Path) -> sitk.Image:
 
 
 def _check_nifti(path: Path, header: sitk.ImageFileReader) -> None:
-    """Refuse a NIfTI that is truncated, fails its gzip checksum or holds NaN.
+    """Reject a NIfTI that is truncated, fails its gzip checksum or holds NaN.
 
     ITK reports none of these: it fills truncated data with zeros and replaces NaN with zero.
     """
