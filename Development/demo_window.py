@@ -4,7 +4,7 @@
     demo_window.py SCAN --desktop  opens the same window on the desktop and clicks nothing
 
 SCAN is a file or a DICOM folder that ``pseudoct`` reads. If the display libraries are missing, the
-script names them and ends with exit status 3.
+script lists them and ends with exit status 3.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The noise level measures the noise in flat soft tissue."""
+"""The noise level measures the noise in uniform soft tissue."""
 
 import csv
 from pathlib import Path

@@ -16,7 +16,7 @@ WHEELS = {
 
 @cache
 def missingRequirement() -> str | None:
-    """Return one line that names the missing requirement, or None if the harness can run."""
+    """Return one line that states the missing requirement, or None if the harness can run."""
     for module, wheel in WHEELS.items():
         if importlib.util.find_spec(module) is None:
             return f"The Slicer harness needs the Python package {wheel}. Install it with pip."

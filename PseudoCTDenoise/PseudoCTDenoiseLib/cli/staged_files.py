@@ -24,7 +24,7 @@ def write_together(write: Callable[[StagedFiles], T]) -> T:
     Raises
     ------
     BadInputError
-        If a file cannot be written, for example on a full disk; it names the final file.
+        If a file cannot be written, for example on a full disk. The message states the final path.
 
     >>> write_together(lambda staged: staged.path(Path("result.json")).write_text("{}"))
     """
@@ -100,7 +100,7 @@ class StagedFiles:
         """Return the message of an error, with final instead of temporary file names."""
         text = str(error)
         if isinstance(error, OSError):
-            # Some libraries do not name the file. It is then the last one begun.
+            # Some libraries do not state the file. It is then the last one begun.
             name = error.filename or next(reversed(self._files.values()), "The folder")
             text = (
                 f"{name} could not be written ({error.strerror or error}): free some space or "

@@ -32,7 +32,7 @@ def evenly_spaced_slices(hu: np.ndarray, count: int) -> list[int]:
 
 
 def most_informative_slice(hu: np.ndarray) -> int:
-    """Return the index of the slice of (slices, rows, columns) with the most organ tissue."""
+    """Return the index of the slice with the most organ tissue, of (slices, rows, columns)."""
     return int(np.argmax([np.count_nonzero(_organs(part)) for part in hu]))
 
 

@@ -2,7 +2,7 @@
 
 No reference is needed. The kernel is the one whose simulated noise has the roughness of the noise
 that a denoiser removes from the scan. The level is the one at which adding the simulated noise
-raises the noise measured in flat soft tissue by √2.
+raises the noise measured in uniform soft tissue by a factor of √2.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def time_update(denoiser: nn.Module, image: torch.Tensor, settings: DenoisingSet
 
 
 def shortest_time(work: Callable[[], object], device: str) -> float:
-    """Return the seconds of the faster of two trials."""
+    """Return the shorter duration of two trials, in seconds."""
     seconds = []
     for _ in range(2):
         started = time.perf_counter()

@@ -36,7 +36,7 @@ class Manifest:
     ``role`` is "denoiser" (LDCT to NDCT) or "noise model" (LDCT to its noise). ``training`` holds
     the patients with source and licence, doses, kernels and settings; ``metrics`` holds the results
     on the validation scans. ``validity`` lists the scans that the model suits, ``known_failures``
-    its observed failures, one sentence per item. ``noise_models`` names the noise models of the
+    its observed failures, one sentence per item. ``noise_models`` lists the noise models of the
     folder that belong to a denoiser; an empty list stands for all. ``sha256`` is the SHA-256 of the
     file of weights.
 

@@ -73,7 +73,7 @@ class RunControl:
         return None if position is None else sliceIndexAt(volume, axis, position)
 
     def cleanup(self) -> None:
-        """End a running job without a message."""
+        """Abort a running job and disconnect from it."""
         self._timer.stop()
         if self.run is not None:
             self.run.ended.disconnect(self._onEnded)

@@ -60,7 +60,7 @@ def createPlots(
     pixelSizeMm: float | tuple[float, float],
     losses: Sequence[float],
 ) -> list:
-    """Plot the removed noise and the loss of the tuning.
+    """Plot the removed noise and the tuning loss.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ def area_under_curve(shares: list[np.ndarray]) -> float:
 def change_interval(
     before: list[np.ndarray], after: list[np.ndarray], *, draws: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the 95 % interval of the change of the AUC, by paired bootstrap over realisations.
+    """Return the 95 % interval of the AUC's change, by paired bootstrap over realisations.
 
     ``before`` and ``after`` are results of :func:`win_shares` for the same noise. The bootstrap
     does not estimate new templates.

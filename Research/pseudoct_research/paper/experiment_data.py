@@ -61,7 +61,7 @@ def simulated_data(
     cache: Path | str,
     progress: Callable[[], None] = lambda: None,
 ) -> ExperimentData:
-    """Simulate the scans of an index at a quarter of the dose with the soft kernel.
+    """Simulate the scans of an index at 25 % dose with the soft kernel.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ class Networks:
 
 
 def weights_digest(names: Sequence[str], work: Path) -> str | None:
-    """Return a hash of the weights of the models; None if one is not trained yet."""
+    """Return a hash of the models' weights; None if a model is not trained yet."""
     known = {m.name: m.sha256 for m in list_models(work / "models")}
     if not all(name in known for name in names):
         return None

@@ -31,7 +31,7 @@ class BenchSetup(NamedTuple):
 
 
 def quarter_dose_scan(pixel_mm: float, rows: int) -> PhantomScan:
-    """Return four slices of the torso phantom at a quarter of the dose."""
+    """Return four slices of the torso phantom at 25 % dose."""
     return scan_phantom(torso_phantom(4, rows, pixel_mm).hu, pixel_mm)
 
 

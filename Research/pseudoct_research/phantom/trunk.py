@@ -42,7 +42,7 @@ class Trunk:
 
 
 def cage_radii(z: float) -> tuple[float, float]:
-    """Return half width and half depth (mm) of the curve of the ribs."""
+    """Return half width and half depth (mm) of the rib curve."""
     return 131.0 - 3.0 * float(np.cos(z / 38)) + 0.03 * z, 92.0 + 0.06 * z
 
 

@@ -79,7 +79,7 @@ def simulated_slices(
     denoise: Callable[[torch.Tensor], torch.Tensor] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[NoisySlice]:
-    """Simulate noise at a quarter of the dose for every slice of normal-dose scans.
+    """Simulate noise at 25 % dose for every slice of normal-dose scans.
 
     The tube output is fitted to the noise of each scan; tube current modulation, bowtie filter and
     patient position vary between blocks of slices. The noise is cached in the folder ``cache`` and
@@ -283,7 +283,7 @@ def _blend(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return LDCT and target, (count, rows, columns) HU.
 
-    ``normal`` is the NDCT and ``noise`` the noise at a quarter of the dose.
+    ``normal`` is the NDCT and ``noise`` the noise at 25 % dose.
 
     Targets are not clipped at the lower HU limit: clipping the noise they keep would raise the
     mean.

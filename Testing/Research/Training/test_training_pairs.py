@@ -88,13 +88,13 @@ def test_every_patch_has_a_dose_within_the_range():
     assert abs((factors > dose_factor(0.2)).float().mean() - 0.5) < 0.1
 
 
-def test_the_target_keeps_its_share_of_the_added_noise():
+def test_the_target_contains_c_times_the_added_noise():
     ndct, noise = noise_of([flat(50, 9.0)], exactly(0.1, 0.0, noise_left=0.25))
     share = (0.25 - 0.1) / 0.9
     added = 9 * dose_factor(0.1)
     assert torch.allclose(ndct, torch.tensor(50 + share * added), atol=1e-2)
     assert torch.allclose(noise, torch.tensor((1 - share) * added), atol=1e-2)
-    # At a quarter of the dose the NDCT already has a quarter of the noise: it is the target.
+    # At 25 % dose the factor of the added noise is 0, so the NDCT is the target.
     scan, _ = noise_of([flat(50)], exactly(0.25, 0.0, noise_left=0.25))
     assert torch.allclose(scan, torch.tensor(50.0), atol=1e-2)
 

@@ -61,7 +61,7 @@ def test_thick_slices_and_low_doses_differ_in_their_noise():
     patches = held_out_patches(stack(), count=3, size=64)
     noise = {name: float((low - normal).std()) for name, (low, normal) in patches.items()}
     assert set(noise) == set(HELD_OUT)
-    # Averaging three slices gives 1/√3 of σ; 6 % of the dose (16.7 − 1)/(4 − 1) of the variance.
+    # Averaging three slices gives 1/√3 of σ; 6 % dose (16.7 − 1)/(4 − 1) of the variance.
     assert noise["thickness"] / noise["seen"] == pytest.approx(3**-0.5, rel=0.1)
     assert noise["dose"] / noise["seen"] > 1.8
     assert all(low.shape == (3, 1, 64, 64) for low, _ in patches.values())

@@ -27,7 +27,7 @@ GRAY = "#8c8c8c"
 
 
 class qSlicerLayoutManager(Native, QtCore.QObject):
-    """Makes a view when a layout first names it, and keeps it for later layouts."""
+    """Makes a view when a layout first uses it, and keeps it for later layouts."""
 
     layoutChanged = Signal(int)
 
