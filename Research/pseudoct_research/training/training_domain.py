@@ -28,9 +28,9 @@ class TrainingDomain:
         squarer.
     thickness : number of neighbouring slices to average, if the scan has them.
     zoom : factor on the pixel size, drawn once for several patches.
-    noise_left : fraction of the total noise that the target keeps, see
-        :func:`.target_noise_fraction`.
-        None uses the normal-dose scan with its own noise as the target.
+    noise_left : fraction r of the noise's standard deviation that the optimal denoiser leaves, see
+        :func:`.target_noise_fraction`. None uses the normal-dose scan with its own noise as the
+        target.
     inserts : fraction of the patches with ellipses, see :func:`.draw_inserts`; None disables them.
     clean : fraction of the patches whose input and target are both a denoised scan without added
         noise; None disables them.

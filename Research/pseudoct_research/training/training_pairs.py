@@ -285,18 +285,17 @@ def _blend(
 
     ``normal`` is the NDCT and ``noise`` the noise at 25 % dose.
 
-    Targets are not clipped at the lower HU limit: clipping the noise they keep would raise the
-    mean.
+    Targets are not clipped at the lower HU limit: clipping their noise would raise the mean.
     """
     factors = [dose_factor(dose) for dose in doses]
     left = domain.noise_left
-    shares = [
+    coefficients = [
         0.0 if left is None or dose == 1 else target_noise_fraction(dose, left) for dose in doses
     ]
-    factor, share = torch.tensor([factors, shares])[..., None, None]
+    factor, coefficient = torch.tensor([factors, coefficients])[..., None, None]
     normal = normal.clamp(min=MIN_CT_HU)
     noise = noise * factor
-    return (normal + noise).clamp(min=MIN_CT_HU), normal + share * noise
+    return (normal + noise).clamp(min=MIN_CT_HU), normal + coefficient * noise
 
 
 def dose_factor(dose: float) -> float:

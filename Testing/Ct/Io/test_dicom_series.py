@@ -95,7 +95,7 @@ def test_several_series_are_listed_and_one_is_chosen_by_number_or_uid(tmp_path):
         ("12", UID + ".11", 4, True),
     ]
     text = refusal(tmp_path)
-    assert "holds 2 DICOM series: choose one with --series NUMBER|UID" in text
+    assert "contains 2 DICOM series: choose one with --series NUMBER|UID" in text
     for part in ("3: 'Thorax B40f', CT, 2 slices", "12: 'Leber', CT, 4 slices", UID + ".22"):
         assert part in text
     assert read_volume(tmp_path, series="3").hu.shape[0] == 2
@@ -173,7 +173,7 @@ def test_a_series_of_different_slices_is_refused(tmp_path, other):
 
 def test_a_folder_without_dicom_is_refused(tmp_path, capfd):
     (tmp_path / "readme.txt").write_text("no image")
-    assert "holds no DICOM files" in refusal(tmp_path)
+    assert "contains no DICOM files" in refusal(tmp_path)
     with pytest.raises(BadInputError, match="does not exist"):
         list_series(tmp_path / "missing")
     assert capfd.readouterr() == ("", "")
