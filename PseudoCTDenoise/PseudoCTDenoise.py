@@ -26,8 +26,8 @@ class PseudoCTDenoise(ScriptedLoadableModule):
         self.parent.contributors = ["PseudoCTDenoise contributors"]
         self.parent.helpText = _(
             "Denoises low-dose CT. A background process tunes a pre-trained network on the scan "
-            "itself, without a normal-dose reference, and puts the denoised volume and the noise "
-            "maps into the scene. Research use only, not for primary diagnosis."
+            "itself, without a normal-dose reference, and adds the denoised volume and the noise "
+            "maps to the scene. Research use only, not for primary diagnosis."
         )
         self.parent.acknowledgementText = _(
             "After D. Won, E. Jung, S. An, P. Chikontwe, S. H. Park: Self-Supervised Learning "
@@ -49,13 +49,13 @@ def onStartupCompleted():
         fileNames="PseudoCTDenoise_phantom_ldct.nrrd",
         nodeNames="Low-dose CT phantom",
         loadFileType="VolumeFile",
-        checksums=f"SHA256:{PHANTOM_SHA256}",  # prevents that the cache returns an older version
+        checksums=f"SHA256:{PHANTOM_SHA256}",  # keeps the cache from returning an older version
     )
     registerLayouts()
 
 
 class PseudoCTDenoiseTest(ScriptedLoadableModuleTest):
-    """Self-test for a real Slicer, with the sample data."""
+    """Self-test in Slicer, with the sample data."""
 
     def setUp(self):
         slicer.mrmlScene.Clear()

@@ -297,7 +297,7 @@ def test_four_dimensions_are_refused(tmp_path, suffix):
 
 def test_files_are_checked_like_arrays(tmp_path):
     labels = (stored_array() > 0).astype(np.uint8)
-    assert "labels.nrrd holds only 2 distinct" in refusal(
+    assert "labels.nrrd contains only 2 distinct" in refusal(
         write_image(tmp_path / "labels.nrrd", labels)
     )
     nan = stored_array().astype(np.float32)
