@@ -75,9 +75,10 @@ def run(arguments: argparse.Namespace) -> None:
     text = json.dumps(_ground_truth(phantom), indent=1)
     (folder / "lesions.json").write_text(text + "\n", encoding="utf-8")
 
-    print(f"Normal dose: N0 = {NORMAL_DOSE_QUANTA:.0f} quanta per ray, ", end="")
+    print(f"Normal dose: N0 = {NORMAL_DOSE_QUANTA:.0f} photons per ray, ", end="")
     print(f"{_liver_noise(phantom, scan.ndct):.1f} HU of noise in the liver.")
-    print(f"Dose {arguments.dose:g} of it: {_liver_noise(phantom, scan.ldct):.1f} HU of noise.")
+    low = _liver_noise(phantom, scan.ldct)
+    print(f"{100 * arguments.dose:g} % dose: {low:.1f} HU of noise in the liver.")
     print(f"{len(phantom.lesions)} lesions; all files are in {folder}.")
 
 
