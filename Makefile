@@ -72,7 +72,7 @@ demo: $(READY)
 	        --reference demo/phantom_ndct.nrrd --noise-dir demo/phantom_noise \
 	        --picture demo/phantom_denoised.png; \
 	fi
-	@echo "Denoising the same scan by a click in the module's window, off screen"
+	@echo "Denoising the same scan through the module's window, off screen"
 	@.venv/bin/python Development/demo_window.py "$${INPUT:-demo/phantom_ldct.nrrd}" demo/window \
 	    || [ $$? -eq 3 ]
 	@echo "The results are in demo/"

@@ -12,7 +12,7 @@ python=
 if [ -n "$PYTHON" ]; then
     python=$PYTHON
     if ! "$python" -c "$right_version" 2>/dev/null; then
-        echo "PYTHON=$PYTHON is not Python 3.10 to 3.12. Name another one, or unset PYTHON." >&2
+        echo "PYTHON=$PYTHON is not Python 3.10 to 3.12. Choose another one, or unset PYTHON." >&2
         exit 1
     fi
 else

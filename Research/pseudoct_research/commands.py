@@ -1,15 +1,15 @@
 """Research commands of `pseudoct`, named by an entry point of this package."""
 
 _COMMANDS = {
-    "phantom": ("phantom.phantom_command", "make the torso phantom"),
-    "compare": ("evaluation.compare_command", "table of methods on pairs of LDCT and NDCT"),
+    "phantom": ("phantom.phantom_command", "generate the torso phantom"),
+    "compare": ("evaluation.compare_command", "compare methods on pairs of LDCT and NDCT"),
     "evaluate": (
         "evaluation.evaluate_command",
-        "table of methods on scans at simulated low dose",
+        "compare methods on scans at simulated low dose",
     ),
     "study": (
         "evaluation.study_command",
-        "ablation of the default method by ingredient, start, dose and step",
+        "ablation of the default method by component, pre-trained model, dose and step",
     ),
     "check-simulator": (
         "evaluation.check_simulator_command",
@@ -17,10 +17,10 @@ _COMMANDS = {
     ),
     "quality": (
         "image_quality.quality_command",
-        "noise, resolution, HU and detectability of a denoiser, on one page",
+        "measure noise, resolution, HU bias and detectability of a denoiser",
     ),
     "pretrain": ("training.pretrain_command", "train a denoiser or a noise model"),
-    "trials": ("training.trials_command", "compare networks and trainings by short runs"),
+    "trials": ("training.trials_command", "compare networks and training settings by short runs"),
     "bench": (
         "performance.bench_command",
         "time the methods on scans of many sizes, and profile a job",
