@@ -56,7 +56,7 @@ def test_a_volume_that_is_not_a_ct_is_refused_before_the_click(panel, phantom, m
 def test_a_volume_without_voxels_is_refused(panel, scene):
     empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
     user.choose(panel.ui.inputSelector, empty)
-    assert "holds no voxels" in panel.ui.statusLabel.text
+    assert "contains no voxels" in panel.ui.statusLabel.text
 
 
 def test_label_maps_and_colour_images_are_not_offered(panel, scene):
