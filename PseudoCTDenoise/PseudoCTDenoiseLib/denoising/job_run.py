@@ -52,7 +52,6 @@ class JobRun:
     def denoise(self) -> DenoisedScan:
         """Denoise all slices, and describe their noise if the job wants it."""
         job, settings = self._job, self._settings
-        torch.manual_seed(settings.seed)
         if settings.tunes and settings.tuning == "slice":
             tunings = self._denoise_slice_by_slice()
         else:
