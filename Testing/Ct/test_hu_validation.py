@@ -165,7 +165,12 @@ def test_int16_is_returned_without_a_copy():
     assert checked_int16(hu) is hu
 
 
+def test_an_empty_array_becomes_int16():
+    assert checked_int16(np.zeros((0, 8, 8))).dtype == np.int16
+
+
 @pytest.mark.parametrize("value", [32767.6, -32769.0, np.nan, np.inf])
 def test_values_outside_int16_are_refused(value):
-    with pytest.raises(BadInputError):
-        checked_int16(np.array([0.0, value]))
+    for values in ([0.0, value], [value]):
+        with pytest.raises(BadInputError):
+            checked_int16(np.array(values))

@@ -26,6 +26,10 @@ def test_a_tilted_gantry_is_accepted_and_an_oblique_reformat_is_not(beyond: int,
     assert tilt_degrees(superior) == pytest.approx(MAX_TILT_DEGREES + beyond)
 
 
+def test_two_voxels_along_an_axis_do_not_determine_the_slice_axis():
+    assert axial_axis((64, 2, 64), (0.0, 0.0, 1.0)) == 2
+
+
 def test_two_axes_of_a_single_voxel_do_not_determine_the_slice_axis():
     assert axial_axis((1, 1, 64), (0.0, 0.0, 1.0)) == 2
 

@@ -1,8 +1,10 @@
 """Volume files: geometry and voxels are preserved, writing is complete, bad files are rejected."""
 
 import gzip
+import os
 import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ import SimpleITK as sitk
 from PseudoCTDenoiseLib.ct.io.volume_files import (
     OUTPUT_SUFFIXES,
     check_output_path,
+    check_same_grid,
+    make_folder,
     read_volume,
     write_volume,
 )
@@ -242,6 +246,12 @@ def test_a_flipped_bit_in_compressed_voxels_is_refused(tmp_path, capfd, suffix):
     assert capfd.readouterr() == ("", "")
 
 
+def test_the_standard_error_is_open_again_after_a_read(tmp_path, capfd):
+    read_volume(write_image(tmp_path / "scan.nrrd"))
+    os.write(2, b"a later message")
+    assert capfd.readouterr().err == "a later message"
+
+
 def test_an_uncompressed_nifti_with_the_suffix_gz_is_read(tmp_path):
     write_image(tmp_path / "in.nii").rename(tmp_path / "in.nii.gz")
     assert read_volume(tmp_path / "in.nii.gz").hu.shape == (18, 20, 22)
@@ -328,6 +338,14 @@ def test_an_older_file_is_replaced(source, outbox):
     np.testing.assert_array_equal(read_volume(outbox / "a.nrrd").hu, source.hu)
 
 
+@pytest.mark.parametrize("suffix", OUTPUT_SUFFIXES)
+def test_a_note_is_stored_in_the_header_which_is_short_in_a_nifti(source, outbox, suffix):
+    note = "Research use only." * 5
+    write_volume(outbox / f"a{suffix}", source.hu, source, note=note)
+    stored = sitk.ReadImage(str(outbox / f"a{suffix}")).GetMetaData("ITK_FileNotes")
+    assert stored == (note[:79] if suffix in NIFTI else note)
+
+
 @pytest.mark.parametrize("value", [40000.0, -40000.0, np.nan])
 def test_hu_outside_int16_are_not_written(source, outbox, value):
     hu = source.hu.astype(float)
@@ -389,9 +407,42 @@ def test_an_invalid_folder_is_refused(outbox, monkeypatch):
     with pytest.raises(BadInputError, match="is a folder"):
         check_output_path(outbox / "folder.nrrd")
 
-    def deny(*_, **__):
+    def deny(*, dir):
+        assert dir == outbox
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tempfile.TemporaryFile", deny)
     with pytest.raises(BadInputError, match="cannot be written to \\(Permission denied\\)"):
         check_output_path(outbox / "a.nrrd")
+
+
+def test_a_folder_for_results_is_made_with_its_parents_and_may_exist(outbox):
+    for _ in range(2):
+        make_folder(outbox / "new" / "results")
+        assert (outbox / "new" / "results").is_dir()
+    (outbox / "file").write_bytes(b"")
+    with pytest.raises(BadInputError, match="cannot be created"):
+        make_folder(outbox / "file" / "results")
+
+
+def test_a_grid_may_be_shifted_by_less_than_a_tenth_of_a_voxel(source):
+    source = replace(source, spacing=(1.0, 2.0, 3.0), origin=(0.0, 0.0, 0.0))
+    check_same_grid(source, source)
+    check_same_grid(source, replace(source, origin=(0.0, 0.0, -0.099)))
+    with pytest.raises(BadInputError, match="spacing, direction or origin differ"):
+        check_same_grid(source, replace(source, origin=(0.0, 0.0, -0.1)))
+
+
+def test_volumes_on_different_grids_are_refused(source):
+    i, j, k = source.spacing
+    smaller = replace(source, hu=source.hu[1:])
+    with pytest.raises(BadInputError, match="18×20×22 and 17×20×22 differ"):
+        check_same_grid(source, smaller)
+    for other in (
+        replace(source, slice_axis=1),
+        replace(source, spacing=(i, j, 1.01 * k)),
+        replace(source, spacing=(i, j)),
+        replace(source, direction=tuple(rotation(0, 0, 1).ravel())),
+    ):
+        with pytest.raises(BadInputError, match="spacing, direction or origin differ"):
+            check_same_grid(source, other)
