@@ -328,6 +328,14 @@ def test_the_first_preview_is_of_the_pretrained_network(settings):
     assert np.array_equal(first, denoise(hu, untuned).hu[1])
 
 
+def test_previews_are_in_one_orientation():
+    first, turned = (
+        job(scan(), replace(DEFAULT, orientations=number), denoiser=unet()).first_preview()
+        for number in (1, 8)
+    )
+    assert np.array_equal(turned, first)
+
+
 @every_kind
 def test_previews_do_not_change_the_result(settings):
     hu = scan()
@@ -347,6 +355,28 @@ def test_the_slice_to_preview_can_be_chosen_and_is_denoised_first(settings):
     assert {report.preview_slice for report in previews} == {2}
     assert previews[-1].stage == DENOISING and previews[-1].step == 1
     assert np.array_equal(previews[-1].preview, result.hu[2])
+
+
+def test_a_slice_that_is_tuned_separately_is_previewed_only_during_its_own_tuning():
+    settings, seen = replace(PAPER, tuning="slice"), []
+
+    def look(report):
+        if report.preview is not None:
+            seen.append((report.stage, report.preview_slice))
+        if (report.stage, report.step) == (DENOISING, 1):
+            finished.append(True)
+        elif finished and report.stage == TUNING:  # the tuning of slice 0
+            shown.show_slice(1)
+
+    finished = []
+    shown = job(scan(), settings, preview_slice=2)
+    shown.run(progress=look, preview_seconds=0.0)
+    assert seen == [
+        *[(TUNING, 2)] * settings.steps,
+        (DENOISING, 2),
+        *[(TUNING, 1)] * settings.steps,
+        (DENOISING, 1),
+    ]
 
 
 @pytest.mark.parametrize("settings", [*BOTH, PRETRAINED], ids=[*NAMES, "pretrained"])

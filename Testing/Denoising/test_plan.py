@@ -111,3 +111,13 @@ def test_the_forward_pass_is_timed_in_one_orientation(monkeypatch):
     monkeypatch.setattr(trial_timing, "apply_network", in_one_orientation)
     job(scan(), replace(PRETRAINED, orientations=8), []).part_seconds()
     assert set(seen) == {(1, 1)}
+
+
+def test_an_update_is_timed_on_patches_that_fit_the_slice(monkeypatch):
+    shapes = []
+    denoiser = unet()
+    denoiser.head.register_forward_pre_hook(lambda layer, given: shapes.append(given[0].shape))
+    monkeypatch.setattr(trial_timing, "shortest_time", lambda work, device: work())
+    image = torch.zeros(1, 16, 48)
+    trial_timing.time_update(denoiser, image, replace(DEFAULT, patch_size=32, batch=2))
+    assert shapes and set(shapes) == {(2, 4, 8, 8)}  # two patches of 16×16, unshuffled
