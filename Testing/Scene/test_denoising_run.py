@@ -10,7 +10,11 @@ from PseudoCTDenoiseLib.worker.worker_process import JobState
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 from PseudoCTDenoiseLib.scene import denoising_run, provenance  # noqa: E402
-from PseudoCTDenoiseLib.scene.denoising_run import DenoisingRun, Request  # noqa: E402
+from PseudoCTDenoiseLib.scene.denoising_run import (  # noqa: E402
+    DenoisingRun,
+    Request,
+    checkedRange,
+)
 from PseudoCTDenoiseLib.scene.geometry import geometryOf  # noqa: E402
 
 RNG = np.random.default_rng(1)
@@ -130,6 +134,12 @@ def test_an_error_during_the_import_is_a_failure_with_a_message(scan, scene, mon
 def test_an_impossible_request_is_refused(scan, more, words):
     with pytest.raises(BadInputError, match=words):
         run_of(scan, **more)
+
+
+def test_a_range_of_slices_may_be_a_single_slice():
+    for wanted in ((0, 0), (2, 2), (0, 2)):
+        assert checkedRange(wanted, 3) == wanted
+    assert checkedRange(None, 3) == (0, 2)
 
 
 def test_an_output_of_another_kind_is_refused(scan, scene):

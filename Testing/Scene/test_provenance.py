@@ -10,6 +10,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 from PseudoCTDenoiseLib.scene import provenance  # noqa: E402
 from PseudoCTDenoiseLib.scene.provenance import (  # noqa: E402
     isDerived,
+    isResult,
     provenanceOf,
     recordProvenance,
     recordStrength,
@@ -83,6 +84,14 @@ def test_a_result_is_known_as_derived(scene, output):
     recordProvenance(output, REPORT, 100, (0, 11))
     assert isDerived(output)
     assert provenanceOf(scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")) == {}
+
+
+def test_a_noise_map_is_derived_but_is_not_a_result(scene, output):
+    recordProvenance(output, REPORT, 100, (0, 11))
+    noise = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "scan noise")
+    noise.SetAttribute(provenance.DERIVED, "1")
+    assert isResult(output)
+    assert isDerived(noise) and not isResult(noise)
 
 
 def test_provenance_survives_a_saved_scene(scene, output):
