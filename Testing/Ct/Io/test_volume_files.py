@@ -246,8 +246,16 @@ def test_a_flipped_bit_in_compressed_voxels_is_refused(tmp_path, capfd, suffix):
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_standard_error_is_open_again_after_a_read(tmp_path, capfd):
+def test_a_read_leaves_the_standard_error_and_the_open_files_as_they_were(tmp_path, capfd):
+    def free_numbers():
+        numbers = [os.dup(2) for _ in range(4)]
+        for number in numbers:
+            os.close(number)
+        return numbers
+
+    before = free_numbers()
     read_volume(write_image(tmp_path / "scan.nrrd"))
+    assert free_numbers() == before
     os.write(2, b"a later message")
     assert capfd.readouterr().err == "a later message"
 
