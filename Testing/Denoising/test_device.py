@@ -96,6 +96,14 @@ def test_auto_skips_a_device_with_wrong_results(monkeypatch):
     assert "wrong result" in choose_device("auto").reason
 
 
+def test_auto_takes_a_device_with_the_right_result(monkeypatch):
+    ones = torch.ones
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "ones", lambda *shape, device: ones(*shape))
+    assert choose_device("auto") == ComputeDevice("cuda", "found and working")
+
+
 def test_an_error_without_a_message_is_still_a_reason(monkeypatch):
     def ones(*shape, device=None):
         raise RuntimeError

@@ -136,6 +136,15 @@ def test_bias_correction_keeps_the_means_of_the_scan():
     assert abs(corrected - mean_hu) < 1.0
 
 
+def test_the_bias_is_measured_in_one_orientation():
+    hu, passes = scan(slices=3), []
+    settings = replace(PRETRAINED, anchor="density", orientations=8, tuning_slices=2)
+    counted = job(hu, settings)
+    counted.denoiser.register_forward_hook(lambda *_: passes.append(1))
+    counted.run_at_once()
+    assert len(passes) == 3 * 8 + 2
+
+
 @pytest.mark.parametrize("settings", [DEFAULT, replace(PAPER, anchor="density")], ids=NAMES)
 def test_slices_that_are_tuned_separately_are_independent(settings):
     hu = scan(slices=2)
