@@ -57,6 +57,21 @@ def test_side_by_side_shows_both_at_the_same_place_and_zoom(panel, phantom, resu
     assert original > denoised > 5
 
 
+def test_the_axial_view_determines_the_place(panel, phantom, slicerApp):
+    import slicer
+
+    manager = slicer.app.layoutManager()
+    manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    slicer.util.setSliceViewerLayers(background=phantom, fit=True)
+    axial = manager.sliceWidget("Red").mrmlSliceNode()
+    axial.SetSliceOffset(axial.GetSliceOffset() + 5)
+    slicerApp.processEvents()
+    assert axial.GetOrientation() == "Axial"
+    place = [axial.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
+    comparison = slicer.util.getModuleLogic("PseudoCTDenoise").comparison
+    assert comparison.placeIn(phantom) == pytest.approx(place)
+
+
 def test_scrolling_and_zooming_one_view_moves_the_other(panel, phantom, result, slicerApp):
     user.click(panel.ui.sideBySideButton)
     slicerApp.processEvents()

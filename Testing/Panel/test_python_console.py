@@ -17,6 +17,17 @@ def logic(panel):
     return slicer.util.getModuleLogic("PseudoCTDenoise")
 
 
+def test_a_new_scene_starts_with_the_standard_preset_for_the_whole_scan(logic):
+    from PseudoCTDenoiseLib.denoising.presets import preset_settings
+    from PseudoCTDenoiseLib.panel.job_options import outputsOf, settingsOf, sliceRangeOf
+    from PseudoCTDenoiseLib.scene.results import Outputs
+
+    node = logic.getParameterNode()
+    assert settingsOf(node) == preset_settings("standard")
+    assert sliceRangeOf(node) is None
+    assert outputsOf(node) == Outputs()
+
+
 def test_the_three_lines_of_the_readme(repository, logic, slicerApp):
     import slicer
     from SampleData import downloadSample
