@@ -171,12 +171,14 @@ def test_slices_may_be_smaller_than_a_patch(settings, shape):
     assert {(image.shape, image.dtype) for image in images} == {(shape, np.dtype(np.int16))}
 
 
+@pytest.mark.parametrize("change", [{"steps": 0}, {"method": "pretrained"}], ids=str)
+@pytest.mark.parametrize("tuning", ["scan", "slice"])
 @both
-def test_no_steps_leave_the_network_unchanged(settings):
+def test_no_steps_leave_the_network_unchanged(settings, tuning, change):
     hu = scan()
-    result = denoise(hu, replace(settings, steps=0))
+    result = denoise(hu, replace(settings, tuning=tuning, **change))
     assert np.array_equal(result.hu, denoise(hu, replace(settings, method="pretrained")).hu)
-    assert list(result.seconds) == [DENOISING]
+    assert list(result.seconds) == [DENOISING] and not result.tunings
 
 
 def test_with_eight_orientations_a_turned_scan_gives_the_turned_result():

@@ -4,7 +4,7 @@ import json
 from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
-from PseudoCTDenoiseLib.denoising.presets import paper_settings
+from PseudoCTDenoiseLib.denoising.presets import paper_settings, preset_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings, settings_from_values
 from PseudoCTDenoiseLib.errors import BadInputError
 
@@ -137,3 +137,13 @@ def test_the_papers_settings_are_the_papers():
     assert paper.update_period is not None and paper.patience is None
     assert paper.orientations == 1 and paper.strength == 100
     assert paper_settings(update_period=None, steps=3).update_period is None
+
+
+def test_the_presets_take_increasing_effort():
+    quick, standard, thorough = map(preset_settings, ("quick", "standard", "thorough"))
+    assert not quick.tunes and standard.tunes
+    assert thorough.steps > standard.steps
+    assert thorough.tuning_slices > standard.tuning_slices
+    assert (quick.orientations, thorough.orientations) == (1, 8)
+    with pytest.raises(BadInputError, match="choose quick, standard, thorough, paper"):
+        preset_settings("fast")
