@@ -159,6 +159,13 @@ def test_an_old_torch_is_reported_with_both_versions(panel, monkeypatch):
     assert "2.2.1+cpu" in problem and ">=2.6" in problem
 
 
+def test_a_preview_version_of_a_newer_torch_is_accepted(panel, monkeypatch):
+    import importlib.metadata
+
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.9.0.dev20250901+cpu")
+    assert panel.logic.environmentProblem() is None
+
+
 def test_without_a_main_window_it_loads_and_denoises(scene, phantom, loadModule, monkeypatch):
     """Scripts and the module tests of Slicer's build run without a main window."""
     import slicer

@@ -5,6 +5,7 @@ import pytest
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.worker.job_folder import PREVIEW_SECONDS, JobFolder
+from PseudoCTDenoiseLib.worker.protocol import Preview, encode
 from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
 from PseudoCTDenoiseLib.worker.worker_process import JobState
 
@@ -69,7 +70,8 @@ class JobReader:
     process_id = None
 
     def start(self, program, arguments, environment):
-        self.hu, self.request = JobFolder(arguments[1]).read_job()
+        self.folder = JobFolder(arguments[1])
+        self.hu, self.request = self.folder.read_job()
         self.hu = np.array(self.hu)
 
     def kill(self):
@@ -96,6 +98,27 @@ def test_the_job_folder_receives_what_the_node_and_the_request_say(scan):
     assert (request.settings, request.model, request.want_noise) == (settings, "paper", True)
     assert (request.preview_slice, request.preview_seconds) == (1, PREVIEW_SECONDS)
     assert np.array_equal(reader.hu, np.moveaxis(voxels(scan), 2, 0)[1:3])
+
+
+def test_a_preview_of_a_range_lies_on_its_slice_of_the_volume(scan):
+    reader, places = JobReader(), []
+    run = DenoisingRun(Request(scan, sliceRange=(1, 2)), reader, preview=True, previewSlice=2)
+    run.previewed.connect(lambda node, new: places.append(geometryOf(node)[:, 3]))
+    run.start()
+    reader.folder.write_array("preview.npy", np.zeros((64, 72), np.int16))
+    reader.on_line(encode(Preview(1, "preview.npy")))
+    run.abort()
+    assert np.allclose(places, [geometryOf(scan) @ [2, 0, 0, 1]])
+
+
+def test_a_failure_of_the_process_is_that_of_the_run(scan):
+    reader, states = JobReader(), []
+    run = DenoisingRun(Request(scan), reader)
+    run.ended.connect(states.append)
+    run.start()
+    reader.on_ended(None, "Python is missing")
+    assert states == [JobState.FAILED] == [run.state]
+    assert run.failure.kind == "not-started" and "Python is missing" in run.failure.message
 
 
 def test_without_its_input_a_job_is_cancelled_and_leaves_nothing(scan, scene):
