@@ -93,6 +93,17 @@ def test_unloaded_module_is_cleaned_up_and_forgotten(slicerApp, slicer, exampleP
         _ = widget.parent.visible
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_unloading_leaves_the_path_as_it_was(slicerApp, examplePath, monkeypatch, known):
+    folder = str(examplePath.parent)
+    monkeypatch.setattr(sys, "path", [*([folder] if known else []), *sys.path])
+    before = list(sys.path)
+    slicerApp.load(examplePath)
+    assert folder in sys.path
+    slicerApp.unload("HarnessExample")
+    assert sys.path == before
+
+
 def test_self_test_of_the_module_runs(example, slicer):
     slicer.selfTests["HarnessExample"]()
     assert calls()[-1] == "test"

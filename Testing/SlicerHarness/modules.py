@@ -102,6 +102,7 @@ class qSlicerModuleManager(Native, QtCore.QObject):
     def __init__(self) -> None:
         super().__init__()
         self._loaded: dict[str, Any] = {}
+        self._added: set[str] = set()  # modules whose folder was not on the path before
 
     @Slot(str, result=object)
     def module(self, name: str) -> Any:
@@ -112,6 +113,7 @@ class qSlicerModuleManager(Native, QtCore.QObject):
         name = path.stem
         if str(path.parent) not in sys.path:
             sys.path.insert(0, str(path.parent))
+            self._added.add(name)
         python = _execute(name, path)
         module = qSlicerScriptedLoadableModule(path)
         module._description = getattr(python, name)(wrap(module))
@@ -131,7 +133,8 @@ class qSlicerModuleManager(Native, QtCore.QObject):
                 delattr(slicer.modules, attribute)
         slicer.selfTests.pop(name, None)
         sys.modules.pop(name, None)
-        if str(module._path.parent) in sys.path:
+        if name in self._added:
+            self._added.remove(name)
             sys.path.remove(str(module._path.parent))
 
 
