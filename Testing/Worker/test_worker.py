@@ -12,6 +12,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 import types
 from dataclasses import replace
 from pathlib import Path
@@ -223,6 +224,20 @@ def test_lack_of_memory_is_reported_with_the_error(work, monkeypatch, error):
     assert " ".join(str(error).split()) in failure.message and "fewer slices" in failure.what_to_do
 
 
+def test_lack_of_memory_of_the_gpu_is_reported_in_gib(work, monkeypatch):
+    def fail(path, link):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(worker, "denoise", fail)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (2**30, 8 * 2**30))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 6 * 2**30)
+    code, link = work()
+    (failure,) = link.of(Failure)
+    assert (code, failure.kind) == (FAULT, "out-of-memory")
+    assert "has 8.0 GiB, the job used 6.0 GiB, and 1.0 GiB are free now" in failure.message
+
+
 def test_other_errors_of_torch_are_not_reported_as_lack_of_memory(work, monkeypatch):
     def fail(path, link):
         raise RuntimeError("shapes do not fit")
@@ -281,7 +296,8 @@ def test_a_check_times_the_parts_of_a_job():
     assert isinstance(device, Device) and device.name == "cpu"
     assert isinstance(result, CheckResult)
     assert result.seconds_per_slice > 0 and result.seconds_per_noise > 0
-    assert result.seconds_per_update >= 0 and result.seconds_to_start > 0
+    assert result.seconds_per_update >= 0
+    assert 0 < result.seconds_to_start < time.monotonic() - worker.STARTED
     assert result.default_settings == DenoisingSettings(device="cpu").as_dict()
 
 
