@@ -21,6 +21,7 @@ SETTINGS = {
     "augmentation": None,
     "limit_hu": 81.92,
     "thickness_mm": [1, 3, 5],
+    "sharpness": [0.0, 0.5, 1.0],
     "kernels": {"mixed": {"from": "soft"}},
 }
 MANIFEST = Manifest(
@@ -72,6 +73,7 @@ def test_every_setting_is_listed_in_words():
         "- Augmentation: none",
         "- Limit (HU): 81.92",
         "- Thickness (mm): 1, 3, 5",
+        "- Kernels (0 is soft, 1 is sharp): 0, 0.5, 1",
         "- Kernels: mixed (from soft)",
     ]
     assert section(model_card(MANIFEST, 1), "On validation scans") == "- Gain soft (dB): 3.647"
