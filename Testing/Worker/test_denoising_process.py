@@ -5,8 +5,10 @@ The workers are a few lines each that follow the protocol or break it.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import weakref
 
 import numpy as np
 import pytest
@@ -360,6 +362,32 @@ def test_ctrl_c_right_after_the_folder_is_made_leaves_nothing(job, temporary_fol
         watched.start()
     assert raised.tb  # which holds what the call made
     assert watched.ends == [JobState.FAILED] and not list(temporary_folder.iterdir())
+
+
+def test_ctrl_c_right_after_the_start_kills_the_worker(job):
+    watched = job(STUBBORN)
+    start = watched._runner.start
+
+    def interrupted(*arguments):
+        start(*arguments)
+        raise KeyboardInterrupt
+
+    watched._runner.start = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        watched.start()
+    assert watched.ends == [JobState.FAILED]
+    assert watched._runner.wait_for_end(10)
+
+
+def test_the_scan_is_not_kept_in_memory_while_the_worker_reads_its_file(hu, fake_worker, make_job):
+    scan = hu.copy()
+    kept = weakref.ref(scan)
+    watched = make_job(scan, fake_worker(STUBBORN))
+    del scan
+    watched.start()
+    gc.collect()
+    assert kept() is None
+    watched.abort()
 
 
 def test_cancelling_has_no_effect_unless_the_job_runs(run, job):

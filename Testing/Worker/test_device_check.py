@@ -127,3 +127,8 @@ def test_an_update_takes_as_long_as_it_has_pixels(timed):
     ]
     first, second = seconds[1] - seconds[0], seconds[2] - seconds[1]
     assert first == pytest.approx(second) == pytest.approx(1002)
+    more, larger = (
+        timed.estimate_seconds(replace(LONG, **change), 1, False)
+        for change in ({"batch": 4 * LONG.batch}, {"patch_size": 2 * LONG.patch_size})
+    )
+    assert larger == pytest.approx(more)

@@ -190,3 +190,8 @@ def test_an_error_of_a_callback_is_raised_and_no_event_is_lost(wait_until):
                 pass
     assert watched.has_ended()
     assert seen == ["a", "b", "c"] and len(watched.ends) == 1
+
+
+def test_a_runner_that_was_not_started_does_not_run(make_runner):
+    runner = make_runner()
+    assert runner.wait_for_end(0) and not runner.pump(0)

@@ -224,9 +224,22 @@ def test_lack_of_memory_is_reported_with_the_error(work, monkeypatch, error):
     assert " ".join(str(error).split()) in failure.message and "fewer slices" in failure.what_to_do
 
 
-def test_lack_of_memory_of_the_gpu_is_reported_in_gib(work, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+            "has 8.0 GiB, the job used 6.0 GiB, and 1.0 GiB are free now",
+        ),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "memory of this computer"),
+        (MemoryError("Unable to allocate 728. TiB for an array"), "memory of this computer"),
+    ],
+)
+def test_lack_of_memory_beside_a_gpu_is_that_of_the_gpu_or_of_the_computer(
+    work, monkeypatch, error, words
+):
     def fail(path, link):
-        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        raise error
 
     monkeypatch.setattr(worker, "denoise", fail)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -235,7 +248,7 @@ def test_lack_of_memory_of_the_gpu_is_reported_in_gib(work, monkeypatch):
     code, link = work()
     (failure,) = link.of(Failure)
     assert (code, failure.kind) == (FAULT, "out-of-memory")
-    assert "has 8.0 GiB, the job used 6.0 GiB, and 1.0 GiB are free now" in failure.message
+    assert words in failure.message
 
 
 def test_other_errors_of_torch_are_not_reported_as_lack_of_memory(work, monkeypatch):
