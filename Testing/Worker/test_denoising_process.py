@@ -461,6 +461,14 @@ hello()
 """
 
 
+def test_the_file_of_a_preview_is_removed_once_it_is_read(job, temporary_folder):
+    watched, left = job(PREVIEW + "preview(2)"), []
+    watched.previewed.connect(lambda *_: left.extend(temporary_folder.rglob("p*.npy")))
+    watched.start()
+    watched.wait()
+    assert watched.previews and not left
+
+
 def test_a_preview_is_a_slice_in_hu(run):
     job = run(PREVIEW + "preview(2)")
     ((index, image),) = job.previews
