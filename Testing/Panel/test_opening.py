@@ -155,8 +155,9 @@ def test_an_old_torch_is_reported_with_both_versions(panel, monkeypatch):
     import importlib.metadata
 
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.2.1+cpu")
-    problem = panel.logic.environmentProblem().text
-    assert "2.2.1+cpu" in problem and ">=2.6" in problem
+    problem = panel.logic.environmentProblem()
+    assert "2.2.1+cpu" in problem.text and ">=2.6" in problem.text
+    assert problem.installable
 
 
 def test_a_preview_version_of_a_newer_torch_is_accepted(panel, monkeypatch):
