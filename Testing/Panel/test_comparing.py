@@ -57,7 +57,7 @@ def test_side_by_side_shows_both_at_the_same_place_and_zoom(panel, phantom, resu
     assert original > denoised > 5
 
 
-def test_the_axial_view_determines_the_place(panel, phantom, slicerApp):
+def test_the_axial_view_determines_the_position(panel, phantom, slicerApp):
     import slicer
 
     manager = slicer.app.layoutManager()
@@ -67,9 +67,9 @@ def test_the_axial_view_determines_the_place(panel, phantom, slicerApp):
     axial.SetSliceOffset(axial.GetSliceOffset() + 5)
     slicerApp.processEvents()
     assert axial.GetOrientation() == "Axial"
-    place = [axial.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
+    position = [axial.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
     comparison = slicer.util.getModuleLogic("PseudoCTDenoise").comparison
-    assert comparison.placeIn(phantom) == pytest.approx(place)
+    assert comparison.positionIn(phantom) == pytest.approx(position)
 
 
 def test_scrolling_and_zooming_one_view_moves_the_other(panel, phantom, result, slicerApp):

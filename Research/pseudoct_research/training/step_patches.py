@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from .training_pairs import NoisySlice, check_slice, draw_patches
 
 POOL = 512
 """Number of batches that :func:`reuse_steps` keeps."""
+_thread_has_drawn = threading.Event()
 
 
 class Step(NamedTuple):
@@ -81,8 +83,16 @@ def draw_steps(patches: StepPatches, steps: range, workers: int = 0) -> Iterator
     workers : number of processes that draw many steps ahead, which a GPU needs. They are forked,
         share the slices and do not use the GPU. With 0, a thread of this process draws the next
         step while the network trains on the current one.
+
+    Raises
+    ------
+    RuntimeError
+        If processes are requested after a thread of this process has drawn steps: MKL's Fourier
+        transform may hang in a process that is forked after that.
     """
     if workers:
+        if _thread_has_drawn.is_set():
+            raise RuntimeError("Steps were drawn by a thread before. Start a new process.")
         forked = {"num_workers": workers, "multiprocessing_context": "fork"}
         yield from DataLoader(patches, batch_size=None, sampler=steps, **forked)
         return
@@ -146,6 +156,7 @@ def _one_core_thread() -> ThreadPoolExecutor:
     """
 
     def use_one_core() -> None:
+        _thread_has_drawn.set()
         torch.get_num_threads()  # else the first operation would reset the number of threads
         torch.set_num_threads(1)
 

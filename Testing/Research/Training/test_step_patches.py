@@ -46,14 +46,23 @@ def same(one, other):
     )
 
 
-forked = pytest.param(
-    2, marks=pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
-)
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
+forked = pytest.param(2, marks=[on_linux, pytest.mark.new_process])
 
 
-@pytest.mark.parametrize("workers", [0, forked])
 @pytest.mark.parametrize("steps", [range(3, 8), range(0, 6, 2), range(1), range(5, 5)], ids=str)
-def test_steps_are_in_order_and_equal_for_any_number_of_workers(workers, steps):
+def test_steps_are_in_order(steps):
+    check_steps(steps, workers=0)
+
+
+@on_linux
+@pytest.mark.new_process
+def test_steps_of_processes_are_in_order_and_equal():
+    for steps in (range(3, 8), range(0, 6, 2), range(1), range(5, 5)):
+        check_steps(steps, workers=2)
+
+
+def check_steps(steps, workers):
     drawn = list(draw_steps(patches(), steps, workers))
     for number, step in zip(steps, drawn, strict=True):
         assert step.ldct.shape == step.ndct.shape == (3, 1, 16, 16)
@@ -102,13 +111,23 @@ def test_steps_use_the_latest_batches(monkeypatch):
 
 
 @pytest.mark.parametrize("workers", [0, forked])
-@pytest.mark.parametrize("first", [1, 2, 5, 8])
-def test_reuse_from_any_step_gives_the_same_steps(monkeypatch, first, workers):
+def test_reuse_from_any_step_gives_the_same_steps(monkeypatch, workers):
     monkeypatch.setattr(step_patches, "POOL", 2)
+    late = {
+        first: reused(range(first, 9), augmentation=Augmentation(), workers=workers)
+        for first in (1, 2, 5, 8)
+    }
     whole = reused(range(9), augmentation=Augmentation())
-    late = reused(range(first, 9), augmentation=Augmentation(), workers=workers)
-    assert len(late) == 9 - first
-    assert all(same(one, other) for one, other in zip(late, whole[first:], strict=True))
+    for first, steps in late.items():
+        assert len(steps) == 9 - first
+        assert all(same(*pair) for pair in zip(steps, whole[first:], strict=True))
+
+
+@on_linux
+def test_processes_are_refused_after_a_thread_has_drawn():
+    list(draw_steps(patches(), range(1)))
+    with pytest.raises(RuntimeError, match="Start a new process"):
+        next(draw_steps(patches(), range(1), workers=2))
 
 
 def test_reused_patches_have_all_orientations_equal_for_ldct_and_ndct(monkeypatch, device):
