@@ -80,9 +80,12 @@ def test_catalogue_entry_agrees_with_cmake(cmake: dict[str, str], catalogue_entr
     assert catalogue_entry["build_dependencies"] == cmake["DEPENDS"].split()
 
 
-def test_catalogue_entry_has_only_fields_that_the_index_accepts(catalogue_entry: dict):
+def test_catalogue_entry_has_the_fields_that_the_build_reads(catalogue_entry: dict):
+    """Slicer's build fails without scm_revision, which the schema calls optional."""
     assert catalogue_entry["$schema"].endswith("slicer-extension-catalog-entry-schema-v1.0.2.json#")
-    assert set(catalogue_entry) == {"$schema", "build_dependencies", "category", "scm_url"}
+    assert set(catalogue_entry) == {
+        *("$schema", "build_dependencies", "category", "scm_revision", "scm_url")
+    }
     assert catalogue_entry["category"] == "Filtering"
 
 
@@ -94,7 +97,24 @@ def test_s4ext_agrees_with_cmake_and_the_catalogue_entry(
     for field in ["contributors", "description", "iconurl", "screenshoturls"]:
         assert s4ext[field] == cmake[field.upper()]
     assert s4ext["category"] == catalogue_entry["category"]
+    assert s4ext["scmrevision"] == catalogue_entry["scm_revision"]
     assert s4ext["build_subdirectory"] == "."
+
+
+def test_every_file_has_the_same_contributors(repository: Path, cmake: dict[str, str]):
+    fields = {
+        "pyproject.toml": r'authors = \[\{ name = "(.+)" \}\]',
+        "Research/pyproject.toml": r'authors = \[\{ name = "(.+)" \}\]',
+        "CITATION.cff": r'- name: "(.+)"',
+        "PseudoCTDenoise/PseudoCTDenoise.py": r'contributors = \["(.+)"\]',
+    }
+    for file, pattern in fields.items():
+        text = (repository / file).read_text(encoding="utf-8")
+        assert re.findall(pattern, text) == [cmake["CONTRIBUTORS"]], file
+
+
+def test_the_name_of_the_repository_is_one_that_the_index_accepts(cmake: dict[str, str]):
+    assert cmake["HOMEPAGE"].rpartition("/")[2].startswith("Slicer")
 
 
 def test_the_icon_is_a_png_of_128_by_128_with_transparency(repository: Path, cmake: dict[str, str]):

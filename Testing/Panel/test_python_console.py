@@ -1,6 +1,8 @@
 """The logic in scripts: blocking, in the background, and with the lines of the README."""
 
 import re
+import unittest
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -127,3 +129,13 @@ def test_the_modules_own_test_passes(panel, slicerApp):
         if provenance.isResult(node)
     ]
     assert [node.GetAttribute(provenance.STRENGTH) for node in results] == ["0"]
+
+
+def test_the_modules_own_test_is_skipped_without_torch(panel, monkeypatch):
+    import PseudoCTDenoise
+
+    logic = PseudoCTDenoise.PseudoCTDenoiseLogic
+    problem = SimpleNamespace(text="PyTorch is not installed.")
+    monkeypatch.setattr(logic, "environmentProblem", lambda self: problem)
+    with pytest.raises(unittest.SkipTest, match="not installed"):
+        PseudoCTDenoise.PseudoCTDenoiseTest().runTest()
