@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -140,3 +142,11 @@ def test_the_citation_names_this_version_and_the_paper(repository: Path):
 @pytest.mark.parametrize("name", DESCRIPTION_FILES)
 def test_lines_end_with_a_line_feed_only(repository: Path, name: str):
     assert b"\r" not in (repository / name).read_bytes()
+
+
+def test_the_python_of_an_older_slicer_gets_a_message(repository: Path, monkeypatch):
+    source = (repository / "PseudoCTDenoise" / "PseudoCTDenoise.py").read_text(encoding="utf-8")
+    ast.parse(source, feature_version=(3, 9))
+    monkeypatch.setattr(sys, "version_info", (3, 9, 10))
+    with pytest.raises(ImportError, match=r"needs Slicer 5\.10 or newer"):
+        exec(compile(source, "PseudoCTDenoise.py", "exec"), {"__name__": "PseudoCTDenoise"})

@@ -120,6 +120,13 @@ def test_every_plane_lies_along_the_volumes_own_axes(
     assert len(set(places())) == 1
 
 
+def test_a_translated_plane_is_chosen_by_its_index(panel, phantom, result, slicerApp):
+    user.click(panel.ui.sideBySideButton)
+    panel.ui.orientationComboBox.setItemText(2, "Sagittalebene")
+    user.choose(panel.ui.orientationComboBox, "Sagittalebene")
+    assert panel.logic.comparison.orientation == "Sagittal"
+
+
 @pytest.mark.parametrize(
     ("third", "role"),
     [

@@ -26,3 +26,20 @@ def scene() -> Iterator:
     slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     yield slicer.mrmlScene
     slicer.mrmlScene.Clear(0)
+
+
+@pytest.fixture
+def itemOfSequence(scene):
+    """A function that makes a sequence of volumes; it returns the shown item and the browser."""
+    import slicer
+
+    def make(frames, shown):
+        sequence = scene.AddNewNodeByClass("vtkMRMLSequenceNode", "movie")
+        for index, frame in enumerate(frames):
+            sequence.SetDataNodeAtValue(frame, str(index))
+        browser = slicer.vtkMRMLSequenceBrowserNode()
+        scene.AddNode(browser)
+        browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
+        return browser.AddProxyNode(shown, sequence, False), browser
+
+    return make

@@ -84,14 +84,9 @@ def test_an_oblique_reformat_is_refused(scene):
     assert "oblique by 45 degrees" in refusal(node)
 
 
-def test_an_item_of_a_sequence_is_refused(scene):
-    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "movie")
-    for index in range(2):
-        sequence.SetDataNodeAtValue(volume(ct(), name=f"frame {index}"), str(index))
-    browser = slicer.vtkMRMLSequenceBrowserNode()
-    scene.AddNode(browser)
-    browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
-    proxy = browser.AddProxyNode(volume(ct(), name="shown"), sequence, False)
+def test_an_item_of_a_sequence_is_refused(itemOfSequence):
+    frames = [volume(ct(), name=f"frame {index}") for index in range(2)]
+    proxy, browser = itemOfSequence(frames, shown=volume(ct(), name="shown"))
     assert sequenceOf(proxy) is browser
     assert "sequence" in refusal(proxy)
 

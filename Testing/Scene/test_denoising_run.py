@@ -165,8 +165,14 @@ def test_a_range_of_slices_may_be_a_single_slice():
     assert checkedRange(None, 3) == (0, 2)
 
 
-def test_an_output_of_another_kind_is_refused(scan, scene):
+def test_an_output_of_another_kind_is_refused(scan, scene, itemOfSequence):
     label = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "organs")
-    for output, words in ((scan, "same volume"), (label, "organs is not a scalar volume")):
+    frames = [scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", f"{i}") for i in range(3)]
+    item, _ = itemOfSequence(frames[:2], shown=frames[2])
+    for output, words in (
+        (scan, "same volume"),
+        (label, "organs is not a scalar volume"),
+        (item, "shows one item of a sequence"),
+    ):
         with pytest.raises(BadInputError, match=words):
             run_of(scan, outputVolume=output)

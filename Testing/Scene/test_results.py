@@ -87,6 +87,18 @@ def test_the_result_has_the_scans_geometry_to_the_last_bit(scan):
     assert np.array_equal(voxels(scan), HU)
 
 
+def test_the_result_has_the_scans_quantity_and_units(scan):
+    for name, code in (("Quantity", "112031"), ("Units", "[hnsf'U]")):
+        entry = slicer.vtkCodedEntry()
+        entry.SetValueSchemeMeaning(code, "DCM", "meaning")
+        getattr(scan, f"SetVoxelValue{name}")(entry)
+    output = store(scan)
+    assert output.GetVoxelValueQuantity().GetCodeValue() == "112031"
+    assert output.GetVoxelValueUnits().GetCodeValue() == "[hnsf'U]"
+    output.GetVoxelValueUnits().SetCodeValue("mm")
+    assert scan.GetVoxelValueUnits().GetCodeValue() == "[hnsf'U]"
+
+
 def test_the_result_is_shown_at_the_scans_window(scan):
     display = store(scan).GetDisplayNode()
     assert (display.GetWindow(), display.GetLevel()) == (350, 45)

@@ -11,7 +11,7 @@ from ..errors import BadInputError
 from ..scene import provenance
 from ..scene.plots import plotName
 from ..scene.results import originalOf, removedNoiseOf
-from ..scene.side_by_side import SideBySide
+from ..scene.side_by_side import ORIENTATIONS, SideBySide
 from ..scene.window_presets import WINDOW_PRESETS, setWindow
 
 BLINK_MS = 500
@@ -119,7 +119,8 @@ class ComparePanel:
             comparison.adoptViews(originalOf(self._output), self._output)
         except BadInputError:  # shown when the user clicks a button
             return
-        self._ui.orientationComboBox.setCurrentText(_(comparison.orientation))
+        index = ORIENTATIONS.index(comparison.orientation)
+        self._ui.orientationComboBox.setCurrentIndex(index)
         noise = self._output.GetNodeReference(provenance.NOISE_MAP)
         third = NONE if comparison.noise is None else DIFFERENCE
         third = NOISE if third and comparison.noise is noise else third
@@ -150,7 +151,7 @@ class ComparePanel:
         self.showSideBySide()
 
     def _onOrientation(self, index=None) -> None:
-        self._comparison.setOrientation(self._ui.orientationComboBox.currentText)
+        self._comparison.setOrientation(ORIENTATIONS[self._ui.orientationComboBox.currentIndex])
 
     def _onWindow(self, index=None) -> None:
         name = self._ui.windowComboBox.currentData

@@ -17,7 +17,7 @@ from ..worker.job_folder import PREVIEW_SECONDS
 from ..worker.runner import Runner
 from ..worker.signals import Signal
 from ..worker.worker_process import JobFailure, JobState
-from .ct_input import ctFromNode
+from .ct_input import ctFromNode, sequenceOf
 from .geometry import geometryOf
 from .live_preview import LivePreview
 from .results import Outputs, checkStrength, storeResult
@@ -284,3 +284,7 @@ def _checkOutput(request: Request) -> None:
         )
     if not output.IsA("vtkMRMLScalarVolumeNode") or output.IsA("vtkMRMLLabelMapVolumeNode"):
         raise BadInputError(f"{output.GetName()} is not a scalar volume. Choose another output.")
+    if sequenceOf(output) is not None:
+        raise BadInputError(
+            f"{output.GetName()} shows one item of a sequence. Choose another output."
+        )

@@ -253,9 +253,20 @@ def _fill(node, inputVolume, voxels: np.ndarray) -> None:
     slicer.util.updateVolumeFromArray(node, voxels)
     node.CopyOrientation(inputVolume)
     node.SetAndObserveTransformNodeID(inputVolume.GetTransformNodeID())
+    _copyUnits(node, inputVolume)
     if node.GetDisplayNode() is None:
         node.CreateDefaultDisplayNodes()
     _placeInStudy(node, inputVolume)
+
+
+def _copyUnits(node, inputVolume) -> None:
+    """Copy quantity and units of the voxels, which DICOM import sets to attenuation in HU."""
+    for name in ("VoxelValueQuantity", "VoxelValueUnits"):
+        source = getattr(inputVolume, f"Get{name}")()
+        if source is not None:
+            entry = slicer.vtkCodedEntry()
+            entry.Copy(source)
+            getattr(node, f"Set{name}")(entry)
 
 
 def _placeInStudy(node, inputVolume) -> None:
