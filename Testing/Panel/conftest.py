@@ -69,35 +69,44 @@ def panel(loadModule: Callable, jobFolders: Path, withoutDeviceCheck: None) -> A
 
 
 @pytest.fixture
-def result(panel: Any, phantom: Any) -> Any:
-    """A finished result, as a job leaves it, but without running one."""
+def makeResult(panel: Any) -> Callable[[Any], Any]:
+    """A function that selects a volume and a finished result of it, without running a job."""
     from pseudoct_research.evaluation.filters import gaussian
     from PseudoCTDenoiseLib.scene.ct_input import ctFromNode
     from PseudoCTDenoiseLib.scene.results import Outputs, storeResult
     from SlicerHarness import user
 
-    ct = ctFromNode(phantom)
-    denoised = np.rint(gaussian(ct.hu, sigma_px=1.0)).astype(np.int16)
-    noise = ct.hu - denoised
-    report = {
-        "settings": {"seed": 0, "steps": 2, "loss": "l1"},
-        "model": {"name": "fast", "sha256": "0" * 64},
-        "versions": {"pseudoctdenoise": "0"},
-        "device": {"description": "CPU", "reason": "selected by the user"},
-        "seconds": {"denoising": 1.0},
-    }
-    job = SimpleNamespace(
-        denoised=denoised,
-        noise=noise,
-        pseudo_ldct=ct.hu,
-        noise_maps={},
-        report=report,
-        losses=[2.0, 1.0],
-    )
-    output = storeResult(phantom, None, ct, job, Outputs())
-    user.choose(panel.ui.inputSelector, phantom)
-    user.choose(panel.ui.outputSelector, output)
-    return output
+    def make(volume: Any) -> Any:
+        ct = ctFromNode(volume)
+        denoised = np.rint(gaussian(ct.hu, sigma_px=1.0)).astype(np.int16)
+        noise = ct.hu - denoised
+        report = {
+            "settings": {"seed": 0, "steps": 2, "loss": "l1"},
+            "model": {"name": "fast", "sha256": "0" * 64},
+            "versions": {"pseudoctdenoise": "0"},
+            "device": {"description": "CPU", "reason": "selected by the user"},
+            "seconds": {"denoising": 1.0},
+        }
+        job = SimpleNamespace(
+            denoised=denoised,
+            noise=noise,
+            pseudo_ldct=ct.hu,
+            noise_maps={},
+            report=report,
+            losses=[2.0, 1.0],
+        )
+        output = storeResult(volume, None, ct, job, Outputs())
+        user.choose(panel.ui.inputSelector, volume)
+        user.choose(panel.ui.outputSelector, output)
+        return output
+
+    return make
+
+
+@pytest.fixture
+def result(makeResult: Callable[[Any], Any], phantom: Any) -> Any:
+    """A finished result of the phantom."""
+    return makeResult(phantom)
 
 
 @pytest.fixture

@@ -120,6 +120,31 @@ def test_every_plane_lies_along_the_volumes_own_axes(
     assert len(set(places())) == 1
 
 
+def test_a_layout_restored_before_it_is_registered_gives_way_to_four_views(slicerApp, scene):
+    import slicer
+    from PseudoCTDenoiseLib.scene import comparison_layouts as layouts
+
+    manager = slicer.app.layoutManager()
+    other = 58799  # no test has registered it
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layouts, "FILES", {other: layouts.FILES[layouts.TWO_VIEWS]})
+        manager.setLayout(other)
+        layouts.registerLayouts()
+    assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+    manager.setLayout(other)
+    assert manager.sliceWidget(layouts.ORIGINAL).visible
+
+
+def test_a_layout_without_its_views_does_not_stop_the_comparison(panel, phantom, result):
+    comparison = panel.logic.comparison
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(comparison), "_widget", lambda self, name: None)
+        panel.logic.showSideBySide(result)
+        comparison.adoptViews(phantom, result)
+        comparison.setOrientation("Coronal")
+    assert comparison.denoised is result
+
+
 def test_a_translated_plane_is_chosen_by_its_index(panel, phantom, result, slicerApp):
     user.click(panel.ui.sideBySideButton)
     panel.ui.orientationComboBox.setItemText(2, "Sagittalebene")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import vtk
-from slicer.util import VTKObservationMixin
-
 from ..errors import BadInputError
 from ..scene import provenance
 from .compare_panel import ComparePanel
 from .measure_panel import MeasurePanel
+from .observed_node import ObservedNode
 
 
-class ResultSelection(VTKObservationMixin):
+class ResultSelection:
     """Connects the output selector and the strength slider with the selected result.
 
     Parameters
@@ -37,7 +35,7 @@ class ResultSelection(VTKObservationMixin):
         isBusy: Callable[[object], bool],
         showStatus: Callable[[str], None],
     ):
-        VTKObservationMixin.__init__(self)
+        self._result = ObservedNode(self._showStrength)
         self._ui = ui
         self._comparePanel = comparePanel
         self._measurePanel = measurePanel
@@ -50,7 +48,7 @@ class ResultSelection(VTKObservationMixin):
         ui.outputSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onOutput)
 
     def clear(self) -> None:
-        """Forget the result, because the scene was closed."""
+        """Forget the result, because the scene or the panel was closed."""
         self._setResult(None)
 
     def onInput(self, node=None) -> None:
@@ -99,12 +97,11 @@ class ResultSelection(VTKObservationMixin):
         self._showStrength(output)
 
     def _setResult(self, output) -> None:
-        self.removeObservers(self._showStrength)
         result = output if provenance.isResult(output) else None
         self._comparePanel.setOutput(result)
         self._measurePanel.setOutput(result)
+        self._result.observe(result)
         if result is not None:
-            self.addObserver(result, vtk.vtkCommand.ModifiedEvent, self._showStrength)
             self._showStrength(result)
 
     def _showStrength(self, output, event=None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 import slicer
-import vtk
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
@@ -19,6 +18,7 @@ from .environment_panel import EnvironmentPanel
 from .job_options import applyPreset
 from .job_start import JobStart
 from .measure_panel import MeasurePanel
+from .observed_node import ObservedNode
 from .result_selection import ResultSelection
 from .run_control import RunControl
 from .run_panel import RunPanel
@@ -69,6 +69,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.runPanel.setStatus,
         )
 
+        self._choices = ObservedNode(self.jobStart.refresh)
         ui.presetComboBox.connect("activated(int)", self.onPreset)
         ui.modelComboBox.connect("currentIndexChanged(int)", self.onModel)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
@@ -83,7 +84,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.comparePanel.cleanup()
         self.logic.comparison.clear()
         self.setParameterNode(None)
-        self.resultSelection.removeObservers()
+        self.resultSelection.clear()
         self.removeObservers()
 
     def enter(self):
@@ -145,7 +146,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             bound = {w.property("SlicerParameterName"): w for w in vars(self.ui).values()}
             bound.pop(None, None)
             self._parameterNodeGuiTag = parameterNode.connectParametersToGui(bound)
-            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.jobStart.refresh)
+            self._choices.observe(parameterNode)
             self.ui.modelComboBox.setCurrentText(parameterNode.model)
             self.resultSelection.onOutput()
             self.jobStart.refresh()
@@ -163,9 +164,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNodeGuiTag is not None:
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
             self._parameterNodeGuiTag = None
-            self.removeObserver(
-                self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.jobStart.refresh
-            )
+            self._choices.observe(None)
 
     def _onJobEnded(self, output):
         """Select the new result, even while another module is open."""

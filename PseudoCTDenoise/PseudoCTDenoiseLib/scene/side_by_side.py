@@ -65,7 +65,8 @@ class SideBySide:
         volumes = (original, denoised, noise)
         for name, volume in zip(layouts.VIEWS[layout], volumes, strict=False):
             self.setVolume(name, volume)
-            composite = self._widget(name).mrmlSliceCompositeNode()
+        for widget in self._widgets():
+            composite = widget.mrmlSliceCompositeNode()
             composite.SetLinkedControl(True)
             composite.SetHotLinkedControl(True)
         self._linkWindows()
@@ -79,7 +80,7 @@ class SideBySide:
 
     def adoptViews(self, original, denoised) -> None:
         """Label and link the views of a loaded scene."""
-        if not self.shown:
+        if not self._widgets():
             return
         layout = _manager().layout
         orientation = self._widgets()[0].mrmlSliceNode().GetOrientation()
@@ -129,9 +130,9 @@ class SideBySide:
 
     def fit(self) -> None:
         """Fit every view to the original, at the same position and zoom."""
-        if not self.shown or self.original is None:
-            return
         widgets = self._widgets()
+        if not widgets or self.original is None:
+            return
         nodes = [widget.mrmlSliceNode() for widget in widgets]
         for widget, node in zip(widgets, nodes, strict=True):
             width, height = node.GetDimensions()[:2]
