@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 if sys.version_info < (3, 10):  # noqa: UP036 the other imports fail in Slicer 5.8
-    raise ImportError("Pseudo-CT Denoise needs Slicer 5.10 or newer. Update Slicer.")
+    raise ImportError("Pseudo-CT Denoise needs Slicer 5.12 or newer. Update Slicer.")
 
 import numpy as np
 import slicer

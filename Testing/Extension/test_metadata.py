@@ -148,5 +148,5 @@ def test_the_python_of_an_older_slicer_gets_a_message(repository: Path, monkeypa
     source = (repository / "PseudoCTDenoise" / "PseudoCTDenoise.py").read_text(encoding="utf-8")
     ast.parse(source, feature_version=(3, 9))
     monkeypatch.setattr(sys, "version_info", (3, 9, 10))
-    with pytest.raises(ImportError, match=r"needs Slicer 5\.10 or newer"):
+    with pytest.raises(ImportError, match=r"needs Slicer 5\.12 or newer"):
         exec(compile(source, "PseudoCTDenoise.py", "exec"), {"__name__": "PseudoCTDenoise"})

@@ -11,7 +11,7 @@ def volume(slicer):
 
 def test_a_user_s_slicer(slicer):
     assert slicer.app.applicationName == "Slicer"
-    assert (slicer.app.majorVersion, slicer.app.minorVersion) == (5, 10)
+    assert (slicer.app.majorVersion, slicer.app.minorVersion) == (5, 12)
     assert slicer.app.testingEnabled() is False
     assert slicer.app.mrmlScene() is slicer.mrmlScene
     assert slicer.util.mainWindow().visible

@@ -17,7 +17,7 @@ from .modules import qSlicerModuleManager
 from .pythonqt.names import Native
 from .scene_files import qSlicerIOManager
 
-VERSION = (5, 10)
+VERSION = (5, 12)
 
 
 class qSlicerCommandOptions(QtCore.QObject):

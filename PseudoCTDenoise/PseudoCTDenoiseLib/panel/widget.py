@@ -142,7 +142,6 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.resultSelection.parameterNode = parameterNode
         self.jobStart.parameterNode = parameterNode
         if parameterNode is not None:
-            # Slicer before 5.12 does not return the tag from connectGui.
             bound = {w.property("SlicerParameterName"): w for w in vars(self.ui).values()}
             bound.pop(None, None)
             self._parameterNodeGuiTag = parameterNode.connectParametersToGui(bound)

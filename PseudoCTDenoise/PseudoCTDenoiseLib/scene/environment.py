@@ -9,7 +9,7 @@ from typing import NamedTuple
 import slicer
 from slicer.i18n import tr as _
 
-OLDEST_SLICER = (5, 10)
+OLDEST_SLICER = (5, 12)
 TORCH_REQUIREMENT = ">=2.6"
 
 
