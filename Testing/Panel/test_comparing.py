@@ -403,3 +403,16 @@ def test_labels_follow_a_new_name(panel, phantom, result):
     label = panel.logic.comparison.labelText(VIEWS[1])
     assert label == "Follow-up\nderived – research use only"
     assert panel.logic.comparison.labelText(VIEWS[0]) == "Phantom"
+
+
+def test_selectors_that_move_while_another_module_is_open_store_nothing(
+    panel, phantom, result, slicerApp
+):
+    choices = panel.logic.getParameterNode()
+    slicerApp.leave()
+    panel.ui.outputSelector.setCurrentNode(None)
+    panel.ui.inputSelector.setCurrentNode(result)
+    assert choices.outputVolume is result and choices.inputVolume is phantom
+    slicerApp.select("PseudoCTDenoise")
+    assert panel.ui.outputSelector.currentNode() is result
+    assert panel.ui.inputSelector.currentNode() is phantom

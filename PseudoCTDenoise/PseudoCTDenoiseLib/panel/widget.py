@@ -93,8 +93,13 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.initializeParameterNode()
 
     def exit(self):
-        """Disconnect from the parameter node; a running job continues."""
+        """Disconnect from the parameter node; a running job continues.
+
+        The selectors still follow the scene: they choose another volume when theirs is removed.
+        Such a choice is not the user's and must not be stored.
+        """
         self._unbind()
+        self.resultSelection.parameterNode = None
 
     def onReload(self):
         """Reload the library together with the module."""
