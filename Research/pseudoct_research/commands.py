@@ -11,6 +11,10 @@ _COMMANDS = {
         "evaluation.study_command",
         "ablation of the default method by component, pre-trained model, dose and step",
     ),
+    "real-pairs": (
+        "evaluation.real_pairs_command",
+        "measure the default method on real slices at full and quarter dose",
+    ),
     "check-simulator": (
         "evaluation.check_simulator_command",
         "compare the simulator's noise with a real scanner's",

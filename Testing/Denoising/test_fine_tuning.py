@@ -334,4 +334,4 @@ def test_the_default_tuning_repeats_and_depends_on_the_pixel_size():
         for pixel_mm in (0.4, 0.4, 0.8)
     )
     assert first == again
-    assert first.sharpness != other.sharpness and first.losses != other.losses
+    assert first.texture != other.texture and first.losses != other.losses

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PseudoCTDenoiseLib.denoising import pseudo_pairs
-from PseudoCTDenoiseLib.denoising.noise_estimation import NoiseEstimate
+from PseudoCTDenoiseLib.denoising.noise_estimation import NoiseEstimate, NoiseTexture
 from PseudoCTDenoiseLib.denoising.pseudo_pairs import (
     DOSE_RANGE,
     NetworkTargetPairs,
@@ -16,6 +16,7 @@ from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from torch import nn
 
 SHAPE = (2, 16, 16)
+TEXTURE = NoiseTexture(sharpness=0.3, modulation=0.5)
 PLACES = 2 * 16 * 16
 SETTINGS = DenoisingSettings(
     teacher="network",
@@ -152,7 +153,7 @@ def drawn_noise(monkeypatch):
 
     def known(slices, denoise, pixel_mm, seed):
         draws = torch.stack([torch.ones_like(slices), -torch.ones_like(slices)]) / 4096
-        return NoiseEstimate(draws, 0.3, denoise(slices))
+        return NoiseEstimate(draws, TEXTURE, denoise(slices))
 
     monkeypatch.setattr(pseudo_pairs, "estimate_noise", known)
 
@@ -176,7 +177,7 @@ def test_the_scan_is_the_target_with_a_fraction_of_the_added_noise(drawn_noise):
     settings = DenoisingSettings(patch_size=8, batch=64, flips=False, noise_sign="as-is")
     pairs = ScanTargetPairs(torch.full(SHAPE, 0.26), settings, 0.7)
     pairs.refresh(Same())
-    assert (pairs.simulated.sharpness, pairs.simulated.noise_hu) == (0.3, pytest.approx(1.0))
+    assert (pairs.simulated.texture, pairs.simulated.noise_hu) == (TEXTURE, pytest.approx(1.0))
     ldct, ndct = ((patches - 0.26) * 4096 for patches in pairs.draw())
     added, kept = ldct[:, 0, 0, 0], ndct[:, 0, 0, 0]
     assert (ldct == added[:, None, None, None]).all() and {*added.sign().tolist()} == {1.0, -1.0}

@@ -20,6 +20,7 @@ from PseudoCTDenoiseLib.ct.reference_metrics import image_metrics
 from PseudoCTDenoiseLib.denoising.denoised_scan import DenoisedScan
 from PseudoCTDenoiseLib.denoising.device import ComputeDevice
 from PseudoCTDenoiseLib.denoising.fine_tuning import TuningRecord
+from PseudoCTDenoiseLib.denoising.noise_estimation import NoiseTexture
 from PseudoCTDenoiseLib.denoising.report import job_report, noise_metrics, peak_memory_mib
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
@@ -41,7 +42,7 @@ RESULT = DenoisedScan(
     SETTINGS,
     ComputeDevice("cpu", "no working GPU (cuda: none)"),
     "bfloat16",
-    [TuningRecord([3.0, 2.0], {0: 5.0, 2: 4.0}, 2, 0.5, 21.0, 0.1)],
+    [TuningRecord([3.0, 2.0], {0: 5.0, 2: 4.0}, 2, 0.5, 21.0, NoiseTexture(0.1, 0.4))],
     {"tuning": 1.23456, "denoising": 0.5},
 )
 
@@ -66,6 +67,7 @@ def test_a_report_has_the_noise_and_the_risks_of_the_tuning():
         {
             "noise_found_hu": 21.0,
             "kernel_sharpness_found": 0.1,
+            "tube_current_modulation_found": 0.4,
             "risk_hu2_by_step": {"0": 5.0, "2": 4.0},
             "best_step": 2,
             "share_of_tuned_weights": 0.5,
@@ -108,6 +110,13 @@ def test_a_report_has_the_noise_before_and_after():
     assert 60 < found["noise"]["reduction_percent"] < 90
     difference = np.abs(LDCT.astype(float) - DENOISED).mean()
     assert found["mean_absolute_change_hu"] == pytest.approx(difference)
+
+
+def test_a_report_has_the_direction_of_the_noise_if_there_is_enough_soft_tissue():
+    assert noise_metrics(LDCT, DENOISED)["direction_ratio_before"] is None
+    large = np.tile(LDCT, (1, 3, 3))
+    metrics = noise_metrics(large, large)
+    assert metrics["direction_ratio_before"] == metrics["direction_ratio_after"] > 1
 
 
 def test_the_change_is_right_where_int16_would_overflow():

@@ -12,12 +12,13 @@ from torch import nn
 from ..models.networks import trainable_copy
 from .losses import image_loss
 from .moving_average import averaged, moving_average
+from .noise_estimation import NoiseTexture
 from .pseudo_pairs import PseudoPairs, make_pseudo_pairs
 from .settings import DenoisingSettings
 from .stopping import LossStopping, RiskStopping, Stopping
 from .sure import SureEstimate
 
-TUNING_NOISE_RANGE_HU = (4.0, 250.0)
+TUNING_NOISE_RANGE_HU = (8.0, 250.0)
 """Range of the scan's noise, if it is measured, in which the network is tuned. Below it tuning
 cannot gain anything; above it the scan's noise is clipped at −1024 HU and the simulated is not."""
 
@@ -29,7 +30,7 @@ class TuningRecord:
     ``losses`` has the loss of every step, in HU or HU² depending on the loss. ``risks`` are the
     estimates of :class:`.SureEstimate` by step, in HU². If there are any, the result has the
     weights of ``best_step``, of which ``share`` is their weight in the average with the pre-trained
-    ones. ``noise_hu`` and ``sharpness`` are those of :class:`.SimulatedNoise`, or None.
+    ones. ``noise_hu`` and ``texture`` are those of :class:`.SimulatedNoise`, or None.
     """
 
     losses: list[float]
@@ -37,7 +38,7 @@ class TuningRecord:
     best_step: int | None = None
     share: float = 1.0
     noise_hu: float | None = None
-    sharpness: float | None = None
+    texture: NoiseTexture | None = None
 
 
 @dataclass(frozen=True)
@@ -163,5 +164,5 @@ def _record(
         stopping.best_step,
         share,
         None if simulated is None else simulated.noise_hu,
-        None if simulated is None else simulated.sharpness,
+        None if simulated is None else simulated.texture,
     )

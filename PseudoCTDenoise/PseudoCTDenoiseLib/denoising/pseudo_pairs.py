@@ -17,7 +17,7 @@ from torch import nn
 from ..ct.hounsfield import RANGE_HU, to_hu
 from .clipping import box_mean, clipping_bias, clipping_probability, padding
 from .inference import apply_network
-from .noise_estimation import estimate_noise
+from .noise_estimation import NoiseTexture, estimate_noise
 from .noise_maps import apply_sign, ensemble
 from .patches import Augmentation, augment, patch_corner
 from .settings import DenoisingSettings
@@ -38,19 +38,19 @@ standard deviation.
 
 @dataclass(frozen=True)
 class SimulatedNoise:
-    """Noise of the simulator at the scan's kernel and level.
+    """Noise of the simulator with the scan's texture and level.
 
     Attributes
     ----------
     draws : (DRAWS, N, rows, columns), normalised without offset.
     noise_hu : standard deviation inside the body.
-    sharpness : position of the kernel between the simulator's soft (0) and sharp (1) one.
+    texture : kernel and direction of the noise.
     denoised : the slices as the teacher returned them, (N, rows, columns), normalised.
     """
 
     draws: torch.Tensor
     noise_hu: float
-    sharpness: float
+    texture: NoiseTexture
     denoised: torch.Tensor
 
 
@@ -196,7 +196,7 @@ def simulate_noise(
     risk = SureEstimate(slices, estimate.draws[0])
     scale = risk.plausible_noise_scale(teacher)
     return SimulatedNoise(
-        scale * estimate.draws, scale * risk.noise_hu, estimate.sharpness, estimate.denoised
+        scale * estimate.draws, scale * risk.noise_hu, estimate.texture, estimate.denoised
     )
 
 

@@ -14,12 +14,14 @@ import SimpleITK as sitk
 import torch
 
 from .. import __version__
+from ..ct.noise_direction import direction_ratios
 from ..ct.noise_level import noise_reduction, soft_tissue_noise
 from ..ct.reference_metrics import image_metrics
 from ..ct.slice_selection import evenly_spaced_slices
 from ..errors import BadInputError
 from ..models.store import Manifest
 from .denoised_scan import DenoisedScan
+from .noise_estimation import NoiseTexture
 
 NOISE_SLICES = 16
 NOTICE = "Derived by PseudoCTDenoise. Research use only, not for primary diagnosis."
@@ -66,7 +68,7 @@ def job_report(
         "tunings": [
             {
                 "noise_found_hu": tuning.noise_hu,
-                "kernel_sharpness_found": tuning.sharpness,
+                **_texture(tuning.texture),
                 "risk_hu2_by_step": {str(step): risk for step, risk in tuning.risks.items()},
                 "best_step": tuning.best_step,
                 "share_of_tuned_weights": tuning.share,
@@ -97,18 +99,27 @@ def noise_metrics(before: np.ndarray, after: np.ndarray) -> dict | None:
     """Return the noise in uniform soft tissue before and after, or None without soft tissue.
 
     It is measured on up to :data:`NOISE_SLICES` slices, spread over the body. The median over these
-    slices is accurate enough.
+    slices is accurate enough. The direction is that of :func:`.direction_ratio`, or None if there
+    is too little soft tissue for it.
     """
     indices = evenly_spaced_slices(before, NOISE_SLICES)
     before, after = (np.stack([scan[index] for index in indices]) for scan in (before, after))
     try:
-        return {
+        metrics = {
             "soft_tissue_before_hu": soft_tissue_noise(before),
             "soft_tissue_after_hu": soft_tissue_noise(after),
             "reduction_percent": 100 * noise_reduction(before, after),
         }
     except BadInputError:
         return None
+    try:
+        direction_before, direction_after = direction_ratios(before, after)
+    except BadInputError:
+        direction_before = direction_after = None
+    return metrics | {
+        "direction_ratio_before": direction_before,
+        "direction_ratio_after": direction_after,
+    }
 
 
 def peak_memory_mib() -> dict[str, int]:
@@ -132,3 +143,10 @@ def _finite(metrics: dict[str, float]) -> dict[str, float | None]:
 
 def _identity(manifest: Manifest) -> dict[str, str]:
     return {"name": manifest.name, "sha256": manifest.sha256}
+
+
+def _texture(texture: NoiseTexture | None) -> dict[str, float | None]:
+    return {
+        "kernel_sharpness_found": None if texture is None else texture.sharpness,
+        "tube_current_modulation_found": None if texture is None else texture.modulation,
+    }

@@ -53,7 +53,7 @@ class DenoisingSettings:
         ``scan`` is the scan X itself plus a fraction of the noise that is added to it, see
         :func:`.target_noise_fraction`, with the clipping bias at −1024 HU corrected.
     noise_source : source of the noise in the pseudo-LDCT: the maps of the noise ``models`` (the
-        paper), or noise that the ``simulator`` draws at the scan's own kernel and noise level.
+        paper), or noise that the ``simulator`` draws with the scan's kernel, direction and level.
     noise_sign : sign with which noise Z = X − NDCT is added: ``as-is`` (the paper), or ``random``
         for each patch.
     steps : largest number of updates. None are done if the simulator finds the scan's noise

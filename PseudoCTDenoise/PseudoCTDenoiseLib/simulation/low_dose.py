@@ -116,18 +116,27 @@ class LowDoseSimulator:
         BadInputError
             If the dose is not above 0 and at most 1.
         """
+        return self.deviation_along(self.line_integrals(hu), dose, image_dose=image_dose)
+
+    def line_integrals(self, hu: torch.Tensor) -> torch.Tensor:
+        """Return the line integrals along fan-beam rays, (slices, views, channels)."""
+        return fan_line_integrals(hu, self.pixel_mm, self.scanner)
+
+    def deviation_along(
+        self, line_integrals: torch.Tensor, dose: float, *, image_dose: float = 1.0
+    ) -> torch.Tensor:
+        """Return :meth:`ray_deviation` of an image with these :meth:`line_integrals`."""
         if not 0 < dose <= 1:
             raise BadInputError(
                 f"The dose fraction {dose:g} is out of range: choose a value above 0 and at most 1."
             )
-        line_integrals = fan_line_integrals(hu, self.pixel_mm, self.scanner)
         relative_noise = line_integrals - relative_fluence(line_integrals, self.scanner)
         inverse_quanta = _on_parallel_rays(relative_noise, self.scanner).exp() / self.quanta
         added = (1 / dose - 1 / image_dose) * inverse_quanta
         readout = (1 / dose + 1 / image_dose) * self.scanner.electronic_noise
         added *= 1 + readout * inverse_quanta
-        variance = added.mean(dim=0) * _measurements_per_ray(self.scanner, hu.device)
-        return variance.sqrt()
+        per_ray = _measurements_per_ray(self.scanner, line_integrals.device)
+        return (added.mean(dim=0) * per_ray).sqrt()
 
     def reconstruct(
         self, sinogram: torch.Tensor, shape: tuple[int, int], kernel: ReconstructionKernel
