@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -117,3 +118,25 @@ def interrupt_everywhere() -> Callable[[Callable[[], object]], Iterator[int]]:
         yield number
 
     return everywhere
+
+
+_INSIDE = "PSEUDOCT_TEST_IN_NEW_PROCESS"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test marked ``new_process`` in a process of its own."""
+    if pyfuncitem.get_closest_marker("new_process") is None or _INSIDE in os.environ:
+        return None
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        + [pyfuncitem.nodeid],
+        cwd=pyfuncitem.config.rootpath,
+        env=os.environ | {_INSIDE: "1"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "1 passed" in ended.stdout
+    return True
