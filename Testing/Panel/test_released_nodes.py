@@ -1,4 +1,4 @@
-"""After a scene is closed, the panel keeps none of its volumes alive."""
+"""The panel keeps no volume of a closed scene alive."""
 
 import gc
 
