@@ -6,15 +6,13 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..errors import BadInputError
-from .image_arrays import local_mean, paired_slices
-from .noise_level import SOFT_TISSUE_MEAN_HU
+from .image_arrays import paired_slices
+from .noise_level import FLATTEST, is_soft_tissue, mean_and_deviation
 
 WINDOW = 22
 """Side in pixels of the windows in which the direction is measured."""
 STRIDE = 4
 """Distance in pixels between two windows."""
-FLATTEST = 0.1
-"""Fraction of the soft-tissue windows, those with the least noise, that is measured."""
 DIRECTIONS = 12
 LOWEST_FREQUENCY = 1.5 / WINDOW
 """Lowest frequency in cycles per pixel. Lower ones contain anatomy."""
@@ -41,15 +39,14 @@ def direction_ratios(before: np.ndarray, after: np.ndarray) -> tuple[float, floa
     for pair in zip(*paired_slices(before, after), strict=True):
         if min(pair[0].shape) < WINDOW:
             continue
-        means, squares = (
-            np.stack([local_mean(image**power, WINDOW)[::STRIDE, ::STRIDE] for image in pair])
-            for power in (1, 2)
+        (mean, deviation_before), (_, deviation_after) = (
+            [values[::STRIDE, ::STRIDE] for values in mean_and_deviation(image, WINDOW)]
+            for image in pair
         )
-        low, high = SOFT_TISSUE_MEAN_HU
-        soft = (means[0] >= low) & (means[0] <= high)
+        soft = is_soft_tissue(mean)
         if np.count_nonzero(soft) < _MIN_WINDOWS:
             continue
-        flatness = np.sqrt(np.maximum(squares - means**2, 0)).prod(axis=0)
+        flatness = deviation_before * deviation_after
         chosen = soft & (flatness <= np.quantile(flatness[soft], FLATTEST))
         all_windows = (sliding_window_view(image, (WINDOW, WINDOW)) for image in pair)
         windows.append([few[::STRIDE, ::STRIDE][chosen] for few in all_windows])

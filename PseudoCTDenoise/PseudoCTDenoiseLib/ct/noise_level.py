@@ -38,8 +38,8 @@ def soft_tissue_noise(hu: np.ndarray) -> float:
     """
     noise = []
     for part in iterate_slices(hu):
-        mean, deviation = _mean_and_deviation(part)
-        deviation = deviation[_is_soft_tissue(mean)]
+        mean, deviation = mean_and_deviation(part)
+        deviation = deviation[is_soft_tissue(mean)]
         if deviation.size >= _MIN_WINDOWS:
             noise.append(np.quantile(deviation, FLATTEST / 2))
     if not noise:
@@ -62,11 +62,11 @@ def noise_reduction(before: np.ndarray, after: np.ndarray) -> float:
     before, after = paired_slices(before, after)
     sigma = []
     for old, new in zip(before, after, strict=True):
-        mean, deviation_before = _mean_and_deviation(old)
-        soft = _is_soft_tissue(mean)
+        mean, deviation_before = mean_and_deviation(old)
+        soft = is_soft_tissue(mean)
         if np.count_nonzero(soft) < _MIN_WINDOWS:
             continue
-        pairs = np.stack([deviation_before[soft], _mean_and_deviation(new)[1][soft]])
+        pairs = np.stack([deviation_before[soft], mean_and_deviation(new)[1][soft]])
         flatness = pairs.prod(axis=0)
         sigma.append(np.median(pairs[:, flatness <= np.quantile(flatness, FLATTEST)], axis=1))
     if not sigma:
@@ -75,13 +75,13 @@ def noise_reduction(before: np.ndarray, after: np.ndarray) -> float:
     return float(1 - sigma_after / sigma_before) if sigma_before > 0 else 0.0
 
 
-def _mean_and_deviation(hu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of all 11x11 windows of (rows, columns)."""
+def mean_and_deviation(hu: np.ndarray, side: int = FLAT_WINDOW) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of all side x side windows of (rows, columns)."""
     hu = np.maximum(hu.astype(np.float64), MIN_CT_HU)
-    mean = local_mean(hu, FLAT_WINDOW)
-    return mean, np.sqrt(np.maximum(local_mean(hu**2, FLAT_WINDOW) - mean**2, 0))
+    mean = local_mean(hu, side)
+    return mean, np.sqrt(np.maximum(local_mean(hu**2, side) - mean**2, 0))
 
 
-def _is_soft_tissue(mean: np.ndarray) -> np.ndarray:
+def is_soft_tissue(mean: np.ndarray) -> np.ndarray:
     low, high = SOFT_TISSUE_MEAN_HU
     return (mean >= low) & (mean <= high)

@@ -39,8 +39,8 @@ MODULATION = np.linspace(-0.2, 1.0, 4)
 TEXTURE_SLICES = 2
 """Number of slices, those with the largest body, on which textures are compared."""
 REAL_NOISE_EXCESS = 1.03
-"""Level of the noise over the level at which simulated noise would leave the same residual. It is
-1.03 to 1.10 on real pairs and 0.90 to 1 on simulated scans."""
+"""Level of a scan's noise over the level of simulated noise of which the denoiser removes as much.
+Chosen on the validation scans and on real pairs."""
 DEFAULT_PIXEL_MM = 0.75
 """Pixel size if the scan's is unknown. The kernel compensates for an error."""
 _PROBE = 0.3
