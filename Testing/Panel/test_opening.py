@@ -160,6 +160,26 @@ def test_an_old_torch_is_reported_with_both_versions(panel, monkeypatch):
     assert problem.installable
 
 
+@pytest.mark.parametrize("version", [None, "2.2.2"])
+def test_no_installation_is_offered_where_pytorch_is_too_old_for_the_machine(
+    panel, monkeypatch, without_torch, version
+):
+    import importlib.metadata
+    import platform
+
+    if version:
+        without_torch()
+        monkeypatch.setattr(importlib.metadata, "version", lambda name: version)
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    panel.enter()
+    assert panel.ui.environmentFrame.visible and not panel.ui.installButton.visible
+    assert "for Intel builds of Slicer on macOS" in panel.ui.statusLabel.text
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    panel.enter()
+    assert panel.ui.installButton.visible
+
+
 def test_a_preview_version_of_a_newer_torch_is_accepted(panel, monkeypatch):
     import importlib.metadata
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import platform
 from typing import NamedTuple
 
 import slicer
@@ -31,22 +32,28 @@ def findProblem() -> Problem | None:
         )
         return Problem(text, installable=False)
     if importlib.util.find_spec("torch") is None:
-        text = _(
-            "PyTorch is not installed. The network needs it. Click Install PyTorch to install it "
-            "with the PyTorch extension."
-        )
-        return Problem(text, installable=True)
+        return _installable(_("PyTorch is not installed. The network needs it."))
     try:
         found = importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:  # built from source, so without a version
         return None
     if not SpecifierSet(TORCH_REQUIREMENT).contains(found, prereleases=True):
-        text = _(
-            "PyTorch {found} is installed, but this module needs {wanted}. Click Install PyTorch "
-            "to install it with the PyTorch extension."
-        ).format(found=found, wanted=TORCH_REQUIREMENT)
-        return Problem(text, installable=True)
+        text = _("PyTorch {found} is installed, but this module needs {wanted}.")
+        return _installable(text.format(found=found, wanted=TORCH_REQUIREMENT))
     return None
+
+
+def _installable(problem: str) -> Problem:
+    """Add what the user can do about a missing or old PyTorch."""
+    if platform.system() == "Darwin" and platform.machine() == "x86_64":
+        advice = _(
+            "There is no PyTorch {wanted} for Intel builds of Slicer on macOS; the last version "
+            "for them is 2.2. On a Mac with an Apple chip, install Slicer's build for Apple "
+            "silicon. On a Mac with an Intel processor, denoise the scan on another computer."
+        ).format(wanted=TORCH_REQUIREMENT)
+        return Problem(f"{problem} {advice}", installable=False)
+    advice = _("Click Install PyTorch to install it with the PyTorch extension.")
+    return Problem(f"{problem} {advice}", installable=True)
 
 
 def installTorch() -> None:
