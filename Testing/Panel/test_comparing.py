@@ -274,6 +274,62 @@ def test_a_saved_scene_comes_back_with_results_provenance_and_strength(
 
 
 @pytest.fixture
+def savedComparison(panel, phantom, result, tmp_path):
+    """A scene file that was saved while the comparison was shown."""
+    import slicer
+
+    user.click(panel.ui.sideBySideButton)
+    path = tmp_path / "scene"
+    assert slicer.util.saveScene(str(path))
+    return next(path.glob("*.mrml"))
+
+
+def test_without_the_extension_a_saved_comparison_opens_in_slicers_own_layout(savedComparison):
+    import slicer
+
+    elsewhere = slicer.vtkMRMLScene()
+    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(elsewhere, True)
+    logic = slicer.vtkMRMLLayoutLogic()
+    logic.SetMRMLScene(elsewhere)
+    node = logic.GetLayoutNode()
+    fourUp = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+    node.SetViewArrangement(fourUp)
+    elsewhere.SetURL(str(savedComparison))
+    elsewhere.Connect()
+    assert elsewhere.GetFirstNodeByName("Phantom denoised") is not None
+    assert node.GetViewArrangement() == fourUp
+    assert node.GetCurrentLayoutDescription() == node.GetLayoutDescription(fourUp)
+
+
+def test_a_saved_comparison_opens_in_the_comparison_before_the_panel_does(
+    savedComparison, panel, slicerApp
+):
+    import slicer
+    from PseudoCTDenoiseLib.scene import comparison_layouts as layouts
+
+    slicerApp.leave()
+    slicerApp.clearScene()
+    manager = slicer.app.layoutManager()
+    assert manager.layout not in layouts.FILES
+    slicer.util.loadScene(str(savedComparison))
+    assert manager.layout == layouts.TWO_VIEWS
+    slicerApp.select("PseudoCTDenoise")
+    assert panel.logic.comparison.labelText(VIEWS[0]) == "Phantom"
+
+
+def test_a_scene_saved_after_the_comparison_keeps_its_layout(panel, phantom, result, tmp_path):
+    import slicer
+
+    fourUp = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+    user.click(panel.ui.sideBySideButton)
+    slicer.app.layoutManager().setLayout(fourUp)
+    assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    panel.logic.showSideBySide(result)
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    assert slicer.app.layoutManager().layout == fourUp
+
+
+@pytest.fixture
 def second(panel, phantom, result):
     """Another result of the same scan, at 40 %."""
     import slicer

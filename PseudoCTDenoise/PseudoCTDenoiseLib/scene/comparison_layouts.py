@@ -1,10 +1,11 @@
-"""Layouts of the comparison: their ids, files and views."""
+"""Layouts of the comparison: their ids, files and views, and their place in saved scenes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import slicer
+import vtk
 
 FOLDER = Path(__file__).resolve().parents[2] / "Resources" / "Layouts"
 
@@ -25,6 +26,8 @@ VIEWS = {
     THREE_VIEWS: (ORIGINAL, DENOISED, NOISE),
     PLOT_AND_TABLE: (ORIGINAL, DENOISED),
 }
+SAVED_LAYOUT = "PseudoCTDenoise.Layout"
+"""Attribute of the original's slice node: the layout that a loaded scene is shown in."""
 
 
 def registerLayouts() -> None:
@@ -35,6 +38,11 @@ def registerLayouts() -> None:
     node = manager.layoutLogic().GetLayoutNode()
     # At its start, Slicer restores the layout of its last session, whose views it cannot make yet.
     restored = manager.layout in FILES and not node.IsLayoutDescription(manager.layout)
+    if not any(map(node.IsLayoutDescription, FILES)):
+        scene = slicer.mrmlScene
+        node.AddObserver(vtk.vtkCommand.ModifiedEvent, _onLayoutModified)
+        # The comparison is restored before the panel looks for it.
+        scene.AddObserver(scene.EndImportEvent, _onEndImport, 1.0)
     for layout, file in FILES.items():
         text = (FOLDER / file).read_text(encoding="utf-8")
         if node.IsLayoutDescription(layout):
@@ -43,3 +51,26 @@ def registerLayouts() -> None:
             node.AddLayoutDescription(layout, text)
     if restored:
         manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+
+
+def _onLayoutModified(layoutNode, event) -> None:
+    """Save another layout with the scene than the comparison's.
+
+    Slicer without this module cannot show a comparison's layout: its views would stay empty. Such a
+    scene has no layout node, so that Slicer keeps its own layout, and an attribute instead.
+    """
+    if slicer.mrmlScene.IsImporting():  # the attribute of the loaded scene is still needed
+        return
+    layout = layoutNode.GetViewArrangement()
+    layoutNode.SetSaveWithScene(layout not in FILES)
+    view = slicer.mrmlScene.GetSingletonNode(ORIGINAL, "vtkMRMLSliceNode")
+    if view is not None:
+        view.SetAttribute(SAVED_LAYOUT, str(layout) if layout in FILES else None)
+
+
+def _onEndImport(scene, event) -> None:
+    """Show a loaded scene in the layout of the comparison in which it was saved."""
+    view = scene.GetSingletonNode(ORIGINAL, "vtkMRMLSliceNode")
+    layout = view and view.GetAttribute(SAVED_LAYOUT)
+    if layout in map(str, FILES):
+        slicer.app.layoutManager().setLayout(int(layout))
