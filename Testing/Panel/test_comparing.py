@@ -120,6 +120,89 @@ def test_every_plane_lies_along_the_volumes_own_axes(
     assert len(set(places())) == 1
 
 
+def corners(volume, bounds):
+    """Return the world RAS (mm) of the corners of an index box, (8, 3)."""
+    import itertools
+
+    from PseudoCTDenoiseLib.scene.geometry import indexToWorld
+
+    transform = indexToWorld(volume)
+    return np.array([transform.TransformPoint(point) for point in itertools.product(*bounds)])
+
+
+@pytest.mark.parametrize("plane", ["Axial", "Coronal", "Sagittal"])
+def test_the_body_fills_the_views_in_every_plane(panel, phantom, makeResult, slicerApp, plane):
+    import slicer
+
+    hu = np.full((4, 192, 192), -1000, np.int16)
+    noise = np.random.default_rng(0).normal(40, 20, (4, 60, 90))
+    hu[:, 100:160, 20:110] = noise
+    slicer.util.updateVolumeFromArray(phantom, hu)
+    makeResult(phantom)
+    user.click(panel.ui.sideBySideButton)
+    user.choose(panel.ui.orientationComboBox, plane)
+    slicerApp.processEvents()
+    body = corners(phantom, [(20, 109), (100, 159), (0, 3)])
+    for view in views():
+        node = view.mrmlSliceNode()
+        toView = np.linalg.inv(slicer.util.arrayFromVTKMatrix(node.GetXYToRAS()))
+        inView = (np.c_[body, np.ones(8)] @ toView.T)[:, :2] / node.GetDimensions()[:2]
+        low, high = inView.min(axis=0), inView.max(axis=0)
+        assert low.min() >= 0 and high.max() <= 1
+        assert (high - low).max() > 0.8
+        assert low + high == pytest.approx([1, 1], abs=0.05)
+    assert len(set(places())) == 1
+
+
+@pytest.fixture
+def unevenSlices(phantom, scene):
+    """The phantom under a transform that doubles the distance after each slice."""
+    import slicer
+    import vtk
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    bounds = [0.0] * 6
+    phantom.GetRASBounds(bounds)
+    low, high = np.reshape(bounds, (3, 2)).T
+    grid = vtk.vtkImageData()
+    grid.SetDimensions(2, 2, 9)
+    grid.SetOrigin(low)
+    grid.SetSpacing((high - low) / [1, 1, 8])
+    grid.AllocateScalars(vtk.VTK_DOUBLE, 3)
+    shift = vtk_to_numpy(grid.GetPointData().GetScalars()).reshape(9, 2, 2, 3)
+    shift[...] = 0
+    shift[..., 2] = np.exp2(np.arange(9) / 2)[:, None, None]
+    transform = slicer.vtkOrientedGridTransform()
+    transform.SetDisplacementGridData(grid)
+    node = scene.AddNewNodeByClass("vtkMRMLGridTransformNode", "acquisition transform")
+    node.SetAndObserveTransformToParent(transform)
+    phantom.SetAndObserveTransformNodeID(node.GetID())
+    return phantom
+
+
+def test_uneven_slices_are_compared_without_errors(
+    panel, unevenSlices, makeResult, slicerApp, capfd
+):
+    result = makeResult(unevenSlices)
+    assert result.GetTransformNodeID() == unevenSlices.GetTransformNodeID()
+    capfd.readouterr()
+    user.click(panel.ui.sideBySideButton)
+    slicerApp.processEvents()
+    for plane in ("Coronal", "Sagittal", "Axial"):
+        user.choose(panel.ui.orientationComboBox, plane)
+        slicerApp.processEvents()
+        assert len(set(places())) == 1
+        assert all(contrast(view.sliceView()) > 5 for view in views())
+    assert capfd.readouterr().err == ""
+    comparison = panel.logic.comparison
+    for index in range(4):
+        position = corners(unevenSlices, [[96], [96], [index]])[0]
+        comparison.restore()
+        comparison.show(unevenSlices, result, position=tuple(position))
+        slicerApp.processEvents()
+        assert panel.runControl.sliceOnScreen(unevenSlices, 2) == index
+
+
 def test_a_layout_restored_before_it_is_registered_gives_way_to_four_views(slicerApp, scene):
     import slicer
     from PseudoCTDenoiseLib.scene import comparison_layouts as layouts

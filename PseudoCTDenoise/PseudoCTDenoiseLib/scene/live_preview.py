@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import slicer
-import vtk
 
 from .ct_input import CtInput
-from .geometry import geometryOf
+from .geometry import geometryOf, nearestIndex
 from .provenance import DERIVED
 
 
@@ -59,17 +58,7 @@ class LivePreview:
 
 def sliceIndexAt(inputVolume, axis: int, ras) -> int:
     """Return the slice of a volume that is nearest to a point in world RAS (mm)."""
-    toVolume = vtk.vtkMatrix4x4()
-    inputVolume.GetRASToIJKMatrix(toVolume)
-    world = [*ras, 1.0]
-    transform = inputVolume.GetParentTransformNode()
-    if transform is not None:
-        fromWorld = vtk.vtkGeneralTransform()
-        slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(None, transform, fromWorld)
-        world = [*fromWorld.TransformPoint(ras), 1.0]
-    index = toVolume.MultiplyPoint(world)[axis]
-    count = inputVolume.GetImageData().GetDimensions()[axis]
-    return min(max(round(index), 0), count - 1)
+    return int(nearestIndex(inputVolume, ras)[axis])
 
 
 def middleOf(volume) -> tuple[float, float, float]:

@@ -6,10 +6,14 @@ import slicer
 import vtk
 
 from . import comparison_layouts as layouts
+from .body_points import bodyPoints
 from .corner_label import DERIVED_NOTICE, CornerLabel
+from .geometry import indexToWorld, nearestIndex, rotateToVolume
 from .provenance import isDerived
 
 ORIENTATIONS = ("Axial", "Coronal", "Sagittal")
+FIT_MARGIN = 1.05
+"""Size of a fitted view, relative to the body."""
 
 
 class SideBySide:
@@ -125,26 +129,37 @@ class SideBySide:
             node = widget.mrmlSliceNode()
             node.SetOrientation(orientation)
             if self.original is not None:
-                node.RotateToVolumePlane(self.original)
+                rotateToVolume(node, self.original)
         self.fit()
 
     def fit(self) -> None:
-        """Fit every view to the original, at the same position and zoom."""
+        """Fit every view to the body in the original, at the same position and zoom."""
         widgets = self._widgets()
         if not widgets or self.original is None:
             return
         nodes = [widget.mrmlSliceNode() for widget in widgets]
         for widget, node in zip(widgets, nodes, strict=True):
-            width, height = node.GetDimensions()[:2]
-            widget.sliceLogic().FitSliceToVolume(self.original, width, height)
-            if self._position is not None:
-                node.JumpSliceByOffsetting(*self._position)
-            widget.sliceLogic().SnapSliceOffsetToIJK()
+            widget.sliceLogic().FitSliceToVolume(self.original, *node.GetDimensions()[:2])
+        axes = slicer.util.arrayFromVTKMatrix(nodes[0].GetSliceToRAS())[:3, :3]
+        body = bodyPoints(self.original) @ axes
+        low, high = body.min(axis=0), body.max(axis=0)
+        centre = axes @ ((low + high) / 2)
+        # The plane lies in the middle of a slice, so that the views do not interpolate.
+        index = nearestIndex(self.original, self._position or centre)
+        position = indexToWorld(self.original).TransformPoint(index.astype(float))
         # The sizes of the views differ by about a pixel. The smallest sets the zoom of all.
-        pixelMm = max(node.GetFieldOfView()[0] / node.GetDimensions()[0] for node in nodes)
+        pixelMm = FIT_MARGIN * max(
+            side / pixels
+            for node in nodes
+            for side, pixels in zip((high - low)[:2], node.GetDimensions()[:2], strict=True)
+        )
         for node in nodes:
+            for row in range(3):
+                node.GetSliceToRAS().SetElement(row, 3, centre[row])
             width, height = node.GetDimensions()[:2]
             node.SetFieldOfView(pixelMm * width, pixelMm * height, node.GetFieldOfView()[2])
+            node.UpdateMatrices()
+            node.JumpSliceByOffsetting(*position)
 
     def flip(self) -> bool:
         """Swap the volume of the denoised view with the original, or back.
