@@ -317,6 +317,49 @@ def test_measuring_in_a_region_fills_a_table(panel, phantom, result, scene, slic
     assert panel.measurePanel.table is table
 
 
+def draw(view, start, end):
+    """Draw a box with two clicks; positions are fractions of the view's width and height."""
+    for x, y in (start, end):
+        position = int(x * view.width), int(y * view.height)
+        user.move(view, position)
+        user.click(view, *position)
+
+
+def test_regions_are_drawn_with_two_clicks_in_the_views(panel, phantom, result, slicerApp):
+    import slicer
+
+    user.click(panel.ui.measureCollapsibleButton)
+    interaction = slicer.app.applicationLogic().GetInteractionNode()
+    for name, left in (("Region", 0.2), ("Background", 0.6)):
+        user.click(getattr(panel.ui, f"place{name}Button"))
+        slicerApp.processEvents()
+        assert shown() == [phantom, result]
+        assert interaction.GetCurrentInteractionMode() == interaction.Place
+        draw(views()[1].sliceView(), (left, 0.45), (left + 0.1, 0.5))
+        assert interaction.GetCurrentInteractionMode() == interaction.ViewTransform
+        node = getattr(panel.ui, f"{name.lower()}Selector").currentNode()
+        assert node.GetName() == name and sorted(node.GetSize())[1] > 10
+    user.click(panel.ui.measureButton)
+    assert tableOnScreen().GetName() == "Phantom denoised in Region against Background"
+
+
+def test_placing_again_makes_another_region_only_after_the_first_is_drawn(
+    panel, phantom, result, slicerApp
+):
+    user.click(panel.ui.measureCollapsibleButton)
+    selector = panel.ui.regionSelector
+    user.click(panel.ui.placeRegionButton)
+    first = selector.currentNode()
+    user.click(panel.ui.placeRegionButton)
+    assert selector.currentNode() is first
+    slicerApp.processEvents()
+    draw(views()[0].sliceView(), (0.4, 0.45), (0.5, 0.5))
+    size = first.GetSize()
+    user.click(panel.ui.placeRegionButton)
+    assert selector.currentNode() is not first and first.GetSize() == size
+    assert selector.currentNode().GetName() == "Region_1"
+
+
 def test_a_result_without_its_input_names_the_missing_volume(
     panel, phantom, result, slicerApp, scene
 ):

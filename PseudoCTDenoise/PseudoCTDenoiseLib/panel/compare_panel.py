@@ -87,6 +87,11 @@ class ComparePanel:
             self._comparison.show(original, self._output, self._third())
             self.refresh()
 
+    def showViews(self) -> None:
+        """Show the result in the views of the comparison, unless it is shown there already."""
+        if self._output is not None and self._comparison.denoised is not self._output:
+            self.showSideBySide()
+
     def showPlotAndTable(self, table=None) -> None:
         """Show original and result above a plot and a table, by default the provenance table."""
         original = self._original()
@@ -161,8 +166,7 @@ class ComparePanel:
 
     def _onBlinkToggled(self, on: bool) -> None:
         if on:
-            if not self._comparison.shown or self._comparison.denoised is not self._output:
-                self.showSideBySide()
+            self.showViews()
             self._timer.start()
         else:
             self._timer.stop()

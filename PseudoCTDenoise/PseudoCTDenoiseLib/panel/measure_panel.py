@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import BadInputError
 from ..scene.measurements import measure
+from ..scene.region_placement import placeRegion
 from ..scene.results import originalOf
 from .compare_panel import ComparePanel
 
@@ -25,6 +26,8 @@ class MeasurePanel:
         self.table = None
         for selector in (ui.regionSelector, ui.backgroundSelector):
             selector.connect("currentNodeChanged(vtkMRMLNode*)", self.refresh)
+        ui.placeRegionButton.connect("clicked()", self.onPlaceRegion)
+        ui.placeBackgroundButton.connect("clicked()", self.onPlaceBackground)
         ui.measureButton.connect("clicked()", self.onMeasure)
         self.refresh()
 
@@ -37,6 +40,19 @@ class MeasurePanel:
         """Enable the button if a result and a region are selected."""
         region = self._ui.regionSelector.currentNode()
         self._ui.measureButton.enabled = self._output is not None and region is not None
+
+    def onPlaceRegion(self) -> None:
+        """Let the user draw the region."""
+        self._place(self._ui.regionSelector)
+
+    def onPlaceBackground(self) -> None:
+        """Let the user draw the background."""
+        self._place(self._ui.backgroundSelector)
+
+    def _place(self, selector) -> None:
+        """Show the comparison, and let the user draw a region in it for a selector."""
+        self._comparePanel.showViews()
+        selector.setCurrentNode(placeRegion(selector.baseName, selector.currentNode()))
 
     def onMeasure(self) -> None:
         """Measure and show the table."""
