@@ -4,12 +4,12 @@ import pytest
 import torch
 from PseudoCTDenoiseLib.denoising import device as compute_device
 from PseudoCTDenoiseLib.denoising.device import (
-    DEVICES,
     PRECISIONS,
     ComputeDevice,
     autocast_precision,
     choose_device,
 )
+from PseudoCTDenoiseLib.denoising.settings import DEVICES
 from PseudoCTDenoiseLib.errors import BadInputError
 
 CPU = ComputeDevice("cpu", "selected by the user")
@@ -47,7 +47,7 @@ def test_the_cpu_is_always_available(broken_cuda):
     assert device == CPU and device.torch == torch.device("cpu")
 
 
-@pytest.mark.parametrize("wanted", ["gpu", "cuda:1", "CPU", "", None])
+@pytest.mark.parametrize("wanted", ["gpu", "cuda:", "cuda:x", "mps:1", "CPU", "", None])
 def test_an_unknown_device_is_refused_with_the_known_ones(wanted):
     text = refusal(wanted)
     assert f"'{wanted}'" in text and all(name in text for name in DEVICES)
@@ -102,6 +102,30 @@ def test_auto_takes_a_device_with_the_right_result(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch, "ones", lambda *shape, device: ones(*shape))
     assert choose_device("auto") == ComputeDevice("cuda", "found and working")
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    """Simulate two GPUs on which everything works; return the calls that select one."""
+    ones, selected = torch.ones, []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", selected.append)
+    monkeypatch.setattr(torch, "ones", lambda *shape, device: ones(*shape))
+    return selected
+
+
+def test_one_of_several_gpus_is_chosen_by_its_index(two_gpus):
+    device = choose_device("cuda:1")
+    assert device == ComputeDevice("cuda:1", "selected by the user")
+    assert device.torch == torch.device("cuda", 1) and two_gpus == ["cuda:1"]
+    assert choose_device("cuda").name == "cuda" and two_gpus == ["cuda:1"]
+
+
+def test_an_index_that_does_not_exist_is_refused_with_those_that_do(two_gpus):
+    assert "'cuda:2' does not work" in refusal("cuda:2")
+    assert "the CUDA devices of this machine are cuda:0, cuda:1. Choose" in refusal("cuda:2")
+    assert two_gpus == []
 
 
 def test_an_error_without_a_message_is_still_a_reason(monkeypatch):

@@ -17,7 +17,7 @@ BAD = {
     "loss": ["huber", None],
     "anchor": ["", "low", 3],
     "tuning": ["volume", True],
-    "device": ["gpu", "cuda:0", None],
+    "device": ["gpu", "cuda:", "cuda:100", "cuda:01", "cpu:0", None],
     "precision": ["double", 16],
     "steps": [-1, 1.5, "100", None, NAN, True],
     "patience": [0, -1, 2.5, "none", False],
@@ -42,7 +42,7 @@ GOOD = [
     {"patience": 1, "update_period": 1, "rescale": (1, 1), "steps": 0, "seed": 2**40},
     {"strength": 0, "orientations": 8, "learning_rate": 1, "rescale": (0.1, 8)},
     {"method": "pretrained", "teacher": "network", "noise_sign": "as-is"},
-    {"loss": "l1", "tuning": "slice", "device": "cpu", "precision": "bfloat16", "flips": False},
+    {"loss": "l1", "tuning": "slice", "device": "cuda:1", "precision": "bfloat16", "flips": False},
 ]
 
 

@@ -218,6 +218,30 @@ def test_returning_to_the_panel_does_not_repeat_the_check(deviceCheck, phantom, 
     user.waitUntil(lambda: "(selected by the user)" in panel.ui.deviceLabel.text, 240, "the check")
 
 
+def test_one_of_several_gpus_is_chosen_by_its_index(phantom, panel, monkeypatch):
+    checks = []
+    monkeypatch.setattr(
+        panel.devicePanel, "check", lambda: checks.append(panel.devicePanel._wanted)
+    )
+    user.click(panel.ui.advancedCollapsibleButton)
+    assert not panel.ui.gpuSpinBox.enabled
+    user.choose(panel.ui.deviceComboBox, "NVIDIA GPU (CUDA)")
+    assert checks[-1].device == "cuda"
+    user.enterText(panel.ui.gpuSpinBox, "1")
+    assert checks[-1].device == "cuda:1"
+    user.choose(panel.ui.deviceComboBox, "CPU")
+    assert checks[-1].device == "cpu" and not panel.ui.gpuSpinBox.enabled
+
+
+def test_a_gpu_that_does_not_exist_is_reported_before_the_click(deviceCheck, phantom, panel):
+    user.click(panel.ui.advancedCollapsibleButton)
+    user.choose(panel.ui.deviceComboBox, "NVIDIA GPU (CUDA)")
+    user.enterText(panel.ui.gpuSpinBox, "99")
+    label = panel.ui.deviceLabel
+    user.waitUntil(lambda: "'cuda:99' does not work" in label.text, 240, "the check")
+    assert "Choose auto or cpu" in label.text
+
+
 def test_the_estimate_follows_the_options(deviceCheck, phantom, panel):
     user.waitUntil(lambda: panel.ui.timeLabel.text.startswith("about"), 240, "the estimate")
     before = panel.ui.timeLabel.text

@@ -29,7 +29,6 @@ from ..ct.io.volume_files import (
     write_volume,
 )
 from ..denoising.denoised_scan import DenoisedScan
-from ..denoising.device import DEVICES
 from ..denoising.job import DenoisingJob
 from ..denoising.plan import SHORT_SCAN, JobPlan
 from ..denoising.progress import Progress
@@ -71,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"(the network's output; default: {default.strength:g})",
     )
     parser.add_argument(
-        "--device", choices=DEVICES, help=f"device to compute on (default: {default.device})"
+        "--device", help=f"auto, cpu, cuda, cuda:INDEX or mps (default: {default.device})"
     )
     parser.add_argument(
         "--seed", type=int, help=f"seed of the random numbers (default: {default.seed})"

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..ct.io.volume_files import check_output_path, read_volume, write_volume
 from ..ct.noise_level import soft_tissue_noise
 from ..ct.reference_metrics import psnr_4096
-from ..denoising.device import DEVICES, choose_device
+from ..denoising.device import choose_device
 from ..denoising.report import NOTICE
 from ..errors import BadInputError
 from ..simulation.low_dose import LowDoseSimulator, simulate_low_dose
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the random noise (default: 0)")
     parser.add_argument(
-        "--device", choices=DEVICES, default="auto", help="device to compute on (default: auto)"
+        "--device", default="auto", help="auto, cpu, cuda, cuda:INDEX or mps (default: auto)"
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import BadInputError
-from .settings import DEVICES, PRECISIONS
+from .settings import PRECISIONS, check_device_name
 
 MINIMUM_BFLOAT16_SPEED_UP = 1.3
 """Minimum speed-up at which bfloat16's rounding is accepted."""
@@ -31,9 +31,9 @@ class ComputeDevice:
 
     @property
     def description(self) -> str:
-        if self.name == "cuda":
-            memory = torch.cuda.get_device_properties(0).total_memory / 2**30
-            return f"{torch.cuda.get_device_name(0)}, {memory:.0f} GiB, torch {torch.__version__}"
+        if self.torch.type == "cuda":
+            gpu = torch.cuda.get_device_properties(self.torch)
+            return f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB, torch {torch.__version__}"
         return (
             f"{self.name.upper()} ({platform.machine()}, {torch.get_num_threads()} threads), "
             f"torch {torch.__version__}"
@@ -43,18 +43,25 @@ class ComputeDevice:
 def choose_device(wanted: str = "auto") -> ComputeDevice:
     """Return the wanted device, or for ``auto`` the fastest one that passes a test.
 
+    A CUDA device that is chosen by its index becomes torch's current one.
+
+    Parameters
+    ----------
+    wanted : name of a device, see :func:`.settings.check_device_name`.
+
     Raises
     ------
     BadInputError
         If the name is unknown, or the device is chosen by name and does not work.
     """
-    if wanted not in DEVICES:
-        raise BadInputError(f"Unknown device '{wanted}': choose {', '.join(DEVICES)}.")
+    check_device_name(wanted)
     if wanted == "cpu":
         return ComputeDevice("cpu", "selected by the user")
     gpu = wanted if wanted != "auto" else "mps" if sys.platform == "darwin" else "cuda"
     problem = _problem(gpu)
     if problem is None:
+        if torch.device(gpu).index is not None:
+            torch.cuda.set_device(gpu)  # its memory is the one that is measured
         return ComputeDevice(gpu, "selected by the user" if wanted == gpu else "found and working")
     if wanted != "auto":
         raise BadInputError(f"Device '{wanted}' does not work: {problem}. Choose auto or cpu.")
@@ -76,7 +83,7 @@ def autocast_precision(wanted: str, device: ComputeDevice) -> torch.dtype:
         if wanted not in PRECISIONS:
             raise BadInputError(f"Unknown precision '{wanted}': choose {', '.join(PRECISIONS)}.")
         return getattr(torch, wanted)
-    if device.name == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+    if device.torch.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.bfloat16
     if (
         device.name == "cpu"
@@ -134,8 +141,12 @@ def _bfloat16_speed() -> float:
 def _problem(name: str) -> str | None:
     """Return the reason why a device cannot be used; None if a small convolution runs on it."""
     built = torch.version.cuda or torch.version.hip
-    if name == "cuda" and not torch.cuda.is_available():
+    device = torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
         return "this torch is built without CUDA" if built is None else "no CUDA device or driver"
+    if device.index is not None and device.index >= torch.cuda.device_count():
+        found = ", ".join(f"cuda:{index}" for index in range(torch.cuda.device_count()))
+        return f"the CUDA devices of this machine are {found}"
     if name == "mps" and not torch.backends.mps.is_available():
         return "no Apple GPU"
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 
 from ..errors import BadInputError
@@ -17,7 +18,6 @@ _CHOICES = {
     "loss": ("mse", "l1"),
     "tuning": ("scan", "slice"),
     "anchor": ("density",),
-    "device": DEVICES,
     "precision": PRECISIONS,
 }
 _MINIMUM = {
@@ -74,6 +74,7 @@ class DenoisingSettings:
         None takes 8 for a short scan and 3 for a long one, see :func:`.resolve_orientations`.
     strength : 0 to 100 %; 0 returns the input, rounded to whole HU, 100 the network's output.
     seed : of all random choices.
+    device : name of a device, see :func:`check_device_name`.
     precision : number format of inference on the scan; ``auto`` takes bfloat16 where the device
         is faster with it. Tuning is always in float32, which NVIDIA's convolutions round to TF32.
 
@@ -109,6 +110,7 @@ class DenoisingSettings:
     def __post_init__(self):
         for name, known in _CHOICES.items():
             _check_choice(name, getattr(self, name), known)
+        check_device_name(self.device)
         for name, minimum in _MINIMUM.items():
             _check_whole_number(name, getattr(self, name), minimum)
         number = self.orientations
@@ -181,6 +183,15 @@ def settings_from_values(values: dict) -> DenoisingSettings:
                 f"remove {name} {_in_words(values[name])} from the settings."
             )
     return DenoisingSettings(**{name: values[name] for name in known if name in values})
+
+
+def check_device_name(name: str) -> None:
+    """Raise BadInputError if a name is neither in DEVICES nor ``cuda:`` and a GPU's index."""
+    if name not in DEVICES and not re.fullmatch(r"cuda:(0|[1-9][0-9]?)", str(name)):
+        raise BadInputError(
+            f"Unknown device '{name}': choose {', '.join(DEVICES)}, or one of several CUDA "
+            "devices by its index, such as cuda:1."
+        )
 
 
 def _check_choice(name: str, value: object, known: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ from ..denoising.settings import DenoisingSettings
 from ..errors import BadInputError
 from ..scene.ct_input import sliceAxis
 from ..scene.denoising_run import checkedRange
+from ..scene.parameter_node import Device
 from ..scene.results import Outputs
 from .device_panel import JobSize, SpeedKey
 
@@ -31,8 +32,15 @@ def settingsOf(node) -> DenoisingSettings:
         orientations=averaged if node.averageOrientations else 1,
         update_period=node.updatePeriod or None,
         seed=node.seed,
-        device=node.device.value,
+        device=deviceOf(node),
     )
+
+
+def deviceOf(node) -> str:
+    """Return the name of the device in the engine's settings."""
+    if node.device is Device.CUDA and node.gpu > 0:
+        return f"cuda:{node.gpu}"
+    return node.device.value
 
 
 def outputsOf(node) -> Outputs:
@@ -63,7 +71,7 @@ def speedKeyOf(node) -> SpeedKey:
     size = list(node.inputVolume.GetImageData().GetDimensions())
     size.pop(sliceAxis(node.inputVolume))
     columns, rows = size
-    return SpeedKey(node.device.value, node.model, rows, columns)
+    return SpeedKey(deviceOf(node), node.model, rows, columns)
 
 
 def jobSizeOf(node) -> JobSize:

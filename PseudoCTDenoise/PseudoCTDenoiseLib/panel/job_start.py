@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 from ..scene import provenance
 from ..scene.ct_input import sliceAxis
 from ..scene.denoising_run import Request
+from ..scene.parameter_node import Device
 from . import job_options
 from .device_panel import DevicePanel
 from .environment_panel import EnvironmentPanel
@@ -37,6 +38,7 @@ class JobStart:
         devicePanel: DevicePanel,
         environmentPanel: EnvironmentPanel,
     ):
+        self._ui = ui
         self._logic = logic
         self._runPanel = runPanel
         self._runControl = runControl
@@ -56,6 +58,7 @@ class JobStart:
         node = self.parameterNode
         if node is None or self._runPanel.running:
             return
+        self._ui.gpuSpinBox.enabled = node.device is Device.CUDA
         problem, warning = self._inputCheck.check(node.inputVolume)
         if problem is None:
             problem = job_options.rangeProblem(node)

@@ -79,5 +79,6 @@ class PseudoCTDenoiseParameterNode:
     firstSlice: Annotated[int, Minimum(1)] = 1
     lastSlice: Annotated[int, Minimum(0)] = 0
     device: Device = Device(DEFAULT.device)
+    gpu: Annotated[int, WithinRange(0, 99)] = 0
     region: Region
     background: Region

@@ -22,7 +22,7 @@ class DeviceCheck(WorkerProcess):
     Parameters
     ----------
     rows, columns : size of the slices to denoise, in pixels.
-    device_name : "auto", "cpu", "cuda" or "mps".
+    device_name : name of a device, see :func:`.settings.check_device_name`.
     model, models_folder : as for a :class:`.denoising_process.DenoisingProcess`.
     """
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
-from PseudoCTDenoiseLib.denoising.device import DEVICES, choose_device
+from PseudoCTDenoiseLib.denoising.device import choose_device
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 
 from ..results.pictures import spectra_picture
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plot", type=Path, help="PNG for the noise power spectra")
     parser.add_argument("--page", type=Path, help="Markdown page whose block SIMULATOR is replaced")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise (default: 0)")
-    parser.add_argument("--device", choices=DEVICES, default="auto", help="default: auto")
+    parser.add_argument("--device", default="auto", help="default: auto")
 
 
 def run(arguments: argparse.Namespace) -> int | None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments
 from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid, check_writable, read_volume
-from PseudoCTDenoiseLib.denoising.device import DEVICES
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.markdown_table import markdown
@@ -35,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_comparison_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
-    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--csv", type=Path, help="file for the scores of every scan")
 

@@ -14,7 +14,7 @@ from PseudoCTDenoiseLib import __version__
 from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU, normalise, to_hu
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable, make_folder
 from PseudoCTDenoiseLib.denoising.bias_correction import measure_density_bias
-from PseudoCTDenoiseLib.denoising.device import DEVICES, ComputeDevice, choose_device
+from PseudoCTDenoiseLib.denoising.device import ComputeDevice, choose_device
 from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.models.catalog import SHIPPED_MODELS
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="even number of noise realisations (default: 200)",
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--device", default="auto")
     parser.add_argument("--page", type=Path, help=f"Markdown page whose block {BLOCK} is replaced")
 
 

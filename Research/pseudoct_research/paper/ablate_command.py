@@ -7,7 +7,6 @@ from pathlib import Path
 
 from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
-from PseudoCTDenoiseLib.denoising.device import DEVICES
 from PseudoCTDenoiseLib.exit_codes import DONE, UNFINISHED
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 
@@ -44,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--index", type=Path, help="CSV that lists the scans; without it, only print"
     )
     parser.add_argument("--split", default="val", help="default: val")
-    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--device", default="auto")
     parser.add_argument("--csv", type=Path, default=Path("Docs/results/ablations.csv"))
     parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")
     parser.add_argument("--plots", type=Path, help="folder for the plots")

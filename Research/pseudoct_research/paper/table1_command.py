@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
-from PseudoCTDenoiseLib.denoising.device import DEVICES
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.exit_codes import DONE, UNFINISHED
 from PseudoCTDenoiseLib.markdown_table import markdown
@@ -45,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"training patient of --pairs (default: {', '.join(TRAINING_PATIENTS)})",
     )
     parser.add_argument("--split", default="test", help="split of --index (default: test)")
-    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--device", default="auto")
     parser.add_argument("--csv", type=Path, default=TABLE1_CSV, help=f"default: {TABLE1_CSV}")
     parser.add_argument(
         "--page", type=Path, help="Markdown page whose block 'TABLE1 NETWORK' is replaced"

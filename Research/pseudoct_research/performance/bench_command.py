@@ -15,7 +15,6 @@ from pathlib import Path
 from PseudoCTDenoiseLib import __version__
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable, make_folder
 from PseudoCTDenoiseLib.denoising.device import (
-    DEVICES,
     ComputeDevice,
     autocast_precision,
     choose_device,
@@ -79,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps", type=int, help="tuning steps (default: the default of each method)"
     )
-    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--device", default="auto")
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="auto", help="engine precision (default: auto)"
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
-from PseudoCTDenoiseLib.denoising.device import DEVICES, choose_device
+from PseudoCTDenoiseLib.denoising.device import choose_device
 from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.denoising.target_noise import RESIDUAL_NOISE_FRACTION
 from PseudoCTDenoiseLib.errors import BadInputError
@@ -87,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_time_limit(parser)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--device", default="auto")
     parser.add_argument(
         "--workers",
         type=int,
@@ -184,7 +184,7 @@ def _workers(device: str) -> int:
 
     One thread draws fast enough for training on the CPU; a GPU needs all cores but one.
     """
-    if sys.platform != "linux" or device != "cuda":
+    if sys.platform != "linux" or not device.startswith("cuda"):
         return 0
     return max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0)) - 1))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
-from PseudoCTDenoiseLib.denoising.device import DEVICES, choose_device
+from PseudoCTDenoiseLib.denoising.device import choose_device
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.exit_codes import DONE, UNFINISHED
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--trial", action="append", help="only this trial (default: all)")
     add_time_limit(parser)
-    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--device", default="auto")
     parser.add_argument("--csv", type=Path, default=Path("Docs/research/training/trials.csv"))
     parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")
     parser.add_argument("--plots", type=Path, help="folder for the plots")
