@@ -579,6 +579,42 @@ def test_a_loaded_comparison_has_its_labels_and_can_be_left(
     assert slicer.app.layoutManager().layout == fourUp
 
 
+@pytest.fixture
+def movie(panel, phantom, scene):
+    """A browser of a sequence of two scans; the phantom shows the first."""
+    import slicer
+
+    frames = [voxels(phantom) + np.int16(offset) for offset in (0, 5)]
+    sequence = scene.AddNewNodeByClass("vtkMRMLSequenceNode", "movie")
+    for index, hu in enumerate(frames):
+        frame = slicer.vtkMRMLScalarVolumeNode()
+        frame.CopyContent(phantom)
+        slicer.util.updateVolumeFromArray(frame, hu)
+        sequence.SetDataNodeAtValue(frame, str(index))
+    browser = scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode")
+    browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
+    browser.AddProxyNode(phantom, sequence, False)
+    browser.SetSelectedItemNumber(0)
+    return browser
+
+
+def test_another_item_of_a_sequence_is_not_taken_for_the_denoised_one(
+    panel, phantom, movie, makeResult
+):
+    result = makeResult(phantom)
+    kept = voxels(result).copy()
+    user.click(panel.ui.sideBySideButton)
+    label = panel.logic.comparison.labelText
+    assert label(VIEWS[0]) == "Phantom\ntime 0 s"
+    movie.SetSelectedItemNumber(1)
+    assert label(VIEWS[0]) == "Phantom\ntime 1 s\nnot the item that was denoised"
+    user.enterText(panel.ui.strengthSlider, "30")
+    assert "Show time 0 s in the sequence browser" in panel.ui.statusLabel.text
+    assert panel.ui.strengthSlider.value == 100 and np.array_equal(voxels(result), kept)
+    movie.SetSelectedItemNumber(0)
+    assert label(VIEWS[0]) == "Phantom\ntime 0 s"
+
+
 def test_labels_follow_a_new_name(panel, phantom, result):
     user.click(panel.ui.sideBySideButton)
     result.SetName("Follow-up")

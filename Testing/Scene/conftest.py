@@ -33,6 +33,9 @@ def itemOfSequence(scene):
     """A function that makes a sequence of volumes; it returns the shown item and the browser."""
     import slicer
 
+    logic = slicer.vtkSlicerSequencesLogic()  # copies the selected item to the shown node
+    logic.SetMRMLScene(scene)
+
     def make(frames, shown):
         sequence = scene.AddNewNodeByClass("vtkMRMLSequenceNode", "movie")
         for index, frame in enumerate(frames):
@@ -42,4 +45,5 @@ def itemOfSequence(scene):
         browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
         return browser.AddProxyNode(shown, sequence, False), browser
 
-    return make
+    yield make
+    logic.SetMRMLScene(None)

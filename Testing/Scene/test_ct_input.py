@@ -5,8 +5,9 @@ import pytest
 from PseudoCTDenoiseLib.errors import BadInputError
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
-from PseudoCTDenoiseLib.scene.ct_input import ctFromNode, sequenceOf, warningFor  # noqa: E402
+from PseudoCTDenoiseLib.scene.ct_input import ctFromNode, warningFor  # noqa: E402
 from PseudoCTDenoiseLib.scene.provenance import DERIVED  # noqa: E402
+from PseudoCTDenoiseLib.scene.sequence_item import browserOf, itemOf  # noqa: E402
 
 
 def ct(shape=(6, 40, 48), noise=15.0, dtype=np.int16):
@@ -84,11 +85,15 @@ def test_an_oblique_reformat_is_refused(scene):
     assert "oblique by 45 degrees" in refusal(node)
 
 
-def test_an_item_of_a_sequence_is_refused(itemOfSequence):
-    frames = [volume(ct(), name=f"frame {index}") for index in range(2)]
-    proxy, browser = itemOfSequence(frames, shown=volume(ct(), name="shown"))
-    assert sequenceOf(proxy) is browser
-    assert "sequence" in refusal(proxy)
+def test_the_shown_item_of_a_sequence_is_the_input(itemOfSequence):
+    frames = [ct() + offset for offset in (0, 5)]
+    nodes = [volume(hu, name=f"frame {index}") for index, hu in enumerate(frames)]
+    proxy, browser = itemOfSequence(nodes, shown=volume(ct(), name="shown"))
+    assert browserOf(proxy) is browser and browserOf(nodes[0]) is None
+    for number in (1, 0):
+        browser.SetSelectedItemNumber(number)
+        assert itemOf(proxy) == f"time {number} s" and itemOf(nodes[0]) is None
+        assert np.array_equal(ctFromNode(proxy).hu, frames[number])
 
 
 def test_a_noisy_scan_gives_no_warning(scene):

@@ -17,6 +17,8 @@ from PseudoCTDenoiseLib.scene.denoising_run import (  # noqa: E402
     checkedRange,
 )
 from PseudoCTDenoiseLib.scene.geometry import geometryOf  # noqa: E402
+from PseudoCTDenoiseLib.scene.results import applyStrength, originalOf  # noqa: E402
+from PseudoCTDenoiseLib.scene.sequence_item import browserOf  # noqa: E402
 
 RNG = np.random.default_rng(1)
 
@@ -131,6 +133,57 @@ def test_without_its_input_a_job_is_cancelled_and_leaves_nothing(scan, scene):
     assert run.wait() is JobState.CANCELLED
     assert run.outputVolume is None and run.failure is None
     assert count(scene) < left
+
+
+@pytest.fixture
+def movie(scan, itemOfSequence):
+    """A node that shows the first of three scans of a sequence, and its browser."""
+    frames = []
+    for index in range(3):
+        hu = voxels(scan) + np.int16(10 * index)
+        frame = slicer.util.addVolumeFromArray(hu, name=f"frame {index}")
+        frame.CopyOrientation(scan)
+        frames.append(frame)
+    shown, browser = itemOfSequence(frames, shown=scan)
+    browser.SetSelectedItemNumber(0)
+    return shown, browser
+
+
+def test_the_item_that_was_shown_at_the_start_is_denoised_and_shown_again(movie):
+    node, browser = movie
+    first = voxels(node).copy()
+    run = run_of(node)
+    texts = []
+    run.logged.connect(texts.append)
+    run.start()
+    browser.SetSelectedItemNumber(2)
+    assert not np.array_equal(voxels(node), first)
+    assert run.wait() is JobState.COMPLETED
+    assert "scan shows time 0 s again, which was denoised." in texts
+    assert np.array_equal(voxels(node), first)
+    output = run.outputVolume
+    assert output.GetName() == "scan time 0 s denoised" and browserOf(output) is None
+    assert abs(voxels(output).mean() - first.mean()) < 2
+    assert provenance.provenanceOf(output)["Item"] == "time 0 s"
+
+
+def test_a_result_is_not_mixed_with_another_item_of_the_sequence(movie):
+    node, browser = movie
+    run = run_of(node)
+    run.start()
+    run.wait()
+    output = run.outputVolume
+    kept = voxels(output).copy()
+    browser.SetSelectedItemNumber(1)
+    assert np.array_equal(voxels(output), kept)
+    assert not provenance.isResultOf(output, node)
+    for use in (originalOf, lambda result: applyStrength(result, 50)):
+        with pytest.raises(BadInputError, match=r"made from time 0 s. Show time 0 s in the seq"):
+            use(output)
+    assert np.array_equal(voxels(output), kept)
+    browser.SetSelectedItemNumber(0)
+    applyStrength(output, 0)
+    assert np.array_equal(voxels(output), voxels(originalOf(output)))
 
 
 def test_an_error_during_the_import_is_a_failure_with_a_message(scan, scene, monkeypatch):

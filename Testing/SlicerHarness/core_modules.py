@@ -9,6 +9,7 @@ import slicer
 LOGICS = {
     "markups": "vtkSlicerMarkupsLogic",
     "plots": "vtkSlicerPlotsLogic",
+    "sequences": "vtkSlicerSequencesLogic",
     "tables": "vtkSlicerTablesLogic",
     "volumes": "vtkSlicerVolumesLogic",
 }

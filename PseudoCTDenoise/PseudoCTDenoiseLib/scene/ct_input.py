@@ -48,7 +48,7 @@ def ctFromNode(node) -> CtInput:
     Raises
     ------
     BadInputError
-        If the node is None or empty, if it holds a colour image, a segmentation, a sequence or
+        If the node is None or empty, if it holds a colour image, a segmentation, a multi-volume or
         values that are not a CT in HU, or if its axial direction is ambiguous.
     """
     if node is None:
@@ -59,10 +59,6 @@ def ctFromNode(node) -> CtInput:
             raise BadInputError(f"{name} is {what}. Select a CT volume.")
     if not node.IsA("vtkMRMLScalarVolumeNode"):
         raise BadInputError(f"{name} is not a volume. Select a CT volume.")
-    if sequenceOf(node) is not None:
-        raise BadInputError(
-            f"{name} shows one item of a sequence. Clone the item to a separate volume first."
-        )
     image = node.GetImageData()
     if image is None or image.GetPointData().GetScalars() is None:
         raise BadInputError(f"{name} contains no voxels. Load it again.")
@@ -96,14 +92,6 @@ def sliceAxis(node) -> int:
             "direction is ambiguous. Resample it to axial slices first."
         )
     return axis
-
-
-def sequenceOf(node):
-    """Return the sequence browser whose proxy the node is, or None."""
-    for browser in slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode"):
-        if browser.IsProxyNode(node.GetID()) and browser.GetNumberOfItems() > 1:
-            return browser
-    return None
 
 
 def warningFor(node) -> str | None:

@@ -17,10 +17,11 @@ from ..worker.job_folder import PREVIEW_SECONDS
 from ..worker.runner import Runner
 from ..worker.signals import Signal
 from ..worker.worker_process import JobFailure, JobState
-from .ct_input import ctFromNode, sequenceOf
+from .ct_input import ctFromNode
 from .geometry import geometryOf
 from .live_preview import LivePreview
 from .results import Outputs, checkStrength, storeResult
+from .sequence_item import browserOf, itemOf, showItem
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class DenoisingRun:
         if previewSlice is not None and not first <= previewSlice <= last:
             previewSlice = None
         self._geometry = geometryOf(request.inputVolume)
+        self._item = itemOf(request.inputVolume)
         self._inputID = request.inputVolume.GetID()
         self._outputID = request.outputVolume.GetID() if request.outputVolume else None
         self._preview = LivePreview(request.inputVolume, self._ct)
@@ -181,6 +183,11 @@ class DenoisingRun:
         """Put the result into the scene, whose nodes the user may have changed during the job."""
         inputVolume = slicer.mrmlScene.GetNodeByID(self._inputID)
         outputVolume = slicer.mrmlScene.GetNodeByID(self._outputID) if self._outputID else None
+        moved = self._item not in (None, itemOf(inputVolume))
+        if moved and showItem(inputVolume, self._item):
+            self.logged.emit(
+                f"{inputVolume.GetName()} shows {self._item} again, which was denoised."
+            )
         if self._inputChanged(inputVolume):
             self.failure = JobFailure(
                 "input-changed",
@@ -284,7 +291,7 @@ def _checkOutput(request: Request) -> None:
         )
     if not output.IsA("vtkMRMLScalarVolumeNode") or output.IsA("vtkMRMLLabelMapVolumeNode"):
         raise BadInputError(f"{output.GetName()} is not a scalar volume. Choose another output.")
-    if sequenceOf(output) is not None:
+    if browserOf(output) is not None:
         raise BadInputError(
             f"{output.GetName()} shows one item of a sequence. Choose another output."
         )

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import slicer
 
+from .sequence_item import itemOf
 from .table_columns import textColumn
 
 PREFIX = "PseudoCTDenoise."
@@ -36,6 +37,8 @@ SECONDS = "PseudoCTDenoise.Seconds"
 SETTINGS = "PseudoCTDenoise.Settings"
 STRENGTH = "PseudoCTDenoise.Strength"
 SLICES = "PseudoCTDenoise.Slices"
+ITEM = "PseudoCTDenoise.Item"
+"""Item of the sequence that the input showed, see :func:`.sequence_item.itemOf`."""
 INPUT_CRC32 = "PseudoCTDenoise.InputCrc32"
 """Checksum of the input's voxels; the removed noise belongs to exactly these voxels."""
 
@@ -56,6 +59,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     SETTINGS: json.loads,
     STRENGTH: float,
     SLICES: _sliceRange,
+    ITEM: str,
 }
 """Attribute → function that reads its text."""
 
@@ -112,6 +116,8 @@ def recordProvenance(outputNode, report: dict, strength: float, sliceRange: tupl
     }
     inputNode = outputNode.GetNodeReference(INPUT)
     rows = [Row("Input", inputNode.GetName())] if inputNode else []
+    attributes[ITEM] = item = inputNode and itemOf(inputNode)
+    rows += [Row("Item of the sequence", item)] if item else []
     # All rows are made before the scene is changed, so an error leaves the scene unchanged.
     rows += _rows(report, sliceRange)
 
@@ -153,7 +159,17 @@ def isResult(node) -> bool:
 def isResultOf(node, inputVolume) -> bool:
     """Return True if the node is a denoised version of this input."""
     source = node.GetNodeReference(INPUT) if isResult(node) else None
-    return source is not None and source.GetID() == inputVolume.GetID()
+    return (
+        source is not None
+        and source.GetID() == inputVolume.GetID()
+        and not showsOtherItem(inputVolume, node)
+    )
+
+
+def showsOtherItem(inputVolume, result) -> bool:
+    """Return True if an input shows another item of its sequence than the one of a result."""
+    shown, denoised = itemOf(inputVolume), result.GetAttribute(ITEM)
+    return None not in (shown, denoised) and shown != denoised
 
 
 def provenanceOf(node) -> dict:

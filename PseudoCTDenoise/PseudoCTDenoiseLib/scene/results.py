@@ -18,6 +18,7 @@ from . import provenance
 from .ct_input import CtInput, sliceAxis
 from .noise_colors import noiseColors
 from .plots import createPlots
+from .sequence_item import itemOf, nameWithItem
 
 VOLUMES = (provenance.NOISE_MAP, provenance.PSEUDO_LDCT)
 """Prefixes of the reference roles of optional volumes."""
@@ -69,7 +70,7 @@ def storeResult(
         full[here] = part
         return ct.toNodeOrder(full)
 
-    name = inputVolume.GetName()
+    name = nameWithItem(inputVolume)
     slicer.mrmlScene.SaveStateForUndo()
     with _newNodesOnlyOnSuccess():
         output = outputVolume or _newVolume(f"{name} denoised")
@@ -162,8 +163,22 @@ def checkStrength(strength: float) -> None:
 
 
 def originalOf(outputVolume):
-    """Return the input of a result; BadInputError if it is no longer in the scene."""
-    return _part(outputVolume, provenance.INPUT, "input")
+    """Return the input of a result.
+
+    Raises
+    ------
+    BadInputError
+        If the input is no longer in the scene, or shows another item of its sequence.
+    """
+    original = _part(outputVolume, provenance.INPUT, "input")
+    if provenance.showsOtherItem(original, outputVolume):
+        denoised = outputVolume.GetAttribute(provenance.ITEM)
+        raise BadInputError(
+            f"{original.GetName()} shows {itemOf(original)} of its sequence, but "
+            f"{outputVolume.GetName()} was made from {denoised}. Show {denoised} in the sequence "
+            "browser."
+        )
+    return original
 
 
 def removedNoiseOf(outputVolume):

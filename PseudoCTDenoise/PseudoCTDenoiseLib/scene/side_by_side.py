@@ -9,9 +9,11 @@ from . import comparison_layouts as layouts
 from .body_points import bodyPoints
 from .corner_label import DERIVED_NOTICE, CornerLabel
 from .geometry import indexToWorld, nearestIndex, rotateToVolume
-from .provenance import isDerived
+from .provenance import isDerived, showsOtherItem
+from .sequence_item import itemOf
 
 ORIENTATIONS = ("Axial", "Coronal", "Sagittal")
+OTHER_ITEM_NOTICE = "not the item that was denoised"
 FIT_MARGIN = 1.05
 """Size of a fitted view, relative to the body."""
 
@@ -114,7 +116,7 @@ class SideBySide:
         widget.mrmlSliceCompositeNode().SetBackgroundVolumeID(volume.GetID() if volume else None)
         if viewName not in self._labels:
             self._labels[viewName] = CornerLabel(widget)
-        self._labels[viewName].setText(_labelOf(volume) if volume else "")
+        self._labels[viewName].setText(self._labelOf(volume) if volume else "")
 
     def labelText(self, viewName: str) -> str:
         """Return the label of a view."""
@@ -264,7 +266,15 @@ class SideBySide:
         for widget in self._widgets():
             name = widget.mrmlSliceNode().GetLayoutName()
             if widget.mrmlSliceCompositeNode().GetBackgroundVolumeID() == changed.GetID():
-                self._labels[name].setText(_labelOf(changed))
+                self._labels[name].setText(self._labelOf(changed))
+
+    def _labelOf(self, volume) -> str:
+        lines = [volume.GetName(), itemOf(volume)]
+        if self.denoised is not None and showsOtherItem(volume, self.denoised):
+            lines.append(OTHER_ITEM_NOTICE)
+        if isDerived(volume):
+            lines.append(DERIVED_NOTICE)
+        return "\n".join(filter(None, lines))
 
     # ---------------------------------------------------------------- views
 
@@ -278,8 +288,3 @@ class SideBySide:
 
 def _manager():
     return slicer.app.layoutManager()
-
-
-def _labelOf(volume) -> str:
-    name = volume.GetName()
-    return f"{name}\n{DERIVED_NOTICE}" if isDerived(volume) else name
