@@ -14,6 +14,7 @@ from . import environment, measurements, provenance, results
 from .denoising_run import DenoisingRun, Request
 from .parameter_node import PseudoCTDenoiseParameterNode
 from .results import Outputs
+from .sequence_run import SequenceRun
 from .side_by_side import SideBySide
 
 
@@ -96,18 +97,55 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
             run = DenoisingRun(request, SubprocessRunner())
         else:
             run = self.backgroundRun(request, preview, previewSlice)
-        if progressCallback is not None:
-            run.progressed.connect(progressCallback)
-        if start or waitForCompletion:
-            run.start()
-        if not waitForCompletion:
-            return run
-        run.wait()
-        if run.state is JobState.CANCELLED:
-            raise Cancelled("The job was cancelled. The scene is unchanged.")
-        if run.state is JobState.FAILED:
-            raise RuntimeError(f"{run.failure.message} {run.failure.what_to_do}")
-        return run.outputVolume
+        return _started(run, waitForCompletion, progressCallback, start)
+
+    def processSequence(
+        self,
+        inputVolume,
+        *,
+        preset="standard",
+        model="fast",
+        strength=100.0,
+        sliceRange=None,
+        waitForCompletion=True,
+        progressCallback=None,
+        start=True,
+        **settings,
+    ):
+        """Denoise all items of a sequence into a new sequence of the same browser.
+
+        Each item is a job of its own. If one fails or is cancelled, the scene is unchanged.
+
+        Parameters
+        ----------
+        inputVolume : the volume in which a sequence browser shows the items.
+        preset, model, strength, sliceRange, settings, waitForCompletion, progressCallback, start :
+            as in :meth:`process`. The strength of the result cannot be changed later.
+
+        Returns
+        -------
+        The volume that shows the denoised item, or the :class:`.SequenceRun` if this does not
+        wait.
+
+        Raises
+        ------
+        BadInputError, RuntimeError, Cancelled
+            As :meth:`process` does, and BadInputError if the input belongs to no sequence.
+        """
+        request = Request(
+            inputVolume,
+            model=model,
+            settings=settings_from_values({**preset_settings(preset).as_dict(), **settings}),
+            strength=strength,
+            sliceRange=sliceRange,
+        )
+        if waitForCompletion:
+            run = SequenceRun(request, SubprocessRunner)
+        else:
+            from ..worker.qprocess_runner import QProcessRunner
+
+            run = SequenceRun(request, QProcessRunner)
+        return _started(run, waitForCompletion, progressCallback, start)
 
     def backgroundRun(self, request, preview=False, previewSlice=None):
         """Return a :class:`.DenoisingRun` that is not started and will run beside the window.
@@ -160,3 +198,19 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
             If the PyTorch extension is missing, or the installation failed.
         """
         environment.installTorch()
+
+
+def _started(run, waitForCompletion, progressCallback, start):
+    """Start a run, and return its output after its end; without waiting, return the run."""
+    if progressCallback is not None:
+        run.progressed.connect(progressCallback)
+    if start or waitForCompletion:
+        run.start()
+    if not waitForCompletion:
+        return run
+    run.wait()
+    if run.state is JobState.CANCELLED:
+        raise Cancelled("The job was cancelled. The scene is unchanged.")
+    if run.state is JobState.FAILED:
+        raise RuntimeError(f"{run.failure.message} {run.failure.what_to_do}")
+    return run.outputVolume

@@ -101,19 +101,7 @@ def recordProvenance(outputNode, report: dict, strength: float, sliceRange: tupl
     The table node "<output> provenance" (What, Value, Unit). The table of an earlier run of the
     same output is filled again.
     """
-    first, last = sliceRange
-    attributes = {
-        DERIVED: "1",
-        NOTICE: report.get("notice"),
-        VERSION: report["versions"]["pseudoctdenoise"],
-        MODEL: report["model"]["name"],
-        MODEL_SHA256: report["model"]["sha256"],
-        SEED: str(report["settings"]["seed"]),
-        DEVICE: report["device"]["description"],
-        SECONDS: f"{sum(report['seconds'].values()):.3f}",
-        SETTINGS: json.dumps(report["settings"]),
-        SLICES: f"{first}-{last}",
-    }
+    attributes = provenanceAttributes(report, sliceRange)
     inputNode = outputNode.GetNodeReference(INPUT)
     rows = [Row("Input", inputNode.GetName())] if inputNode else []
     attributes[ITEM] = item = inputNode and itemOf(inputNode)
@@ -133,6 +121,28 @@ def recordProvenance(outputNode, report: dict, strength: float, sliceRange: tupl
     recordStrength(outputNode, strength)
     outputNode.EndModify(wasModifying)
     return table
+
+
+def provenanceAttributes(report: dict, sliceRange: tuple[int, int]) -> dict[str, str | None]:
+    """Return the attributes that record how a volume was made, but not the strength shown.
+
+    Parameters
+    ----------
+    report, sliceRange : as in :func:`recordProvenance`.
+    """
+    first, last = sliceRange
+    return {
+        DERIVED: "1",
+        NOTICE: report.get("notice"),
+        VERSION: report["versions"]["pseudoctdenoise"],
+        MODEL: report["model"]["name"],
+        MODEL_SHA256: report["model"]["sha256"],
+        SEED: str(report["settings"]["seed"]),
+        DEVICE: report["device"]["description"],
+        SECONDS: f"{sum(report['seconds'].values()):.3f}",
+        SETTINGS: json.dumps(report["settings"]),
+        SLICES: f"{first}-{last}",
+    }
 
 
 def recordStrength(outputNode, strength: float) -> None:

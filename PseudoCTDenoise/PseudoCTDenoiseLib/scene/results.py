@@ -72,7 +72,7 @@ def storeResult(
 
     name = nameWithItem(inputVolume)
     slicer.mrmlScene.SaveStateForUndo()
-    with _newNodesOnlyOnSuccess():
+    with newNodesOnlyOnSuccess():
         output = outputVolume or _newVolume(f"{name} denoised")
         _releaseForeignNodes(output, inputVolume)
         made: set[str] = set()
@@ -225,7 +225,7 @@ def _crc32(volume) -> str:
 
 
 @contextmanager
-def _newNodesOnlyOnSuccess() -> Iterator[None]:
+def newNodesOnlyOnSuccess() -> Iterator[None]:
     """Remove the nodes that were added to the scene if an error occurs."""
     scene = slicer.mrmlScene
     before = _nodeIDs(scene)
@@ -271,7 +271,7 @@ def _fill(node, inputVolume, voxels: np.ndarray) -> None:
     _copyUnits(node, inputVolume)
     if node.GetDisplayNode() is None:
         node.CreateDefaultDisplayNodes()
-    _placeInStudy(node, inputVolume)
+    placeInStudy(node, inputVolume)
 
 
 def _copyUnits(node, inputVolume) -> None:
@@ -284,7 +284,7 @@ def _copyUnits(node, inputVolume) -> None:
             getattr(node, f"Set{name}")(entry)
 
 
-def _placeInStudy(node, inputVolume) -> None:
+def placeInStudy(node, inputVolume) -> None:
     """Place the node beside the input in the subject hierarchy, which DICOM export reads."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     source = hierarchy.GetItemByDataNode(inputVolume)

@@ -1,0 +1,137 @@
+"""All items of a sequence become a new sequence, or the scene stays as it was."""
+
+import numpy as np
+import pytest
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
+from PseudoCTDenoiseLib.worker.worker_process import JobState
+
+slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
+from PseudoCTDenoiseLib.scene import provenance  # noqa: E402
+from PseudoCTDenoiseLib.scene.denoising_run import Request  # noqa: E402
+from PseudoCTDenoiseLib.scene.geometry import geometryOf  # noqa: E402
+from PseudoCTDenoiseLib.scene.sequence_run import SequenceRun  # noqa: E402
+
+ITEMS = 2
+
+
+def scan(index):
+    """Soft tissue in air, 30 HU of noise, (slices, rows, columns)."""
+    hu = np.full((2, 64, 64), -1000.0)
+    hu[:, 12:-12, 12:-12] = 50.0 + 20 * index
+    return np.rint(hu + np.random.default_rng(index).normal(0, 30, hu.shape)).astype(np.int16)
+
+
+@pytest.fixture
+def movie(scene, itemOfSequence):
+    """The volume that shows the second item of a sequence of scans, and its browser."""
+    nodes = [slicer.util.addVolumeFromArray(scan(i), name=f"phase {i}") for i in range(ITEMS)]
+    for node in nodes:
+        node.SetSpacing(0.7, 0.7, 5.0)
+    shown = slicer.util.addVolumeFromArray(scan(0), name="CT")
+    shown, browser = itemOfSequence(nodes, shown)
+    browser.SetSelectedItemNumber(1)
+    return shown, browser
+
+
+def voxels(node):
+    return slicer.util.arrayFromVolume(node)
+
+
+def nodeIDs(scene):
+    return [scene.GetNthNode(i).GetID() for i in range(scene.GetNumberOfNodes())]
+
+
+def runOf(node, **more):
+    settings = more.pop("settings", DenoisingSettings(method="pretrained"))
+    return SequenceRun(Request(node, settings=settings, **more), SubprocessRunner)
+
+
+def test_all_items_are_denoised_and_shown_together_with_the_originals(movie, scene):
+    node, browser = movie
+    run, shares, states, texts = runOf(node, sliceRange=(1, 1)), [], [], []
+    run.progressed.connect(lambda message: shares.append((message.share, message.seconds_left)))
+    run.stateChanged.connect(states.append)
+    run.logged.connect(texts.append)
+    run.start()
+    assert run.wait() is JobState.COMPLETED
+    assert states == [JobState.STARTING, JobState.RUNNING, JobState.COMPLETED]
+    assert shares == sorted(shares, key=lambda pair: pair[0]) and shares[-1][0] == 1
+    assert "Denoising item 2 of 2 of movie." in texts
+    output = run.outputVolume
+    assert output.GetName() == "CT denoised" and browser.IsProxyNode(output.GetID())
+    sequence = browser.GetSequenceNode(output)
+    assert sequence.GetName() == "movie denoised" and sequence.GetNumberOfDataNodes() == ITEMS
+    for index in (1, 0):
+        browser.SetSelectedItemNumber(index)
+        assert np.array_equal(voxels(node), scan(index))
+        assert np.array_equal(geometryOf(output), geometryOf(node))
+        assert np.array_equal(voxels(output)[0], voxels(node)[0])
+        tissue = np.s_[1, 16:-16, 16:-16]
+        assert voxels(output)[tissue].std() < 0.7 * voxels(node)[tissue].std()
+        assert abs(voxels(output)[tissue].mean() - voxels(node)[tissue].mean()) < 5
+        assert provenance.isDerived(output) and not provenance.isResult(output)
+        assert provenance.provenanceOf(output)["Settings"]["method"] == "pretrained"
+
+
+def test_a_cancelled_run_leaves_the_scene_as_it_was(movie, scene):
+    node, _ = movie
+    before = nodeIDs(scene)
+    run = runOf(node)
+    # The first item is denoised before the cancellation.
+    run.logged.connect(lambda text: run.cancel() if "item 2" in text else None)
+    run.progressed.connect(lambda message: run.cancel() if "item 2" in message.stage else None)
+    run.start()
+    assert run.wait() is JobState.CANCELLED
+    assert run.outputVolume is None and nodeIDs(scene) == before
+
+
+def test_a_failed_item_leaves_the_scene_as_it_was(movie, scene, monkeypatch):
+    node, _ = movie
+    before = nodeIDs(scene)
+    run = runOf(node)
+
+    class Broken(SubprocessRunner):
+        def start(self, program, arguments, environment):
+            super().start("/no/such/program", arguments, environment)
+
+    runners = iter([SubprocessRunner, Broken])
+    run._makeRunner = lambda: next(runners)()
+    run.start()
+    assert run.wait() is JobState.FAILED
+    assert run.failure.kind == "not-started" and nodeIDs(scene) == before
+
+
+def test_a_sequence_that_was_changed_gives_no_result(movie):
+    node, browser = movie
+    sequence = browser.GetSequenceNode(node)
+    run = runOf(node)
+    run.logged.connect(
+        lambda text: sequence.RemoveDataNodeAtValue("0") if "item 2" in text else None
+    )
+    run.start()
+    assert run.wait() is JobState.FAILED
+    assert "movie was changed. Run it again." in run.failure.message
+
+
+def test_a_closed_scene_cancels_the_run(movie, scene):
+    node, _ = movie
+    run = runOf(node, settings=DenoisingSettings(steps=5000))
+    run.stateChanged.connect(lambda state: scene.Clear(0) if state is JobState.RUNNING else None)
+    run.start()
+    assert run.wait() is JobState.CANCELLED
+
+
+def test_a_volume_without_a_sequence_is_refused(scene):
+    with pytest.raises(BadInputError, match="CT does not show an item of a sequence. Select"):
+        runOf(slicer.util.addVolumeFromArray(scan(0), name="CT"))
+
+
+def test_an_item_that_is_no_ct_is_refused_before_the_start(movie):
+    node, browser = movie
+    slicer.util.updateVolumeFromArray(
+        browser.GetSequenceNode(node).GetNthDataNode(0), (scan(0) > 0).astype(np.int16)
+    )
+    with pytest.raises(BadInputError, match="looks like a segmentation"):
+        runOf(node)
