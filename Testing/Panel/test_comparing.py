@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from .conftest import contrast, voxels
+from .conftest import PATIENCE, contrast, nodeIDs, voxels
 
 user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
 
@@ -613,6 +613,45 @@ def test_another_item_of_a_sequence_is_not_taken_for_the_denoised_one(
     assert panel.ui.strengthSlider.value == 100 and np.array_equal(voxels(result), kept)
     movie.SetSelectedItemNumber(0)
     assert label(VIEWS[0]) == "Phantom\ntime 0 s"
+
+
+def test_all_items_of_a_sequence_are_denoised_and_shown_side_by_side(panel, phantom, movie):
+    user.choose(panel.ui.inputSelector, phantom)
+    user.choose(panel.ui.presetComboBox, "Quick: pre-trained network")
+    user.click(panel.ui.advancedCollapsibleButton)
+    user.click(panel.ui.allItemsCheckBox)
+    user.click(panel.ui.applyButton)
+    assert panel.ui.applyButton.text == "Cancel"
+    user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the result")
+    assert panel.ui.statusLabel.text.startswith("Done: Phantom denoised"), panel.ui.statusLabel.text
+    output = shown()[1]
+    assert shown()[0] is phantom and movie.IsProxyNode(output.GetID())
+    label = panel.logic.comparison.labelText
+    for number in (1, 0):
+        movie.SetSelectedItemNumber(number)
+        assert label(VIEWS[0]) == f"Phantom\ntime {number} s"
+        assert label(VIEWS[1]) == f"Phantom denoised\ntime {number} s\nderived – research use only"
+        assert 0 < abs(voxels(output) - voxels(phantom)).mean() < 30
+
+
+def test_a_sequence_is_cancelled_with_the_button(panel, phantom, movie, scene):
+    user.choose(panel.ui.inputSelector, phantom)
+    user.click(panel.ui.advancedCollapsibleButton)
+    user.enterText(panel.ui.stepsSpinBox, "5000")
+    user.click(panel.ui.allItemsCheckBox)
+    before = nodeIDs()
+    user.click(panel.ui.applyButton)
+    progress = "Item 1 of 2, tuning"
+    user.waitUntil(lambda: panel.ui.statusLabel.text.startswith(progress), PATIENCE, "tuning")
+    user.click(panel.ui.applyButton)
+    user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the end")
+    assert panel.ui.statusLabel.text == "Cancelled. The scene is unchanged."
+    assert nodeIDs() == before and panel.ui.applyButton.text == "Denoise"
+
+
+def test_a_volume_without_a_sequence_has_no_other_items(panel, phantom, result):
+    user.click(panel.ui.advancedCollapsibleButton)
+    assert not panel.ui.allItemsCheckBox.enabled
 
 
 def test_labels_follow_a_new_name(panel, phantom, result):

@@ -112,7 +112,7 @@ def test_a_sequence_that_was_changed_gives_no_result(movie):
     )
     run.start()
     assert run.wait() is JobState.FAILED
-    assert "movie was changed. Run it again." in run.failure.message
+    assert run.failure.message == "movie was changed while it was denoised."
 
 
 def test_a_closed_scene_cancels_the_run(movie, scene):

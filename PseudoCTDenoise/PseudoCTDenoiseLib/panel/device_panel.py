@@ -28,6 +28,7 @@ class JobSize(NamedTuple):
     settings: DenoisingSettings
     slices: int
     wantNoise: bool
+    items: int = 1
 
 
 class DevicePanel:
@@ -102,7 +103,9 @@ class DevicePanel:
         elif self._known is None:
             text = _("available after the device check")
         else:
+            settings, slices, wantNoise, items = self._job
+            seconds = items * self._known.estimate_seconds(settings, slices, wantNoise)
             text = _("about {time} for {count} slices").format(
-                time=duration(self._known.estimate_seconds(*self._job)), count=self._job.slices
+                time=duration(seconds), count=items * slices
             )
         self._ui.timeLabel.text = text

@@ -11,6 +11,7 @@ from ..scene.ct_input import sliceAxis
 from ..scene.denoising_run import checkedRange
 from ..scene.parameter_node import Device
 from ..scene.results import Outputs
+from ..scene.sequence_item import browserOf
 from .device_panel import JobSize, SpeedKey
 
 
@@ -57,6 +58,11 @@ def sliceRangeOf(node) -> tuple[int, int] | None:
     return node.firstSlice - 1, (node.lastSlice or _sliceCount(node)) - 1
 
 
+def wantsAllItems(node) -> bool:
+    """Return True if the user wants all items of the sequence that the input belongs to."""
+    return node.allItems and browserOf(node.inputVolume) is not None
+
+
 def rangeProblem(node) -> str | None:
     """Return an error message if the range contains no slice of the input, otherwise None."""
     try:
@@ -77,7 +83,11 @@ def speedKeyOf(node) -> SpeedKey:
 def jobSizeOf(node) -> JobSize:
     """Return the options that determine the time of a job at a known speed."""
     first, last = checkedRange(sliceRangeOf(node), _sliceCount(node))
-    return JobSize(settingsOf(node), last - first + 1, outputsOf(node).needsNoiseModels)
+    slices = last - first + 1
+    if wantsAllItems(node):
+        items = browserOf(node.inputVolume).GetNumberOfItems()
+        return JobSize(settingsOf(node), slices, wantNoise=False, items=items)
+    return JobSize(settingsOf(node), slices, outputsOf(node).needsNoiseModels)
 
 
 def _sliceCount(node) -> int:

@@ -9,12 +9,14 @@ from ..scene import provenance
 from ..scene.ct_input import sliceAxis
 from ..scene.denoising_run import Request
 from ..scene.parameter_node import Device
+from ..scene.sequence_item import browserOf
 from . import job_options
 from .device_panel import DevicePanel
 from .environment_panel import EnvironmentPanel
 from .input_panel import InputCheck
 from .run_control import RunControl
 from .run_panel import RunPanel
+from .sequence_control import SequenceControl
 
 
 class JobStart:
@@ -35,6 +37,7 @@ class JobStart:
         logic,
         runPanel: RunPanel,
         runControl: RunControl,
+        sequenceControl: SequenceControl,
         devicePanel: DevicePanel,
         environmentPanel: EnvironmentPanel,
     ):
@@ -42,6 +45,7 @@ class JobStart:
         self._logic = logic
         self._runPanel = runPanel
         self._runControl = runControl
+        self._sequenceControl = sequenceControl
         self._devicePanel = devicePanel
         self._environmentPanel = environmentPanel
         self._inputCheck = InputCheck()
@@ -59,6 +63,8 @@ class JobStart:
         if node is None or self._runPanel.running:
             return
         self._ui.gpuSpinBox.enabled = node.device is Device.CUDA
+        volume = node.inputVolume
+        self._ui.allItemsCheckBox.enabled = volume is not None and browserOf(volume) is not None
         problem, warning = self._inputCheck.check(node.inputVolume)
         if problem is None:
             problem = job_options.rangeProblem(node)
@@ -78,11 +84,28 @@ class JobStart:
         """Start a job, or cancel the running one."""
         if self._runPanel.running:
             self._runControl.cancel()
+            self._sequenceControl.cancel()
             return
         node = self.parameterNode
+        if job_options.wantsAllItems(node):
+            with slicer.util.tryWithErrorDisplay(_("Denoising could not start."), waitCursor=True):
+                run = self._logic.backgroundSequenceRun(self._request())
+                self._sequenceControl.start(run)
+            return
         if not _mayReplace(node.outputVolume, node.inputVolume):
             return
-        request = Request(
+        with slicer.util.tryWithErrorDisplay(_("Denoising could not start."), waitCursor=True):
+            previewSlice = self._runControl.sliceOnScreen(
+                node.inputVolume, sliceAxis(node.inputVolume)
+            )
+            run = self._logic.backgroundRun(
+                self._request(), preview=True, previewSlice=previewSlice
+            )
+            self._runControl.start(run)
+
+    def _request(self) -> Request:
+        node = self.parameterNode
+        return Request(
             node.inputVolume,
             node.outputVolume,
             node.model,
@@ -91,12 +114,6 @@ class JobStart:
             node.strength,
             job_options.sliceRangeOf(node),
         )
-        with slicer.util.tryWithErrorDisplay(_("Denoising could not start."), waitCursor=True):
-            previewSlice = self._runControl.sliceOnScreen(
-                node.inputVolume, sliceAxis(node.inputVolume)
-            )
-            run = self._logic.backgroundRun(request, preview=True, previewSlice=previewSlice)
-            self._runControl.start(run)
 
 
 def _mayReplace(output, inputVolume) -> bool:

@@ -106,15 +106,7 @@ class RunControl:
             self._showResult(run.outputVolume)
             return
         self._restoreViews()
-        if state is JobState.CANCELLED:
-            self._runPanel.setStatus(_("Cancelled. The scene is unchanged."))
-            return
-        failure = run.failure
-        text = f"{failure.message} {failure.what_to_do}"
-        self._runPanel.log(f"{text}\n{failure.standard_error}".strip())
-        self._runPanel.setStatus(text)
-        details = {"detailedText": failure.standard_error} if failure.standard_error else {}
-        slicer.util.errorDisplay(text, **details)
+        self._runPanel.showNoResult(state, run.failure)
 
     def _showResult(self, output) -> None:
         self._comparePanel.showSideBySide()

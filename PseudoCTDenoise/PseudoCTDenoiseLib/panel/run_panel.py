@@ -61,6 +61,17 @@ class RunPanel:
                 )
             )
 
+    def showNoResult(self, state: JobState, failure) -> None:
+        """Show that a job was cancelled, or why it failed."""
+        if state is JobState.CANCELLED:
+            self.setStatus(_("Cancelled. The scene is unchanged."))
+            return
+        text = f"{failure.message} {failure.what_to_do}"
+        self.log(f"{text}\n{failure.standard_error}".strip())
+        self.setStatus(text)
+        details = {"detailedText": failure.standard_error} if failure.standard_error else {}
+        slicer.util.errorDisplay(text, **details)
+
     def setStatus(self, text: str) -> None:
         """Show a text in the status line."""
         self._ui.statusLabel.text = text

@@ -22,6 +22,7 @@ from .observed_node import ObservedNode
 from .result_selection import ResultSelection
 from .run_control import RunControl
 from .run_panel import RunPanel
+from .sequence_control import SequenceControl
 
 
 class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -57,8 +58,17 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.runControl = RunControl(
             self.runPanel, self.comparePanel, logic.comparison, self._onJobEnded
         )
+        self.sequenceControl = SequenceControl(
+            self.runPanel, logic.comparison, lambda: self.jobStart.refresh()
+        )
         self.jobStart = JobStart(
-            ui, logic, self.runPanel, self.runControl, self.devicePanel, self.environmentPanel
+            ui,
+            logic,
+            self.runPanel,
+            self.runControl,
+            self.sequenceControl,
+            self.devicePanel,
+            self.environmentPanel,
         )
         self.resultSelection = ResultSelection(
             ui,
@@ -80,6 +90,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def cleanup(self):
         """Cancel a running job and disconnect from the scene."""
         self.runControl.cleanup()
+        self.sequenceControl.cleanup()
         self.devicePanel.cleanup()
         self.comparePanel.cleanup()
         self.logic.comparison.clear()

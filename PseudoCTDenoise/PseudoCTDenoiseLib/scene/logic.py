@@ -142,9 +142,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         if waitForCompletion:
             run = SequenceRun(request, SubprocessRunner)
         else:
-            from ..worker.qprocess_runner import QProcessRunner
-
-            run = SequenceRun(request, QProcessRunner)
+            run = self.backgroundSequenceRun(request)
         return _started(run, waitForCompletion, progressCallback, start)
 
     def backgroundRun(self, request, preview=False, previewSlice=None):
@@ -163,6 +161,18 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         from ..worker.qprocess_runner import QProcessRunner
 
         return DenoisingRun(request, QProcessRunner(), preview=preview, previewSlice=previewSlice)
+
+    def backgroundSequenceRun(self, request):
+        """Return a :class:`.SequenceRun` that is not started and will run beside the window.
+
+        Raises
+        ------
+        BadInputError
+            As for :meth:`processSequence`.
+        """
+        from ..worker.qprocess_runner import QProcessRunner
+
+        return SequenceRun(request, QProcessRunner)
 
     def applyStrength(self, outputVolume, strength):
         """Show a finished result at another strength, 0 to 100 %, without denoising again."""

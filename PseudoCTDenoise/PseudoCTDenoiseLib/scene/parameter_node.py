@@ -78,6 +78,7 @@ class PseudoCTDenoiseParameterNode:
     seed: Annotated[int, Minimum(0)] = DEFAULT.seed
     firstSlice: Annotated[int, Minimum(1)] = 1
     lastSlice: Annotated[int, Minimum(0)] = 0
+    allItems: bool = False
     device: Device = Device(DEFAULT.device)
     gpu: Annotated[int, WithinRange(0, 99)] = 0
     region: Region

@@ -142,11 +142,14 @@ class SequenceRun:
                     self._startItem()
                     return
                 self._import()
+            except BadInputError as error:
+                self.failure = JobFailure("input-changed", str(error), "Run it again.")
+                state = JobState.FAILED
             except Exception as error:  # after any error, the panel must leave its running state
                 self.failure = JobFailure(
                     "import",
-                    f"The result could not be added to the scene: {error}",
-                    "The scene is unchanged. Copy the log and report it if it happens again.",
+                    f"The result could not be added to the scene: {error}.",
+                    "Copy the log and report it. The original is unchanged.",
                     traceback.format_exc(),
                 )
                 state = JobState.FAILED
@@ -178,7 +181,7 @@ class SequenceRun:
         """Add the sequence and the volume that shows its items to the scene."""
         scene, inputVolume = slicer.mrmlScene, self.request.inputVolume
         if _itemsOf(self._sequence) != self._items or browserOf(inputVolume) is not self._browser:
-            raise BadInputError(f"{self._sequence.GetName()} was changed. Run it again.")
+            raise BadInputError(f"{self._sequence.GetName()} was changed while it was denoised.")
         with newNodesOnlyOnSuccess():
             name = scene.GenerateUniqueName(f"{self._sequence.GetName()} denoised")
             sequence = scene.AddNewNodeByClass("vtkMRMLSequenceNode", name)

@@ -1,0 +1,60 @@
+"""Control of the running job of a whole sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from slicer.i18n import tr as _
+
+from ..worker.worker_process import JobState
+from .run_panel import RunPanel
+
+
+class SequenceControl:
+    """Holds the panel's running :class:`.SequenceRun`.
+
+    Parameters
+    ----------
+    comparison : :class:`.SideBySide`, the views.
+    ended : called at the end of a job.
+    """
+
+    def __init__(self, runPanel: RunPanel, comparison, ended: Callable[[], None]):
+        self._runPanel = runPanel
+        self._comparison = comparison
+        self._ended = ended
+        self.run = None
+
+    def start(self, run) -> None:
+        """Start a run and show its progress and result."""
+        self.run = run
+        run.stateChanged.connect(self._runPanel.onState)
+        run.progressed.connect(self._runPanel.onProgress)
+        run.logged.connect(self._runPanel.log)
+        run.ended.connect(self._onEnded)
+        run.start()
+
+    def cancel(self) -> None:
+        """Cancel the running job."""
+        if self.run is not None:
+            self.run.cancel()
+
+    def cleanup(self) -> None:
+        """Abort a running job and disconnect from it."""
+        if self.run is not None:
+            self.run.ended.disconnect(self._onEnded)
+            self.run.abort()
+            self.run = None
+
+    def _onEnded(self, state: JobState) -> None:
+        run, self.run = self.run, None
+        self._ended()
+        if state is not JobState.COMPLETED:
+            self._runPanel.showNoResult(state, run.failure)
+            return
+        self._comparison.show(run.request.inputVolume, run.outputVolume)
+        self._runPanel.setStatus(
+            _("Done: {name} shows the denoised items. Research use only.").format(
+                name=run.outputVolume.GetName()
+            )
+        )
