@@ -47,7 +47,7 @@ def _installable(problem: str) -> Problem:
     """Add what the user can do about a missing or old PyTorch."""
     if platform.system() == "Darwin" and platform.machine() == "x86_64":
         advice = _(
-            "There is no PyTorch {wanted} for Intel builds of Slicer on macOS; the last version "
+            "PyTorch {wanted} does not exist for Intel builds of Slicer on macOS; the last version "
             "for them is 2.2. On a Mac with an Apple chip, install Slicer's build for Apple "
             "silicon. On a Mac with an Intel processor, denoise the scan on another computer."
         ).format(wanted=TORCH_REQUIREMENT)

@@ -25,7 +25,7 @@ from .sequence_item import browserOf
 
 
 class SequenceRun:
-    """Denoises the items of a sequence one after the other, each with a job of its own.
+    """Denoises the items of a sequence in turn, each with a job of its own.
 
     The new sequence is added to the browser of the input, which then shows the same item of both.
     Until the last item is denoised the scene does not change.
