@@ -68,14 +68,17 @@ def enterText(widget: Any, text: str) -> None:
 
 def choose(widget: Any, choice: Any) -> None:
     """Choose an entry of a combo box by its text, or a node in a node selector."""
-    q = _widget(widget)
-    q = getattr(q, "_combo", q)
+    box = _widget(widget)
+    q = getattr(box, "_combo", box)
     isNode = hasattr(choice, "GetID")
     index = q.findData(choice.GetID()) if isNode else q.findText(choice)
     entries = [q.itemText(i) for i in range(q.count())]
     assert index >= 0, f"no entry {choice.GetName() if isNode else choice!r} in {entries}"
-    q.setCurrentIndex(index)
-    q.activated.emit(index)
+    if q is not box:
+        box.choose(index)
+    else:
+        q.setCurrentIndex(index)
+        q.activated.emit(index)
     QtWidgets.QApplication.processEvents()
 
 

@@ -128,8 +128,8 @@ def test_node_selector(parameters, selector, slicer):
     parameters.volume = second
     assert selector.currentNode() is second
     slicer.mrmlScene.RemoveNode(second)
-    assert selector.currentNode() is None
-    assert parameters.volume is None
+    assert selector.currentNode() is first
+    assert parameters.volume is first
 
 
 def test_node_selector_of_a_union_lists_every_type(parameters, selector, slicer):

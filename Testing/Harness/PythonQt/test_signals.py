@@ -71,12 +71,12 @@ def test_signal_connects_to_a_slot_and_to_a_signal_of_qt(qt):
 
 def test_overload_of_a_stand_in_is_chosen_by_its_signature(slicer):
     selector, nodes, found = slicer.qMRMLNodeComboBox(), [], []
+    selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
+    selector.setMRMLScene(slicer.mrmlScene)
     selector.connect("currentNodeChanged(vtkMRMLNode*)", nodes.append)
     selector.connect("currentNodeChanged(bool)", found.append)
     with pytest.raises(ValueError, match="no signal"):
         selector.connect("currentNodeChanged(QString)", print)
-    selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
-    selector.setMRMLScene(slicer.mrmlScene)
     node = selector.addNode()
     assert nodes == [node]
     assert found == [True]

@@ -30,12 +30,12 @@ QUiLoader QUrl QVBoxLayout QWidget
 
 SLICER_CLASSES = """
 ctkCollapsibleButton ctkMessageBox ctkSliderWidget ctkVTKChartView qMRMLCollapsibleButton
-qMRMLNodeComboBox qMRMLPlotView qMRMLPlotViewControllerWidget qMRMLPlotWidget
-qMRMLSliceControllerWidget
-qMRMLSliceView qMRMLSliceWidget qMRMLTableView qMRMLTableViewControllerWidget qMRMLTableWidget
-qMRMLThreeDView qMRMLThreeDWidget qMRMLWidget qSlicerApplication qSlicerIOManager
-qSlicerLayoutManager qSlicerModuleManager qSlicerModuleSelectorToolBar
-qSlicerScriptedLoadableModule qSlicerScriptedLoadableModuleWidget qSlicerWidget
+qMRMLNodeComboBox qMRMLPlotView qMRMLPlotViewControllerWidget qMRMLPlotWidget qMRMLSceneModel
+qMRMLSliceControllerWidget qMRMLSliceView qMRMLSliceWidget qMRMLSortFilterProxyModel qMRMLTableView
+qMRMLTableViewControllerWidget qMRMLTableWidget qMRMLThreeDView qMRMLThreeDWidget qMRMLWidget
+qSlicerApplication qSlicerIOManager qSlicerLayoutManager qSlicerModuleManager
+qSlicerModuleSelectorToolBar qSlicerScriptedLoadableModule qSlicerScriptedLoadableModuleWidget
+qSlicerWidget
 """.split()  # noqa: SIM905
 
 # Internal names of the wrapper: constructors, destructors, calls of a base's implementation.
