@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from .conftest import MODULE, PHANTOM, denoise
+from .conftest import MODULE, PHANTOM
 
 user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
 
@@ -63,14 +63,6 @@ def test_label_maps_and_colour_images_are_not_offered(panel, scene):
     for kind in ("vtkMRMLLabelMapVolumeNode", "vtkMRMLVectorVolumeNode"):
         scene.AddNewNodeByClass(kind, kind)
     assert panel.ui.inputSelector.nodeCount() == 0
-
-
-def test_a_denoised_volume_gives_a_warning_and_can_be_denoised(panel, phantom):
-    output = denoise(panel, phantom)
-    user.choose(panel.ui.inputSelector, output)
-    assert "denoised already" in panel.ui.statusLabel.text
-    user.choose(panel.ui.outputSelector, "Create a new volume")
-    assert panel.ui.applyButton.enabled
 
 
 def test_every_control_has_a_tooltip_and_every_number_a_unit(panel):

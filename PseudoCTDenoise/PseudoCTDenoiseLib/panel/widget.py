@@ -18,6 +18,7 @@ from .environment_panel import EnvironmentPanel
 from .job_options import applyPreset
 from .job_start import JobStart
 from .measure_panel import MeasurePanel
+from .node_selectors import NodeSelectors
 from .observed_node import ObservedNode
 from .result_selection import ResultSelection
 from .run_control import RunControl
@@ -34,6 +35,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = None
         self._parameterNode = None
         self._parameterNodeGuiTag = None
+        self._keptChoices = {}
 
     def setup(self):
         """Load the user interface and create the parts of the panel."""
@@ -48,6 +50,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.ui.modelComboBox.addItem(name)
 
         ui, logic = self.ui, self.logic
+        self.nodeSelectors = NodeSelectors(ui)
         self.runPanel = RunPanel(ui)
         self.environmentPanel = EnvironmentPanel(
             ui, logic.environmentProblem, logic.setupEnvironment, lambda: self.jobStart.refresh()
@@ -84,6 +87,9 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.modelComboBox.connect("currentIndexChanged(int)", self.onModel)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(
+            slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.onSceneStartImport
+        )
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.initializeParameterNode()
 
@@ -96,6 +102,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic.comparison.clear()
         self.setParameterNode(None)
         self.resultSelection.clear()
+        self.nodeSelectors.cleanup()
         self.removeObservers()
 
     def enter(self):
@@ -130,9 +137,24 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.parent.isEntered:
             self.initializeParameterNode()
 
-    def onSceneEndImport(self, caller, event):
-        """Use the choices and results of the loaded scene."""
+    def onSceneStartImport(self, caller, event):
+        """Keep the choices of a user who adds a scene to one with a selected volume.
+
+        The scene that is added may hold choices of its own, and the selectors select nothing
+        after an import.
+        """
+        choices = self._parameterNode
+        if choices is not None and (choices.inputVolume or choices.outputVolume):
+            self._keptChoices = {name: choices.getValue(name) for name in choices.allParameters}
         self.setParameterNode(None)
+
+    def onSceneEndImport(self, caller, event):
+        """Show the results of the scene, and the user's choices or those of a loaded scene."""
+        self.nodeSelectors.refresh()
+        parameterNode = self.logic.getParameterNode()
+        for name, value in self._keptChoices.items():
+            parameterNode.setValue(name, value)
+        self._keptChoices = {}
         if self.parent.isEntered:
             self.initializeParameterNode()
 
@@ -163,6 +185,8 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNodeGuiTag = parameterNode.connectParametersToGui(bound)
             self._choices.observe(parameterNode)
             self.ui.modelComboBox.setCurrentText(parameterNode.model)
+            # The selector does not list the derived volume that a scene may have as its input.
+            parameterNode.inputVolume = self.ui.inputSelector.currentNode()
             self.resultSelection.onOutput()
             self.jobStart.refresh()
 

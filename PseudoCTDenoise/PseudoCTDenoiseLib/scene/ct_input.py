@@ -94,6 +94,14 @@ def sliceAxis(node) -> int:
     return axis
 
 
+def derivedWarning(node) -> str:
+    """Return the warning about a volume that this module made."""
+    return (
+        f"{node.GetName()} was made by this module, so it is denoised already. "
+        "Denoising it again will change little; choose the original scan if you have it."
+    )
+
+
 def warningFor(node) -> str | None:
     """Return a warning if the volume is probably denoised already, otherwise None.
 
@@ -103,10 +111,7 @@ def warningFor(node) -> str | None:
         If the node holds no CT (see :func:`ctFromNode`).
     """
     if isDerived(node):
-        return (
-            f"{node.GetName()} was made by this module, so it is denoised already. "
-            "Denoising it again will change little; choose the original scan if you have it."
-        )
+        return derivedWarning(node)
     middle = ctFromNode(node).hu
     middle = middle[len(middle) // 4 :: max(1, len(middle) // 8)][:8]
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ..denoising.presets import preset_settings
@@ -11,6 +13,7 @@ from ..worker.device_check import DeviceCheck
 from ..worker.runner import SubprocessRunner
 from ..worker.worker_process import JobState
 from . import environment, measurements, provenance, results
+from .ct_input import derivedWarning
 from .denoising_run import DenoisingRun, Request
 from .parameter_node import PseudoCTDenoiseParameterNode
 from .results import Outputs
@@ -55,7 +58,8 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
 
         Parameters
         ----------
-        inputVolume : scalar volume node with a CT in HU; it is not modified.
+        inputVolume : scalar volume node with a CT in HU; it is not modified. A volume that this
+            module made gives a warning in Slicer's log.
         outputVolume : node for the result; None creates one.
         preset : "quick", "standard", "thorough" or "paper". ``settings`` change single settings
             of the preset by the engine's names (``steps=50``, ``seed=1``, ``device="cpu"``), see
@@ -93,6 +97,8 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
             strength,
             sliceRange,
         )
+        if provenance.isDerived(inputVolume):
+            logging.warning(derivedWarning(inputVolume))
         if waitForCompletion:
             run = DenoisingRun(request, SubprocessRunner())
         else:

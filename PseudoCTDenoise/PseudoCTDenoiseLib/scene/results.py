@@ -77,10 +77,11 @@ def storeResult(
         _releaseForeignNodes(output, inputVolume)
         made: set[str] = set()
 
-        def companion(role: str, suffix: str):
+        def companion(role: str, suffix: str, hidden: bool = False):
             node = output.GetNodeReference(role)
             if node is None or node.GetID() in (inputVolume.GetID(), output.GetID()):
-                node = _newVolume(f"{name} {suffix}")
+                node = _newVolume(f"{name} {suffix}", hidden)
+            node.SetHideFromEditors(hidden)
             node.SetAttribute(provenance.DERIVED, "1")
             output.SetNodeReferenceID(role, node.GetID())
             made.add(role)
@@ -91,9 +92,8 @@ def storeResult(
             removed = removed.astype(np.int16)
         full = np.zeros(ct.hu.shape, removed.dtype)
         full[here] = removed
-        node = companion(provenance.REMOVED_NOISE, "removed noise")
+        node = companion(provenance.REMOVED_NOISE, "removed noise", not outputs.removedNoise)
         _fillNoise(node, inputVolume, ct.toNodeOrder(full))
-        node.SetHideFromEditors(not outputs.removedNoise)
 
         if outputs.noiseMap:
             node = companion(provenance.NOISE_MAP, "noise")
@@ -112,8 +112,9 @@ def storeResult(
         output.SetNodeReferenceID(provenance.INPUT, inputVolume.GetID())
         output.SetAttribute(provenance.INPUT_CRC32, _crc32(inputVolume))
         denoised = apply_strength(ct.hu[here], result.denoised, strength)
-        _fillCt(output, inputVolume, whole(denoised, ct.hu))
-        provenance.recordProvenance(output, result.report, strength, (first, last))
+        with slicer.util.NodeModify(output):  # observers see the image as a result
+            _fillCt(output, inputVolume, whole(denoised, ct.hu))
+            provenance.recordProvenance(output, result.report, strength, (first, last))
         createPlots(output, ct.hu[here], result.denoised, ct.pixelSizeMm, result.losses)
     return output
 
@@ -243,9 +244,12 @@ def _nodeIDs(scene) -> set[str]:
     return {scene.GetNthNode(index).GetID() for index in range(scene.GetNumberOfNodes())}
 
 
-def _newVolume(name: str):
-    name = slicer.mrmlScene.GenerateUniqueName(name)
-    return slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+def _newVolume(name: str, hidden: bool = False):
+    """Return a new volume of the scene. Selectors list a node that is hidden only later."""
+    node = slicer.vtkMRMLScalarVolumeNode()
+    node.SetName(slicer.mrmlScene.GenerateUniqueName(name))
+    node.SetHideFromEditors(hidden)
+    return slicer.mrmlScene.AddNode(node)
 
 
 def _fillCt(node, inputVolume, voxels: np.ndarray) -> None:
