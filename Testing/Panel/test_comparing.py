@@ -647,6 +647,22 @@ def test_a_volume_without_a_sequence_has_no_other_items(panel, phantom, result):
     assert not panel.ui.allItemsCheckBox.enabled
 
 
+def test_two_logics_draw_one_label(panel, phantom, result):
+    import slicer
+
+    user.click(panel.ui.sideBySideButton)
+    script = type(panel.logic)()
+    script.showSideBySide(result)
+    result.SetName("Follow-up")
+    assert panel.logic.comparison.labelText(VIEWS[1]).startswith("Follow-up")
+    view = slicer.app.layoutManager().sliceWidget(VIEWS[1]).sliceView()
+    props = view.renderWindow().GetRenderers().GetFirstRenderer().GetViewProps()
+    texts = [p.GetInput() for p in props if p.IsA("vtkTextActor")]
+    assert texts == ["Follow-up\nderived – research use only"]
+    user.click(panel.ui.restoreLayoutButton)
+    assert script.comparison.labelText(VIEWS[1]) == ""
+
+
 def test_labels_follow_a_new_name(panel, phantom, result):
     user.click(panel.ui.sideBySideButton)
     result.SetName("Follow-up")

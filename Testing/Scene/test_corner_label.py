@@ -1,4 +1,4 @@
-"""The label of a view is in its top left corner until it is removed."""
+"""A view has one label, in its top left corner, until it is removed."""
 
 from types import SimpleNamespace
 
@@ -6,18 +6,27 @@ import pytest
 
 vtk = pytest.importorskip("vtk", reason="vtk is not installed")
 pytest.importorskip("slicer", reason="slicer-core is not installed")
-from PseudoCTDenoiseLib.scene.corner_label import CornerLabel  # noqa: E402
+from PseudoCTDenoiseLib.scene.corner_label import (  # noqa: E402
+    labelOf,
+    removeLabel,
+    setLabel,
+)
 
 
 def test_the_label_is_inside_the_top_left_corner_and_can_be_removed():
     window, renderer = vtk.vtkRenderWindow(), vtk.vtkRenderer()
     window.AddRenderer(renderer)
     view = SimpleNamespace(renderWindow=lambda: window, scheduleRender=lambda: None)
-    label = CornerLabel(SimpleNamespace(sliceView=lambda: view))
-    label.setText("scan denoised")
-    assert label.text == "scan denoised"
+    widget = SimpleNamespace(sliceView=lambda: view)
     props = renderer.GetViewProps()
+    renderer.AddViewProp(vtk.vtkTextActor())  # of another module
+    assert labelOf(widget) == ""
+    setLabel(widget, "scan")
+    setLabel(widget, "scan denoised")
+    assert labelOf(widget) == "scan denoised"
+    assert props.GetNumberOfItems() == 2
     x, y, _ = props.GetLastProp().GetPositionCoordinate().GetValue()
     assert 0 < x < 0.1 and 0.9 < y < 1
-    label.remove()
-    assert props.GetNumberOfItems() == 0
+    removeLabel(widget)
+    removeLabel(widget)
+    assert labelOf(widget) == "" and props.GetNumberOfItems() == 1

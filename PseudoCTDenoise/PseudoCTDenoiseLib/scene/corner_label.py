@@ -1,4 +1,8 @@
-"""Text in the corner of a slice view, independent of Slicer's own annotations."""
+"""Text in the corner of a slice view, independent of Slicer's own annotations.
+
+Slicer overwrites the view's corner annotation whenever the view moves, so the label is an actor of
+its own. A view has one label, whichever instance of the logic draws it.
+"""
 
 from __future__ import annotations
 
@@ -7,39 +11,51 @@ import vtk
 DERIVED_NOTICE = "derived – research use only"
 MARGIN = 0.015
 """Distance from the view's border, as a fraction of its size."""
+ACTOR_NAME = "PseudoCTDenoise label"
 
 
-class CornerLabel:
-    """Text in the top left corner of a slice view.
+def setLabel(sliceWidget, text: str) -> None:
+    """Show a text in the top left corner of a slice view, instead of the text before."""
+    actor = _actorIn(sliceWidget)
+    if actor is None:
+        actor = _newActor()
+        _rendererOf(sliceWidget).AddViewProp(actor)
+    actor.SetInput(text)
+    sliceWidget.sliceView().scheduleRender()
 
-    Slicer overwrites the view's corner annotation whenever the view moves, so the label is an
-    actor of its own.
-    """
 
-    def __init__(self, sliceWidget):
-        self._view = sliceWidget.sliceView()
-        self._actor = vtk.vtkTextActor()
-        self._actor.GetPositionCoordinate().SetCoordinateSystemToNormalizedViewport()
-        self._actor.SetPosition(MARGIN, 1 - MARGIN)
-        style = self._actor.GetTextProperty()
-        style.SetFontSize(15)
-        style.SetVerticalJustificationToTop()
-        style.SetColor(1.0, 0.9, 0.55)
-        style.ShadowOn()
-        self._renderer = self._view.renderWindow().GetRenderers().GetFirstRenderer()
-        self._renderer.AddViewProp(self._actor)
+def labelOf(sliceWidget) -> str:
+    """Return the text in the corner of a slice view; empty if there is none."""
+    actor = _actorIn(sliceWidget)
+    return (actor.GetInput() or "") if actor is not None else ""
 
-    def setText(self, text: str) -> None:
-        """Show another text."""
-        self._actor.SetInput(text)
-        self._view.scheduleRender()
 
-    @property
-    def text(self) -> str:
-        """The text on screen."""
-        return self._actor.GetInput() or ""
+def removeLabel(sliceWidget) -> None:
+    """Remove the label of a slice view, if there is one."""
+    actor = _actorIn(sliceWidget)
+    if actor is not None:
+        _rendererOf(sliceWidget).RemoveViewProp(actor)
+        sliceWidget.sliceView().scheduleRender()
 
-    def remove(self) -> None:
-        """Remove the label from the view."""
-        self._renderer.RemoveViewProp(self._actor)
-        self._view.scheduleRender()
+
+def _rendererOf(sliceWidget):
+    return sliceWidget.sliceView().renderWindow().GetRenderers().GetFirstRenderer()
+
+
+def _actorIn(sliceWidget):
+    props = _rendererOf(sliceWidget).GetViewProps()
+    actors = (props.GetItemAsObject(index) for index in range(props.GetNumberOfItems()))
+    return next((actor for actor in actors if actor.GetObjectName() == ACTOR_NAME), None)
+
+
+def _newActor():
+    actor = vtk.vtkTextActor()
+    actor.SetObjectName(ACTOR_NAME)
+    actor.GetPositionCoordinate().SetCoordinateSystemToNormalizedViewport()
+    actor.SetPosition(MARGIN, 1 - MARGIN)
+    style = actor.GetTextProperty()
+    style.SetFontSize(15)
+    style.SetVerticalJustificationToTop()
+    style.SetColor(1.0, 0.9, 0.55)
+    style.ShadowOn()
+    return actor

@@ -7,7 +7,7 @@ import vtk
 
 from . import comparison_layouts as layouts
 from .body_points import bodyPoints
-from .corner_label import DERIVED_NOTICE, CornerLabel
+from .corner_label import DERIVED_NOTICE, labelOf, removeLabel, setLabel
 from .geometry import indexToWorld, nearestIndex, rotateToVolume
 from .provenance import isDerived, showsOtherItem
 from .sequence_item import itemOf
@@ -29,7 +29,7 @@ class SideBySide:
 
     def __init__(self):
         self._formerLayout: int | None = None
-        self._labels: dict[str, CornerLabel] = {}
+        self._labelled: set[str] = set()
         self._linked: list[tuple[object, int]] = []
         self._named: list[tuple[object, int]] = []
         self._copying = False
@@ -114,13 +114,13 @@ class SideBySide:
         if widget is None:
             return
         widget.mrmlSliceCompositeNode().SetBackgroundVolumeID(volume.GetID() if volume else None)
-        if viewName not in self._labels:
-            self._labels[viewName] = CornerLabel(widget)
-        self._labels[viewName].setText(self._labelOf(volume) if volume else "")
+        self._labelled.add(viewName)
+        setLabel(widget, self._textOf(volume) if volume else "")
 
     def labelText(self, viewName: str) -> str:
         """Return the label of a view."""
-        return self._labels[viewName].text if viewName in self._labels else ""
+        widget = self._widget(viewName)
+        return labelOf(widget) if widget is not None else ""
 
     def setOrientation(self, orientation: str) -> None:
         """Set the plane, along the volume's own axes so that the views do not interpolate."""
@@ -224,9 +224,10 @@ class SideBySide:
 
     def clear(self) -> None:
         """Remove labels and observers; the layout does not change."""
-        for label in self._labels.values():
-            label.remove()
-        self._labels = {}
+        for widget in map(self._widget, self._labelled):
+            if widget is not None:
+                removeLabel(widget)
+        self._labelled = set()
         self._unlinkWindows()
         self.original = self.denoised = self.noise = None
 
@@ -264,11 +265,10 @@ class SideBySide:
     def _onVolumeModified(self, changed, event) -> None:
         """Update the labels after a volume is renamed."""
         for widget in self._widgets():
-            name = widget.mrmlSliceNode().GetLayoutName()
             if widget.mrmlSliceCompositeNode().GetBackgroundVolumeID() == changed.GetID():
-                self._labels[name].setText(self._labelOf(changed))
+                setLabel(widget, self._textOf(changed))
 
-    def _labelOf(self, volume) -> str:
+    def _textOf(self, volume) -> str:
         lines = [volume.GetName(), itemOf(volume)]
         if self.denoised is not None and showsOtherItem(volume, self.denoised):
             lines.append(OTHER_ITEM_NOTICE)
