@@ -134,6 +134,93 @@ def test_without_the_pytorch_extension_it_says_where_to_get_it(
     assert panel.ui.installButton.enabled
 
 
+@pytest.fixture
+def upgrade(panel, monkeypatch, slicerApp):
+    """Torch 2.2 is loaded in Slicer, and a click on the button installs 2.6."""
+    import importlib.machinery
+    import importlib.metadata
+    from types import ModuleType, SimpleNamespace
+
+    import PyTorchUtils
+    import slicer
+
+    state = SimpleNamespace(onDisk="2.2.0", restarts=0, fail=None)
+
+    def installTorch(self, **options):
+        if state.fail is not None:
+            raise state.fail
+        state.onDisk = "2.6.0"
+
+    def restart():
+        state.restarts += 1
+
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: state.onDisk)
+    torch = ModuleType("torch")
+    torch.__spec__ = importlib.machinery.ModuleSpec("torch", None)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setattr(PyTorchUtils.PyTorchUtilsLogic, "installTorch", installTorch)
+    monkeypatch.setattr(slicer.util, "restart", restart)
+    panel.enter()
+    return state
+
+
+@pytest.mark.parametrize(("answer", "restarts"), [("Yes", 1), ("No", 0)])
+def test_an_upgrade_of_a_loaded_torch_offers_a_restart(
+    panel, phantom, upgrade, slicerApp, answer, restarts
+):
+    slicerApp.dialogs.answerWith(answer)
+    user.click(panel.ui.installButton)
+    assert "not saved are lost" in slicerApp.dialogs.texts()[0]
+    assert upgrade.restarts == restarts
+    assert not panel.ui.environmentFrame.visible
+
+
+def test_an_upgrade_of_a_torch_that_is_not_loaded_needs_no_restart(
+    panel, upgrade, slicerApp, monkeypatch
+):
+    monkeypatch.delitem(sys.modules, "torch")
+    user.click(panel.ui.installButton)
+    assert upgrade.onDisk == "2.6.0" and not slicerApp.dialogs.shown
+
+
+def test_a_declined_upgrade_needs_no_restart(panel, upgrade, slicerApp, monkeypatch):
+    import PyTorchUtils
+
+    monkeypatch.setattr(
+        PyTorchUtils.PyTorchUtilsLogic, "installTorch", lambda self, **options: None
+    )
+    user.click(panel.ui.installButton)
+    assert panel.ui.environmentFrame.visible and not slicerApp.dialogs.shown
+
+
+def test_a_failed_upgrade_of_a_loaded_torch_advises_a_restart(panel, upgrade, slicerApp):
+    upgrade.fail = OSError("Access is denied: torch_cpu.dll")
+    user.click(panel.ui.installButton)
+    assert "torch_cpu.dll" in slicerApp.dialogs.texts()[0]
+    assert "Restart Slicer and install PyTorch" in slicerApp.dialogs.texts()[0]
+    assert slicerApp.takeFaults()  # for the Python console
+    upgrade.fail = None
+    slicerApp.dialogs.answerWith("No")
+    user.click(panel.ui.installButton)
+    assert upgrade.onDisk == "2.6.0"
+
+
+def test_a_second_installation_is_refused_while_one_runs(without_torch, panel, monkeypatch):
+    import PyTorchUtils
+
+    calls = []
+
+    def installTorch(self, **options):
+        calls.append(options)
+        with pytest.raises(RuntimeError, match="being installed already"):
+            type(panel.logic)().setupEnvironment()  # Slicer reacts while pip runs
+
+    monkeypatch.setattr(PyTorchUtils.PyTorchUtilsLogic, "installTorch", installTorch)
+    for count in (1, 2):
+        panel.logic.setupEnvironment()
+        assert len(calls) == count
+
+
 def test_an_older_slicer_is_reported(panel, monkeypatch):
     # The module that the panel uses, which is another object after a reload of the library.
     environment = type(panel.logic).environmentProblem.__globals__["environment"]

@@ -16,7 +16,7 @@ class EnvironmentPanel:
     Parameters
     ----------
     findProblem : returns the missing requirement, or None.
-    install : installs it; called on a click.
+    install : installs it and returns True if Slicer should be restarted; called on a click.
     changed : called after the installation.
     """
 
@@ -24,7 +24,7 @@ class EnvironmentPanel:
         self,
         ui,
         findProblem: Callable[[], Problem | None],
-        install: Callable[[], None],
+        install: Callable[[], bool],
         changed: Callable[[], None],
     ):
         self._ui = ui
@@ -44,14 +44,27 @@ class EnvironmentPanel:
             self._ui.installButton.visible = problem.installable
 
     def onInstall(self) -> None:
-        """Install PyTorch, and show an error message if this fails."""
+        """Install PyTorch and offer a restart if one is needed, or show an error message."""
+        restart = False
         self._ui.installButton.enabled = False
         self._ui.installButton.text = _("Installing…")
         try:
             with slicer.util.tryWithErrorDisplay(_("PyTorch could not be installed.")):
-                self._install()
+                restart = self._install()
         finally:
             self._ui.installButton.enabled = True
             self._ui.installButton.text = _("Install PyTorch…")
             self.refresh()
             self._changed()
+        if restart and not slicer.app.testingEnabled() and _userWantsRestart():
+            slicer.util.restart()
+
+
+def _userWantsRestart() -> bool:
+    return slicer.util.confirmYesNoDisplay(
+        _(
+            "Another version of PyTorch was installed. This module can use it now. Slicer still "
+            "has the former version in memory, so other modules that use PyTorch may fail until "
+            "you restart Slicer. Restart now? Data that you have not saved are lost."
+        )
+    )

@@ -83,6 +83,8 @@ class ResultSelection:
         """Select a new result and apply the slider's current strength to it."""
         strength = parameterNode.strength
         parameterNode.outputVolume = output
+        # A volume that a script has chosen becomes listed with its result.
+        self._ui.outputSelector.setCurrentNode(output)
         self._setResult(output)
         self._applyStrength(output, strength)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import platform
+import sys
+import threading
 from typing import NamedTuple
 
 import slicer
@@ -12,6 +14,9 @@ from slicer.i18n import tr as _
 
 OLDEST_SLICER = (5, 12)
 TORCH_REQUIREMENT = ">=2.6"
+
+_installation = threading.Lock()
+"""Held during an installation, while Slicer still reacts to clicks and scripts."""
 
 
 class Problem(NamedTuple):
@@ -33,9 +38,8 @@ def findProblem() -> Problem | None:
         return Problem(text, installable=False)
     if importlib.util.find_spec("torch") is None:
         return _installable(_("PyTorch is not installed. The network needs it."))
-    try:
-        found = importlib.metadata.version("torch")
-    except importlib.metadata.PackageNotFoundError:  # built from source, so without a version
+    found = _installedVersion()
+    if found is None:  # built from source, so without a version
         return None
     if not SpecifierSet(TORCH_REQUIREMENT).contains(found, prereleases=True):
         text = _("PyTorch {found} is installed, but this module needs {wanted}.")
@@ -56,13 +60,19 @@ def _installable(problem: str) -> Problem:
     return Problem(f"{problem} {advice}", installable=True)
 
 
-def installTorch() -> None:
+def installTorch() -> bool:
     """Install PyTorch with the PyTorch extension, after asking the user.
+
+    Returns
+    -------
+    True if Slicer should be restarted, because it has another PyTorch in memory. This module runs
+    PyTorch in a process of its own, which needs no restart. Other modules may fail without one.
 
     Raises
     ------
     RuntimeError
-        If the PyTorch extension is missing, or the installation failed.
+        If the PyTorch extension is missing, an installation is in progress, or the installation
+        failed.
     """
     try:
         import PyTorchUtils
@@ -73,7 +83,31 @@ def installTorch() -> None:
                 "Slicer, and try again."
             )
         ) from error
-    PyTorchUtils.PyTorchUtilsLogic().installTorch(
-        askConfirmation=True, torchVersionRequirement=TORCH_REQUIREMENT
-    )
+    if not _installation.acquire(blocking=False):
+        raise RuntimeError(_("PyTorch is being installed already. Wait until this has finished."))
+    loaded, before = "torch" in sys.modules, _installedVersion()
+    try:
+        PyTorchUtils.PyTorchUtilsLogic().installTorch(
+            askConfirmation=True, torchVersionRequirement=TORCH_REQUIREMENT
+        )
+    except Exception as error:
+        if not loaded:
+            raise
+        raise RuntimeError(
+            _(
+                "{error}\nSlicer has PyTorch in memory, which may prevent its replacement. Restart "
+                "Slicer and install PyTorch before you open another module that uses it."
+            ).format(error=error)
+        ) from error
+    finally:
+        _installation.release()
     importlib.invalidate_caches()
+    return loaded and _installedVersion() != before
+
+
+def _installedVersion() -> str | None:
+    """Return the version of PyTorch on disk; None if PyTorch or its version is missing."""
+    try:
+        return importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return None

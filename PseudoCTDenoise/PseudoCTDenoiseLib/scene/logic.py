@@ -208,12 +208,18 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
     def setupEnvironment(self):
         """Install PyTorch with the PyTorch extension, after asking the user.
 
+        Returns
+        -------
+        True if Slicer should be restarted for other modules, see
+        :func:`.environment.installTorch`.
+
         Raises
         ------
         RuntimeError
-            If the PyTorch extension is missing, or the installation failed.
+            If the PyTorch extension is missing, an installation is in progress, or the
+            installation failed.
         """
-        environment.installTorch()
+        return environment.installTorch()
 
 
 def _started(run, waitForCompletion, progressCallback, start):
