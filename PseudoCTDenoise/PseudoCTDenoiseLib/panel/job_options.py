@@ -15,14 +15,6 @@ from ..scene.sequence_item import browserOf
 from .device_panel import JobSize, SpeedKey
 
 
-def applyPreset(node) -> None:
-    """Set the advanced options of the parameter node to those of its preset."""
-    preset = preset_settings(node.preset.value)
-    node.steps = preset.steps
-    node.averageOrientations = preset.orientations != 1
-    node.updatePeriod = preset.update_period or 0
-
-
 def settingsOf(node) -> DenoisingSettings:
     """Return the preset's settings with the advanced options of the parameter node."""
     preset = preset_settings(node.preset.value)

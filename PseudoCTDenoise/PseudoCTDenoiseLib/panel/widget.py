@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import slicer
+from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
@@ -12,10 +13,11 @@ from ..models.catalog import denoiser_names
 from ..scene import provenance
 from ..scene.comparison_layouts import registerLayouts
 from ..scene.logic import PseudoCTDenoiseLogic
+from ..scene.parameter_node import applyPreset
+from ..scene.user_defaults import forgetDefaults, saveDefaults
 from .compare_panel import ComparePanel
 from .device_panel import DevicePanel
 from .environment_panel import EnvironmentPanel
-from .job_options import applyPreset
 from .job_start import JobStart
 from .measure_panel import MeasurePanel
 from .node_selectors import NodeSelectors
@@ -85,6 +87,8 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._choices = ObservedNode(self.jobStart.refresh)
         ui.presetComboBox.connect("activated(int)", self.onPreset)
         ui.modelComboBox.connect("currentIndexChanged(int)", self.onModel)
+        ui.saveDefaultsButton.connect("clicked()", self.onSaveDefaults)
+        ui.forgetDefaultsButton.connect("clicked()", self.onForgetDefaults)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(
@@ -198,6 +202,18 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Store the chosen model."""
         if self._parameterNode is not None and self.ui.modelComboBox.currentText:
             self._parameterNode.model = self.ui.modelComboBox.currentText
+
+    def onSaveDefaults(self):
+        """Save the current choices as the user's defaults."""
+        saveDefaults(self._parameterNode)
+        self.runPanel.setStatus(
+            _("Saved. New scenes start with this preset, strength, device and these volumes.")
+        )
+
+    def onForgetDefaults(self):
+        """Forget the user's defaults; the current choices stay."""
+        forgetDefaults()
+        self.runPanel.setStatus(_("New scenes start with the defaults of the module again."))
 
     def _unbind(self):
         if self._parameterNodeGuiTag is not None:

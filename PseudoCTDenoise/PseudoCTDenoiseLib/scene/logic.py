@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import slicer
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ..denoising.presets import preset_settings
@@ -19,6 +20,7 @@ from .parameter_node import PseudoCTDenoiseParameterNode
 from .results import Outputs
 from .sequence_run import SequenceRun
 from .side_by_side import SideBySide
+from .user_defaults import applyDefaults
 
 
 class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
@@ -34,8 +36,14 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         self.comparison = SideBySide()
 
     def getParameterNode(self) -> PseudoCTDenoiseParameterNode:
-        """Return the parameter node of the scene; it is created if there is none."""
-        return PseudoCTDenoiseParameterNode(super().getParameterNode())
+        """Return the parameter node of the scene; a new one has the user's defaults."""
+        node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
+        # Closing a scene keeps the node and removes its attributes.
+        isNew = node is None or node.GetAttribute("ModuleName") is None
+        parameterNode = PseudoCTDenoiseParameterNode(super().getParameterNode())
+        if isNew:
+            applyDefaults(parameterNode)
+        return parameterNode
 
     def process(
         self,

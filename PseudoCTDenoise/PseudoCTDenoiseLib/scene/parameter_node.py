@@ -7,7 +7,7 @@ import slicer
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
 
-from ..denoising.presets import PRESETS
+from ..denoising.presets import PRESETS, preset_settings
 
 
 class Choice(enum.Enum):
@@ -83,3 +83,11 @@ class PseudoCTDenoiseParameterNode:
     gpu: Annotated[int, WithinRange(0, 99)] = 0
     region: Region
     background: Region
+
+
+def applyPreset(node) -> None:
+    """Set the advanced options of the parameter node to those of its preset."""
+    preset = preset_settings(node.preset.value)
+    node.steps = preset.steps
+    node.averageOrientations = preset.orientations != 1
+    node.updatePeriod = preset.update_period or 0
