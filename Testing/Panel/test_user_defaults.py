@@ -23,7 +23,7 @@ def choices(panel):
     return (
         ui.presetComboBox.currentText,
         ui.strengthSlider.value,
-        ui.deviceComboBox.currentText,
+        (ui.deviceComboBox.currentText, ui.gpuSpinBox.value),
         ticked,
         ui.stepsSpinBox.value,
     )
@@ -32,11 +32,12 @@ def choices(panel):
 MODULE_DEFAULTS = (
     "Standard: tuned on this scan",
     100.0,
-    "Automatic",
+    ("Automatic", 0),
     [True, True, False, False],
     PRESETS["standard"].steps,
 )
-MINE = ("Quick: pre-trained network", 70.0, "CPU", [False, True, False, True], 0)
+CUDA_1 = ("NVIDIA GPU (CUDA)", 1)
+MINE = ("Quick: pre-trained network", 70.0, CUDA_1, [False, True, False, True], 0)
 
 
 def choose(panel):
@@ -45,7 +46,8 @@ def choose(panel):
         user.click(ui.advancedCollapsibleButton)
     user.choose(ui.presetComboBox, MINE[0])
     user.enterText(ui.strengthSlider, "70")
-    user.choose(ui.deviceComboBox, "CPU")
+    user.choose(ui.deviceComboBox, CUDA_1[0])
+    user.enterText(ui.gpuSpinBox, "1")
     user.click(ui.noiseMapCheckBox)
     user.click(ui.removedNoiseCheckBox)
     assert choices(panel) == MINE
@@ -101,6 +103,8 @@ def test_a_loaded_scene_keeps_its_own_choices(panel, phantom, slicerApp, tmp_pat
         ("strength", "nan"),
         ("strength", "170"),
         ("device", "abacus"),
+        ("gpu", "two"),
+        ("gpu", "-1"),
         ("makeNoiseMap", "perhaps"),
         ("makeNoiseMap", ["false", "false"]),
     ],

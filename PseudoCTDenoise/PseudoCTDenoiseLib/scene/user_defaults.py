@@ -16,6 +16,13 @@ def _strength(text: str) -> float:
     return value
 
 
+def _gpu(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 99:
+        raise ValueError(f"{value} is not the number of a GPU")
+    return value
+
+
 def _ticked(text: str) -> bool:
     return {"true": True, "false": False}[text]
 
@@ -24,6 +31,7 @@ _READERS = {
     "preset": Preset,
     "strength": _strength,
     "device": Device,
+    "gpu": _gpu,
     "makeNoiseMap": _ticked,
     "makePseudoLdct": _ticked,
     "makeModelMaps": _ticked,
@@ -59,4 +67,4 @@ def applyDefaults(parameterNode) -> None:
 def _textOf(value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, float) else value.value
+    return f"{value:g}" if isinstance(value, (int, float)) else value.value
