@@ -51,6 +51,20 @@ def test_value_class_behaves_as_its_model(qt):
         size.width = 5
 
 
+def test_value_class_has_subclasses_with_attributes_of_their_own(qt):
+    class Named(qt.QColor):
+        def __init__(self, name):
+            super().__init__(name)
+            self.label = name
+
+    named = Named("#0102fd")
+    assert (named.label, named.blue()) == ("#0102fd", 253)
+    assert isinstance(named, qt.QColor)
+    assert named == qt.QColor(1, 2, 253)
+    named.setRed(9)
+    assert named.red() == 9
+
+
 def test_data_of_a_combo_box_keeps_its_type(qt):
     box = qt.QComboBox()
     box.addItem("first", "vtkMRMLScalarVolumeNode1")

@@ -184,3 +184,22 @@ def test_process_tells_its_end(qt):
     assert process.readAllStandardOutput().data().decode() == "hello\n"
     assert ends == [(3, qt.QProcess.NormalExit)]
     assert process.state() == qt.QProcess.NotRunning
+
+
+def test_object_of_a_script_is_passed_as_its_text(qt):
+    class Panel:
+        def __str__(self):
+            return "a panel"
+
+    assert qt.QMenu(Panel()).title == "a panel"
+    with pytest.raises(TypeError):
+        qt.QProgressBar(Panel())
+
+
+def test_class_without_a_stand_in_can_only_be_compared_with(ctk, slicer):
+    assert type(slicer.qMRMLNodeComboBox()) not in (ctk.ctkCheckBox, slicer.qMRMLSliderWidget)
+    assert ctk.ctkCheckBox is ctk.ctkCheckBox
+    with pytest.raises(NotImplementedError, match="no stand-in for ctkCheckBox"):
+        ctk.ctkCheckBox()
+    with pytest.raises(AttributeError, match="Slicer has no 'ctkNoSuchWidget'"):
+        _ = ctk.ctkNoSuchWidget

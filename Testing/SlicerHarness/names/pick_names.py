@@ -18,14 +18,14 @@ TABLE = Path(__file__).parent / "slicer_names.json"
 QT_CLASSES = """
 QAbstractButton QAbstractItemView QAbstractScrollArea QAbstractSlider QAbstractSpinBox QAction
 QApplication QBoxLayout QButtonGroup QByteArray QCheckBox QClipboard QColor QComboBox
-QCoreApplication QCursor QDesktopServices QDialog QDialogButtonBox QDockWidget QDoubleSpinBox
+QCoreApplication QCursor QDesktopServices QDialog QDialogButtonBox QDir QDockWidget QDoubleSpinBox
 QEvent QFile QFileDialog QFont QFormLayout QFrame QGridLayout QGroupBox QHBoxLayout QHeaderView
 QIODevice QIcon QInputDialog QKeySequence QLabel QLayout QLineEdit QMainWindow QMenu QMessageBox
 QObject QPalette QPixmap QPlainTextEdit QPoint QProcess QProcessEnvironment QProgressBar
 QProgressDialog QPushButton QRadioButton QRect QScrollArea QScrollBar QSettings QShortcut QSize
 QSizePolicy QSlider QSpacerItem QSpinBox QSplitter QStackedWidget QStandardPaths QStatusBar
-QTabWidget QTableView QTableWidget QTextCursor QTextEdit QTimer QToolBar QToolButton QToolTip
-QUiLoader QUrl QVBoxLayout QWidget
+QTabWidget QTableView QTableWidget QTextCursor QTextDocument QTextEdit QTimer QToolBar QToolButton
+QToolTip QUiLoader QUrl QVBoxLayout QWidget
 """.split()  # noqa: SIM905
 
 SLICER_CLASSES = """
@@ -33,9 +33,16 @@ ctkCollapsibleButton ctkMessageBox ctkSliderWidget ctkVTKChartView qMRMLCollapsi
 qMRMLNodeComboBox qMRMLPlotView qMRMLPlotViewControllerWidget qMRMLPlotWidget qMRMLSceneModel
 qMRMLSliceControllerWidget qMRMLSliceView qMRMLSliceWidget qMRMLSortFilterProxyModel qMRMLTableView
 qMRMLTableViewControllerWidget qMRMLTableWidget qMRMLThreeDView qMRMLThreeDWidget qMRMLWidget
-qSlicerApplication qSlicerIOManager qSlicerLayoutManager qSlicerModuleManager
+qSlicerApplication qSlicerCommandOptions qSlicerIOManager qSlicerLayoutManager qSlicerModuleManager
 qSlicerModuleSelectorToolBar qSlicerScriptedLoadableModule qSlicerScriptedLoadableModuleWidget
 qSlicerWidget
+""".split()  # noqa: SIM905
+
+# Classes that Slicer's parameter node wrapper compares widgets with. They have no stand-ins.
+SLICER_CLASSES += """
+ctkCheckBox ctkCheckablePushButton ctkColorPickerButton ctkComboBox ctkDirectoryButton
+ctkDoubleRangeSlider ctkDoubleSlider ctkDoubleSpinBox ctkPathLineEdit ctkRangeWidget
+qMRMLRangeWidget qMRMLSliderWidget qMRMLSpinBox
 """.split()  # noqa: SIM905
 
 # Internal names of the wrapper: constructors, destructors, calls of a base's implementation.
@@ -55,6 +62,8 @@ ADDED_SLICER_CLASSES = {
         "names": ["moduleSelector", "pythonConsole"],
         "signals": ["initialWindowShown()"],
     },
+    "qMRMLSubjectHierarchyComboBox": {"base": "ctkComboBox", "names": [], "signals": []},
+    "qMRMLSubjectHierarchyTreeView": {"base": "QTreeView", "names": [], "signals": []},
 }
 ADDED_SLICER_NAMES = {
     "qSlicerApplication": ["commandOptions", "mainWindow", "testingEnabled"],

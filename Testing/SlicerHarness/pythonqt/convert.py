@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import math
 import types
+from functools import cache
 from typing import Any
 
 from PySide6 import QtCore
@@ -75,6 +76,19 @@ class ValueClass:
 
     def __instancecheck__(self, instance: object) -> bool:
         return isinstance(unwrap(instance), self._c)
+
+    def __mro_entries__(self, bases: tuple) -> tuple[type]:
+        """Return the base of a script's subclass, whose objects may have other attributes."""
+        return (_baseOfSubclasses(self),)
+
+
+@cache
+def _baseOfSubclasses(cls: ValueClass) -> type:
+    def init(self: Value, *args: Any) -> None:
+        object.__setattr__(self, "_v", unwrap(cls(*args)))
+
+    body = {"__init__": init, "__setattr__": object.__setattr__}
+    return type(cls._c.__name__, (Value,), body)
 
 
 class SlotFunction:

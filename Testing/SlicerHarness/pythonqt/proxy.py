@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import weakref
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import shiboken6
@@ -48,7 +48,7 @@ class Proxy(metaclass=ProxyMeta):
         cls = type(self)
         own = "_qclass" in cls.__dict__
         qclass = cls.__dict__["_qclass"] if own else _shellClass(cls)
-        q = qclass(*unwrap(args))
+        q = _construct(qclass, unwrap(args))
         if not own:
             q._proxy = self
         _adopt(self, q)
@@ -125,6 +125,17 @@ class Proxy(metaclass=ProxyMeta):
             object.__setattr__(self, name, value)
 
 
+def _construct(qclass: type, args: tuple) -> QtCore.QObject:
+    """Return a new object. PythonQt passes an object that is not Qt's as its text."""
+    try:
+        return qclass(*args)
+    except TypeError:
+        isForeign = [type(a).__module__.split(".")[0] not in ("builtins", "PySide6") for a in args]
+        if not any(isForeign):
+            raise
+        return qclass(*[str(a) if f else a for a, f in zip(args, isForeign, strict=True)])
+
+
 def _realName(q: QtCore.QObject, name: str) -> str:
     """Return "objectName" for "name", unless the class has its own ``name``, as PythonQt does."""
     own = name in factsOf(type(q)).properties
@@ -189,6 +200,16 @@ def proxyClass(qclass: type) -> type:
         known = ProxyMeta(qclass.__name__, tuple(bases or [Proxy]), body)
         _proxyClasses[qclass] = known
     return known
+
+
+@cache
+def classWithoutStandIn(name: str) -> type:
+    """Return a class to compare with. Making an object of it raises NotEmulated."""
+
+    def refuse(self: Any, *args: Any) -> None:
+        raise NotEmulated(f"the harness has no stand-in for {name} yet")
+
+    return type(name, (), {"__init__": refuse, "__module__": "PythonQt"})
 
 
 def _shellClass(cls: type) -> type:
