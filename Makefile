@@ -1,6 +1,9 @@
 # make          builds .venv with the command .venv/bin/pseudoct
 # make test     checks lint and format, then runs the tests that are not marked slow
 # make test-all checks lint and format, then runs all tests
+# make test-slicer SLICER_SOURCE=/path/to/Slicer
+#               tests panel, scene and harness with Slicer's own Python files from a checkout
+#               of its sources
 # make demo     makes a phantom and denoises it by command and by click, into demo/;
 #               `make demo INPUT=scan.nrrd` denoises your own scan
 # make window   opens the module on the desktop, without Slicer, with the phantom or with INPUT
@@ -10,10 +13,10 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := setup
-.PHONY: setup test test-all lint format demo window pictures cmake-lists clean
+.PHONY: setup test test-all test-slicer lint format demo window pictures cmake-lists clean
 
 # The recipes read these from the environment, so paths may contain spaces and quotes.
-export PYTHON INPUT
+export PYTHON INPUT SLICER_SOURCE
 
 READY := .venv/.ready
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)",*$$/\1/p' pyproject.toml)
@@ -50,6 +53,12 @@ test: lint
 test-all: lint
 	@echo "Running all tests"
 	@$(PYTEST) $(TESTS)
+
+test-slicer: $(READY)
+	@[ -n "$$SLICER_SOURCE" ] || { \
+	    echo "Name a checkout of Slicer: make test-slicer SLICER_SOURCE=/path/to/Slicer"; exit 1; }
+	@echo "Running the tests of panel, scene and harness with the Python files in $$SLICER_SOURCE"
+	@$(PYTEST) $(or $(TESTS),Testing/Panel Testing/Scene Testing/Harness)
 
 lint: $(READY)
 	@echo "Checking lint and format"

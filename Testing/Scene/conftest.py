@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from SlicerHarness.fixtures import slicerApp  # noqa: F401
+from SlicerHarness.slicer_source import slicerSource
 
 
 @pytest.fixture
-def scene() -> Iterator:
+def scene(request: pytest.FixtureRequest) -> Iterator:
     """An empty scene as ``slicer.mrmlScene``, with the colour nodes that display nodes want.
 
     Where an application or its stand-in runs in this process its scene is used, since its views
-    and logics watch that one.
+    and logics watch that one. With a checkout of Slicer the stand-in is started, which imports it.
     """
     pytest.importorskip("slicer.util", reason="slicer-core is not installed")
+    if slicerSource() is not None:
+        request.getfixturevalue("slicerApp")
     import slicer
 
     if getattr(slicer, "app", None) is None:

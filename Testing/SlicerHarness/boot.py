@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import types
+from pathlib import Path
 from typing import Any
+
+from .slicer_source import SAMPLE_DATA, importSlicerPackage, slicerSource
 
 DEFAULT_SIZE = (1400, 900)
 
@@ -34,7 +37,6 @@ def boot(desktop: bool = False) -> Any:
 
 def _start(desktop: bool) -> Any:
     import slicer
-    import slicer.util
     from PySide6 import QtCore
 
     from . import dialogs, faults
@@ -44,18 +46,20 @@ def _start(desktop: bool) -> Any:
     from .pythonqt.convert import wrap
     from .views.layout_manager import qSlicerLayoutManager
 
+    source = slicerSource()
     faults.install()
     QtCore.qInstallMessageHandler(_onQtMessage)
     shown = dialogs.Dialogs()
     if not desktop:  # on the desktop a person answers the dialogs
         dialogs.install(shown)
     _installQt()
+    _installSlicerPackage(source)
     app = qSlicerApplication()
     slicer.app, slicer.mrmlScene = wrap(app), app.mrmlScene()
     slicer.selfTests = {}
     slicer.modules = types.SimpleNamespace(**coreModules(app.mrmlScene(), app.applicationLogic()))
     app.setLayoutManager(qSlicerLayoutManager(app, app.mainWindow().centralWidget()))
-    _installSlicerModules()
+    _installModules(source, app.moduleManager())
     app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
     app.mainWindow().resize(*DEFAULT_SIZE)
     app.mainWindow().show()
@@ -75,7 +79,7 @@ def _installQt() -> None:
 
     from . import modules, widgets
     from .pythonqt.names import SLICER_CLASSES
-    from .pythonqt.proxy import proxyClass
+    from .pythonqt.proxy import classWithoutStandIn, proxyClass
     from .pythonqt.qt_module import QtModule
     from .ui_loader import QUiLoader
     from .views import layout_manager, plot_widget, slice_view, slice_widget, table_widget
@@ -85,7 +89,7 @@ def _installQt() -> None:
 
     def missing(name: str) -> Any:
         if name in SLICER_CLASSES:
-            raise AttributeError(f"the harness has no stand-in for {name} yet")
+            return classWithoutStandIn(name)
         raise AttributeError(f"Slicer has no '{name}', or the harness does not know it")
 
     ctk = _module("ctk", {c.__name__: proxyClass(c) for c in widgets.CTK_WIDGETS})
@@ -107,17 +111,32 @@ def _installQt() -> None:
         setattr(slicer, cls.__name__, proxyClass(cls))
 
 
-def _installSlicerModules() -> None:
-    """Install the Python modules that ``slicer-core`` lacks, and those of two extensions."""
+def _installSlicerPackage(source: Path | None) -> None:
+    """Install the Python modules of ``slicer``: from the sources, or the wheel and stand-ins."""
     import slicer
+    import slicer.util
 
-    from . import i18n, parameter_nodes, pytorch_utils, sample_data, scripted_module
+    if source is not None:
+        importSlicerPackage(source)
+        return
+    from . import i18n, parameter_nodes, scripted_module
 
     sys.modules["slicer.i18n"] = slicer.i18n = i18n
     sys.modules["slicer.parameterNodeWrapper"] = parameter_nodes
     slicer.parameterNodeWrapper = parameter_nodes
     sys.modules["slicer.ScriptedLoadableModule"] = scripted_module
     slicer.ScriptedLoadableModule = scripted_module
+
+
+def _installModules(source: Path | None, manager: Any) -> None:
+    """Install the Python modules of Slicer's module SampleData and of the PyTorch extension."""
+    import slicer
+
+    from . import pytorch_utils, sample_data
+
+    sys.modules["PyTorchUtils"] = pytorch_utils
+    if source is not None:
+        manager.load(source / SAMPLE_DATA)
+        return
     slicer.modules.sampleDataSources = {}
     sys.modules["SampleData"] = sample_data
-    sys.modules["PyTorchUtils"] = pytorch_utils

@@ -14,6 +14,11 @@ import pytest
 
 from . import faults
 from .requirements import missingRequirement
+from .slicer_source import slicerSource
+
+standInOnly = pytest.mark.skipif(
+    slicerSource() is not None, reason="tests a stand-in, and Slicer's own files run in its place"
+)
 
 
 @pytest.fixture(scope="session")
