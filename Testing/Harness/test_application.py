@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from SlicerHarness.fixtures import standInOnly
 
 
 @pytest.fixture
@@ -54,19 +55,64 @@ def test_sample_data_is_loaded_from_a_file(slicer, volume, tmp_path):
 
     path = tmp_path / "sample.nrrd"
     slicer.util.saveNode(volume, str(path))
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        sampleName="HarnessSample", uris=path.as_uri(), fileNames="s.nrrd", nodeNames="Sample"
-    )
+    for _ in range(2):
+        SampleData.SampleDataLogic.registerCustomSampleDataSource(
+            "Harness", "HarnessSample", path.as_uri(), fileNames="s.nrrd", nodeNames="Sample"
+        )
+    (source,) = slicer.modules.sampleDataSources["Harness"]
+    assert (source.uris, source.checksums) == ([path.as_uri()], [None])
     assert SampleData.downloadSample("HarnessSample").GetName() == "Sample"
+
+
+def test_sample_data_whose_lists_differ_in_length_is_refused(slicer):
+    import SampleData
+
+    with pytest.raises(ValueError, match="same length"):
+        SampleData.SampleDataLogic.registerCustomSampleDataSource(
+            sampleName="Wrong", uris=["a", "b"], fileNames="a", nodeNames=["a", "b"]
+        )
+
+
+@standInOnly
+def test_sample_data_is_never_downloaded(slicer):
+    import SampleData
+
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         sampleName="Remote", uris="https://example.org/s.nrrd", fileNames="s", nodeNames="s"
     )
     with pytest.raises(OSError, match="no network"):
         SampleData.downloadSample("Remote")
-    with pytest.raises(ValueError, match="same length"):
-        SampleData.SampleDataLogic.registerCustomSampleDataSource(
-            sampleName="Wrong", uris=["a", "b"], fileNames="a", nodeNames=["a", "b"]
-        )
+
+
+def test_the_type_of_a_file_follows_its_suffix(slicer):
+    types = slicer.app.coreIOManager().fileType
+    assert types("/a/ct.nii.GZ") == types("ct.nrrd") == "VolumeFile"
+    assert types("a.mrb") == "SceneFile"
+    assert types("a.txt") == "NoFile"
+
+
+def test_command_options_are_those_of_a_user(slicer, slicerApp):
+    options = slicer.app.commandOptions()
+    assert (options.testingEnabled, options.noMainWindow) == (False, False)
+    slicerApp.setTestingEnabled(True)
+    assert options.testingEnabled is True
+    with pytest.raises(AttributeError):
+        _ = options.parsed
+
+
+def test_modules_have_a_page_in_the_documentation(slicer):
+    page = slicer.app.moduleDocumentationUrl("SampleData")
+    assert page == "https://slicer.readthedocs.io/en/5.12/user_guide/modules/sampledata.html"
+
+
+def test_the_window_has_a_file_menu_for_modules(slicer):
+    menu = slicer.util.lookupTopLevelWidget("FileMenu")
+    assert "FileSaveSceneAction" in [action.objectName for action in menu.actions()]
+
+
+def test_the_scene_s_cache_is_the_application_s(slicer):
+    cache = slicer.mrmlScene.GetCacheManager().GetRemoteCacheDirectory()
+    assert slicer.app.cachePath == cache
 
 
 def test_torch_is_installed_only_in_words(slicer, slicerApp):

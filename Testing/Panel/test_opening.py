@@ -334,11 +334,11 @@ def test_the_estimate_follows_the_options(deviceCheck, phantom, panel):
 def test_the_sample_data_are_those_that_came_with_the_module(panel):
     import hashlib
 
-    import SampleData
+    import slicer
 
-    source = SampleData.registered[-1]
-    assert source["checksums"] == f"SHA256:{hashlib.sha256(PHANTOM.read_bytes()).hexdigest()}"
-    assert source["uris"] == PHANTOM.as_uri()
+    (source,) = slicer.modules.sampleDataSources["PseudoCTDenoise"]
+    assert source.checksums == [f"SHA256:{hashlib.sha256(PHANTOM.read_bytes()).hexdigest()}"]
+    assert source.uris == [PHANTOM.as_uri()]
 
 
 @pytest.mark.parametrize(("first", "last"), [("3", "2"), ("5", "0"), ("1", "9")])

@@ -20,7 +20,7 @@ from .scene_files import qSlicerIOManager
 VERSION = (5, 12)
 
 
-class qSlicerCommandOptions(QtCore.QObject):
+class qSlicerCommandOptions(Native, QtCore.QObject):
     """``slicer.app.commandOptions()``, with the options that extensions read."""
 
     testingEnabled = Property(bool, lambda self: self.parent().testingEnabled())
@@ -66,12 +66,12 @@ class qSlicerApplication(Native, QtWidgets.QApplication):
 
     def _startCache(self) -> None:
         """Set the cache folder, in which bundles (.mrb) are unpacked."""
-        folder = Path(self._folder.name) / "cache"
-        folder.mkdir()
-        (folder / ".slicer-cache").touch()
+        self._cache = Path(self._folder.name) / "cache"
+        self._cache.mkdir()
+        (self._cache / ".slicer-cache").touch()
         self._remote = slicer.vtkMRMLRemoteIOLogic()
         self._remote.SetMRMLScene(self._scene)
-        self._remote.GetCacheManager().SetRemoteCacheDirectory(str(folder))
+        self._remote.GetCacheManager().SetRemoteCacheDirectory(str(self._cache))
         self._remote.GetDataIOManager().SetCacheManager(self._remote.GetCacheManager())
         self._remote.AddDataIOToScene()
 
@@ -89,6 +89,14 @@ class qSlicerApplication(Native, QtWidgets.QApplication):
     repositoryRevision = Property(str, lambda self: "33000")
     os = Property(str, lambda self: "linux")
     arch = Property(str, lambda self: "amd64")
+    cachePath = Property(str, lambda self: str(self._cache))
+    documentationBaseUrl = Property(
+        str, lambda self: "https://slicer.readthedocs.io/en/" + ".".join(map(str, VERSION))
+    )
+
+    @Slot(str, result=str)
+    def moduleDocumentationUrl(self, moduleName: str) -> str:
+        return f"{self.documentationBaseUrl}/user_guide/modules/{moduleName.lower()}.html"
 
     @Slot(result=object)
     def layoutManager(self) -> Any:
@@ -125,6 +133,14 @@ class qSlicerApplication(Native, QtWidgets.QApplication):
     @Slot(result=object)
     def testingEnabled(self) -> bool:
         return self._testing
+
+    @Slot()
+    def restart(self) -> None:
+        raise NotImplementedError("the harness does not restart")
+
+    @Slot(result=object)
+    def userSettings(self) -> QtCore.QSettings:
+        return QtCore.QSettings()
 
     @Slot(result=object)
     def settings(self) -> QtCore.QSettings:

@@ -41,6 +41,7 @@ class qSlicerMainWindow(Native, QtWidgets.QMainWindow):
         self._selector.moduleSelected.connect(self._showModule)
         self._shown = None
         self.statusBar()
+        self._fileMenu = _fileMenu(self)
 
     @Slot(result=object)
     def moduleSelector(self) -> qSlicerModuleSelectorToolBar:
@@ -68,3 +69,11 @@ class qSlicerMainWindow(Native, QtWidgets.QMainWindow):
         panel = self._area.takeWidget()
         if panel is not None:
             panel.hide()
+
+
+def _fileMenu(window: QtWidgets.QMainWindow) -> QtWidgets.QMenu:
+    """Return the menu to which modules add entries. The window shows no menu bar."""
+    menu = QtWidgets.QMenu(window)
+    menu.setObjectName("FileMenu")
+    menu.addAction("Save Data").setObjectName("FileSaveSceneAction")
+    return menu

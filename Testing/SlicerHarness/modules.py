@@ -119,6 +119,7 @@ class qSlicerModuleManager(Native, QtCore.QObject):
         module._description = getattr(python, name)(wrap(module))
         self._loaded[name] = module
         setattr(slicer.modules, name.lower(), wrap(module))
+        setattr(slicer.modules, name + "Instance", module._description)
         self.moduleLoaded.emit(name)
         return module
 
@@ -128,7 +129,7 @@ class qSlicerModuleManager(Native, QtCore.QObject):
         module = self._loaded.pop(name)
         if module.hasPanel():
             module._panel.deleteLater()
-        for attribute in (name.lower(), name + "Widget"):
+        for attribute in (name.lower(), name + "Instance", name + "Widget"):
             if hasattr(slicer.modules, attribute):
                 delattr(slicer.modules, attribute)
         slicer.selfTests.pop(name, None)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 import slicer
 
-registered: list[dict[str, Any]] = []  # keyword arguments of each registration
+
+@dataclass
+class SampleDataSource:
+    """A registered sample. The lists have one entry a file."""
+
+    sampleName: str | None
+    uris: list[str]
+    fileNames: list[str]
+    nodeNames: list[str]
+    checksums: list[str | None]
+    thumbnailFileName: str | None
 
 
 class SampleDataLogic:
@@ -21,26 +32,32 @@ class SampleDataLogic:
         nodeNames: str | list[str] | None = None,
         customDownloader: Any = None,
         thumbnailFileName: str | None = None,
-        loadFileType: Any = None,
+        loadFileTypes: Any = None,
         loadFiles: Any = None,
         loadFileProperties: dict | None = None,
         checksums: str | list[str] | None = None,
+        loadFileType: Any = None,
     ) -> None:
-        source = {k: v for k, v in locals().items() if v is not None}
-        lengths = {len(_list(v)) for v in (uris, fileNames, nodeNames) if v is not None}
-        if len(lengths) != 1:
-            raise ValueError("uris, fileNames and nodeNames must have the same length")
-        if uris is not None and checksums is not None and len(_list(checksums)) not in lengths:
-            raise ValueError("there must be as many checksums as uris")
-        registered.append(source)
-        slicer.modules.sampleDataSources.setdefault(category, []).append(source)
+        """Add a sample to ``slicer.modules.sampleDataSources``, unless it is registered already.
+
+        Raises ValueError if the lists do not have the same length.
+        """
+        files = [_list(uris), _list(fileNames), _list(nodeNames)]
+        files.append([None] * len(files[0]) if checksums is None else _list(checksums))
+        if len({len(entries) for entries in files}) != 1:
+            raise ValueError("uris, fileNames, nodeNames and checksums must have the same length")
+        source = SampleDataSource(sampleName, *files, thumbnailFileName)
+        sources = slicer.modules.sampleDataSources.setdefault(category, [])
+        if source not in sources:
+            sources.append(source)
 
     def downloadSamples(self, sampleName: str) -> list[Any]:
         """Load a registered sample from its ``file:`` URIs and return its nodes."""
-        source = next(s for s in registered if s.get("sampleName") == sampleName)
+        everySource = [s for c in slicer.modules.sampleDataSources.values() for s in c]
+        source = next(s for s in everySource if s.sampleName == sampleName)
         return [
             slicer.util.loadVolume(_localFile(uri), {"name": name})
-            for uri, name in zip(_list(source["uris"]), _list(source["nodeNames"]), strict=True)
+            for uri, name in zip(source.uris, source.nodeNames, strict=True)
         ]
 
 

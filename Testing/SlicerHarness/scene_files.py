@@ -49,8 +49,20 @@ def loadScene(path: Path | str) -> None:
         raise OSError(f"the scene could not be read from {path}")
 
 
+FILE_TYPES = {
+    "SceneFile": (".mrml", ".mrb"),
+    "VolumeFile": (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd"),
+}
+
+
 class qSlicerIOManager(Native, QtCore.QObject):
     newFileLoaded = Signal(object)
+
+    @Slot(str, result=str)
+    def fileType(self, path: str) -> str:
+        """Return the type of a file by its suffix."""
+        ends = FILE_TYPES.items()
+        return next((kind for kind, end in ends if path.lower().endswith(end)), "NoFile")
 
     @Slot(object, result=object)
     def fileWriterFileType(self, node: Any) -> str:
