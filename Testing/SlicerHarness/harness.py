@@ -11,7 +11,6 @@ from PySide6 import QtCore
 
 from . import faults
 from .dialogs import Dialogs
-from .parameter_nodes.wrapper import forgetWrappers
 from .pythonqt.convert import wrap
 from .pythonqt.proxy import forgetDeleted
 
@@ -102,7 +101,6 @@ class Harness:
         slicer.mrmlScene.Clear(0)
         for node in slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"):
             slicer.mrmlScene.RemoveNode(node)
-        forgetWrappers()
         layout = slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
         self._app.layoutManager().setLayout(layout)
         self.processEvents()

@@ -1,7 +1,7 @@
 """The module's parameter node: the user's choices, saved with the scene."""
 
 import enum
-from typing import Annotated, Union
+from typing import Annotated
 
 import slicer
 from slicer.i18n import tr as _
@@ -50,9 +50,7 @@ _LABELS = {  # functions, because the language may change while Slicer runs
 DEFAULT = PRESETS["standard"]
 """Settings that a new scene starts with."""
 
-Region = Union[  # noqa: UP007 the wrapper accepts no other spelling
-    slicer.vtkMRMLMarkupsROINode, slicer.vtkMRMLMarkupsClosedCurveNode, None
-]
+Region = slicer.vtkMRMLMarkupsROINode | slicer.vtkMRMLMarkupsClosedCurveNode | None
 
 
 @parameterNodeWrapper

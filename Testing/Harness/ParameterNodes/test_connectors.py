@@ -78,7 +78,7 @@ def test_slider_takes_its_range_from_the_annotation(parameters, ctk):
 
 
 def test_slider_without_a_range_is_refused_but_a_spin_box_is_not(parameters, ctk, qt):
-    with pytest.raises(RuntimeError, match="WithinRange"):
+    with pytest.raises(RuntimeError, match="[Ss]lider"):
         parameters.connectParametersToGui({"factor": ctk.ctkSliderWidget()})
     box = qt.QDoubleSpinBox()
     parameters.connectParametersToGui({"factor": box})
@@ -142,9 +142,9 @@ def test_node_selector_of_a_union_lists_every_type(parameters, selector, slicer)
 
 
 def test_widget_of_another_kind_is_refused(parameters, qt):
-    with pytest.raises(RuntimeError, match="cannot bind"):
+    with pytest.raises(RuntimeError, match="QSpinBox"):
         parameters.connectParametersToGui({"invert": qt.QSpinBox()})
-    with pytest.raises(ValueError, match="no parameter is named inverted"):
+    with pytest.raises(ValueError, match="inverted"):
         parameters.connectParametersToGui({"inverted": qt.QCheckBox()})
 
 
@@ -165,13 +165,29 @@ def test_disconnected_widget_is_left_alone(parameters, qt):
     assert box.value == 8
 
 
-def test_connect_gui_finds_widgets_by_their_property_and_returns_no_tag(parameters, qt):
+def test_a_disconnected_wrapper_does_not_write_to_other_widgets(parameters, qt):
+    first, second = qt.QSpinBox(), qt.QSpinBox()
+    tag = parameters.connectParametersToGui({"count": first})
+    parameters.connectParametersToGui({"count": second})
+    parameters.disconnectGui(tag)
+    second.value = 8
+    assert (parameters.count, first.value) == (8, 3)
+    parameters.disconnectGui(tag)  # changes nothing
+    parameters.count = 9
+    assert second.value == 9
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_connect_gui_finds_widgets_by_their_property(parameters, qt, slicer, loaded):
     panel = qt.QWidget()
     box = qt.QSpinBox(panel)
+    box.objectName = "countSpinBox"
     box.setProperty("SlicerParameterName", "count")
-    tag = parameters.connectGui(panel)
+    tag = parameters.connectGui(slicer.util.childWidgetVariables(panel) if loaded else panel)
     box.value = 8
     assert parameters.count == 8
     parameters.disconnectGui(tag)
     box.value = 9
-    assert parameters.count == 9
+    assert parameters.count == 8
+    parameters.count = 5
+    assert box.value == 9

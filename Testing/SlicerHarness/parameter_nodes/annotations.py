@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import types
 import typing
 from dataclasses import dataclass
 from typing import Annotated, Any
+
+UNIONS = (typing.Union, types.UnionType)
+"""Origins of ``Union[A, B]`` and ``A | B``."""
 
 
 @dataclass(frozen=True)

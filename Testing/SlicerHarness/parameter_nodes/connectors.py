@@ -13,7 +13,7 @@ from typing import Any
 
 import slicer
 
-from .annotations import first, split
+from .annotations import UNIONS, first, split
 from .validators import Choice, Maximum, Minimum, WithinRange
 
 
@@ -148,7 +148,7 @@ def _setBounds(widget: Any, extras: list[Any], low: float | None, high: float | 
 
 def _nodeClasses(kind: Any) -> list[type]:
     """Return the node classes of a node type, or of an Optional or Union of node types only."""
-    isUnion = typing.get_origin(kind) is typing.Union
+    isUnion = typing.get_origin(kind) in UNIONS
     kinds = [split(k)[0] for k in typing.get_args(kind)] if isUnion else [kind]
     kinds = [k for k in kinds if k is not type(None)]
     allNodes = all(isinstance(k, type) and issubclass(k, slicer.vtkMRMLNode) for k in kinds)

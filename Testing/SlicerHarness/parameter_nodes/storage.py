@@ -14,7 +14,7 @@ from typing import Any
 
 import slicer
 
-from .annotations import split
+from .annotations import UNIONS, split
 from .validators import IsInstance, IsNone, NotNone, Validator, extractValidators
 
 
@@ -203,11 +203,11 @@ def storageFor(kind: Any) -> Any:
         return EnumStorage(kind)
     if isinstance(kind, type) and issubclass(kind, slicer.vtkMRMLNode):
         return NodeStorage(kind)
-    if typing.get_origin(kind) is typing.Union:
+    if typing.get_origin(kind) in UNIONS:
         return UnionStorage([checkedStorage(k)[0] for k in typing.get_args(kind)])
     raise TypeError(
-        f"no storage for the type {kind}; Slicer takes Optional[X], not X | None, and the harness "
-        "has no paths, ranges, lists, dictionaries and packs"
+        f"no storage for the type {kind}; the harness has no paths, ranges, lists, dictionaries "
+        "and packs"
     )
 
 

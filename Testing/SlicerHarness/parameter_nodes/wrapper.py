@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import typing
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,17 +17,6 @@ from .connectors import Connector, connectorFor
 from .storage import Checked, checkedStorage
 
 PROPERTY = "SlicerParameterName"
-
-_kept: list[Any] = []
-"""Wrappers in use. Without this list Python would collect a node that only wrappers refer to, and
-its observers, while the scene still holds the node and VTK still calls them."""
-
-
-def forgetWrappers() -> None:
-    """Release the wrappers, after their nodes have left the scene."""
-    for wrapper in _kept:
-        wrapper.parameterNode.RemoveAllObservers()
-    _kept.clear()
 
 
 @dataclass(frozen=True)
@@ -44,10 +34,15 @@ class Slot:
 
     def __init__(self, parameter: Parameter, node: Any) -> None:
         self.parameter, self._node = parameter, node
+        self._writing = True
+        # The observer must not keep the slot alive, which removes the observer when it is deleted.
+        refresh = weakref.WeakMethod(self._refresh)
+        self._tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *unused: refresh()())
         self._value = self._readNode()
         self._writing = False
-        # As in Slicer, this observer stays until the node is removed.
-        node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda caller, event: self._refresh())
+
+    def __del__(self) -> None:
+        self._node.RemoveObserver(self._tag)
 
     def _readNode(self) -> Any:
         name, storage = self.parameter.name, self.parameter.storage
@@ -105,17 +100,19 @@ class WrapperMethods:
     def EndModify(self, wasModifying: int) -> int:
         return self.parameterNode.EndModify(wasModifying)
 
+    def Modified(self) -> None:
+        self.parameterNode.Modified()
+
     def AddObserver(self, event: Any, callback: Callable, priority: float = 0.0) -> int:
         return self.parameterNode.AddObserver(event, callback, priority)
 
     def RemoveObserver(self, tag: int) -> None:
         self.parameterNode.RemoveObserver(tag)
 
-    def connectGui(self, gui: Any) -> None:
-        """Bind the widgets with the dynamic property. `gui` is a widget or the loaded ``ui``.
+    def connectGui(self, gui: Any) -> int:
+        """Bind the widgets with the dynamic property. Return the tag for :meth:`disconnectGui`.
 
-        Slicer's documentation promises the tag for :meth:`disconnectGui`. Some versions of Slicer
-        return None, and disconnectGui(None) disconnects nothing. This method does the same.
+        `gui` is a widget or the loaded ``ui``.
         """
         if getattr(gui, "isWidgetType", lambda: False)():
             import qt
@@ -124,7 +121,7 @@ class WrapperMethods:
         else:
             widgets = gui.__dict__.values()
         named = {w.property(PROPERTY): w for w in widgets if w.property(PROPERTY)}
-        self.connectParametersToGui(named)
+        return self.connectParametersToGui(named)
 
     def connectParametersToGui(self, mapping: dict[str, Any]) -> int:
         for name in mapping:
@@ -141,13 +138,16 @@ class WrapperMethods:
         for name, connector in connectors.items():
             connector.write(self.getValue(name))
             connector.onChanged(self._readerOf(name, connector))
-        # As in Slicer, this observer and the objects that it calls stay until the node is removed.
-        self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda caller, event: self._updateGui())
+        self._observers[tag] = self.AddObserver(
+            vtk.vtkCommand.ModifiedEvent, lambda caller, event: self._updateGui()
+        )
         return tag
 
-    def disconnectGui(self, tag: int | None) -> None:
+    def disconnectGui(self, tag: int) -> None:
         for connector in self._connected.pop(tag, {}).values():
             connector.onChanged(None)
+        if tag in self._observers:
+            self.RemoveObserver(self._observers.pop(tag))
 
     def _readerOf(self, name: str, connector: Connector) -> Callable[[], None]:
         def widgetChanged() -> None:
@@ -173,8 +173,8 @@ class WrapperMethods:
 def _init(self: Any, parameterNode: Any) -> None:
     """Write the defaults of missing parameters. Keep the parameters that the node has."""
     self.parameterNode = parameterNode
-    _kept.append(self)
     self._connected: dict[int, dict[str, Connector]] = {}
+    self._observers: dict[int, int] = {}
     self._nextTag, self._updatingGui = 0, False
     self._slots = {
         name: Slot(parameter, parameterNode) for name, parameter in self.allParameters.items()
