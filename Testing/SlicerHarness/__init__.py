@@ -14,5 +14,8 @@ and then ``def test_it(slicerApp, scene, loadModule): widget = loadModule(path) 
 fixture imports Qt and VTK. If a wheel or a display library is missing, the fixture skips the test
 with the reason. Outside tests: ``from SlicerHarness.boot import boot; harness = boot()``.
 
+The environment variable ``SLICER_SOURCE`` replaces some stand-ins with Slicer's own Python files
+from a checkout of its sources, see ``slicer_source.py``.
+
 Importing this package needs only the standard library.
 """
