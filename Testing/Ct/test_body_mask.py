@@ -15,6 +15,13 @@ def test_the_body_includes_the_lungs_and_excludes_the_table():
     assert body_mask(hu[0]).shape == (80, 100)
 
 
+def test_padding_of_one_value_around_the_body_is_not_part_of_it():
+    hu = np.random.default_rng(0).normal(40, 20, (60, 80)).astype(np.int16)
+    hu[:20] = hu[50:] = 0
+    mask = body_mask(hu)
+    assert mask[22:48].all() and not mask[:20].any() and not mask[50:].any()
+
+
 def test_a_body_that_fills_the_image_fills_the_mask():
     assert body_mask(np.full((1, 20, 20), 30, np.int16)).all()
     assert not body_mask(np.full((1, 20, 20), -1000, np.int16)).any()

@@ -54,6 +54,20 @@ def test_the_median_over_slices_ignores_an_outlier():
     assert noise_level.noise_reduction(before, after) == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("value", [-100, 0, 60, 130, 400])
+def test_padding_of_one_value_does_not_lower_the_noise(value):
+    noisy = 50 + np.random.default_rng(8).normal(0, 20, (5, 96, 96)).round()
+    y, x = np.mgrid[-1:1:96j, -1:1:96j]
+    padded = np.where(x**2 + y**2 < 0.7, noisy, value)
+    padded[:3] = value  # most slices hold nothing else
+    black = np.where(padded == noisy, noisy, -1024)
+    noise = noise_level.soft_tissue_noise(padded)
+    assert noise == pytest.approx(noise_level.soft_tissue_noise(black), rel=0.02)
+    assert noise == pytest.approx(20, rel=0.2)
+    halved = np.where(padded == noisy, 50 + (noisy - 50) / 2, padded)
+    assert noise_level.noise_reduction(padded, halved) == pytest.approx(0.5, abs=0.02)
+
+
 def test_padding_counts_as_minus_1024_hu():
     hu = np.full((64, 64), 963)  # windows with five columns of padding have a mean of 60 HU
     hu[:, 20:44] = -1024

@@ -24,6 +24,13 @@ def test_the_tissue_share_is_that_of_the_pixels_above_lung():
     assert tissue_share(hu).tolist() == [0, 0.5, 1]
 
 
+def test_padding_of_one_value_is_not_tissue():
+    hu = np.random.default_rng(0).normal(40, 20, (3, 40, 40)).astype(np.int16)
+    hu[0], hu[1, :20] = 0, 0
+    assert tissue_share(hu).tolist() == [0, 0.5, 1]
+    assert evenly_spaced_slices(hu, 3) == [1, 2]
+
+
 def test_slices_are_evenly_spaced_over_the_body():
     hu = air(14)
     hu[2:12] = 50

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import BadInputError
+from .constant_areas import tissue_padding
 from .hounsfield import MIN_CT_HU
 from .image_arrays import iterate_slices, local_mean, paired_slices
 
@@ -44,7 +45,7 @@ def soft_tissue_noise(hu: np.ndarray) -> float:
             noise.append(np.quantile(deviation, FLATTEST / 2))
     if not noise:
         raise BadInputError(_NO_SOFT_TISSUE)
-    return float(np.median(noise))
+    return float(np.median(_noisy(np.array(noise))))
 
 
 def noise_reduction(before: np.ndarray, after: np.ndarray) -> float:
@@ -71,15 +72,31 @@ def noise_reduction(before: np.ndarray, after: np.ndarray) -> float:
         sigma.append(np.median(pairs[:, flatness <= np.quantile(flatness, FLATTEST)], axis=1))
     if not sigma:
         raise BadInputError(_NO_SOFT_TISSUE)
-    sigma_before, sigma_after = np.median(sigma, axis=0)
+    sigma_before, sigma_after = np.median(_noisy(np.array(sigma)), axis=0)
     return float(1 - sigma_after / sigma_before) if sigma_before > 0 else 0.0
 
 
+def _noisy(noise: np.ndarray) -> np.ndarray:
+    """Return the noise of the slices, (slices, …), without those that hold nothing but padding.
+
+    These have no noise; if all slices have none, it is that of the scan.
+    """
+    noisy = noise.reshape(len(noise), -1)[:, 0] > 0
+    return noise[noisy] if noisy.any() else noise
+
+
 def mean_and_deviation(hu: np.ndarray, side: int = FLAT_WINDOW) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of all side x side windows of (rows, columns)."""
+    """Return mean and standard deviation of all side x side windows of (rows, columns).
+
+    The mean is NaN in windows that touch :func:`.tissue_padding`.
+    """
+    padding = tissue_padding(hu)
     hu = np.maximum(hu.astype(np.float64), MIN_CT_HU)
     mean = local_mean(hu, side)
-    return mean, np.sqrt(np.maximum(local_mean(hu**2, side) - mean**2, 0))
+    deviation = np.sqrt(np.maximum(local_mean(hu**2, side) - mean**2, 0))
+    if padding.any():
+        mean[local_mean(padding, side) > 0] = np.nan
+    return mean, deviation
 
 
 def is_soft_tissue(mean: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .constant_areas import constant_areas
 from .hounsfield import TISSUE_HU
 
 ORGANS_HU = (20.0, 180.0)
@@ -13,8 +14,16 @@ MIN_BODY_SHARE = 0.02
 
 
 def tissue_share(hu: np.ndarray) -> np.ndarray:
-    """Return the fraction of tissue or table among the pixels of each slice, (slices,)."""
-    return np.array([(part[::2, ::2] > TISSUE_HU).mean() for part in hu])
+    """Return the fraction of tissue or table among the pixels of each slice, (slices,).
+
+    Padding, which has one exact value, does not count unless the scan has no noise at all.
+    """
+    tissue = ((part > TISSUE_HU, ~constant_areas(part)) for part in hu)
+    shares = [
+        ((body & measured)[::2, ::2].mean(), body[::2, ::2].mean()) for body, measured in tissue
+    ]
+    measured, body = np.array(shares).T
+    return measured if (measured > MIN_BODY_SHARE).any() else body
 
 
 def evenly_spaced_indices(length: int, count: int) -> np.ndarray:

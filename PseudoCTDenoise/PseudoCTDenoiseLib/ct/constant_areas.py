@@ -1,0 +1,67 @@
+"""Areas of one exact value, which a measurement never has: padding of any value."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from .hounsfield import MAX_CT_HU, MIN_CT_HU, TISSUE_HU
+
+_WINDOW = 9
+"""Side in pixels of a window of one value from which an area is padding. Noise of 1 HU or more has
+none."""
+
+
+def constant_areas(hu: np.ndarray) -> np.ndarray:
+    """Return True where a slice has one exact value above −1024 HU, (rows, columns) of bool.
+
+    An area consists of connected pixels of one value and contains a window of 9×9 of them. At the
+    edge of the image the 5×5 pixels inside are enough. At −1024 HU, clipped noise also has areas of
+    one value, see :mod:`..denoising.clipping`.
+
+    Parameters
+    ----------
+    hu : (rows, columns), HU.
+    """
+    cores = _windows_of_one_value(hu) & (hu > MIN_CT_HU)
+    areas = np.zeros(hu.shape, bool)
+    for value in np.unique(hu[cores]):
+        same = hu == value
+        whole = sitk.BinaryReconstructionByDilation(_image(cores & same), _image(same))
+        areas |= sitk.GetArrayViewFromImage(whole) > 0
+    return areas
+
+
+def tissue_padding(hu: np.ndarray) -> np.ndarray:
+    """Return True where padding looks like tissue, (rows, columns) of bool.
+
+    These are the :func:`constant_areas` above −500 HU. Areas at the upper limit of the HU range are
+    saturated metal. A slice without noise, where constant areas leave no window of 9×9 pixels, may
+    have tissue of one exact value, so none of them counts.
+    """
+    areas = constant_areas(hu)
+    measured = ~(areas | (hu <= MIN_CT_HU))
+    if not _full_windows(measured, _WINDOW, _WINDOW).any():
+        return np.zeros_like(areas)
+    return areas & (hu > TISSUE_HU) & (hu < MAX_CT_HU)
+
+
+def _windows_of_one_value(hu: np.ndarray) -> np.ndarray:
+    """Return True in all windows of one value, (rows, columns)."""
+    reach = _WINDOW // 2
+    hu = np.pad(hu, reach, mode="edge")
+    equal_rows = _full_windows(hu[1:] == hu[:-1], _WINDOW - 1, _WINDOW)
+    equal_columns = _full_windows(hu[:, 1:] == hu[:, :-1], _WINDOW, _WINDOW - 1)
+    centres = np.pad(equal_rows & equal_columns, reach)
+    return ~_full_windows(~centres, _WINDOW, _WINDOW)
+
+
+def _full_windows(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Return True for each window of rows x columns inside a mask that is True everywhere."""
+    sums = np.pad(mask.cumsum(0, np.int32).cumsum(1, np.int32), ((1, 0), (1, 0)))
+    sums = sums[rows:] - sums[:-rows]
+    return sums[:, columns:] - sums[:, :-columns] == rows * columns
+
+
+def _image(mask: np.ndarray) -> sitk.Image:
+    return sitk.GetImageFromArray(mask.astype(np.uint8))

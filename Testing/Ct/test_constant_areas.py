@@ -1,0 +1,56 @@
+"""Areas of one exact value are padding; noise, clipped air and saturated metal are not."""
+
+import numpy as np
+import pytest
+from PseudoCTDenoiseLib.ct.constant_areas import constant_areas, tissue_padding
+
+
+def noisy(shape=(96, 128), level=50.0, noise=20.0):
+    return np.random.default_rng(0).normal(level, noise, shape).round().clip(-1024)
+
+
+@pytest.mark.parametrize("value", [-1000, 0, 40, 3071, 32767])
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_all_of_a_round_field_of_view_is_surrounded_by_padding(value, dtype):
+    y, x = np.mgrid[-1:1:96j, -1:1:128j]
+    outside = x**2 + y**2 > 1
+    hu = np.where(outside, value, noisy()).astype(dtype)
+    found = constant_areas(hu)
+    assert found[outside].all()
+    assert found[~outside].mean() < 0.01  # neighbours that have the value by chance
+
+
+def test_padding_inside_the_image_and_in_a_narrow_border_counts():
+    hu = noisy()
+    inside, border = np.s_[30:39, 40:49], np.s_[:, :5]
+    hu[inside] = hu[border] = 0
+    found = constant_areas(hu)
+    assert found[inside].all() and found[border].all()
+    assert found.sum() < 1.05 * (81 + 5 * 96)
+
+
+def test_a_smaller_area_is_tissue():
+    hu = noisy()
+    hu[30:38, 40:49] = hu[:, :4] = 0
+    assert not constant_areas(hu).any()
+
+
+@pytest.mark.parametrize("noise", [1, 5, 30])
+def test_noise_has_no_constant_areas_even_where_it_is_clipped(noise):
+    assert not constant_areas(noisy((256, 256), 50, noise)).any()
+    assert not constant_areas(noisy((256, 256), -1024, noise)).any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (9, 4)])
+def test_a_small_image_of_one_value_is_one_area(shape):
+    assert constant_areas(np.zeros(shape)).all()
+
+
+def test_air_saturated_metal_and_tissue_without_noise_are_not_padding_of_tissue():
+    hu = noisy()
+    hu[:20], hu[20:40], hu[60:80] = -1000, 3071, 0
+    assert constant_areas(hu)[:40].all()
+    expected = np.zeros(hu.shape, bool)
+    expected[60:80] = True
+    assert (tissue_padding(hu) & ~expected).sum() < 5 and tissue_padding(hu)[expected].all()
+    assert not tissue_padding(np.where(np.arange(128) < 50, 40.0, 60.0 + 0 * hu)).any()
