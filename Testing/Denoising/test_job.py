@@ -218,6 +218,52 @@ def test_strength_0_is_the_input_bit_by_bit_and_50_the_mean(settings):
         assert result[body].min() >= -1024
 
 
+@pytest.mark.parametrize("tuning", ["scan", "slice"])
+@pytest.mark.parametrize("value", [0, 60])
+def test_padding_of_one_value_is_kept_and_does_not_affect_the_tuning(tuning, value):
+    settings = replace(DEFAULT, tuning=tuning)
+    hu = scan(rows=64, columns=64)
+    hu[hu == value] += 1  # a neighbour that has the value by chance would belong to the padding
+    outside = np.zeros(hu.shape, bool)
+    outside[:, :20] = outside[1, :, 40:] = True
+    padded, black = (np.where(outside, fill, hu).astype(np.int16) for fill in (value, -1024))
+    result = denoise(padded, settings, want_noise=True)
+    assert result.losses == denoise(black, settings).losses
+    assert np.array_equal(result.hu[outside], padded[outside])
+    assert np.array_equal(result.pseudo_ldct[outside], padded[outside])
+    assert not np.stack([result.noise, *result.noise_maps])[:, outside].any()
+    assert not np.array_equal(result.hu[~outside], padded[~outside])
+
+
+@pytest.mark.parametrize("value", [-1024, -1000, -2000])
+def test_padding_that_looks_like_air_is_kept(value):
+    hu = scan(rows=64, columns=64)
+    hu[:, :20] = value
+    made = job(hu, replace(PRETRAINED, strength=70.0), denoiser=Brightening())
+    assert np.array_equal(made.run_at_once().hu[:, :20], hu[:, :20])
+    assert np.array_equal(made.preview(Brightening(), 1)[:20], hu[1, :20])
+
+
+@every_kind
+@pytest.mark.parametrize("strength", [100.0, 37.0, 0.0])
+def test_metal_above_the_trained_range_is_limited_for_the_network_and_kept(settings, strength):
+    settings = replace(settings, strength=strength)
+    hu = scan()
+    metal = np.zeros(hu.shape, bool)
+    metal[:, 20:24, 20:24] = True
+    results = {}
+    for value in (3071, 30000):
+        hu[metal] = value
+        hu[:, 21, 21] += value // 30000
+        results[value] = denoise(hu, settings, want_noise=True)
+    result, limited = results[30000], results[3071]
+    assert np.array_equal(result.hu[metal], hu[metal])
+    assert np.array_equal(result.pseudo_ldct[metal], hu[metal])
+    assert not np.stack([result.noise, *result.noise_maps])[:, metal].any()
+    assert np.array_equal(result.hu[~metal], limited.hu[~metal])
+    assert result.losses == limited.losses
+
+
 @both
 def test_the_noise_is_described_only_on_request(settings):
     result = denoise(scan(), settings)

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..ct.hounsfield import MIN_CT_HU, normalise
+from ..ct.constant_areas import constant_areas, tissue_padding
+from ..ct.hounsfield import MAX_CT_HU, MIN_CT_HU, normalise
 from ..ct.slice_selection import evenly_spaced_slices, most_informative_slice
 from ..errors import BadInputError
+from .clipping import padding
 from .denoised_scan import DenoisedScan, NewArray, array_in_memory, output_image
 from .device import autocast_precision, choose_device
 from .inference import apply_network
@@ -122,7 +124,8 @@ class DenoisingJob:
 
     def preview(self, network: nn.Module, index: int) -> np.ndarray:
         """Return a slice in one orientation and without bias correction, int16 HU."""
-        return output_image(self.apply(network, self.normalised([index]), orientations=1))
+        image = output_image(self.apply(network, self.normalised([index]), orientations=1))
+        return np.where(self.unchanged(index), self.hu[index], image)
 
     def estimate(self) -> JobPlan:
         """Return the expected duration of the job, from trials of its parts."""
@@ -171,10 +174,28 @@ class DenoisingJob:
         return self.run(JobPlan(dict.fromkeys(self.stages, 1.0)))
 
     def normalised(self, indices: Sequence[int]) -> torch.Tensor:
-        """Return slices of the scan, normalised, (N, rows, columns), on the device."""
-        hu = np.stack([self.hu[index] for index in indices])
-        values = np.maximum(hu.astype(np.float32), MIN_CT_HU)
-        return normalise(torch.from_numpy(values)).to(self.device.torch)
+        """Return slices of the scan, normalised, (N, rows, columns), on the device.
+
+        They are limited to the range that the networks were trained on.
+        """
+        return self._normalised([self.hu[index] for index in indices])
+
+    def normalised_for_tuning(self, indices: Sequence[int]) -> torch.Tensor:
+        """Return :meth:`normalised` slices in which padding that looks like tissue is air.
+
+        Such padding has no noise, which would be underestimated.
+        """
+        slices = (self.hu[index] for index in indices)
+        return self._normalised([np.where(tissue_padding(hu), MIN_CT_HU, hu) for hu in slices])
+
+    def unchanged(self, index: int) -> np.ndarray:
+        """Return True where a slice comes back as it was, (rows, columns) of bool.
+
+        This is its padding, and metal above the range that the networks were trained on.
+        """
+        hu = self.hu[index]
+        outside = (hu < MIN_CT_HU) | (hu > MAX_CT_HU) | constant_areas(hu)
+        return outside | padding(torch.from_numpy(hu.astype(np.float32))[None])[0].numpy()
 
     def apply(
         self, network: nn.Module, slices: torch.Tensor, orientations: int | None = None
@@ -182,6 +203,10 @@ class DenoisingJob:
         """Return a network's output in the job's precision, by default in all its orientations."""
         orientations = orientations or self.settings.orientations
         return apply_network(network, slices, orientations=orientations, precision=self.precision)
+
+    def _normalised(self, slices: Sequence[np.ndarray]) -> torch.Tensor:
+        values = np.stack(slices).astype(np.float32).clip(MIN_CT_HU, MAX_CT_HU)
+        return normalise(torch.from_numpy(values)).to(self.device.torch)
 
     def _place(self, network: nn.Module) -> nn.Module:
         return network.to(self.device.torch, memory_format=torch.channels_last).eval()

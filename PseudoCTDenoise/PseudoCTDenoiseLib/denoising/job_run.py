@@ -94,7 +94,8 @@ class JobRun:
     ) -> None:
         scan = self._job.hu[index]
         output = self._job.apply(network, self._job.normalised([index]))
-        self._denoised[index] = np.where(scan < MIN_CT_HU, scan, output_image(output, correction))
+        unchanged = self._job.unchanged(index)
+        self._denoised[index] = np.where(unchanged, scan, output_image(output, correction))
         self._finished.add(index)
         self._report(DENOISING, len(self._finished), self._count)
 
@@ -103,7 +104,7 @@ class JobRun:
     ) -> tuple[nn.Module, TuningRecord]:
         """Return a network tuned on some slices, and its record; tuning ``turn`` of ``turns``."""
         job, settings = self._job, self._settings
-        slices = job.normalised(indices)
+        slices = job.normalised_for_tuning(indices)
         maps = self._tuning_noise_maps(slices, turn, turns)
 
         def report(step: int, loss: float, student: nn.Module) -> None:
@@ -140,7 +141,7 @@ class JobRun:
             self._report(DENOISING, len(self._finished), self._count)
             return self._job.apply(network, image, orientations=1)
 
-        return measure_density_bias(self._job.normalised(indices), denoise)
+        return measure_density_bias(self._job.normalised_for_tuning(indices), denoise)
 
     def _order(self) -> Iterator[int]:
         """Yield every slice once, the preview's as soon as it is chosen, otherwise in order."""
@@ -157,16 +158,16 @@ class JobRun:
         generator = torch.Generator(job.device.name).manual_seed(self._settings.seed)
         for index in range(self._count):
             scan = job.hu[index]
-            padding = scan < MIN_CT_HU
+            unchanged = job.unchanged(index)
             slices = job.normalised([index])
             maps = predict_noise_maps(job.noise_models, slices, job.precision) * RANGE_HU
-            maps = maps.masked_fill(torch.from_numpy(padding).to(maps.device), 0)
+            maps = maps.masked_fill(torch.from_numpy(unchanged).to(maps.device), 0)
             mixed = ensemble(maps, generator)
             outputs = [*arrays["noise_maps"], arrays["noise"]]
             for output, values in zip(outputs, [*maps, mixed], strict=True):
                 output[index] = to_int16(values[0].cpu().numpy())
             noisy = np.maximum(self._denoised[index] + mixed[0].cpu().numpy(), MIN_CT_HU)
-            arrays["pseudo_ldct"][index] = np.where(padding, scan, to_int16(noisy))
+            arrays["pseudo_ldct"][index] = np.where(unchanged, scan, to_int16(noisy))
             self._report(MAPS, index + 1, self._count)
 
     def _report(
