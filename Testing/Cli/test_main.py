@@ -189,10 +189,26 @@ def test_a_missing_module_of_this_package_is_an_internal_error(pseudoct):
     assert code == 1 and "Traceback" in err
 
 
-@pytest.mark.parametrize("error", [ValueError("odd"), RuntimeError("odd"), MemoryError("odd")])
+@pytest.mark.parametrize("error", [ValueError("odd"), RuntimeError("odd")])
 def test_an_internal_error_ends_with_1_and_a_traceback(pseudoct, error):
     code, _, err = pseudoct(raising(error))
     assert code == 1 and "Traceback" in err and "odd" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "Not enough memory (MemoryError)."),
+        (MemoryError("Unable to allocate\n9 GiB"), "Not enough memory (Unable to allocate 9 GiB)."),
+        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried"), "Not enough memory"),
+        (RuntimeError("Failed to allocate memory for image."), "Not enough memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 9 GiB"), "Not enough memory"),
+    ],
+)
+def test_lack_of_memory_ends_with_1_and_advice_on_one_line(pseudoct, error, said):
+    code, out, err = pseudoct(raising(error))
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith(f"pseudoct: {said}") and "Close other programs" in err
 
 
 @pytest.mark.parametrize("arguments", [["--count", "many"], ["--unknown"], ["too", "many"]])

@@ -15,10 +15,17 @@ import time
 import traceback
 
 from .. import __version__
-from ..errors import BadInputError, Cancelled
+from ..errors import (
+    OUT_OF_MEMORY_ADVICE,
+    BadInputError,
+    Cancelled,
+    is_out_of_memory,
+    out_of_memory_message,
+)
 from ..exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT
 from ..temporary_files import is_cleaning_up
 from .optional_packages import INSTALL_COMMANDS
+from .printing import printing_without_errors
 
 COMMANDS = {
     "denoise": (f"{__package__}.denoise", "denoise a low-dose CT scan"),
@@ -45,10 +52,19 @@ RETRY_SECONDS = 0.01
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return one of :mod:`.exit_codes`.
 
+    The code says whether the work was done, including when its messages could not be printed.
     Without ``arguments``, the arguments of the process are used, and Ctrl-C, SIGTERM and SIGHUP
     cancel the command.
     """
     own_process = arguments is None
+    if own_process and sys.stdout is not None:  # a terminal may lack some characters
+        sys.stdout.reconfigure(errors="replace")
+    with printing_without_errors():
+        return _run_to_the_end(arguments, own_process)
+
+
+def _run_to_the_end(arguments: list[str] | None, own_process: bool) -> int:
+    """Run one command; return its exit code, including after a signal during its last steps."""
     code = None
     try:
         try:
@@ -68,8 +84,6 @@ def _run(arguments: list[str] | None, own_process: bool) -> int:
     """Run one command; return its exit code, including after an exception."""
     if own_process:
         _on_signals(_leave)
-        if sys.stdout is not None:  # characters unknown to the terminal must not end the work
-            sys.stdout.reconfigure(errors="replace")
     try:
         parsed = _parse(arguments)
         if own_process:
@@ -88,7 +102,12 @@ def _run(arguments: list[str] | None, own_process: bool) -> int:
             return _bad_input(
                 f"The package {error.name} is missing. Install it: {INSTALL_COMMANDS[error.name]}."
             )
-        traceback.print_exc()
+        if is_out_of_memory(error):
+            print(
+                f"pseudoct: {out_of_memory_message(error)} {OUT_OF_MEMORY_ADVICE}", file=sys.stderr
+            )
+        else:
+            traceback.print_exc()
         return FAULT
 
 

@@ -21,6 +21,14 @@ LIBRARY_PARENT = Path(__file__).resolve().parents[2]
 # A script's folder is first on the path, where `runner.py` and others could hide packages.
 sys.path[:] = [str(LIBRARY_PARENT), *(p for p in sys.path if p != str(Path(__file__).parent))]
 
+from PseudoCTDenoiseLib.errors import (  # noqa: E402
+    OUT_OF_MEMORY_ADVICE,
+    BadInputError,
+    Cancelled,
+    is_out_of_memory,
+    one_line,
+    out_of_memory_message,
+)
 from PseudoCTDenoiseLib.exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT  # noqa: E402
 from PseudoCTDenoiseLib.temporary_files import remove_folder  # noqa: E402
 from PseudoCTDenoiseLib.worker.parent_link import ParentLink, leave  # noqa: E402
@@ -36,7 +44,6 @@ from PseudoCTDenoiseLib.worker.protocol import (  # noqa: E402
 
 PROGRESS_SECONDS = 0.05
 """Shortest time between two reports: a fast GPU does more steps than a window can draw."""
-GIB = 2**30
 
 
 def main(arguments: list[str]) -> None:
@@ -90,9 +97,8 @@ def work(parsed: argparse.Namespace, link: ParentLink) -> int:
     if parsed.folder is not None:  # torch creates this folder, so it is removed with the job's
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.path.join(parsed.folder, "torch")
     try:
-        import torch
+        import torch  # noqa: F401
     except (ImportError, OSError) as error:  # OSError: a shared library of torch is missing
-        traceback.print_exc()
         link.say(
             Failure(
                 "no-torch",
@@ -100,9 +106,8 @@ def work(parsed: argparse.Namespace, link: ParentLink) -> int:
                 "Install it with Slicer's PyTorch extension, then run it again.",
             )
         )
+        traceback.print_exc()
         return BAD_INPUT
-    from PseudoCTDenoiseLib.errors import BadInputError, Cancelled
-
     try:
         if parsed.check:
             check(parsed, link)
@@ -116,33 +121,10 @@ def work(parsed: argparse.Namespace, link: ParentLink) -> int:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
+        link.say(Failure("out-of-memory", out_of_memory_message(error), OUT_OF_MEMORY_ADVICE))
         traceback.print_exc()
-        message = f"Not enough memory ({one_line(error)})."
-        on_gpu = isinstance(error, RuntimeError) and "CPUAllocator" not in str(error)
-        if on_gpu and torch.cuda.is_available():
-            free, total = (size / GIB for size in torch.cuda.mem_get_info())
-            peak = torch.cuda.max_memory_allocated() / GIB
-            message = (
-                f"Not enough GPU memory: the GPU has {total:.1f} GiB, the job used {peak:.1f} GiB, "
-                f"and {free:.1f} GiB are free now."
-            )
-        advice = "Close other programs, choose fewer slices, or choose the CPU instead of a GPU."
-        link.say(Failure("out-of-memory", message, advice))
         return FAULT
     return DONE
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Return True if numpy or torch ran out of memory, on any device."""
-    return isinstance(error, MemoryError) or any(
-        words in str(error)
-        for words in ("out of memory", "not enough memory", "allocate memory", "ALLOC_FAILED")
-    )
-
-
-def one_line(error: Exception) -> str:
-    """Return the error's text on one line."""
-    return " ".join(str(error).split())
 
 
 def denoise(path: str, link: ParentLink) -> None:
@@ -224,8 +206,6 @@ class Reporter:
         self._previews = 0
 
     def __call__(self, progress) -> None:
-        from PseudoCTDenoiseLib.errors import Cancelled
-
         if self._link.cancelled:
             raise Cancelled
         wanted = self._link.preview_slice
@@ -267,7 +247,6 @@ def check(parsed: argparse.Namespace, link: ParentLink) -> None:
 
     from PseudoCTDenoiseLib.denoising.job import DenoisingJob
     from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
-    from PseudoCTDenoiseLib.errors import BadInputError
     from PseudoCTDenoiseLib.models.store import load_models
 
     rows, _, columns = parsed.check.partition("x")
