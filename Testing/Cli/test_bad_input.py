@@ -41,10 +41,6 @@ def segmentation(hu):
     return (hu > -500).astype(np.uint8) * 3
 
 
-def magnetic_resonance(hu):
-    return np.random.default_rng(0).gamma(2, 200, hu.shape).astype(np.float32)
-
-
 def with_one_voxel(value):
     def values(hu):
         hu = hu.astype(np.float32)
@@ -58,8 +54,6 @@ def with_one_voxel(value):
     "values, said",
     [
         (segmentation, "segmentation"),
-        (magnetic_resonance, "not a CT in HU"),
-        (lambda hu: hu + np.int16(1024), "too high"),
         (with_one_voxel(np.nan), "NaN or infinity"),
         (with_one_voxel(np.inf), "NaN or infinity"),
         (with_one_voxel(1e9), "outside the range of HU"),

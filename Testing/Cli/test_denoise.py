@@ -116,6 +116,29 @@ def test_an_increase_of_noise_is_reported_as_an_increase(pseudoct, scan, quick):
     assert " HU (−0 %)." in ended.out
 
 
+@pytest.mark.parametrize(
+    ("change", "spacing", "said"),
+    [
+        (lambda hu: hu + np.int16(1024), 0.7, "1024 too high"),
+        (lambda hu: hu[:, 10:38, 10:54], 0.7, "no air or fat below -50 HU"),
+        (lambda hu: hu, 0.0007, "pixels of 0.0007 mm"),
+        (lambda hu: hu, 40.0, "pixels of 40 mm"),
+    ],
+    ids=["offset", "crop", "small pixels", "large pixels"],
+)
+def test_an_unlikely_scan_is_denoised_with_a_warning(
+    pseudoct, tmp_path, hu, quick, change, spacing, said
+):
+    image = sitk.GetImageFromArray(change(hu))
+    image.SetSpacing((spacing, spacing, 3.0))
+    sitk.WriteImage(image, str(tmp_path / "scan.nrrd"))
+    ended = pseudoct("denoise", tmp_path / "scan.nrrd", tmp_path / "out.nrrd", *quick)
+    assert ended.code == 0
+    (line,) = [line for line in ended.err.splitlines() if line.startswith("Warning: The scan ")]
+    assert said in line
+    assert report_of(tmp_path / "out.json")["warnings"] == [line.removeprefix("Warning: ")]
+
+
 def test_the_report_is_written_beside_the_output_or_to_the_given_path(pseudoct, scan, quick):
     output = scan.with_name("out.nrrd")
     pseudoct("denoise", scan, output, *quick)
@@ -126,6 +149,7 @@ def test_the_report_is_written_beside_the_output_or_to_the_given_path(pseudoct, 
     assert beside["model"]["name"] == "fast"
     assert [model["name"] for model in beside["noise_models"]] == ["noise-a", "noise-b"]
     assert beside["steps_done"] == 2
+    assert beside["warnings"] == []
     assert set(beside["seconds"]) == {"tuning", "denoising"}
 
 

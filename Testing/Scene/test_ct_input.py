@@ -59,10 +59,6 @@ def test_float_hu_is_rounded(scene):
         (lambda: volume(ct(), "vtkMRMLLabelMapVolumeNode"), "is a segmentation"),
         (lambda: slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", "x"), "not a volume"),
         (lambda: volume((ct() > 0).astype(np.int16)), "looks like a segmentation"),
-        (
-            lambda: volume(np.random.default_rng(1).integers(0, 900, (4, 32, 32), np.int16)),
-            "not a CT",
-        ),
         (lambda: volume(np.full((3, 32, 32), -1000, np.int16)), "everywhere"),
         (lambda: volume(ct((3, 8, 8))), "too small"),
         (lambda: volume(np.where(ct() > 0, np.nan, -1000.0)), "NaN"),
@@ -102,6 +98,23 @@ def test_a_noisy_scan_gives_no_warning(scene):
 
 def test_a_scan_with_little_noise_gives_a_warning(scene):
     assert "probably denoised already" in warningFor(volume(ct((4, 96, 96), noise=1.0)))
+
+
+def test_an_unlikely_ct_gives_a_warning(scene):
+    unlikely = np.random.default_rng(1).integers(0, 900, (4, 32, 32), np.int16)
+    assert "probably not a CT" in warningFor(volume(unlikely))
+
+
+def test_an_unlikely_pixel_size_gives_a_warning(scene):
+    node = volume(ct((4, 96, 96)))
+    node.SetSpacing(0.0007, 0.0007, 0.003)
+    assert "pixels of 0.0007 mm" in warningFor(node)
+
+
+def test_padding_of_one_value_does_not_make_a_noisy_scan_look_denoised(scene):
+    hu = ct((4, 96, 96))
+    hu[:, :50] = 0
+    assert warningFor(volume(hu)) is None
 
 
 def test_a_result_of_this_module_gives_a_warning(scene):

@@ -230,6 +230,8 @@ def _print_plan(volume: CtVolume, job: DenoisingJob, plan: JobPlan) -> None:
         f"({job.device.reason}).",
         file=sys.stderr,
     )
+    for warning in job.warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
 
 
 def _write_results(

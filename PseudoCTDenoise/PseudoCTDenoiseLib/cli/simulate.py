@@ -9,6 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ..ct.hu_validation import ct_warning
 from ..ct.io.volume_files import check_output_path, read_volume, write_volume
 from ..ct.noise_level import soft_tissue_noise
 from ..ct.reference_metrics import psnr_4096
@@ -16,6 +17,7 @@ from ..denoising.device import choose_device
 from ..denoising.report import NOTICE
 from ..errors import BadInputError
 from ..simulation.low_dose import LowDoseSimulator, simulate_low_dose
+from ..simulation.pixel_size import pixel_size_warning, simulated_pixel_mm
 from ..simulation.reconstruction_kernels import KERNELS
 from .progress_bar import ProgressBar
 
@@ -57,8 +59,14 @@ def run(arguments: argparse.Namespace) -> None:
             "resample it to square pixels."
         )
 
+    for warning in (ct_warning(scan.hu, scan.name), pixel_size_warning(rows_mm, scan.name)):
+        if warning:
+            print(f"Warning: {warning}", file=sys.stderr)
+
     kernel = KERNELS[arguments.kernel]
-    simulator = LowDoseSimulator(rows_mm).fitted(scan.hu, kernel=kernel, seed=arguments.seed)
+    simulator = LowDoseSimulator(simulated_pixel_mm(rows_mm)).fitted(
+        scan.hu, kernel=kernel, seed=arguments.seed
+    )
     with ProgressBar() as bar:
         low_dose = simulate_low_dose(
             scan.hu,

@@ -17,7 +17,8 @@ def constant_areas(hu: np.ndarray) -> np.ndarray:
 
     An area consists of connected pixels of one value and contains a window of 9×9 of them. At the
     edge of the image the 5×5 pixels inside are enough. At −1024 HU, clipped noise also has areas of
-    one value, see :mod:`..denoising.clipping`.
+    one value, see :mod:`..denoising.clipping`. In a slice of several values without noise, where
+    constant areas leave no window of 9×9 pixels, tissue may have one exact value and none counts.
 
     Parameters
     ----------
@@ -29,19 +30,17 @@ def constant_areas(hu: np.ndarray) -> np.ndarray:
         same = hu == value
         whole = sitk.BinaryReconstructionByDilation(_image(cores & same), _image(same))
         areas |= sitk.GetArrayViewFromImage(whole) > 0
-    return areas
+    return areas if areas.all() or _has_measurement(hu, areas) else np.zeros_like(areas)
 
 
 def tissue_padding(hu: np.ndarray) -> np.ndarray:
     """Return True where padding looks like tissue, (rows, columns) of bool.
 
     These are the :func:`constant_areas` above −500 HU. Areas at the upper limit of the HU range are
-    saturated metal. A slice without noise, where constant areas leave no window of 9×9 pixels, may
-    have tissue of one exact value, so none of them counts.
+    saturated metal, and those of a slice without noise may be tissue.
     """
     areas = constant_areas(hu)
-    measured = ~(areas | (hu <= MIN_CT_HU))
-    if not _full_windows(measured, _WINDOW, _WINDOW).any():
+    if areas.all():
         return np.zeros_like(areas)
     return areas & (hu > TISSUE_HU) & (hu < MAX_CT_HU)
 
@@ -54,6 +53,10 @@ def _windows_of_one_value(hu: np.ndarray) -> np.ndarray:
     equal_columns = _full_windows(hu[:, 1:] == hu[:, :-1], _WINDOW, _WINDOW - 1)
     centres = np.pad(equal_rows & equal_columns, reach)
     return ~_full_windows(~centres, _WINDOW, _WINDOW)
+
+
+def _has_measurement(hu: np.ndarray, areas: np.ndarray) -> bool:
+    return bool(_full_windows(~areas & (hu > MIN_CT_HU), _WINDOW, _WINDOW).any())
 
 
 def _full_windows(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:

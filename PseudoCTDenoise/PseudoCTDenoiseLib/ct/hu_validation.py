@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import BadInputError
+from .constant_areas import constant_areas
 from .hounsfield import MIN_CT_HU, OFFSET_HU
 
 MIN_SLICE_SIZE = 16
@@ -20,7 +21,7 @@ MAX_LABELS = 128
 def check_ct(values: np.ndarray, name: str = "The volume") -> None:
     """Raise an error if an array cannot be a CT in HU.
 
-    Padding of any value below −1024 (−2000, −2048, −3024) is accepted and ignored.
+    :func:`ct_warning` reports what is only unlikely.
 
     Parameters
     ----------
@@ -31,8 +32,7 @@ def check_ct(values: np.ndarray, name: str = "The volume") -> None:
     ------
     BadInputError
         If the array is not three-dimensional, is empty, has slices smaller than 16×16, is not real,
-        holds NaN or infinity, is constant, exceeds int16, or shows neither air nor fat. The last
-        is true of a segmentation, an MR and a CT stored without its offset.
+        holds NaN or infinity, is constant in whole HU, exceeds int16, or is a segmentation.
     """
     if values.ndim != 3:
         raise BadInputError(f"{name} is {values.ndim}-D: give a CT with slices, rows and columns.")
@@ -49,13 +49,48 @@ def check_ct(values: np.ndarray, name: str = "The volume") -> None:
 
     check_finite(values, name)
     lowest, highest = values.min(), values.max()
-    if lowest == highest:
+    if np.rint(lowest) == np.rint(highest):
         raise BadInputError(
-            f"{name} contains the value {lowest} everywhere: give a CT that shows a body."
+            f"{name} contains the value {np.rint(lowest):g} everywhere: give a CT that shows a "
+            "body."
         )
     _check_int16_range(lowest, highest, name)
-    if _share(values, MIN_CT_HU, FAT_HU) < FAT_SHARE:
-        raise BadInputError(_likely_content(values, name))
+    labels = _distinct_integers(values) if lowest >= 0 else None
+    if labels is not None and labels <= MAX_LABELS and not any(map(_has_noise, values)):
+        raise BadInputError(
+            f"{name} contains only {labels} distinct values: it looks like a segmentation. "
+            "Give the CT itself."
+        )
+
+
+def ct_warning(values: np.ndarray, name: str = "The scan") -> str | None:
+    """Return a warning if an array is perhaps not a CT in HU, otherwise None.
+
+    Almost every CT shows air or fat. A crop of an organ or of a bone shows neither, and nor does an
+    MR or a CT stored without its offset. Padding below −1024 HU is ignored.
+
+    Parameters
+    ----------
+    values : (slices, rows, columns) that :func:`check_ct` accepts, in HU.
+    name : name of the array in the warning.
+    """
+    if _share(values, MIN_CT_HU, FAT_HU) >= FAT_SHARE:
+        return None
+    tissue = _share(values, OFFSET_HU - 150, OFFSET_HU + 150)
+    between = _share(values, OFFSET_HU - 500, OFFSET_HU - 200)
+    # Few voxels of a CT lie between lung and fat; an MR shows no such gap.
+    if tissue > 0.05 and tissue > 2 * between:
+        return (
+            f"{name} looks like bone, or like a CT stored about {OFFSET_HU:g} too high (water near "
+            f"{OFFSET_HU:g} instead of 0). In the latter case subtract {OFFSET_HU:g} or export it "
+            "in HU."
+        )
+    lowest, highest = min(part.min() for part in values), max(part.max() for part in values)
+    return (
+        f"{name} has values from {lowest:g} to {highest:g} and no air or fat below {FAT_HU:g} HU. "
+        "Unless it is a crop of a CT, it is probably not a CT in HU (perhaps an MR or a windowed "
+        "image), and the result is wrong. Then export the CT in HU."
+    )
 
 
 def check_finite(values: np.ndarray, name: str = "The volume") -> None:
@@ -97,27 +132,12 @@ def _check_int16_range(lowest, highest, name: str) -> None:
         )
 
 
-def _likely_content(values: np.ndarray, name: str) -> str:
-    """Return the message for an array without air and fat: the likeliest of three causes."""
-    labels = _distinct_integers(values)
-    if labels is not None and labels <= MAX_LABELS:
-        return (
-            f"{name} contains only {labels} distinct values: it looks like a segmentation. "
-            "Give the CT itself."
-        )
-    tissue = _share(values, OFFSET_HU - 150, OFFSET_HU + 150)
-    between = _share(values, OFFSET_HU - 500, OFFSET_HU - 200)
-    # Few voxels of a CT lie between lung and fat; an MR shows no such gap.
-    if tissue > 0.05 and tissue > 2 * between:
-        return (
-            f"{name} looks like a CT stored about {OFFSET_HU:g} too high (water near "
-            f"{OFFSET_HU:g} instead of 0): subtract {OFFSET_HU:g} or export it in HU."
-        )
-    return (
-        f"{name} has values from {values.min():g} to {values.max():g} and no air or fat below "
-        f"{FAT_HU:g}: it is not a CT in HU (perhaps an MR or a windowed image). Export "
-        "the CT in HU."
-    )
+def _has_noise(part: np.ndarray) -> bool:
+    """Return True if most pixels of a slice outside of constant areas differ from the next one."""
+    outside = ~constant_areas(part) if np.ptp(part) else np.zeros(part.shape, bool)
+    pairs = outside[:, 1:] & outside[:, :-1]
+    differ = part[:, 1:] != part[:, :-1]
+    return 2 * np.count_nonzero(differ & pairs) > np.count_nonzero(pairs)
 
 
 def _share(values: np.ndarray, low: float, high: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ class DenoisedScan:
     three that describe the noise are None unless they were requested: ``noise`` is the ensemble's
     map, ``noise_maps`` has one map for each noise model, ``pseudo_ldct`` is the scan denoised at
     full strength plus the ensemble's noise. ``tunings`` has the record of the scan's tuning, or
-    one for every slice; ``seconds`` those of every stage.
+    one for every slice; ``seconds`` those of every stage; ``warnings`` those of the job.
     """
 
     hu: np.ndarray
@@ -39,6 +39,7 @@ class DenoisedScan:
     noise: np.ndarray | None = None
     noise_maps: list[np.ndarray] | None = None
     pseudo_ldct: np.ndarray | None = None
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def losses(self) -> list[float]:

@@ -12,8 +12,10 @@ from torch import nn
 
 from ..ct.constant_areas import constant_areas, tissue_padding
 from ..ct.hounsfield import MAX_CT_HU, MIN_CT_HU, normalise
+from ..ct.hu_validation import ct_warning
 from ..ct.slice_selection import evenly_spaced_slices, most_informative_slice
 from ..errors import BadInputError
+from ..simulation.pixel_size import pixel_size_warning
 from .clipping import padding
 from .denoised_scan import DenoisedScan, NewArray, array_in_memory, output_image
 from .device import autocast_precision, choose_device
@@ -88,6 +90,12 @@ class DenoisingJob:
             preview_slice = most_informative_slice(hu)
         self.show_slice(preview_slice)
         self.tuning_slices = evenly_spaced_slices(hu, settings.tuning_slices)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Doubts about the scan: it may not be a CT in HU, or its pixels are unusual."""
+        doubts = ct_warning(self.hu), self.pixel_mm and pixel_size_warning(self.pixel_mm)
+        return [doubt for doubt in doubts if doubt]
 
     @property
     def preview_slice(self) -> int:

@@ -67,6 +67,7 @@ class JobRun:
             precision_name(job.precision),
             tunings,
             dict(self._reporter.clock.seconds),
+            warnings=job.warnings,
             **self._noise,
         )
 

@@ -22,6 +22,7 @@ from ..ct.inner_body import inner_body
 from ..simulation.ct_scanner import CtScanner
 from ..simulation.kernel_change import change_kernel
 from ..simulation.low_dose import LowDoseSimulator
+from ..simulation.pixel_size import simulated_pixel_mm
 from ..simulation.reconstruction_kernels import (
     KERNELS,
     ReconstructionKernel,
@@ -102,7 +103,7 @@ def estimate_noise(
 
     scan, clean = to_hu(slices.cpu()), to_hu(denoised.cpu())
     body = inner_body(clean)
-    source = _NoiseSource(clean, pixel_mm or DEFAULT_PIXEL_MM, seed)
+    source = _NoiseSource(clean, simulated_pixel_mm(pixel_mm or DEFAULT_PIXEL_MM), seed)
     texture = _matching_texture(source, scan, clean, body, denoise_hu)
     noise = torch.stack([source.draw(slice(None), texture) for _ in range(DRAWS)])
     scale = _noise_scale(scan, clean, noise[0], body, denoise_hu)

@@ -62,6 +62,7 @@ def job_report(
             "reason": result.device.reason,
             "precision": result.precision,
         },
+        "warnings": result.warnings,
         "slices": len(hu),
         "steps_done": len(result.losses),
         "tuning_loss": result.losses,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import slicer
 import vtk
 
-from ..ct.hu_validation import check_ct, checked_int16
+from ..ct.hu_validation import check_ct, checked_int16, ct_warning
 from ..ct.noise_level import soft_tissue_noise
 from ..ct.orientation import axial_axis, tilt_degrees
 from ..errors import BadInputError
+from ..simulation.pixel_size import pixel_size_warning
 from .provenance import isDerived
 
 QUIET_HU = 5.0
@@ -103,7 +105,7 @@ def derivedWarning(node) -> str:
 
 
 def warningFor(node) -> str | None:
-    """Return a warning if the volume is probably denoised already, otherwise None.
+    """Return a warning if the volume is probably denoised already or no CT in HU, otherwise None.
 
     Raises
     ------
@@ -112,7 +114,13 @@ def warningFor(node) -> str | None:
     """
     if isDerived(node):
         return derivedWarning(node)
-    middle = ctFromNode(node).hu
+    ct = ctFromNode(node)
+    doubt = ct_warning(ct.hu, node.GetName()) or pixel_size_warning(
+        math.sqrt(math.prod(ct.pixelSizeMm)), node.GetName()
+    )
+    if doubt is not None:
+        return doubt
+    middle = ct.hu
     middle = middle[len(middle) // 4 :: max(1, len(middle) // 8)][:8]
     try:
         noise = soft_tissue_noise(middle)

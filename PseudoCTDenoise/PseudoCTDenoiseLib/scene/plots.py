@@ -10,6 +10,7 @@ import slicer
 
 from ..ct.hounsfield import TISSUE_HU
 from ..ct.noise_texture import noise_power_spectrum
+from ..simulation.pixel_size import pixel_size_warning
 from .provenance import CHARTS, lossUnit, provenanceOf
 
 KIND = "PseudoCTDenoise.Plot"
@@ -79,7 +80,7 @@ def createPlots(
       99.8 %.
     - "<output> noise power spectrum": radial NPS of the removed noise in the flattest tenth of all
       64×64 windows in tissue, up to the Nyquist frequency; HU² mm² over 1/cm. Omitted if no
-      window lies in tissue or pixels are not square.
+      window lies in tissue, or pixels are not square or have no size of a CT.
     - "<output> tuning loss": loss of each step, and the mean of 20 steps; HU or HU². Omitted
       without losses.
 
@@ -160,7 +161,7 @@ def _spectrum(
     before: np.ndarray, after: np.ndarray, pixelSizeMm: float | tuple[float, float]
 ) -> Plot | None:
     rowMm, columnMm = np.broadcast_to(pixelSizeMm, 2)
-    if abs(rowMm - columnMm) > SQUARE * columnMm:
+    if abs(rowMm - columnMm) > SQUARE * columnMm or pixel_size_warning(columnMm):
         return None
     windows = _flatWindows(before, after)
     if windows is None:

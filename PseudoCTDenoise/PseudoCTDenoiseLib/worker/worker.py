@@ -151,6 +151,8 @@ def denoise(path: str, link: ParentLink) -> None:
         preview_slice=request.preview_slice,
     )
     report_device(job.device, link)
+    for warning in job.warnings:
+        link.say(Log(f"Warning: {warning}"))
     reporter = Reporter(job, folder, link)
     if math.isfinite(request.preview_seconds):
         reporter.show(job.preview_slice, job.first_preview())
