@@ -18,8 +18,6 @@ from PseudoCTDenoiseLib.errors import BadInputError
 
 ADDRESS = "https://github.com/prabhatkc/ct-recon"
 PATIENTS = ("L143", "L192", "L286")
-NORMAL_DOSE = 4.0
-"""Dose of the full-dose scan, in units of the quarter-dose scan's."""
 _SLICES = {
     "soft": "mpi4py_patches/raw_data_mixed/sm{patient}/{dose}_3mm/*_3_1.CT.*.IMA",
     "sharp": "mpi4py_patches/raw_data/{patient}/{dose}_3mm_sharp_sorted/*.IMA",
@@ -37,16 +35,6 @@ class RealPairs:
     ldct: np.ndarray
     ndct: np.ndarray
     pixel_mm: float
-
-    @property
-    def noise(self) -> np.ndarray:
-        """The whole noise of the LDCT, in HU.
-
-        The difference of the doses lacks the noise of the full-dose scan, which has a quarter of
-        the variance. The two are independent, so the level, not the pattern, is right.
-        """
-        added = self.ldct.astype(np.float64) - self.ndct
-        return added / np.sqrt(1 - 1 / NORMAL_DOSE)
 
 
 def read_real_pairs(checkout: Path | str) -> list[RealPairs]:

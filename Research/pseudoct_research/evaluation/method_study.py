@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PseudoCTDenoiseLib.ct.body_mask import body_mask
 from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU, to_hu
+from PseudoCTDenoiseLib.ct.inner_body import inner_body
 from PseudoCTDenoiseLib.ct.reference_metrics import image_metrics, psnr_4096
 from PseudoCTDenoiseLib.ct.slice_selection import evenly_spaced_indices, evenly_spaced_slices
 from PseudoCTDenoiseLib.denoising.fine_tuning import fine_tune
@@ -27,10 +28,12 @@ from PseudoCTDenoiseLib.denoising.stopping import (
 )
 from PseudoCTDenoiseLib.denoising.sure import removed_energy
 from PseudoCTDenoiseLib.denoising.target_noise import target_noise_fraction
+from PseudoCTDenoiseLib.markdown_table import Column
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from torch import nn
 
 from ..datasets.ct_dataset import CtScan
+from ..datasets.real_pairs import RealPairs
 from .comparison import CtPair, simulated_pair
 
 METHOD = DenoisingSettings(precision="float32")
@@ -53,6 +56,13 @@ INGREDIENTS = {
     "own output as target": replace(_THREE, teacher="network"),
 }
 """Variants of the method over three orientations, with one setting changed."""
+
+RISK_COLUMNS = (
+    Column("estimated_hu2", f"Estimated change of the risk in {METHOD.steps} steps (HU²)"),
+    Column("true_hu2", "True change (HU²)"),
+    Column("correlation", "Correlation over the steps"),
+)
+"""Columns of :func:`risk_accuracy`."""
 
 
 @dataclass(frozen=True)
@@ -125,14 +135,17 @@ def measure(
 
 
 def stopping_curve(
-    pair: CtPair, denoiser: nn.Module, steps: int, settings: DenoisingSettings = METHOD
+    pair: CtPair | RealPairs,
+    denoiser: nn.Module,
+    steps: int,
+    settings: DenoisingSettings = METHOD,
 ) -> list[dict]:
     """Return estimated risk and true gain by step for a tuning without stop rule.
 
     There is a row for every :data:`.RISK_EVERY` steps and for the last step: ``step``,
-    ``risk_hu2``, the ``share`` of the step's weights in the average with the pre-trained weights,
-    and the ``gain`` of that average in dB over the LDCT, in one orientation. ``chosen`` marks the
-    step that the stop rule selects from the risks.
+    ``risk_hu2``, the true ``error_hu2`` inside the body, the ``share`` of the step's weights in the
+    average with the pre-trained weights, and the ``gain`` of that average in dB over the LDCT, in
+    one orientation. ``chosen`` marks the step that the stop rule selects from the risks.
     """
     unstopped = replace(settings, steps=steps, patience=steps + 1)
     job = DenoisingJob(pair.ldct, denoiser, [], unstopped)
@@ -156,17 +169,40 @@ def stopping_curve(
     for step, risk in record.risks.items():
         if step > settings.steps or rule(step, risk):
             break
+    scan = job.normalised(range(len(pair.ldct)))
+    body = inner_body(to_hu(scan)).cpu().numpy()
+
+    def image_of(network: nn.Module) -> np.ndarray:
+        return to_hu(apply_network(network, scan)).clamp(min=MIN_CT_HU).cpu().numpy()
+
     ldct = psnr_4096(pair.ldct, pair.ndct)
     rows = []
     for step, risk in record.risks.items():
         network, share = networks[step], tuned_weight_share(record.risks, step, energy)
+        error = np.mean((image_of(network) - pair.ndct)[body] ** 2)
         interpolate_weights(network, job.denoiser, share)
-        output = apply_network(network, job.normalised(range(len(pair.ldct))))
-        image = to_hu(output).clamp(min=MIN_CT_HU).cpu().numpy()
-        gain = psnr_4096(image, pair.ndct) - ldct
-        row = {"step": step, "risk_hu2": risk, "share": share, "gain": gain}
-        rows.append(row | {"chosen": step == rule.best_step})
+        gain = psnr_4096(image_of(network), pair.ndct) - ldct
+        row = {"step": step, "risk_hu2": risk, "error_hu2": float(error), "share": share}
+        rows.append(row | {"gain": gain, "chosen": step == rule.best_step})
     return rows
+
+
+def risk_accuracy(curve: Sequence[dict]) -> dict[str, float]:
+    """Compare the estimated risk of a :func:`stopping_curve` with the true error.
+
+    Returns
+    -------
+    Changes from the first to the last step in HU², ``estimated_hu2`` and ``true_hu2``, and the
+    ``correlation`` of both changes over all steps.
+    """
+    risks, errors = (
+        np.array([float(row[key]) for row in curve]) for key in ("risk_hu2", "error_hu2")
+    )
+    return {
+        "estimated_hu2": float(risks[-1] - risks[0]),
+        "true_hu2": float(errors[-1] - errors[0]),
+        "correlation": float(np.corrcoef(risks, errors)[0, 1]),
+    }
 
 
 def clean_scan(denoiser: nn.Module, hu: np.ndarray, pixel_mm: float) -> dict:

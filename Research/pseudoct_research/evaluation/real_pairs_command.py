@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 from PseudoCTDenoiseLib.models.store import load_models
+from torch import nn
 
-from ..datasets.real_pairs import ADDRESS, read_real_pairs
+from ..datasets.real_pairs import ADDRESS, RealPairs, read_real_pairs
 from ..results.results_table import check_block, read_csv, replace_block, write_csv
-from .real_pairs_study import LAGS, group_means, measure_gains, measure_noise
+from .method_study import RISK_COLUMNS, risk_accuracy
+from .real_pairs_study import LAGS, group_means, measure_gains, measure_noise, measure_risk
 
 GAIN_COLUMNS = (
     Column("kernel", "Kernel"),
@@ -51,32 +55,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    gains_csv, noise_csv = (arguments.csv / f"real-pairs-{name}.csv" for name in ("gains", "noise"))
-    for file in (gains_csv, noise_csv):
+    files = {name: arguments.csv / f"real-pairs-{name}.csv" for name in MEASUREMENTS}
+    for name, file in files.items():
         check_writable(file)
-    if arguments.page:
-        check_block(arguments.page, "REAL gains")
-        check_block(arguments.page, "REAL noise")
+        if arguments.page:
+            check_block(arguments.page, f"REAL {name}")
     if arguments.checkout:
         (denoiser, _), _ = load_models(arguments.model, arguments.models)
         groups = read_real_pairs(arguments.checkout)
-        gains, noise = [], []
+        rows = {name: [] for name in MEASUREMENTS}
         for pairs in tqdm(groups, "Groups", unit="group", disable=None):
-            gains += measure_gains(pairs, denoiser)
-            noise += measure_noise(pairs, denoiser)
-        write_csv(gains_csv, gains)
-        write_csv(noise_csv, noise)
-    texts = {
-        "REAL gains": markdown(group_means(read_csv(gains_csv)), GAIN_COLUMNS),
-        "REAL noise": markdown(
-            [
-                row | {key: float(row[key]) for key in ("sigma_hu", *LAGS)}
-                for row in read_csv(noise_csv)
-            ],
-            NOISE_COLUMNS,
-        ),
-    }
-    for block, text in texts.items():
+            for name, measurement in MEASUREMENTS.items():
+                rows[name] += measurement.measure(pairs, denoiser)
+        for name, file in files.items():
+            write_csv(file, rows[name])
+    for name, file in files.items():
+        text = MEASUREMENTS[name].table(read_csv(file))
         print(f"{text}\n")
         if arguments.page:
-            replace_block(arguments.page, block, text)
+            replace_block(arguments.page, f"REAL {name}", text)
+
+
+def _gains_table(rows: list[dict]) -> str:
+    return markdown(group_means(rows), GAIN_COLUMNS)
+
+
+def _noise_table(rows: list[dict]) -> str:
+    numbers = ("sigma_hu", *LAGS)
+    return markdown(
+        [row | {key: float(row[key]) for key in numbers} for row in rows], NOISE_COLUMNS
+    )
+
+
+def _risk_table(rows: list[dict]) -> str:
+    curves: dict[tuple, list[dict]] = {}
+    for row in rows:
+        curves.setdefault((row["kernel"], row["patient"]), []).append(row)
+    lines = [
+        {"kernel": kernel, "patient": patient} | risk_accuracy(curve)
+        for (kernel, patient), curve in curves.items()
+    ]
+    return markdown(lines, (*GAIN_COLUMNS[:2], *RISK_COLUMNS))
+
+
+class Measurement(NamedTuple):
+    """Measurement of a group, and the table of all its rows."""
+
+    measure: Callable[[RealPairs, nn.Module], list[dict]]
+    table: Callable[[list[dict]], str]
+
+
+MEASUREMENTS = {
+    "gains": Measurement(measure_gains, _gains_table),
+    "noise": Measurement(measure_noise, _noise_table),
+    "risk": Measurement(measure_risk, _risk_table),
+}

@@ -16,12 +16,13 @@ from scipy import ndimage
 from torch import nn
 
 from ..datasets.real_pairs import RealPairs
-from .method_study import METHOD, START
+from .method_study import METHOD, START, stopping_curve
 
 LAGS = {"x1": (0, 1), "x2": (0, 2), "x3": (0, 3), "y1": (1, 0), "y2": (2, 0)}
 """Name → rows and columns between the pixels whose correlation is measured."""
 DIRECTIONS = ("direction_ldct", "direction_untuned", "direction_tuned")
 _SMOOTHING_PX = 3.0
+_FINE_PX = 1.0
 
 
 def measure_gains(pairs: RealPairs, denoiser: nn.Module) -> list[dict]:
@@ -69,8 +70,28 @@ def measure_noise(pairs: RealPairs, denoiser: nn.Module) -> list[dict]:
     about = {"patient": pairs.patient, "kernel": pairs.kernel}
     return [
         about | {"noise": name} | noise_statistics(noise, mask)
-        for name, noise in (("real", pairs.noise), ("drawn", drawn))
+        for name, noise in (("real", whole_noise(pairs, mask)), ("drawn", drawn))
     ]
+
+
+def measure_risk(pairs: RealPairs, denoiser: nn.Module) -> list[dict]:
+    """Return a row for each step of a group's tuning, see :func:`.stopping_curve`."""
+    about = {"patient": pairs.patient, "kernel": pairs.kernel}
+    return [about | row for row in stopping_curve(pairs, denoiser, METHOD.steps, METHOD)]
+
+
+def whole_noise(pairs: RealPairs, mask: np.ndarray) -> np.ndarray:
+    """Return the whole noise of the LDCT in HU, from its difference to the NDCT.
+
+    The difference lacks the noise of the NDCT. It is brought to the level of the LDCT's noise in
+    fine detail inside the mask, where uniform tissue has nothing but noise.
+    """
+    added = pairs.ldct.astype(np.float64) - pairs.ndct
+    levels = [
+        np.std((images - ndimage.gaussian_filter(images, (0, _FINE_PX, _FINE_PX)))[mask])
+        for images in (pairs.ldct.astype(np.float64), added)
+    ]
+    return added * (levels[0] / levels[1])
 
 
 def uniform_soft_tissue(ndct: np.ndarray) -> np.ndarray:

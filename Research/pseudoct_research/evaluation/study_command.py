@@ -31,12 +31,14 @@ from .method_study import (
     INGREDIENTS,
     METHOD,
     NO_TUNING,
+    RISK_COLUMNS,
     START,
     WITH_METHOD,
     Condition,
     banding,
     clean_scan,
     measure,
+    risk_accuracy,
     stopping_curve,
     study_pairs,
 )
@@ -319,6 +321,7 @@ def _stopping_table(rows: list[dict]) -> str:
                 "lost": gains[best] - gains[chosen],
                 "last_gain": gains[max(gains)],
             }
+            | risk_accuracy([row for row in curve if int(row["step"]) <= METHOD.steps])
         )
     columns = (
         Column("start", "Denoiser"),
@@ -330,6 +333,7 @@ def _stopping_table(rows: list[dict]) -> str:
         Column("chosen", "Selected step", decimals=0),
         Column("lost", "Loss by the stop rule (dB)", decimals=3),
         Column("last_gain", "Gain, last step (dB)", signed=True),
+        *RISK_COLUMNS,
     )
     return markdown(lines, columns)
 

@@ -19,6 +19,7 @@ from pseudoct_research.evaluation.method_study import (
     banding,
     clean_scan,
     measure,
+    risk_accuracy,
     stopping_curve,
     study_pairs,
 )
@@ -79,6 +80,26 @@ def test_a_stopping_curve_has_the_true_gain_at_every_estimate():
     assert sum(row["chosen"] for row in curve) == 1
     taken = next(row for row in curve if row["chosen"])
     assert taken["risk_hu2"] <= curve[0]["risk_hu2"]
+
+
+def test_the_error_of_a_stopping_curve_is_that_of_the_network_itself():
+    one, settings = pair(), replace(SHORT, patience=20)
+    unchanged = stopping_curve(one, nothing(), 20, settings)[0]["error_hu2"]
+    assert unchanged == pytest.approx(np.mean((one.ldct - one.ndct) ** 2.0), rel=0.01)
+    first, *_, last = stopping_curve(one, blur(), 40, settings)
+    assert first["error_hu2"] < unchanged and last["error_hu2"] != first["error_hu2"]
+
+
+def test_the_accuracy_of_the_risk_is_that_of_known_curves():
+    curve = [
+        {"risk_hu2": str(risk), "error_hu2": str(error)}
+        for risk, error in ((40, 90), (30, 70), (35, 80), (10, 30))
+    ]
+    assert risk_accuracy(curve) == pytest.approx(
+        {"estimated_hu2": -30, "true_hu2": -60, "correlation": 1}
+    )
+    curve[-1]["error_hu2"] = "120"
+    assert risk_accuracy(curve)["true_hu2"] == 30 and risk_accuracy(curve)["correlation"] < 0
 
 
 def test_the_gain_at_the_chosen_step_is_that_of_the_method():

@@ -13,6 +13,7 @@ from pseudoct_research.evaluation import real_pairs_study as study
 from PseudoCTDenoiseLib.errors import BadInputError
 
 SIZE = 96
+BLOCKS = ("gains", "noise", "risk")
 NAMES = {
     "soft": "mpi4py_patches/raw_data_mixed/smL192/{dose}_3mm/L192_{short}_3_1.CT.0001.000{n}.x.IMA",
     "sharp": "mpi4py_patches/raw_data/L192/{dose}_3mm_sharp_sorted/00000{n}.IMA",
@@ -60,11 +61,13 @@ def test_slices_of_both_doses_are_paired_by_their_number(checkout):
             assert np.array_equal(pairs.ndct[index], tissue("full", number))
 
 
-def test_the_whole_noise_includes_that_of_the_full_dose(checkout):
-    soft, _ = read_real_pairs(checkout)
-    inside = soft.ndct > 0
+def test_the_whole_noise_has_the_level_of_the_quarter_dose(checkout):
+    soft, _ = read_real_pairs(checkout)  # σ is 20 HU at quarter and 10 HU at full dose
+    rows, columns = np.mgrid[:SIZE, :SIZE] - SIZE / 2
+    inside = np.broadcast_to(np.hypot(rows, columns) < 35, soft.ndct.shape)
     added = (soft.ldct - soft.ndct.astype(float))[inside]
-    assert soft.noise[inside].std() == pytest.approx(added.std() * np.sqrt(4 / 3))
+    assert added.std() == pytest.approx(np.hypot(20, 10), rel=0.02)
+    assert study.whole_noise(soft, inside)[inside].std() == pytest.approx(20, rel=0.03)
 
 
 def test_another_folder_is_refused(tmp_path):
@@ -78,7 +81,7 @@ def test_tables_are_computed_saved_and_printed_again(
     results = tmp_path / "results"
     results.mkdir()
     page = tmp_path / "page.md"
-    page.write_text("".join(f"<!-- REAL {b} -->\n<!-- /REAL {b} -->\n" for b in ("gains", "noise")))
+    page.write_text("".join(f"<!-- REAL {b} -->\n<!-- /REAL {b} -->\n" for b in BLOCKS))
     given = ["--csv", results, "--page", page]
     made = pseudoct("real-pairs", checkout, "--models", models, *given)
     assert made.code == 0, made.err
@@ -89,6 +92,7 @@ def test_tables_are_computed_saved_and_printed_again(
     ]
     text = page.read_text("utf-8")
     assert "| soft | all | 2 |" in text and "| sharp | L192 | drawn |" in text
+    assert "Correlation over the steps" in text
     again = pseudoct("real-pairs", *given)
     assert again.code == 0 and again.out == made.out
 

@@ -150,7 +150,9 @@ def test_a_study_without_results_cannot_be_printed(pseudoct, tmp_path):
 def rows_of(start, risk_to_gain, chosen, scan="0"):
     about = {"start": start, "kernel": "soft", "patient": "one", "scan": scan}
     return [
-        about | {"step": str(20 * n), "gain": str(gain), "chosen": str(20 * n == chosen)}
+        about
+        | {"step": str(20 * n), "gain": str(gain), "chosen": str(20 * n == chosen)}
+        | {"risk_hu2": str(50 - n), "error_hu2": str(40 - 2 * n)}
         for n, gain in enumerate(risk_to_gain)
     ]
 
@@ -160,7 +162,10 @@ def test_the_loss_by_the_stop_rule_is_reported():
     rows = rows_of("fast", more_than_the_method_runs, chosen=40)
     table = study._stopping_table(rows + rows_of("fast", [1.0, 2.0], chosen=20, scan="1"))
     assert table.count("| fast | soft | one |") == 2  # two scans of one patient
-    assert "| fast | soft | one | +1.00 | 20 | +1.50 | 40 | 0.100 | +1.90 |" in table
+    assert (
+        "| fast | soft | one | +1.00 | 20 | +1.50 | 40 | 0.100 | +1.90 | −6.00 | −12.00 | 1.00 |"
+        in table
+    )
 
 
 def test_a_row_holds_means_and_the_worst_scan():
