@@ -1,4 +1,4 @@
-"""torch, numpy, SimpleITK and the packages that they require, as installed for the tests."""
+"""The packages that denoising requires, and what these require, as installed for the tests."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from importlib import metadata
 from pathlib import Path
 
-REQUIRED = ("torch", "numpy", "SimpleITK")
+REQUIRED = ("torch", "numpy", "SimpleITK", "pydicom")
 """Distributions that denoising needs."""
 
 
 def bare_packages() -> list[str]:
-    """Return the import names of torch, numpy, SimpleITK and their requirements."""
+    """Return the import names of torch, numpy, SimpleITK, pydicom and their requirements."""
     distributions = _bare_distributions()
     return sorted(
         package

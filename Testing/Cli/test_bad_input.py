@@ -146,7 +146,7 @@ def test_names_that_are_not_utf_8(pseudoct, refused, scan, tmp_path, quick):
     shutil.copy(scan, tmp_path / f"{odd}.nrrd")
     (folder / "slice.dcm").touch()
     assert said in refused(tmp_path / f"{odd}.nrrd", tmp_path / "out.nrrd")
-    assert said in refused(folder, tmp_path / "out.nrrd")
+    assert "slice.dcm is empty" in refused(folder, tmp_path / "out.nrrd")
     assert said in refused(scan, folder / "out.nrrd")
     # SimpleITK does not see this name, so it may have any bytes.
     assert pseudoct("denoise", scan, tmp_path / f"{odd} out.nrrd", *quick).code == 0

@@ -1,4 +1,4 @@
-"""An installed wheel denoises, simulates and lists models with torch, numpy and SimpleITK alone."""
+"""An installed wheel denoises, simulates and lists models with its requirements alone."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def source_archive(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs' folder of a virtual environment with the wheel and its three requirements."""
+    """The programs' folder of a virtual environment with the wheel and its requirements."""
     folder = tmp_path_factory.mktemp("environment")
     venv.EnvBuilder(symlinks=os.name != "nt").create(folder / "venv")
     programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
@@ -130,7 +130,7 @@ def check_metadata(metadata: Message) -> None:
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert metadata.get_payload().startswith("# ")
     required = [text for text in metadata.get_all("Requires-Dist") if "extra ==" not in text]
-    assert sorted(required) == ["SimpleITK", "numpy", "torch>=2.6", "tqdm"]
+    assert sorted(required) == ["SimpleITK", "numpy", "pydicom>=3", "torch>=2.6", "tqdm"]
 
 
 def test_the_wheel_holds_the_library_and_nothing_else(wheel: Path, repository: Path):

@@ -1,4 +1,4 @@
-"""Denoising needs no package besides torch, numpy, SimpleITK and their requirements."""
+"""Denoising needs no package besides torch, numpy, SimpleITK, pydicom and their requirements."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class InstalledAndAllowed:
     def find_spec(name, path=None, target=None):
         if name.partition(".")[0] in allowed or name.startswith("_sysconfigdata"):
             return PathFinder.find_spec(name, path, target)
+    find_distributions = PathFinder.find_distributions
 sys.meta_path[:] = [BuiltinImporter, FrozenImporter, InstalledAndAllowed]
 """
 

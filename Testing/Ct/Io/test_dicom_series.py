@@ -1,11 +1,11 @@
-"""DICOM folders: one series, several series, and series that are not evenly spaced CT slices."""
+"""DICOM folders written by SimpleITK: one series, several series, and geometry."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from PseudoCTDenoiseLib.ct.io.volume_files import list_series, read_volume, write_volume
+from PseudoCTDenoiseLib.ct.io.volume_files import list_stacks, read_volume, write_volume
 from PseudoCTDenoiseLib.errors import BadInputError
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "dicom"
@@ -89,8 +89,10 @@ def test_a_single_slice_file_is_a_volume_of_one_slice(tmp_path):
 def test_several_series_are_listed_and_one_is_chosen_by_number_or_uid(tmp_path):
     write_series(tmp_path, uid=UID + ".11", number="12", description="Leber")
     write_series(tmp_path, uid=UID + ".22", number="3", heights=(0.0, 1.0))
-    listed = list_series(tmp_path)
-    assert [(series.number, series.uid, series.slices, series.usable) for series in listed] == [
+    listed = list_stacks(tmp_path)
+    assert [
+        (series.number, series.series_uid, len(series.slices), series.usable) for series in listed
+    ] == [
         ("3", UID + ".22", 2, True),
         ("12", UID + ".11", 4, True),
     ]
@@ -115,7 +117,7 @@ def test_the_only_ct_beside_a_scout_and_an_mr_needs_no_choice(tmp_path):
     write_series(tmp_path, uid=UID + ".11", number="1", image_type="ORIGINAL\\PRIMARY\\LOCALIZER")
     write_series(tmp_path, uid=UID + ".22", number="2")
     write_series(tmp_path, uid=UID + ".33", number="3", modality="MR", heights=(0.0, 1.0))
-    assert [series.usable for series in list_series(tmp_path)] == [False, True, False]
+    assert [series.usable for series in list_stacks(tmp_path)] == [False, True, False]
     assert read_volume(tmp_path).hu.shape[0] == 4
     assert "is a scout" in refusal(tmp_path, series="1")
     assert "the modality MR" in refusal(tmp_path, series="3")
@@ -131,7 +133,7 @@ def test_a_latin_1_description_can_be_printed(tmp_path):
     folder = write_series(tmp_path, description="Schaedel", heights=(5.0,))
     (file,) = folder.iterdir()
     file.write_bytes(file.read_bytes().replace(b"Schaedel", b"Sch\xe4del "))
-    assert list_series(folder)[0].description == "Schädel"
+    assert list_stacks(folder)[0].description == "Schädel"
 
 
 def test_a_tilted_gantry_keeps_its_slices_where_they_are(tmp_path):
@@ -163,19 +165,11 @@ def test_several_images_at_one_position_are_refused(tmp_path):
     assert "at one position" in refusal(write_series(tmp_path, heights=(0.0, 0.0, 2.5, 2.5)))
 
 
-@pytest.mark.parametrize("other", [{"shape": (40, 60)}, {"tilt": 0.2}])
-def test_a_series_of_different_slices_is_refused(tmp_path, other):
-    write_series(tmp_path)
-    write_series(tmp_path / "more", heights=(15.0,), **other)
-    next((tmp_path / "more").iterdir()).rename(tmp_path / "other.dcm")
-    assert "different size or direction" in refusal(tmp_path)
-
-
 def test_a_folder_without_dicom_is_refused(tmp_path, capfd):
     (tmp_path / "readme.txt").write_text("no image")
     assert "contains no DICOM files" in refusal(tmp_path)
     with pytest.raises(BadInputError, match="does not exist"):
-        list_series(tmp_path / "missing")
+        list_stacks(tmp_path / "missing")
     assert capfd.readouterr() == ("", "")
 
 

@@ -1,7 +1,9 @@
-"""DICOM folders: listing of their series, and reading of one series with its geometry."""
+"""DICOM folders: list of their stacks of slices, and reading of one stack with its geometry."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,161 +11,267 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...errors import BadInputError
-from .itk_reading import (
-    MODALITY,
-    check_header,
-    itk_path,
-    read_header,
-    read_voxels,
-    suppress_itk_output,
-    tag,
-)
+from .dicom_attributes import frames_of
+from .dicom_content import content_warnings
+from .dicom_files import DicomFile, UnreadableFile, find_dicom_files, read_dicom_header
+from .dicom_slices import Slice, slice_of
+from .dicom_stack import DicomStack, split_into_stacks, stack_step
+from .dicom_voxels import read_hu
+from .itk_reading import damaged
 
-GAP_TOLERANCE = 0.1
-"""Maximum deviation of a slice gap from the median gap, as a fraction of the median."""
 TILT_TOLERANCE = 1e-3
 """Minimum lateral offset between slices of a tilted gantry, as a fraction of their distance."""
+LISTED_FILES = 3
+"""Maximum number of unreadable files that a message names."""
+UIDS = {
+    "study_uid": "StudyInstanceUID",
+    "series_uid": "SeriesInstanceUID",
+    "frame_of_reference_uid": "FrameOfReferenceUID",
+}
 
 
 @dataclass(frozen=True)
-class DicomSeries:
-    """One DICOM series; ``files`` are in the order of the slices along their normal."""
+class DicomVolume:
+    """A stack that was read.
 
-    uid: str
-    number: str
-    description: str
-    modality: str
-    scout: bool
-    files: tuple[str, ...]
+    Attributes
+    ----------
+    image : HU as int16, with the geometry of the slices.
+    warnings : sentences on what may spoil the result.
+    uids : UIDs of study, series and frame of reference, without those that the files lack.
+    """
 
-    @property
-    def slices(self) -> int:
-        """Number of files; it equals the number of slices unless the files are multi-frame."""
-        return len(self.files)
-
-    @property
-    def usable(self) -> bool:
-        """True for CT slices; False for scouts, reports and other modalities."""
-        return self.modality == "CT" and not self.scout
+    image: sitk.Image
+    warnings: tuple[str, ...]
+    uids: dict[str, str]
 
 
-def list_series(folder: str | Path) -> list[DicomSeries]:
-    """Return the series of a folder (not of its subfolders), sorted by series number.
+def list_stacks(folder: str | Path) -> list[DicomStack]:
+    """Return the stacks of a folder and its subfolders, sorted by series number.
 
     Raises
     ------
     BadInputError
-        If the folder is missing or does not hold a DICOM file.
+        If the folder is missing or does not hold a DICOM image.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise BadInputError(f"The folder {folder} does not exist: check the path.")
-    name = itk_path(folder)
-    with suppress_itk_output():
-        files_of = {
-            uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(name, uid)
-            for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(name)
-        }
-    if not files_of:
-        raise BadInputError(
-            f"{folder} contains no DICOM files: give the folder that contains the slices."
-        )
-    series = [_describe(uid, files) for uid, files in files_of.items()]
-    return sorted(series, key=lambda entry: (entry.number.zfill(12), entry.uid))
+    return _find_stacks(Path(folder))[0]
 
 
-def read_series(folder: str | Path, choice: str | None = None) -> sitk.Image:
-    """Read a series of a folder as one image.
+def read_series(folder: str | Path, choice: str | None = None) -> DicomVolume:
+    """Read a stack of a folder as one image.
 
     The geometry is that of SimpleITK's reader, except for a tilted gantry: the slice axis then
     points along the table, as the slice positions do, and not along the slice normal.
 
     Parameters
     ----------
-    choice : series number or UID; required if several series hold CT slices.
+    choice : number or UID of a series, with ``.1``, ``.2`` … if it holds several stacks; required
+        if several stacks are CT volumes.
 
     Raises
     ------
     BadInputError
-        If the choice is ambiguous, the series is not a CT, or its slices are not evenly spaced.
+        If the choice is ambiguous, a file that may belong to the stack cannot be read, a slice
+        lacks its geometry or rescale, or the slices are not CT in HU or not evenly spaced.
     """
     folder = Path(folder).resolve()
-    series = _choose(list_series(folder), choice, folder.name)
-    name = f"Series {series.number or series.uid} of {folder.name}"
-    if series.scout:
-        raise BadInputError(f"{name} is a scout (localizer) image: choose the CT slices.")
-    headers = [read_header(path, "GDCMImageIO") for path in series.files]
-    for header in headers:
-        check_header(header, name)
-    if len(headers) == 1:
-        return read_voxels(headers[0], name)
-
-    step = _slice_step(headers, name)
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames(series.files)
-    return _with_tilt(read_voxels(reader, name), step)
+    stacks, unreadable = _find_stacks(folder)
+    lost = [file for file in unreadable if not file.series]
+    if lost:
+        raise BadInputError(f"{folder.name} holds {_named(lost, folder)}")
+    stack = _choose(stacks, choice, folder.name)
+    if lost := [file for file in unreadable if file.series == stack.series_uid]:
+        raise BadInputError(f"Series {stack.id} of {folder.name} holds {_named(lost, folder)}")
+    ignored = [str(other) for other in stacks if other is not stack] if choice is None else []
+    note = f"Other images in {folder.name} are left out: {'; '.join(ignored)}." if ignored else ""
+    return _read_stack(stack, f"Series {stack.id} of {folder.name}", [note] if note else [])
 
 
-def _describe(uid: str, files: tuple[str, ...]) -> DicomSeries:
+def read_dicom_file(path: Path) -> DicomVolume:
+    """Read one DICOM file, a slice or a multi-frame image.
+
+    Raises
+    ------
+    BadInputError
+        As :func:`read_series`.
+    """
+    file = read_dicom_header(path)
+    slices = _slices(file) if isinstance(file, DicomFile) else file
+    if not isinstance(slices, list):
+        raise damaged(path.name)
+    stacks = _stacks_of_series("", slices)
+    if len(stacks) > 1:
+        listing = "; ".join(map(str, stacks))
+        raise BadInputError(
+            f"{path.name} holds {len(stacks)} stacks of slices: put it into a folder of its own, "
+            f"give that folder and choose a stack with --series: {listing}."
+        )
+    return _read_stack(stacks[0], path.name, [])
+
+
+def _find_stacks(folder: Path) -> tuple[list[DicomStack], list[UnreadableFile]]:
+    if not folder.is_dir():
+        raise BadInputError(f"The folder {folder} does not exist: check the path.")
+    images, unreadable = find_dicom_files(folder)
+    series: dict[tuple[str, str], list[Slice]] = {}
+    for image in _without_copies(images):
+        slices = _slices(image)
+        if isinstance(slices, UnreadableFile):
+            unreadable.append(slices)
+            continue
+        uid = _uid(slices[0])
+        number = "" if uid else slices[0].frame.text("SeriesNumber")
+        series.setdefault((uid, number), []).extend(slices)
+    if not series:
+        if unreadable:
+            raise BadInputError(
+                f"{folder} contains no DICOM files but {_named(unreadable, folder)}"
+            )
+        raise BadInputError(
+            f"{folder} contains no DICOM files: give the folder that contains the slices."
+        )
+    numbers = Counter(slices[0].frame.text("SeriesNumber") for slices in series.values())
+    stacks = []
+    for (uid, _), slices in series.items():
+        number = slices[0].frame.text("SeriesNumber")
+        name = number if number and numbers[number] == 1 else uid or number or "unnumbered"
+        stacks += _stacks_of_series(name, slices)
+    return sorted(stacks, key=lambda stack: (stack.number.zfill(12), stack.series_uid)), unreadable
+
+
+def _stacks_of_series(name: str, slices: Sequence[Slice]) -> list[DicomStack]:
+    uid = _uid(slices[0])
+    parts = split_into_stacks(slices, has_uid=bool(uid))
+    return [
+        DicomStack(f"{name}.{index + 1}" if len(parts) > 1 else name, uid, labels, tuple(part))
+        for index, (labels, part) in enumerate(parts)
+    ]
+
+
+def _slices(image: DicomFile) -> list[Slice] | UnreadableFile:
     try:
-        header = read_header(files[0], "GDCMImageIO")
-    except BadInputError:  # reports and presentation states hold no image
-        return DicomSeries(uid, "", "not an image", "", False, tuple(files))
-    return DicomSeries(
-        uid=uid,
-        number=tag(header, "0020|0011"),
-        description=tag(header, "0008|103e"),
-        modality=tag(header, MODALITY),
-        scout="LOCALIZER" in tag(header, "0008|0008").upper().split("\\"),
-        files=tuple(files),
-    )
+        slices = [slice_of(frame) for frame in frames_of(image.path, image.header)]
+        complete = all(min(part.size) > 0 for part in slices)
+        uid = _uid(slices[0])
+    except Exception as error:  # pydicom raises many kinds of errors for damaged files
+        reason = str(error) if isinstance(error, ValueError) else "is damaged or incomplete"
+        return UnreadableFile(image.path, reason)
+    return slices if complete else UnreadableFile(image.path, "has no Rows or no Columns", uid)
 
 
-def _choose(series: list[DicomSeries], choice: str | None, folder: str) -> DicomSeries:
+def _without_copies(images: Iterable[DicomFile]) -> list[DicomFile]:
+    """Return the images without those that equal another in every byte."""
+    kept: dict[str, list[DicomFile]] = {}
+    for image in images:
+        others = kept.setdefault(str(image.header.get("SOPInstanceUID") or image.path), [])
+        if not any(_same_content(image.path, other.path) for other in others):
+            others.append(image)
+    return [image for group in kept.values() for image in group]
+
+
+def _same_content(path: Path, other: Path) -> bool:
+    return path.stat().st_size == other.stat().st_size and path.read_bytes() == other.read_bytes()
+
+
+def _uid(part: Slice) -> str:
+    return part.frame.text("SeriesInstanceUID")
+
+
+def _choose(stacks: list[DicomStack], choice: str | None, folder: str) -> DicomStack:
+    series = {(stack.series_uid, stack.number) for stack in stacks}
     if choice is not None:
-        found = [entry for entry in series if choice.strip() in (entry.number, entry.uid)]
-        problem = f"has no series {choice}" if not found else f"has several series {choice}"
+        choice = choice.strip()
+        found = [stack for stack in stacks if choice == stack.id]
+        found = found or [s for s in stacks if choice in (s.number, s.series_uid)]
+        problem = f"has several series {choice}" if found else f"has no series {choice}"
+        if len({stack.series_uid for stack in found}) == 1 and len(found) > 1:
+            volumes = [stack for stack in found if not stack.other_object]
+            found = volumes if len(volumes) == 1 else found
+            problem = f"holds {len(found)} stacks in series {choice}"
     else:
-        found = series if len(series) == 1 else [entry for entry in series if entry.usable]
+        found = _only_volume(stacks)
         problem = f"contains {len(series)} DICOM series"
+        if len(stacks) > len(series):
+            problem = f"contains {len(stacks)} stacks of slices in {len(series)} DICOM series"
     if len(found) == 1:
         return found[0]
-    listing = "; ".join(
-        f"{entry.number or '-'}: '{entry.description}', {entry.modality or 'no modality'}, "
-        f"{entry.slices} slices, UID {entry.uid or 'none'}"
-        for entry in series
+    listing = "; ".join(map(str, stacks))
+    form = "NUMBER|UID" if len(stacks) == len(series) else "NUMBER|UID|NUMBER.k"
+    raise BadInputError(f"{folder} {problem}: choose one with --series {form}: {listing}.")
+
+
+def _only_volume(stacks: list[DicomStack]) -> list[DicomStack]:
+    """Return the stacks among which a choice is needed; one if the others only accompany it.
+
+    Another part of the same series is left out only if it is a scout or no CT. Slices that differ
+    from the others in some other way may be a fault of the export.
+    """
+    if len(stacks) == 1:
+        return stacks
+    found = [stack for stack in stacks if stack.volume]
+    if not found:
+        found = [stack for stack in stacks if stack.usable]
+    if len(found) != 1:
+        return stacks
+    siblings = [
+        stack
+        for stack in stacks
+        if stack.series_uid == found[0].series_uid and stack is not found[0]
+    ]
+    return found if all(stack.other_object for stack in siblings) else stacks
+
+
+def _read_stack(stack: DicomStack, name: str, notes: list[str]) -> DicomVolume:
+    if stack.problem:
+        raise BadInputError(f"{name} {stack.problem}")
+    step = stack_step(stack.slices, name)
+    hu, padding = read_hu(stack.slices, name)
+    frames = [part.frame for part in stack.slices]
+    found = dict.fromkeys(text for frame in frames for text in content_warnings(frame))
+    if padding:
+        share = f"{100 * padding / hu.size:.2g} %"
+        notes = [*notes, f"Padding around the images ({share} of the pixels) was set to −1024 HU."]
+    uids = {name: frames[0].text(keyword) for name, keyword in UIDS.items()}
+    return DicomVolume(
+        _image(hu, stack.slices, step), (*found, *notes), {k: uid for k, uid in uids.items() if uid}
     )
-    raise BadInputError(f"{folder} {problem}: choose one with --series NUMBER|UID: {listing}.")
 
 
-def _slice_step(headers: list[sitk.ImageFileReader], name: str) -> np.ndarray:
-    """Return the mean step (3,) in mm between slice origins; reject unevenly spaced slices."""
-    planes = {(header.GetSize(), header.GetSpacing()[:2]) for header in headers}
-    directions = np.array([header.GetDirection() for header in headers])
-    if len(planes) > 1 or np.ptp(directions, axis=0).max() > 1e-3:
-        raise BadInputError(
-            f"{name} mixes slices of different size or direction: export a single stack."
-        )
-    positions = np.array([header.GetOrigin() for header in headers])
-    gaps = np.diff(positions @ directions[0].reshape(3, 3)[:, 2])
-    usual = np.median(gaps)
-    if np.abs(gaps).min() < 1e-3:
-        raise BadInputError(
-            f"{name} has several images at one position (phases or repeats): export one of them."
-        )
-    if np.abs(gaps - usual).max() > GAP_TOLERANCE * abs(usual):
-        raise BadInputError(
-            f"{name} lacks slices or is unevenly spaced (gaps from {np.abs(gaps).min():.4g} to "
-            f"{np.abs(gaps).max():.4g} mm): add the missing files or export evenly spaced slices."
-        )
-    return (positions[-1] - positions[0]) / (len(positions) - 1)
-
-
-def _with_tilt(image: sitk.Image, step: np.ndarray) -> sitk.Image:
-    direction = np.array(image.GetDirection()).reshape(3, 3)
-    length = float(np.linalg.norm(step))
-    if np.linalg.norm(step / length - direction[:, 2]) > TILT_TOLERANCE:
+def _image(hu: np.ndarray, slices: Sequence[Slice], step: np.ndarray | None) -> sitk.Image:
+    image = sitk.GetImageFromArray(hu)
+    first, direction = slices[0], slices[0].direction.copy()
+    rows, columns = first.spacing
+    length = _thickness(first) if step is None else float(np.linalg.norm(step))
+    if step is not None and np.linalg.norm(step / length - direction[:, 2]) > TILT_TOLERANCE:
         direction[:, 2] = step / length
-        image.SetDirection(direction.ravel().tolist())
-        image.SetSpacing((*image.GetSpacing()[:2], length))
+    image.SetOrigin(first.position.tolist())
+    image.SetSpacing((float(columns), float(rows), length))
+    image.SetDirection(direction.ravel().tolist())
     return image
+
+
+def _thickness(part: Slice) -> float:
+    """Return the distance in mm that a single slice states for its neighbours; 1 mm without one."""
+    for keyword in ("SpacingBetweenSlices", "SliceThickness"):
+        try:
+            values = part.frame.numbers(keyword, 1)
+        except BadInputError:
+            continue
+        if values and values[0] > 0:
+            return values[0]
+    return 1.0
+
+
+def _named(files: Sequence[UnreadableFile], folder: Path) -> str:
+    """Return the number of unreadable files, and the first of them with the reasons."""
+    many = len(files) > 1
+    named = [f"{_relative(f.path, folder)} {f.reason}" for f in files[:LISTED_FILES]]
+    more = f" and {len(files) - LISTED_FILES} more" if len(files) > LISTED_FILES else ""
+    return (
+        f"{len(files)} file{'s' if many else ''} that cannot be read: {'; '.join(named)}{more}. "
+        f"Copy or export {'them' if many else 'it'} again, or remove what is no slice."
+    )
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name

@@ -7,7 +7,7 @@ import math
 import os
 import tempfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,8 @@ from ...errors import BadInputError
 from ...temporary_files import in_temporary_folder
 from ..hu_validation import check_ct, check_finite, checked_int16
 from ..orientation import axial_axis, tilt_degrees
-from .dicom_series import DicomSeries, list_series, read_series
+from .dicom_files import is_dicom_file
+from .dicom_series import DicomStack, list_stacks, read_dicom_file, read_series
 from .itk_reading import (
     check_header,
     damaged,
@@ -29,11 +30,11 @@ from .itk_reading import (
 
 __all__ = [
     "CtVolume",
-    "DicomSeries",
+    "DicomStack",
     "check_output_path",
     "check_writable",
     "check_same_grid",
-    "list_series",
+    "list_stacks",
     "read_volume",
     "write_volume",
 ]
@@ -45,9 +46,8 @@ IMAGE_IO = {
     ".nhdr": "NrrdImageIO",
     ".mha": "MetaImageIO",
     ".mhd": "MetaImageIO",
-    ".dcm": "GDCMImageIO",
-    ".ima": "GDCMImageIO",
 }
+DICOM_SUFFIXES = (".dcm", ".ima")
 OUTPUT_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
 NIFTI_FLOATS = {"16": 4, "64": 8}
 """Bytes per voxel of NIfTI's floating-point types, by NIfTI type code."""
@@ -65,6 +65,9 @@ class CtVolume:
         values (four for the direction) if the file is a two-dimensional image.
     slice_axis : index axis of the file that is the first axis of ``hu``: 0 = i, 1 = j, 2 = k.
     name : name of the file without suffix, or name of the folder.
+    warnings : sentences on what may spoil the result.
+    uids : DICOM UIDs of study, series and frame of reference, by name, as far as the files have
+        them.
     """
 
     hu: np.ndarray
@@ -73,6 +76,8 @@ class CtVolume:
     direction: tuple[float, ...]
     slice_axis: int
     name: str
+    warnings: tuple[str, ...] = ()
+    uids: dict[str, str] = field(default_factory=dict)
 
     @property
     def pixel_size(self) -> tuple[float, float]:
@@ -94,11 +99,12 @@ class CtVolume:
 def read_volume(
     path: str | Path, *, series: str | None = None, slice_axis: str = "auto"
 ) -> CtVolume:
-    """Read a CT from NRRD, NIfTI, MetaImage, a DICOM folder or one DICOM slice.
+    """Read a CT from NRRD, NIfTI, MetaImage, a DICOM folder or one DICOM file.
 
     Parameters
     ----------
-    series : number or UID of the series in a DICOM folder with several.
+    path : a DICOMDIR stands for its folder.
+    series : number or UID of the series in a DICOM folder with several; see :func:`.read_series`.
     slice_axis : ``i``, ``j`` or ``k``, the array axis along which axial slices are stacked;
         ``auto`` takes the one along the patient's superior-inferior axis.
 
@@ -113,15 +119,19 @@ def read_volume(
         raise BadInputError(f"Unknown slice axis '{slice_axis}': set --slice-axis to i, j or k.")
     if not path.exists():
         raise BadInputError(f"The file {path} does not exist: check the path.")
+    if path.name.upper() == "DICOMDIR" and path.is_file():
+        path = path.resolve().parent
     full_name = path.resolve().name
+    dicom, name = None, full_name
     if path.is_dir():
-        image = read_series(path, series)
-        name = full_name
+        dicom = read_series(path, series)
     elif series is not None:
         raise BadInputError(f"{path.name} is a file: omit --series, which is for DICOM folders.")
     else:
-        image = _read_file(path)
-        name = path.name[: -len(_suffix(path))]
+        name = path.name[: len(path.name) - len(_suffix(path))]
+        if _is_dicom(path):
+            dicom = read_dicom_file(path)
+    image = dicom.image if dicom else _read_file(path)
 
     axis = _slice_axis(image, slice_axis, full_name)
     values = sitk.GetArrayFromImage(image)
@@ -134,6 +144,8 @@ def read_volume(
         direction=image.GetDirection(),
         slice_axis=axis,
         name=name,
+        warnings=dicom.warnings if dicom else (),
+        uids=dicom.uids if dicom else {},
     )
 
 
@@ -303,7 +315,14 @@ def check_same_grid(volume: CtVolume, other: CtVolume) -> None:
 
 def _suffix(path: Path) -> str:
     name = path.name.lower()
-    return next((suffix for suffix in IMAGE_IO if name.endswith(suffix) and name != suffix), "")
+    suffixes = (*IMAGE_IO, *DICOM_SUFFIXES)
+    return next((suffix for suffix in suffixes if name.endswith(suffix) and name != suffix), "")
+
+
+def _is_dicom(path: Path) -> bool:
+    """Return True for a DICOM suffix, and for DICOM content without a known suffix."""
+    suffix = _suffix(path)
+    return suffix in DICOM_SUFFIXES or (not suffix and is_dicom_file(path))
 
 
 def _read_file(path: Path) -> sitk.Image:
@@ -311,7 +330,7 @@ def _read_file(path: Path) -> sitk.Image:
     if not suffix:
         raise BadInputError(
             f"{path.name} does not have the suffix of a format that can be read: give "
-            f"{', '.join(IMAGE_IO)} or a folder of DICOM slices."
+            f"{', '.join((*IMAGE_IO, *DICOM_SUFFIXES))} or a folder of DICOM slices."
         )
     header = read_header(path, IMAGE_IO[suffix])
     check_header(header, path.name)

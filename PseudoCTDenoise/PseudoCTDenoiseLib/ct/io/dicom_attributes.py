@@ -1,0 +1,179 @@
+"""DICOM attributes that decide how slices are read, and their lookup for each frame."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
+from pydicom.multival import MultiValue
+
+from ...errors import BadInputError
+
+GEOMETRY = {
+    "ImagePositionPatient": ("position (Image Position, 0020,0032)", 3),
+    "ImageOrientationPatient": ("direction (Image Orientation, 0020,0037)", 6),
+    "PixelSpacing": ("pixel spacing (Pixel Spacing, 0028,0030)", 2),
+}
+RESCALE = {
+    "RescaleSlope": ("rescale slope (0028,1053)", 1),
+    "RescaleIntercept": ("rescale intercept (0028,1052)", 1),
+}
+REQUIRED = GEOMETRY | RESCALE
+"""Attribute → name in messages and number of values. Each slice must have all of them."""
+
+PER_FRAME = {*REQUIRED, "SliceThickness", "SpacingBetweenSlices", "RescaleType"}
+"""Attributes that a multi-frame file states for its frames; its top level does not count."""
+
+SHARED_GROUPS = "SharedFunctionalGroupsSequence"
+PER_FRAME_GROUPS = "PerFrameFunctionalGroupsSequence"
+
+HEADER_TAGS = [
+    tag_for_keyword(keyword)
+    for keyword in (
+        *PER_FRAME,
+        *(SHARED_GROUPS, PER_FRAME_GROUPS, "NumberOfFrames"),
+        *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "ImageType", "Modality"),
+        *("PatientID", "PatientName", "PatientBirthDate"),
+        *("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"),
+        *("SeriesNumber", "SeriesDescription", "SeriesDate", "SeriesTime", "StudyDate"),
+        *("InstanceNumber", "AcquisitionNumber", "TemporalPositionIdentifier", "TriggerTime"),
+        *("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "ContentTime"),
+        *("NominalPercentageOfCardiacPhase", "ConvolutionKernel", "KVP"),
+        *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation"),
+        *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+        *("PixelPaddingValue", "PixelPaddingRangeLimit", "ModalityLUTSequence"),
+        *("VolumeBasedCalculationTechnique", "LossyImageCompression", "BurnedInAnnotation"),
+        *("DerivationDescription", "ImageComments"),
+    )
+]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One slice: a classic DICOM image, or a frame of a multi-frame file.
+
+    Attributes
+    ----------
+    index : number of the frame in its file, from 0.
+    sources : datasets in which attributes are looked up, in this order. For a multi-frame file
+        these are its functional groups, then the top level of the file.
+    multi_frame : True if the file has functional groups or more than one frame.
+    """
+
+    path: Path
+    index: int
+    sources: tuple[Dataset, ...]
+    multi_frame: bool
+
+    @property
+    def header(self) -> Dataset:
+        """Top level of the file."""
+        return self.sources[-1]
+
+    @property
+    def name(self) -> str:
+        """Name in messages."""
+        return f"{self.path.name}, frame {self.index + 1}" if self.multi_frame else self.path.name
+
+    def value(self, keyword: str) -> object:
+        """Return the value of an attribute as pydicom reads it, or None.
+
+        Raises
+        ------
+        BadInputError
+            If the value violates the standard so far that it cannot be read.
+        """
+        sources = self.sources
+        if self.multi_frame and keyword in PER_FRAME:
+            sources = sources[:-1]
+        for source in sources:
+            if keyword in source:
+                try:
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore")
+                        return source[keyword].value
+                except Exception as error:  # pydicom raises many kinds of errors
+                    raise BadInputError(
+                        f"{self.name} has an unreadable {keyword}: export it again."
+                    ) from error
+        return None
+
+    def text(self, *keywords: str) -> str:
+        """Return the first of the attributes that is not empty, on one line, or an empty text."""
+        for keyword in keywords:
+            try:
+                value = self.value(keyword)
+            except BadInputError:
+                continue
+            values = value if isinstance(value, MultiValue) else [value]
+            texts = [str(part) for part in values if part is not None]
+            text = " ".join("\\".join(texts).replace("\0", " ").split())
+            if text:
+                return self._decoded(text)
+        return ""
+
+    def numbers(self, keyword: str, count: int) -> tuple[float, ...] | None:
+        """Return the values of a numeric attribute, or None if it is missing or empty.
+
+        Raises
+        ------
+        BadInputError
+            If it does not hold this number of finite values.
+        """
+        value = self.value(keyword)
+        if value is None or value == "" or value == []:
+            return None
+        try:
+            numbers = tuple(map(float, value if hasattr(value, "__len__") else [value]))
+        except (TypeError, ValueError):
+            numbers = ()
+        if len(numbers) != count or not all(map(math.isfinite, numbers)):
+            raise BadInputError(
+                f"{self.name} has the {keyword} {value}, not {count} numbers: export it again."
+            )
+        return numbers
+
+    def _decoded(self, text: str) -> str:
+        """Return a text with UTF-8 repaired that the file does not declare."""
+        if self.header.get("SpecificCharacterSet"):
+            return text
+        try:
+            return text.encode("latin-1").decode("utf-8")
+        except UnicodeError:
+            return text
+
+
+def frames_of(path: Path, header: Dataset) -> Iterator[Frame]:
+    """Yield the frames of a file.
+
+    Raises
+    ------
+    ValueError
+        If the number of frames differs from the number of their descriptions.
+    """
+    shared = list(header.get(SHARED_GROUPS) or ())
+    frames = list(header.get(PER_FRAME_GROUPS) or ())
+    count = int(header.get("NumberOfFrames") or 1)
+    if not shared and not frames:
+        yield Frame(path, 0, (header,), multi_frame=count > 1)
+        return
+    if len(frames) != count:
+        raise ValueError(f"describes {len(frames)} of its {count} frames")
+    common = _groups(shared[0]) if shared else {}
+    for index, frame in enumerate(frames):
+        sources = (common | _groups(frame)).values()
+        yield Frame(path, index, (*sources, header), multi_frame=True)
+
+
+def _groups(item: Dataset) -> dict[int, Dataset]:
+    """Return the first item of each functional group by the tag of its sequence."""
+    return {
+        int(element.tag): element.value[0]
+        for element in item
+        if element.VR == "SQ" and len(element.value)
+    }

@@ -1,0 +1,129 @@
+"""Kinds of DICOM images: which hold CT slices in HU, and what to know about those that do."""
+
+from __future__ import annotations
+
+import re
+
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
+    LegacyConvertedEnhancedCTImageStorage,
+)
+
+from .dicom_attributes import Frame
+from .dicom_files import sop_class
+
+CT_CLASSES = (CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
+LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
+"""Transfer syntaxes that always lose information."""
+
+PROJECTIONS = {
+    *("MIP", "MAXIP", "MAX_IP", "MINIP", "MIN_IP", "PROJECTION", "PROJECTION IMAGE"),
+    *("VRT", "SSD", "VOLUME_RENDER", "SURFACE_RENDER", "CURVED_MPR"),
+}
+MAPS = {
+    *("PERFUSION", "CBF", "CBV", "MTT", "TTP", "TMAX", "PBV", "IODINE", "EFF_ATOMIC_NUM"),
+    *("MAT_SPECIFIC", "MAT_REMOVED", "MAT_FRACTIONAL", "MAT_MODIFIED", "MAT_VALUE_BASED"),
+    *("ELECTRON_DENSITY", "MATERIAL_FRACTIONAL", "Z_EFF", "RHO"),
+}
+SCREENSHOTS = {"SCREEN SAVE", "SCREENSAVE", "SCREEN SHOT", "SCREENSHOT", "SCREEN_CAPTURE"}
+"""Terms of Image Type (0008,0008): PS3.3 C.8.2.1 and C.8.15.2, and those of scanners."""
+
+MONOENERGETIC = re.compile(r"\bVMI\b|\bmono(chromatic|energetic|e)?\b|\b\d+ *keV\b", re.IGNORECASE)
+DENOISED = re.compile(r"PseudoCTDenoise|\bdenoised\b", re.IGNORECASE)
+
+
+def image_type(frame: Frame) -> str:
+    """Return the values of Image Type or, for multi-frame files, of Frame Type."""
+    return frame.text("FrameType", "ImageType").upper()
+
+
+def is_scout(frame: Frame) -> bool:
+    """Return True for a localizer."""
+    return "LOCALIZER" in _values(frame)
+
+
+def is_ct(frame: Frame) -> bool:
+    """Return False for an object that the standard knows to be something other than CT images."""
+    kind = sop_class(frame.header)
+    known = UID(kind).name != kind
+    return frame.text("Modality") in ("", "CT") and (kind in CT_CLASSES or not known)
+
+
+def content_problem(frame: Frame) -> str:
+    """Return why an image is not a CT slice in HU as the end of a sentence, or an empty text."""
+    modality, kind = frame.text("Modality"), sop_class(frame.header)
+    terms = _values(frame) | _words(frame)
+    unit = rescale_type(frame)
+    if modality not in ("", "CT"):
+        return f"has the modality {modality}: give a CT."
+    if is_scout(frame):
+        return "is a scout (localizer) image: choose the CT slices."
+    if not is_ct(frame):
+        return f"is of the kind '{UID(kind).name}': give the CT slices."
+    if found := terms & PROJECTIONS:
+        return f"is a projection or rendering (Image Type {min(found)}): give the CT slices."
+    if found := terms & MAPS:
+        return f"is a map and not a CT in HU (Image Type {min(found)}): give the CT slices."
+    if found := terms & SCREENSHOTS:
+        return f"is a secondary capture (Image Type {min(found)}): give the CT slices."
+    if unit not in ("HU", "US"):
+        return f"has values in {unit} (Rescale Type) and not in HU: give the CT slices."
+    if frame.header.get("ModalityLUTSequence"):
+        return "has a table of values (Modality LUT) instead of a rescale slope: export it in HU."
+    colours = frame.header.get("SamplesPerPixel") or 1
+    photometric = frame.text("PhotometricInterpretation")
+    if colours != 1 or not photometric.startswith("MONOCHROME"):
+        return f"has colours ({photometric or 'no photometric interpretation'}): give a CT in HU."
+    if int(frame.header.get("BitsStored") or 0) <= 8:
+        return "has 8 bits per pixel, too few for HU (a windowed image): give the CT slices."
+    return ""
+
+
+def content_warnings(frame: Frame) -> list[str]:
+    """Return what may spoil the result although the image is a CT slice in HU, as sentences."""
+    found = []
+    syntax = frame.header.file_meta.TransferSyntaxUID
+    description = frame.text("SeriesDescription")
+    if frame.text("LossyImageCompression") == "01" or syntax in LOSSY:
+        found.append(
+            "The images were compressed with loss, which changes their noise: use the "
+            "original images if you have them."
+        )
+    if frame.text("BurnedInAnnotation").upper() == "YES":
+        found.append("The images contain burned-in text, which is denoised like tissue.")
+    if MONOENERGETIC.search(re.sub(r"[\\_]", " ", f"{image_type(frame)} {description}")):
+        found.append("The images are monoenergetic; the models were not tested on such images.")
+    texts = (description, frame.text("DerivationDescription"), frame.text("ImageComments"))
+    if any(map(DENOISED.search, texts)):
+        found.append(
+            "The series is denoised already: use the original scan, or expect little change."
+        )
+    if "SECONDARY" in _values(frame):
+        found.append(
+            "The images were computed from other images (Image Type SECONDARY): use the original "
+            "slices if you have them."
+        )
+    if sop_class(frame.header) not in CT_CLASSES:
+        found.append("The files do not say that they are CT images (SOP Class UID).")
+    if rescale_type(frame) == "US":
+        found.append("The files do not say that their values are HU (Rescale Type US).")
+    return found
+
+
+def rescale_type(frame: Frame) -> str:
+    """Return the unit of the rescaled values. A CT without Rescale Type has HU (PS3.3 C.8.2.1)."""
+    return frame.text("RescaleType").upper() or "HU"
+
+
+def _values(frame: Frame) -> set[str]:
+    technique = frame.text("VolumeBasedCalculationTechnique").upper()
+    return {technique, *image_type(frame).split("\\")} - {""}
+
+
+def _words(frame: Frame) -> set[str]:
+    return set(re.split(r"[^A-Z0-9]+", image_type(frame))) - {""}

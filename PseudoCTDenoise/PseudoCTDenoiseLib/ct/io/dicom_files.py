@@ -1,0 +1,192 @@
+"""Search for DICOM files in a folder, and reading of their headers."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import Dataset, dcmread
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
+)
+
+from .dicom_attributes import HEADER_TAGS
+
+MAGIC = b"DICM"
+MAGIC_OFFSET = 128
+SUFFIXES = (".dcm", ".dicom", ".ima")
+PIXEL_DATA_TAGS = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
+"""Tag (7FE0,0010) in little and in big endian."""
+FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
+"""First bytes of DICOM files without the preamble: group 0002 or 0008."""
+
+
+@dataclass(frozen=True)
+class DicomFile:
+    """A DICOM image: its path, and its header without the pixels."""
+
+    path: Path
+    header: Dataset
+
+
+@dataclass(frozen=True)
+class UnreadableFile:
+    """A file that may be a slice but cannot be read.
+
+    Attributes
+    ----------
+    series : UID of its series, empty if that cannot be read either.
+    reason : end of the sentence "the file ...".
+    """
+
+    path: Path
+    reason: str
+    series: str = ""
+
+
+def find_dicom_files(folder: Path) -> tuple[list[DicomFile], list[UnreadableFile]]:
+    """Return the DICOM images in a folder and its subfolders, and the files that may be images.
+
+    Hidden files, DICOMDIR, DICOM objects without pixels and files of other formats are left out.
+    A file that is no DICOM counts as unreadable if it is named like a DICOM file, or like the
+    slices beside it.
+    """
+    images, unreadable, others = [], [], []
+    for path in _regular_files(folder, unreadable):
+        found = read_dicom_header(path)
+        if isinstance(found, DicomFile):
+            images.append(found)
+        elif isinstance(found, UnreadableFile):
+            unreadable.append(found)
+        elif found is not None:
+            others.append((path, found))
+    suffixes = {*SUFFIXES, *(_suffix(image.path) for image in images)}
+    for path, content in others:
+        # README and LICENSE have no suffix, as many slices.
+        if _suffix(path) in suffixes and (_suffix(path) or not _is_text(content)):
+            reason = "is empty" if not content else "is not a DICOM file"
+            unreadable.append(UnreadableFile(path, reason))
+    links = [file for file in unreadable if file.reason == _DANGLING]
+    return images, [f for f in unreadable if f not in links or _suffix(f.path) in suffixes]
+
+
+def is_dicom_file(path: Path) -> bool:
+    """Return True if the content of a file is DICOM, whatever its name."""
+    return path.is_file() and not isinstance(read_dicom_header(path), bytes)
+
+
+def read_dicom_header(path: Path) -> DicomFile | UnreadableFile | bytes | None:
+    """Return the header of an image; its first bytes if it is no DICOM; None for other objects."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(MAGIC_OFFSET + len(MAGIC))
+            has_magic = start.endswith(MAGIC) and len(start) == MAGIC_OFFSET + len(MAGIC)
+            if not has_magic and not start.startswith(FIRST_GROUPS):
+                return start
+            file.seek(0)
+            header = _parse(file)
+            has_pixels = file.read(4) in PIXEL_DATA_TAGS or (
+                header.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian
+            )
+            series = str(header.get("SeriesInstanceUID") or "")
+            kind = sop_class(header)
+            if not has_magic and not kind and "Rows" not in header:
+                return start
+    except OSError as error:
+        return UnreadableFile(path, f"cannot be opened ({error.strerror or error})")
+    except Exception:  # pydicom raises many kinds of errors for damaged files
+        return UnreadableFile(path, "is damaged or incomplete")
+    if has_pixels:
+        return DicomFile(path, header)
+    if kind == MediaStorageDirectoryStorage or _has_no_image(header, kind):
+        return None
+    return UnreadableFile(path, "is damaged or incomplete", series)
+
+
+def load_dataset(path: Path) -> Dataset:
+    """Return a whole DICOM dataset, pixels included, with its transfer syntax in ``file_meta``."""
+    with open(path, "rb") as file:
+        return _parse(file, pixels=True)
+
+
+def sop_class(header: Dataset) -> str:
+    """Return the UID of the kind of object, or an empty text."""
+    stored = header.file_meta.get("MediaStorageSOPClassUID")
+    return str(header.get("SOPClassUID") or stored or "").strip()
+
+
+def _parse(file, pixels: bool = False) -> Dataset:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # values that violate the standard in minor ways
+        tags = None if pixels else HEADER_TAGS
+        header = dcmread(file, force=True, stop_before_pixels=not pixels, specific_tags=tags)
+    if not header.file_meta.get("TransferSyntaxUID"):
+        implicit, little = header.original_encoding
+        if not little:
+            raise ValueError("big endian without a transfer syntax")
+        syntax = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        header.file_meta.TransferSyntaxUID = syntax
+    return header
+
+
+def _has_no_image(header: Dataset, kind: str) -> bool:
+    """Return True for reports, plans, presentation states and other objects without pixels."""
+    if "Rows" in header:
+        return False
+    name = UID(kind).name
+    if name != kind:  # known to the standard
+        return "Image Storage" not in name
+    return str(header.get("Modality") or "CT") != "CT"
+
+
+_DANGLING = "is a link to a file that does not exist"
+
+
+def _regular_files(folder: Path, unreadable: list[UnreadableFile]) -> Iterator[Path]:
+    """Yield each visible regular file once; links are followed. Add what is lost to unreadable."""
+
+    def report(error: OSError) -> None:
+        reason = f"cannot be opened ({error.strerror})"
+        unreadable.append(UnreadableFile(Path(error.filename), reason))
+
+    seen = set()
+    for parent, folders, names in os.walk(folder, onerror=report, followlinks=True):
+        place = Path(parent).resolve()
+        if place in seen:
+            folders.clear()
+            continue
+        seen.add(place)
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        for name in sorted(name for name in names if not _is_hidden(name)):
+            path = Path(parent, name)
+            try:
+                regular = stat.S_ISREG(path.stat().st_mode)
+            except OSError:
+                unreadable.append(UnreadableFile(path, _DANGLING))
+                continue
+            target = path.resolve()
+            if regular and target not in seen:
+                seen.add(target)
+                yield path
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _suffix(path: Path) -> str:
+    """Return the suffix in lower case; the last number of a UID as a file name is not a suffix."""
+    return "" if re.fullmatch(r"\.\d+", path.suffix) else path.suffix.lower()
+
+
+def _is_text(content: bytes) -> bool:
+    return bool(content) and all(byte >= 32 or byte in b"\t\n\r\f" for byte in content)
