@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_factory import ct_slice, store
+from dicom_factory import write as write_file
 from PseudoCTDenoiseLib.cli import denoise as command
 from PseudoCTDenoiseLib.cli import main as entry
 from PseudoCTDenoiseLib.ct.io import volume_files
@@ -97,6 +99,40 @@ def test_the_header_states_derived_and_research_use(pseudoct, scan, quick):
     pseudoct("denoise", scan, output, *quick)
     note = sitk.ReadImage(str(output)).GetMetaData("ITK_FileNotes")
     assert "Derived" in note and "Research use only" in note
+
+
+def test_a_denoised_scan_is_denoised_again_with_a_warning(pseudoct, scan, quick):
+    once, twice = scan.with_name("once.nrrd"), scan.with_name("twice.nrrd")
+    assert "Warning" not in pseudoct("denoise", scan, once, *quick).err
+    assert report_of(once.with_suffix(".json"))["warnings"] == []
+    assert report_of(once.with_suffix(".json"))["dicom"] is None
+    ended = pseudoct("denoise", once, twice, *quick)
+    assert ended.code == 0
+    assert "Warning: The scan is denoised already: use the original" in ended.err
+    (warning,) = report_of(twice.with_suffix(".json"))["warnings"]
+    assert warning in ended.err
+
+
+def test_warnings_and_uids_of_a_dicom_series_are_in_the_report(pseudoct, tmp_path, hu, quick):
+    for index, part in enumerate(hu):
+        image = ct_slice(2.5 * index, index + 1)
+        image.Rows, image.Columns = part.shape
+        image.BurnedInAnnotation = "YES"
+        store(image, part)
+        write_file(image, tmp_path / "series" / f"{index}.dcm")
+    output = tmp_path / "out.nrrd"
+    ended = pseudoct("denoise", tmp_path / "series", output, *quick)
+    assert ended.code == 0
+    assert "Warning: The images contain burned-in text" in ended.err
+    report = report_of(tmp_path / "out.json")
+    assert report["warnings"] == [
+        "The images contain burned-in text, which is denoised like tissue."
+    ]
+    assert report["dicom"] == {
+        "study_uid": image.StudyInstanceUID,
+        "series_uid": image.SeriesInstanceUID,
+        "frame_of_reference_uid": image.FrameOfReferenceUID,
+    }
 
 
 def test_the_command_prints_time_device_and_noise(pseudoct, scan, quick):

@@ -38,6 +38,7 @@ from ..duration import duration
 from ..errors import BadInputError
 from ..models.store import Manifest, load_models
 from ..temporary_files import in_temporary_folder
+from .input_warnings import print_warnings
 from .model_arguments import add_model_arguments
 from .optional_packages import INSTALL_COMMANDS
 from .progress_bar import ProgressBar
@@ -94,7 +95,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="JSON file of settings, or the report of an earlier run to repeat that run",
     )
     parser.add_argument(
-        "--series", help="number or UID of the DICOM series, if the folder contains several"
+        "--series",
+        help="number or UID of the DICOM series, or NUMBER.1, NUMBER.2 … if it holds several "
+        "stacks; needed if the folder contains several",
     )
     parser.add_argument(
         "--slice-axis",
@@ -207,6 +210,7 @@ def _check_outputs(arguments: argparse.Namespace) -> _Outputs:
 def _read_inputs(arguments: argparse.Namespace, outputs: _Outputs) -> _Inputs:
     """Read scan, reference and models, and check them against the outputs."""
     volume = read_volume(arguments.input, series=arguments.series, slice_axis=arguments.slice_axis)
+    print_warnings(volume)
     check_output_path(outputs.volume, volume)
     reference = _read_reference(arguments.reference, volume, arguments.slice_axis)
     (denoiser, manifest), noise_models = load_models(arguments.model, arguments.models)
@@ -245,6 +249,7 @@ def _write_results(
     result = replace(result, hu=result.hu.read())
     write_volume(staged.path(outputs.volume), result.hu, volume, note=NOTICE)
     report = {"input": inputs.name, "output": outputs.volume.name}
+    report |= {"warnings": list(volume.warnings), "dicom": volume.uids or None}
     report |= job_report(volume.hu, result, inputs.manifest, noise_manifests, inputs.reference)
     if outputs.picture:
         side_by_side(

@@ -19,6 +19,7 @@ from ..errors import BadInputError
 from ..simulation.low_dose import LowDoseSimulator, simulate_low_dose
 from ..simulation.pixel_size import pixel_size_warning, simulated_pixel_mm
 from ..simulation.reconstruction_kernels import KERNELS
+from .input_warnings import print_warnings
 from .progress_bar import ProgressBar
 
 
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     device = choose_device(arguments.device)
     print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
     scan = read_volume(arguments.input)
+    print_warnings(scan)
     check_output_path(arguments.output, scan)
     rows_mm, columns_mm = scan.pixel_size
     if abs(rows_mm - columns_mm) > 0.01 * rows_mm:
@@ -77,7 +79,7 @@ def run(arguments: argparse.Namespace) -> None:
             device=device.name,
             progress=lambda done, total: bar.show(done / total, "simulation", f"{done}/{total}"),
         )
-    write_volume(arguments.output, low_dose, scan, note=NOTICE)
+    write_volume(arguments.output, low_dose, scan, note=f"Simulated low dose. {NOTICE}")
 
     before, after = soft_tissue_noise(scan.hu), soft_tissue_noise(low_dose)
     print(f"Estimated unattenuated photon count: N0 = {simulator.quanta:.0f} photons per ray.")

@@ -14,6 +14,7 @@ from pydicom.uid import (
     LegacyConvertedEnhancedCTImageStorage,
 )
 
+from .derived_note import ALREADY_DENOISED, DERIVED
 from .dicom_attributes import Frame
 from .dicom_files import sop_class
 
@@ -34,7 +35,7 @@ SCREENSHOTS = {"SCREEN SAVE", "SCREENSAVE", "SCREEN SHOT", "SCREENSHOT", "SCREEN
 """Terms of Image Type (0008,0008): PS3.3 C.8.2.1 and C.8.15.2, and those of scanners."""
 
 MONOENERGETIC = re.compile(r"\bVMI\b|\bmono(chromatic|energetic|e)?\b|\b\d+ *keV\b", re.IGNORECASE)
-DENOISED = re.compile(r"PseudoCTDenoise|\bdenoised\b", re.IGNORECASE)
+DENOISED = re.compile(rf"{DERIVED}|\bdenoised\b", re.IGNORECASE)
 
 
 def image_type(frame: Frame) -> str:
@@ -100,9 +101,7 @@ def content_warnings(frame: Frame) -> list[str]:
         found.append("The images are monoenergetic; the models were not tested on such images.")
     texts = (description, frame.text("DerivationDescription"), frame.text("ImageComments"))
     if any(map(DENOISED.search, texts)):
-        found.append(
-            "The series is denoised already: use the original scan, or expect little change."
-        )
+        found.append(ALREADY_DENOISED)
     if "SECONDARY" in _values(frame):
         found.append(
             "The images were computed from other images (Image Type SECONDARY): use the original "

@@ -83,7 +83,7 @@ def read_header(path: str | Path, image_io: str = "") -> sitk.ImageFileReader:
     return reader
 
 
-def read_voxels(reader: sitk.ImageFileReader | sitk.ImageSeriesReader, name: str) -> sitk.Image:
+def read_voxels(reader: sitk.ImageFileReader, name: str) -> sitk.Image:
     """Read the voxels with a reader whose header was checked.
 
     Raises
@@ -128,7 +128,7 @@ def check_header(header: sitk.ImageFileReader, name: str) -> None:
 
 
 def tag(header: sitk.ImageFileReader, key: str) -> str:
-    """Return the text of a DICOM tag on one line, or an empty text if the file lacks the tag."""
+    """Return an entry of the header on one line, or an empty text if the file lacks it."""
     if not header.HasMetaDataKey(key):
         return ""
     # Older files hold Latin-1, which SimpleITK returns as lone surrogates.

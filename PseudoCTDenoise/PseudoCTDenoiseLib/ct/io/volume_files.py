@@ -17,6 +17,7 @@ from ...errors import BadInputError
 from ...temporary_files import in_temporary_folder
 from ..hu_validation import check_ct, check_finite, checked_int16
 from ..orientation import axial_axis, tilt_degrees
+from .derived_note import ALREADY_DENOISED, DERIVED
 from .dicom_files import is_dicom_file
 from .dicom_series import DicomStack, list_stacks, read_dicom_file, read_series
 from .itk_reading import (
@@ -26,6 +27,7 @@ from .itk_reading import (
     read_header,
     read_voxels,
     suppress_itk_output,
+    tag,
 )
 
 __all__ = [
@@ -131,7 +133,10 @@ def read_volume(
         name = path.name[: len(path.name) - len(_suffix(path))]
         if _is_dicom(path):
             dicom = read_dicom_file(path)
-    image = dicom.image if dicom else _read_file(path)
+    if dicom:
+        image, warnings, uids = dicom.image, dicom.warnings, dicom.uids
+    else:
+        image, warnings, uids = *_read_file(path), {}
 
     axis = _slice_axis(image, slice_axis, full_name)
     values = sitk.GetArrayFromImage(image)
@@ -144,8 +149,8 @@ def read_volume(
         direction=image.GetDirection(),
         slice_axis=axis,
         name=name,
-        warnings=dicom.warnings if dicom else (),
-        uids=dicom.uids if dicom else {},
+        warnings=warnings,
+        uids=uids,
     )
 
 
@@ -325,7 +330,8 @@ def _is_dicom(path: Path) -> bool:
     return suffix in DICOM_SUFFIXES or (not suffix and is_dicom_file(path))
 
 
-def _read_file(path: Path) -> sitk.Image:
+def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
+    """Return the image of a file and the warnings about it."""
     suffix = _suffix(path)
     if not suffix:
         raise BadInputError(
@@ -336,7 +342,8 @@ def _read_file(path: Path) -> sitk.Image:
     check_header(header, path.name)
     if IMAGE_IO[suffix] == "NiftiImageIO":
         _check_nifti(path, header)
-    return read_voxels(header, path.name)
+    denoised = tag(header, "ITK_FileNotes").startswith(DERIVED)
+    return read_voxels(header, path.name), (ALREADY_DENOISED,) if denoised else ()
 
 
 def _check_nifti(path: Path, header: sitk.ImageFileReader) -> None:
