@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from dicom_factory import (
     HEIGHTS,
     SERIES,
@@ -32,6 +33,7 @@ from PseudoCTDenoiseLib.ct.io.dicom_series import list_stacks
 from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, read_volume
 from PseudoCTDenoiseLib.errors import BadInputError
 from pydicom import Dataset, dcmread, dcmwrite
+from pydicom.data import get_testdata_file
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -197,6 +199,12 @@ def fewer_descriptions(image: Dataset) -> None:
     image.PerFrameFunctionalGroupsSequence = list(image.PerFrameFunctionalGroupsSequence)[:3]
 
 
+def as_segmentation(image: Dataset) -> None:
+    fewer_descriptions(image)
+    image.SOPClassUID, image.Modality = "1.2.840.10008.5.1.4.1.1.66.4", "SEG"
+    image.SeriesInstanceUID = OTHER
+
+
 def as_modality_lut(_, image: Dataset) -> None:
     table = Dataset()
     table.LUTDescriptor, table.ModalityLUTType, table.LUTData = [2, 0, 16], "HU", b"\0\0\1\0"
@@ -327,8 +335,17 @@ READ: dict[str, Writer] = {
     "beside an MR": both(
         slices(), slices(first=60, SeriesInstanceUID=OTHER, SeriesNumber=2, Modality="MR")
     ),
+    "beside a damaged MR": both(
+        slices([0.0], SeriesInstanceUID=OTHER, SeriesNumber=1, Modality="MR"),
+        on_file(cut_before(b"\x28\x00\x02\x00")),
+        slices(first=60),
+    ),
+    "beside a segmentation without descriptions": both(
+        slices(), enhanced(edit=as_segmentation, name="seg.dcm")
+    ),
     "beside a damaged slice of another series": both(
-        slices([0.0, 1.0], SeriesInstanceUID=OTHER, SeriesNumber=1, Modality="MR"),
+        slices([0.0], SeriesInstanceUID=OTHER, SeriesNumber=1),
+        slices([0.0], first=2, SeriesInstanceUID=OTHER, SeriesNumber=1),
         on_file(cut_before(b"\x28\x00\x02\x00")),
         slices(first=60),
     ),
@@ -591,6 +608,21 @@ def test_what_cannot_be_read_safely_is_refused_with_its_reason(
     assert [word for word in words if word not in text] == [], text
     assert "\n" not in text
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_cut_anywhere_is_refused(folder: Path):
+    write_slices(folder)
+    path = min(folder.iterdir())
+    content = path.read_bytes()
+    accepted = []
+    for length in range(0, len(content), 9):
+        path.write_bytes(content[:length])
+        try:
+            read_volume(folder)
+        except BadInputError:
+            continue
+        accepted.append(length)
+    assert len(content) > 1500 and accepted == []
 
 
 SIX = (0.0, 2.5, 5.0, 7.5, 10.0, 12.5)
@@ -906,6 +938,34 @@ def test_a_dicomdir_stands_for_its_folder(folder: Path):
     directory(folder)
     write_slices(folder / "IMAGES", suffix="")
     np.testing.assert_array_equal(read_volume(folder / "DICOMDIR").hu, bodies(HEIGHTS))
+
+
+@pytest.mark.parametrize("name", ["CT_small.dcm", "J2K_pixelrep_mismatch.dcm", "693_J2KI.dcm"])
+def test_files_of_scanners_have_the_hu_of_simpleitk(name: str):
+    path = get_testdata_file(name, download=False)
+    if path is None:
+        pytest.skip(f"pydicom came without its test file {name}")
+    image = sitk.ReadImage(path)
+    volume = read_volume(path)
+    np.testing.assert_array_equal(volume.hu, np.rint(sitk.GetArrayViewFromImage(image)))
+    assert volume.origin == image.GetOrigin()
+    assert volume.direction == pytest.approx(image.GetDirection(), abs=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.2, "a.dcm is damaged or incomplete: copy or export it again."), (0.01, "a.dcm cannot")],
+)
+def test_one_damaged_file_is_refused(share: float, words: str, tmp_path: Path):
+    cut(share)(write(ct_slice(), tmp_path / "a.dcm"))
+    with pytest.raises(BadInputError, match=words):
+        read_volume(tmp_path / "a.dcm")
+
+
+def test_one_report_is_refused_as_no_image(tmp_path: Path):
+    report(tmp_path)
+    with pytest.raises(BadInputError, match=r"report\.dcm holds no image"):
+        read_volume(tmp_path / "report.dcm")
 
 
 def test_an_unknown_choice_lists_what_there_is(folder: Path):

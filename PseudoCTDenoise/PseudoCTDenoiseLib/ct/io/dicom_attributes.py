@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,9 +93,7 @@ class Frame:
         for source in sources:
             if keyword in source:
                 try:
-                    with warnings.catch_warnings():
-                        warnings.simplefilter("ignore")
-                        return source[keyword].value
+                    return source[keyword].value
                 except Exception as error:  # pydicom raises many kinds of errors
                     raise BadInputError(
                         f"{self.name} has an unreadable {keyword}: export it again."
@@ -154,12 +151,13 @@ def frames_of(path: Path, header: Dataset) -> Iterator[Frame]:
     Raises
     ------
     ValueError
-        If the number of frames differs from the number of their descriptions.
+        If a CT describes another number of frames than it has.
     """
     shared = list(header.get(SHARED_GROUPS) or ())
     frames = list(header.get(PER_FRAME_GROUPS) or ())
     count = int(header.get("NumberOfFrames") or 1)
-    if not shared and not frames:
+    is_ct = header.get("Modality") in (None, "", "CT")
+    if not is_ct or not (shared or frames):
         yield Frame(path, 0, (header,), multi_frame=count > 1)
         return
     if len(frames) != count:

@@ -7,16 +7,17 @@ import re
 import stat
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
+from pydicom.datadict import tag_for_keyword
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    MediaStorageDirectoryStorage,
 )
 
 from .dicom_attributes import HEADER_TAGS
@@ -97,7 +98,6 @@ def read_dicom_header(path: Path) -> DicomFile | UnreadableFile | bytes | None:
             has_pixels = file.read(4) in PIXEL_DATA_TAGS or (
                 header.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian
             )
-            series = str(header.get("SeriesInstanceUID") or "")
             kind = sop_class(header)
             if not has_magic and not kind and "Rows" not in header:
                 return start
@@ -107,9 +107,11 @@ def read_dicom_header(path: Path) -> DicomFile | UnreadableFile | bytes | None:
         return UnreadableFile(path, "is damaged or incomplete")
     if has_pixels:
         return DicomFile(path, header)
-    if kind == MediaStorageDirectoryStorage or _has_no_image(header, kind):
+    if _is_no_slice(header, kind):
         return None
-    return UnreadableFile(path, "is damaged or incomplete", series)
+    return UnreadableFile(
+        path, "is damaged or incomplete", _whole_text(header, "SeriesInstanceUID")
+    )
 
 
 def load_dataset(path: Path) -> Dataset:
@@ -124,11 +126,21 @@ def sop_class(header: Dataset) -> str:
     return str(header.get("SOPClassUID") or stored or "").strip()
 
 
-def _parse(file, pixels: bool = False) -> Dataset:
+@contextmanager
+def ignore_pydicom_warnings() -> Iterator[None]:
+    """Suppress warnings about values that violate the standard in minor ways."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # values that violate the standard in minor ways
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _parse(file, pixels: bool = False) -> Dataset:
+    with ignore_pydicom_warnings():
         tags = None if pixels else HEADER_TAGS
         header = dcmread(file, force=True, stop_before_pixels=not pixels, specific_tags=tags)
+        for dataset in (header.file_meta, header):
+            for _ in dataset:  # pydicom decodes a value, or fails, when it is looked up
+                pass
     if not header.file_meta.get("TransferSyntaxUID"):
         implicit, little = header.original_encoding
         if not little:
@@ -138,14 +150,18 @@ def _parse(file, pixels: bool = False) -> Dataset:
     return header
 
 
-def _has_no_image(header: Dataset, kind: str) -> bool:
-    """Return True for reports, plans, presentation states and other objects without pixels."""
-    if "Rows" in header:
-        return False
+def _is_no_slice(header: Dataset, kind: str) -> bool:
+    """Return True for an object without pixels that is no part of a CT slice, such as a report."""
+    if _whole_text(header, "Modality") not in ("", "CT"):
+        return True
     name = UID(kind).name
-    if name != kind:  # known to the standard
-        return "Image Storage" not in name
-    return str(header.get("Modality") or "CT") != "CT"
+    return "Rows" not in header and name != kind and "Image Storage" not in name
+
+
+def _whole_text(header: Dataset, keyword: str) -> str:
+    """Return a text of a file that may end within it; empty unless another element follows."""
+    followed = max(header.keys(), default=0) > tag_for_keyword(keyword)
+    return str(header.get(keyword) or "") if followed else ""
 
 
 _DANGLING = "is a link to a file that does not exist"

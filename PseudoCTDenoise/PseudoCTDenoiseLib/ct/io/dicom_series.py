@@ -13,7 +13,13 @@ import SimpleITK as sitk
 from ...errors import BadInputError
 from .dicom_attributes import frames_of
 from .dicom_content import content_warnings
-from .dicom_files import DicomFile, UnreadableFile, find_dicom_files, read_dicom_header
+from .dicom_files import (
+    DicomFile,
+    UnreadableFile,
+    find_dicom_files,
+    ignore_pydicom_warnings,
+    read_dicom_header,
+)
 from .dicom_slices import Slice, slice_of
 from .dicom_stack import DicomStack, split_into_stacks, stack_step
 from .dicom_voxels import read_hu
@@ -46,6 +52,7 @@ class DicomVolume:
     uids: dict[str, str]
 
 
+@ignore_pydicom_warnings()
 def list_stacks(folder: str | Path) -> list[DicomStack]:
     """Return the stacks of a folder and its subfolders, sorted by series number.
 
@@ -57,6 +64,7 @@ def list_stacks(folder: str | Path) -> list[DicomStack]:
     return _find_stacks(Path(folder))[0]
 
 
+@ignore_pydicom_warnings()
 def read_series(folder: str | Path, choice: str | None = None) -> DicomVolume:
     """Read a stack of a folder as one image.
 
@@ -76,8 +84,8 @@ def read_series(folder: str | Path, choice: str | None = None) -> DicomVolume:
     """
     folder = Path(folder).resolve()
     stacks, unreadable = _find_stacks(folder)
-    lost = [file for file in unreadable if not file.series]
-    if lost:
+    known = {stack.series_uid for stack in stacks} - {""}
+    if lost := [file for file in unreadable if file.series not in known]:
         raise BadInputError(f"{folder.name} holds {_named(lost, folder)}")
     stack = _choose(stacks, choice, folder.name)
     if lost := [file for file in unreadable if file.series == stack.series_uid]:
@@ -87,6 +95,7 @@ def read_series(folder: str | Path, choice: str | None = None) -> DicomVolume:
     return _read_stack(stack, f"Series {stack.id} of {folder.name}", [note] if note else [])
 
 
+@ignore_pydicom_warnings()
 def read_dicom_file(path: Path) -> DicomVolume:
     """Read one DICOM file, a slice or a multi-frame image.
 
@@ -96,8 +105,12 @@ def read_dicom_file(path: Path) -> DicomVolume:
         As :func:`read_series`.
     """
     file = read_dicom_header(path)
+    if file is None:
+        raise BadInputError(f"{path.name} holds no image: give the CT slices.")
     slices = _slices(file) if isinstance(file, DicomFile) else file
-    if not isinstance(slices, list):
+    if isinstance(slices, UnreadableFile):
+        raise BadInputError(f"{path.name} {slices.reason}: copy or export it again.")
+    if isinstance(slices, bytes):
         raise damaged(path.name)
     stacks = _stacks_of_series("", slices)
     if len(stacks) > 1:
@@ -149,13 +162,13 @@ def _stacks_of_series(name: str, slices: Sequence[Slice]) -> list[DicomStack]:
 
 
 def _slices(image: DicomFile) -> list[Slice] | UnreadableFile:
+    uid = image.header.get("SeriesInstanceUID") or ""
     try:
         slices = [slice_of(frame) for frame in frames_of(image.path, image.header)]
         complete = all(min(part.size) > 0 for part in slices)
-        uid = _uid(slices[0])
     except Exception as error:  # pydicom raises many kinds of errors for damaged files
         reason = str(error) if isinstance(error, ValueError) else "is damaged or incomplete"
-        return UnreadableFile(image.path, reason)
+        return UnreadableFile(image.path, reason, uid)
     return slices if complete else UnreadableFile(image.path, "has no Rows or no Columns", uid)
 
 

@@ -42,8 +42,9 @@ class Slice:
 
     @cached_property
     def direction(self) -> np.ndarray:
-        """Unit vectors along columns' index, rows' index and normal, as columns of (3, 3)."""
-        along_row, along_column = np.reshape(self.numbers["ImageOrientationPatient"], (2, 3))
+        """Unit vectors along the rows, the columns and the normal, as columns of (3, 3)."""
+        axes = np.reshape(self.numbers["ImageOrientationPatient"], (2, 3))  # files round them
+        along_row, along_column = axes / np.linalg.norm(axes, axis=1, keepdims=True)
         return np.column_stack([along_row, along_column, np.cross(along_row, along_column)])
 
     @property

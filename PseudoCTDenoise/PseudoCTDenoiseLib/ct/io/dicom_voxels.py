@@ -8,7 +8,6 @@ as a file of its own that states neither.
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -92,9 +91,7 @@ def _stored_values(path: Path, frames: Sequence[int]) -> Iterator[np.ndarray]:
                 "export it uncompressed."
             )
         else:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                yield from iter_pixels(dataset, indices=frames, raw=True)
+            yield from iter_pixels(dataset, indices=frames, raw=True)
     except BadInputError:
         raise
     except Exception as error:  # pydicom raises many kinds of errors for damaged files
