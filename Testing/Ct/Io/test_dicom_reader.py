@@ -254,6 +254,24 @@ def report(folder: Path) -> None:
     write(image, folder / "report.dcm")
 
 
+def private_object(folder: Path) -> None:
+    """Write what a scanner stores beside its slices: no rows, no pixels, only private data."""
+    image = ct_slice(instance=70)
+    for keyword in ("PixelData", "Rows", "Columns"):
+        delattr(image, keyword)
+    image.SOPClassUID = "1.3.12.2.1107.5.9.1"
+    image.private_block(0x0029, "SIEMENS CSA NON-IMAGE", create=True).add_new(0x10, "OB", b"ab")
+    write(image, folder / "private.dcm")
+
+
+def float_map(folder: Path) -> None:
+    image = ct_slice(instance=70)
+    del image.PixelData
+    image.SOPClassUID, image.SeriesInstanceUID = "1.2.840.10008.5.1.4.1.1.30", OTHER
+    image.FloatPixelData = np.zeros((image.Rows, image.Columns), np.float32).tobytes()
+    write(image, folder / "map.dcm")
+
+
 def directory(folder: Path) -> None:
     image = Dataset()
     image.ensure_file_meta()
@@ -340,6 +358,8 @@ READ: dict[str, Writer] = {
         on_file(cut_before(b"\x28\x00\x02\x00")),
         slices(first=60),
     ),
+    "beside a private object of the scan": both(slices(), private_object),
+    "beside a map of floats": both(slices(), float_map),
     "beside a segmentation without descriptions": both(
         slices(), enhanced(edit=as_segmentation, name="seg.dcm")
     ),
@@ -625,6 +645,17 @@ def test_a_file_cut_anywhere_is_refused(folder: Path):
     assert len(content) > 1500 and accepted == []
 
 
+@pytest.mark.parametrize("length", [0x22, 226, 0x7F])
+def test_a_file_with_a_damaged_length_is_refused(length: int, folder: Path):
+    write_slices(folder)
+    path = min(folder.iterdir())
+    before, instance, after = path.read_bytes().partition(b"\x20\0\x13\0IS")
+    assert after.startswith(b"\2\0")
+    path.write_bytes(before + instance + bytes([length]) + after[1:])
+    with pytest.raises(BadInputError, match=r"1 file .*s00_1\.dcm is damaged"):
+        read_volume(folder)
+
+
 SIX = (0.0, 2.5, 5.0, 7.5, 10.0, 12.5)
 CHOICES: dict[str, tuple[Writer, dict[str, tuple[float, ...]], tuple[str, ...]]] = {
     "two patients under one UID": (
@@ -661,6 +692,11 @@ CHOICES: dict[str, tuple[Writer, dict[str, tuple[float, ...]], tuple[str, ...]]]
         one(3, ConvolutionKernel=None),
         {"3.1": HEIGHTS[3:], "3.2": HEIGHTS[:3]},
         ("1 slice, kernel -",),
+    ),
+    "two thicknesses": (
+        alternating("SliceThickness", "5", "1.0"),
+        {"3.1": SIX[1::2], "3.2": SIX[::2]},
+        ("thickness 1,", "thickness 5,"),
     ),
     "two image types": (
         alternating("ImageType", ["ORIGINAL", "PRIMARY", "AXIAL"], ["DERIVED", "PRIMARY", "MPR"]),

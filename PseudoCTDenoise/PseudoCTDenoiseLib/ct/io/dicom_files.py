@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import dictionary_has_tag, tag_for_keyword
+from pydicom.tag import BaseTag
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -25,8 +26,12 @@ from .dicom_attributes import HEADER_TAGS
 MAGIC = b"DICM"
 MAGIC_OFFSET = 128
 SUFFIXES = (".dcm", ".dicom", ".ima")
-PIXEL_DATA_TAGS = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
-"""Tag (7FE0,0010) in little and in big endian."""
+PIXEL_DATA_TAGS = {
+    b"".join(number.to_bytes(2, order) for number in (0x7FE0, element))
+    for order in ("little", "big")
+    for element in (0x0008, 0x0009, 0x0010)
+}
+"""Tags of pixels: floats, doubles and integers."""
 FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 """First bytes of DICOM files without the preamble: group 0002 or 0008."""
 
@@ -101,13 +106,14 @@ def read_dicom_header(path: Path) -> DicomFile | UnreadableFile | bytes | None:
             kind = sop_class(header)
             if not has_magic and not kind and "Rows" not in header:
                 return start
+            no_slice = not has_pixels and _is_no_slice(path, header, kind)
     except OSError as error:
         return UnreadableFile(path, f"cannot be opened ({error.strerror or error})")
     except Exception:  # pydicom raises many kinds of errors for damaged files
         return UnreadableFile(path, "is damaged or incomplete")
     if has_pixels:
         return DicomFile(path, header)
-    if _is_no_slice(header, kind):
+    if no_slice:
         return None
     return UnreadableFile(
         path, "is damaged or incomplete", _whole_text(header, "SeriesInstanceUID")
@@ -150,12 +156,37 @@ def _parse(file, pixels: bool = False) -> Dataset:
     return header
 
 
-def _is_no_slice(header: Dataset, kind: str) -> bool:
+def _is_no_slice(path: Path, header: Dataset, kind: str) -> bool:
     """Return True for an object without pixels that is no part of a CT slice, such as a report."""
-    if _whole_text(header, "Modality") not in ("", "CT"):
+    modality = _whole_text(header, "Modality")
+    if modality != "CT" and re.fullmatch("[A-Z0-9_ ]{1,16}", modality):
         return True
+    if "Rows" in header:
+        return False
     name = UID(kind).name
-    return "Rows" not in header and name != kind and "Image Storage" not in name
+    return (name != kind and "Image Storage" not in name) or _is_whole_without_rows(path)
+
+
+def _is_whole_without_rows(path: Path) -> bool:
+    """Return True for an intact file with elements after the place where a slice has its rows.
+
+    In a damaged file elements are cut, out of order or unknown.
+    """
+    with open(path, "rb") as file, ignore_pydicom_warnings():
+        dataset = dcmread(file, force=True)
+    tags = list(dataset.keys())
+    elements = [dataset.get_item(tag) for tag in tags]
+    return (
+        tags == sorted(tags)
+        and tags[-1] > tag_for_keyword("Rows")
+        and all(dictionary_has_tag(tag) or _is_owned(tag, tags) for tag in tags)
+        and all(len(e.value or b"") == e.length for e in elements if e.is_raw)
+    )
+
+
+def _is_owned(tag: BaseTag, tags: list[BaseTag]) -> bool:
+    """Return True for a private element whose creator is named, and for the name of a creator."""
+    return tag.is_private_creator or (tag.group << 16) + (tag.element >> 8) in tags
 
 
 def _whole_text(header: Dataset, keyword: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,11 @@ from .itk_reading import damaged
 
 TILT_TOLERANCE = 1e-3
 """Minimum lateral offset between slices of a tilted gantry, as a fraction of their distance."""
+INTEGERS = (
+    *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "PixelRepresentation"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit"),
+)
+"""Attributes with one whole number."""
 LISTED_FILES = 3
 """Maximum number of unreadable files that a message names."""
 UIDS = {
@@ -162,8 +168,10 @@ def _stacks_of_series(name: str, slices: Sequence[Slice]) -> list[DicomStack]:
 
 
 def _slices(image: DicomFile) -> list[Slice] | UnreadableFile:
-    uid = image.header.get("SeriesInstanceUID") or ""
+    uid = str(image.header.get("SeriesInstanceUID") or "")
     try:
+        for keyword in INTEGERS:  # damage can make lists of them
+            int(image.header.get(keyword) or 0)
         slices = [slice_of(frame) for frame in frames_of(image.path, image.header)]
         complete = all(min(part.size) > 0 for part in slices)
     except Exception as error:  # pydicom raises many kinds of errors for damaged files
@@ -172,18 +180,15 @@ def _slices(image: DicomFile) -> list[Slice] | UnreadableFile:
     return slices if complete else UnreadableFile(image.path, "has no Rows or no Columns", uid)
 
 
-def _without_copies(images: Iterable[DicomFile]) -> list[DicomFile]:
+def _without_copies(images: Sequence[DicomFile]) -> list[DicomFile]:
     """Return the images without those that equal another in every byte."""
-    kept: dict[str, list[DicomFile]] = {}
-    for image in images:
-        others = kept.setdefault(str(image.header.get("SOPInstanceUID") or image.path), [])
-        if not any(_same_content(image.path, other.path) for other in others):
-            others.append(image)
-    return [image for group in kept.values() for image in group]
-
-
-def _same_content(path: Path, other: Path) -> bool:
-    return path.stat().st_size == other.stat().st_size and path.read_bytes() == other.read_bytes()
+    uids = [str(image.header.get("SOPInstanceUID") or "") for image in images]
+    repeated = {uid for uid, count in Counter(uids).items() if uid and count > 1}
+    kept: dict[object, DicomFile] = {}
+    for image, uid in zip(images, uids, strict=True):
+        content = sha256(image.path.read_bytes()).digest() if uid in repeated else image.path
+        kept.setdefault(content, image)
+    return list(kept.values())
 
 
 def _uid(part: Slice) -> str:

@@ -59,6 +59,7 @@ ONE_VALUE: dict[str, Callable[[Frame], str]] = {
     "size": lambda frame: f"{frame.header.get('Rows')}×{frame.header.get('Columns')}",
     "kernel": _text("ConvolutionKernel"),
     "kV": _number("KVP"),
+    "thickness": _number("SliceThickness"),
     "phase": _phase,
     "stack": _text("StackID"),
     "unit": rescale_type,
