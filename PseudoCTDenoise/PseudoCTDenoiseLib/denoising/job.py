@@ -26,6 +26,9 @@ from .progress import ProgressCallback
 from .settings import DenoisingSettings
 from .trial_timing import time_parts
 
+METAL_HU = 2000.0
+"""Limit in HU of slices whose metal exceeds the networks' range. At a limit of 3071 HU the edge of
+such metal is steeper than any that the networks were trained on, and spoils tissue beside it."""
 _DEFAULT_SETTINGS = DenoisingSettings()
 
 
@@ -184,7 +187,7 @@ class DenoisingJob:
     def normalised(self, indices: Sequence[int]) -> torch.Tensor:
         """Return slices of the scan, normalised, (N, rows, columns), on the device.
 
-        They are limited to the range that the networks were trained on.
+        They are limited to the range that the networks were trained on, see :func:`_upper_limit`.
         """
         return self._normalised([self.hu[index] for index in indices])
 
@@ -199,10 +202,10 @@ class DenoisingJob:
     def unchanged(self, index: int) -> np.ndarray:
         """Return True where a slice comes back as it was, (rows, columns) of bool.
 
-        This is its padding, and metal above the range that the networks were trained on.
+        This is its padding, and metal above :func:`_upper_limit`.
         """
         hu = self.hu[index]
-        outside = (hu < MIN_CT_HU) | (hu > MAX_CT_HU) | constant_areas(hu)
+        outside = (hu < MIN_CT_HU) | (hu > _upper_limit(hu)) | constant_areas(hu)
         return outside | padding(torch.from_numpy(hu.astype(np.float32))[None])[0].numpy()
 
     def apply(
@@ -213,8 +216,14 @@ class DenoisingJob:
         return apply_network(network, slices, orientations=orientations, precision=self.precision)
 
     def _normalised(self, slices: Sequence[np.ndarray]) -> torch.Tensor:
-        values = np.stack(slices).astype(np.float32).clip(MIN_CT_HU, MAX_CT_HU)
-        return normalise(torch.from_numpy(values)).to(self.device.torch)
+        limited = [hu.clip(MIN_CT_HU, _upper_limit(hu)) for hu in slices]
+        values = torch.from_numpy(np.stack(limited).astype(np.float32))
+        return normalise(values).to(self.device.torch)
 
     def _place(self, network: nn.Module) -> nn.Module:
         return network.to(self.device.torch, memory_format=torch.channels_last).eval()
+
+
+def _upper_limit(hu: np.ndarray) -> float:
+    """Return the limit in HU of what the networks see of a slice, (rows, columns)."""
+    return MAX_CT_HU if hu.max() <= MAX_CT_HU else METAL_HU
