@@ -2,7 +2,11 @@
 
 import numpy as np
 import pytest
-from PseudoCTDenoiseLib.ct.constant_areas import constant_areas, tissue_padding
+from PseudoCTDenoiseLib.ct.constant_areas import (
+    constant_areas,
+    surrounding_padding,
+    tissue_padding,
+)
 
 
 def noisy(shape=(96, 128), level=50.0, noise=20.0):
@@ -54,3 +58,13 @@ def test_air_saturated_metal_and_tissue_without_noise_are_not_padding_of_tissue(
     expected[60:80] = True
     assert (tissue_padding(hu) & ~expected).sum() < 5 and tissue_padding(hu)[expected].all()
     assert not tissue_padding(np.where(np.arange(128) < 50, 40.0, 60.0 + 0 * hu)).any()
+
+
+def test_only_padding_at_the_edge_of_the_image_surrounds_the_body():
+    hu = noisy()
+    hu[hu == 0] = 1
+    hu[:20] = hu[40:60, 40:60] = 0
+    assert tissue_padding(hu)[40:60, 40:60].all()
+    expected = np.zeros(hu.shape, bool)
+    expected[:20] = True
+    assert np.array_equal(surrounding_padding(hu), expected)

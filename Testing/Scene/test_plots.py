@@ -125,6 +125,12 @@ def test_small_or_oblong_pixels_have_no_spectrum(output):
     assert "noise power spectrum" not in charts
 
 
+@pytest.mark.parametrize("pixel_mm", [0.0007, 50.0])
+def test_pixels_that_no_ct_has_have_no_spectrum(output, pixel_mm):
+    charts = byName(createPlots(output, NOISY, CLEAN, pixel_mm, []))
+    assert set(charts) == {"noise histogram"}
+
+
 def test_the_loss_is_shown_step_by_step_and_smoothed(output):
     chart = byName(createPlots(output, NOISY, CLEAN, PIXEL_MM, LOSSES))["tuning loss"]
     assert np.array_equal(column(chart, 0), np.arange(1, 41))

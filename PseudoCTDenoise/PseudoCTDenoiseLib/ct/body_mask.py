@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from .constant_areas import tissue_padding
+from .constant_areas import surrounding_padding
 from .image_arrays import iterate_slices
 
 
@@ -19,7 +19,7 @@ def body_mask(hu: np.ndarray) -> np.ndarray:
     mask = np.zeros(hu.shape, dtype=bool)
     for part, out in zip(iterate_slices(hu), iterate_slices(mask), strict=True):
         tissue = sitk.GetImageFromArray(
-            ((part > -300) & ~_surrounding_padding(part)).astype(np.uint8)
+            ((part > -300) & ~surrounding_padding(part)).astype(np.uint8)
         )
         # Pixels beyond the border count as tissue. Otherwise the erosion would shrink a body that
         # extends beyond the field of view.
@@ -28,12 +28,3 @@ def body_mask(hu: np.ndarray) -> np.ndarray:
         regions = sitk.RelabelComponent(sitk.ConnectedComponent(tissue))
         out[:] = sitk.GetArrayFromImage(sitk.BinaryFillhole(regions == 1)) > 0
     return mask
-
-
-def _surrounding_padding(hu: np.ndarray) -> np.ndarray:
-    """Return the padding of a slice that is connected to the edge of the image."""
-    padding = tissue_padding(hu)
-    at_edge = padding.copy()
-    at_edge[1:-1, 1:-1] = False
-    images = (sitk.GetImageFromArray(mask.astype(np.uint8)) for mask in (at_edge, padding))
-    return sitk.GetArrayFromImage(sitk.BinaryReconstructionByDilation(*images)) > 0

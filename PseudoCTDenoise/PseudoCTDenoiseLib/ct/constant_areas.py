@@ -28,8 +28,7 @@ def constant_areas(hu: np.ndarray) -> np.ndarray:
     areas = np.zeros(hu.shape, bool)
     for value in np.unique(hu[cores]):
         same = hu == value
-        whole = sitk.BinaryReconstructionByDilation(_image(cores & same), _image(same))
-        areas |= sitk.GetArrayViewFromImage(whole) > 0
+        areas |= _connected(cores & same, same)
     return areas if areas.all() or _has_measurement(hu, areas) else np.zeros_like(areas)
 
 
@@ -43,6 +42,23 @@ def tissue_padding(hu: np.ndarray) -> np.ndarray:
     if areas.all():
         return np.zeros_like(areas)
     return areas & (hu > TISSUE_HU) & (hu < MAX_CT_HU)
+
+
+def surrounding_padding(hu: np.ndarray) -> np.ndarray:
+    """Return True in :func:`tissue_padding` connected to the edge of the image, bool.
+
+    Inside a body without noise, such as a phantom's, tissue may have one exact value.
+    """
+    padding = tissue_padding(hu)
+    at_edge = padding.copy()
+    at_edge[1:-1, 1:-1] = False
+    return _connected(at_edge, padding)
+
+
+def _connected(cores: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return the connected parts of a mask that contain a core."""
+    images = (sitk.GetImageFromArray(part.astype(np.uint8)) for part in (cores, mask))
+    return sitk.GetArrayFromImage(sitk.BinaryReconstructionByDilation(*images)) > 0
 
 
 def _windows_of_one_value(hu: np.ndarray) -> np.ndarray:
@@ -64,7 +80,3 @@ def _full_windows(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:
     sums = np.pad(mask.cumsum(0, np.int32).cumsum(1, np.int32), ((1, 0), (1, 0)))
     sums = sums[rows:] - sums[:-rows]
     return sums[:, columns:] - sums[:, :-columns] == rows * columns
-
-
-def _image(mask: np.ndarray) -> sitk.Image:
-    return sitk.GetImageFromArray(mask.astype(np.uint8))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..ct.constant_areas import constant_areas, tissue_padding
+from ..ct.constant_areas import constant_areas, surrounding_padding
 from ..ct.hounsfield import MAX_CT_HU, MIN_CT_HU, normalise
 from ..ct.hu_validation import ct_warning
 from ..ct.slice_selection import evenly_spaced_slices, most_informative_slice
@@ -197,7 +197,7 @@ class DenoisingJob:
         Such padding has no noise, which would be underestimated.
         """
         slices = (self.hu[index] for index in indices)
-        return self._normalised([np.where(tissue_padding(hu), MIN_CT_HU, hu) for hu in slices])
+        return self._normalised([np.where(surrounding_padding(hu), MIN_CT_HU, hu) for hu in slices])
 
     def unchanged(self, index: int) -> np.ndarray:
         """Return True where a slice comes back as it was, (rows, columns) of bool.
