@@ -50,6 +50,20 @@ def test_the_low_dose_scan_has_twice_the_noise_and_the_same_geometry(scan, tmp_p
         assert words in said
 
 
+def test_pixels_that_no_ct_has_give_a_warning_and_the_noise_of_larger_ones(scan, tmp_path, capsys):
+    image = sitk.ReadImage(scan)
+    low_dose = []
+    for size in (0.1, 0.0007):
+        image.SetSpacing((size, size, 2.5))
+        sitk.WriteImage(image, tmp_path / "scan.nrrd")
+        output = tmp_path / "ldct.nrrd"
+        arguments = ["simulate", str(tmp_path / "scan.nrrd"), str(output), "--device", "cpu"]
+        assert main(arguments) == DONE
+        low_dose += arrays(output)
+    assert "Warning: scan has pixels of 0.0007 mm" in capsys.readouterr().err
+    np.testing.assert_array_equal(*low_dose)
+
+
 def test_seed_and_dose_determine_the_noise(scan, tmp_path):
     def low_dose(name, *options):
         output = tmp_path / f"{name}.nrrd"

@@ -174,6 +174,15 @@ def test_the_job_receives_the_pixel_size(work, monkeypatch):
     assert (code, sizes) == (DONE, [0.7])
 
 
+def test_doubts_about_the_scan_are_logged_and_reported(work):
+    code, link = work(pixel_mm=0.0007)
+    assert code == DONE
+    (result,) = link.of(Result)
+    (warning,) = result.report["warnings"]
+    assert "pixels of 0.0007 mm" in warning
+    assert f"Warning: {warning}" in [message.text for message in link.of(Log)]
+
+
 # Errors.
 
 

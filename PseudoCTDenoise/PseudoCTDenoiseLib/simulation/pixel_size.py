@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PIXEL_MM_RANGE = (0.1, 2.0)
+PIXEL_MM_RANGE = (0.1, 5.0)
 """Range of the pixel size of a CT in mm, with crops and downsampled scans. Time and memory of the
 simulation grow with smaller pixels, and its line integrals with larger ones."""
 
