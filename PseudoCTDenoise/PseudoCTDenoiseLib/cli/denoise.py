@@ -210,7 +210,7 @@ def _check_outputs(arguments: argparse.Namespace) -> _Outputs:
 def _read_inputs(arguments: argparse.Namespace, outputs: _Outputs) -> _Inputs:
     """Read scan, reference and models, and check them against the outputs."""
     volume = read_volume(arguments.input, series=arguments.series, slice_axis=arguments.slice_axis)
-    print_warnings(volume)
+    print_warnings(volume.warnings)
     check_output_path(outputs.volume, volume)
     reference = _read_reference(arguments.reference, volume, arguments.slice_axis)
     (denoiser, manifest), noise_models = load_models(arguments.model, arguments.models)
@@ -234,8 +234,7 @@ def _print_plan(volume: CtVolume, job: DenoisingJob, plan: JobPlan) -> None:
         f"({job.device.reason}).",
         file=sys.stderr,
     )
-    for warning in job.warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
+    print_warnings(job.warnings)
 
 
 def _write_results(
@@ -249,8 +248,9 @@ def _write_results(
     result = replace(result, hu=result.hu.read())
     write_volume(staged.path(outputs.volume), result.hu, volume, note=NOTICE)
     report = {"input": inputs.name, "output": outputs.volume.name}
-    report |= {"warnings": list(volume.warnings), "dicom": volume.uids or None}
+    report |= {"dicom": volume.uids or None}
     report |= job_report(volume.hu, result, inputs.manifest, noise_manifests, inputs.reference)
+    report["warnings"] = [*volume.warnings, *report["warnings"]]
     if outputs.picture:
         side_by_side(
             staged.path(outputs.picture),

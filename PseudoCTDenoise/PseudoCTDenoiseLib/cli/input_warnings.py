@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
-from ..ct.io.volume_files import CtVolume
 
-
-def print_warnings(volume: CtVolume) -> None:
+def print_warnings(warnings: Iterable[str]) -> None:
     """Print what may spoil the result, one line each, on standard error."""
-    for text in volume.warnings:
+    for text in warnings:
         print(f"Warning: {text}", file=sys.stderr)

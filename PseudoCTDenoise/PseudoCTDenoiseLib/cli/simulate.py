@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     device = choose_device(arguments.device)
     print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
     scan = read_volume(arguments.input)
-    print_warnings(scan)
+    print_warnings(scan.warnings)
     check_output_path(arguments.output, scan)
     rows_mm, columns_mm = scan.pixel_size
     if abs(rows_mm - columns_mm) > 0.01 * rows_mm:
@@ -61,9 +61,8 @@ def run(arguments: argparse.Namespace) -> None:
             "resample it to square pixels."
         )
 
-    for warning in (ct_warning(scan.hu, scan.name), pixel_size_warning(rows_mm, scan.name)):
-        if warning:
-            print(f"Warning: {warning}", file=sys.stderr)
+    doubts = ct_warning(scan.hu, scan.name), pixel_size_warning(rows_mm, scan.name)
+    print_warnings(filter(None, doubts))
 
     kernel = KERNELS[arguments.kernel]
     simulator = LowDoseSimulator(simulated_pixel_mm(rows_mm)).fitted(
