@@ -130,10 +130,16 @@ def _construct(qclass: type, args: tuple) -> QtCore.QObject:
     try:
         return qclass(*args)
     except TypeError:
-        isForeign = [type(a).__module__.split(".")[0] not in ("builtins", "PySide6") for a in args]
-        if not any(isForeign):
+        texts = [a if _isKnownToQt(a) else str(a) for a in args]
+        if texts == list(args):
             raise
-        return qclass(*[str(a) if f else a for a, f in zip(args, isForeign, strict=True)])
+        return qclass(*texts)
+
+
+def _isKnownToQt(value: Any) -> bool:
+    """Return True for an object or a value of Qt, or a value of Python's own types."""
+    known = type(value).__module__.split(".")[0] in ("builtins", "PySide6")
+    return known or isinstance(value, QtCore.QObject)
 
 
 def _realName(q: QtCore.QObject, name: str) -> str:
