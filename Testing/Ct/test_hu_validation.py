@@ -114,6 +114,7 @@ def test_a_segmentation_is_recognised(dtype):
     labels[:, 40:50, 10:30] = 117
     labels[:, 52:55, ::8] = labels[1, ::7] = 1
     assert "3 distinct values: it looks like a segmentation" in refusal(labels)
+    check_ct(labels, known_ct=True)
 
 
 def test_a_negative_value_shows_that_an_image_is_not_a_segmentation():

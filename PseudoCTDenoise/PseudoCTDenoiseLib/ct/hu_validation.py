@@ -18,7 +18,7 @@ MAX_LABELS = 128
 """Maximum number of distinct values of an image that is rejected as a segmentation."""
 
 
-def check_ct(values: np.ndarray, name: str = "The volume") -> None:
+def check_ct(values: np.ndarray, name: str = "The volume", *, known_ct: bool = False) -> None:
     """Raise an error if an array cannot be a CT in HU.
 
     :func:`ct_warning` reports what is only unlikely.
@@ -27,6 +27,7 @@ def check_ct(values: np.ndarray, name: str = "The volume") -> None:
     ----------
     values : (slices, rows, columns), any real type, in HU.
     name : name of the array in the message.
+    known_ct : the file says that it is a CT, so that it cannot be a segmentation.
 
     Raises
     ------
@@ -55,7 +56,7 @@ def check_ct(values: np.ndarray, name: str = "The volume") -> None:
             "body."
         )
     _check_int16_range(lowest, highest, name)
-    labels = _distinct_integers(values) if lowest >= 0 else None
+    labels = _distinct_integers(values) if lowest >= 0 and not known_ct else None
     if labels is not None and labels <= MAX_LABELS and not any(map(_has_noise, values)):
         raise BadInputError(
             f"{name} contains only {labels} distinct values: it looks like a segmentation. "

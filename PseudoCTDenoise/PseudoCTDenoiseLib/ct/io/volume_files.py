@@ -141,7 +141,7 @@ def read_volume(
     axis = _slice_axis(image, slice_axis, full_name)
     values = sitk.GetArrayFromImage(image)
     values = values[np.newaxis] if values.ndim == 2 else np.moveaxis(values, 2 - axis, 0)
-    check_ct(values, full_name)
+    check_ct(values, full_name, known_ct=dicom is not None)
     return CtVolume(
         hu=np.ascontiguousarray(checked_int16(values, full_name)),
         spacing=image.GetSpacing(),
