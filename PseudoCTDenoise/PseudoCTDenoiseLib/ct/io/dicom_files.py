@@ -186,7 +186,8 @@ def _is_whole_without_rows(path: Path) -> bool:
 
 def _is_owned(tag: BaseTag, tags: list[BaseTag]) -> bool:
     """Return True for a private element whose creator is named, and for the name of a creator."""
-    return tag.is_private_creator or (tag.group << 16) + (tag.element >> 8) in tags
+    owned = tag.is_private and tag.element >= 0x1000
+    return tag.is_private_creator or (owned and (tag.group << 16) + (tag.element >> 8) in tags)
 
 
 def _whole_text(header: Dataset, keyword: str) -> str:
