@@ -159,7 +159,7 @@ def test_the_item_that_was_shown_at_the_start_is_denoised_and_shown_again(movie)
     browser.SetSelectedItemNumber(2)
     assert not np.array_equal(voxels(node), first)
     assert run.wait() is JobState.COMPLETED
-    assert "scan shows time 0 s again, which was denoised." in texts
+    assert "time 0 s was denoised, so scan shows it." in texts
     assert np.array_equal(voxels(node), first)
     output = run.outputVolume
     assert output.GetName() == "scan time 0 s denoised" and browserOf(output) is None

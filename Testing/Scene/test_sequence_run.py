@@ -50,6 +50,7 @@ def runOf(node, **more):
 
 def test_all_items_are_denoised_and_shown_together_with_the_originals(movie, scene):
     node, browser = movie
+    before = set(nodeIDs(scene))
     run, shares, states, texts = runOf(node, sliceRange=(1, 1)), [], [], []
     run.progressed.connect(lambda message: shares.append((message.share, message.seconds_left)))
     run.stateChanged.connect(states.append)
@@ -60,6 +61,9 @@ def test_all_items_are_denoised_and_shown_together_with_the_originals(movie, sce
     assert shares == sorted(shares, key=lambda pair: pair[0]) and shares[-1][0] == 1
     assert "Denoising item 2 of 2 of movie." in texts
     output = run.outputVolume
+    display = output.GetDisplayNode()
+    sequenceID = browser.GetSequenceNode(output).GetID()
+    assert set(nodeIDs(scene)) - before == {output.GetID(), display.GetID(), sequenceID}
     assert output.GetName() == "CT denoised" and browser.IsProxyNode(output.GetID())
     sequence = browser.GetSequenceNode(output)
     assert sequence.GetName() == "movie denoised" and sequence.GetNumberOfDataNodes() == ITEMS
@@ -81,7 +85,6 @@ def test_a_cancelled_run_leaves_the_scene_as_it_was(movie, scene):
     run = runOf(node)
     # The first item is denoised before the cancellation.
     run.logged.connect(lambda text: run.cancel() if "item 2" in text else None)
-    run.progressed.connect(lambda message: run.cancel() if "item 2" in message.stage else None)
     run.start()
     assert run.wait() is JobState.CANCELLED
     assert run.outputVolume is None and nodeIDs(scene) == before
@@ -112,7 +115,84 @@ def test_a_sequence_that_was_changed_gives_no_result(movie):
     )
     run.start()
     assert run.wait() is JobState.FAILED
-    assert run.failure.message == "movie was changed while it was denoised."
+    assert run.failure.message.startswith("movie was changed while it was denoised")
+    assert len(run._denoised) == 0
+
+
+def test_an_item_whose_voxels_were_changed_gives_no_result(movie, scene):
+    node, browser = movie
+    first = browser.GetSequenceNode(node).GetNthDataNode(0)
+    before = nodeIDs(scene)
+    run = runOf(node)
+    run.logged.connect(
+        lambda text: slicer.util.updateVolumeFromArray(first, scan(5)) if "item 2" in text else None
+    )
+    run.start()
+    assert run.wait() is JobState.FAILED and run.failure.kind == "input-changed"
+    assert nodeIDs(scene) == before
+
+
+@pytest.mark.parametrize("removed", ["input", "browser", "sequence"])
+def test_the_removal_of_a_node_cancels_the_run(movie, scene, removed):
+    node, browser = movie
+    gone = {"input": node, "browser": browser, "sequence": browser.GetSequenceNode(node)}[removed]
+    run, texts, ends = runOf(node, settings=DenoisingSettings(steps=5000)), [], []
+    name = gone.GetName()
+    run.logged.connect(texts.append)
+    run.ended.connect(ends.append)
+    run.stateChanged.connect(
+        lambda state: scene.RemoveNode(gone) if state is JobState.RUNNING else None
+    )
+    run.start()
+    assert run.wait() is JobState.CANCELLED and ends == [JobState.CANCELLED]
+    assert f"{name} was removed, so the job was cancelled." in texts
+
+
+def test_an_item_that_cannot_start_ends_the_run_once(movie, scene):
+    node, _ = movie
+    run, ends = runOf(node), []
+
+    def makeRunner():
+        if run._denoised:
+            raise MemoryError
+        return SubprocessRunner()
+
+    run._makeRunner = makeRunner
+    run.ended.connect(ends.append)
+    run.start()
+    with pytest.raises(MemoryError):
+        run.wait()
+    run.abort()
+
+
+def test_names_are_new_and_do_not_repeat_the_shown_item(movie, scene):
+    node, browser = movie
+    sequence = browser.GetSequenceNode(node)
+    browser.SetOverwriteProxyName(sequence, True)
+    node.SetName("CT [time=1s]")
+    names = []
+    for _ in range(2):
+        run = runOf(node)
+        run.start()
+        assert run.wait() is JobState.COMPLETED
+        names.append(run.outputVolume.GetName())
+    assert len(set(names)) == 2 and all(name.startswith("movie denoised") for name in names)
+
+
+def test_a_shorter_sequence_of_a_browser_is_denoised(movie, scene):
+    node, browser = movie
+    master = browser.GetSequenceNode(node)
+    short = scene.AddNewNodeByClass("vtkMRMLSequenceNode", "short")
+    short.SetIndexName(master.GetIndexName())
+    short.SetIndexUnit(master.GetIndexUnit())
+    short.SetDataNodeAtValue(master.GetNthDataNode(1), "1")
+    other = browser.AddProxyNode(
+        slicer.util.addVolumeFromArray(scan(1), name="other"), short, False
+    )
+    run = runOf(other)
+    run.start()
+    assert run.wait() is JobState.COMPLETED, run.failure
+    assert browser.GetSequenceNode(run.outputVolume).GetNumberOfDataNodes() == 1
 
 
 def test_a_closed_scene_cancels_the_run(movie, scene):
@@ -128,10 +208,21 @@ def test_a_volume_without_a_sequence_is_refused(scene):
         runOf(slicer.util.addVolumeFromArray(scan(0), name="CT"))
 
 
+def test_an_item_without_a_volume_is_refused(movie):
+    node, browser = movie
+    sequence = browser.GetSequenceNode(node)
+    sequence.SetDataNodeAtValue(sequence.GetNthDataNode(0), "9")
+    empty = slicer.vtkMRMLSequenceNode()
+    empty.CopySequenceIndex(sequence)
+    sequence.CopySequenceIndex(empty)
+    with pytest.raises(BadInputError, match="Item 1 .time 0 s. contains no volume"):
+        runOf(node)
+
+
 def test_an_item_that_is_no_ct_is_refused_before_the_start(movie):
     node, browser = movie
     slicer.util.updateVolumeFromArray(
         browser.GetSequenceNode(node).GetNthDataNode(0), (scan(0) > 0).astype(np.int16)
     )
-    with pytest.raises(BadInputError, match="looks like a segmentation"):
+    with pytest.raises(BadInputError, match="Item 1 .time 0 s.: .*looks like a segmentation"):
         runOf(node)

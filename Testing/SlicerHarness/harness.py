@@ -82,9 +82,16 @@ class Harness:
         """Restore the library's modules from before a reload, which other tests still use."""
         former = self._formerModules.pop(name)
         folder = former.pop("folder")
-        for imported in _modulesUnder(folder):
-            sys.modules.pop(imported, None)
+        imported = _modulesUnder(folder)
+        for moduleName in imported:
+            sys.modules.pop(moduleName, None)
         sys.modules.update(former)
+        for moduleName in imported:  # `from package import module` looks at the package first
+            parent, _, child = moduleName.rpartition(".")
+            if parent in sys.modules:
+                vars(sys.modules[parent]).pop(child, None)
+                if moduleName in sys.modules:
+                    setattr(sys.modules[parent], child, sys.modules[moduleName])
 
     def run(self) -> int:
         """Run the event loop until a person closes the window, and return the exit status."""

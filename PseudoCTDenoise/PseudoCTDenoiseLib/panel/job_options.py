@@ -77,7 +77,8 @@ def jobSizeOf(node) -> JobSize:
     first, last = checkedRange(sliceRangeOf(node), _sliceCount(node))
     slices = last - first + 1
     if wantsAllItems(node):
-        items = browserOf(node.inputVolume).GetNumberOfItems()
+        sequence = browserOf(node.inputVolume).GetSequenceNode(node.inputVolume)
+        items = sequence.GetNumberOfDataNodes()
         return JobSize(settingsOf(node), slices, wantNoise=False, items=items)
     return JobSize(settingsOf(node), slices, outputsOf(node).needsNoiseModels)
 

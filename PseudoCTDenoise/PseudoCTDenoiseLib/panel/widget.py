@@ -117,8 +117,8 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def exit(self):
         """Disconnect from the parameter node; a running job continues.
 
-        The selectors still follow the scene: they choose another volume when theirs is removed.
-        Such a choice is not the user's and must not be stored.
+        The selectors still follow the scene. What they choose while another module is open is not
+        the user's choice and must not be stored.
         """
         self._unbind()
         self.resultSelection.parameterNode = None

@@ -41,6 +41,7 @@ def registerLayouts() -> None:
     if not any(map(node.IsLayoutDescription, FILES)):
         scene = slicer.mrmlScene
         node.AddObserver(vtk.vtkCommand.ModifiedEvent, _onLayoutModified)
+        scene.AddObserver(scene.StartImportEvent, _onStartImport)
         # The comparison is restored before the panel looks for it.
         scene.AddObserver(scene.EndImportEvent, _onEndImport, 1.0)
     for layout, file in FILES.items():
@@ -54,7 +55,7 @@ def registerLayouts() -> None:
 
 
 def _onLayoutModified(layoutNode, event) -> None:
-    """Save another layout with the scene than the comparison's.
+    """Leave a comparison's layout out of a saved scene, and record it in an attribute.
 
     Slicer without this module cannot show a comparison's layout: its views would stay empty. Such a
     scene has no layout node, so that Slicer keeps its own layout, and an attribute instead.
@@ -68,9 +69,18 @@ def _onLayoutModified(layoutNode, event) -> None:
         view.SetAttribute(SAVED_LAYOUT, str(layout) if layout in FILES else None)
 
 
+def _onStartImport(scene, event) -> None:
+    """Forget the layout of this scene: that of the loaded or added one will count."""
+    view = scene.GetSingletonNode(ORIGINAL, "vtkMRMLSliceNode")
+    if view is not None:
+        view.SetAttribute(SAVED_LAYOUT, None)
+
+
 def _onEndImport(scene, event) -> None:
     """Show a loaded scene in the layout of the comparison in which it was saved."""
     view = scene.GetSingletonNode(ORIGINAL, "vtkMRMLSliceNode")
     layout = view and view.GetAttribute(SAVED_LAYOUT)
     if layout in map(str, FILES):
         slicer.app.layoutManager().setLayout(int(layout))
+    else:  # an added scene may leave the comparison on screen
+        _onLayoutModified(slicer.app.layoutManager().layoutLogic().GetLayoutNode(), event)

@@ -22,7 +22,7 @@ QUIET_HU = 5.0
 FOREIGN_CLASSES = {
     "vtkMRMLVectorVolumeNode": "a colour image",
     "vtkMRMLLabelMapVolumeNode": "a segmentation",
-    "vtkMRMLMultiVolumeNode": "a sequence of images",
+    "vtkMRMLMultiVolumeNode": "a multi-volume",
     "vtkMRMLTensorVolumeNode": "a field of tensors",
 }
 
@@ -38,6 +38,11 @@ class CtInput:
     hu: np.ndarray
     axis: int
     pixelSizeMm: tuple[float, float]
+
+    @property
+    def pixelMm(self) -> float:
+        """Side in mm of a square with the area of a pixel."""
+        return math.sqrt(math.prod(self.pixelSizeMm))
 
     def toNodeOrder(self, slices: np.ndarray) -> np.ndarray:
         """Return an array of ``hu``'s shape in the order of the node's voxels (k, j, i)."""
@@ -115,9 +120,7 @@ def warningFor(node) -> str | None:
     if isDerived(node):
         return derivedWarning(node)
     ct = ctFromNode(node)
-    doubt = ct_warning(ct.hu, node.GetName()) or pixel_size_warning(
-        math.sqrt(math.prod(ct.pixelSizeMm)), node.GetName()
-    )
+    doubt = ct_warning(ct.hu, node.GetName()) or pixel_size_warning(ct.pixelMm, node.GetName())
     if doubt is not None:
         return doubt
     middle = ct.hu

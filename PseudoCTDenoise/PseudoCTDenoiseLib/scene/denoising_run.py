@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import traceback
 from dataclasses import dataclass
 
 import numpy as np
 import slicer
-import vtk
 
 from ..denoising.settings import DenoisingSettings
 from ..errors import BadInputError
@@ -16,11 +14,12 @@ from ..worker.denoising_process import DenoisingProcess
 from ..worker.job_folder import PREVIEW_SECONDS
 from ..worker.runner import Runner
 from ..worker.signals import Signal
-from ..worker.worker_process import JobFailure, JobState
+from ..worker.worker_process import JobState
 from .ct_input import ctFromNode
 from .geometry import geometryOf
 from .live_preview import LivePreview
 from .results import Outputs, checkStrength, storeResult
+from .scene_run import SceneRun, changedFailure, importFailure
 from .sequence_item import browserOf, itemOf, showItem
 
 
@@ -47,7 +46,7 @@ class Request:
     sliceRange: tuple[int, int] | None = None
 
 
-class DenoisingRun:
+class DenoisingRun(SceneRun):
     """The job of one request; ``process(…, waitForCompletion=False)`` returns it.
 
     >>> run = logic.process(volume, waitForCompletion=False)
@@ -80,6 +79,10 @@ class DenoisingRun:
     ):
         self.request = request
         self._ct = ctFromNode(request.inputVolume)
+        if not slicer.mrmlScene.IsNodePresent(request.inputVolume):
+            name = request.inputVolume.GetName()
+            raise BadInputError(f"{name} is not in the scene. Add it to the scene first.")
+        super().__init__([request.inputVolume])
         self._range = checkedRange(request.sliceRange, len(self._ct.hu))
         _checkOutput(request)
         checkStrength(request.strength)
@@ -91,12 +94,7 @@ class DenoisingRun:
         self._inputID = request.inputVolume.GetID()
         self._outputID = request.outputVolume.GetID() if request.outputVolume else None
         self._preview = LivePreview(request.inputVolume, self._ct)
-        self._observers: list[int] = []
-        self._withdrawn = ""
-        self.stateChanged, self.progressed, self.previewed = Signal(), Signal(), Signal()
-        self.logged, self.ended = Signal(), Signal()
-        self.outputVolume = None
-        self.failure = None
+        self.previewed = Signal()
         self._process = DenoisingProcess(
             runner,
             self._ct.hu[first : last + 1],
@@ -105,9 +103,8 @@ class DenoisingRun:
             want_noise=request.outputs.needsNoiseModels,
             preview_slice=None if previewSlice is None else previewSlice - first,
             preview_seconds=PREVIEW_SECONDS if preview else math.inf,
-            pixel_mm=math.sqrt(math.prod(self._ct.pixelSizeMm)),
+            pixel_mm=self._ct.pixelMm,
         )
-        self.state = self._process.state
         self._process.state_changed.connect(self._onState)
         self._process.progressed.connect(self.progressed.emit)
         self._process.previewed.connect(self._onPreview)
@@ -122,11 +119,7 @@ class DenoisingRun:
 
     def start(self) -> None:
         """Start the background process."""
-        scene = slicer.mrmlScene
-        self._observers = [
-            scene.AddObserver(scene.NodeAboutToBeRemovedEvent, self._onNodeRemoved),
-            scene.AddObserver(scene.StartCloseEvent, self._onSceneClose),
-        ]
+        self._observe()
         first, last = self._range
         self.logged.emit(
             f"Denoising {self.request.inputVolume.GetName()}, slices {first + 1} to {last + 1}, "
@@ -174,28 +167,21 @@ class DenoisingRun:
             state = JobState.CANCELLED
         if state is JobState.COMPLETED:
             state = self._import()
-        if self._withdrawn:
-            self.logged.emit(self._withdrawn)
-        self._setState(state)
-        self.ended.emit(state)
+        self._end(state)
 
     def _import(self) -> JobState:
         """Put the result into the scene, whose nodes the user may have changed during the job."""
         inputVolume = slicer.mrmlScene.GetNodeByID(self._inputID)
         outputVolume = slicer.mrmlScene.GetNodeByID(self._outputID) if self._outputID else None
-        moved = self._item not in (None, itemOf(inputVolume))
-        if moved and showItem(inputVolume, self._item):
-            self.logged.emit(
-                f"{inputVolume.GetName()} shows {self._item} again, which was denoised."
-            )
+        shown = itemOf(inputVolume)
+        moved = self._item not in (None, shown) and showItem(inputVolume, self._item)
         if self._inputChanged(inputVolume):
-            self.failure = JobFailure(
-                "input-changed",
-                f"{inputVolume.GetName()} was changed while it was denoised, so the result does "
-                "not belong to it.",
-                "Run it again.",
-            )
+            if moved:
+                showItem(inputVolume, shown)
+            self.failure = changedFailure(inputVolume.GetName())
             return JobState.FAILED
+        if moved:
+            self.logged.emit(f"{self._item} was denoised, so {inputVolume.GetName()} shows it.")
         try:
             self.outputVolume = storeResult(
                 inputVolume,
@@ -207,12 +193,7 @@ class DenoisingRun:
                 self._range,
             )
         except Exception as error:  # after any error, the panel must leave its running state
-            self.failure = JobFailure(
-                "import",
-                f"The result could not be added to the scene: {error}.",
-                "Copy the log and report it. The original is unchanged.",
-                traceback.format_exc(),
-            )
+            self.failure = importFailure(error)
             return JobState.FAILED
         noise = self._process.result.report.get("noise")
         if noise is not None:
@@ -230,31 +211,6 @@ class DenoisingRun:
             return not np.array_equal(ctFromNode(inputVolume).hu, self._ct.hu)
         except BadInputError:
             return True
-
-    @vtk.calldata_type(vtk.VTK_OBJECT)
-    def _onNodeRemoved(self, caller, event, node) -> None:
-        if node is not None and node.GetID() == self._inputID:
-            self._withdraw("The input volume was removed, so the job was cancelled.")
-
-    def _onSceneClose(self, caller, event) -> None:
-        self._withdraw("The scene was closed, so the job was cancelled.")
-
-    def _withdraw(self, reason: str) -> None:
-        if not self._withdrawn:
-            self._withdrawn = reason
-            self.cancel()
-
-    def _stopObserving(self) -> None:
-        for tag in self._observers:
-            slicer.mrmlScene.RemoveObserver(tag)
-        self._observers = []
-
-    def _setState(self, state: JobState) -> None:
-        if state is not self.state:
-            self.state = state
-            if state.is_over:
-                self.logged.emit(f"{state.value.capitalize()}.")
-            self.stateChanged.emit(state)
 
 
 def checkedRange(wanted: tuple[int, int] | None, count: int) -> tuple[int, int]:

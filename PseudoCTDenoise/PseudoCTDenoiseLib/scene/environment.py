@@ -13,7 +13,8 @@ import slicer
 from slicer.i18n import tr as _
 
 OLDEST_SLICER = (5, 12)
-TORCH_REQUIREMENT = ">=2.6"
+OLDEST_TORCH = "2.6"
+TORCH_REQUIREMENT = f">={OLDEST_TORCH}"
 
 _installation = threading.Lock()
 """Held during an installation, while Slicer still reacts to clicks and scripts."""
@@ -42,8 +43,8 @@ def findProblem() -> Problem | None:
     if found is None:  # built from source, so without a version
         return None
     if not SpecifierSet(TORCH_REQUIREMENT).contains(found, prereleases=True):
-        text = _("PyTorch {found} is installed, but this module needs {wanted}.")
-        return _installable(text.format(found=found, wanted=TORCH_REQUIREMENT))
+        text = _("PyTorch {found} is installed, but this module needs {wanted} or newer.")
+        return _installable(text.format(found=found, wanted=OLDEST_TORCH))
     return None
 
 
@@ -51,10 +52,10 @@ def _installable(problem: str) -> Problem:
     """Add what the user can do about a missing or old PyTorch."""
     if platform.system() == "Darwin" and platform.machine() == "x86_64":
         advice = _(
-            "PyTorch {wanted} does not exist for Intel builds of Slicer on macOS; the last version "
-            "for them is 2.2. On a Mac with an Apple chip, install Slicer's build for Apple "
-            "silicon. On a Mac with an Intel processor, denoise the scan on another computer."
-        ).format(wanted=TORCH_REQUIREMENT)
+            "PyTorch {wanted} or newer does not exist for Intel builds of Slicer on macOS; the "
+            "last version for them is 2.2. On a Mac with an Apple chip, install Slicer's build for "
+            "Apple silicon. On a Mac with an Intel processor, denoise the scan on another computer."
+        ).format(wanted=OLDEST_TORCH)
         return Problem(f"{problem} {advice}", installable=False)
     advice = _("Click Install PyTorch to install it with the PyTorch extension.")
     return Problem(f"{problem} {advice}", installable=True)

@@ -105,8 +105,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
             strength,
             sliceRange,
         )
-        if provenance.isDerived(inputVolume):
-            logging.warning(derivedWarning(inputVolume))
+        _warnOfDerived(inputVolume)
         if waitForCompletion:
             run = DenoisingRun(request, SubprocessRunner())
         else:
@@ -153,6 +152,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
             strength=strength,
             sliceRange=sliceRange,
         )
+        _warnOfDerived(inputVolume)
         if waitForCompletion:
             run = SequenceRun(request, SubprocessRunner)
         else:
@@ -228,6 +228,11 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
             installation failed.
         """
         return environment.installTorch()
+
+
+def _warnOfDerived(inputVolume) -> None:
+    if provenance.isDerived(inputVolume):
+        logging.warning(derivedWarning(inputVolume))
 
 
 def _started(run, waitForCompletion, progressCallback, start):

@@ -110,7 +110,7 @@ def storeResult(
             if role.startswith(VOLUMES) and role not in made:  # left from an earlier run
                 output.RemoveNodeReferenceIDs(role)
         output.SetNodeReferenceID(provenance.INPUT, inputVolume.GetID())
-        output.SetAttribute(provenance.INPUT_CRC32, _crc32(inputVolume))
+        output.SetAttribute(provenance.INPUT_CRC32, checksum(inputVolume))
         denoised = apply_strength(ct.hu[here], result.denoised, strength)
         with slicer.util.NodeModify(output):  # observers see the image as a result
             _fillCt(output, inputVolume, whole(denoised, ct.hu))
@@ -135,7 +135,7 @@ def applyStrength(outputVolume, strength: float) -> None:
     checkStrength(strength)
     inputVolume, removedNoise = originalOf(outputVolume), removedNoiseOf(outputVolume)
     known = outputVolume.GetAttribute(provenance.INPUT_CRC32)
-    if known is not None and known != _crc32(inputVolume):
+    if known is not None and known != checksum(inputVolume):
         raise BadInputError(
             f"{inputVolume.GetName()} was changed since {outputVolume.GetName()} was made. "
             "Denoise it again."
@@ -221,7 +221,8 @@ def _roles(output) -> list[str]:
     return [role for role in roles if role.startswith(provenance.PREFIX)]
 
 
-def _crc32(volume) -> str:
+def checksum(volume) -> str:
+    """Return the CRC-32 of a volume's voxels as text."""
     return f"{zlib.crc32(np.ascontiguousarray(slicer.util.arrayFromVolume(volume))):08x}"
 
 
@@ -245,7 +246,7 @@ def _nodeIDs(scene) -> set[str]:
 
 
 def _newVolume(name: str, hidden: bool = False):
-    """Return a new volume of the scene. Selectors list a node that is hidden only later."""
+    """Return a new volume of the scene. Selectors keep a node that is hidden after its addition."""
     node = slicer.vtkMRMLScalarVolumeNode()
     node.SetName(slicer.mrmlScene.GenerateUniqueName(name))
     node.SetHideFromEditors(hidden)

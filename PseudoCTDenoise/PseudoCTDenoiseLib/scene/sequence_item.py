@@ -7,8 +7,10 @@ import slicer
 
 def browserOf(node):
     """Return the sequence browser that changes the content of a node, or None."""
+    if node.GetID() is None:  # not in a scene; Slicer would crash
+        return None
     for browser in slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode"):
-        if browser.IsProxyNode(node.GetID()) and browser.GetNumberOfItems() > 1:
+        if browser.IsProxyNode(node.GetID()):
             return browser
     return None
 
@@ -18,13 +20,13 @@ def itemOf(node) -> str | None:
     browser = browserOf(node)
     if browser is None or browser.GetSelectedItemNumber() < 0:
         return None
-    return _items(browser)[browser.GetSelectedItemNumber()]
+    return itemsOf(browser.GetMasterSequenceNode())[browser.GetSelectedItemNumber()]
 
 
 def showItem(node, item: str) -> bool:
     """Show another item in a node; return False if its sequence no longer has this item."""
     browser = browserOf(node)
-    items = [] if browser is None else _items(browser)
+    items = [] if browser is None else itemsOf(browser.GetMasterSequenceNode())
     if item not in items:
         return False
     browser.SetSelectedItemNumber(items.index(item))
@@ -39,8 +41,8 @@ def nameWithItem(node) -> str:
     return f"{node.GetName()} {itemOf(node)}"
 
 
-def _items(browser) -> list[str]:
-    sequence = browser.GetMasterSequenceNode()
+def itemsOf(sequence) -> list[str]:
+    """Return the items of a sequence, such as "time 0.5 s"."""
     name, unit = sequence.GetIndexName(), sequence.GetIndexUnit()
     values = [sequence.GetNthIndexValue(i) for i in range(sequence.GetNumberOfDataNodes())]
     return [" ".join(filter(None, (name, value, unit))) for value in values]

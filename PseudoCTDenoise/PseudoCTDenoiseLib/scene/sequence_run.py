@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,16 +14,17 @@ from ..errors import BadInputError
 from ..worker.denoising_process import DenoisingProcess
 from ..worker.protocol import ProgressMessage
 from ..worker.runner import Runner
-from ..worker.signals import Signal
 from ..worker.worker_process import JobFailure, JobState
-from .ct_input import ctFromNode
+from .ct_input import CtInput, ctFromNode
 from .denoising_run import Request, checkedRange
+from .geometry import geometryOf
 from .provenance import provenanceAttributes
-from .results import checkStrength, newNodesOnlyOnSuccess, placeInStudy
-from .sequence_item import browserOf
+from .results import checkStrength, checksum, newNodesOnlyOnSuccess, placeInStudy
+from .scene_run import SceneRun, changedFailure, importFailure
+from .sequence_item import browserOf, itemsOf
 
 
-class SequenceRun:
+class SequenceRun(SceneRun):
     """Denoises the items of a sequence in turn, each with a job of its own.
 
     The new sequence is added to the browser of the input, which then shows the same item of both.
@@ -51,41 +51,40 @@ class SequenceRun:
     def __init__(self, request: Request, makeRunner: Callable[[], Runner]):
         self.request = request
         self._makeRunner = makeRunner
-        ctFromNode(request.inputVolume)
-        self._browser = browserOf(request.inputVolume)
+        inputVolume = request.inputVolume
+        ctFromNode(inputVolume)
+        self._browser = browserOf(inputVolume)
         if self._browser is None:
             raise BadInputError(
-                f"{request.inputVolume.GetName()} does not show an item of a sequence. Select the "
+                f"{inputVolume.GetName()} does not show an item of a sequence. Select the "
                 "volume that a sequence browser changes."
             )
         checkStrength(request.strength)
-        self._sequence = self._browser.GetSequenceNode(request.inputVolume)
-        self._items = _itemsOf(self._sequence)
-        for item in self._items:  # no item is refused after others have been denoised
-            checkedRange(request.sliceRange, len(ctFromNode(item).hu))
-        self._denoised = []
+        self._sequence = self._browser.GetSequenceNode(inputVolume)
+        super().__init__([inputVolume, self._browser, self._sequence])
+        self._items, self._names = _nodesOf(self._sequence), itemsOf(self._sequence)
+        for number in range(len(self._items)):  # none is refused after others were denoised
+            self._read(number)
+        self._denoised: list = []
+        self._checksums: list[tuple] = []
         self._process: DenoisingProcess | None = None
-        self._observer: int | None = None
-        self.stateChanged, self.progressed = Signal(), Signal()
-        self.logged, self.ended = Signal(), Signal()
-        self.outputVolume = None
-        self.failure = None
-        self.state = JobState.IDLE
+        self._cancelled = False
 
     def start(self) -> None:
         """Start with the first item."""
-        scene = slicer.mrmlScene
-        self._observer = scene.AddObserver(scene.NodeRemovedEvent, self._onNodeRemoved)
+        self._observe()
         self._started = time.monotonic()
-        self._startItem()
+        self._startNextItem()
 
     def cancel(self) -> None:
         """Cancel the job without changing the scene. Takes less than two seconds."""
+        self._cancelled = True  # between two items no process would take notice
         if self._process is not None:
             self._process.cancel()
 
     def abort(self) -> None:
         """Kill the background process and return when it has ended."""
+        self._cancelled = True
         if self._process is not None:
             self._process.abort()
 
@@ -95,14 +94,37 @@ class SequenceRun:
             self._process.wait()
         return self.state
 
-    def _startItem(self) -> None:
-        number = len(self._denoised)
-        self._ct = ctFromNode(self._items[number])
-        self._range = checkedRange(self.request.sliceRange, len(self._ct.hu))
+    def _read(self, number: int) -> tuple[CtInput, tuple[int, int]]:
+        """Return an item and the range of its slices; an error names the item."""
+        name = f"Item {number + 1} ({self._names[number]})"
+        if self._items[number] is None:
+            raise BadInputError(f"{name} contains no volume. Remove it from the sequence.")
+        try:
+            ct = ctFromNode(self._items[number])
+            return ct, checkedRange(self.request.sliceRange, len(ct.hu))
+        except BadInputError as error:
+            raise BadInputError(f"{name}: {error}") from error
+
+    def _startNextItem(self) -> None:
+        number, count = len(self._denoised), len(self._items)
+        if number < count:
+            self.logged.emit(
+                f"Denoising item {number + 1} of {count} of {self._sequence.GetName()}."
+            )
+        if self._cancelled:
+            self._finish(JobState.CANCELLED)
+            return
+        if number == count:
+            self._finish(self._import())
+            return
+        try:
+            self._ct, self._range = self._read(number)
+        except BadInputError as error:  # the item was changed since the check
+            self.failure = JobFailure("bad-input", str(error))
+            self._finish(JobState.FAILED)
+            return
+        self._checksums.append(_contentOf(self._items[number]))
         first, last = self._range
-        self.logged.emit(
-            f"Denoising item {number + 1} of {len(self._items)} of {self._sequence.GetName()}."
-        )
         process = self._process = DenoisingProcess(
             self._makeRunner(),
             self._ct.hu[first : last + 1],
@@ -110,7 +132,7 @@ class SequenceRun:
             model=self.request.model,
             want_noise=False,
             preview_seconds=math.inf,
-            pixel_mm=math.sqrt(math.prod(self._ct.pixelSizeMm)),
+            pixel_mm=self._ct.pixelMm,
         )
         process.state_changed.connect(self._onState)
         process.progressed.connect(self._onProgress)
@@ -134,28 +156,18 @@ class SequenceRun:
         self.progressed.emit(replace(message, stage=stage, seconds_left=left, share=share))
 
     def _onItemEnded(self, state: JobState) -> None:
-        self.failure = self._process.failure
         if state is JobState.COMPLETED:
             try:
                 self._denoised.append(self._denoisedItem())
-                if len(self._denoised) < len(self._items):
-                    self._startItem()
-                    return
-                self._import()
-            except BadInputError as error:
-                self.failure = JobFailure("input-changed", str(error), "Run it again.")
-                state = JobState.FAILED
             except Exception as error:  # after any error, the panel must leave its running state
-                self.failure = JobFailure(
-                    "import",
-                    f"The result could not be added to the scene: {error}.",
-                    "Copy the log and report it. The original is unchanged.",
-                    traceback.format_exc(),
-                )
+                self.failure = importFailure(error)
                 state = JobState.FAILED
-        slicer.mrmlScene.RemoveObserver(self._observer)
-        self._setState(state)
-        self.ended.emit(state)
+        else:
+            self.failure = self._process.failure
+        if state is JobState.COMPLETED:
+            self._startNextItem()
+        else:
+            self._finish(state)
 
     def _denoisedItem(self):
         """Return a volume node outside the scene with the denoised voxels of the current item."""
@@ -177,41 +189,61 @@ class SequenceRun:
             node.SetAttribute(name, value)
         return node
 
-    def _import(self) -> None:
+    def _import(self) -> JobState:
         """Add the sequence and the volume that shows its items to the scene."""
-        scene, inputVolume = slicer.mrmlScene, self.request.inputVolume
-        if _itemsOf(self._sequence) != self._items or browserOf(inputVolume) is not self._browser:
-            raise BadInputError(f"{self._sequence.GetName()} was changed while it was denoised.")
-        with newNodesOnlyOnSuccess():
-            name = scene.GenerateUniqueName(f"{self._sequence.GetName()} denoised")
-            sequence = scene.AddNewNodeByClass("vtkMRMLSequenceNode", name)
-            sequence.CopySequenceIndex(self._sequence)
-            for number, node in enumerate(self._denoised):
-                sequence.SetDataNodeAtValue(node, self._sequence.GetNthIndexValue(number))
-            output = slicer.vtkMRMLScalarVolumeNode()
-            output.SetName(f"{inputVolume.GetName()} denoised")
-            output.CopyContent(self._denoised[max(self._browser.GetSelectedItemNumber(), 0)])
-            scene.AddNode(output)
-            output.CreateDefaultDisplayNodes()
-            if inputVolume.GetDisplayNode() is not None:
-                output.GetDisplayNode().CopyContent(inputVolume.GetDisplayNode())
-            output.SetAndObserveTransformNodeID(inputVolume.GetTransformNodeID())
-            placeInStudy(output, inputVolume)
-            self._browser.AddSynchronizedSequenceNode(sequence)
-            self._browser.AddProxyNode(output, sequence, False)
-        self.outputVolume = output
+        inputVolume = self.request.inputVolume
+        unchanged = (
+            _nodesOf(self._sequence) == self._items
+            and browserOf(inputVolume) is self._browser
+            and [_contentOf(item) for item in self._items] == self._checksums
+        )
+        if not unchanged:
+            self.failure = changedFailure(self._sequence.GetName())
+            return JobState.FAILED
+        try:
+            slicer.mrmlScene.SaveStateForUndo()
+            with newNodesOnlyOnSuccess():
+                self.outputVolume = self._addNodes()
+        except Exception as error:  # after any error, the panel must leave its running state
+            self.failure = importFailure(error)
+            return JobState.FAILED
+        return JobState.COMPLETED
 
-    def _onNodeRemoved(self, caller, event) -> None:
-        if not slicer.mrmlScene.IsNodePresent(self._sequence):
-            self.cancel()
+    def _addNodes(self):
+        scene, inputVolume, browser = slicer.mrmlScene, self.request.inputVolume, self._browser
+        name = scene.GenerateUniqueName(f"{self._sequence.GetName()} denoised")
+        sequence = scene.AddNewNodeByClass("vtkMRMLSequenceNode", name)
+        sequence.CopySequenceIndex(self._sequence)
+        for number, node in enumerate(self._denoised):
+            sequence.SetDataNodeAtValue(node, self._sequence.GetNthIndexValue(number))
+        # A browser that writes the item into the name of the input does not do so here.
+        named = self._sequence if browser.GetOverwriteProxyName(self._sequence) else inputVolume
+        output = slicer.vtkMRMLScalarVolumeNode()
+        output.CopyContent(self._denoised[self._shownItem()])
+        output.SetName(scene.GenerateUniqueName(f"{named.GetName()} denoised"))
+        scene.AddNode(output)
+        output.CreateDefaultDisplayNodes()
+        if inputVolume.GetDisplayNode() is not None:
+            output.GetDisplayNode().CopyContent(inputVolume.GetDisplayNode())
+        output.SetAndObserveTransformNodeID(inputVolume.GetTransformNodeID())
+        placeInStudy(output, inputVolume)
+        browser.AddProxyNode(output, sequence, False)
+        return output
 
-    def _setState(self, state: JobState) -> None:
-        if state is not self.state:
-            self.state = state
-            if state.is_over:
-                self.logged.emit(f"{state.value.capitalize()}.")
-            self.stateChanged.emit(state)
+    def _shownItem(self) -> int:
+        """Return the number of the item at the position of the browser's master sequence."""
+        position = max(self._browser.GetSelectedItemNumber(), 0)
+        value = self._browser.GetMasterSequenceNode().GetNthIndexValue(position)
+        return max(self._sequence.GetItemNumberFromIndexValue(value, False), 0)
+
+    def _finish(self, state: JobState) -> None:
+        self._denoised = []  # a script may keep this run
+        self._end(state)
 
 
-def _itemsOf(sequence) -> list:
+def _nodesOf(sequence) -> list:
     return [sequence.GetNthDataNode(i) for i in range(sequence.GetNumberOfDataNodes())]
+
+
+def _contentOf(volume) -> tuple[str, bytes]:
+    return checksum(volume), geometryOf(volume).tobytes()
