@@ -244,6 +244,18 @@ def test_padding_that_looks_like_air_is_kept(value):
     assert np.array_equal(made.preview(Brightening(), 1)[:20], hu[1, :20])
 
 
+def test_noise_that_lifts_dense_bone_above_the_range_leaves_bone_to_the_network():
+    hu = scan()
+    bone = np.s_[:, 20:24, 20:24]
+    hu[bone] = 2500
+    hu[:, 21, 21] = 3600
+    made = job(hu, PRETRAINED, denoiser=Brightening())
+    shown = to_hu(made.normalised([1])[0])
+    assert shown[20, 20] == pytest.approx(2500, abs=0.01) and shown.max() < 3072
+    result = made.run_at_once().hu
+    assert result[1, 20, 20] != 2500 and result[1, 21, 21] == 3600
+
+
 @every_kind
 @pytest.mark.parametrize("strength", [100.0, 37.0, 0.0])
 def test_metal_above_the_trained_range_is_limited_for_the_network_and_kept(settings, strength):

@@ -26,9 +26,11 @@ from .progress import ProgressCallback
 from .settings import DenoisingSettings
 from .trial_timing import time_parts
 
-METAL_HU = 2000.0
-"""Limit in HU of slices whose metal exceeds the networks' range. At a limit of 3071 HU the edge of
-such metal is steeper than any that the networks were trained on, and spoils tissue beside it."""
+METAL_FROM_HU = 6000.0
+"""HU above which a slice has metal. Noise lifts dense bone above 3071 HU, but not this far."""
+METAL_LIMIT_HU = 2000.0
+"""Limit in HU of slices with metal. At a limit of 3071 HU its edge is steeper than any that the
+networks were trained on, and spoils tissue beside it."""
 _DEFAULT_SETTINGS = DenoisingSettings()
 
 
@@ -226,4 +228,4 @@ class DenoisingJob:
 
 def _upper_limit(hu: np.ndarray) -> float:
     """Return the limit in HU of what the networks see of a slice, (rows, columns)."""
-    return MAX_CT_HU if hu.max() <= MAX_CT_HU else METAL_HU
+    return MAX_CT_HU if hu.max() <= METAL_FROM_HU else METAL_LIMIT_HU
