@@ -24,6 +24,7 @@ from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.denoising import job_run as denoising
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.models.store import load_model, load_noise_models
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits are POSIX's")
@@ -52,6 +53,27 @@ def test_the_output_equals_the_result_of_the_engine(pseudoct, scan, models, quic
     pixel_mm = math.sqrt(rows_mm * columns_mm)
     job = DenoisingJob(hu, load_model("fast", models)[0], noise_models, settings, pixel_mm=pixel_mm)
     assert np.array_equal(values(output), job.run().hu)
+
+
+@pytest.mark.parametrize("spacing", [(0.7, 0.7, 3.0), (0.68359375, 1 / 3, 2.5)])
+def test_the_engine_receives_the_same_pixel_size_from_every_format(
+    pseudoct, tmp_path, hu, models, monkeypatch, spacing
+):
+    given = []
+
+    def job(*_, pixel_mm, **__):
+        given.append(pixel_mm)
+        raise BadInputError("Enough is known.")
+
+    monkeypatch.setattr(command, "DenoisingJob", job)
+    image = sitk.GetImageFromArray(hu)
+    image.SetSpacing(spacing)
+    for suffix in (".nrrd", ".nii.gz", ".mha"):
+        sitk.WriteImage(image, str(tmp_path / f"scan{suffix}"))
+        out = tmp_path / "out.nrrd"
+        pseudoct("denoise", tmp_path / f"scan{suffix}", out, "--models", models)
+    assert len(given) == 3 and len(set(given)) == 1
+    assert given[0] == pytest.approx(math.sqrt(spacing[0] * spacing[1]), rel=1e-7)
 
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])

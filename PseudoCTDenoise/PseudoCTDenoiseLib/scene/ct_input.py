@@ -12,6 +12,7 @@ import vtk
 from ..ct.hu_validation import check_ct, checked_int16, ct_warning
 from ..ct.noise_level import soft_tissue_noise
 from ..ct.orientation import axial_axis, tilt_degrees
+from ..ct.pixel_spacing import spacing_in_decimals
 from ..errors import BadInputError
 from ..simulation.pixel_size import pixel_size_warning
 from .provenance import isDerived
@@ -77,7 +78,9 @@ def ctFromNode(node) -> CtInput:
     slices = np.moveaxis(slicer.util.arrayFromVolume(node), 2 - axis, 0)
     check_ct(slices, name)
     hu = checked_int16(slices, name)
-    columns, rows = (s for index, s in enumerate(node.GetSpacing()) if index != axis)
+    columns, rows = (
+        spacing_in_decimals(s) for index, s in enumerate(node.GetSpacing()) if index != axis
+    )
     return CtInput(np.array(hu, order="C"), axis, (rows, columns))
 
 

@@ -17,6 +17,7 @@ from ...errors import BadInputError
 from ...temporary_files import in_temporary_folder
 from ..hu_validation import check_ct, check_finite, checked_int16
 from ..orientation import axial_axis, tilt_degrees
+from ..pixel_spacing import spacing_in_decimals
 from .derived_note import ALREADY_DENOISED, DERIVED
 from .dicom_files import is_dicom_file
 from .dicom_series import DicomStack, list_stacks, read_dicom_file, read_series
@@ -83,9 +84,9 @@ class CtVolume:
 
     @property
     def pixel_size(self) -> tuple[float, float]:
-        """Distances in mm between rows and between columns."""
+        """Distances in mm between rows and between columns, the same from every format."""
         columns, rows = (s for axis, s in enumerate(self.spacing) if axis != self.slice_axis)
-        return rows, columns
+        return spacing_in_decimals(rows), spacing_in_decimals(columns)
 
     @property
     def pixel_mm(self) -> float:
