@@ -277,6 +277,14 @@ def test_a_repeated_run_can_replace_its_own_report(pseudoct, scan, models, quick
     assert np.array_equal(values(tmp_path / "out.nrrd"), before)
 
 
+def test_an_empty_file_can_become_the_report(pseudoct, scan, quick, tmp_path):
+    report = tmp_path / "report.json"
+    report.touch()
+    arguments = ["denoise", scan, tmp_path / "out.nrrd", *quick, "--report", report]
+    assert pseudoct(*arguments).code == 0
+    assert report_of(report)["output"] == "out.nrrd"
+
+
 def test_a_repeated_run_with_other_models_prints_a_note(pseudoct, scan, models, quick):
     output = scan.with_name("out.nrrd")
     assert pseudoct("denoise", scan, output, *quick, "--model", "other").code == 0

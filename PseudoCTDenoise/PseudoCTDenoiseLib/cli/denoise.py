@@ -19,6 +19,7 @@ import numpy as np
 from torch import nn
 
 from ..ct.comparison_figure import check_png_path, side_by_side
+from ..ct.io.derived_note import DERIVED
 from ..ct.io.slice_file import SliceFile
 from ..ct.io.volume_files import (
     CtVolume,
@@ -112,7 +113,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reference", type=Path, help="normal-dose CT of the same scan, for image metrics"
     )
     parser.add_argument(
-        "--report", type=Path, help="JSON report to write (default: beside the output)"
+        "--report",
+        type=Path,
+        help="JSON report to write; replaces only an earlier report (default: beside the output)",
     )
     parser.add_argument(
         "--picture", type=Path, help="PNG to write: original, denoised and difference side by side"
@@ -198,6 +201,7 @@ def _check_outputs(arguments: argparse.Namespace) -> _Outputs:
     check_output_path(output)
     report = arguments.report or output.with_name(_stem(output) + ".json")
     check_writable(report)
+    _check_replaces_only_a_report(report)
     if arguments.picture:
         check_png_path(arguments.picture)
     if noise_folder is not None:
@@ -394,6 +398,30 @@ def _check_no_overwriting(outputs: Sequence[Path], inputs: Sequence[Path]) -> No
             raise BadInputError(f"{path} is an input: choose another name for the output.")
         if any(_same_file(path, other) for other in outputs[:number]):
             raise BadInputError(f"Two results would be written to {path}: choose another name.")
+
+
+def _check_replaces_only_a_report(path: Path) -> None:
+    """Check that a file in the place of the report is empty or an earlier report.
+
+    Converters from DICOM write a JSON file of their own beside the scan.
+
+    Raises
+    ------
+    BadInputError
+        If it is another file.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        ours = str(values["notice"]).startswith(DERIVED)
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        ours = False
+    if not ours:
+        raise BadInputError(
+            f"{path} exists and is not a report of pseudoct, so it is kept: give another name for "
+            "the report with --report."
+        )
 
 
 def _same_file(path: Path, other: Path) -> bool:
