@@ -67,7 +67,7 @@ def test_removing_the_input_cancels(panel, busy, phantom, scene):
     scene.RemoveNode(phantom)
     waitForEnd(panel)
     assert busy.run.state.value == "cancelled"
-    assert "The input volume was removed" in panel.ui.logTextEdit.toPlainText()
+    assert "Phantom was removed, so the job was cancelled." in panel.ui.logTextEdit.toPlainText()
     assert not panel.ui.applyButton.enabled
 
 
