@@ -1,6 +1,7 @@
 """Volume files: geometry and voxels are preserved, writing is complete, bad files are rejected."""
 
 import gzip
+import math
 import os
 import re
 import struct
@@ -299,6 +300,141 @@ def test_a_big_endian_nifti_is_checked_in_its_byte_order(tmp_path):
     assert "NaN or infinity" in refusal(tmp_path / "in.nii", slice_axis="k")
 
 
+TILT = 3 * np.tan(np.radians(15))
+SQUARE = [(0.7, 0, 0, 5), (0, 0.7, 0, -6), (0, 0, 3, 7)]
+TILTED = [(0.7, 0, 0, 5), (0, 0.7, TILT, -6), (0, 0, 3, 7)]
+
+
+def write_nifti(
+    path, srow, *, qform=1, sform=1, pixdim=(0.7, 0.7, 3), order="<", b=0.0, qfac=1, units=2
+):
+    """Write stored_array() under the positions given; the quaternion is (b, 0, 0)."""
+    array = stored_array()
+    header = bytearray(352)
+    for at, layout, *values in (
+        *((0, "i", 348), (40, "8h", 3, *array.shape[::-1], 1, 1, 1, 1), (70, "2h", 4, 16)),
+        *((76, "4f", qfac, *pixdim), (108, "2f", 352, 1), (123, "b", units)),
+        *((252, "2h", qform, sform), (256, "3f", b, 0, 0), (268, "3f", 5, -6, 7)),
+        (280, "12f", *np.ravel(srow)),
+    ):
+        struct.pack_into(order + layout, header, at, *values)
+    header[344:348] = b"n+1\0"
+    data = bytes(header) + array.astype(f"{order}i2").tobytes()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {},
+        {"qform": 0},
+        {"sform": 4},
+        {"order": ">"},
+        {"pixdim": (0.7, 0.7, math.hypot(3, TILT))},
+        {"qform": 0, "pixdim": (0.7, 0.7, math.hypot(3, TILT))},
+    ],
+)
+@pytest.mark.parametrize("suffix", NIFTI)
+def test_a_nifti_of_a_tilted_gantry_keeps_its_shear(tmp_path, suffix, stored):
+    volume = read_volume(write_nifti(tmp_path / f"in{suffix}", TILTED, **stored))
+    np.testing.assert_array_equal(volume.hu, stored_array())
+    steps = np.reshape(volume.direction, (3, 3)) * volume.spacing
+    position = np.column_stack([steps, volume.origin])
+    np.testing.assert_allclose(np.diag((-1, -1, 1)) @ position, TILTED, atol=1e-6)
+    write_volume(tmp_path / "out.nrrd", volume.hu, volume)
+    again = read_volume(tmp_path / "out.nrrd")
+    np.testing.assert_allclose(again.direction, volume.direction, atol=1e-12)
+    with pytest.raises(BadInputError, match="skewed axes"):
+        write_volume(tmp_path / "out.nii.gz", volume.hu, volume)
+
+
+def test_a_tilted_nifti_in_metres_is_read_in_mm(tmp_path):
+    path = tmp_path / "in.nii"
+    write_nifti(path, np.array(TILTED) / 1e3, qform=0, units=1, pixdim=(0.7e-3, 0.7e-3, 3e-3))
+    volume = read_volume(path)
+    assert volume.spacing == pytest.approx((0.7, 0.7, math.hypot(3, TILT)))
+    assert volume.origin == pytest.approx((-5, 6, 7))
+
+
+FLIPPED = [(0.7, 0, 0, 5), (0, -0.7, 0, -6), (0, 0, -3, 7)]
+MIRRORED = [(0.7, 0, 0, 5), (0, 0.7, 0, -6), (0, 0, -3, 7)]
+
+
+@pytest.mark.parametrize(
+    "srow, stored",
+    [
+        (SQUARE, {}),
+        (SQUARE, {"qform": 0}),
+        (FLIPPED, {"b": 1.0}),
+        (FLIPPED, {"qform": 0}),
+        (MIRRORED, {"qfac": -1}),
+        (MIRRORED, {"qform": 0}),
+        ([(0.7, 0, 0, 5), (0, 0.7, 0.003, -6), (0, 0, 3, 7)], {"qform": 0}),  # 0.05 mm in all
+    ],
+)
+def test_a_nifti_whose_positions_agree_is_read(tmp_path, srow, stored):
+    volume = read_volume(write_nifti(tmp_path / "in.nii", srow, **stored))
+    steps = np.reshape(volume.direction, (3, 3)) * volume.spacing
+    position = np.diag((-1, -1, 1)) @ np.column_stack([steps, volume.origin])
+    np.testing.assert_allclose(position, srow, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "srow, stored, said",
+    [
+        (np.add(SQUARE, np.eye(3, 4, 3)), {}, "sform and qform differ"),  # 1 mm beside it
+        (FLIPPED, {}, "sform and qform differ"),
+        (MIRRORED, {}, "sform and qform differ"),
+        (np.multiply(SQUARE, (1.3, 1.3, 1, 1)), {}, "sform and qform differ"),
+        (np.multiply(SQUARE, (1.3, 1.3, 1, 1)), {"qform": 0}, "not pixdim"),
+        (np.multiply(SQUARE, (1, 1, 1.3, 1)), {"qform": 0}, "not pixdim"),
+        ([(0.7, 0.1, 0, 5), (0, 0.7, 0, -6), (0, 0, 3, 7)], {"qform": 0}, "skewed"),
+        ([(0.7, 0, 0, 5), (0, 0.7, 0, -6), (0.4, 0, 3, 7)], {}, "sform and qform differ"),
+        (np.full((3, 4), np.nan), {}, "sform and qform differ"),
+        (np.zeros((3, 4)), {"qform": 0}, "skewed"),
+    ],
+)
+def test_a_nifti_that_contradicts_itself_is_refused(tmp_path, srow, stored, said):
+    assert said in refusal(write_nifti(tmp_path / "in.nii", srow, **stored))
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_nifti_2_is_refused_by_its_name(tmp_path, order):
+    (tmp_path / "in.nii").write_bytes(struct.pack(f"{order}i", 540) + bytes(600))
+    assert "is NIfTI-2" in refusal(tmp_path / "in.nii")
+
+
+def test_skewed_axes_within_the_slices_are_refused(tmp_path):
+    skewed = [[1, 0.1, 0], [0, np.sqrt(0.99), 0], [0, 0, 1]]
+    for suffix in EXACT:
+        path = write_image(tmp_path / f"in{suffix}", direction=skewed)
+        assert "skewed axes within its slices" in refusal(path)
+
+
+@pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
+def test_a_header_without_its_data_file_is_refused_by_the_name_of_that_file(tmp_path, suffix):
+    path = write_image(tmp_path / f"in{suffix}")
+    (data,) = (other for other in tmp_path.iterdir() if other != path)
+    data.unlink()
+    assert f"its data file {data.name} is missing" in refusal(path)
+
+
+def test_a_header_that_names_several_data_files_is_read(tmp_path):
+    path = write_image(tmp_path / "in.mhd")
+    array = stored_array()
+    for number, plane in enumerate(array):
+        (tmp_path / f"p{number:03}.raw").write_bytes(plane.tobytes())
+    lines = path.read_text().splitlines()[:-1]
+    lines = [line for line in lines if not line.startswith("Compressed")]
+    for named in (
+        f"p%03d.raw 0 {len(array) - 1} 1",
+        "\n".join(["LIST", *(f"p{number:03}.raw" for number in range(len(array)))]),
+    ):
+        path.write_text("\n".join([*lines, f"ElementDataFile = {named}\n"]))
+        np.testing.assert_array_equal(read_volume(path).hu, array)
+
+
 def test_colour_and_complex_voxels_are_refused(tmp_path):
     colour = np.zeros((18, 20, 22, 3), np.uint8)
     text = refusal(write_image(tmp_path / "rgb.nrrd", colour, isVector=True))
@@ -311,6 +447,14 @@ def test_colour_and_complex_voxels_are_refused(tmp_path):
 def test_four_dimensions_are_refused(tmp_path, suffix):
     path = write_image(tmp_path / f"in{suffix}", stored_array((2, 18, 20, 22)), isVector=False)
     assert "is 4-D" in refusal(path)
+
+
+@pytest.mark.parametrize("suffix", OUTPUT_SUFFIXES)
+def test_a_fourth_axis_with_one_volume_is_left_out(tmp_path, suffix):
+    array = stored_array()[np.newaxis]
+    volume = read_volume(write_image(tmp_path / f"in{suffix}", array, isVector=False))
+    np.testing.assert_array_equal(volume.hu, array[0])
+    assert len(volume.spacing) == 3
 
 
 def test_files_are_checked_like_arrays(tmp_path):

@@ -43,6 +43,21 @@ def suppress_itk_output() -> Iterator[BinaryIO]:
                 os.close(terminal)
 
 
+@contextmanager
+def skewed_axes_allowed() -> Iterator[None]:
+    """Let ITK read a NIfTI with skewed axes; it makes them square."""
+    name = "ITK_NIFTI_SFORM_PERMISSIVE"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
 def itk_path(path: str | Path) -> str:
     """Return a path as a text that SimpleITK accepts.
 
@@ -84,13 +99,16 @@ def read_header(path: str | Path, image_io: str = "") -> sitk.ImageFileReader:
 
 
 def read_voxels(reader: sitk.ImageFileReader, name: str) -> sitk.Image:
-    """Read the voxels with a reader whose header was checked.
+    """Read the voxels with a reader whose header was checked; axes after the third have size 1.
 
     Raises
     ------
     BadInputError
         If the voxels cannot be read in full.
     """
+    size = reader.GetSize()
+    if len(size) > 3:
+        reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
     try:
         with suppress_itk_output() as printed:
             image = reader.Execute()
@@ -110,15 +128,15 @@ def check_header(header: sitk.ImageFileReader, name: str) -> None:
     Raises
     ------
     BadInputError
-        If voxels are colours, vectors or complex numbers, the image has more than three dimensions,
-        or its DICOM modality (PS3.3 C.7.3.1.1.1) is not CT.
+        If voxels are colours, vectors or complex numbers, the image holds several volumes, or its
+        DICOM modality (PS3.3 C.7.3.1.1.1) is not CT.
     """
     if header.GetNumberOfComponents() != 1:
         raise BadInputError(
             f"{name} has {header.GetNumberOfComponents()} numbers per voxel (colours, vectors or "
             "complex numbers): give a CT with one number per voxel."
         )
-    if header.GetDimension() not in (2, 3):
+    if header.GetDimension() < 2 or any(size > 1 for size in header.GetSize()[3:]):
         raise BadInputError(
             f"{name} is {header.GetDimension()}-D: save a single volume and give that file."
         )

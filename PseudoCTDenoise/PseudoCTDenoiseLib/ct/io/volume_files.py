@@ -7,6 +7,7 @@ import math
 import os
 import tempfile
 import zlib
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from ..hu_validation import check_ct, check_finite, checked_int16
 from ..orientation import axial_axis, tilt_degrees
 from ..pixel_spacing import spacing_in_decimals
 from .derived_note import ALREADY_DENOISED, DERIVED
+from .detached_data import check_data_file
 from .dicom_files import is_dicom_file
 from .dicom_series import DicomStack, list_stacks, read_dicom_file, read_series
 from .itk_reading import (
@@ -27,9 +29,11 @@ from .itk_reading import (
     itk_path,
     read_header,
     read_voxels,
+    skewed_axes_allowed,
     suppress_itk_output,
     tag,
 )
+from .nifti_header import read_skewed_position, set_position
 
 __all__ = [
     "CtVolume",
@@ -140,6 +144,7 @@ def read_volume(
         image, warnings, uids = *_read_file(path), {}
 
     axis = _slice_axis(image, slice_axis, full_name)
+    _check_pixels_are_rectangles(image, axis, full_name)
     values = sitk.GetArrayFromImage(image)
     values = values[np.newaxis] if values.ndim == 2 else np.moveaxis(values, 2 - axis, 0)
     check_ct(values, full_name, known_ct=dicom is not None)
@@ -339,12 +344,22 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
             f"{path.name} does not have the suffix of a format that can be read: give "
             f"{', '.join((*IMAGE_IO, *DICOM_SUFFIXES))} or a folder of DICOM slices."
         )
-    header = read_header(path, IMAGE_IO[suffix])
-    check_header(header, path.name)
-    if IMAGE_IO[suffix] == "NiftiImageIO":
-        _check_nifti(path, header)
+    is_nifti = IMAGE_IO[suffix] == "NiftiImageIO"
+    position = None
+    if is_nifti:
+        position = read_skewed_position(path)
+    else:
+        check_data_file(path)
+    with nullcontext() if position is None else skewed_axes_allowed():
+        header = read_header(path, IMAGE_IO[suffix])
+        check_header(header, path.name)
+        if is_nifti:
+            _check_nifti(path, header)
+        image = read_voxels(header, path.name)
+    if position is not None:
+        set_position(image, position)
     denoised = tag(header, "ITK_FileNotes").startswith(DERIVED)
-    return read_voxels(header, path.name), (ALREADY_DENOISED,) if denoised else ()
+    return image, (ALREADY_DENOISED,) if denoised else ()
 
 
 def _check_nifti(path: Path, header: sitk.ImageFileReader) -> None:
@@ -373,6 +388,18 @@ def _check_nifti(path: Path, header: sitk.ImageFileReader) -> None:
         raise damaged(path.name) from error
     if bytes_left > 0:
         raise damaged(path.name)
+
+
+def _check_pixels_are_rectangles(image: sitk.Image, slice_axis: int, name: str) -> None:
+    """Reject skewed axes, except for the shear of a tilted gantry from slice to slice."""
+    dimension = image.GetDimension()
+    axes = np.reshape(image.GetDirection(), (dimension, dimension)).T
+    first, second = (axis for index, axis in enumerate(axes) if index != slice_axis)
+    if abs(first @ second) > 1e-3:
+        raise BadInputError(
+            f"{name} has skewed axes within its slices: resample it to square axes, or set the "
+            "slice axis with --slice-axis i|j|k."
+        )
 
 
 def _slice_axis(image: sitk.Image, choice: str, name: str) -> int:
