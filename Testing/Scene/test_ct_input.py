@@ -40,6 +40,12 @@ def test_slices_come_first_whatever_the_order_of_the_axes(scene):
     assert np.array_equal(found.toNodeOrder(found.hu), slicer.util.arrayFromVolume(node))
 
 
+def test_the_pixel_size_does_not_depend_on_the_precision_of_the_file(scene):
+    node = volume(ct())
+    node.SetSpacing(float(np.float32(0.7)), float(np.float32(0.68359375)), 3.0)  # as from NIfTI
+    assert ctFromNode(node).pixelSizeMm == (0.68359375, 0.7)
+
+
 def test_the_slices_are_a_copy(scene):
     node = volume(ct())
     found = ctFromNode(node)
