@@ -37,7 +37,6 @@ def test_volume_is_saved_and_loaded(slicer, volume, tmp_path):
         slicer.util.loadVolume(str(tmp_path / "missing.nrrd"))
 
 
-@pytest.mark.new_process
 @pytest.mark.parametrize("name", ["scene.mrb", "folder"])
 def test_scene_is_saved_and_loaded(slicer, volume, tmp_path, name):
     volume.SetAttribute("Origin", "harness")

@@ -98,6 +98,7 @@ def test_provenance_survives_a_saved_scene(scene, output):
     recordProvenance(output, REPORT, 100, (0, 11))
     scene.SetSaveToXMLString(1)
     scene.Commit()
+    scene.SetSaveToXMLString(0)  # other tests save this scene to files
     loaded = slicer.vtkMRMLScene()
     loaded.SetLoadFromXMLString(1)
     loaded.SetSceneXMLString(scene.GetSceneXMLString())

@@ -216,7 +216,6 @@ def test_wrapper_knows_its_parameters(wrapperClass, parameters):
         parameters.getValue("counts")
 
 
-@pytest.mark.new_process
 def test_values_are_saved_in_the_scene(wrapperClass, parameters, node, slicer, tmp_path):
     node.SetSingletonTag("Saved")
     parameters.region = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "Lung")
