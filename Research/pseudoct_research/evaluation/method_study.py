@@ -172,8 +172,11 @@ def stopping_curve(
     scan = job.normalised(range(len(pair.ldct)))
     body = inner_body(to_hu(scan)).cpu().numpy()
 
+    unchanged = np.stack([job.unchanged(index) for index in range(len(pair.ldct))])
+
     def image_of(network: nn.Module) -> np.ndarray:
-        return to_hu(apply_network(network, scan)).clamp(min=MIN_CT_HU).cpu().numpy()
+        output = to_hu(apply_network(network, scan)).clamp(min=MIN_CT_HU).cpu().numpy()
+        return np.where(unchanged, pair.ldct, output)
 
     ldct = psnr_4096(pair.ldct, pair.ndct)
     rows = []
