@@ -13,6 +13,7 @@ _OUT_OF_MEMORY_WORDS = (
     "allocate memory",
     "ALLOC_FAILED",
     "bad_alloc",
+    "Failed to allocate",
 )
 _GIB = 2**30
 
@@ -43,7 +44,7 @@ def out_of_memory_message(error: BaseException) -> str:
     For the memory of a GPU it states its size, the part that the process used, and the free part.
     """
     torch = sys.modules.get("torch")
-    on_gpu = isinstance(error, RuntimeError) and "CPUAllocator" not in str(error)
+    on_gpu = any(words in str(error) for words in ("CUDA", "CUDNN", "CUBLAS"))
     if on_gpu and torch is not None and torch.cuda.is_available():
         free, total = (size / _GIB for size in torch.cuda.mem_get_info())
         peak = torch.cuda.max_memory_allocated() / _GIB

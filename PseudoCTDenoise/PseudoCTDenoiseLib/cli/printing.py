@@ -62,7 +62,10 @@ class _QuietStream:
 
 def _discard(stream: TextIO) -> None:
     """Discard what a stream buffers, which Python would print again at its exit."""
-    with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nothing:
+    with (
+        contextlib.suppress(OSError, ValueError, AttributeError),
+        open(os.devnull, "wb") as nothing,
+    ):
         os.dup2(nothing.fileno(), stream.fileno())
         stream.flush()
 

@@ -227,7 +227,7 @@ def with_corner_padding(value: int, intercept: int) -> Callable[[int, Dataset], 
     def edit(_, image: Dataset) -> None:
         pixels = np.frombuffer(image.PixelData, "<u2").reshape(image.Rows, image.Columns).copy()
         pixels += np.uint16(-1024 - intercept)
-        pixels[:3, :5] = pixels[10, 10] = value
+        pixels[:8, :8] = pixels[10, 10] = value
         image.RescaleIntercept = str(intercept)
         image.PixelPaddingValue = value
         set_pixels(image, pixels)
@@ -479,6 +479,10 @@ REFUSED: dict[str, tuple[Writer, tuple[str, ...]]] = {
     ),
     "a report only": (both(slices([0.0]), on_file(Path.unlink), report), ("no DICOM files:",)),
     "a missing slice": (slices([0, 2.5, 7.5, 10]), ("lacks slices", "2.5 to 5 mm")),
+    "distances that change by less than a tenth": (
+        slices(np.cumsum([0] + 12 * [2.5] + 12 * [2.72]).tolist()),
+        ("distances change along the scan",),
+    ),
     "repeats": (slices([0, 0, 2.5, 2.5]), ("at one position",)),
     "slices shifted sideways": (
         one(2, ImagePositionPatient=[-2.5, -20.25, 5]),
@@ -894,7 +898,7 @@ def test_bright_padding_around_the_image_becomes_air(value: int, intercept: int,
     heights = HEIGHTS if intercept else (100.0, 102.5)  # all tissue is positive
     edit = with_corner_padding(value, intercept) if intercept else shifted_padding
     volume = read_volume(write_slices(folder, heights, edit=edit))
-    assert (volume.hu[:, :3, :5] == -1024).all()
+    assert (volume.hu[:, :8, :8] == -1024).all()
     assert (volume.hu[:, 10, 10] == value + intercept).all()
     np.testing.assert_array_equal(volume.hu[:, 11:], bodies(heights)[:, 11:])
     assert "Padding around the images" in volume.warnings[0]
@@ -904,21 +908,49 @@ def shifted_padding(index: int, image: Dataset) -> None:
     """Store signed HU with padding of 0 HU."""
     signed(index, image)
     pixels = np.frombuffer(image.PixelData, "<i2").reshape(image.Rows, image.Columns).copy()
-    pixels[:3, :5] = pixels[10, 10] = 0
+    pixels[:8, :8] = pixels[10, 10] = 0
     image.PixelPaddingValue = 0
     set_pixels(image, pixels)
+
+
+def test_an_end_slice_without_the_uid_of_its_series_is_not_left_out(folder: Path):
+    one(-1 % len(HEIGHTS), SeriesInstanceUID="")(folder)
+    with pytest.raises(BadInputError, match="choose one with --series"):
+        read_volume(folder)
+
+
+def test_tissue_at_the_border_that_has_the_value_of_padding_is_kept(folder: Path):
+    def edit(index: int, image: Dataset) -> None:
+        signed(index, image)
+        pixels = np.frombuffer(image.PixelData, "<i2").reshape(image.Rows, image.Columns).copy()
+        pixels[:] = 40 + np.arange(pixels.size).reshape(pixels.shape) % 7
+        pixels[0, 5] = pixels[9, 0] = 0
+        image.PixelPaddingValue = 0
+        set_pixels(image, pixels)
+
+    volume = read_volume(write_slices(folder, edit=edit))
+    assert (volume.hu[:, 0, 5] == 0).all() and (volume.hu[:, 9, 0] == 0).all()
+
+
+def test_lack_of_memory_is_not_a_damaged_file(folder: Path, monkeypatch):
+    def fail(*arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setattr("PseudoCTDenoiseLib.ct.io.dicom_voxels.iter_pixels", fail)
+    with pytest.raises(MemoryError):
+        read_volume(write_slices(folder))
 
 
 def test_padding_below_air_stays_as_it_is(folder: Path):
     def edit(index: int, image: Dataset) -> None:
         signed(index, image)
         pixels = np.frombuffer(image.PixelData, "<i2").reshape(image.Rows, image.Columns).copy()
-        pixels[:3, :5] = -2000
+        pixels[:8, :8] = -2000
         image.PixelPaddingValue = -2000
         set_pixels(image, pixels)
 
     volume = read_volume(write_slices(folder, edit=edit))
-    assert (volume.hu[:, :3, :5] == -2000).all()
+    assert (volume.hu[:, :8, :8] == -2000).all()
     assert volume.warnings == ()
 
 

@@ -80,7 +80,7 @@ def content_problem(frame: Frame) -> str:
     photometric = frame.text("PhotometricInterpretation")
     if colours != 1 or not photometric.startswith("MONOCHROME"):
         return f"has colours ({photometric or 'no photometric interpretation'}): give a CT in HU."
-    if int(frame.header.get("BitsStored") or 0) <= 8:
+    if int(frame.header.get("BitsStored") or 16) <= 8:
         return "has 8 bits per pixel, too few for HU (a windowed image): give the CT slices."
     return ""
 
@@ -116,7 +116,8 @@ def content_warnings(frame: Frame) -> list[str]:
 
 def rescale_type(frame: Frame) -> str:
     """Return the unit of the rescaled values. A CT without Rescale Type has HU (PS3.3 C.8.2.1)."""
-    return frame.text("RescaleType").upper() or "HU"
+    unit = frame.text("RescaleType").upper()
+    return "HU" if unit in ("", "HOUNSFIELD", "HOUNSFIELD UNITS") else unit
 
 
 def _values(frame: Frame) -> set[str]:

@@ -221,8 +221,8 @@ def _choose(stacks: list[DicomStack], choice: str | None, folder: str) -> DicomS
 def _only_volume(stacks: list[DicomStack]) -> list[DicomStack]:
     """Return the stacks among which a choice is needed; one if the others only accompany it.
 
-    Another part of the same series is left out only if it is a scout or no CT. Slices that differ
-    from the others in some other way may be a fault of the export.
+    Another part of the same series, or one without the UID of its series, is left out only if it is
+    a scout or not a CT. Slices that differ in some other way may be a fault of the export.
     """
     if len(stacks) == 1:
         return stacks
@@ -234,7 +234,7 @@ def _only_volume(stacks: list[DicomStack]) -> list[DicomStack]:
     siblings = [
         stack
         for stack in stacks
-        if stack.series_uid == found[0].series_uid and stack is not found[0]
+        if stack.series_uid in ("", found[0].series_uid) and stack is not found[0]
     ]
     return found if all(stack.other_object for stack in siblings) else stacks
 

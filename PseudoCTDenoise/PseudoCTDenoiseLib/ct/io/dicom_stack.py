@@ -17,6 +17,8 @@ from .dicom_slices import Slice
 
 GAP_TOLERANCE = 0.1
 """Maximum deviation of a slice gap from the median gap, as a fraction of the median."""
+MAX_DRIFT = 0.5
+"""Maximum distance of a slice from its place in evenly spaced ones, as a fraction of the gap."""
 MIN_GAP = 1e-3
 """Minimum distance in mm between two slices. Closer slices are at one position."""
 
@@ -289,6 +291,13 @@ def _gap_problem(slices: Iterable[Slice]) -> str:
     steps = np.diff([part.position for part in slices], axis=0)
     if np.abs(steps - np.median(steps, axis=0)).max() > GAP_TOLERANCE * usual:
         return "has slices that are shifted sideways against each other: export a single stack."
+    positions = np.array([part.position for part in slices])
+    line = np.linspace(positions[0], positions[-1], len(slices))
+    if np.abs(positions - line).max() > MAX_DRIFT * usual:
+        return (
+            "has slices whose distances change along the scan, so that one slice would lie "
+            f"{np.abs(positions - line).max():.3g} mm off: export evenly spaced slices."
+        )
     if not slices[0].frame.text("SeriesInstanceUID") and not _numbered_in_order(slices):
         return (
             "lacks the Series Instance UID (0020,000E), and its instance numbers do not show that "

@@ -25,7 +25,8 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from ...errors import BadInputError
+from ...errors import BadInputError, is_out_of_memory
+from ..constant_areas import constant_areas
 from ..hounsfield import MIN_CT_HU
 from ..hu_validation import checked_int16
 from .dicom_files import load_dataset
@@ -95,6 +96,8 @@ def _stored_values(path: Path, frames: Sequence[int]) -> Iterator[np.ndarray]:
     except BadInputError:
         raise
     except Exception as error:  # pydicom raises many kinds of errors for damaged files
+        if is_out_of_memory(error):
+            raise
         raise damaged(path.name) from error
 
 
@@ -137,7 +140,8 @@ def _bright_padding(part: Slice, stored: np.ndarray, values: np.ndarray) -> np.n
     if not limits:
         return np.zeros(stored.shape, bool)
     padding = (stored >= min(limits)) & (stored <= max(limits)) & (values > MIN_CT_HU)
-    return _reached_from_border(padding) if padding.any() else padding
+    # A single pixel of tissue may have the padding's value by chance.
+    return padding & constant_areas(values) if padding.any() else padding
 
 
 def _stored_integer(value: int, header: Dataset) -> int:
@@ -146,12 +150,3 @@ def _stored_integer(value: int, header: Dataset) -> int:
     value = int(value) & ((1 << bits) - 1)
     signed = int(header.get("PixelRepresentation") or 0)
     return value - (1 << bits) if signed and value >> (bits - 1) else value
-
-
-def _reached_from_border(mask: np.ndarray) -> np.ndarray:
-    """Return the pixels of a mask from which a straight line inside it leads to the border."""
-    reached = np.zeros_like(mask)
-    for axis in (0, 1):
-        reached |= np.logical_and.accumulate(mask, axis)
-        reached |= np.flip(np.logical_and.accumulate(np.flip(mask, axis), axis), axis)
-    return reached

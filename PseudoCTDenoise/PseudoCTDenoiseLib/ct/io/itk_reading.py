@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import SimpleITK as sitk
 
-from ...errors import BadInputError
+from ...errors import BadInputError, is_out_of_memory
 
 MODALITY = "0008|0060"
 
@@ -116,6 +116,8 @@ def read_voxels(reader: sitk.ImageFileReader, name: str) -> sitk.Image:
             # For a broken stream, the MetaImage reader prints this text and still returns voxels.
             broken = b"Uncompress failed" in printed.read()
     except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
         raise damaged(name) from error
     if broken:
         raise damaged(name)
