@@ -39,6 +39,7 @@ from ..duration import duration
 from ..errors import BadInputError
 from ..models.store import Manifest, load_models
 from ..temporary_files import in_temporary_folder
+from .device_argument import add_device_argument
 from .input_warnings import print_warnings
 from .model_arguments import add_model_arguments
 from .optional_packages import INSTALL_COMMANDS
@@ -71,9 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="strength of the denoising in percent, from 0 (the input, rounded to whole HU) to 100 "
         f"(the network's output; default: {default.strength:g})",
     )
-    parser.add_argument(
-        "--device", help=f"auto, cpu, cuda, cuda:INDEX or mps (default: {default.device})"
-    )
+    add_device_argument(parser, default=None)
     parser.add_argument(
         "--seed", type=int, help=f"seed of the random numbers (default: {default.seed})"
     )

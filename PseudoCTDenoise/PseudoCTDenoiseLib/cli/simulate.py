@@ -19,6 +19,7 @@ from ..errors import BadInputError
 from ..simulation.low_dose import LowDoseSimulator, simulate_low_dose
 from ..simulation.pixel_size import pixel_size_warning, simulated_pixel_mm
 from ..simulation.reconstruction_kernels import KERNELS
+from .device_argument import add_device_argument
 from .input_warnings import print_warnings
 from .progress_bar import ProgressBar
 
@@ -38,9 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="reconstruction kernel of the scan (default: soft)",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the random noise (default: 0)")
-    parser.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda, cuda:INDEX or mps (default: auto)"
-    )
+    add_device_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
 from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.denoising.device import choose_device
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plot", type=Path, help="PNG for the noise power spectra")
     parser.add_argument("--page", type=Path, help="Markdown page whose block SIMULATOR is replaced")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise (default: 0)")
-    parser.add_argument("--device", default="auto", help="default: auto")
+    add_device_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int | None:

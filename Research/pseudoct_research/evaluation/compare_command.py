@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
 from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments
 from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid, check_writable, read_volume
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_comparison_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
-    parser.add_argument("--device", default="auto")
+    add_device_argument(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--csv", type=Path, help="file for the scores of every scan")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PseudoCTDenoiseLib import __version__
+from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
 from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU, normalise, to_hu
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable, make_folder
 from PseudoCTDenoiseLib.denoising.bias_correction import measure_density_bias
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="even number of noise realisations (default: 200)",
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
+    add_device_argument(parser)
     parser.add_argument("--page", type=Path, help=f"Markdown page whose block {BLOCK} is replaced")
 
 

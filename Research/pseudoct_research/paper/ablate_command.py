@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
 from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.exit_codes import DONE, UNFINISHED
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--index", type=Path, help="CSV that lists the scans; without it, only print"
     )
     parser.add_argument("--split", default="val", help="default: val")
-    parser.add_argument("--device", default="auto")
+    add_device_argument(parser)
     parser.add_argument("--csv", type=Path, default=Path("Docs/results/ablations.csv"))
     parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")
     parser.add_argument("--plots", type=Path, help="folder for the plots")

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.exit_codes import DONE, UNFINISHED
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"training patient of --pairs (default: {', '.join(TRAINING_PATIENTS)})",
     )
     parser.add_argument("--split", default="test", help="split of --index (default: test)")
-    parser.add_argument("--device", default="auto")
+    add_device_argument(parser)
     parser.add_argument("--csv", type=Path, default=TABLE1_CSV, help=f"default: {TABLE1_CSV}")
     parser.add_argument(
         "--page", type=Path, help="Markdown page whose block 'TABLE1 NETWORK' is replaced"

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PseudoCTDenoiseLib import __version__
+from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable, make_folder
 from PseudoCTDenoiseLib.denoising.device import (
     ComputeDevice,
@@ -78,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps", type=int, help="tuning steps (default: the default of each method)"
     )
-    parser.add_argument("--device", default="auto")
+    add_device_argument(parser)
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="auto", help="engine precision (default: auto)"
     )

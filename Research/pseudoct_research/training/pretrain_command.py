@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
+from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from PseudoCTDenoiseLib.denoising.device import choose_device
 from PseudoCTDenoiseLib.denoising.inference import apply_network
@@ -87,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_time_limit(parser)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
+    add_device_argument(parser)
     parser.add_argument(
         "--workers",
         type=int,

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
 from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.denoising.device import choose_device
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--trial", action="append", help="only this trial (default: all)")
     add_time_limit(parser)
-    parser.add_argument("--device", default="auto")
+    add_device_argument(parser)
     parser.add_argument("--csv", type=Path, default=Path("Docs/research/training/trials.csv"))
     parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")
     parser.add_argument("--plots", type=Path, help="folder for the plots")
