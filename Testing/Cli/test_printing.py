@@ -1,4 +1,4 @@
-"""What cannot be printed neither ends a command nor changes its exit code."""
+"""Messages that cannot be printed neither end a command nor change its exit code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ linux = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux h
 
 
 class Failing(io.StringIO):
-    """A stream whose disk is full, either at once or when its buffer is written."""
+    """A stream whose disk is full, either immediately or when its buffer is written."""
 
     def __init__(self, error, fails_at):
         super().__init__()

@@ -93,7 +93,7 @@ def test_this_run_uses_the_files_of_its_checkout(slicer):
     ],
 )
 def test_slicer_s_own_tests_pass(slicer, monkeypatch, name):
-    """Widgets that the harness does not have end a test with NotEmulated, which is no failure."""
+    """Widgets that the harness lacks end a test with NotEmulated, which is not a failure."""
     path = slicerSource() / PACKAGE / "tests" / f"test_slicer_{name}.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -96,7 +97,7 @@ class DenoisingJob:
         self.show_slice(preview_slice)
         self.tuning_slices = evenly_spaced_slices(hu, settings.tuning_slices)
 
-    @property
+    @cached_property
     def warnings(self) -> list[str]:
         """Doubts about the scan: it may not be a CT in HU, or its pixels are unusual."""
         doubts = ct_warning(self.hu), self.pixel_mm and pixel_size_warning(self.pixel_mm)

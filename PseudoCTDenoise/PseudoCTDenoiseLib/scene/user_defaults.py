@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import slicer
 
 from .parameter_node import Device, Preset, applyPreset
@@ -9,18 +11,16 @@ from .parameter_node import Device, Preset, applyPreset
 GROUP = "PseudoCTDenoise"
 
 
-def _strength(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 100:
-        raise ValueError(f"{value:g} % is not a strength")
-    return value
+def _upTo(highest: float, kind: type) -> Callable[[str], object]:
+    """Return a reader of numbers of a type from 0 to a limit."""
 
+    def read(text: str) -> object:
+        value = kind(text)
+        if not 0 <= value <= highest:
+            raise ValueError(f"{value} is not between 0 and {highest}")
+        return value
 
-def _gpu(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 99:
-        raise ValueError(f"{value} is not the number of a GPU")
-    return value
+    return read
 
 
 def _ticked(text: str) -> bool:
@@ -29,9 +29,9 @@ def _ticked(text: str) -> bool:
 
 _READERS = {
     "preset": Preset,
-    "strength": _strength,
+    "strength": _upTo(100, float),
     "device": Device,
-    "gpu": _gpu,
+    "gpu": _upTo(99, int),
     "makeNoiseMap": _ticked,
     "makePseudoLdct": _ticked,
     "makeModelMaps": _ticked,

@@ -13,7 +13,7 @@ from PySide6.QtGui import QStandardItem, QStandardItemModel
 from ..pythonqt.names import Native
 
 UID = Qt.ItemDataRole.UserRole
-"""Role of an item's kind: the ID of a node, SCENE, or the place of an entry that is no node."""
+"""Role of an item's kind: the ID of a node, SCENE, or the place of an entry that is not a node."""
 ACTION = Qt.ItemDataRole.UserRole + 1
 SCENE, BEFORE, AFTER = "scene", "preItem", "postItem"
 
@@ -59,7 +59,7 @@ class qMRMLSceneModel(Native, QStandardItemModel):
         return self.item(0)
 
     def extraCount(self) -> int:
-        """Return the number of entries that are no nodes."""
+        """Return the number of entries that are not nodes."""
         return sum(map(len, self._extras.values()))
 
     def setExtras(self, place: str, entries: list[tuple[str, str]]) -> None:

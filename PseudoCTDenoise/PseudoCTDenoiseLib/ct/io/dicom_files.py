@@ -63,7 +63,7 @@ def find_dicom_files(folder: Path) -> tuple[list[DicomFile], list[UnreadableFile
     """Return the DICOM images in a folder and its subfolders, and the files that may be images.
 
     Hidden files, DICOMDIR, DICOM objects without pixels and files of other formats are left out.
-    A file that is no DICOM counts as unreadable if it is named like a DICOM file, or like the
+    A file that is not DICOM counts as unreadable if it is named like a DICOM file, or like the
     slices beside it.
     """
     images, unreadable, others = [], [], []
@@ -91,7 +91,7 @@ def is_dicom_file(path: Path) -> bool:
 
 
 def read_dicom_header(path: Path) -> DicomFile | UnreadableFile | bytes | None:
-    """Return the header of an image; its first bytes if it is no DICOM; None for other objects."""
+    """Return the header of an image; its first bytes if it is not DICOM; None for other objects."""
     try:
         with open(path, "rb") as file:
             start = file.read(MAGIC_OFFSET + len(MAGIC))
@@ -157,7 +157,7 @@ def _parse(file, pixels: bool = False) -> Dataset:
 
 
 def _is_no_slice(path: Path, header: Dataset, kind: str) -> bool:
-    """Return True for an object without pixels that is no part of a CT slice, such as a report."""
+    """Return True for an object without pixels that is not part of a CT slice, such as a report."""
     modality = _whole_text(header, "Modality")
     if modality != "CT" and re.fullmatch("[A-Z0-9_ ]{1,16}", modality):
         return True

@@ -287,7 +287,7 @@ def _named(files: Sequence[UnreadableFile], folder: Path) -> str:
     more = f" and {len(files) - LISTED_FILES} more" if len(files) > LISTED_FILES else ""
     return (
         f"{len(files)} file{'s' if many else ''} that cannot be read: {'; '.join(named)}{more}. "
-        f"Copy or export {'them' if many else 'it'} again, or remove what is no slice."
+        f"Copy or export {'them' if many else 'it'} again, or remove the files that are not slices."
     )
 
 

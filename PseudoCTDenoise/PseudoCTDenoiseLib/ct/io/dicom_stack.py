@@ -276,7 +276,8 @@ def _at_one_position(slices: tuple[Slice, ...]) -> bool:
 def _gap_problem(slices: Iterable[Slice]) -> str:
     """Return why sorted slices are not evenly spaced, as the end of a sentence, or an empty text.
 
-    Files without the UID of their series are one stack only if their instance numbers say so.
+    Files without the UID of their series are one stack only if their instance numbers follow the
+    positions.
     """
     slices = list(slices)
     gaps = np.diff(_heights(slices))
