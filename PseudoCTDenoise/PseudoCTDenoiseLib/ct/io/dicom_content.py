@@ -80,8 +80,15 @@ def content_problem(frame: Frame) -> str:
     photometric = frame.text("PhotometricInterpretation")
     if colours != 1 or not photometric.startswith("MONOCHROME"):
         return f"has colours ({photometric or 'no photometric interpretation'}): give a CT in HU."
-    if int(frame.header.get("BitsStored") or 16) <= 8:
+    bits = int(frame.header.get("BitsStored") or 16)
+    if bits <= 8:
         return "has 8 bits per pixel, too few for HU (a windowed image): give the CT slices."
+    high = int(frame.header.get("HighBit") or bits - 1)
+    if high != bits - 1:
+        return (
+            f"stores its pixels in bits {high + 1 - bits} to {high} (High Bit, 0028,0102) instead "
+            f"of 0 to {bits - 1}: export it again."
+        )
     return ""
 
 

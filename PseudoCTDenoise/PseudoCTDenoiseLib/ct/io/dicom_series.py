@@ -29,8 +29,8 @@ from .itk_reading import damaged
 TILT_TOLERANCE = 1e-3
 """Minimum lateral offset between slices of a tilted gantry, as a fraction of their distance."""
 INTEGERS = (
-    *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "PixelRepresentation"),
-    *("PixelPaddingValue", "PixelPaddingRangeLimit"),
+    *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit"),
+    *("PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
 )
 """Attributes with one whole number."""
 LISTED_FILES = 3
