@@ -33,7 +33,7 @@ from .itk_reading import (
     suppress_itk_output,
     tag,
 )
-from .nifti_header import read_skewed_position, set_position
+from .nifti_header import read_position, set_position
 
 __all__ = [
     "CtVolume",
@@ -345,9 +345,9 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
             f"{', '.join((*IMAGE_IO, *DICOM_SUFFIXES))} or a folder of DICOM slices."
         )
     is_nifti = IMAGE_IO[suffix] == "NiftiImageIO"
-    position = None
+    position, warning = None, ""
     if is_nifti:
-        position = read_skewed_position(path)
+        position, warning = read_position(path)
     else:
         check_data_file(path)
     with nullcontext() if position is None else skewed_axes_allowed():
@@ -358,8 +358,10 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
         image = read_voxels(header, path.name)
     if position is not None:
         set_position(image, position)
-    denoised = tag(header, "ITK_FileNotes").startswith(DERIVED)
-    return image, (ALREADY_DENOISED,) if denoised else ()
+    warnings = (warning,) if warning else ()
+    if tag(header, "ITK_FileNotes").startswith(DERIVED):
+        warnings += (ALREADY_DENOISED,)
+    return image, warnings
 
 
 def _check_nifti(path: Path, header: sitk.ImageFileReader) -> None:
