@@ -538,6 +538,18 @@ REFUSED: dict[str, tuple[Writer, tuple[str, ...]]] = {
         slices(ImageType=["DERIVED", "SECONDARY", "PERFUSION", "CBF"]),
         ("is a map",),
     ),
+    "a subtraction": (
+        slices(ImageType=["DERIVED", "PRIMARY", "VOLUME", "SUBTRACTION"]),
+        ("is a map",),
+    ),
+    "a maximum over time": (
+        slices(ImageType=["DERIVED", "PRIMARY", "VOLUME", "MAXIMUM"]),
+        ("projection",),
+    ),
+    "an electron density": (
+        slices(ImageType=["DERIVED", "PRIMARY", "AXIAL", "ELECTRON_DENSITY"]),
+        ("is a map",),
+    ),
     "a secondary capture": (
         slices(SOPClassUID=SecondaryCaptureImageStorage),
         ("Secondary Capture Image Storage",),
@@ -868,6 +880,26 @@ WARNED: dict[str, tuple[Writer, str]] = {
         "denoised already",
     ),
     "secondary": (slices(ImageType=["DERIVED", "SECONDARY", "MPR"]), "from other images"),
+    "an average of slices": (
+        slices(ImageType=["DERIVED", "SECONDARY", "REFORMATTED", "AVERAGE", "MPR"]),
+        "from other images",
+    ),
+    "a material removed": (
+        slices(ImageType=["DERIVED", "PRIMARY", "AXIAL", "MAT_REMOVED"]),
+        "A material was removed from the images or changed (Image Type MAT_REMOVED)",
+    ),
+    "a material changed": (
+        slices(ImageType=["DERIVED", "PRIMARY", "AXIAL", "MAT_MODIFIED"]),
+        "(Image Type MAT_MODIFIED)",
+    ),
+    "derived from a perfusion study": (
+        slices(ImageType=["DERIVED", "PRIMARY", "AXIAL", "PERFUSION"]),
+        "may be a map and not a CT in HU (Image Type PERFUSION)",
+    ),
+    "derived with iodine": (
+        slices(ImageType=["DERIVED", "PRIMARY", "AXIAL", "IODINE"]),
+        "(Image Type IODINE)",
+    ),
     "an unknown SOP class": (slices(SOPClassUID="1.2.3.4"), "SOP Class UID"),
     "an unspecified unit": (slices(RescaleType="US"), "Rescale Type US"),
     "a scout left out": (both(slices(), scout()), "left out: 1: 'Thorax', scout, 1 slice"),
@@ -881,6 +913,28 @@ def test_what_may_spoil_the_result_is_a_warning(writer: Writer, words: str, fold
     assert len(volume.hu) == 4
     (text,) = volume.warnings
     assert words in text
+
+
+@pytest.mark.parametrize(
+    "image_type",
+    [
+        "ORIGINAL/PRIMARY/AXIAL/CT_SOM5 SPI",
+        "ORIGINAL/PRIMARY/AXIAL/CT_SOM7 SPI DUAL/STD/SNRG/DET_AB",
+        "ORIGINAL/PRIMARY/AXIAL/PERFUSION",
+        "ORIGINAL/PRIMARY/AXIAL/HELICAL_CT",
+        "ORIGINAL/PRIMARY/PERFUSION/NONE",
+        "ORIGINAL/PRIMARY/VOLUME/NONE",
+        "DERIVED/PRIMARY/AXIAL",
+        "DERIVED/PRIMARY/AXIAL/CT_SOM5 SPI",
+        "DERIVED/PRIMARY/VOLUME/RESAMPLED",
+        "DERIVED/PRIMARY/AXIAL/MPR",
+        "",
+    ],
+)
+def test_image_types_of_ct_slices_are_read_without_a_warning(image_type: str, folder: Path):
+    volume = read_volume(write_slices(folder, ImageType=image_type.split("/")))
+    assert len(volume.hu) == len(HEIGHTS)
+    assert volume.warnings == ()
 
 
 def test_a_plain_scan_has_uids_and_no_warning(folder: Path):
