@@ -5,6 +5,7 @@ A row is one kind of input: it writes a folder and says what the reader makes of
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -29,7 +30,6 @@ from dicom_factory import (
     write,
     write_slices,
 )
-from PseudoCTDenoiseLib.ct.io.dicom_series import list_stacks
 from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, read_volume
 from PseudoCTDenoiseLib.errors import BadInputError
 from pydicom import Dataset, dcmread, dcmwrite
@@ -473,6 +473,14 @@ REFUSED: dict[str, tuple[Writer, tuple[str, ...]]] = {
         both(slices(suffix=""), lambda folder: (folder / "x").symlink_to("gone")),
         ("x is a link",),
     ),
+    "a link to itself": (
+        both(slices(), lambda folder: (folder / "x.dcm").symlink_to("x.dcm")),
+        ("x.dcm is a link that leads back to itself",),
+    ),
+    "a broken file with the suffix dicom": (
+        both(slices(), beside("x.dicom", b"")),
+        ("x.dicom is empty",),
+    ),
     "broken files only": (
         both(slices([0.0]), on_file(cut(0))),
         ("contains no DICOM files but 1 file",),
@@ -764,6 +772,24 @@ CHOICES: dict[str, tuple[Writer, dict[str, tuple[float, ...]], tuple[str, ...]]]
         {"3.1": HEIGHTS, "3.2": HEIGHTS},
         ("folder early", "folder late"),
     ),
+    "two folders of one name": (
+        both(inside("a/CT", slices()), inside("b/CT", slices(first=20))),
+        {"3.1": HEIGHTS, "3.2": HEIGHTS},
+        ("folder a/CT", "folder b/CT"),
+    ),
+    "a folder and its sub-folder": (
+        both(slices(), inside("late", slices(first=20))),
+        {"3.1": HEIGHTS, "3.2": HEIGHTS},
+        ("folder .,", "folder late"),
+    ),
+    "two folders of one name without UIDs": (
+        both(
+            inside("a/CT", slices(SeriesInstanceUID="")),
+            inside("b/CT", slices(SIX, first=20, SeriesInstanceUID="")),
+        ),
+        {"3.1": HEIGHTS, "3.2": SIX},
+        ("folder a/CT", "folder b/CT"),
+    ),
     "two sizes": (
         both(slices(), lambda folder: write(smaller_slice(), folder / "x.dcm")),
         {},
@@ -1035,7 +1061,9 @@ def test_hu_are_rounded_like_those_of_single_slices(tmp_path: Path):
     np.testing.assert_array_equal(classic[0], np.rint(stored * 0.3 - 1024.25))
 
 
-@pytest.mark.parametrize("name", ["IM0001", "slice.dcm", "slice.IMA", "1.2.840.5", "a.bin"])
+@pytest.mark.parametrize(
+    "name", ["IM0001", "slice.dcm", "slice.IMA", "slice.dicom", "1.2.840.5", "a.bin"]
+)
 def test_one_file_is_a_scan_of_one_slice_whatever_its_name(name: str, tmp_path: Path):
     path = write(ct_slice(5.0), tmp_path / name)
     volume = read_volume(path)
@@ -1090,6 +1118,45 @@ def test_one_report_is_refused_as_no_image(tmp_path: Path):
         read_volume(tmp_path / "report.dcm")
 
 
+def test_long_lists_of_stacks_end_with_the_number_of_the_others(folder: Path):
+    for number in range(12):
+        slices(
+            HEIGHTS[:2],
+            first=10 * number,
+            SeriesInstanceUID=f"{OTHER}.{number}",
+            SeriesNumber=number,
+        )(folder)
+    with pytest.raises(BadInputError) as caught:
+        read_volume(folder)
+    assert str(caught.value).count("'Thorax'") == 10
+    assert str(caught.value).endswith(" and 2 more.")
+
+
+def test_a_list_of_what_is_left_out_ends_with_the_number_of_the_others(folder: Path):
+    slices()(folder)
+    for number in range(12):
+        slices([0.0], first=20 + number, SeriesInstanceUID=f"{OTHER}.{number}", Modality="MR")(
+            folder
+        )
+    (warning,) = read_volume(folder).warnings
+    assert warning.count("'Thorax'") == 10
+    assert warning.endswith(" and 2 more.")
+
+
+def test_a_file_that_may_not_be_looked_at_is_no_dangling_link(folder: Path, monkeypatch):
+    slices()(folder)
+    plain = Path.stat
+
+    def stat(path: Path, **options) -> os.stat_result:
+        if path.name.startswith("s00"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return plain(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    with pytest.raises(BadInputError, match=r"s00_1\.dcm cannot be opened \(Permission denied\)"):
+        read_volume(folder)
+
+
 def test_an_unknown_choice_lists_what_there_is(folder: Path):
     writer, _, _ = CHOICES["two kernels"]
     writer(folder)
@@ -1118,5 +1185,5 @@ def test_descriptions_are_readable_in_every_character_set(charset, encoded_text,
     (path,) = write_slices(folder, [0.0], SeriesDescription=mark, **values).iterdir()
     padded = encoded_text.ljust(len(mark))
     path.write_bytes(path.read_bytes().replace(mark.encode(), padded))
-    (stack,) = list_stacks(folder)
-    assert stack.description == text
+    with pytest.raises(BadInputError, match=f"3: '{text}', CT"):
+        read_volume(folder, series="9")

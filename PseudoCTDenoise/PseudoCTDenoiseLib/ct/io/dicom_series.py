@@ -35,6 +35,8 @@ INTEGERS = (
 """Attributes with one whole number."""
 LISTED_FILES = 3
 """Maximum number of unreadable files that a message names."""
+LISTED_STACKS = 10
+"""Maximum number of stacks that a message names."""
 UIDS = {
     "study_uid": "StudyInstanceUID",
     "series_uid": "SeriesInstanceUID",
@@ -56,18 +58,6 @@ class DicomVolume:
     image: sitk.Image
     warnings: tuple[str, ...]
     uids: dict[str, str]
-
-
-@ignore_pydicom_warnings()
-def list_stacks(folder: str | Path) -> list[DicomStack]:
-    """Return the stacks of a folder and its subfolders, sorted by series number.
-
-    Raises
-    ------
-    BadInputError
-        If the folder is missing or does not hold a DICOM image.
-    """
-    return _find_stacks(Path(folder))[0]
 
 
 @ignore_pydicom_warnings()
@@ -96,9 +86,9 @@ def read_series(folder: str | Path, choice: str | None = None) -> DicomVolume:
     stack = _choose(stacks, choice, folder.name)
     if lost := [file for file in unreadable if file.series == stack.series_uid]:
         raise BadInputError(f"Series {stack.id} of {folder.name} holds {_named(lost, folder)}")
-    ignored = [str(other) for other in stacks if other is not stack] if choice is None else []
-    note = f"Other images in {folder.name} are left out: {'; '.join(ignored)}." if ignored else ""
-    return _read_stack(stack, f"Series {stack.id} of {folder.name}", [note] if note else [])
+    ignored = [other for other in stacks if other is not stack] if choice is None else []
+    note = f"Other images in {folder.name} are left out: {_listing(ignored, LISTED_STACKS)}."
+    return _read_stack(stack, f"Series {stack.id} of {folder.name}", [note] if ignored else [])
 
 
 @ignore_pydicom_warnings()
@@ -120,10 +110,9 @@ def read_dicom_file(path: Path) -> DicomVolume:
         raise damaged(path.name)
     stacks = _stacks_of_series("", slices)
     if len(stacks) > 1:
-        listing = "; ".join(map(str, stacks))
         raise BadInputError(
             f"{path.name} holds {len(stacks)} stacks of slices: put it into a folder of its own, "
-            f"give that folder and choose a stack with --series: {listing}."
+            f"give that folder and choose a stack with --series: {_listing(stacks, LISTED_STACKS)}."
         )
     return _read_stack(stacks[0], path.name, [])
 
@@ -213,7 +202,7 @@ def _choose(stacks: list[DicomStack], choice: str | None, folder: str) -> DicomS
             problem = f"contains {len(stacks)} stacks of slices in {len(series)} DICOM series"
     if len(found) == 1:
         return found[0]
-    listing = "; ".join(map(str, stacks))
+    listing = _listing(stacks, LISTED_STACKS)
     form = "NUMBER|UID" if len(stacks) == len(series) else "NUMBER|UID|NUMBER.k"
     raise BadInputError(f"{folder} {problem}: choose one with --series {form}: {listing}.")
 
@@ -283,12 +272,17 @@ def _thickness(part: Slice) -> float:
 def _named(files: Sequence[UnreadableFile], folder: Path) -> str:
     """Return the number of unreadable files, and the first of them with the reasons."""
     many = len(files) > 1
-    named = [f"{_relative(f.path, folder)} {f.reason}" for f in files[:LISTED_FILES]]
-    more = f" and {len(files) - LISTED_FILES} more" if len(files) > LISTED_FILES else ""
+    named = _listing([f"{_relative(f.path, folder)} {f.reason}" for f in files], LISTED_FILES)
     return (
-        f"{len(files)} file{'s' if many else ''} that cannot be read: {'; '.join(named)}{more}. "
+        f"{len(files)} file{'s' if many else ''} that cannot be read: {named}. "
         f"Copy or export {'them' if many else 'it'} again, or remove the files that are not slices."
     )
+
+
+def _listing(items: Sequence[object], most: int) -> str:
+    """Return the first items, and the number of the others."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return "; ".join(map(str, items[:most])) + more
 
 
 def _relative(path: Path, folder: Path) -> str:

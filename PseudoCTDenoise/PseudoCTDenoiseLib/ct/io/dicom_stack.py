@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -70,7 +71,7 @@ ONE_VALUE: dict[str, Callable[[Frame], str]] = {
 """Attributes that have one value within a stack."""
 ACQUISITIONS: dict[str, Callable[[Frame], str]] = {
     "acquisition": _number("AcquisitionNumber", "FrameAcquisitionNumber"),
-    "folder": lambda frame: str(frame.path.parent.name),
+    "folder": lambda frame: str(frame.path.parent),
     "file": lambda frame: frame.path.name if frame.multi_frame else "",
 }
 TIMES: dict[str, Callable[[Frame], str]] = {
@@ -81,7 +82,7 @@ TIMES: dict[str, Callable[[Frame], str]] = {
 }
 """Attributes that separate slices at the same position. Within one stack they may vary."""
 WITHOUT_UID: dict[str, Callable[[Frame], str]] = {
-    "folder": lambda frame: str(frame.path.parent),
+    "folder": ACQUISITIONS["folder"],
     "acquisition": ACQUISITIONS["acquisition"],
     "study date": _text("StudyDate"),
     "series date": _text("SeriesDate"),
@@ -176,6 +177,10 @@ def split_into_stacks(slices: Iterable[Slice], has_uid: bool) -> list[tuple[dict
         if len({labels.get(name) for labels, _ in stacks}) > 1
     ]
     stacks = [({n: labels.get(n, "") for n in differing}, part) for labels, part in stacks]
+    if "folder" in differing:
+        common = os.path.commonpath([part[0].frame.path.parent for _, part in stacks])
+        for labels, part in stacks:
+            labels["folder"] = os.path.relpath(part[0].frame.path.parent, common)
     return sorted(stacks, key=lambda stack: ([_natural(v) for v in stack[0].values()]))
 
 

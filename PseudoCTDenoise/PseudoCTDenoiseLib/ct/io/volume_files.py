@@ -21,8 +21,8 @@ from ..orientation import axial_axis, tilt_degrees
 from ..pixel_spacing import spacing_in_decimals
 from .derived_note import ALREADY_DENOISED, DERIVED
 from .detached_data import check_data_file
-from .dicom_files import is_dicom_file
-from .dicom_series import DicomStack, list_stacks, read_dicom_file, read_series
+from .dicom_files import DICOM_SUFFIXES, is_dicom_file
+from .dicom_series import read_dicom_file, read_series
 from .itk_reading import (
     check_header,
     damaged,
@@ -35,17 +35,6 @@ from .itk_reading import (
 )
 from .nifti_header import read_position, set_position
 
-__all__ = [
-    "CtVolume",
-    "DicomStack",
-    "check_output_path",
-    "check_writable",
-    "check_same_grid",
-    "list_stacks",
-    "read_volume",
-    "write_volume",
-]
-
 IMAGE_IO = {
     ".nii.gz": "NiftiImageIO",
     ".nii": "NiftiImageIO",
@@ -54,7 +43,6 @@ IMAGE_IO = {
     ".mha": "MetaImageIO",
     ".mhd": "MetaImageIO",
 }
-DICOM_SUFFIXES = (".dcm", ".ima")
 OUTPUT_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
 NIFTI_FLOATS = {"16": 4, "64": 8}
 """Bytes per voxel of NIfTI's floating-point types, by NIfTI type code."""
