@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..ct.constant_areas import constant_areas, surrounding_padding
+from ..ct.constant_areas import surrounding_padding
 from ..ct.hounsfield import MAX_CT_HU, MIN_CT_HU, normalise
 from ..ct.hu_validation import ct_warning
 from ..ct.slice_selection import evenly_spaced_slices, most_informative_slice
 from ..errors import BadInputError
 from ..simulation.pixel_size import pixel_size_warning
-from .clipping import padding
+from .clipping import unmeasured
 from .denoised_scan import DenoisedScan, NewArray, array_in_memory, output_image
 from .device import autocast_precision, choose_device
 from .inference import apply_network
@@ -208,8 +208,7 @@ class DenoisingJob:
         This is its padding, and metal above :func:`_upper_limit`.
         """
         hu = self.hu[index]
-        outside = (hu < MIN_CT_HU) | (hu > _upper_limit(hu)) | constant_areas(hu)
-        return outside | padding(torch.from_numpy(hu.astype(np.float32))[None])[0].numpy()
+        return unmeasured(hu) | (hu > _upper_limit(hu))
 
     def apply(
         self, network: nn.Module, slices: torch.Tensor, orientations: int | None = None

@@ -30,7 +30,7 @@ from dicom_factory import (
     write,
     write_slices,
 )
-from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, read_volume
+from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, check_same_grid, read_volume
 from PseudoCTDenoiseLib.errors import BadInputError
 from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.data import get_testdata_file
@@ -489,7 +489,7 @@ REFUSED: dict[str, tuple[Writer, tuple[str, ...]]] = {
     "a missing slice": (slices([0, 2.5, 7.5, 10]), ("lacks slices", "2.5 to 5 mm")),
     "distances that change by less than a tenth": (
         slices(np.cumsum([0] + 12 * [2.5] + 12 * [2.72]).tolist()),
-        ("distances change along the scan",),
+        ("change along the scan, so that",),
     ),
     "repeats": (slices([0, 0, 2.5, 2.5]), ("at one position",)),
     "slices shifted sideways": (
@@ -1187,3 +1187,63 @@ def test_descriptions_are_readable_in_every_character_set(charset, encoded_text,
     path.write_bytes(path.read_bytes().replace(mark.encode(), padded))
     with pytest.raises(BadInputError, match=f"3: '{text}', CT"):
         read_volume(folder, series="9")
+
+
+UNEVEN = (0.0, 2.5, 5.0, 10.0, 12.5)
+
+
+@pytest.mark.parametrize("writer", [slices(UNEVEN), enhanced(UNEVEN)])
+def test_unevenly_spaced_slices_are_read_with_their_offsets_if_allowed(
+    writer: Writer, folder: Path
+):
+    writer(folder)
+    volume = read_volume(folder, allow_uneven=True)
+    np.testing.assert_array_equal(volume.hu, bodies(UNEVEN))
+    assert volume.slice_offsets == pytest.approx(UNEVEN)
+    check_geometry(volume)
+
+
+def test_evenly_spaced_slices_have_no_offsets(folder: Path):
+    assert read_volume(write_slices(folder), allow_uneven=True).slice_offsets == ()
+
+
+def test_offsets_of_a_tilted_gantry_are_along_the_table(folder: Path):
+    tilt = [1, 0, 0, 0, 0.8, 0.6]
+    volume = read_volume(
+        write_slices(folder, UNEVEN, ImageOrientationPatient=tilt), allow_uneven=True
+    )
+    assert volume.slice_offsets == pytest.approx(UNEVEN)
+    direction = np.reshape(volume.direction, (3, 3))
+    np.testing.assert_allclose(direction[:, 2], (0, 0, 1), atol=1e-12)
+    assert volume.slice_spacing == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(
+    ("heights", "words"),
+    [
+        ((0, 0, 2.5, 7.5), "at one position"),
+        (UNEVEN, "shifted sideways"),
+    ],
+)
+def test_other_faults_of_positions_are_refused_although_uneven_ones_are_allowed(
+    heights: tuple[float, ...], words: str, folder: Path
+):
+    edit = on(3, ImagePositionPatient=[-2.5, -20.25, heights[3]]) if words[0] == "s" else None
+    with pytest.raises(BadInputError, match=words):
+        read_volume(write_slices(folder, heights, edit=edit), allow_uneven=True)
+
+
+def test_uneven_slices_are_not_cut_across(folder: Path):
+    write_slices(folder, UNEVEN)
+    with pytest.raises(BadInputError, match="set --slice-axis k"):
+        read_volume(folder, allow_uneven=True, slice_axis="j")
+
+
+def test_stacks_of_one_median_distance_but_other_positions_are_not_on_one_grid(tmp_path: Path):
+    volumes = [
+        read_volume(write_slices(tmp_path / str(gap), [0, 2.5, 5, gap, 12.5]), allow_uneven=True)
+        for gap in (10.0, 7.0)
+    ]
+    check_same_grid(volumes[0], volumes[0])
+    with pytest.raises(BadInputError, match="not on the same grid"):
+        check_same_grid(*volumes)

@@ -53,15 +53,20 @@ class DicomVolume:
     image : HU as int16, with the geometry of the slices.
     warnings : sentences on what may spoil the result.
     uids : UIDs of study, series and frame of reference, without those that the files lack.
+    slice_offsets : distances of the slices from the first in mm, if they are not evenly spaced;
+        else empty.
     """
 
     image: sitk.Image
     warnings: tuple[str, ...]
     uids: dict[str, str]
+    slice_offsets: tuple[float, ...]
 
 
 @ignore_pydicom_warnings()
-def read_series(folder: str | Path, choice: str | None = None) -> DicomVolume:
+def read_series(
+    folder: str | Path, choice: str | None = None, *, allow_uneven: bool = False
+) -> DicomVolume:
     """Read a stack of a folder as one image.
 
     The geometry is that of SimpleITK's reader, except for a tilted gantry: the slice axis then
@@ -71,6 +76,7 @@ def read_series(folder: str | Path, choice: str | None = None) -> DicomVolume:
     ----------
     choice : number or UID of a series, with ``.1``, ``.2`` … if it holds several stacks; required
         if several stacks are CT volumes.
+    allow_uneven : read slices that are not evenly spaced, with their median distance as spacing.
 
     Raises
     ------
@@ -88,12 +94,17 @@ def read_series(folder: str | Path, choice: str | None = None) -> DicomVolume:
         raise BadInputError(f"Series {stack.id} of {folder.name} holds {_named(lost, folder)}")
     ignored = [other for other in stacks if other is not stack] if choice is None else []
     note = f"Other images in {folder.name} are left out: {_listing(ignored, LISTED_STACKS)}."
-    return _read_stack(stack, f"Series {stack.id} of {folder.name}", [note] if ignored else [])
+    name, notes = f"Series {stack.id} of {folder.name}", [note] if ignored else []
+    return _read_stack(stack, name, notes, allow_uneven)
 
 
 @ignore_pydicom_warnings()
-def read_dicom_file(path: Path) -> DicomVolume:
+def read_dicom_file(path: Path, *, allow_uneven: bool = False) -> DicomVolume:
     """Read one DICOM file, a slice or a multi-frame image.
+
+    Parameters
+    ----------
+    allow_uneven : as for :func:`read_series`.
 
     Raises
     ------
@@ -114,7 +125,7 @@ def read_dicom_file(path: Path) -> DicomVolume:
             f"{path.name} holds {len(stacks)} stacks of slices: put it into a folder of its own, "
             f"give that folder and choose a stack with --series: {_listing(stacks, LISTED_STACKS)}."
         )
-    return _read_stack(stacks[0], path.name, [])
+    return _read_stack(stacks[0], path.name, [], allow_uneven)
 
 
 def _find_stacks(folder: Path) -> tuple[list[DicomStack], list[UnreadableFile]]:
@@ -228,10 +239,10 @@ def _only_volume(stacks: list[DicomStack]) -> list[DicomStack]:
     return found if all(stack.other_object for stack in siblings) else stacks
 
 
-def _read_stack(stack: DicomStack, name: str, notes: list[str]) -> DicomVolume:
+def _read_stack(stack: DicomStack, name: str, notes: list[str], allow_uneven: bool) -> DicomVolume:
     if stack.problem:
         raise BadInputError(f"{name} {stack.problem}")
-    step = stack_step(stack.slices, name)
+    step, offsets = stack_step(stack.slices, name, allow_uneven)
     hu, padding = read_hu(stack.slices, name)
     frames = [part.frame for part in stack.slices]
     found = dict.fromkeys(text for frame in frames for text in content_warnings(frame))
@@ -239,9 +250,8 @@ def _read_stack(stack: DicomStack, name: str, notes: list[str]) -> DicomVolume:
         share = f"{100 * padding / hu.size:.2g} %"
         notes = [*notes, f"Padding around the images ({share} of the pixels) was set to −1024 HU."]
     uids = {name: frames[0].text(keyword) for name, keyword in UIDS.items()}
-    return DicomVolume(
-        _image(hu, stack.slices, step), (*found, *notes), {k: uid for k, uid in uids.items() if uid}
-    )
+    uids = {name: uid for name, uid in uids.items() if uid}
+    return DicomVolume(_image(hu, stack.slices, step), (*found, *notes), uids, offsets)
 
 
 def _image(hu: np.ndarray, slices: Sequence[Slice], step: np.ndarray | None) -> sitk.Image:

@@ -63,6 +63,8 @@ class CtVolume:
     warnings : sentences on what may spoil the result.
     uids : DICOM UIDs of study, series and frame of reference, by name, as far as the files have
         them.
+    slice_offsets : distances of the slices from the first in mm, if they are not evenly spaced and
+        ``spacing`` states their median distance; else empty.
     """
 
     hu: np.ndarray
@@ -73,6 +75,7 @@ class CtVolume:
     name: str
     warnings: tuple[str, ...] = ()
     uids: dict[str, str] = field(default_factory=dict)
+    slice_offsets: tuple[float, ...] = ()
 
     @property
     def pixel_size(self) -> tuple[float, float]:
@@ -92,7 +95,11 @@ class CtVolume:
 
 
 def read_volume(
-    path: str | Path, *, series: str | None = None, slice_axis: str = "auto"
+    path: str | Path,
+    *,
+    series: str | None = None,
+    slice_axis: str = "auto",
+    allow_uneven: bool = False,
 ) -> CtVolume:
     """Read a CT from NRRD, NIfTI, MetaImage, a DICOM folder or one DICOM file.
 
@@ -102,6 +109,7 @@ def read_volume(
     series : number or UID of the series in a DICOM folder with several; see :func:`.read_series`.
     slice_axis : ``i``, ``j`` or ``k``, the array axis along which axial slices are stacked;
         ``auto`` takes the one along the patient's superior-inferior axis.
+    allow_uneven : read DICOM slices that are not evenly spaced, see :attr:`CtVolume.slice_offsets`.
 
     Raises
     ------
@@ -119,19 +127,25 @@ def read_volume(
     full_name = path.resolve().name
     dicom, name = None, full_name
     if path.is_dir():
-        dicom = read_series(path, series)
+        dicom = read_series(path, series, allow_uneven=allow_uneven)
     elif series is not None:
         raise BadInputError(f"{path.name} is a file: omit --series, which is for DICOM folders.")
     else:
         name = path.name[: len(path.name) - len(_suffix(path))]
         if _is_dicom(path):
-            dicom = read_dicom_file(path)
+            dicom = read_dicom_file(path, allow_uneven=allow_uneven)
     if dicom:
         image, warnings, uids = dicom.image, dicom.warnings, dicom.uids
     else:
         image, warnings, uids = *_read_file(path), {}
+    offsets = dicom.slice_offsets if dicom else ()
 
     axis = _slice_axis(image, slice_axis, full_name)
+    if offsets and axis != 2:
+        raise BadInputError(
+            f"{full_name} has unevenly spaced slices that are not axial: set --slice-axis k to "
+            "process the slices as they are stored."
+        )
     _check_pixels_are_rectangles(image, axis, full_name)
     values = sitk.GetArrayFromImage(image)
     values = values[np.newaxis] if values.ndim == 2 else np.moveaxis(values, 2 - axis, 0)
@@ -145,6 +159,7 @@ def read_volume(
         name=name,
         warnings=warnings,
         uids=uids,
+        slice_offsets=offsets,
     )
 
 
@@ -302,6 +317,8 @@ def check_same_grid(volume: CtVolume, other: CtVolume) -> None:
         and np.allclose(volume.spacing, other.spacing, rtol=1e-3)
         and np.allclose(volume.direction, other.direction, atol=1e-3)
         and np.all(np.abs(np.subtract(volume.origin, other.origin)) < 0.1 * min(volume.spacing))
+        and len(volume.slice_offsets) == len(other.slice_offsets)
+        and np.allclose(volume.slice_offsets, other.slice_offsets, atol=0.1 * min(volume.spacing))
     )
     if not same:
         sizes = ["×".join(map(str, item.hu.shape)) for item in (volume, other)]
