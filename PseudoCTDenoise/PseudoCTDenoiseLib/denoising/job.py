@@ -85,6 +85,7 @@ class DenoisingJob:
                 "with 'pseudoct pretrain', or choose the noise_source simulator and no maps."
             )
         self.hu = hu
+        self._unchanged: dict[int, np.ndarray] = {}
         self.settings = resolve_orientations(settings, hu.shape)
         self.pixel_mm = pixel_mm
         self.want_noise = want_noise
@@ -100,7 +101,10 @@ class DenoisingJob:
     @cached_property
     def warnings(self) -> list[str]:
         """Doubts about the scan: it may not be a CT in HU, or its pixels are unusual."""
-        doubts = ct_warning(self.hu), self.pixel_mm and pixel_size_warning(self.pixel_mm)
+        doubts = [ct_warning(self.hu)]
+        if self.pixel_mm:
+            simulates = self.settings.tunes and self.settings.noise_source == "simulator"
+            doubts.append(pixel_size_warning(self.pixel_mm, simulates=simulates))
         return [doubt for doubt in doubts if doubt]
 
     @property
@@ -207,8 +211,12 @@ class DenoisingJob:
 
         This is its padding, and metal above :func:`_upper_limit`.
         """
-        hu = self.hu[index]
-        return unmeasured(hu) | (hu > _upper_limit(hu))
+        shape = self.hu.shape[1:]
+        if index not in self._unchanged:  # one bit for a pixel, as it is needed again
+            hu = self.hu[index]
+            self._unchanged[index] = np.packbits(unmeasured(hu) | (hu > _upper_limit(hu)))
+        found = np.unpackbits(self._unchanged[index], count=math.prod(shape))
+        return found.view(bool).reshape(shape)
 
     def apply(
         self, network: nn.Module, slices: torch.Tensor, orientations: int | None = None
