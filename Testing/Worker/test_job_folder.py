@@ -165,3 +165,15 @@ def test_a_folder_may_be_removed_again():
     assert not folder.path.exists()
     folder.remove()
     folder.remove_file("a.npy")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "it is damaged"), (b"text", "it is damaged"), (None, "No such file or directory")],
+)
+def test_an_array_that_cannot_be_read_has_its_reason_in_words(folder, content, reason):
+    if content is not None:
+        (folder.path / "a.npy").write_bytes(content)
+    with pytest.raises(BadInputError) as caught:
+        folder.read_array("a.npy", (1, 2))
+    assert str(caught.value) == f"Cannot read a.npy ({reason}). Run it again."

@@ -152,12 +152,13 @@ class JobFolder:
         BadInputError
             If the file is missing or damaged, or holds another type or shape.
         """
+        if Path(name).name != name:
+            raise BadInputError(f"Cannot read {name} (outside the job folder). Run it again.")
         try:
-            if Path(name).name != name:
-                raise ValueError("the file is outside the job folder")
             values = np.load(self.path / name, allow_pickle=False)
         except (OSError, ValueError, EOFError, MemoryError) as error:
-            raise BadInputError(f"Cannot read {name} ({error}). Run it again.") from error
+            reason = getattr(error, "strerror", None) or "it is damaged"
+            raise BadInputError(f"Cannot read {name} ({reason}). Run it again.") from error
         if values.dtype != np.int16 or values.shape != shape:
             raise BadInputError(
                 f"{name} contains {values.dtype} {values.shape} instead of int16 {shape}. "
@@ -186,8 +187,9 @@ def _creation_in_words() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        reason = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
         raise BadInputError(
-            f"Cannot create a temporary folder ({error}). Free some space or choose another "
+            f"Cannot create a temporary folder ({reason}). Free some space or choose another "
             "folder for temporary files."
         ) from error
 

@@ -88,7 +88,8 @@ def _stacked_scans(
             number, pixel_mm = int(row["index"]), float(row["pixel_mm"])
         except ValueError as error:
             raise BadInputError(
-                f"{table} has an index or pixel_mm that is not a number: {error}. Correct it."
+                f"{table} has the index '{row['index']}' and pixel_mm '{row['pixel_mm']}', which "
+                "are not both numbers. Correct them."
             ) from error
         if not 0 <= number < len(hu):
             raise BadInputError(

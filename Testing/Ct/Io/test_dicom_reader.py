@@ -110,6 +110,13 @@ def beside(name: str, content: bytes) -> Writer:
     return lambda folder: (folder / name).write_bytes(content)
 
 
+def as_text_rows(path: Path) -> None:
+    """Change the type of Rows from US to a text that is no number."""
+    path.write_bytes(
+        path.read_bytes().replace(b"\x28\0\x10\0US\2\0\x14\0", b"\x28\0\x10\0LO\2\0ab")
+    )
+
+
 def half_in_subfolder(folder: Path) -> None:
     write_slices(folder)
     (folder / "more").mkdir()
@@ -510,7 +517,18 @@ REFUSED: dict[str, tuple[Writer, tuple[str, ...]]] = {
         ("has no pixel spacing",),
     ),
     "pixel spacing 0": (slices(PixelSpacing=[0, 0]), ("Pixel Spacing", "of 0")),
-    "one number as pixel spacing": (slices(PixelSpacing=["0.7"]), ("not 2 numbers",)),
+    "one number as pixel spacing": (
+        slices(PixelSpacing=["0.7"]),
+        ("s00_1.dcm has the PixelSpacing '0.7' instead of 2 numbers",),
+    ),
+    "two slopes": (
+        one(1, RescaleSlope=["1", "2"]),
+        ("s71_1.dcm has the RescaleSlope '1\\2' instead of a number",),
+    ),
+    "rows that are text": (
+        both(slices(), on_file(as_text_rows)),
+        ("s00_1.dcm is damaged or incomplete",),
+    ),
     "an intercept is missing": (
         one(2, RescaleIntercept=None),
         ("s42_1.dcm has no rescale intercept (0028,1052)",),

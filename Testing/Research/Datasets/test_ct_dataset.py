@@ -94,7 +94,7 @@ def test_a_byte_order_mark_is_not_part_of_a_column_name(folder):
         ("ct/stack.csv", STACK_HEAD + "3,P3,train,1\n", "slice 3, but stack.nii.gz has 3"),
         ("ct/stack.csv", STACK_HEAD + "-1,P3,train,1\n", "slice -1"),
         ("ct/stack.csv", STACK_HEAD + "first,P3,train,1\n", "'first'"),
-        ("ct/stack.csv", STACK_HEAD + "0,P3,train\n", "is not a number"),
+        ("ct/stack.csv", STACK_HEAD + "0,P3,train\n", "not both numbers"),
     ],
 )
 def test_errors_of_the_index_are_reported_in_one_line(folder, file, text, words):

@@ -143,8 +143,10 @@ class Frame:
         except (TypeError, ValueError):
             numbers = ()
         if len(numbers) != count or not all(map(math.isfinite, numbers)):
+            wanted = "a number" if count == 1 else f"{count} numbers"
             raise BadInputError(
-                f"{self.name} has the {keyword} {value}, not {count} numbers: export it again."
+                f"{self.name} has the {keyword} '{self.text(keyword):.40}' instead of {wanted}: "
+                "export it again."
             )
         return numbers
 
@@ -163,8 +165,9 @@ def frames_of(path: Path, header: Dataset) -> Iterator[Frame]:
 
     Raises
     ------
-    ValueError
-        If a CT describes another number of frames than it has.
+    BadInputError
+        If a CT describes another number of frames than it has. The message is the end of the
+        sentence "the file ...".
     """
     shared = list(header.get(SHARED_GROUPS) or ())
     frames = list(header.get(PER_FRAME_GROUPS) or ())
@@ -174,7 +177,7 @@ def frames_of(path: Path, header: Dataset) -> Iterator[Frame]:
         yield Frame(path, 0, (header,), multi_frame=count > 1)
         return
     if len(frames) != count:
-        raise ValueError(f"describes {len(frames)} of its {count} frames")
+        raise BadInputError(f"describes {len(frames)} of its {count} frames")
     common = _groups(shared[0]) if shared else {}
     for index, frame in enumerate(frames):
         sources = (common | _groups(frame)).values()

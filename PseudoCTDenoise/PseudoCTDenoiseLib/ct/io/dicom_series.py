@@ -174,9 +174,10 @@ def _slices(image: DicomFile) -> list[Slice] | UnreadableFile:
             int(image.header.get(keyword) or 0)
         slices = [slice_of(frame) for frame in frames_of(image.path, image.header)]
         complete = all(min(part.size) > 0 for part in slices)
-    except Exception as error:  # pydicom raises many kinds of errors for damaged files
-        reason = str(error) if isinstance(error, ValueError) else "is damaged or incomplete"
-        return UnreadableFile(image.path, reason, uid)
+    except BadInputError as error:
+        return UnreadableFile(image.path, str(error), uid)
+    except Exception:  # pydicom raises many kinds of errors for damaged files
+        return UnreadableFile(image.path, "is damaged or incomplete", uid)
     return slices if complete else UnreadableFile(image.path, "has no Rows or no Columns", uid)
 
 
