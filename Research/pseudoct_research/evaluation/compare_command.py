@@ -82,6 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
                 path,
                 series=None if choice == "-" else choice,
                 slice_axis=arguments.slice_axis,
+                allow_uneven=True,  # slices are compared one by one
             )
             for path, choice in zip((low, normal), choices, strict=True)
         )
