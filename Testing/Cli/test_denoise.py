@@ -156,7 +156,9 @@ def test_unevenly_spaced_slices_need_a_permission_and_are_reported(pseudoct, tmp
     assert "add --allow-uneven" in ended.err and not output.exists()
     ended = pseudoct("denoise", folder, output, *quick, "--allow-uneven")
     assert ended.code == 0
-    (warning,) = report_of(tmp_path / "out.json")["warnings"]
+    report = report_of(tmp_path / "out.json")
+    assert report["uneven_slice_offsets_mm"] == [0, 2, 7]
+    (warning,) = report["warnings"]
     assert f"Warning: {warning}" in ended.err
     assert "2 mm after slice 1, 5 mm after slice 2" in warning
     assert "median distance of 3.5 mm, so slices lie up to 1.5 mm from their true place" in warning

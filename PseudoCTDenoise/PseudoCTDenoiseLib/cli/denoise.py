@@ -243,6 +243,7 @@ def _write_results(
     write_volume(staged.path(outputs.volume), result.hu, volume, note=NOTICE)
     report = {"input": inputs.name, "output": outputs.volume.name}
     report |= {"dicom": volume.uids or None}
+    report |= {"uneven_slice_offsets_mm": list(volume.slice_offsets) or None}
     report |= job_report(volume.hu, result, inputs.manifest, noise_manifests, inputs.reference)
     report["warnings"] = [*volume.warnings, *report["warnings"]]
     if outputs.picture:
