@@ -153,7 +153,7 @@ def test_unevenly_spaced_slices_need_a_permission_and_are_reported(pseudoct, tmp
     ended = pseudoct("denoise", folder, output, *quick)
     assert ended.code == 2
     assert "unevenly spaced (distances from 2 to 5 mm: " in ended.err
-    assert "add --allow-uneven" in ended.err and not output.exists()
+    assert "or add --allow-uneven" in ended.err and not output.exists()
     ended = pseudoct("denoise", folder, output, *quick, "--allow-uneven")
     assert ended.code == 0
     report = report_of(tmp_path / "out.json")

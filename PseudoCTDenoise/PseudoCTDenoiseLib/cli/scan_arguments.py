@@ -17,8 +17,8 @@ def add_scan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-uneven",
         action="store_true",
-        help="process DICOM slices that are not evenly spaced; the output then states their median "
-        "distance",
+        help="process DICOM slices that are not evenly spaced; a volume file then states their "
+        "median distance",
     )
 
 

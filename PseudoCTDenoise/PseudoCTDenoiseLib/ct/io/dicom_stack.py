@@ -228,8 +228,9 @@ def stack_step(
     if not allow_uneven:
         raise BadInputError(
             f"{name} lacks slices or is unevenly spaced ({uneven}): add the missing files. To "
-            "process the slices as they are, add --allow-uneven; the output then states their "
-            f"median distance of {usual:.4g} mm."
+            "process the slices as they are, denoise them into a DICOM folder, which keeps every "
+            "position, or add --allow-uneven; a volume file then states their median distance of "
+            f"{usual:.4g} mm."
         )
     return path / np.linalg.norm(path) * usual, tuple(offsets.tolist())
 
