@@ -1,5 +1,7 @@
 """Compressed DICOM files: lossless compression keeps every HU, and damage is noticed."""
 
+import io
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -9,7 +11,7 @@ from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from PseudoCTDenoiseLib.errors import BadInputError
 from pydicom import dcmread
 from pydicom.encaps import encapsulate, get_frame
-from pydicom.uid import RLELossless
+from pydicom.uid import JPEG2000Lossless, RLELossless
 
 
 def compressed_slice(path, compressor, hu):
@@ -144,6 +146,15 @@ def test_a_frame_in_several_fragments_is_read(tmp_path, compressor):
     put(image, [stream], syntax, fragments_per_frame=3)
     write(image, tmp_path / "scan" / "a.dcm")
     np.testing.assert_array_equal(read_volume(tmp_path / "scan").hu, bodies([0.0]))
+
+
+def test_jpeg_2000_in_its_file_format_is_read(tmp_path):
+    image_file, stream = pytest.importorskip("PIL.Image"), io.BytesIO()
+    image_file.fromarray((body(0) + 1024).astype(np.uint16)).save(stream, "JPEG2000")
+    image = ct_slice()
+    put(image, [stream.getvalue()], JPEG2000Lossless)
+    write(image, tmp_path / "a.dcm")
+    np.testing.assert_array_equal(read_volume(tmp_path / "a.dcm").hu, bodies([0.0]))
 
 
 def test_pixels_in_the_upper_bits_are_refused(tmp_path):

@@ -13,8 +13,9 @@ from pydicom.uid import RLELossless
 
 from ...errors import BadInputError
 
-FRAME_STARTS = (b"\xff\xd8", b"\xff\x4f\xff\x51")
-"""First bytes of a JPEG or JPEG-LS stream, and of a JPEG 2000 stream."""
+FRAME_STARTS = (b"\xff\xd8", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")
+"""First bytes of a JPEG or JPEG-LS stream, of a JPEG 2000 stream, and of one in its file format,
+which some software stores."""
 
 
 def check_pixel_length(dataset: Dataset, name: str) -> None:
