@@ -70,6 +70,14 @@ def unet(seed=0, residual=True):
     return UNet([4, 8], residual=residual)
 
 
+def with_other_last_layers(network, seed):
+    """Return a noise model with the trunk of a U-Net."""
+    model = unet(seed, residual=False)
+    kept = {k: v for k, v in network.state_dict().items() if k not in network.last_layers()}
+    model.load_state_dict({**model.state_dict(), **kept})
+    return model
+
+
 def noise_models(count=2):
     return [unet(1 + number, residual=False) for number in range(count)]
 

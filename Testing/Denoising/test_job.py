@@ -14,6 +14,7 @@ from PseudoCTDenoiseLib.denoising import job_run
 from PseudoCTDenoiseLib.denoising import plan as job_plan
 from PseudoCTDenoiseLib.denoising.clipping import unmeasured
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.noise_maps import REMOVED_NOISE
 from PseudoCTDenoiseLib.denoising.plan import DENOISING, MAPS, NOISE, TUNING
 from PseudoCTDenoiseLib.errors import BadInputError, Cancelled
 
@@ -31,6 +32,7 @@ from .job_cases import (
     scan,
     scan_with_padding,
     unet,
+    with_other_last_layers,
 )
 
 both = pytest.mark.parametrize("settings", BOTH, ids=NAMES)
@@ -326,21 +328,55 @@ def test_every_pixel_of_the_noise_comes_from_one_of_the_models(settings):
     assert all(0 < (model & (chosen.sum(axis=0) == 1)).sum() < model.size for model in chosen)
 
 
-def test_the_noise_maps_are_the_predictions_of_the_noise_models():
+def test_the_noise_maps_are_the_predictions_of_the_noise_models_at_their_mean_level():
     hu, models = scan(), noise_models()
     result = denoise(hu, PRETRAINED, models, want_noise=True)
     with torch.inference_mode():
-        predicted = models[1].cpu()(normalise(torch.from_numpy(hu).float())[:, None])[:, 0]
-    np.testing.assert_allclose(result.noise_maps[1], predicted * 4096, atol=0.51)
+        slices = normalise(torch.from_numpy(hu).float())[:, None]
+        predicted = np.stack([model.cpu()(slices)[:, 0] for model in models])
+    levels = predicted.std(axis=(2, 3), ddof=1, keepdims=True)
+    expected = predicted / levels * levels.mean(axis=0) * 4096 / REMOVED_NOISE
+    np.testing.assert_allclose(result.noise_maps, expected, atol=0.51)
+
+
+def test_noise_models_that_share_the_trunk_need_no_passes_of_their_own():
+    hu, denoiser = scan(), unet()
+    models = [with_other_last_layers(denoiser, seed) for seed in (1, 2)]
+    settings = replace(PRETRAINED, orientations=3)
+    shared = job(hu, settings, models, denoiser, want_noise=True)
+    assert shared.maps_while_denoising and MAPS not in shared.stages
+    result = shared.run_at_once()
+    with torch.no_grad():  # one weight of the trunk
+        denoiser.bottom.first.bias[0] += 1e-6
+    apart = job(hu, settings, models, denoiser, want_noise=True)
+    assert not apart.maps_while_denoising and MAPS in apart.stages
+    expected = apart.run_at_once()
+    for one, other in (
+        (result.hu, expected.hu),
+        (result.noise, expected.noise),
+        (result.pseudo_ldct, expected.pseudo_ldct),
+        *zip(result.noise_maps, expected.noise_maps, strict=True),
+    ):
+        np.testing.assert_allclose(one, other, atol=1)
+
+
+def test_the_noise_does_not_depend_on_the_slice_that_is_denoised_first():
+    hu, denoiser = scan(), unet()
+    models = [with_other_last_layers(denoiser, seed) for seed in (1, 2)]
+    first, last = (
+        denoise(hu, PRETRAINED, models, denoiser, want_noise=True, preview_slice=index)
+        for index in (0, 2)
+    )
+    assert np.array_equal(first.noise, last.noise)
 
 
 @both
-def test_the_pseudo_ldct_is_the_denoised_scan_plus_the_noise_at_full_strength(settings):
+def test_the_pseudo_ldct_is_the_scan_with_its_noise_reversed(settings):
     hu = scan_with_padding()
     result = denoise(hu, settings, want_noise=True)
     body = hu >= -1024
-    expected = np.maximum(result.hu.astype(int) + result.noise, -1024)
-    assert np.abs(result.pseudo_ldct - expected)[body].max() <= 1  # rounded once
+    expected = np.maximum(hu.astype(int) - 2 * result.noise, -1024)
+    assert np.abs(result.pseudo_ldct - expected)[body].max() <= 2  # the noise is rounded
     assert np.array_equal(result.pseudo_ldct[~body], hu[~body])
     assert not np.stack([result.noise, *result.noise_maps])[:, ~body].any()
     assert result.pseudo_ldct[body].min() >= -1024

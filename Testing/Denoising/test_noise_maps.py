@@ -2,8 +2,17 @@
 
 import pytest
 import torch
-from PseudoCTDenoiseLib.denoising.noise_maps import apply_sign, ensemble, predict_noise_maps
+from PseudoCTDenoiseLib.denoising.noise_maps import (
+    REMOVED_NOISE,
+    apply_sign,
+    ensemble,
+    predict_noise_maps,
+    whole_noise_hu,
+)
+from PseudoCTDenoiseLib.models.networks import UNet
 from torch import nn
+
+from .job_cases import unet, with_other_last_layers
 
 
 def seeded(device, seed=0):
@@ -91,6 +100,29 @@ class Scaled(nn.Module):
 
     def forward(self, x):
         return self.factor * x
+
+
+def test_maps_of_noise_models_with_one_trunk_come_from_one_pass(monkeypatch):
+    models = [unet(0, residual=False)]
+    models += [with_other_last_layers(models[0], seed) for seed in (1, 2)]
+    slices = torch.rand(2, 20, 26)
+    with torch.no_grad():
+        expected = torch.stack([model(slices[:, None])[:, 0] for model in models])
+    passes = []
+    features = UNet.features
+    monkeypatch.setattr(UNet, "features", lambda self, x: passes.append(1) or features(self, x))
+    assert torch.allclose(predict_noise_maps(models, slices), expected, atol=1e-6)
+    assert len(passes) == len(slices)
+
+
+def test_all_maps_are_brought_to_their_mean_level_in_every_slice():
+    maps = torch.randn(3, 2, 20, 20, generator=seeded("cpu")) / 4096
+    maps *= torch.tensor([1.0, 2.0, 3.0])[:, None, None, None]
+    maps[:, 1] *= 10
+    levels = whole_noise_hu(maps).std(dim=(2, 3))
+    expected = maps.std(dim=(2, 3)).mean(dim=0) * 4096 / REMOVED_NOISE
+    assert torch.allclose(levels, expected.expand(3, 2))
+    assert not whole_noise_hu(torch.zeros(2, 1, 4, 4)).any()
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.models.networks import RedCnn, UNet, build_network
+from PseudoCTDenoiseLib.models.networks import RedCnn, UNet, build_network, have_one_trunk
 from torch import nn
 
 TINY = {
@@ -89,6 +89,22 @@ def test_a_residual_u_net_is_its_input_minus_the_predicted_noise():
     noise_model.load_state_dict(denoiser.state_dict())
     x = slices(31, 45)
     assert torch.equal(denoiser(x), x - noise_model(x))
+
+
+def test_u_nets_have_one_trunk_if_only_their_last_layers_differ():
+    torch.manual_seed(0)
+    one, same, other = UNet([4, 8]), UNet([4, 8], residual=False), UNet([4, 8])
+    assert not have_one_trunk([one, same])
+    same.load_state_dict(one.state_dict())
+    with torch.no_grad():
+        for name, weight in same.named_parameters():
+            if name in same.last_layers():
+                weight += 1
+    assert have_one_trunk([one, same]) and not have_one_trunk([one, same, other])
+    assert not have_one_trunk([one, UNet([4, 16])]) and not have_one_trunk([RedCnn(2), RedCnn(2)])
+    image = torch.rand(1, 1, 20, 26)
+    with torch.no_grad():
+        assert torch.equal(same.finish(image, one.features(image)), same(image))
 
 
 def test_a_u_net_with_a_zero_last_layer_is_the_identity():

@@ -16,12 +16,14 @@ from ..ct.hounsfield import MAX_CT_HU, MIN_CT_HU, normalise
 from ..ct.hu_validation import ct_warning
 from ..ct.slice_selection import evenly_spaced_slices, most_informative_slice
 from ..errors import BadInputError
+from ..models.networks import have_one_trunk
 from ..simulation.pixel_size import pixel_size_warning
 from .clipping import unmeasured
 from .denoised_scan import DenoisedScan, NewArray, array_in_memory, output_image
 from .device import autocast_precision, choose_device
 from .inference import apply_network
 from .job_run import JobRun
+from .noise_maps import apply_with_noise_maps
 from .plan import JobPlan, PartSeconds, job_stages, plan_job, resolve_orientations
 from .progress import ProgressCallback
 from .settings import DenoisingSettings
@@ -131,10 +133,20 @@ class DenoisingJob:
         """Divide the batch of later runs by four, at least to 1, so that they need less memory."""
         self.settings = replace(self.settings, batch=max(1, self.settings.batch // 4))
 
+    @cached_property
+    def maps_while_denoising(self) -> bool:
+        """True if the noise maps come from the passes of the denoiser, whose trunk they share."""
+        return self.want_noise and have_one_trunk([self.denoiser, *self.noise_models])
+
+    @property
+    def separate_maps(self) -> bool:
+        """True if the noise maps of all slices are a stage of their own."""
+        return self.want_noise and not self.maps_while_denoising
+
     @property
     def stages(self) -> list[str]:
         """The stages that run, in their order."""
-        return job_stages(self.settings, self.want_noise)
+        return job_stages(self.settings, self.separate_maps)
 
     def first_preview(self) -> np.ndarray:
         """Return the preview slice by the pre-trained network: (rows, columns) int16 HU."""
@@ -147,7 +159,7 @@ class DenoisingJob:
 
     def estimate(self) -> JobPlan:
         """Return the expected duration of the job, from trials of its parts."""
-        return plan_job(self.settings, len(self.hu), self.want_noise, self.part_seconds())
+        return plan_job(self.settings, len(self.hu), self.separate_maps, self.part_seconds())
 
     def part_seconds(self) -> PartSeconds:
         """Return the seconds of the job's parts, measured by trial; 0 for parts it lacks."""
@@ -224,6 +236,18 @@ class DenoisingJob:
         """Return a network's output in the job's precision, by default in all its orientations."""
         orientations = orientations or self.settings.orientations
         return apply_network(network, slices, orientations=orientations, precision=self.precision)
+
+    def apply_with_noise_maps(
+        self, network: nn.Module, slices: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what :meth:`apply` does, and the maps of noise models that share the trunk."""
+        return apply_with_noise_maps(
+            network,
+            self.noise_models,
+            slices,
+            orientations=self.settings.orientations,
+            precision=self.precision,
+        )
 
     def _normalised(self, slices: Sequence[np.ndarray]) -> torch.Tensor:
         limited = [hu.clip(MIN_CT_HU, _upper_limit(hu)) for hu in slices]

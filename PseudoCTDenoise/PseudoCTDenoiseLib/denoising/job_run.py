@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..ct.hounsfield import MIN_CT_HU, RANGE_HU, to_int16
+from ..ct.hounsfield import MIN_CT_HU, to_int16
 from ..ct.strength import apply_strength
 from .bias_correction import DensityBiasCorrection, measure_density_bias
 from .denoised_scan import DenoisedScan, NewArray, output_image
 from .device import precision_name
 from .fine_tuning import TuningRecord, fine_tune
-from .noise_maps import ensemble, predict_noise_maps
+from .noise_maps import ensemble, predict_noise_maps, whole_noise_hu
 from .plan import DENOISING, MAPS, NOISE, TUNING, JobPlan
 from .progress import JobClock, Progress, ProgressCallback
 
@@ -56,8 +56,8 @@ class JobRun:
             tunings = self._denoise_slice_by_slice()
         else:
             tunings = self._denoise_scan()
-        if job.want_noise:
-            self._fill_noise()
+        if job.separate_maps:
+            self._predict_noise()
         if settings.strength < 100:
             apply_strength(job.hu, self._denoised, settings.strength, out=self._denoised)
         return DenoisedScan(
@@ -93,10 +93,15 @@ class JobRun:
     def _denoise_slice(
         self, network: nn.Module, index: int, correction: DensityBiasCorrection | None
     ) -> None:
-        scan = self._job.hu[index]
-        output = self._job.apply(network, self._job.normalised([index]))
-        unchanged = self._job.unchanged(index)
-        self._denoised[index] = np.where(unchanged, scan, output_image(output, correction))
+        job, slices = self._job, self._job.normalised([index])
+        unchanged = job.unchanged(index)
+        if job.maps_while_denoising:
+            output, maps = job.apply_with_noise_maps(network, slices)
+            self._keep_noise(index, maps, unchanged)
+        else:
+            output = job.apply(network, slices)
+        image = output_image(output, correction)
+        self._denoised[index] = np.where(unchanged, job.hu[index], image)
         self._finished.add(index)
         self._report(DENOISING, len(self._finished), self._count)
 
@@ -153,23 +158,32 @@ class JobRun:
             del waiting[index]
             yield index
 
-    def _fill_noise(self) -> None:
-        """Estimate the noise of every slice; the arrays are those of :class:`DenoisedScan`."""
-        job, arrays = self._job, self._noise
-        generator = torch.Generator(job.device.name).manual_seed(self._settings.seed)
+    def _predict_noise(self) -> None:
+        """Predict the noise of every slice."""
+        job = self._job
         for index in range(self._count):
-            scan = job.hu[index]
-            unchanged = job.unchanged(index)
             slices = job.normalised([index])
-            maps = predict_noise_maps(job.noise_models, slices, job.precision) * RANGE_HU
-            maps = maps.masked_fill(torch.from_numpy(unchanged).to(maps.device), 0)
-            mixed = ensemble(maps, generator)
-            outputs = [*arrays["noise_maps"], arrays["noise"]]
-            for output, values in zip(outputs, [*maps, mixed], strict=True):
-                output[index] = to_int16(values[0].cpu().numpy())
-            noisy = np.maximum(self._denoised[index] + mixed[0].cpu().numpy(), MIN_CT_HU)
-            arrays["pseudo_ldct"][index] = np.where(unchanged, scan, to_int16(noisy))
+            maps = predict_noise_maps(job.noise_models, slices, job.precision)
+            self._keep_noise(index, maps, job.unchanged(index))
             self._report(MAPS, index + 1, self._count)
+
+    def _keep_noise(self, index: int, maps: torch.Tensor, unchanged: np.ndarray) -> None:
+        """Fill a slice of the arrays of :class:`DenoisedScan` that describe the noise.
+
+        The pseudo-LDCT is the scan with its noise reversed: the scan less its noise is the
+        noise-free image, from which the noise is subtracted once more. What a noise model misses
+        is uncorrelated with what it finds, so the level and the texture are those of the scan.
+        """
+        scan, arrays = self._job.hu[index], self._noise
+        generator = torch.Generator(maps.device).manual_seed(self._settings.seed + index)
+        maps = whole_noise_hu(maps)
+        maps = maps.masked_fill(torch.from_numpy(unchanged).to(maps.device), 0)
+        mixed = ensemble(maps, generator)
+        outputs = [*arrays["noise_maps"], arrays["noise"]]
+        for output, values in zip(outputs, [*maps, mixed], strict=True):
+            output[index] = to_int16(values[0].cpu().numpy())
+        reversed_noise = np.maximum(scan - 2 * mixed[0].cpu().numpy(), MIN_CT_HU)
+        arrays["pseudo_ldct"][index] = np.where(unchanged, scan, to_int16(reversed_noise))
 
     def _report(
         self,

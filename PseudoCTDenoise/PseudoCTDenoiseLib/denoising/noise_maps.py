@@ -11,7 +11,13 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from ..ct.hounsfield import RANGE_HU
+from ..models.networks import UNet, have_one_trunk
 from .inference import apply_network
+
+REMOVED_NOISE = 0.77
+"""Fraction of the noise's standard deviation that the shipped noise models find. They are trained
+to find 75 %, see :func:`.target_noise_fraction`; measured on the validation scans."""
 
 
 def predict_noise_maps(
@@ -20,9 +26,54 @@ def predict_noise_maps(
     precision: torch.dtype = torch.float32,
 ) -> torch.Tensor:
     """Return Z_m = N_m(X): (M, N, rows, columns) for (N, rows, columns) normalised slices."""
+    first, *others = noise_models
+    if others and have_one_trunk(noise_models):
+        output, maps = apply_with_noise_maps(first, others, slices, precision=precision)
+        return torch.cat([output[None], maps])
     return torch.stack(
         [apply_network(model, slices, precision=precision) for model in noise_models]
     )
+
+
+def apply_with_noise_maps(
+    network: UNet,
+    noise_models: Sequence[UNet],
+    slices: torch.Tensor,
+    *,
+    orientations: int = 1,
+    precision: torch.dtype = torch.float32,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the output of a network, and the maps of noise models that share its trunk.
+
+    The maps come from the slices as they are, whatever the number of ``orientations``; the cost is
+    that of the noise models' last layers. For the other parameters see :func:`.apply_network`.
+
+    Returns
+    -------
+    output, (N, rows, columns), and maps, (M, N, rows, columns), normalised.
+    """
+    maps = []
+
+    def upright(image: torch.Tensor) -> torch.Tensor:
+        features = network.features(image)
+        maps.append(torch.stack([model.finish(image, features)[:, 0] for model in noise_models]))
+        return network.finish(image, features)
+
+    output = apply_network(
+        network, slices, orientations=orientations, precision=precision, upright=upright
+    )
+    return output, torch.cat(maps, dim=1).float()
+
+
+def whole_noise_hu(maps: torch.Tensor) -> torch.Tensor:
+    """Return the whole noise of the scan in HU, for normalised maps (M, N, rows, columns).
+
+    Noise models find the part of the noise that a denoiser should remove. In each slice, all maps
+    are brought to their mean level, and then to that of the whole noise.
+    """
+    levels = maps.std(dim=(-2, -1), keepdim=True)
+    common = levels.mean(dim=0) / levels.clamp(min=torch.finfo(levels.dtype).tiny)
+    return maps * common * (RANGE_HU / REMOVED_NOISE)
 
 
 def ensemble(maps: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -68,19 +68,22 @@ def resolve_orientations(
     return replace(settings, orientations=8 if short else 3)
 
 
-def job_stages(settings: DenoisingSettings, want_noise: bool) -> list[str]:
-    """Return the stages that run, in their order."""
+def job_stages(settings: DenoisingSettings, separate_maps: bool) -> list[str]:
+    """Return the stages that run, in their order.
+
+    ``separate_maps`` is True if the noise maps of all slices need passes of their own.
+    """
     runs = {
         NOISE: settings.needs_noise_models,
         TUNING: settings.tunes,
         DENOISING: True,
-        MAPS: want_noise,
+        MAPS: separate_maps,
     }
     return [stage for stage in runs if runs[stage]]
 
 
 def plan_job(
-    settings: DenoisingSettings, slices: int, want_noise: bool, part: PartSeconds
+    settings: DenoisingSettings, slices: int, separate_maps: bool, part: PartSeconds
 ) -> JobPlan:
     """Return the plan of a job. The settings must set the number of orientations."""
     tunings, sampled = _tunings(settings, slices)
@@ -99,7 +102,7 @@ def plan_job(
         MAPS: slices * part.noise,
     }
     first_targets_share = targets / tuning if settings.tunes and tuning else 0.0
-    stages = job_stages(settings, want_noise)
+    stages = job_stages(settings, separate_maps)
     return JobPlan({stage: seconds[stage] for stage in stages}, first_targets_share)
 
 

@@ -95,6 +95,8 @@ class UNet(nn.Module):
         self, widths: Sequence[int] = (16, 48, 96), unshuffle: int = 2, residual: bool = True
     ):
         super().__init__()
+        if len(widths) < 2:
+            raise ValueError("widths needs at least two levels")
         self.unshuffle = unshuffle
         self.residual = residual
         self.stride = unshuffle * 2 ** (len(widths) - 1)
@@ -108,6 +110,10 @@ class UNet(nn.Module):
         self.tail = nn.Conv2d(widths[0], unshuffle**2, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.finish(x, self.features(x))
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the input of the last layers, which networks with the same trunk share."""
         rows, columns = x.shape[-2:]
         missing = [-size % self.stride for size in (columns, rows)]
         y = F.pad(x, (0, missing[0], 0, missing[1]), mode="replicate")
@@ -120,10 +126,40 @@ class UNet(nn.Module):
             finer.append(y)
             y = shrink(y)
         y = self.bottom(y)
-        for grow, convolutions in zip(reversed(self.grow), reversed(self.up), strict=True):
+        coarse_to_fine = list(zip(self.grow, self.up, strict=True))[::-1]
+        for grow, convolutions in coarse_to_fine[:-1]:
             y = convolutions(F.pixel_shuffle(grow(y), 2) + finer.pop())
-        noise = F.pixel_shuffle(self.tail(y), self.unshuffle)[..., :rows, :columns] / CONTRAST
+        return F.pixel_shuffle(self.grow[0](y), 2) + finer.pop()
+
+    def finish(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Return the output for slices x from their :meth:`features`."""
+        rows, columns = x.shape[-2:]
+        y = self.tail(self.up[0](features))
+        noise = F.pixel_shuffle(y, self.unshuffle)[..., :rows, :columns] / CONTRAST
         return x - noise if self.residual else noise
+
+    def last_layers(self) -> set[str]:
+        """Return the names of the weights that :meth:`finish` uses."""
+        return {name for name in self.state_dict() if name.startswith(("up.0.", "tail."))}
+
+
+def have_one_trunk(networks: Sequence[nn.Module]) -> bool:
+    """Return True if the networks are U-Nets that differ in their last layers only.
+
+    The trunk then needs to run once for all of them.
+    """
+    first, *others = networks
+    if not isinstance(first, UNet):
+        return False
+    trunk = {k: v for k, v in first.state_dict().items() if k not in first.last_layers()}
+    return all(isinstance(other, UNet) and _contains(other.state_dict(), trunk) for other in others)
+
+
+def _contains(weights: dict[str, torch.Tensor], part: dict[str, torch.Tensor]) -> bool:
+    return all(
+        key in weights and weights[key].shape == value.shape and torch.equal(weights[key], value)
+        for key, value in part.items()
+    )
 
 
 class _ConvPair(nn.Module):

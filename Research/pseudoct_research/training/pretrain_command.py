@@ -16,7 +16,7 @@ from PseudoCTDenoiseLib.denoising.device import choose_device
 from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.denoising.target_noise import RESIDUAL_NOISE_FRACTION
 from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL, PREFIX, SHIPPED_MODELS
 from PseudoCTDenoiseLib.models.store import Manifest, load_model, save_model
 from torch import nn
 
@@ -41,15 +41,22 @@ PRESETS = {
         validate_every=500,
         domain=exactly(0.25, 0.0, RESIDUAL_NOISE_FRACTION),
     ),
-    "noise": PretrainingSettings(
+    "noise": replace(
+        FAST_PRETRAINING,
         role=NOISE_MODEL,
-        parameters={"widths": [16, 32, 64], "residual": False},
-        steps=2000,
-        domain=TrainingDomain(noise_left=None),
+        parameters={**FAST_PRETRAINING.parameters, "residual": False},
+        last_layers_only=True,
+        steps=3000,
+        batch=12,
+        patch_size=96,
+        learning_rate=5e-4,
+        moving_average=0.99,
+        validate_every=250,
     ),
     "red-cnn": replace(PAPER_PRETRAINING, domain=TrainingDomain(noise_left=None)),
 }
 
+TRUNK = "fast"
 MOST_WORKERS = 16
 VALIDATION = {"soft": (0.25, 0.0), "sharp": (0.25, 1.0), "tenth": (0.1, 0.5), "half": (0.5, 0.0)}
 """Name of a validation set → dose fraction and sharpness of the kernel."""
@@ -68,7 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--validation-split", default="val", help="split for validation (default: val)"
     )
-    parser.add_argument("--start", help="pre-trained model in --models to start from")
+    parser.add_argument(
+        "--start",
+        help="pre-trained model to start from, in --models or shipped; the preset noise keeps its "
+        f"first layers (default of that preset: {TRUNK})",
+    )
     parser.add_argument(
         "--clean",
         type=float,
@@ -115,6 +126,8 @@ def run(arguments: argparse.Namespace) -> None:
             settings = replace(settings, **{name: getattr(arguments, name)})
     # Checks the name of the model before hours of training.
     manifest = Manifest(arguments.name, settings.role, settings.architecture, settings.parameters)
+    if settings.last_layers_only and not arguments.start:
+        arguments.start = TRUNK
     start, start_weights = _start_network(arguments, settings)
     device = choose_device(arguments.device)
     print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
@@ -196,10 +209,12 @@ def _start_network(
     """Return the pre-trained network to start from, and the hash of its weights."""
     if not arguments.start:
         return None, None
-    network, manifest = load_model(arguments.start, arguments.models)
-    if (manifest.architecture, manifest.parameters) != (
+    own = (arguments.models / f"{PREFIX}{arguments.start}.json").is_file()
+    network, manifest = load_model(arguments.start, arguments.models if own else SHIPPED_MODELS)
+    layers = {"residual": settings.parameters.get("residual", True)}
+    if (manifest.architecture, manifest.parameters | layers) != (
         settings.architecture,
-        settings.parameters,
+        settings.parameters | layers,
     ):
         raise BadInputError(
             f"'{arguments.start}' has another architecture than the preset '{arguments.preset}'. "

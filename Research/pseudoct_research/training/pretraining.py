@@ -64,6 +64,8 @@ class PretrainingSettings:
         thousands of steps. None does not clip.
     moving_average : decay of the exponential moving average of the weights, which is then
         validated and saved; None uses the weights themselves.
+    last_layers_only : train the last layers of a U-Net and keep the trunk of the starting network,
+        so that both networks can run as one, see :func:`.have_one_trunk`.
     domain : ranges of the simulated noise; None uses the noise of the pairs.
     validate_every : steps between validations.
     precision : number format of all layers after the first.
@@ -85,6 +87,7 @@ class PretrainingSettings:
     patience: int = 4
     gradient_limit: float | None = None
     moving_average: float | None = None
+    last_layers_only: bool = False
     domain: TrainingDomain | None = TrainingDomain()
     augmentation: Augmentation = Augmentation()
     validate_every: int = 500
@@ -194,9 +197,15 @@ class Pretraining:
         self.device = device
         self._precision = autocast_precision(settings.precision, choose_device(device))
         torch.manual_seed(settings.seed)
+        if settings.last_layers_only and start is None:
+            raise BadInputError("last_layers_only needs a starting network, whose trunk it keeps.")
         network = build_network(settings.architecture, settings.parameters)
         if start is not None:
             network.load_state_dict(start.state_dict())
+        if settings.last_layers_only:
+            trained = network.last_layers()
+            for name, weight in network.named_parameters():
+                weight.requires_grad_(name in trained)
         self.network = network.to(device, memory_format=torch.channels_last)
         self.average = moving_average(self.network, settings.moving_average)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate)

@@ -13,6 +13,7 @@ from pseudoct_research.training import training_pairs
 from pseudoct_research.training.pretraining import Pretraining
 from PseudoCTDenoiseLib.cli.main import main
 from PseudoCTDenoiseLib.denoising.inference import apply_network
+from PseudoCTDenoiseLib.models.networks import have_one_trunk
 from PseudoCTDenoiseLib.models.store import load_model
 
 SIZE = 64
@@ -129,8 +130,8 @@ def test_a_run_with_clean_patches_resumes_only_with_the_same_start(tmp_path, sim
 
 def test_clean_needs_a_denoiser_of_another_name(tmp_path, simulator, capsys):
     scan = ["--ndct", write_scan(tmp_path / "scan.nrrd")]
-    for preset in ("noise", "fast"):
-        assert pretrained(tmp_path, *scan, "--preset", preset, name=preset) == 0
+    assert pretrained(tmp_path, *scan, name="fast") == 0
+    assert pretrained(tmp_path, *scan, "--preset", "noise", name="noise") == 0
     wrong = ["--preset", "noise", "--start", "noise", "--clean", 0.1]
     assert pretrained(tmp_path, *scan, *wrong) == 2
     assert "a denoiser" in capsys.readouterr().err
@@ -143,9 +144,14 @@ def test_real_pairs_give_a_noise_model_without_the_simulator(tmp_path, monkeypat
     low = write_scan(tmp_path / "low.nrrd", noise_hu=40, seed=1)
     normal = write_scan(tmp_path / "normal.nrrd", noise_hu=5, seed=2)
     pair = ["--ldct", low, "--ndct", normal]
-    assert pretrained(tmp_path, "--preset", "noise", *pair, "--steps", 4) == 0
-    _, manifest = load_model("mine", tmp_path / "models")
+    assert pretrained(tmp_path, *pair, name="start") == 0
+    noise = ["--preset", "noise", "--start", "start", "--steps", 4]
+    assert pretrained(tmp_path, *noise, *pair) == 0
+    network, manifest = load_model("mine", tmp_path / "models")
     assert manifest.role == "noise model"
+    start, _ = load_model("start", tmp_path / "models")
+    assert have_one_trunk([start, network])
+    assert not same(start.state_dict(), network.state_dict())
     assert manifest.training["settings"]["domain"] is None
     assert manifest.training["settings"]["steps"] == 4
 
