@@ -1,7 +1,13 @@
 """The ensemble takes every pixel from one noise model, drawn evenly."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
+from PseudoCTDenoiseLib.ct.noise_direction import flat_windows, without_trend
+from PseudoCTDenoiseLib.ct.noise_texture import noise_power_spectrum
+from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.noise_maps import (
     REMOVED_NOISE,
     apply_sign,
@@ -9,10 +15,17 @@ from PseudoCTDenoiseLib.denoising.noise_maps import (
     predict_noise_maps,
     whole_noise_hu,
 )
+from PseudoCTDenoiseLib.denoising.presets import PRESETS
 from PseudoCTDenoiseLib.models.networks import UNet
+from PseudoCTDenoiseLib.models.store import load_denoiser, load_models
 from torch import nn
 
 from .job_cases import unet, with_other_last_layers
+
+SAMPLE = (
+    Path(__file__).parents[2]
+    / "PseudoCTDenoise/Resources/SampleData/PseudoCTDenoise_phantom_ldct.nrrd"
+)
 
 
 def seeded(device, seed=0):
@@ -132,3 +145,24 @@ def test_every_model_gives_one_map_of_every_slice(device, precision):
     assert maps.shape == (3, 2, 8, 9) and maps.dtype == torch.float32
     for number, factor in enumerate((2, -1, 0.5)):
         assert torch.equal(maps[number], factor * slices)
+
+
+def test_the_shipped_maps_have_level_and_texture_of_the_sample_scans_noise():
+    hu = read_volume(SAMPLE).hu[8:10]
+    networks = [network for network, _ in load_models("fast")[1]]
+    result = DenoisingJob(
+        hu, load_denoiser("fast")[0], networks, PRESETS["quick"], pixel_mm=0.8, want_noise=True
+    ).run_at_once()
+    images = [result.noise, *result.noise_maps, result.pseudo_ldct]
+    scan, _, *windows = flat_windows(hu, result.hu, *images)
+
+    def level_and_frequency(few):
+        few = without_trend(few)
+        frequency, power = noise_power_spectrum(few, 0.8)
+        return few.std(), (frequency**2 * power).sum() / (frequency * power).sum()
+
+    level, frequency = level_and_frequency(scan)
+    for few in windows:
+        own_level, own_frequency = level_and_frequency(few)
+        assert own_level == pytest.approx(level, rel=0.05)
+        assert own_frequency == pytest.approx(frequency, rel=0.1)

@@ -25,8 +25,8 @@ class DenoisedScan:
 
     All arrays are (slices, rows, columns) int16 HU, as the run's ``new_array`` made them. The
     three that describe the noise are None unless they were requested: ``noise`` is the ensemble's
-    map, ``noise_maps`` has one map for each noise model, ``pseudo_ldct`` is the scan denoised at
-    full strength plus the ensemble's noise. ``tunings`` has the record of the scan's tuning, or
+    map, ``noise_maps`` has one map for each noise model, ``pseudo_ldct`` is the scan less
+    twice the ensemble's noise. ``tunings`` has the record of the scan's tuning, or
     one for every slice; ``seconds`` those of every stage; ``warnings`` those of the job.
     """
 

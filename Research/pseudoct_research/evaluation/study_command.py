@@ -42,6 +42,7 @@ from .method_study import (
     stopping_curve,
     study_pairs,
 )
+from .noise_map_study import NOISE_MAP_COLUMNS, measure_noise_maps
 
 TUNED = {WITH_METHOD: METHOD}
 QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))
@@ -221,6 +222,19 @@ def _make_banding(arguments: argparse.Namespace, name: str) -> None:
         )
 
 
+def _make_noise_maps(arguments: argparse.Namespace, name: str) -> None:
+    (denoiser, _), noise_models = load_models(arguments.model, arguments.models)
+    names = [manifest.name for _, manifest in noise_models]
+    networks = [network for network, _ in noise_models]
+    scans = _stacks(read_index(arguments.index, "test"))
+    rows = []
+    pairs = study_pairs(scans, QUARTER, arguments.slices)
+    for condition, _, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
+        about = {"kernel": condition.kernel, "patient": pair.patient}
+        rows += [about | row for row in measure_noise_maps(pair, denoiser, networks, names)]
+        write_csv(_csv(arguments, name), rows)
+
+
 def _denoised(
     hu: np.ndarray,
     pixel_mm: float,
@@ -360,6 +374,18 @@ def _banding_table(rows: list[dict]) -> str:
     return markdown([row | {"banding_hu": float(row["banding_hu"])} for row in rows], columns)
 
 
+def _noise_maps_table(rows: list[dict]) -> str:
+    lines = []
+    for key in dict.fromkeys((row["kernel"], row["map"]) for row in rows):
+        group = [row for row in rows if (row["kernel"], row["map"]) == key]
+        line = dict(zip(("kernel", "map"), key, strict=True))
+        for column in NOISE_MAP_COLUMNS:
+            values = [float(row[column.key]) for row in group if row[column.key] != ""]
+            line[column.key] = float(np.mean(values)) if values else None
+        lines.append(line)
+    return markdown(lines, (Column("kernel", "Kernel"), Column("map", "Map"), *NOISE_MAP_COLUMNS))
+
+
 def _curve_key(row: dict) -> tuple[str, str, str, str]:
     return row["start"], row["kernel"], row["patient"], row["scan"]
 
@@ -393,4 +419,5 @@ STUDIES = {
     "stopping": Study(_make_stopping, _stopping_table, _plot_stopping),
     "clean": Study(_make_clean, _clean_table),
     "banding": Study(_make_banding, _banding_table),
+    "noise-maps": Study(_make_noise_maps, _noise_maps_table),
 }

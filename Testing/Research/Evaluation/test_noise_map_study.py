@@ -1,0 +1,56 @@
+"""The study of noise maps measures known maps as they are."""
+
+import numpy as np
+import pytest
+import torch
+from pseudoct_research.evaluation import noise_map_study
+from pseudoct_research.evaluation.comparison import CtPair
+from pseudoct_research.evaluation.noise_map_study import ADDED, ENSEMBLE, PSEUDO_LDCT
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from scipy.ndimage import gaussian_filter
+from torch import nn
+
+
+class Known(nn.Module):
+    """Returns a share of a known image; as a denoiser, the scan without it."""
+
+    def __init__(self, image, share=1.0, denoiser=False):
+        super().__init__()
+        self.noise = nn.Parameter(share * torch.from_numpy(image).float()[None] / 4096)
+        self.denoiser = denoiser
+
+    def forward(self, x):
+        return x - self.noise if self.denoiser else self.noise.expand_as(x)
+
+
+@pytest.fixture
+def pair():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 20, (1, 160, 160))
+    ndct = np.full((1, 160, 160), -1000)
+    ndct[:, 20:-20, 20:-20] = 60
+    return CtPair("one", (ndct + noise).astype(np.int16), ndct.astype(np.int16), 0.8)
+
+
+def test_known_maps_are_measured(pair, monkeypatch):
+    quick = DenoisingSettings(
+        method="pretrained", anchor=None, orientations=1, precision="float32", device="cpu"
+    )
+    monkeypatch.setattr(noise_map_study, "METHOD", quick)
+    noise = (pair.ldct - pair.ndct).astype(np.float32)
+    smooth = gaussian_filter(noise, (0, 1, 1))
+    models = [Known(noise, 0.77), Known(smooth, 0.77)]
+    rows = noise_map_study.measure_noise_maps(
+        pair, Known(noise, denoiser=True), models, ["white", "smooth"]
+    )
+    by_map = {row["map"]: row for row in rows}
+    assert list(by_map) == [ADDED, "white", "smooth", ENSEMBLE, PSEUDO_LDCT]
+    assert by_map[ADDED]["level_percent"] == pytest.approx(100, abs=2)
+    assert by_map[ADDED]["frequency_percent"] == pytest.approx(100, abs=2)
+    assert abs(by_map[ADDED]["edges"]) < 0.1
+    # 23 % of the noise's standard deviation are left; the smooth map has few high frequencies.
+    assert by_map["white"]["gain"] == pytest.approx(-20 * np.log10(0.23), abs=0.5)
+    assert by_map["smooth"]["gain"] < 3
+    assert by_map["smooth"]["frequency_percent"] < 80 < by_map["white"]["frequency_percent"]
+    levels = [by_map[name]["level_percent"] for name in ("white", "smooth")]
+    assert levels[0] == pytest.approx(levels[1], rel=0.15)  # both at their mean level
