@@ -25,7 +25,8 @@ def measure(setup: BenchSetup) -> Iterator[list[dict]]:
 
 def table(jobs: Sequence[dict]) -> str:
     """Return the Markdown table of the jobs, one job per row."""
-    stages = (TUNING, DENOISING, MAPS)
+    seen = {stage for job in jobs for stage in job["stages"]}
+    stages = [stage for stage in (TUNING, DENOISING, MAPS) if stage in seen]
     lines = [
         {"size": f"{job['slices']} × {job['rows']}²", "rest": job["other"]}
         | {stage: job["stages"].get(stage) for stage in stages}
