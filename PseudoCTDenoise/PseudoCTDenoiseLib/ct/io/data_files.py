@@ -75,23 +75,31 @@ def check_length(voxels: StoredVoxels, name: str) -> None:
             raise damaged(name)
 
 
-def check_streams(voxels: StoredVoxels, name: str) -> None:
+def check_streams(voxels: StoredVoxels, compressed: int | None, name: str) -> None:
     """Expand compressed voxels to check that none are missing and that their checksum is right.
 
     ITK's MetaImage reader returns random values for missing voxels.
 
+    Parameters
+    ----------
+    compressed : number of bytes of each stream; None for all bytes after ``voxels.start``.
+
     Raises
     ------
     BadInputError
-        If a stream is broken, or ends before the voxels that the header declares.
+        If a stream is broken, or does not hold exactly the voxels that the header declares.
     """
     for path in voxels.files:
+        left = os.stat(path).st_size - voxels.start if compressed is None else compressed
         stream, length = zlib.decompressobj(_ZLIB_OR_GZIP), 0
         with open(path, "rb") as file:
             file.seek(voxels.start)
             try:
                 while not stream.eof and length <= voxels.length:
-                    block = stream.unconsumed_tail or file.read(_BLOCK)
+                    block = stream.unconsumed_tail
+                    if not block:
+                        block = file.read(min(left, _BLOCK))
+                        left -= len(block)
                     if not block:
                         raise damaged(name)
                     length += len(stream.decompress(block, _BLOCK))
@@ -119,7 +127,7 @@ def check_regular(path: Path) -> None:
         ) from error
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise BadInputError(
-            f"{path} is a device or a pipe, not a file: save the scan to a file and give that."
+            f"{path} is a pipe or a device, not a file: save the scan to a file and give that."
         )
 
 

@@ -80,10 +80,11 @@ def check_metaimage(path: Path) -> tuple[str, ...]:
     check_length(voxels, path.name)
     if coding == COMPRESSED:
         rest = min(file.stat().st_size for file in files) - skipped
-        to_integer(fields.get("CompressedDataSize", "0"), 0, max(0, rest), path)
-        if header:  # where the stream begins is then undefined
+        compressed = to_integer(fields.get("CompressedDataSize", "0"), 0, max(0, rest), path)
+        # ITK takes another place for the stream than this check would.
+        if header or (skipped and not compressed):
             raise damaged(path.name)
-        check_streams(voxels, path.name)
+        check_streams(voxels, compressed or None, path.name)
     spacing = vectors.get("ElementSpacing", vectors.get("ElementSize"))
     for distance, count in zip(spacing or (), sizes, strict=False):
         if count > 1:
