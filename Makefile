@@ -7,7 +7,7 @@
 # make demo     makes a phantom and denoises it by command and by click, into demo/;
 #               `make demo INPUT=scan.nrrd` denoises your own scan
 # make window   opens the module on the desktop, without Slicer, with the phantom or with INPUT
-# make torture  attacks the product for about a quarter of an hour and updates Docs/reliability.md;
+# make torture  attacks the product with damaged files and updates Docs/reliability.md;
 #               SECTION="mutated files" chooses one attack
 #
 # PYTHON=/path/to/python chooses the interpreter (3.10 to 3.12).

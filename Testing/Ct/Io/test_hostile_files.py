@@ -14,6 +14,8 @@ from random import Random
 
 import numpy as np
 import pytest
+from dicom_factory import ct_slice
+from dicom_factory import write as write_dicom
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from limited_reader import READ, REFUSED, LimitedReader
@@ -21,6 +23,7 @@ from mutated_files import SEEDS, damage, volume
 from PseudoCTDenoiseLib.ct.io.data_files import NO_SPACING
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from PseudoCTDenoiseLib.errors import BadInputError
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limits are those of Linux")
 
@@ -271,6 +274,22 @@ def test_a_nifti_is_not_expanded_without_end(tmp_path, reader):
     content = gzip.decompress(path.read_bytes())
     path.write_bytes(gzip.compress(content + bytes(100 << 20), 1))
     assert DAMAGED in reader.read(path).text
+
+
+def test_a_deflated_dicom_file_is_not_expanded_without_end(tmp_path, reader):
+    image = ct_slice()
+    image.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    path = write_dicom(image, tmp_path / "a.dcm")
+    assert reader.read(path).kind == READ
+    content = path.read_bytes()
+    start = 144 + int.from_bytes(content[140:144], "little")
+    stream = zlib.compressobj(wbits=-15)
+    deflated = stream.compress(zlib.decompress(content[start:], -15))
+    deflated += stream.flush(zlib.Z_FULL_FLUSH)
+    zeros = stream.compress(bytes(1 << 24)) + stream.flush(zlib.Z_FULL_FLUSH)
+    path.write_bytes(content[:start] + deflated + 70 * zeros + stream.flush())
+    outcome = reader.read(path)
+    assert (outcome.kind, "damaged" in outcome.text) == (REFUSED, True), outcome
 
 
 SPACINGS = [

@@ -54,6 +54,11 @@ class StoredVoxels:
     coding: str
 
 
+def max_expanded(compressed: int) -> int:
+    """Return the number of bytes to which a compressed part of a scan may expand."""
+    return max(MAX_RATIO * compressed, min(MAX_DEFLATE_RATIO * compressed, LARGE_BYTES))
+
+
 def check_length(voxels: StoredVoxels, name: str) -> None:
     """Check that the files can hold the voxels that the header declares.
 
@@ -65,8 +70,7 @@ def check_length(voxels: StoredVoxels, name: str) -> None:
     for path in voxels.files:
         stored = os.stat(path).st_size - voxels.start
         if voxels.coding == COMPRESSED:
-            limit = max(MAX_RATIO * stored, min(MAX_DEFLATE_RATIO * stored, LARGE_BYTES))
-            too_short = voxels.length > limit
+            too_short = voxels.length > max_expanded(stored)
         elif voxels.coding == TEXT:
             too_short = 2 * voxels.numbers - 1 > stored
         else:

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,10 +23,14 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from .data_files import max_expanded
 from .dicom_attributes import HEADER_TAGS
 
 MAGIC = b"DICM"
 MAGIC_OFFSET = 128
+META_OFFSET = 144
+"""End of the first element, which holds the length of the rest of group 0002."""
+_META_BYTES = 1 << 12
 SUFFIXES = (".dcm", ".dicom", ".ima")
 PIXEL_DATA_TAGS = {
     b"".join(number.to_bytes(2, order) for number in (0x7FE0, element))
@@ -157,7 +162,29 @@ def ignore_pydicom_warnings() -> Iterator[None]:
         yield
 
 
-def _parse(file, pixels: bool = False) -> Dataset:
+def _check_expanded_length(file: _BoundedFile) -> None:
+    """Reject a deflated dataset that is too long for a scan; pydicom expands it in memory.
+
+    Raises
+    ------
+    ValueError
+        If it is.
+    """
+    meta = file.read(_META_BYTES)
+    if DeflatedExplicitVRLittleEndian.encode() in meta:
+        # The length of group 0002 is the value of its first element (PS3.10 7.1).
+        file.seek(META_OFFSET + int.from_bytes(meta[META_OFFSET - 4 : META_OFFSET], "little"))
+        left = max_expanded(os.fstat(file.fileno()).st_size)
+        stream = zlib.decompressobj(-zlib.MAX_WBITS)
+        while block := stream.unconsumed_tail or file.read(_META_BYTES):
+            left -= len(stream.decompress(block, 1 << 20))
+            if left < 0:
+                raise ValueError("it expands to more than a scan can have")
+    file.seek(0)
+
+
+def _parse(file: _BoundedFile, pixels: bool = False) -> Dataset:
+    _check_expanded_length(file)
     with ignore_pydicom_warnings():
         tags = None if pixels else HEADER_TAGS
         header = dcmread(file, force=True, stop_before_pixels=not pixels, specific_tags=tags)
