@@ -276,6 +276,7 @@ def test_a_nifti_is_not_expanded_without_end(tmp_path, reader):
     assert DAMAGED in reader.read(path).text
 
 
+@pytest.mark.slow
 def test_a_deflated_dicom_file_is_not_expanded_without_end(tmp_path, reader):
     image = ct_slice()
     image.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
