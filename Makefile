@@ -7,16 +7,18 @@
 # make demo     makes a phantom and denoises it by command and by click, into demo/;
 #               `make demo INPUT=scan.nrrd` denoises your own scan
 # make window   opens the module on the desktop, without Slicer, with the phantom or with INPUT
+# make torture  attacks the product with damaged files and updates Docs/reliability.md;
+#               SECTION="mutated files" chooses one attack
 #
 # PYTHON=/path/to/python chooses the interpreter (3.10 to 3.12).
 # TESTS="Testing/Ct -k body" chooses tests. WORKERS=1 runs them in one process.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := setup
-.PHONY: setup test test-all test-slicer lint format demo window pictures cmake-lists clean
+.PHONY: setup test test-all test-slicer lint format demo window pictures torture cmake-lists clean
 
 # The recipes read these from the environment, so paths may contain spaces and quotes.
-export PYTHON INPUT SLICER_SOURCE
+export PYTHON INPUT SLICER_SOURCE SECTION
 
 READY := .venv/.ready
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)",*$$/\1/p' pyproject.toml)
@@ -98,6 +100,9 @@ pictures: demo
 	@cp demo/window/4_difference.png demo/window/7_measure.png demo/window/8_panel.png \
 	    Docs/pictures
 	@cp demo/window/3_after.png Resources/PseudoCTDenoise_screenshot.png
+
+torture: $(READY)
+	@.venv/bin/python Development/torture.py $${SECTION:+"$$SECTION"}
 
 cmake-lists: $(READY)
 	@.venv/bin/python Development/write_cmake_lists.py

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import stat
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from pydicom import Dataset, dcmread
 from pydicom.datadict import dictionary_has_tag, tag_for_keyword
@@ -23,10 +24,14 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from .data_files import max_expanded
 from .dicom_attributes import HEADER_TAGS
 
 MAGIC = b"DICM"
 MAGIC_OFFSET = 128
+META_OFFSET = 144
+"""End of the first element, which holds the length of the rest of group 0002."""
+_META_BYTES = 1 << 12
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 PIXEL_DATA_TAGS = {
     b"".join(number.to_bytes(2, order) for number in (0x7FE0, element))
@@ -95,7 +100,7 @@ def is_dicom_file(path: Path) -> bool:
 def read_dicom_header(path: Path) -> DicomFile | UnreadableFile | bytes | None:
     """Return the header of an image; its first bytes if it is not DICOM; None for other objects."""
     try:
-        with open(path, "rb") as file:
+        with _open(path) as file:
             start = file.read(MAGIC_OFFSET + len(MAGIC))
             has_magic = start.endswith(MAGIC) and len(start) == MAGIC_OFFSET + len(MAGIC)
             if not has_magic and not start.startswith(FIRST_GROUPS):
@@ -129,8 +134,24 @@ def load_dataset(path: Path, tags: Sequence[int] | None = None) -> Dataset:
     ----------
     tags : elements to read, which takes a fraction of the time; None for all.
     """
-    with open(path, "rb") as file:
+    with _open(path) as file:
         return _parse(file, tags, pixels=True)
+
+
+class _BoundedFile(io.BufferedReader):
+    """Open file of which a read reserves no more memory than the file has bytes.
+
+    A damaged length of up to 4 GB would otherwise be reserved in full.
+    """
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is not None and size > io.DEFAULT_BUFFER_SIZE:
+            size = min(size, os.fstat(self.fileno()).st_size)
+        return super().read(size)
+
+
+def _open(path: Path) -> _BoundedFile:
+    return _BoundedFile(open(path, "rb", buffering=0))
 
 
 def sop_class(header: Dataset) -> str:
@@ -147,7 +168,29 @@ def ignore_pydicom_warnings() -> Iterator[None]:
         yield
 
 
-def _parse(file: BinaryIO, tags: Sequence[int] | None, pixels: bool = False) -> Dataset:
+def _check_expanded_length(file: _BoundedFile) -> None:
+    """Reject a deflated dataset that is too long for a scan; pydicom expands it in memory.
+
+    Raises
+    ------
+    ValueError
+        If it is.
+    """
+    meta = file.read(_META_BYTES)
+    if DeflatedExplicitVRLittleEndian.encode() in meta:
+        # The length of group 0002 is the value of its first element (PS3.10 7.1).
+        file.seek(META_OFFSET + int.from_bytes(meta[META_OFFSET - 4 : META_OFFSET], "little"))
+        left = max_expanded(os.fstat(file.fileno()).st_size)
+        stream = zlib.decompressobj(-zlib.MAX_WBITS)
+        while block := stream.unconsumed_tail or file.read(_META_BYTES):
+            left -= len(stream.decompress(block, 1 << 20))
+            if left < 0:
+                raise ValueError("it expands to more than a scan can have")
+    file.seek(0)
+
+
+def _parse(file: _BoundedFile, tags: Sequence[int] | None, pixels: bool = False) -> Dataset:
+    _check_expanded_length(file)
     with ignore_pydicom_warnings():
         header = dcmread(file, force=True, stop_before_pixels=not pixels, specific_tags=tags)
         for dataset in (header.file_meta, header):
@@ -178,7 +221,7 @@ def _is_whole_without_rows(path: Path) -> bool:
 
     In a damaged file elements are cut, out of order or unknown.
     """
-    with open(path, "rb") as file, ignore_pydicom_warnings():
+    with _open(path) as file, ignore_pydicom_warnings():
         dataset = dcmread(file, force=True)
     tags = list(dataset.keys())
     elements = [dataset.get_item(tag) for tag in tags]

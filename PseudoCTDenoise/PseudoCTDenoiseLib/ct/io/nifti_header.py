@@ -45,7 +45,7 @@ def read_position(path: Path) -> tuple[np.ndarray | None, str]:
         If the file is NIfTI-2, is cut within the header, or holds positions that differ by more
         than the shear of a tilted gantry or a movement of the whole scan.
     """
-    header = _read_header(path)
+    header, _ = read_nifti_header(path)
     order = "<" if struct.unpack_from("<i", header)[0] in (HEADER_BYTES, NIFTI_2_BYTES) else ">"
     (length,) = struct.unpack_from(f"{order}i", header)
     if length == NIFTI_2_BYTES:
@@ -99,7 +99,14 @@ def set_position(image: sitk.Image, position: np.ndarray) -> None:
     image.SetOrigin(origin.tolist())
 
 
-def _read_header(path: Path) -> bytes:
+def read_nifti_header(path: Path) -> tuple[bytes, bool]:
+    """Return the first 348 bytes of a NIfTI, and whether gzip compresses the file.
+
+    Raises
+    ------
+    BadInputError
+        If the file cannot be read, or is shorter.
+    """
     try:
         with open(path, "rb") as file:
             compressed = file.read(2) == b"\x1f\x8b"
@@ -109,7 +116,7 @@ def _read_header(path: Path) -> bytes:
         raise damaged(path.name) from error
     if len(header) < HEADER_BYTES:
         raise damaged(path.name)
-    return header
+    return header, compressed
 
 
 def _rotation(b: float, c: float, d: float) -> np.ndarray:
