@@ -64,7 +64,7 @@ class PretrainingSettings:
         thousands of steps. None does not clip.
     moving_average : decay of the exponential moving average of the weights, which is then
         validated and saved; None uses the weights themselves.
-    last_layers_only : train the last layers of a U-Net and keep the trunk of the starting network,
+    last_layers_only : True trains the last layers of a U-Net and keeps the trunk of the start,
         so that both networks can run as one, see :func:`.have_one_trunk`.
     domain : ranges of the simulated noise; None uses the noise of the pairs.
     validate_every : steps between validations.
@@ -87,7 +87,7 @@ class PretrainingSettings:
     patience: int = 4
     gradient_limit: float | None = None
     moving_average: float | None = None
-    last_layers_only: bool = False
+    last_layers_only: bool | None = None
     domain: TrainingDomain | None = TrainingDomain()
     augmentation: Augmentation = Augmentation()
     validate_every: int = 500
