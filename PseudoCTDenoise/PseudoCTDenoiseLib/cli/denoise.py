@@ -1,7 +1,8 @@
 """Denoise a low-dose CT scan without a normal-dose reference.
 
 Reads NRRD, NIfTI, MetaImage or a DICOM folder and writes NRRD, NIfTI or MetaImage with the same
-geometry, and a JSON report beside it. Research use only; not for primary diagnosis.
+geometry, or a derived DICOM series of a DICOM scan, and a JSON report beside it. Research use only;
+not for primary diagnosis.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -19,7 +21,9 @@ import numpy as np
 from torch import nn
 
 from ..ct.comparison_figure import check_png_path, side_by_side
-from ..ct.io.derived_note import DERIVED
+from ..ct.io.derived_note import DERIVED, NOTICE
+from ..ct.io.dicom_derivation import DerivedSeries
+from ..ct.io.dicom_writer import check_source
 from ..ct.io.slice_file import SliceFile
 from ..ct.io.volume_files import (
     CtVolume,
@@ -33,13 +37,14 @@ from ..denoising.denoised_scan import DenoisedScan
 from ..denoising.job import DenoisingJob
 from ..denoising.plan import SHORT_SCAN, JobPlan
 from ..denoising.progress import Progress
-from ..denoising.report import NOTICE, job_report
+from ..denoising.report import job_report
 from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..duration import duration
 from ..errors import BadInputError
 from ..models.store import Manifest, load_models
 from ..temporary_files import in_temporary_folder
 from .device_argument import add_device_argument
+from .dicom_output import check_dicom_folder, derived_series, is_dicom_output, write_dicom
 from .input_warnings import print_warnings
 from .model_arguments import add_model_arguments
 from .optional_packages import INSTALL_COMMANDS
@@ -54,7 +59,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input", type=Path, help="scan to denoise: .nrrd, .nii.gz, .mha or a DICOM folder"
     )
-    parser.add_argument("output", type=Path, help="denoised scan: .nrrd, .nii.gz or .mha")
+    parser.add_argument(
+        "output",
+        type=Path,
+        help="denoised scan: .nrrd, .nii.gz or .mha, or a new or empty folder for a DICOM series",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("dicom",),
+        help="write a DICOM series, also to a new folder whose name has a suffix",
+    )
     add_model_arguments(parser)
     default = DenoisingSettings()
     parser.add_argument(
@@ -106,7 +120,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="array axis along which axial slices are stacked (default: auto)",
     )
     parser.add_argument(
-        "--noise-dir", type=Path, help="folder to write the noise maps and the pseudo-LDCT to"
+        "--noise-dir",
+        type=Path,
+        help="folder to write the noise maps and the pseudo-LDCT to, as files or as DICOM series",
     )
     parser.add_argument(
         "--reference", type=Path, help="normal-dose CT of the same scan, for image metrics"
@@ -156,9 +172,13 @@ def run(arguments: argparse.Namespace) -> None:
 
 @dataclass(frozen=True)
 class _Outputs:
-    """Paths of the files that a run writes. A path is None if the file was not requested."""
+    """Paths of the files that a run writes. A path is None if the file was not requested.
+
+    If ``dicom`` is True, the volume and each image of the noise are folders of DICOM slices.
+    """
 
     volume: Path
+    dicom: bool
     report: Path
     picture: Path | None
     noise_folder: Path | None
@@ -169,7 +189,8 @@ class _Outputs:
             return []
         maps = (f"noise_{model.name}" for model in noise_models)
         names = ["noise_ensemble", "pseudo_ldct", *maps]
-        return [self.noise_folder / f"{name}.nrrd" for name in names]
+        suffix = "" if self.dicom else ".nrrd"
+        return [self.noise_folder / f"{name}{suffix}" for name in names]
 
     @property
     def temporary_parent(self) -> Path:
@@ -197,8 +218,15 @@ class _Inputs:
 def _check_outputs(arguments: argparse.Namespace) -> _Outputs:
     """Return the output paths, after a check that each of them can be written."""
     output, noise_folder = arguments.output, arguments.noise_dir
-    check_output_path(output)
-    report = arguments.report or output.with_name(_stem(output) + ".json")
+    dicom = arguments.format == "dicom" or is_dicom_output(output)
+    if dicom:
+        output = Path(os.path.abspath(output))  # "." has no name for the report
+        check_dicom_folder(output, arguments.input)
+        check_writable(output / "0001.dcm" if os.path.isdir(output) else output)
+    else:
+        check_output_path(output)
+    name = output.name if dicom else _stem(output)
+    report = arguments.report or output.with_name(f"{name}.json")
     check_writable(report)
     _check_replaces_only_a_report(report)
     if arguments.picture:
@@ -207,19 +235,25 @@ def _check_outputs(arguments: argparse.Namespace) -> _Outputs:
         if noise_folder.is_file():
             raise BadInputError(f"{noise_folder} is a file: choose a folder for the noise maps.")
         check_writable(noise_folder / "noise" if noise_folder.is_dir() else noise_folder)
-    return _Outputs(output, report, arguments.picture, noise_folder)
+    return _Outputs(output, dicom, report, arguments.picture, noise_folder)
 
 
 def _read_inputs(arguments: argparse.Namespace, outputs: _Outputs) -> _Inputs:
     """Read scan, reference and models, and check them against the outputs."""
     volume = read_volume(arguments.input, series=arguments.series, slice_axis=arguments.slice_axis)
     print_warnings(volume.warnings)
-    check_output_path(outputs.volume, volume)
+    if outputs.dicom:
+        check_source(volume.dicom_slices, arguments.input.name)
+    else:
+        check_output_path(outputs.volume, volume)
     reference = _read_reference(arguments.reference, volume, arguments.slice_axis)
     (denoiser, manifest), noise_models = load_models(arguments.model, arguments.models)
     name = arguments.input.resolve().name
     inputs = _Inputs(name, volume, reference, denoiser, manifest, noise_models)
     noise_files = outputs.noise_files(inputs.noise_manifests)
+    if outputs.dicom:
+        for folder in noise_files:
+            check_dicom_folder(folder, arguments.input, outputs.volume)
     _check_no_overwriting(
         [p for p in (outputs.volume, outputs.report, outputs.picture, *noise_files) if p],
         [p for p in (arguments.input, arguments.reference) if p],
@@ -245,11 +279,24 @@ def _write_results(
 ) -> dict:
     """Write all files of a run; return the report."""
     volume, noise_manifests = inputs.volume, inputs.noise_manifests
+    names = [manifest.name for manifest in noise_manifests]
+    series, noise_series = derived_series(inputs.manifest.name, result.settings.strength, names)
+
+    def write_image(path: Path, hu: np.ndarray, series: DerivedSeries) -> None:
+        if outputs.dicom:
+            write_dicom(staged, path, hu, volume, series)
+        else:
+            write_volume(staged.path(path), hu, volume, note=NOTICE)
+
     if outputs.noise_folder is not None:
         staged.folder(outputs.noise_folder)
-        _write_noise(staged, outputs.noise_files(noise_manifests), result, volume)
+        images = [result.noise, result.pseudo_ldct, *result.noise_maps]
+        paths = outputs.noise_files(noise_manifests)
+        for path, slices, kind in zip(paths, images, noise_series, strict=True):
+            write_image(path, slices.read(), kind)
+            slices.path.unlink()  # the results of a long scan do not fit on the disk twice
     result = replace(result, hu=result.hu.read())
-    write_volume(staged.path(outputs.volume), result.hu, volume, note=NOTICE)
+    write_image(outputs.volume, result.hu, series)
     report = {"input": inputs.name, "output": outputs.volume.name}
     report |= {"dicom": volume.uids or None}
     report |= job_report(volume.hu, result, inputs.manifest, noise_manifests, inputs.reference)
@@ -364,16 +411,6 @@ class _JobProgress:
         share = spent / (spent + report.seconds_left) if spent else 0.0
         stage = f"{report.stage} {report.step}/{report.total}"
         self._bar.show(share, stage, f"{duration(report.seconds_left)} left")
-
-
-def _write_noise(
-    staged: StagedFiles, paths: Sequence[Path], result: DenoisedScan, like: CtVolume
-) -> None:
-    """Write the images of the noise one by one and delete each temporary file afterwards."""
-    images = [result.noise, result.pseudo_ldct, *result.noise_maps]
-    for path, slices in zip(paths, images, strict=True):
-        write_volume(staged.path(path), slices.read(), like, note=NOTICE)
-        slices.path.unlink()
 
 
 def _read_reference(path: Path | None, volume: CtVolume, slice_axis: str) -> np.ndarray | None:

@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 from ..ct.hu_validation import ct_warning
+from ..ct.io.derived_note import NOTICE
 from ..ct.io.volume_files import check_output_path, read_volume, write_volume
 from ..ct.noise_level import soft_tissue_noise
 from ..ct.reference_metrics import psnr_4096
 from ..denoising.device import choose_device
-from ..denoising.report import NOTICE
 from ..errors import BadInputError
 from ..simulation.low_dose import LowDoseSimulator, simulate_low_dose
 from ..simulation.pixel_size import pixel_size_warning, simulated_pixel_mm

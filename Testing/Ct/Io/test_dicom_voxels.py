@@ -2,24 +2,10 @@
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
-from dicom_factory import HEIGHTS, bodies, body, ct_slice, enhanced_ct, write
+from dicom_factory import HEIGHTS, bodies, body, compressed_stream, ct_slice, enhanced_ct, write
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from PseudoCTDenoiseLib.errors import BadInputError
-from pydicom import dcmread
-from pydicom.encaps import encapsulate, get_frame
-
-
-def compressed_slice(path, compressor, hu):
-    """Write a compressed slice; return its stream and transfer syntax."""
-    image = sitk.GetImageFromArray((hu + 1024).astype(np.uint16))
-    writer = sitk.ImageFileWriter()
-    writer.SetFileName(str(path))
-    writer.UseCompressionOn()
-    writer.SetCompressor(compressor)
-    writer.Execute(image)
-    written = dcmread(path)
-    return get_frame(written.PixelData, 0, number_of_frames=1), written.file_meta.TransferSyntaxUID
+from pydicom.encaps import encapsulate
 
 
 @pytest.mark.parametrize("compressor", ["JPEG2000", "JPEG", "RLE"])
@@ -28,7 +14,7 @@ def test_compressed_files_have_the_hu_that_were_compressed(tmp_path, compressor,
     slices = [enhanced_ct()] if multi_frame else [ct_slice(z, i) for i, z in enumerate(HEIGHTS)]
     heights = [HEIGHTS] if multi_frame else [[height] for height in HEIGHTS]
     for index, (image, positions) in enumerate(zip(slices, heights, strict=True)):
-        found = [compressed_slice(tmp_path / "x.dcm", compressor, body(z)) for z in positions]
+        found = [compressed_stream(tmp_path / "x.dcm", compressor, body(z)) for z in positions]
         image.PixelData = encapsulate([stream for stream, _ in found])
         image["PixelData"].VR = "OB"
         image.file_meta.TransferSyntaxUID = found[0][1]
@@ -42,7 +28,7 @@ def test_compressed_files_have_the_hu_that_were_compressed(tmp_path, compressor,
 @pytest.mark.parametrize("compressor", ["JPEG2000", "JPEG"])
 def test_a_compressed_stream_without_its_end_is_refused(tmp_path, compressor):
     image = ct_slice()
-    stream, syntax = compressed_slice(tmp_path / "x.dcm", compressor, body(0))
+    stream, syntax = compressed_stream(tmp_path / "x.dcm", compressor, body(0))
     image.PixelData = encapsulate([stream[: len(stream) // 2]])
     image["PixelData"].VR = "OB"
     image.file_meta.TransferSyntaxUID = syntax

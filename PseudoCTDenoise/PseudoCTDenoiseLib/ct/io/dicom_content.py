@@ -14,7 +14,7 @@ from pydicom.uid import (
     LegacyConvertedEnhancedCTImageStorage,
 )
 
-from .derived_note import ALREADY_DENOISED, DERIVED
+from .derived_note import ALREADY_DENOISED, DERIVED, NOISE_MAP
 from .dicom_attributes import Frame
 from .dicom_files import sop_class
 
@@ -30,6 +30,7 @@ MAPS = {
     *("PERFUSION", "CBF", "CBV", "MTT", "TTP", "TMAX", "PBV", "IODINE", "EFF_ATOMIC_NUM"),
     *("MAT_SPECIFIC", "MAT_REMOVED", "MAT_FRACTIONAL", "MAT_MODIFIED", "MAT_VALUE_BASED"),
     *("ELECTRON_DENSITY", "MATERIAL_FRACTIONAL", "Z_EFF", "RHO"),
+    NOISE_MAP,
 }
 SCREENSHOTS = {"SCREEN SAVE", "SCREENSAVE", "SCREEN SHOT", "SCREENSHOT", "SCREEN_CAPTURE"}
 """Terms of Image Type (0008,0008): PS3.3 C.8.2.1 and C.8.15.2, and those of scanners."""

@@ -51,11 +51,13 @@ class DicomVolume:
     image : HU as int16, with the geometry of the slices.
     warnings : sentences on what may spoil the result.
     uids : UIDs of study, series and frame of reference, without those that the files lack.
+    slices : the files' slices in the order of the image.
     """
 
     image: sitk.Image
     warnings: tuple[str, ...]
     uids: dict[str, str]
+    slices: tuple[Slice, ...]
 
 
 @ignore_pydicom_warnings()
@@ -250,9 +252,8 @@ def _read_stack(stack: DicomStack, name: str, notes: list[str]) -> DicomVolume:
         share = f"{100 * padding / hu.size:.2g} %"
         notes = [*notes, f"Padding around the images ({share} of the pixels) was set to −1024 HU."]
     uids = {name: frames[0].text(keyword) for name, keyword in UIDS.items()}
-    return DicomVolume(
-        _image(hu, stack.slices, step), (*found, *notes), {k: uid for k, uid in uids.items() if uid}
-    )
+    uids = {name: uid for name, uid in uids.items() if uid}
+    return DicomVolume(_image(hu, stack.slices, step), (*found, *notes), uids, stack.slices)
 
 
 def _image(hu: np.ndarray, slices: Sequence[Slice], step: np.ndarray | None) -> sitk.Image:
