@@ -33,7 +33,7 @@ from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, read_volume
 from PseudoCTDenoiseLib.errors import BadInputError
 from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEG2000, ExplicitVRLittleEndian, JPEGExtended12Bit
+from pydicom.uid import JPEG2000, CTImageStorage, ExplicitVRLittleEndian, JPEGExtended12Bit
 
 NOTE = derivation_note("1.2", "fast", 70)
 Edit = Callable[[int, Dataset], object]
@@ -535,6 +535,33 @@ def test_the_standard_finds_no_error_that_the_source_does_not_have(tmp_path, noi
     assert not after - before
     everything = [*source.iterdir(), *(tmp_path / "derived").iterdir()]
     assert not checked("dcentvfy", *everything)
+
+
+@pytest.mark.parametrize("name", ["lungdx-a0002_b40f", "totalseg-example_jpeg2000"])
+def test_scanner_files_get_no_new_error(shared, tmp_path, name):
+    folder = shared / "dicom" / name
+    if not folder.is_dir():
+        pytest.skip(f"needs the shared reference data {folder}")
+    source = tmp_path / "source"
+    source.mkdir()
+    for number, path in enumerate(sorted(folder.iterdir())[:3]):
+        image = dcmread(path)
+        for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
+            if not image[keyword].value:
+                setattr(image, keyword, f"1.2.3.{number if keyword.startswith('SOP') else 9}")
+        image.SOPClassUID = CTImageStorage
+        image.file_meta.MediaStorageSOPClassUID = CTImageStorage
+        image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+        image.save_as(source / path.name)
+    _, hu = derive(source, tmp_path / "derived")
+    assert np.array_equal(read_volume(tmp_path / "derived").hu, hu)
+    assert np.array_equal(sitk.GetArrayFromImage(with_simpleitk(tmp_path / "derived")), hu)
+    before = set().union(*(checked("dciodvfy", path) for path in source.iterdir()))
+    after = set().union(*(checked("dciodvfy", p) for p in (tmp_path / "derived").iterdir()))
+    assert not after - before
+    found = checked("dcentvfy", *source.iterdir(), *(tmp_path / "derived").iterdir())
+    # Images that the scanner's files refer to are not among these slices.
+    assert not [line for line in found if "Missing SOPInstanceUID" not in line]
 
 
 def test_the_standard_accepts_the_classic_slices_of_a_multi_frame_file(tmp_path):
