@@ -60,6 +60,16 @@ def test_a_name_with_a_suffix_is_a_folder_if_the_format_says_so(pseudoct, dicom,
     assert (tmp_path / "2026.11.json").is_file()
 
 
+def test_a_single_slice_becomes_a_series_of_one(pseudoct, dicom, quick, tmp_path):
+    slice_ = sorted(dicom.iterdir())[1]
+    assert pseudoct("denoise", slice_, tmp_path / "denoised", *quick).code == 0
+    (path,) = (tmp_path / "denoised").iterdir()
+    source, image = dcmread(slice_), dcmread(path)
+    (item,) = image.SourceImageSequence
+    assert item.ReferencedSOPInstanceUID == source.SOPInstanceUID
+    assert image.ImagePositionPatient == source.ImagePositionPatient
+
+
 def test_the_noise_is_a_series_for_each_image(pseudoct, dicom, quick, tmp_path):
     folder, noise = tmp_path / "denoised", tmp_path / "noise"
     assert pseudoct("denoise", dicom, folder, *quick, "--noise-dir", noise).code == 0
