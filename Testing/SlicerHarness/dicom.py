@@ -59,7 +59,7 @@ class DICOMPlugin:
 
 
 class qSlicerDICOMExportable(Native, QtCore.QObject):
-    """What a plugin offers to write for an item of the subject hierarchy."""
+    """Offer of a plugin to write an item of the subject hierarchy."""
 
     confidence = storedProperty(float, 0.0)
     directory = storedProperty(str, "")

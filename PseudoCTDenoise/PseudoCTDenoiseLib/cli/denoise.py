@@ -20,8 +20,10 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from .. import __version__
 from ..ct.comparison_figure import check_png_path, side_by_side
-from ..ct.io.derived_note import DERIVED, NOTICE
+from ..ct.io.derived_kinds import DENOISED, DerivedKind
+from ..ct.io.derived_note import DERIVED, NOTICE, derivation_note
 from ..ct.io.dicom_derivation import DerivedSeries
 from ..ct.io.dicom_writer import check_source
 from ..ct.io.slice_file import SliceFile
@@ -44,7 +46,7 @@ from ..errors import BadInputError
 from ..models.store import Manifest, load_models
 from ..temporary_files import in_temporary_folder
 from .device_argument import add_device_argument
-from .dicom_output import check_dicom_folder, derived_series, is_dicom_output, write_dicom
+from .dicom_output import check_dicom_folder, is_dicom_output, noise_kinds, write_dicom
 from .input_warnings import print_warnings
 from .model_arguments import add_model_arguments
 from .optional_packages import INSTALL_COMMANDS
@@ -279,12 +281,11 @@ def _write_results(
 ) -> dict:
     """Write all files of a run; return the report."""
     volume, noise_manifests = inputs.volume, inputs.noise_manifests
-    names = [manifest.name for manifest in noise_manifests]
-    series, noise_series = derived_series(inputs.manifest.name, result.settings.strength, names)
+    note = derivation_note(__version__, inputs.manifest.name, result.settings.strength)
 
-    def write_image(path: Path, hu: np.ndarray, series: DerivedSeries) -> None:
+    def write_image(path: Path, hu: np.ndarray, kind: DerivedKind) -> None:
         if outputs.dicom:
-            write_dicom(staged, path, hu, volume, series)
+            write_dicom(staged, path, hu, volume, DerivedSeries(kind, note))
         else:
             write_volume(staged.path(path), hu, volume, note=NOTICE)
 
@@ -292,11 +293,12 @@ def _write_results(
         staged.folder(outputs.noise_folder)
         images = [result.noise, result.pseudo_ldct, *result.noise_maps]
         paths = outputs.noise_files(noise_manifests)
-        for path, slices, kind in zip(paths, images, noise_series, strict=True):
+        kinds = noise_kinds([manifest.name for manifest in noise_manifests])
+        for path, slices, kind in zip(paths, images, kinds, strict=True):
             write_image(path, slices.read(), kind)
             slices.path.unlink()  # the results of a long scan do not fit on the disk twice
     result = replace(result, hu=result.hu.read())
-    write_image(outputs.volume, result.hu, series)
+    write_image(outputs.volume, result.hu, DENOISED)
     report = {"input": inputs.name, "output": outputs.volume.name}
     report |= {"dicom": volume.uids or None}
     report |= job_report(volume.hu, result, inputs.manifest, noise_manifests, inputs.reference)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import __version__
-from ..ct.io.derived_note import derivation_note
+from ..ct.io.derived_kinds import NOISE_ENSEMBLE, PSEUDO_LDCT, DerivedKind, noise_of_model
 from ..ct.io.dicom_derivation import DerivedSeries
 from ..ct.io.dicom_writer import file_names, write_series
 from ..ct.io.volume_files import OUTPUT_SUFFIXES, CtVolume, in_file_order
@@ -48,24 +47,10 @@ def check_dicom_folder(folder: Path, *others: Path) -> None:
         raise BadInputError(f"{folder} is a file: choose a folder for the DICOM series.")
 
 
-def derived_series(
-    model: str, strength: float, noise_models: Sequence[str]
-) -> tuple[DerivedSeries, list[DerivedSeries]]:
-    """Return the denoised series, and those of the ensemble, the pseudo-LDCT and each noise model.
-
-    Parameters
-    ----------
-    model, noise_models : names.
-    strength : in percent.
-    """
-    note = derivation_note(__version__, model, strength)
-    noise = [
-        DerivedSeries("noise map", note, 2000, noise=True),
-        DerivedSeries("pseudo-LDCT", note, 3000),
-    ]
-    for number, name in enumerate(noise_models):
-        noise.append(DerivedSeries(f"noise map {name}", note, 4000 + 1000 * number, noise=True))
-    return DerivedSeries("denoised", note), noise
+def noise_kinds(noise_models: Sequence[str]) -> list[DerivedKind]:
+    """Return the kinds of the ensemble, the pseudo-LDCT and the map of each noise model."""
+    maps = [noise_of_model(name, number) for number, name in enumerate(noise_models)]
+    return [NOISE_ENSEMBLE, PSEUDO_LDCT, *maps]
 
 
 def write_dicom(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
@@ -12,6 +12,13 @@ import slicer
 from .. import __version__
 from ..ct.hounsfield import MIN_CT_HU
 from ..ct.hu_validation import checked_int16
+from ..ct.io.derived_kinds import (
+    DENOISED,
+    NOISE_ENSEMBLE,
+    PSEUDO_LDCT,
+    REMOVED_NOISE,
+    DerivedKind,
+)
 from ..ct.io.derived_note import derivation_note
 from ..errors import BadInputError
 from ..temporary_files import in_temporary_folder
@@ -26,19 +33,10 @@ INSTANCE_UIDS = "DICOM.instanceUIDs"
 """Attribute that Slicer gives to a volume from DICOM: the UID of the file of each slice."""
 
 
-class _Kind(NamedTuple):
-    """Words and number of a derived series, see :class:`.dicom_derivation.DerivedSeries`."""
-
-    suffix: str
-    numberOffset: int
-    noise: bool
-
-
-DENOISED = _Kind("denoised", 1000, False)
 COMPANIONS = {
-    provenance.NOISE_MAP: _Kind("noise map", 2000, True),
-    provenance.PSEUDO_LDCT: _Kind("pseudo-LDCT", 3000, False),
-    provenance.REMOVED_NOISE: _Kind("removed noise", 4000, True),
+    provenance.NOISE_MAP: NOISE_ENSEMBLE,
+    provenance.PSEUDO_LDCT: PSEUDO_LDCT,
+    provenance.REMOVED_NOISE: REMOVED_NOISE,
 }
 """Role of the volume among the references of its result → its kind."""
 
@@ -64,7 +62,7 @@ def exportVolume(node, folder: str | os.PathLike) -> Path:
     """
     if not canExport(node):
         raise BadInputError(
-            f"{node.GetName()} was not made from a DICOM series, so there are no patient data to "
+            f"{node.GetName()} was not made from a DICOM series, so it has no patient data to "
             "copy. Load the scan in the module DICOM and denoise it again."
         )
     from ..ct.io.dicom_derivation import DerivedSeries  # pydicom is slow to import
@@ -79,7 +77,7 @@ def exportVolume(node, folder: str | os.PathLike) -> Path:
         raise BadInputError(
             f"{node.GetName()} no longer has the size of its input. Denoise it again."
         )
-    series = DerivedSeries(kind.suffix, _note(result), kind.numberOffset, kind.noise)
+    series = DerivedSeries(kind, _note(result))
     final = Path(folder) / series.uid
 
     def write(temporary: Path) -> None:
@@ -106,7 +104,7 @@ def showExportDialog(node) -> None:
     dialog.execDialog(hierarchy.GetItemByDataNode(node))
 
 
-def _resultAndKind(node) -> tuple[object, _Kind | None]:
+def _resultAndKind(node) -> tuple[object, DerivedKind | None]:
     """Return the result that a volume is, or belongs to, and what the volume shows of it."""
     if provenance.isResult(node):
         return node, DENOISED

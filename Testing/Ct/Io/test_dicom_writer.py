@@ -26,6 +26,13 @@ from dicom_factory import (
     write_slices,
 )
 from PseudoCTDenoiseLib import __version__
+from PseudoCTDenoiseLib.ct.io.derived_kinds import (
+    DENOISED,
+    NOISE_ENSEMBLE,
+    PSEUDO_LDCT,
+    REMOVED_NOISE,
+    noise_of_model,
+)
 from PseudoCTDenoiseLib.ct.io.derived_note import ALREADY_DENOISED, derivation_note
 from PseudoCTDenoiseLib.ct.io.dicom_derivation import DerivedSeries
 from PseudoCTDenoiseLib.ct.io.dicom_writer import check_source, file_names, write_series
@@ -53,7 +60,7 @@ def derive(
     check_source(scan.dicom_slices, scan.name)
     folder.mkdir()
     paths = [folder / name for name in file_names(len(hu))]
-    write_series(paths, hu, scan.dicom_slices, series or DerivedSeries("denoised", NOTE))
+    write_series(paths, hu, scan.dicom_slices, series or DerivedSeries(DENOISED, NOTE))
     return scan, hu
 
 
@@ -333,6 +340,12 @@ def test_two_runs_are_two_series(tmp_path):
     assert [len(found) for found in uids] == [2, 2 * len(HEIGHTS), 1]
 
 
+def test_every_kind_of_image_has_a_number_of_its_own():
+    kinds = [DENOISED, NOISE_ENSEMBLE, PSEUDO_LDCT, REMOVED_NOISE]
+    kinds += [noise_of_model(name, number) for number, name in enumerate("abc")]
+    assert len({kind.number_offset for kind in kinds}) == len({k.suffix for k in kinds}) == 7
+
+
 @pytest.mark.parametrize(
     "description, expected",
     [
@@ -354,7 +367,7 @@ def test_the_number_is_a_thousand_higher_if_it_can_be(tmp_path, number, expected
 
 
 def test_new_times_are_in_the_time_zone_of_the_others(tmp_path):
-    series = DerivedSeries("denoised", NOTE)
+    series = DerivedSeries(DENOISED, NOTE)
     source = write_slices(tmp_path / "source", TimezoneOffsetFromUTC="+0930")
     derive(source, tmp_path / "derived", series=series)
     image = dcmread(tmp_path / "derived" / "0001.dcm")
@@ -420,7 +433,7 @@ def test_a_derived_series_is_recognised(tmp_path):
 def test_a_noise_map_is_no_ct(tmp_path):
     source = write_slices(tmp_path / "source", edit=full_header)
     noise = np.random.default_rng(0).normal(0, 20, (4, 20, 24)).astype(np.int16)
-    series = DerivedSeries("noise map", NOTE, 2000, noise=True)
+    series = DerivedSeries(NOISE_ENSEMBLE, NOTE)
     derive(source, tmp_path / "derived", noise, series)
     for number in range(4):
         image = dcmread(tmp_path / "derived" / f"000{number + 1}.dcm")
@@ -499,7 +512,7 @@ def test_a_source_that_has_gone_is_an_error(tmp_path):
     shutil.rmtree(source)
     paths = [tmp_path / name for name in file_names(4)]
     with pytest.raises(BadInputError, match="cannot be read"):
-        write_series(paths, scan.hu, scan.dicom_slices, DerivedSeries("denoised", NOTE))
+        write_series(paths, scan.hu, scan.dicom_slices, DerivedSeries(DENOISED, NOTE))
 
 
 # ------------------------------------------------------------------- the standard
@@ -525,11 +538,10 @@ def valid(index: int, image: Dataset) -> None:
     image.ContrastBolusAgent, image.BodyPartExamined = "", "CHEST"
 
 
-@pytest.mark.parametrize("noise", [False, True], ids=["denoised", "noise map"])
-def test_the_standard_finds_no_error_that_the_source_does_not_have(tmp_path, noise):
+@pytest.mark.parametrize("kind", [DENOISED, NOISE_ENSEMBLE], ids=lambda kind: kind.suffix)
+def test_the_standard_finds_no_error_that_the_source_does_not_have(tmp_path, kind):
     source = write_slices(tmp_path / "source", edit=valid)
-    series = DerivedSeries("noise map" if noise else "denoised", NOTE, noise=noise)
-    derive(source, tmp_path / "derived", series=series)
+    derive(source, tmp_path / "derived", series=DerivedSeries(kind, NOTE))
     before = set().union(*(checked("dciodvfy", path) for path in source.iterdir()))
     after = set().union(*(checked("dciodvfy", p) for p in (tmp_path / "derived").iterdir()))
     assert not before, before

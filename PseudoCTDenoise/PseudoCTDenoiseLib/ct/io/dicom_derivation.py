@@ -15,6 +15,7 @@ from pydicom.uid import (
 )
 
 from ... import __version__
+from .derived_kinds import DerivedKind
 from .derived_note import NOISE_MAP
 from .dicom_classic import classic_header
 from .dicom_content import LOSSY
@@ -78,23 +79,18 @@ class DerivedSeries:
 
     Attributes
     ----------
-    suffix : last words of the Series Description.
     note : Derivation Description.
-    number_offset : added to the source's Series Number.
-    noise : True for an image of noise around 0 HU instead of a CT.
     """
 
-    suffix: str
+    kind: DerivedKind
     note: str
-    number_offset: int = 1000
-    noise: bool = False
     uid: str = field(default_factory=generate_uid)
     made: datetime = field(default_factory=lambda: datetime.now(timezone.utc).astimezone())
 
     @property
     def image_type(self) -> list[str]:
         """Values of Image Type."""
-        return ["DERIVED", "SECONDARY", "AXIAL", *([NOISE_MAP] if self.noise else [])]
+        return ["DERIVED", "SECONDARY", "AXIAL", *([NOISE_MAP] if self.kind.noise else [])]
 
 
 def derived_header(header: Dataset, source: Slice, number: int, series: DerivedSeries) -> Dataset:
@@ -122,10 +118,10 @@ def derived_header(header: Dataset, source: Slice, number: int, series: DerivedS
 def _set_identity(image: Dataset, series: DerivedSeries) -> None:
     """Set UIDs, number, description and times of the new image."""
     image.SOPInstanceUID, image.SeriesInstanceUID = generate_uid(), series.uid
-    number = int(image.get("SeriesNumber") or 0) + series.number_offset
+    number = int(image.get("SeriesNumber") or 0) + series.kind.number_offset
     if number < NUMBER_LIMIT:
         image.SeriesNumber = number
-    suffix = f" {series.suffix}"[:DESCRIPTION_LENGTH]
+    suffix = f" {series.kind.suffix}"[:DESCRIPTION_LENGTH]
     described = str(image.get("SeriesDescription") or "")[: DESCRIPTION_LENGTH - len(suffix)]
     image.SeriesDescription = f"{described}{suffix}".strip()
     made = _local_time(image, series.made)

@@ -35,11 +35,11 @@ def check_source(slices: Sequence[Slice], name: str) -> None:
     Raises
     ------
     BadInputError
-        If there are no slices, or one lacks a UID.
+        If the volume is not DICOM, or a slice lacks a UID.
     """
     if not slices:
         raise BadInputError(
-            f"{name} is not DICOM, so there are no patient data to copy into a DICOM series: give "
+            f"{name} is not DICOM, so it has no patient data to copy into a DICOM series: give "
             "the DICOM folder of the scan, or an output file such as .nrrd."
         )
     for source in slices:
@@ -83,8 +83,8 @@ def write_series(
     """
     if hu.shape != (len(sources), *sources[0].size) or len(paths) != len(sources):
         raise ValueError(f"hu has shape {hu.shape}, the source has {len(sources)} slices")
-    pixel_format = HU_FORMAT if series.noise else format_for(hu, sources)
-    window = 2 * noise_limit(hu) if series.noise else None
+    pixel_format = HU_FORMAT if series.kind.noise else format_for(hu, sources)
+    window = 2 * noise_limit(hu) if series.kind.noise else None
     path, header = None, None
     for number, stored_source in stored_slices(sources):
         source = sources[number]
