@@ -135,6 +135,58 @@ def test_a_denoised_scan_is_denoised_again_with_a_warning(pseudoct, scan, quick)
     assert warning in ended.err
 
 
+def write_series(folder: Path, hu: np.ndarray, heights, **values) -> Path:
+    for index, (part, height) in enumerate(zip(hu, heights, strict=True)):
+        image = ct_slice(height, index + 1)
+        image.Rows, image.Columns = part.shape
+        for keyword, value in values.items():
+            setattr(image, keyword, value)
+        store(image, part)
+        name = values.get("SeriesNumber", "")
+        write_file(image, folder / f"{name}_{index}.dcm")
+    return folder
+
+
+def test_unevenly_spaced_slices_need_a_permission_and_are_reported(pseudoct, tmp_path, hu, quick):
+    folder, output = tmp_path / "series", tmp_path / "out.nrrd"
+    write_series(folder, hu, [0.0, 2.0, 7.0])
+    ended = pseudoct("denoise", folder, output, *quick)
+    assert ended.code == 2
+    assert "unevenly spaced (distances from 2 to 5 mm: " in ended.err
+    assert "add --allow-uneven" in ended.err and not output.exists()
+    ended = pseudoct("denoise", folder, output, *quick, "--allow-uneven")
+    assert ended.code == 0
+    (warning,) = report_of(tmp_path / "out.json")["warnings"]
+    assert f"Warning: {warning}" in ended.err
+    assert "2 mm after slice 1, 5 mm after slice 2" in warning
+    assert "median distance of 3.5 mm, so slices lie up to 1.5 mm from their true place" in warning
+    assert geometry(output)[1] == (0.7, 0.8, 3.5)
+
+
+def test_unevenly_spaced_slices_are_denoised_like_others(pseudoct, tmp_path, hu, quick):
+    results = []
+    for name, heights in (("even", [0.0, 2.5, 5.0]), ("uneven", [0.0, 2.0, 7.0])):
+        write_series(tmp_path / name, hu, heights)
+        output = tmp_path / f"{name}.nrrd"
+        assert pseudoct("denoise", tmp_path / name, output, *quick, "--allow-uneven").code == 0
+        results.append(values(output))
+    assert np.array_equal(*results)
+    assert report_of(tmp_path / "even.json")["warnings"] == []
+
+
+def test_the_series_of_the_reference_is_chosen(pseudoct, tmp_path, hu, quick):
+    folder, output = tmp_path / "series", tmp_path / "out.nrrd"
+    for number, part in (("1", hu), ("2", hu + np.int16(5))):
+        uid = f"1.2.{number}"
+        write_series(folder, part, [0, 2, 4], SeriesNumber=number, SeriesInstanceUID=uid)
+    given = ["denoise", folder, output, *quick, "--series", "1", "--reference", folder]
+    ended = pseudoct(*given)
+    assert ended.code == 2 and "contains 2 DICOM series" in ended.err
+    assert pseudoct(*given, "--reference-series", "2").code == 0
+    metrics = report_of(tmp_path / "out.json")["against_reference"]["input"]
+    assert metrics["rmse_hu"] == pytest.approx(5)
+
+
 def test_warnings_and_uids_of_a_dicom_series_are_in_the_report(pseudoct, tmp_path, hu, quick):
     for index, part in enumerate(hu):
         image = ct_slice(2.5 * index, index + 1)

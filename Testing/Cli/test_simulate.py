@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_factory import ct_slice, store, write
 from PseudoCTDenoiseLib.cli import simulate as command
 from PseudoCTDenoiseLib.cli.main import BAD_INPUT, DONE, main
 from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator, simulate_low_dose
@@ -104,3 +105,52 @@ def test_pixels_that_are_not_square_are_refused(scan, tmp_path, capsys):
     sitk.WriteImage(image, tmp_path / "flat.nrrd")
     assert main(["simulate", str(tmp_path / "flat.nrrd"), str(tmp_path / "out.nrrd")]) == BAD_INPUT
     assert "3 x 2 mm" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fill", [-3024, -1024, 0, 3071])
+def test_padding_comes_back_exactly(scan, tmp_path, fill):
+    hu = sitk.GetArrayFromImage(sitk.ReadImage(scan))
+    plain, outside = hu.copy(), np.zeros(hu.shape, bool)
+    outside[:, :24] = outside[:, 30:50, 100:120] = True
+    hu[outside] = fill
+    image = sitk.GetImageFromArray(hu)
+    image.CopyInformation(sitk.ReadImage(scan))
+    sitk.WriteImage(image, tmp_path / "padded.nrrd")
+    output = tmp_path / "ldct.nrrd"
+    assert main(["simulate", str(tmp_path / "padded.nrrd"), str(output), "--device", "cpu"]) == DONE
+    (low_dose,) = arrays(output)
+    assert (low_dose[outside] == fill).all()
+    assert (low_dose[:, 50:78, 50:78] != plain[:, 50:78, 50:78]).mean() > 0.9
+
+
+def test_tissue_padding_does_not_change_the_noise(scan, tmp_path):
+    low_dose = []
+    for fill in (-1024, 0):
+        hu = sitk.GetArrayFromImage(sitk.ReadImage(scan))
+        hu[:, :12] = fill
+        image = sitk.GetImageFromArray(hu)
+        image.CopyInformation(sitk.ReadImage(scan))
+        sitk.WriteImage(image, tmp_path / "padded.nrrd")
+        output = tmp_path / "ldct.nrrd"
+        arguments = ["simulate", str(tmp_path / "padded.nrrd"), str(output), "--device", "cpu"]
+        assert main(arguments) == DONE
+        low_dose += arrays(output)
+    np.testing.assert_array_equal(low_dose[0][:, 12:], low_dose[1][:, 12:])
+
+
+def test_series_and_slice_axis_of_the_scan_are_chosen(scan, tmp_path, capsys):
+    hu = sitk.GetArrayFromImage(sitk.ReadImage(scan))
+    for number in (1, 2):
+        for index, part in enumerate(hu):
+            image = ct_slice(2.5 * index, 10 * number + index)
+            image.SeriesInstanceUID, image.SeriesNumber = f"1.2.{number}", number
+            image.Rows, image.Columns = part.shape
+            image.PixelSpacing = [PIXEL_MM, PIXEL_MM]
+            store(image, part)
+            write(image, tmp_path / "dicom" / f"{number}{index}.dcm")
+    output = tmp_path / "ldct.nrrd"
+    assert main(["simulate", str(tmp_path / "dicom"), str(output)]) == BAD_INPUT
+    assert "choose one with --series" in capsys.readouterr().err
+    arguments = ["--series", "2", "--slice-axis", "k", "--device", "cpu"]
+    assert main(["simulate", str(tmp_path / "dicom"), str(output), *arguments]) == DONE
+    assert arrays(output)[0].shape == hu.shape

@@ -12,6 +12,7 @@ from PseudoCTDenoiseLib.ct.hounsfield import normalise, to_hu
 from PseudoCTDenoiseLib.ct.io.slice_file import SliceFile
 from PseudoCTDenoiseLib.denoising import job_run
 from PseudoCTDenoiseLib.denoising import plan as job_plan
+from PseudoCTDenoiseLib.denoising.clipping import unmeasured
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.plan import DENOISING, MAPS, NOISE, TUNING
 from PseudoCTDenoiseLib.errors import BadInputError, Cancelled
@@ -48,6 +49,38 @@ def test_the_pretrained_result_is_the_output_of_the_network_in_hu():
     assert result.hu.dtype == np.int16
     np.testing.assert_allclose(result.hu, expected.clamp(min=-1024), atol=0.51)
     assert not result.losses
+
+
+@pytest.mark.parametrize("settings", [DEFAULT, PAPER])
+def test_padding_and_metal_of_a_slice_are_searched_once(settings, monkeypatch):
+    hu, calls = scan_with_padding(), []
+
+    def search(slice_hu):
+        calls.append(slice_hu.tobytes())
+        return unmeasured(slice_hu)
+
+    monkeypatch.setattr("PseudoCTDenoiseLib.denoising.job.unmeasured", search)
+    result = job(hu, settings, want_noise=True).run(preview_seconds=0.0)
+    assert len(calls) == len(set(calls)) == len(hu)
+    for index, part in enumerate(hu):
+        kept = unmeasured(part)
+        assert kept.any()
+        np.testing.assert_array_equal(result.hu[index][kept], part[kept])
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (DEFAULT, "Noise is simulated with pixels of 0.1 mm."),
+        (PAPER, "Check the pixel size in the header."),
+        (PRETRAINED, "Check the pixel size in the header."),
+    ],
+)
+def test_the_warning_about_pixels_names_the_simulation_only_if_there_is_one(settings, words):
+    made = job(scan(), settings)
+    made.pixel_mm = 0.0007
+    (warning,) = made.warnings
+    assert warning.startswith("The scan has pixels of 0.0007 mm") and warning.endswith(words)
 
 
 @both

@@ -32,7 +32,6 @@ from ..ct.io.volume_files import (
     check_output_path,
     check_same_grid,
     check_writable,
-    read_volume,
     write_volume,
 )
 from ..denoising.denoised_scan import DenoisedScan
@@ -51,6 +50,7 @@ from .input_warnings import print_warnings
 from .model_arguments import add_model_arguments
 from .optional_packages import INSTALL_COMMANDS
 from .progress_bar import ProgressBar
+from .scan_arguments import add_scan_arguments, add_series_argument, read_scan
 from .staged_files import StagedFiles, write_together
 
 FLAGS = ("method", "steps", "strength", "device", "seed", "tuning", "orientations")
@@ -110,17 +110,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="JSON file of settings, or the report of an earlier run to repeat that run",
     )
-    parser.add_argument(
-        "--series",
-        help="number or UID of the DICOM series, or NUMBER.1, NUMBER.2 … if it holds several "
-        "stacks; needed if the folder contains several",
-    )
-    parser.add_argument(
-        "--slice-axis",
-        choices=("auto", "i", "j", "k"),
-        default="auto",
-        help="array axis along which axial slices are stacked (default: auto)",
-    )
+    add_scan_arguments(parser)
     parser.add_argument(
         "--noise-dir",
         type=Path,
@@ -129,6 +119,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reference", type=Path, help="normal-dose CT of the same scan, for image metrics"
     )
+    add_series_argument(parser, "--reference-series", "the reference")
     parser.add_argument(
         "--report",
         type=Path,
@@ -242,13 +233,15 @@ def _check_outputs(arguments: argparse.Namespace) -> _Outputs:
 
 def _read_inputs(arguments: argparse.Namespace, outputs: _Outputs) -> _Inputs:
     """Read scan, reference and models, and check them against the outputs."""
-    volume = read_volume(arguments.input, series=arguments.series, slice_axis=arguments.slice_axis)
+    volume = read_scan(
+        arguments.input, arguments, series=arguments.series, positions_kept=outputs.dicom
+    )
     print_warnings(volume.warnings)
     if outputs.dicom:
         check_source(volume.dicom_slices, arguments.input.name)
     else:
         check_output_path(outputs.volume, volume)
-    reference = _read_reference(arguments.reference, volume, arguments.slice_axis)
+    reference = _read_reference(arguments, volume)
     (denoiser, manifest), noise_models = load_models(arguments.model, arguments.models)
     name = arguments.input.resolve().name
     inputs = _Inputs(name, volume, reference, denoiser, manifest, noise_models)
@@ -415,10 +408,10 @@ class _JobProgress:
         self._bar.show(share, stage, f"{duration(report.seconds_left)} left")
 
 
-def _read_reference(path: Path | None, volume: CtVolume, slice_axis: str) -> np.ndarray | None:
-    if path is None:
+def _read_reference(arguments: argparse.Namespace, volume: CtVolume) -> np.ndarray | None:
+    if arguments.reference is None:
         return None
-    reference = read_volume(path, slice_axis=slice_axis)
+    reference = read_scan(arguments.reference, arguments, series=arguments.reference_series)
     check_same_grid(volume, reference)
     return reference.hu
 

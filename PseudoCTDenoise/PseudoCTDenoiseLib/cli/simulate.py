@@ -1,4 +1,4 @@
-"""Simulate a lower dose of a scan: add noise and leave the anatomy unchanged.
+"""Simulate a lower dose of a scan: add noise and leave anatomy and padding unchanged.
 
 Research use only; not for primary diagnosis.
 """
@@ -9,11 +9,16 @@ import argparse
 import sys
 from pathlib import Path
 
+import numpy as np
+
+from ..ct.constant_areas import surrounding_padding
+from ..ct.hounsfield import MIN_CT_HU
 from ..ct.hu_validation import ct_warning
 from ..ct.io.derived_note import NOTICE
-from ..ct.io.volume_files import check_output_path, read_volume, write_volume
+from ..ct.io.volume_files import check_output_path, write_volume
 from ..ct.noise_level import soft_tissue_noise
 from ..ct.reference_metrics import psnr_4096
+from ..denoising.clipping import unmeasured
 from ..denoising.device import choose_device
 from ..errors import BadInputError
 from ..simulation.low_dose import LowDoseSimulator, simulate_low_dose
@@ -22,6 +27,7 @@ from ..simulation.reconstruction_kernels import KERNELS
 from .device_argument import add_device_argument
 from .input_warnings import print_warnings
 from .progress_bar import ProgressBar
+from .scan_arguments import add_scan_arguments, read_scan
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the random noise (default: 0)")
     add_device_argument(parser)
+    add_scan_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -50,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     check_output_path(arguments.output)
     device = choose_device(arguments.device)
     print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
-    scan = read_volume(arguments.input)
+    scan = read_scan(arguments.input, arguments, series=arguments.series)
     print_warnings(scan.warnings)
     check_output_path(arguments.output, scan)
     rows_mm, columns_mm = scan.pixel_size
@@ -64,12 +71,14 @@ def run(arguments: argparse.Namespace) -> None:
     print_warnings(filter(None, doubts))
 
     kernel = KERNELS[arguments.kernel]
+    # Padding that looks like tissue would attenuate the rays.
+    hu = np.stack([np.where(surrounding_padding(part), MIN_CT_HU, part) for part in scan.hu])
     simulator = LowDoseSimulator(simulated_pixel_mm(rows_mm)).fitted(
-        scan.hu, kernel=kernel, seed=arguments.seed
+        hu, kernel=kernel, seed=arguments.seed
     )
     with ProgressBar() as bar:
         low_dose = simulate_low_dose(
-            scan.hu,
+            hu,
             simulator,
             arguments.dose,
             kernel,
@@ -77,6 +86,9 @@ def run(arguments: argparse.Namespace) -> None:
             device=device.name,
             progress=lambda done, total: bar.show(done / total, "simulation", f"{done}/{total}"),
         )
+    for before, after in zip(scan.hu, low_dose, strict=True):
+        kept = unmeasured(before)
+        after[kept] = before[kept]
     write_volume(arguments.output, low_dose, scan, note=f"Simulated low dose. {NOTICE}")
 
     before, after = soft_tissue_noise(scan.hu), soft_tissue_noise(low_dose)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
+from ..ct.constant_areas import constant_areas
 from ..ct.hounsfield import MIN_CT_HU
 
 _WINDOW = 15
@@ -27,6 +29,15 @@ def padding(hu: torch.Tensor) -> torch.Tensor:
     """
     above = _box_max((hu > MIN_CT_HU).float())
     return _box_max(1 - above) > 0
+
+
+def unmeasured(hu: np.ndarray) -> np.ndarray:
+    """Return True in the padding of a slice, below, at or above the lower HU limit.
+
+    (rows, columns) of bool for (rows, columns) HU.
+    """
+    at_limit = padding(torch.from_numpy(hu.astype(np.float32))[None])[0].numpy()
+    return (hu < MIN_CT_HU) | at_limit | constant_areas(hu)
 
 
 def clipping_probability(signal_hu: torch.Tensor, deviation_hu: torch.Tensor) -> torch.Tensor:

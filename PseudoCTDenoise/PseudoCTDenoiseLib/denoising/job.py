@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..ct.constant_areas import constant_areas, surrounding_padding
+from ..ct.constant_areas import surrounding_padding
 from ..ct.hounsfield import MAX_CT_HU, MIN_CT_HU, normalise
 from ..ct.hu_validation import ct_warning
 from ..ct.slice_selection import evenly_spaced_slices, most_informative_slice
 from ..errors import BadInputError
 from ..simulation.pixel_size import pixel_size_warning
-from .clipping import padding
+from .clipping import unmeasured
 from .denoised_scan import DenoisedScan, NewArray, array_in_memory, output_image
 from .device import autocast_precision, choose_device
 from .inference import apply_network
@@ -85,6 +85,7 @@ class DenoisingJob:
                 "with 'pseudoct pretrain', or choose the noise_source simulator and no maps."
             )
         self.hu = hu
+        self._unchanged: dict[int, np.ndarray] = {}
         self.settings = resolve_orientations(settings, hu.shape)
         self.pixel_mm = pixel_mm
         self.want_noise = want_noise
@@ -100,7 +101,10 @@ class DenoisingJob:
     @cached_property
     def warnings(self) -> list[str]:
         """Doubts about the scan: it may not be a CT in HU, or its pixels are unusual."""
-        doubts = ct_warning(self.hu), self.pixel_mm and pixel_size_warning(self.pixel_mm)
+        doubts = [ct_warning(self.hu)]
+        if self.pixel_mm:
+            simulates = self.settings.tunes and self.settings.noise_source == "simulator"
+            doubts.append(pixel_size_warning(self.pixel_mm, simulates=simulates))
         return [doubt for doubt in doubts if doubt]
 
     @property
@@ -207,9 +211,12 @@ class DenoisingJob:
 
         This is its padding, and metal above :func:`_upper_limit`.
         """
-        hu = self.hu[index]
-        outside = (hu < MIN_CT_HU) | (hu > _upper_limit(hu)) | constant_areas(hu)
-        return outside | padding(torch.from_numpy(hu.astype(np.float32))[None])[0].numpy()
+        shape = self.hu.shape[1:]
+        if index not in self._unchanged:  # one bit for a pixel, as it is needed again
+            hu = self.hu[index]
+            self._unchanged[index] = np.packbits(unmeasured(hu) | (hu > _upper_limit(hu)))
+        found = np.unpackbits(self._unchanged[index], count=math.prod(shape))
+        return found.view(bool).reshape(shape)
 
     def apply(
         self, network: nn.Module, slices: torch.Tensor, orientations: int | None = None

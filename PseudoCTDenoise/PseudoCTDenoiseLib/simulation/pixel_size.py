@@ -13,12 +13,22 @@ def simulated_pixel_mm(pixel_mm: float) -> float:
     return min(max(pixel_mm, low), high)
 
 
-def pixel_size_warning(pixel_mm: float, name: str = "The scan") -> str | None:
-    """Return a warning if the pixel size, in mm, is limited for the simulation, otherwise None."""
+def pixel_size_warning(
+    pixel_mm: float, name: str = "The scan", *, simulates: bool = True
+) -> str | None:
+    """Return a warning if no CT has pixels of this size, otherwise None.
+
+    Parameters
+    ----------
+    pixel_mm : pixel size in mm.
+    name : name of the scan in the warning.
+    simulates : True if noise is simulated for the scan, so that the size is limited.
+    """
     used = simulated_pixel_mm(pixel_mm)
     if used == pixel_mm:
         return None
-    return (
-        f"{name} has pixels of {pixel_mm:g} mm, which is unusual for a CT. Its noise is simulated "
-        f"with pixels of {used:g} mm. Check the pixel size in the header."
+    text = (
+        f"{name} has pixels of {pixel_mm:g} mm, which is unusual for a CT. Check the pixel size in "
+        "the header."
     )
+    return f"{text} Noise is simulated with pixels of {used:g} mm." if simulates else text

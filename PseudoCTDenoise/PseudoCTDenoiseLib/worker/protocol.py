@@ -32,7 +32,10 @@ class Hello:
 
 @dataclass(frozen=True)
 class Device:
-    """The device and the reason for it, sent once torch is loaded; ``name`` is cpu, cuda or mps."""
+    """The device and the reason for it, sent once torch is loaded.
+
+    ``name`` is cpu, cuda, cuda:INDEX or mps.
+    """
 
     name: str
     description: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
+from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, read_volume
 from PseudoCTDenoiseLib.errors import BadInputError
 
 
@@ -29,9 +29,10 @@ def read_index(index: Path | str, split: str, patients: list[str] | None = None)
     Parameters
     ----------
     index : CSV with the columns ``file`` (relative to the index), ``patient``, ``split`` and, for
-        the model cards, ``licence`` and ``source``. If ``split`` begins with "see", the file is a
-        stack of unrelated slices, and a CSV of the same name lists ``index``, ``patient``,
-        ``split`` and ``pixel_mm`` of each slice. Each slice becomes a scan.
+        the model cards, ``licence`` and ``source``. ``series`` and ``slice_axis`` may choose the
+        DICOM series and the slice axis, see :func:`.read_volume`. If ``split`` begins with "see",
+        the file is a stack of unrelated slices, and a CSV of the same name lists ``index``,
+        ``patient``, ``split`` and ``pixel_mm`` of each slice. Each slice becomes a scan.
     patients : read only these patients, if given.
 
     Raises
@@ -46,9 +47,9 @@ def read_index(index: Path | str, split: str, patients: list[str] | None = None)
         path = index.parent / row["file"]
         credit = {"licence": row.get("licence", ""), "source": row.get("source", "")}
         if row["split"].startswith("see"):
-            scans += _stacked_scans(path, split, patients, credit)
+            scans += _stacked_scans(path, row, split, patients, credit)
         elif _wanted(row, split, patients):
-            volume = read_volume(path)
+            volume = _read(path, row)
             scans.append(CtScan(row["patient"], volume.hu, volume.pixel_size[0], **credit))
     if not scans:
         raise BadInputError(
@@ -66,15 +67,21 @@ def scan_credits(scans: Sequence[CtScan]) -> list[dict]:
     ]
 
 
+def _read(path: Path, row: dict[str, str]) -> CtVolume:
+    return read_volume(
+        path, series=row.get("series") or None, slice_axis=row.get("slice_axis") or "auto"
+    )
+
+
 def _stacked_scans(
-    path: Path, split: str, patients: list[str] | None, credit: dict[str, str]
+    path: Path, scan: dict[str, str], split: str, patients: list[str] | None, credit: dict[str, str]
 ) -> list[CtScan]:
     table = path.with_name(path.name.split(".")[0] + ".csv")
     rows = _rows(table, {"index", "patient", "split", "pixel_mm"})
     rows = [row for row in rows if _wanted(row, split, patients)]
     if not rows:
         return []
-    hu = read_volume(path).hu
+    hu = _read(path, scan).hu
     scans = []
     for row in rows:
         try:

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
 from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments
+from PseudoCTDenoiseLib.cli.scan_arguments import add_slice_axis_argument
 from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid, check_writable, read_volume
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import markdown
 from PseudoCTDenoiseLib.models.store import load_models
 
@@ -30,6 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("LDCT", "NDCT"),
         help="two scans on the same grid; repeat for more patients",
     )
+    parser.add_argument(
+        "--series",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("LDCT", "NDCT"),
+        help="numbers or UIDs of the DICOM series of a pair, '-' for a scan without a choice; "
+        "repeat in the order of the pairs",
+    )
+    add_slice_axis_argument(parser)
     add_comparison_arguments(parser)
 
 
@@ -57,12 +69,26 @@ def check_comparison_arguments(arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     check_comparison_arguments(arguments)
+    series = arguments.series or [("-", "-")] * len(arguments.pair)
+    if len(series) != len(arguments.pair):
+        raise BadInputError(
+            f"--series is given {len(series)} times and --pair {len(arguments.pair)} times: give "
+            "one for each pair."
+        )
     pairs = []
-    for low, normal in arguments.pair:
-        ldct, ndct = read_volume(low), read_volume(normal)
+    for (low, normal), choices in zip(arguments.pair, series, strict=True):
+        ldct, ndct = (
+            read_volume(
+                path,
+                series=None if choice == "-" else choice,
+                slice_axis=arguments.slice_axis,
+            )
+            for path, choice in zip((low, normal), choices, strict=True)
+        )
         check_same_grid(ldct, ndct)
-        # The path identifies a patient: files of several patients may share a name.
-        pairs.append(CtPair(str(low), ldct.hu, ndct.hu, ldct.pixel_mm))
+        # Path and series identify a patient: files of several patients may share a name.
+        name = str(low) if choices[0] == "-" else f"{low} {choices[0]}"
+        pairs.append(CtPair(name, ldct.hu, ndct.hu, ldct.pixel_mm))
     scores = compare_all(arguments, pairs, "pairs")
     print(markdown(summary(scores), COLUMNS))
     if arguments.csv:

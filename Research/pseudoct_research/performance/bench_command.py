@@ -128,10 +128,11 @@ def run(arguments: argparse.Namespace) -> None:
 def part_label(part: str, arguments: argparse.Namespace, device: ComputeDevice) -> str:
     """Return the name of a part's files and page block.
 
-    A GPU and a chosen precision have files and blocks of their own.
+    A kind of GPU, with any index, and a chosen precision have files and blocks of their own.
     """
+    kind = device.torch.type
     words = [part]
-    words += [device.name] if device.name != "cpu" else []
+    words += [kind] if kind != "cpu" else []
     words += [arguments.precision] if arguments.precision != "auto" else []
     return " ".join(words)
 

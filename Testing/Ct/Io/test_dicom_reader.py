@@ -5,6 +5,7 @@ A row is one kind of input: it writes a folder and says what the reader makes of
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -29,8 +30,7 @@ from dicom_factory import (
     write,
     write_slices,
 )
-from PseudoCTDenoiseLib.ct.io.dicom_series import list_stacks
-from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, read_volume
+from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, check_same_grid, read_volume
 from PseudoCTDenoiseLib.errors import BadInputError
 from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.data import get_testdata_file
@@ -473,6 +473,14 @@ REFUSED: dict[str, tuple[Writer, tuple[str, ...]]] = {
         both(slices(suffix=""), lambda folder: (folder / "x").symlink_to("gone")),
         ("x is a link",),
     ),
+    "a link to itself": (
+        both(slices(), lambda folder: (folder / "x.dcm").symlink_to("x.dcm")),
+        ("x.dcm is a link that leads back to itself",),
+    ),
+    "a broken file with the suffix dicom": (
+        both(slices(), beside("x.dicom", b"")),
+        ("x.dicom is empty",),
+    ),
     "broken files only": (
         both(slices([0.0]), on_file(cut(0))),
         ("contains no DICOM files but 1 file",),
@@ -481,7 +489,7 @@ REFUSED: dict[str, tuple[Writer, tuple[str, ...]]] = {
     "a missing slice": (slices([0, 2.5, 7.5, 10]), ("lacks slices", "2.5 to 5 mm")),
     "distances that change by less than a tenth": (
         slices(np.cumsum([0] + 12 * [2.5] + 12 * [2.72]).tolist()),
-        ("distances change along the scan",),
+        ("change along the scan, so that",),
     ),
     "repeats": (slices([0, 0, 2.5, 2.5]), ("at one position",)),
     "slices shifted sideways": (
@@ -536,6 +544,18 @@ REFUSED: dict[str, tuple[Writer, tuple[str, ...]]] = {
     ),
     "perfusion by its image type": (
         slices(ImageType=["DERIVED", "SECONDARY", "PERFUSION", "CBF"]),
+        ("is a map",),
+    ),
+    "a subtraction": (
+        slices(ImageType=["DERIVED", "PRIMARY", "VOLUME", "SUBTRACTION"]),
+        ("is a map",),
+    ),
+    "a maximum over time": (
+        slices(ImageType=["DERIVED", "PRIMARY", "VOLUME", "MAXIMUM"]),
+        ("projection",),
+    ),
+    "an electron density": (
+        slices(ImageType=["DERIVED", "PRIMARY", "AXIAL", "ELECTRON_DENSITY"]),
         ("is a map",),
     ),
     "a secondary capture": (
@@ -752,6 +772,24 @@ CHOICES: dict[str, tuple[Writer, dict[str, tuple[float, ...]], tuple[str, ...]]]
         {"3.1": HEIGHTS, "3.2": HEIGHTS},
         ("folder early", "folder late"),
     ),
+    "two folders of one name": (
+        both(inside("a/CT", slices()), inside("b/CT", slices(first=20))),
+        {"3.1": HEIGHTS, "3.2": HEIGHTS},
+        ("folder a/CT", "folder b/CT"),
+    ),
+    "a folder and its sub-folder": (
+        both(slices(), inside("late", slices(first=20))),
+        {"3.1": HEIGHTS, "3.2": HEIGHTS},
+        ("folder .,", "folder late"),
+    ),
+    "two folders of one name without UIDs": (
+        both(
+            inside("a/CT", slices(SeriesInstanceUID="")),
+            inside("b/CT", slices(SIX, first=20, SeriesInstanceUID="")),
+        ),
+        {"3.1": HEIGHTS, "3.2": SIX},
+        ("folder a/CT", "folder b/CT"),
+    ),
     "two sizes": (
         both(slices(), lambda folder: write(smaller_slice(), folder / "x.dcm")),
         {},
@@ -868,6 +906,26 @@ WARNED: dict[str, tuple[Writer, str]] = {
         "denoised already",
     ),
     "secondary": (slices(ImageType=["DERIVED", "SECONDARY", "MPR"]), "from other images"),
+    "an average of slices": (
+        slices(ImageType=["DERIVED", "SECONDARY", "REFORMATTED", "AVERAGE", "MPR"]),
+        "from other images",
+    ),
+    "a material removed": (
+        slices(ImageType=["DERIVED", "PRIMARY", "AXIAL", "MAT_REMOVED"]),
+        "A material was removed from the images or changed (Image Type MAT_REMOVED)",
+    ),
+    "a material changed": (
+        slices(ImageType=["DERIVED", "PRIMARY", "AXIAL", "MAT_MODIFIED"]),
+        "(Image Type MAT_MODIFIED)",
+    ),
+    "derived from a perfusion study": (
+        slices(ImageType=["DERIVED", "PRIMARY", "AXIAL", "PERFUSION"]),
+        "may be a map and not a CT in HU (Image Type PERFUSION)",
+    ),
+    "derived with iodine": (
+        slices(ImageType=["DERIVED", "PRIMARY", "AXIAL", "IODINE"]),
+        "(Image Type IODINE)",
+    ),
     "an unknown SOP class": (slices(SOPClassUID="1.2.3.4"), "SOP Class UID"),
     "an unspecified unit": (slices(RescaleType="US"), "Rescale Type US"),
     "a scout left out": (both(slices(), scout()), "left out: 1: 'Thorax', scout, 1 slice"),
@@ -881,6 +939,28 @@ def test_what_may_spoil_the_result_is_a_warning(writer: Writer, words: str, fold
     assert len(volume.hu) == 4
     (text,) = volume.warnings
     assert words in text
+
+
+@pytest.mark.parametrize(
+    "image_type",
+    [
+        "ORIGINAL/PRIMARY/AXIAL/CT_SOM5 SPI",
+        "ORIGINAL/PRIMARY/AXIAL/CT_SOM7 SPI DUAL/STD/SNRG/DET_AB",
+        "ORIGINAL/PRIMARY/AXIAL/PERFUSION",
+        "ORIGINAL/PRIMARY/AXIAL/HELICAL_CT",
+        "ORIGINAL/PRIMARY/PERFUSION/NONE",
+        "ORIGINAL/PRIMARY/VOLUME/NONE",
+        "DERIVED/PRIMARY/AXIAL",
+        "DERIVED/PRIMARY/AXIAL/CT_SOM5 SPI",
+        "DERIVED/PRIMARY/VOLUME/RESAMPLED",
+        "DERIVED/PRIMARY/AXIAL/MPR",
+        "",
+    ],
+)
+def test_image_types_of_ct_slices_are_read_without_a_warning(image_type: str, folder: Path):
+    volume = read_volume(write_slices(folder, ImageType=image_type.split("/")))
+    assert len(volume.hu) == len(HEIGHTS)
+    assert volume.warnings == ()
 
 
 def test_a_plain_scan_has_uids_and_no_warning(folder: Path):
@@ -981,7 +1061,9 @@ def test_hu_are_rounded_like_those_of_single_slices(tmp_path: Path):
     np.testing.assert_array_equal(classic[0], np.rint(stored * 0.3 - 1024.25))
 
 
-@pytest.mark.parametrize("name", ["IM0001", "slice.dcm", "slice.IMA", "1.2.840.5", "a.bin"])
+@pytest.mark.parametrize(
+    "name", ["IM0001", "slice.dcm", "slice.IMA", "slice.dicom", "1.2.840.5", "a.bin"]
+)
 def test_one_file_is_a_scan_of_one_slice_whatever_its_name(name: str, tmp_path: Path):
     path = write(ct_slice(5.0), tmp_path / name)
     volume = read_volume(path)
@@ -1036,6 +1118,45 @@ def test_one_report_is_refused_as_no_image(tmp_path: Path):
         read_volume(tmp_path / "report.dcm")
 
 
+def test_long_lists_of_stacks_end_with_the_number_of_the_others(folder: Path):
+    for number in range(12):
+        slices(
+            HEIGHTS[:2],
+            first=10 * number,
+            SeriesInstanceUID=f"{OTHER}.{number}",
+            SeriesNumber=number,
+        )(folder)
+    with pytest.raises(BadInputError) as caught:
+        read_volume(folder)
+    assert str(caught.value).count("'Thorax'") == 10
+    assert str(caught.value).endswith(" and 2 more.")
+
+
+def test_a_list_of_what_is_left_out_ends_with_the_number_of_the_others(folder: Path):
+    slices()(folder)
+    for number in range(12):
+        slices([0.0], first=20 + number, SeriesInstanceUID=f"{OTHER}.{number}", Modality="MR")(
+            folder
+        )
+    (warning,) = read_volume(folder).warnings
+    assert warning.count("'Thorax'") == 10
+    assert warning.endswith(" and 2 more.")
+
+
+def test_a_file_that_may_not_be_looked_at_is_no_dangling_link(folder: Path, monkeypatch):
+    slices()(folder)
+    plain = Path.stat
+
+    def stat(path: Path, **options) -> os.stat_result:
+        if path.name.startswith("s00"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return plain(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    with pytest.raises(BadInputError, match=r"s00_1\.dcm cannot be opened \(Permission denied\)"):
+        read_volume(folder)
+
+
 def test_an_unknown_choice_lists_what_there_is(folder: Path):
     writer, _, _ = CHOICES["two kernels"]
     writer(folder)
@@ -1064,5 +1185,65 @@ def test_descriptions_are_readable_in_every_character_set(charset, encoded_text,
     (path,) = write_slices(folder, [0.0], SeriesDescription=mark, **values).iterdir()
     padded = encoded_text.ljust(len(mark))
     path.write_bytes(path.read_bytes().replace(mark.encode(), padded))
-    (stack,) = list_stacks(folder)
-    assert stack.description == text
+    with pytest.raises(BadInputError, match=f"3: '{text}', CT"):
+        read_volume(folder, series="9")
+
+
+UNEVEN = (0.0, 2.5, 5.0, 10.0, 12.5)
+
+
+@pytest.mark.parametrize("writer", [slices(UNEVEN), enhanced(UNEVEN)])
+def test_unevenly_spaced_slices_are_read_with_their_offsets_if_allowed(
+    writer: Writer, folder: Path
+):
+    writer(folder)
+    volume = read_volume(folder, allow_uneven=True)
+    np.testing.assert_array_equal(volume.hu, bodies(UNEVEN))
+    assert volume.slice_offsets == pytest.approx(UNEVEN)
+    check_geometry(volume)
+
+
+def test_evenly_spaced_slices_have_no_offsets(folder: Path):
+    assert read_volume(write_slices(folder), allow_uneven=True).slice_offsets == ()
+
+
+def test_offsets_of_a_tilted_gantry_are_along_the_table(folder: Path):
+    tilt = [1, 0, 0, 0, 0.8, 0.6]
+    volume = read_volume(
+        write_slices(folder, UNEVEN, ImageOrientationPatient=tilt), allow_uneven=True
+    )
+    assert volume.slice_offsets == pytest.approx(UNEVEN)
+    direction = np.reshape(volume.direction, (3, 3))
+    np.testing.assert_allclose(direction[:, 2], (0, 0, 1), atol=1e-12)
+    assert volume.slice_spacing == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(
+    ("heights", "words"),
+    [
+        ((0, 0, 2.5, 7.5), "at one position"),
+        (UNEVEN, "shifted sideways"),
+    ],
+)
+def test_other_faults_of_positions_are_refused_although_uneven_ones_are_allowed(
+    heights: tuple[float, ...], words: str, folder: Path
+):
+    edit = on(3, ImagePositionPatient=[-2.5, -20.25, heights[3]]) if words[0] == "s" else None
+    with pytest.raises(BadInputError, match=words):
+        read_volume(write_slices(folder, heights, edit=edit), allow_uneven=True)
+
+
+def test_uneven_slices_are_not_cut_across(folder: Path):
+    write_slices(folder, UNEVEN)
+    with pytest.raises(BadInputError, match="set --slice-axis k"):
+        read_volume(folder, allow_uneven=True, slice_axis="j")
+
+
+def test_stacks_of_one_median_distance_but_other_positions_are_not_on_one_grid(tmp_path: Path):
+    volumes = [
+        read_volume(write_slices(tmp_path / str(gap), [0, 2.5, 5, gap, 12.5]), allow_uneven=True)
+        for gap in (10.0, 7.0)
+    ]
+    check_same_grid(volumes[0], volumes[0])
+    with pytest.raises(BadInputError, match="not on the same grid"):
+        check_same_grid(*volumes)

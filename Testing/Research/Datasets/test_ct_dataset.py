@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_factory import bodies, write_slices
 from pseudoct_research.datasets.ct_dataset import read_index
 from PseudoCTDenoiseLib.errors import BadInputError
 
@@ -116,3 +117,20 @@ def test_an_unknown_split_or_patient_is_refused(folder):
         read(folder, "test")
     with pytest.raises(BadInputError, match="no scan"):
         read(folder, patients=["P9"])
+
+
+def test_series_and_slice_axis_of_a_scan_can_be_chosen(folder):
+    for number, height in (("1", 0.0), ("2", 10.0)):
+        values = {"SeriesInstanceUID": f"1.2.{number}", "SeriesNumber": number}
+        write_slices(folder / "dicom", [height, height + 1], first=int(number), **values)
+    image = sitk.ReadImage(str(folder / "ct/one.nrrd"))
+    sitk.WriteImage(sitk.PermuteAxes(image, (2, 0, 1)), str(folder / "ct/turned.nrrd"))
+    (folder / "index.csv").write_text(
+        "file,patient,split,series,slice_axis\n"
+        "dicom,P1,train,2,\n"
+        "ct/turned.nrrd,P2,train,,i\n"
+        "ct/one.nrrd,P3,train,,\n"
+    )
+    first, turned, plain = read(folder)
+    np.testing.assert_array_equal(first.hu, bodies([10.0, 11.0]))
+    np.testing.assert_array_equal(turned.hu, plain.hu)

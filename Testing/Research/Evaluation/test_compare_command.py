@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dicom_factory import HEIGHTS, bodies, write_slices
 from pseudoct_research.evaluation import compare_command as command
 from pseudoct_research.evaluation.comparison import Method
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
@@ -119,3 +120,25 @@ def test_invalid_arguments_are_refused_before_the_computation(refused, pairs, tm
     missing = tmp_path / "missing" / "scores.csv"
     assert "does not exist" in refused("--pair", low, normal, "--csv", missing)
     assert "is a folder" in refused("--pair", low, normal, "--csv", tmp_path)
+
+
+def test_a_series_of_each_scan_can_be_chosen(pseudoct, tmp_path, models, monkeypatch):
+    for number, offset in (("1", 0), ("2", 30)):
+        values = {"SeriesInstanceUID": f"1.2.{number}", "SeriesNumber": number}
+        write_slices(tmp_path / "dicom", first=10 * int(number), offset=offset, **values)
+    found = []
+
+    def compare_all(arguments, pairs, name):
+        found.extend(pairs)
+        return []
+
+    monkeypatch.setattr(command, "compare_all", compare_all)
+    monkeypatch.setattr(command, "summary", lambda scores: [])
+    both = ["--pair", tmp_path / "dicom", tmp_path / "dicom", "--models", models]
+    ended = pseudoct("compare", *both, "--series", "2", "1", "--slice-axis", "k")
+    assert ended.code == 0, ended
+    (pair,) = found
+    np.testing.assert_array_equal(pair.ldct, bodies(HEIGHTS, 30))
+    np.testing.assert_array_equal(pair.ndct, bodies(HEIGHTS))
+    ended = pseudoct("compare", *both, *both[:3], "--series", "2", "1")
+    assert ended.code == 2 and "--series is given 1 times and --pair 2 times" in ended.err

@@ -94,6 +94,7 @@ def test_one_part_leaves_the_other_blocks_unchanged(pseudoct, tmp_path):
     [
         ("cpu", "auto", "jobs"),
         ("cuda", "auto", "jobs cuda"),
+        ("cuda:1", "auto", "jobs cuda"),
         ("cpu", "float32", "jobs float32"),
         ("cuda", "bfloat16", "jobs cuda bfloat16"),
     ],

@@ -31,11 +31,16 @@ PER_FRAME = {*REQUIRED, "SliceThickness", "SpacingBetweenSlices", "RescaleType"}
 SHARED_GROUPS = "SharedFunctionalGroupsSequence"
 PER_FRAME_GROUPS = "PerFrameFunctionalGroupsSequence"
 
+PIXEL_FORMAT = (
+    *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+)
 HEADER_TAGS = [
     tag_for_keyword(keyword)
     for keyword in (
         *PER_FRAME,
-        *(SHARED_GROUPS, PER_FRAME_GROUPS, "NumberOfFrames"),
+        *PIXEL_FORMAT,
+        *(SHARED_GROUPS, PER_FRAME_GROUPS),
         *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "ImageType", "Modality"),
         *("PatientID", "PatientName", "PatientBirthDate"),
         *("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"),
@@ -43,13 +48,21 @@ HEADER_TAGS = [
         *("InstanceNumber", "AcquisitionNumber", "TemporalPositionIdentifier", "TriggerTime"),
         *("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "ContentTime"),
         *("NominalPercentageOfCardiacPhase", "ConvolutionKernel", "KVP"),
-        *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation"),
-        *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
         *("PixelPaddingValue", "PixelPaddingRangeLimit", "ModalityLUTSequence"),
         *("VolumeBasedCalculationTechnique", "LossyImageCompression", "BurnedInAnnotation"),
         *("DerivationDescription", "ImageComments"),
     )
 ]
+"""Elements that decide which slices belong together and where they lie."""
+PIXEL_TAGS = [
+    tag_for_keyword(keyword)
+    for keyword in (
+        *PIXEL_FORMAT,
+        *("PlanarConfiguration", "PixelData", "FloatPixelData", "DoubleFloatPixelData"),
+        *("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
+    )
+]
+"""Elements that decoding needs."""
 
 
 @dataclass(frozen=True)

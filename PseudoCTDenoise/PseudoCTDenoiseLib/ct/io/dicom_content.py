@@ -24,16 +24,21 @@ LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
 
 PROJECTIONS = {
     *("MIP", "MAXIP", "MAX_IP", "MINIP", "MIN_IP", "PROJECTION", "PROJECTION IMAGE"),
-    *("VRT", "SSD", "VOLUME_RENDER", "SURFACE_RENDER", "CURVED_MPR"),
+    *("VRT", "SSD", "VOLUME_RENDER", "SURFACE_RENDER", "CURVED_MPR", "MAXIMUM", "MINIMUM"),
 }
 MAPS = {
-    *("PERFUSION", "CBF", "CBV", "MTT", "TTP", "TMAX", "PBV", "IODINE", "EFF_ATOMIC_NUM"),
-    *("MAT_SPECIFIC", "MAT_REMOVED", "MAT_FRACTIONAL", "MAT_MODIFIED", "MAT_VALUE_BASED"),
-    *("ELECTRON_DENSITY", "MATERIAL_FRACTIONAL", "Z_EFF", "RHO"),
+    *("CBF", "CBV", "RCBF", "RCBV", "MTT", "TTP", "TMAX", "PBV"),
+    *("MAT_SPECIFIC", "MAT_FRACTIONAL", "MATERIAL_FRACTIONAL", "MAT_VALUE_BASED"),
+    *("EFF_ATOMIC_NUM", "ELECTRON_DENSITY", "Z_EFF", "RHO"),
+    *("SUBTRACTION", "DIVISION", "MULTIPLICATION", "STD_DEVIATION", "T_TEST", "Z_SCORE"),
     NOISE_MAP,
 }
 SCREENSHOTS = {"SCREEN SAVE", "SCREENSAVE", "SCREEN SHOT", "SCREENSHOT", "SCREEN_CAPTURE"}
-"""Terms of Image Type (0008,0008): PS3.3 C.8.2.1 and C.8.15.2, and those of scanners."""
+PERHAPS_MAPS = {"PERFUSION", "IODINE"}
+"""Subjects of maps. Images of a perfusion study that are not derived are CT slices."""
+CHANGED_MATERIALS = {"MAT_REMOVED", "MAT_MODIFIED"}
+"""Images in HU from which a material was removed, such as contrast agent (virtual non-contrast)."""
+# Terms of Image Type (0008,0008): PS3.3 C.8.2.1, C.8.15.2 and C.8.16.1, and those of scanners.
 
 MONOENERGETIC = re.compile(r"\bVMI\b|\bmono(chromatic|energetic|e)?\b|\b\d+ *keV\b", re.IGNORECASE)
 DENOISED = re.compile(rf"{DERIVED}|\bdenoised\b", re.IGNORECASE)
@@ -81,8 +86,15 @@ def content_problem(frame: Frame) -> str:
     photometric = frame.text("PhotometricInterpretation")
     if colours != 1 or not photometric.startswith("MONOCHROME"):
         return f"has colours ({photometric or 'no photometric interpretation'}): give a CT in HU."
-    if int(frame.header.get("BitsStored") or 16) <= 8:
+    bits = int(frame.header.get("BitsStored") or 16)
+    if bits <= 8:
         return "has 8 bits per pixel, too few for HU (a windowed image): give the CT slices."
+    high = int(frame.header.get("HighBit") or bits - 1)
+    if high != bits - 1:
+        return (
+            f"stores its pixels in bits {high + 1 - bits} to {high} (High Bit, 0028,0102) instead "
+            f"of 0 to {bits - 1}: export it again."
+        )
     return ""
 
 
@@ -103,7 +115,19 @@ def content_warnings(frame: Frame) -> list[str]:
     texts = (description, frame.text("DerivationDescription"), frame.text("ImageComments"))
     if any(map(DENOISED.search, texts)):
         found.append(ALREADY_DENOISED)
-    if "SECONDARY" in _values(frame):
+    terms = _values(frame) | _words(frame)
+    doubtful = terms & PERHAPS_MAPS if "DERIVED" in terms else set()
+    if doubtful:
+        found.append(
+            f"The images may be a map and not a CT in HU (Image Type {min(doubtful)}): check that "
+            "their values are HU."
+        )
+    if changed := terms & CHANGED_MATERIALS:
+        found.append(
+            f"A material was removed from the images or changed (Image Type {min(changed)}); the "
+            "models were not tested on such images."
+        )
+    if "SECONDARY" in terms:
         found.append(
             "The images were computed from other images (Image Type SECONDARY): use the original "
             "slices if you have them."

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from pydicom import Dataset, dcmread
 from pydicom.datadict import dictionary_has_tag, tag_for_keyword
@@ -25,7 +27,7 @@ from .dicom_attributes import HEADER_TAGS
 
 MAGIC = b"DICM"
 MAGIC_OFFSET = 128
-SUFFIXES = (".dcm", ".dicom", ".ima")
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 PIXEL_DATA_TAGS = {
     b"".join(number.to_bytes(2, order) for number in (0x7FE0, element))
     for order in ("little", "big")
@@ -75,13 +77,13 @@ def find_dicom_files(folder: Path) -> tuple[list[DicomFile], list[UnreadableFile
             unreadable.append(found)
         elif found is not None:
             others.append((path, found))
-    suffixes = {*SUFFIXES, *(_suffix(image.path) for image in images)}
+    suffixes = {*DICOM_SUFFIXES, *(_suffix(image.path) for image in images)}
     for path, content in others:
         # README and LICENSE have no suffix, as many slices.
         if _suffix(path) in suffixes and (_suffix(path) or not _is_text(content)):
             reason = "is empty" if not content else "is not a DICOM file"
             unreadable.append(UnreadableFile(path, reason))
-    links = [file for file in unreadable if file.reason == _DANGLING]
+    links = [file for file in unreadable if file.reason in (_DANGLING, _LOOP)]
     return images, [f for f in unreadable if f not in links or _suffix(f.path) in suffixes]
 
 
@@ -99,7 +101,7 @@ def read_dicom_header(path: Path) -> DicomFile | UnreadableFile | bytes | None:
             if not has_magic and not start.startswith(FIRST_GROUPS):
                 return start
             file.seek(0)
-            header = _parse(file)
+            header = _parse(file, HEADER_TAGS)
             has_pixels = file.read(4) in PIXEL_DATA_TAGS or (
                 header.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian
             )
@@ -108,7 +110,7 @@ def read_dicom_header(path: Path) -> DicomFile | UnreadableFile | bytes | None:
                 return start
             no_slice = not has_pixels and _is_no_slice(path, header, kind)
     except OSError as error:
-        return UnreadableFile(path, f"cannot be opened ({error.strerror or error})")
+        return UnreadableFile(path, _cannot_be_opened(error))
     except Exception:  # pydicom raises many kinds of errors for damaged files
         return UnreadableFile(path, "is damaged or incomplete")
     if has_pixels:
@@ -120,10 +122,15 @@ def read_dicom_header(path: Path) -> DicomFile | UnreadableFile | bytes | None:
     )
 
 
-def load_dataset(path: Path) -> Dataset:
-    """Return a whole DICOM dataset, pixels included, with its transfer syntax in ``file_meta``."""
+def load_dataset(path: Path, tags: Sequence[int] | None = None) -> Dataset:
+    """Return a DICOM dataset, pixels included, with its transfer syntax in ``file_meta``.
+
+    Parameters
+    ----------
+    tags : elements to read, which takes a fraction of the time; None for all.
+    """
     with open(path, "rb") as file:
-        return _parse(file, pixels=True)
+        return _parse(file, tags, pixels=True)
 
 
 def sop_class(header: Dataset) -> str:
@@ -140,9 +147,8 @@ def ignore_pydicom_warnings() -> Iterator[None]:
         yield
 
 
-def _parse(file, pixels: bool = False) -> Dataset:
+def _parse(file: BinaryIO, tags: Sequence[int] | None, pixels: bool = False) -> Dataset:
     with ignore_pydicom_warnings():
-        tags = None if pixels else HEADER_TAGS
         header = dcmread(file, force=True, stop_before_pixels=not pixels, specific_tags=tags)
         for dataset in (header.file_meta, header):
             for _ in dataset:  # pydicom decodes a value, or fails, when it is looked up
@@ -197,14 +203,14 @@ def _whole_text(header: Dataset, keyword: str) -> str:
 
 
 _DANGLING = "is a link to a file that does not exist"
+_LOOP = "is a link that leads back to itself"
 
 
 def _regular_files(folder: Path, unreadable: list[UnreadableFile]) -> Iterator[Path]:
     """Yield each visible regular file once; links are followed. Add what is lost to unreadable."""
 
     def report(error: OSError) -> None:
-        reason = f"cannot be opened ({error.strerror})"
-        unreadable.append(UnreadableFile(Path(error.filename), reason))
+        unreadable.append(UnreadableFile(Path(error.filename), _cannot_be_opened(error)))
 
     seen = set()
     for parent, folders, names in os.walk(folder, onerror=report, followlinks=True):
@@ -218,13 +224,24 @@ def _regular_files(folder: Path, unreadable: list[UnreadableFile]) -> Iterator[P
             path = Path(parent, name)
             try:
                 regular = stat.S_ISREG(path.stat().st_mode)
-            except OSError:
-                unreadable.append(UnreadableFile(path, _DANGLING))
+            except OSError as error:
+                unreadable.append(UnreadableFile(path, _lost(error)))
                 continue
             target = path.resolve()
             if regular and target not in seen:
                 seen.add(target)
                 yield path
+
+
+def _lost(error: OSError) -> str:
+    """Return why a file that its folder lists cannot be found."""
+    if isinstance(error, FileNotFoundError):
+        return _DANGLING
+    return _LOOP if error.errno == errno.ELOOP else _cannot_be_opened(error)
+
+
+def _cannot_be_opened(error: OSError) -> str:
+    return f"cannot be opened ({error.strerror or 'unknown reason'})"
 
 
 def _is_hidden(name: str) -> bool:

@@ -29,12 +29,14 @@ from .itk_reading import damaged
 TILT_TOLERANCE = 1e-3
 """Minimum lateral offset between slices of a tilted gantry, as a fraction of their distance."""
 INTEGERS = (
-    *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "PixelRepresentation"),
-    *("PixelPaddingValue", "PixelPaddingRangeLimit"),
+    *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit"),
+    *("PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
 )
 """Attributes with one whole number."""
 LISTED_FILES = 3
 """Maximum number of unreadable files that a message names."""
+LISTED_STACKS = 10
+"""Maximum number of stacks that a message names."""
 UIDS = {
     "study_uid": "StudyInstanceUID",
     "series_uid": "SeriesInstanceUID",
@@ -52,28 +54,21 @@ class DicomVolume:
     warnings : sentences on what may spoil the result.
     uids : UIDs of study, series and frame of reference, without those that the files lack.
     slices : the files' slices in the order of the image.
+    slice_offsets : distances of the slices from the first in mm, if they are not evenly spaced;
+        else empty.
     """
 
     image: sitk.Image
     warnings: tuple[str, ...]
     uids: dict[str, str]
     slices: tuple[Slice, ...]
+    slice_offsets: tuple[float, ...]
 
 
 @ignore_pydicom_warnings()
-def list_stacks(folder: str | Path) -> list[DicomStack]:
-    """Return the stacks of a folder and its subfolders, sorted by series number.
-
-    Raises
-    ------
-    BadInputError
-        If the folder is missing or does not hold a DICOM image.
-    """
-    return _find_stacks(Path(folder))[0]
-
-
-@ignore_pydicom_warnings()
-def read_series(folder: str | Path, choice: str | None = None) -> DicomVolume:
+def read_series(
+    folder: str | Path, choice: str | None = None, *, allow_uneven: bool = False
+) -> DicomVolume:
     """Read a stack of a folder as one image.
 
     The geometry is that of SimpleITK's reader, except for a tilted gantry: the slice axis then
@@ -83,6 +78,7 @@ def read_series(folder: str | Path, choice: str | None = None) -> DicomVolume:
     ----------
     choice : number or UID of a series, with ``.1``, ``.2`` … if it holds several stacks; required
         if several stacks are CT volumes.
+    allow_uneven : read slices that are not evenly spaced, with their median distance as spacing.
 
     Raises
     ------
@@ -98,14 +94,19 @@ def read_series(folder: str | Path, choice: str | None = None) -> DicomVolume:
     stack = _choose(stacks, choice, folder.name)
     if lost := [file for file in unreadable if file.series == stack.series_uid]:
         raise BadInputError(f"Series {stack.id} of {folder.name} holds {_named(lost, folder)}")
-    ignored = [str(other) for other in stacks if other is not stack] if choice is None else []
-    note = f"Other images in {folder.name} are left out: {'; '.join(ignored)}." if ignored else ""
-    return _read_stack(stack, f"Series {stack.id} of {folder.name}", [note] if note else [])
+    ignored = [other for other in stacks if other is not stack] if choice is None else []
+    note = f"Other images in {folder.name} are left out: {_listing(ignored, LISTED_STACKS)}."
+    name, notes = f"Series {stack.id} of {folder.name}", [note] if ignored else []
+    return _read_stack(stack, name, notes, allow_uneven)
 
 
 @ignore_pydicom_warnings()
-def read_dicom_file(path: Path) -> DicomVolume:
+def read_dicom_file(path: Path, *, allow_uneven: bool = False) -> DicomVolume:
     """Read one DICOM file, a slice or a multi-frame image.
+
+    Parameters
+    ----------
+    allow_uneven : as for :func:`read_series`.
 
     Raises
     ------
@@ -114,12 +115,11 @@ def read_dicom_file(path: Path) -> DicomVolume:
     """
     stacks = _stacks_of_series("", _slices_of_file(path))
     if len(stacks) > 1:
-        listing = "; ".join(map(str, stacks))
         raise BadInputError(
             f"{path.name} holds {len(stacks)} stacks of slices: put it into a folder of its own, "
-            f"give that folder and choose a stack with --series: {listing}."
+            f"give that folder and choose a stack with --series: {_listing(stacks, LISTED_STACKS)}."
         )
-    return _read_stack(stacks[0], path.name, [])
+    return _read_stack(stacks[0], path.name, [], allow_uneven)
 
 
 @ignore_pydicom_warnings()
@@ -252,7 +252,7 @@ def _choose(stacks: list[DicomStack], choice: str | None, folder: str) -> DicomS
             problem = f"contains {len(stacks)} stacks of slices in {len(series)} DICOM series"
     if len(found) == 1:
         return found[0]
-    listing = "; ".join(map(str, stacks))
+    listing = _listing(stacks, LISTED_STACKS)
     form = "NUMBER|UID" if len(stacks) == len(series) else "NUMBER|UID|NUMBER.k"
     raise BadInputError(f"{folder} {problem}: choose one with --series {form}: {listing}.")
 
@@ -278,10 +278,10 @@ def _only_volume(stacks: list[DicomStack]) -> list[DicomStack]:
     return found if all(stack.other_object for stack in siblings) else stacks
 
 
-def _read_stack(stack: DicomStack, name: str, notes: list[str]) -> DicomVolume:
+def _read_stack(stack: DicomStack, name: str, notes: list[str], allow_uneven: bool) -> DicomVolume:
     if stack.problem:
         raise BadInputError(f"{name} {stack.problem}")
-    step = stack_step(stack.slices, name)
+    step, offsets = stack_step(stack.slices, name, allow_uneven)
     hu, padding = read_hu(stack.slices, name)
     frames = [part.frame for part in stack.slices]
     found = dict.fromkeys(text for frame in frames for text in content_warnings(frame))
@@ -290,7 +290,9 @@ def _read_stack(stack: DicomStack, name: str, notes: list[str]) -> DicomVolume:
         notes = [*notes, f"Padding around the images ({share} of the pixels) was set to −1024 HU."]
     uids = {name: frames[0].text(keyword) for name, keyword in UIDS.items()}
     uids = {name: uid for name, uid in uids.items() if uid}
-    return DicomVolume(_image(hu, stack.slices, step), (*found, *notes), uids, stack.slices)
+    return DicomVolume(
+        _image(hu, stack.slices, step), (*found, *notes), uids, stack.slices, offsets
+    )
 
 
 def _image(hu: np.ndarray, slices: Sequence[Slice], step: np.ndarray | None) -> sitk.Image:
@@ -321,12 +323,17 @@ def _thickness(part: Slice) -> float:
 def _named(files: Sequence[UnreadableFile], folder: Path) -> str:
     """Return the number of unreadable files, and the first of them with the reasons."""
     many = len(files) > 1
-    named = [f"{_relative(f.path, folder)} {f.reason}" for f in files[:LISTED_FILES]]
-    more = f" and {len(files) - LISTED_FILES} more" if len(files) > LISTED_FILES else ""
+    named = _listing([f"{_relative(f.path, folder)} {f.reason}" for f in files], LISTED_FILES)
     return (
-        f"{len(files)} file{'s' if many else ''} that cannot be read: {'; '.join(named)}{more}. "
+        f"{len(files)} file{'s' if many else ''} that cannot be read: {named}. "
         f"Copy or export {'them' if many else 'it'} again, or remove the files that are not slices."
     )
+
+
+def _listing(items: Sequence[object], most: int) -> str:
+    """Return the first items, and the number of the others."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return "; ".join(map(str, items[:most])) + more
 
 
 def _relative(path: Path, folder: Path) -> str:

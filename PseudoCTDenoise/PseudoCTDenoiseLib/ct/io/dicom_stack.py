@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,15 +11,12 @@ import numpy as np
 from pydicom.uid import UID
 
 from ...errors import BadInputError
+from ..slice_distances import GAP_TOLERANCE, MAX_DRIFT, unevenness
 from .dicom_attributes import Frame
 from .dicom_content import content_problem, image_type, is_ct, is_scout, rescale_type
 from .dicom_files import sop_class
 from .dicom_slices import Slice
 
-GAP_TOLERANCE = 0.1
-"""Maximum deviation of a slice gap from the median gap, as a fraction of the median."""
-MAX_DRIFT = 0.5
-"""Maximum distance of a slice from its place in evenly spaced ones, as a fraction of the gap."""
 MIN_GAP = 1e-3
 """Minimum distance in mm between two slices. Closer slices are at one position."""
 
@@ -70,7 +68,7 @@ ONE_VALUE: dict[str, Callable[[Frame], str]] = {
 """Attributes that have one value within a stack."""
 ACQUISITIONS: dict[str, Callable[[Frame], str]] = {
     "acquisition": _number("AcquisitionNumber", "FrameAcquisitionNumber"),
-    "folder": lambda frame: str(frame.path.parent.name),
+    "folder": lambda frame: str(frame.path.parent),
     "file": lambda frame: frame.path.name if frame.multi_frame else "",
 }
 TIMES: dict[str, Callable[[Frame], str]] = {
@@ -81,7 +79,7 @@ TIMES: dict[str, Callable[[Frame], str]] = {
 }
 """Attributes that separate slices at the same position. Within one stack they may vary."""
 WITHOUT_UID: dict[str, Callable[[Frame], str]] = {
-    "folder": lambda frame: str(frame.path.parent),
+    "folder": ACQUISITIONS["folder"],
     "acquisition": ACQUISITIONS["acquisition"],
     "study date": _text("StudyDate"),
     "series date": _text("SeriesDate"),
@@ -176,6 +174,10 @@ def split_into_stacks(slices: Iterable[Slice], has_uid: bool) -> list[tuple[dict
         if len({labels.get(name) for labels, _ in stacks}) > 1
     ]
     stacks = [({n: labels.get(n, "") for n in differing}, part) for labels, part in stacks]
+    if "folder" in differing:
+        common = os.path.commonpath([part[0].frame.path.parent for _, part in stacks])
+        for labels, part in stacks:
+            labels["folder"] = os.path.relpath(part[0].frame.path.parent, common)
     return sorted(stacks, key=lambda stack: ([_natural(v) for v in stack[0].values()]))
 
 
@@ -186,23 +188,50 @@ def sorted_along_normal(slices: list[Slice]) -> list[Slice]:
     return sorted(slices, key=lambda part: float(part.position @ slices[0].direction[:, 2]))
 
 
-def stack_step(slices: tuple[Slice, ...], name: str) -> np.ndarray | None:
-    """Return the mean step (3,) in mm from slice to slice; None for a single slice.
+def stack_step(
+    slices: tuple[Slice, ...], name: str, allow_uneven: bool
+) -> tuple[np.ndarray | None, tuple[float, ...]]:
+    """Return the step from slice to slice, and the positions of slices that it does not give.
+
+    Parameters
+    ----------
+    allow_uneven : accept slices that are not evenly spaced.
+
+    Returns
+    -------
+    step : (3,) mm: the mean step or, for unevenly spaced slices, one of their median distance;
+        None for a single slice.
+    offsets : distances of the slices from the first in mm, if they are not evenly spaced; else
+        empty.
 
     Raises
     ------
     BadInputError
-        If a slice lacks its position, direction, spacing or rescale, or if the slices are not
-        evenly spaced along a line.
+        If a slice lacks its position, direction, spacing or rescale, or if the slices do not lie
+        along a line, or not evenly.
     """
     if incomplete := [part.problem for part in slices if part.problem]:
         more = f" ({len(incomplete)} such slices)" if len(incomplete) > 1 else ""
         raise BadInputError(f"{name} is incomplete: {incomplete[0]}{more}. Export it again.")
     if len(slices) == 1:
-        return None
-    if problem := _gap_problem(slices):
+        return None, ()
+    if problem := _position_problem(slices):
         raise BadInputError(f"{name} {problem}")
-    return (slices[-1].position - slices[0].position) / (len(slices) - 1)
+    path = slices[-1].position - slices[0].position
+    uneven = unevenness(_heights(slices))
+    if not uneven:
+        return path / (len(slices) - 1), ()
+    heights = _heights(slices)
+    path /= heights[-1] - heights[0]  # per mm along the normal
+    offsets = (heights - heights[0]) * np.linalg.norm(path)
+    usual = np.median(np.diff(offsets))
+    if not allow_uneven:
+        raise BadInputError(
+            f"{name} lacks slices or is unevenly spaced ({uneven}): add the missing files. To "
+            "process the slices as they are, add --allow-uneven; the output then states their "
+            f"median distance of {usual:.4g} mm."
+        )
+    return path / np.linalg.norm(path) * usual, tuple(offsets.tolist())
 
 
 def _grouped(slices: Iterable[Slice], lookups: Iterable[Callable[[Frame], str]]) -> dict:
@@ -273,32 +302,29 @@ def _at_one_position(slices: tuple[Slice, ...]) -> bool:
     return not any(part.problem for part in slices) and bool(np.ptp(_heights(slices)) < MIN_GAP)
 
 
-def _gap_problem(slices: Iterable[Slice]) -> str:
-    """Return why sorted slices are not evenly spaced, as the end of a sentence, or an empty text.
+def _gap_problem(slices: list[Slice]) -> str:
+    """Return why sorted slices are not evenly spaced along a line, or an empty text."""
+    return _position_problem(slices) or unevenness(_heights(slices))
+
+
+def _position_problem(slices: Sequence[Slice]) -> str:
+    """Return why sorted slices do not lie along a line, as the end of a sentence, or an empty text.
 
     Files without the UID of their series are one stack only if their instance numbers follow the
     positions.
     """
-    slices = list(slices)
-    gaps = np.diff(_heights(slices))
-    usual = np.median(gaps)
+    heights = _heights(slices)
+    gaps = np.diff(heights)
     if gaps.min() < MIN_GAP:
         return "has several images at one position (phases or repeats): export one of them."
-    if np.abs(gaps - usual).max() > GAP_TOLERANCE * usual:
-        return (
-            f"lacks slices or is unevenly spaced (gaps from {gaps.min():.4g} to "
-            f"{gaps.max():.4g} mm): add the missing files or export evenly spaced slices."
-        )
-    steps = np.diff([part.position for part in slices], axis=0)
-    if np.abs(steps - np.median(steps, axis=0)).max() > GAP_TOLERANCE * usual:
-        return "has slices that are shifted sideways against each other: export a single stack."
+    usual = np.median(gaps)
     positions = np.array([part.position for part in slices])
-    line = np.linspace(positions[0], positions[-1], len(slices))
-    if np.abs(positions - line).max() > MAX_DRIFT * usual:
-        return (
-            "has slices whose distances change along the scan, so that one slice would lie "
-            f"{np.abs(positions - line).max():.3g} mm off: export evenly spaced slices."
-        )
+    slopes = np.diff(positions, axis=0) / gaps[:, None]
+    kinks = (slopes - np.median(slopes, axis=0)) * np.minimum(gaps, usual)[:, None]
+    share = (heights - heights[0]) / (heights[-1] - heights[0])
+    off_line = positions - positions[0] - share[:, None] * (positions[-1] - positions[0])
+    if np.abs(kinks).max() > GAP_TOLERANCE * usual or np.abs(off_line).max() > MAX_DRIFT * usual:
+        return "has slices that are shifted sideways against each other: export a single stack."
     if not slices[0].frame.text("SeriesInstanceUID") and not _numbered_in_order(slices):
         return (
             "lacks the Series Instance UID (0020,000E), and its instance numbers do not show that "
@@ -307,7 +333,7 @@ def _gap_problem(slices: Iterable[Slice]) -> str:
     return ""
 
 
-def _numbered_in_order(slices: list[Slice]) -> bool:
+def _numbered_in_order(slices: Sequence[Slice]) -> bool:
     if slices[0].frame.multi_frame:
         return len({part.frame.path for part in slices}) == 1
     try:

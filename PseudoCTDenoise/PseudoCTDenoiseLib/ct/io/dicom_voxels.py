@@ -8,6 +8,7 @@ as a file of its own that states neither.
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 from pydicom import Dataset, dcmwrite
 from pydicom.encaps import encapsulate, get_frame
-from pydicom.pixels import iter_pixels
+from pydicom.pixels import iter_pixels, pixel_array
 from pydicom.uid import (
     JPEG2000,
     JPEG2000Lossless,
@@ -29,7 +30,9 @@ from ...errors import BadInputError, is_out_of_memory
 from ..constant_areas import constant_areas
 from ..hounsfield import MIN_CT_HU
 from ..hu_validation import checked_int16
+from .dicom_attributes import PIXEL_TAGS
 from .dicom_files import load_dataset
+from .dicom_pixel_length import check_pixel_length
 from .dicom_slices import Slice
 from .itk_reading import damaged, read_header, read_voxels
 
@@ -97,15 +100,18 @@ def stored_slices(slices: Sequence[Slice]) -> Iterator[tuple[int, np.ndarray]]:
 def _stored_values(path: Path, frames: Sequence[int]) -> Iterator[np.ndarray]:
     """Yield the stored values of frames, (rows, columns) integers."""
     try:
-        dataset = load_dataset(path)
+        dataset = load_dataset(path, PIXEL_TAGS)
         syntax = dataset.file_meta.TransferSyntaxUID
-        if syntax in GDCM_SYNTAXES:
-            yield from _decode_with_gdcm(dataset, frames, path.name)
-        elif syntax.is_encapsulated and syntax != RLELossless:
+        if syntax.is_encapsulated and syntax not in (*GDCM_SYNTAXES, RLELossless):
             raise BadInputError(
                 f"{path.name} is compressed as {syntax.name}, which cannot be decoded: "
                 "export it uncompressed."
             )
+        check_pixel_length(dataset, path.name)
+        if syntax in GDCM_SYNTAXES:
+            yield from _decode_with_gdcm(dataset, frames, path.name)
+        elif syntax == RLELossless:
+            yield from (_decode_run_lengths(dataset, frame) for frame in frames)
         else:
             yield from iter_pixels(dataset, indices=frames, raw=True)
     except BadInputError:
@@ -114,6 +120,13 @@ def _stored_values(path: Path, frames: Sequence[int]) -> Iterator[np.ndarray]:
         if is_out_of_memory(error):
             raise
         raise damaged(path.name) from error
+
+
+def _decode_run_lengths(dataset: Dataset, frame: int) -> np.ndarray:
+    with warnings.catch_warnings():
+        # pydicom only warns of run lengths for more pixels than the header describes.
+        warnings.filterwarnings("error", "The decoded RLE segment")
+        return pixel_array(dataset, index=frame, raw=True)
 
 
 def _decode_with_gdcm(dataset: Dataset, frames: Sequence[int], name: str) -> Iterator[np.ndarray]:

@@ -15,6 +15,8 @@ import SimpleITK as sitk
 from ...errors import BadInputError, is_out_of_memory
 
 MODALITY = "0008|0060"
+BROKEN_STREAM = (b"Uncompress failed", b"Corrupt JPEG data", b"Premature end of JPEG")
+"""Texts of the MetaImage reader and of the JPEG decoder."""
 
 
 @contextmanager
@@ -113,8 +115,9 @@ def read_voxels(reader: sitk.ImageFileReader, name: str) -> sitk.Image:
         with suppress_itk_output() as printed:
             image = reader.Execute()
             printed.seek(0)
-            # For a broken stream, the MetaImage reader prints this text and still returns voxels.
-            broken = b"Uncompress failed" in printed.read()
+            # For a broken stream, some readers print such a text and still return voxels.
+            text = printed.read()
+            broken = any(words in text for words in BROKEN_STREAM)
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise

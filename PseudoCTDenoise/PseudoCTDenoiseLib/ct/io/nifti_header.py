@@ -1,6 +1,7 @@
 """The two positions that a NIfTI-1 header holds, and what they say about the scan.
 
-ITK reads only one of them, without a shear, and takes the spacing from a third place.
+ITK, which 3D Slicer reads with too, takes only one of them, without a shear, and the spacing from a
+third place.
 https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h
 """
 
@@ -17,7 +18,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...errors import BadInputError
-from .itk_reading import damaged
+from .itk_reading import damaged, read_header
 
 HEADER_BYTES = 348
 NIFTI_2_BYTES = 540
@@ -29,18 +30,20 @@ MM_BY_UNIT = {1: 1e3, 3: 1e-3}
 """Length in mm of NIfTI's units metre and micrometre; all others are taken as mm."""
 
 
-def read_skewed_position(path: Path) -> np.ndarray | None:
-    """Return the position of a NIfTI-1 with skewed axes, or None if ITK reads the right one.
+def read_position(path: Path) -> tuple[np.ndarray | None, str]:
+    """Return the position of a NIfTI-1 with skewed axes, and a warning.
 
     Returns
     -------
-    (3, 4): steps along i, j and k and origin, in mm, LPS.
+    position : (3, 4): steps along i, j and k and origin, in mm, LPS; None if ITK reads the right
+        one.
+    warning : which of two positions ITK reads, if both are possible, or an empty text.
 
     Raises
     ------
     BadInputError
         If the file is NIfTI-2, is cut within the header, or holds positions that differ by more
-        than the shear of a tilted gantry.
+        than the shear of a tilted gantry or a movement of the whole scan.
     """
     header = _read_header(path)
     order = "<" if struct.unpack_from("<i", header)[0] in (HEADER_BYTES, NIFTI_2_BYTES) else ">"
@@ -56,7 +59,7 @@ def read_skewed_position(path: Path) -> np.ndarray | None:
     dimension, *size = values("4h", 40)
     qform_code, sform_code = values("2h", 252)
     if length != HEADER_BYTES or dimension < 3 or sform_code <= 0:
-        return None
+        return None, ""
     sform = np.array(values("12f", 280), float).reshape(3, 4)
     qfac, *spacing = values("4f", 76)
     with np.errstate(all="ignore"):  # NaN agrees with nothing
@@ -68,8 +71,15 @@ def read_skewed_position(path: Path) -> np.ndarray | None:
         square = np.column_stack([axes * np.abs(spacing), origin])
         agree = _agree(sform, square, size)
         if agree and (qform_code > 0 or _skew(sform[:, :3]) < SQUARE_TO_ITK):
-            return None
+            return None, ""
         known = agree or _is_tilted(sform, square, size)
+        if not known and qform_code > 0 and _is_moved(sform, square, size):
+            used = "sform" if _agree(_position_of_itk(path), sform, size) else "qform"
+            return None, (
+                f"{path.name} holds two positions, sform (code {sform_code}) and qform (code "
+                f"{qform_code}), that turn or shift the scan against each other: the {used} is "
+                "used, as in 3D Slicer."
+            )
     if not known:
         raise BadInputError(
             f"{path.name} contradicts itself on where its voxels lie: "
@@ -77,11 +87,11 @@ def read_skewed_position(path: Path) -> np.ndarray | None:
             + ". Copy the right one over the other, or convert the DICOM files again."
         )
     mm = MM_BY_UNIT.get(header[123] & 7, 1.0)
-    return sform * mm * [[-1], [-1], [1]]
+    return sform * mm * [[-1], [-1], [1]], ""
 
 
 def set_position(image: sitk.Image, position: np.ndarray) -> None:
-    """Set spacing, direction and origin from a position as of :func:`read_skewed_position`."""
+    """Set spacing, direction and origin from a position as of :func:`read_position`."""
     steps, origin = position[:, :3], position[:, 3]
     spacing = np.linalg.norm(steps, axis=0)
     image.SetSpacing(spacing.tolist())
@@ -142,8 +152,25 @@ def _is_tilted(sform: np.ndarray, square: np.ndarray, size: Sequence[int]) -> bo
     )
 
 
+def _is_moved(sform: np.ndarray, square: np.ndarray, size: Sequence[int]) -> bool:
+    """Return True if one position is the other after a rotation and a shift."""
+    steps, own = sform[:, :3], square[:, :3]
+    rotation = steps @ np.linalg.inv(own)
+    u, _, v = np.linalg.svd(np.where(np.isfinite(rotation), rotation, 0))
+    rigid = np.column_stack([u @ v @ own, sform[:, 3]])
+    return bool(np.linalg.det(u @ v) > 0) and _agree(sform, rigid, size)
+
+
 def _agree(one: np.ndarray, other: np.ndarray, size: Sequence[int]) -> bool:
     """Return True if two positions (3, 4) place every voxel at the same point."""
     corners = np.array([(*c, 1) for c in itertools.product(*((0, n - 1) for n in size))])
     distances = np.linalg.norm((one - other) @ corners.T, axis=0)
     return bool(np.all(distances < SAME_VOXELS * np.linalg.norm(other[:, :3], axis=0).min()))
+
+
+def _position_of_itk(path: Path) -> np.ndarray:
+    """Return the position that ITK reads as it is in the file, (3, 4)."""
+    header = read_header(path, "NiftiImageIO")
+    steps = np.reshape(header.GetDirection(), (-1, header.GetDimension()))[:3, :3]
+    position = np.column_stack([steps * header.GetSpacing()[:3], header.GetOrigin()[:3]])
+    return position * [[-1], [-1], [1]]

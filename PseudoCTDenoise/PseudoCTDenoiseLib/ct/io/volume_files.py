@@ -21,8 +21,8 @@ from ..orientation import axial_axis, tilt_degrees
 from ..pixel_spacing import spacing_in_decimals
 from .derived_note import ALREADY_DENOISED, DERIVED
 from .detached_data import check_data_file
-from .dicom_files import is_dicom_file
-from .dicom_series import DicomStack, list_stacks, read_dicom_file, read_series
+from .dicom_files import DICOM_SUFFIXES, is_dicom_file
+from .dicom_series import read_dicom_file, read_series
 from .dicom_slices import Slice
 from .itk_reading import (
     check_header,
@@ -34,18 +34,7 @@ from .itk_reading import (
     suppress_itk_output,
     tag,
 )
-from .nifti_header import read_skewed_position, set_position
-
-__all__ = [
-    "CtVolume",
-    "DicomStack",
-    "check_output_path",
-    "check_writable",
-    "check_same_grid",
-    "list_stacks",
-    "read_volume",
-    "write_volume",
-]
+from .nifti_header import read_position, set_position
 
 IMAGE_IO = {
     ".nii.gz": "NiftiImageIO",
@@ -55,7 +44,6 @@ IMAGE_IO = {
     ".mha": "MetaImageIO",
     ".mhd": "MetaImageIO",
 }
-DICOM_SUFFIXES = (".dcm", ".ima")
 OUTPUT_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
 NIFTI_FLOATS = {"16": 4, "64": 8}
 """Bytes per voxel of NIfTI's floating-point types, by NIfTI type code."""
@@ -78,6 +66,8 @@ class CtVolume:
         them.
     dicom_slices : slices of the DICOM files in file order, see :func:`in_file_order`; empty for
         other formats.
+    slice_offsets : distances of the slices from the first in mm, if they are not evenly spaced and
+        ``spacing`` states their median distance; else empty.
     """
 
     hu: np.ndarray
@@ -89,6 +79,7 @@ class CtVolume:
     warnings: tuple[str, ...] = ()
     uids: dict[str, str] = field(default_factory=dict)
     dicom_slices: tuple[Slice, ...] = ()
+    slice_offsets: tuple[float, ...] = ()
 
     @property
     def pixel_size(self) -> tuple[float, float]:
@@ -108,7 +99,11 @@ class CtVolume:
 
 
 def read_volume(
-    path: str | Path, *, series: str | None = None, slice_axis: str = "auto"
+    path: str | Path,
+    *,
+    series: str | None = None,
+    slice_axis: str = "auto",
+    allow_uneven: bool = False,
 ) -> CtVolume:
     """Read a CT from NRRD, NIfTI, MetaImage, a DICOM folder or one DICOM file.
 
@@ -118,6 +113,7 @@ def read_volume(
     series : number or UID of the series in a DICOM folder with several; see :func:`.read_series`.
     slice_axis : ``i``, ``j`` or ``k``, the array axis along which axial slices are stacked;
         ``auto`` takes the one along the patient's superior-inferior axis.
+    allow_uneven : read DICOM slices that are not evenly spaced, see :attr:`CtVolume.slice_offsets`.
 
     Raises
     ------
@@ -135,19 +131,25 @@ def read_volume(
     full_name = path.resolve().name
     dicom, name = None, full_name
     if path.is_dir():
-        dicom = read_series(path, series)
+        dicom = read_series(path, series, allow_uneven=allow_uneven)
     elif series is not None:
         raise BadInputError(f"{path.name} is a file: omit --series, which is for DICOM folders.")
     else:
         name = path.name[: len(path.name) - len(_suffix(path))]
         if _is_dicom(path):
-            dicom = read_dicom_file(path)
+            dicom = read_dicom_file(path, allow_uneven=allow_uneven)
     if dicom:
         image, warnings, uids = dicom.image, dicom.warnings, dicom.uids
     else:
         image, warnings, uids = *_read_file(path), {}
+    offsets = dicom.slice_offsets if dicom else ()
 
     axis = _slice_axis(image, slice_axis, full_name)
+    if offsets and axis != 2:
+        raise BadInputError(
+            f"{full_name} has unevenly spaced slices that are not axial: set --slice-axis k to "
+            "process the slices as they are stored."
+        )
     _check_pixels_are_rectangles(image, axis, full_name)
     values = sitk.GetArrayFromImage(image)
     values = values[np.newaxis] if values.ndim == 2 else np.moveaxis(values, 2 - axis, 0)
@@ -162,6 +164,7 @@ def read_volume(
         warnings=warnings,
         uids=uids,
         dicom_slices=dicom.slices if dicom else (),
+        slice_offsets=offsets,
     )
 
 
@@ -319,6 +322,8 @@ def check_same_grid(volume: CtVolume, other: CtVolume) -> None:
         and np.allclose(volume.spacing, other.spacing, rtol=1e-3)
         and np.allclose(volume.direction, other.direction, atol=1e-3)
         and np.all(np.abs(np.subtract(volume.origin, other.origin)) < 0.1 * min(volume.spacing))
+        and len(volume.slice_offsets) == len(other.slice_offsets)
+        and np.allclose(volume.slice_offsets, other.slice_offsets, atol=0.1 * min(volume.spacing))
     )
     if not same:
         sizes = ["×".join(map(str, item.hu.shape)) for item in (volume, other)]
@@ -350,9 +355,9 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
             f"{', '.join((*IMAGE_IO, *DICOM_SUFFIXES))} or a folder of DICOM slices."
         )
     is_nifti = IMAGE_IO[suffix] == "NiftiImageIO"
-    position = None
+    position, warning = None, ""
     if is_nifti:
-        position = read_skewed_position(path)
+        position, warning = read_position(path)
     else:
         check_data_file(path)
     with nullcontext() if position is None else skewed_axes_allowed():
@@ -363,8 +368,10 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
         image = read_voxels(header, path.name)
     if position is not None:
         set_position(image, position)
-    denoised = tag(header, "ITK_FileNotes").startswith(DERIVED)
-    return image, (ALREADY_DENOISED,) if denoised else ()
+    warnings = (warning,) if warning else ()
+    if tag(header, "ITK_FileNotes").startswith(DERIVED):
+        warnings += (ALREADY_DENOISED,)
+    return image, warnings
 
 
 def _check_nifti(path: Path, header: sitk.ImageFileReader) -> None:
