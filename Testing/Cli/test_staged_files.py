@@ -190,9 +190,7 @@ def test_older_files_come_back_if_a_later_file_cannot_be_renamed(tmp_path, monke
     assert (tmp_path / "link.txt").is_symlink()
 
 
-def test_an_older_file_that_cannot_come_back_is_kept_in_the_temporary_folder(
-    tmp_path, monkeypatch
-):
+def test_an_older_file_that_cannot_come_back_is_kept_in_the_temporary_folder(tmp_path, monkeypatch):
     old = tmp_path / "old.txt"
     old.write_text("old")
     renamed = []

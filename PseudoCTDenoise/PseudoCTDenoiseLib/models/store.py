@@ -6,6 +6,7 @@ pickle, and ``PseudoCTDenoise_<name>.json``, its manifest, which holds the SHA-2
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import io
 import json
@@ -74,6 +75,11 @@ class Manifest:
 def list_models(folder: Path | str = SHIPPED_MODELS) -> list[Manifest]:
     """Return the manifests of the models in a folder, sorted by name."""
     return [read_manifest(path) for path in sorted(Path(folder).glob(f"{PREFIX}*.json"))]
+
+
+def model_files(folder: Path | str = SHIPPED_MODELS, name: str = "") -> list[Path]:
+    """Return the files of all models in a folder, or of one of them: manifests and weights."""
+    return sorted(Path(folder).glob(f"{PREFIX}{glob.escape(name) or '*'}.*"))
 
 
 def read_manifest(path: Path | str) -> Manifest:
