@@ -82,6 +82,12 @@ def model_files(folder: Path | str = SHIPPED_MODELS, name: str = "") -> list[Pat
     return sorted(Path(folder).glob(f"{PREFIX}{glob.escape(name) or '*'}.*"))
 
 
+def model_paths(name: str, folder: Path | str) -> tuple[Path, Path]:
+    """Return the paths of the weights and the manifest of a model, which need not exist."""
+    folder = Path(folder)
+    return folder / f"{PREFIX}{name}.npz", folder / f"{PREFIX}{name}.json"
+
+
 def read_manifest(path: Path | str) -> Manifest:
     """Return the manifest in a JSON file.
 
@@ -227,8 +233,9 @@ def save_model(network: nn.Module, manifest: Manifest, folder: Path | str) -> Ma
     np.savez_compressed(weights, **arrays)
     manifest = replace(manifest, sha256=hashlib.sha256(weights.getvalue()).hexdigest())
     text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n"
-    replace_file(folder / f"{PREFIX}{manifest.name}.npz", weights.getvalue())
-    replace_file(folder / f"{PREFIX}{manifest.name}.json", text.encode())
+    weights_path, manifest_path = model_paths(manifest.name, folder)
+    replace_file(weights_path, weights.getvalue())
+    replace_file(manifest_path, text.encode())
     return manifest
 
 
