@@ -23,7 +23,7 @@ from torch import nn
 from .. import __version__
 from ..ct.comparison_figure import check_png_path, side_by_side
 from ..ct.io.derived_kinds import DENOISED, DerivedKind
-from ..ct.io.derived_note import DERIVED, NOTICE, derivation_note
+from ..ct.io.derived_note import NOTICE, derivation_note
 from ..ct.io.dicom_derivation import DerivedSeries
 from ..ct.io.dicom_writer import check_source
 from ..ct.io.slice_file import SliceFile
@@ -42,15 +42,17 @@ from ..denoising.report import job_report
 from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..duration import duration
 from ..errors import BadInputError
-from ..models.store import Manifest, load_models
-from ..temporary_files import in_temporary_folder
+from ..models.store import Manifest, load_models, model_files
+from ..temporary_files import in_temporary_folder, replace_file
 from .device_argument import add_device_argument
 from .dicom_output import check_dicom_folder, is_dicom_output, noise_kinds, write_dicom
 from .input_warnings import print_warnings
 from .model_arguments import add_model_arguments
 from .optional_packages import INSTALL_COMMANDS
+from .output_guard import Output, add_overwrite_argument, check_outputs
 from .progress_bar import ProgressBar
 from .scan_arguments import add_scan_arguments, add_series_argument, read_scan
+from .side_outputs import SideOutputs
 from .staged_files import StagedFiles, write_together
 
 FLAGS = ("method", "steps", "strength", "device", "seed", "tuning", "orientations")
@@ -121,21 +123,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_series_argument(parser, "--reference-series", "the reference")
     parser.add_argument(
-        "--report",
-        type=Path,
-        help="JSON report to write; replaces only an earlier report (default: beside the output)",
+        "--report", type=Path, help="JSON report to write (default: beside the output)"
     )
     parser.add_argument(
         "--picture", type=Path, help="PNG to write: original, denoised and difference side by side"
     )
+    add_overwrite_argument(parser)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     """Denoise a scan: check the arguments, read, plan, denoise and write."""
     settings = read_settings(arguments)
     _check_packages(arguments)
-    outputs = _check_outputs(arguments)
-    inputs = _read_inputs(arguments, outputs)
+    outputs = _writable_outputs(arguments)
+    models = load_models(arguments.model, arguments.models)
+    _check_outputs(arguments, outputs, [manifest for _, manifest in models[1]])
+    inputs = _read_inputs(arguments, outputs, models)
     job = DenoisingJob(
         inputs.volume.hu,
         inputs.denoiser,
@@ -148,19 +151,23 @@ def run(arguments: argparse.Namespace) -> None:
     _print_plan(inputs.volume, job, plan)
     started = time.monotonic()
 
-    def denoise_and_write(folder: Path) -> dict:
+    def denoise_and_write(folder: Path) -> DenoisedScan:
         with ProgressBar() as bar:
             result = job.run(
                 plan,
                 progress=_JobProgress(bar),
                 new_array=lambda name, shape: SliceFile(folder / f"{name}.npy", shape),
             )
-        return write_together(lambda staged: _write_results(staged, result, inputs, outputs))
+        return write_together(lambda staged: _write_volumes(staged, result, inputs, outputs))
 
     # The results of a long scan do not fit into memory together. They are kept in files until
     # they are written.
-    report = in_temporary_folder(outputs.temporary_parent, ".denoising-", denoise_and_write)
+    result = in_temporary_folder(outputs.temporary_parent, denoise_and_write)
+    side_outputs = SideOutputs()
+    report = _write_report(side_outputs, result, inputs, outputs)
+    _write_picture(side_outputs, result, inputs, outputs)
     _print_summary(report, outputs.volume, time.monotonic() - started)
+    return side_outputs.exit_code
 
 
 @dataclass(frozen=True)
@@ -208,7 +215,7 @@ class _Inputs:
         return [manifest for _, manifest in self.noise_models]
 
 
-def _check_outputs(arguments: argparse.Namespace) -> _Outputs:
+def _writable_outputs(arguments: argparse.Namespace) -> _Outputs:
     """Return the output paths, after a check that each of them can be written."""
     output, noise_folder = arguments.output, arguments.noise_dir
     dicom = arguments.format == "dicom" or is_dicom_output(output)
@@ -221,7 +228,6 @@ def _check_outputs(arguments: argparse.Namespace) -> _Outputs:
     name = output.name if dicom else _stem(output)
     report = arguments.report or output.with_name(f"{name}.json")
     check_writable(report)
-    _check_replaces_only_a_report(report)
     if arguments.picture:
         check_png_path(arguments.picture)
     if noise_folder is not None:
@@ -231,8 +237,35 @@ def _check_outputs(arguments: argparse.Namespace) -> _Outputs:
     return _Outputs(output, dicom, report, arguments.picture, noise_folder)
 
 
-def _read_inputs(arguments: argparse.Namespace, outputs: _Outputs) -> _Inputs:
-    """Read scan, reference and models, and check them against the outputs."""
+def _check_outputs(
+    arguments: argparse.Namespace, outputs: _Outputs, noise_models: Sequence[Manifest]
+) -> None:
+    """Check that no output replaces an input or a file of another program."""
+    # Converters from DICOM write a JSON file of their own beside the scan.
+    advice = "" if arguments.report else "give another name for the report with --report"
+    noise_files = outputs.noise_files(noise_models)
+    if outputs.dicom:
+        for folder in noise_files:
+            check_dicom_folder(folder, arguments.input, outputs.volume)
+    check_outputs(
+        [
+            *filter(None, [outputs.volume, outputs.picture, *noise_files]),
+            Output(outputs.report, advice=advice),
+        ],
+        [
+            *(arguments.input, arguments.reference, arguments.settings),
+            *model_files(arguments.models),
+        ],
+        overwrite=arguments.overwrite,
+    )
+
+
+def _read_inputs(
+    arguments: argparse.Namespace,
+    outputs: _Outputs,
+    models: tuple[tuple[nn.Module, Manifest], list[tuple[nn.Module, Manifest]]],
+) -> _Inputs:
+    """Read scan and reference, and check them against the outputs."""
     volume = read_scan(
         arguments.input, arguments, series=arguments.series, positions_kept=outputs.dicom
     )
@@ -242,17 +275,9 @@ def _read_inputs(arguments: argparse.Namespace, outputs: _Outputs) -> _Inputs:
     else:
         check_output_path(outputs.volume, volume)
     reference = _read_reference(arguments, volume)
-    (denoiser, manifest), noise_models = load_models(arguments.model, arguments.models)
+    (denoiser, manifest), noise_models = models
     name = arguments.input.resolve().name
     inputs = _Inputs(name, volume, reference, denoiser, manifest, noise_models)
-    noise_files = outputs.noise_files(inputs.noise_manifests)
-    if outputs.dicom:
-        for folder in noise_files:
-            check_dicom_folder(folder, arguments.input, outputs.volume)
-    _check_no_overwriting(
-        [p for p in (outputs.volume, outputs.report, outputs.picture, *noise_files) if p],
-        [p for p in (arguments.input, arguments.reference) if p],
-    )
     if arguments.settings:
         _compare_models(arguments.settings, [manifest, *inputs.noise_manifests])
     return inputs
@@ -269,11 +294,11 @@ def _print_plan(volume: CtVolume, job: DenoisingJob, plan: JobPlan) -> None:
     print_warnings(job.warnings)
 
 
-def _write_results(
+def _write_volumes(
     staged: StagedFiles, result: DenoisedScan, inputs: _Inputs, outputs: _Outputs
-) -> dict:
-    """Write all files of a run; return the report."""
-    volume, noise_manifests = inputs.volume, inputs.noise_manifests
+) -> DenoisedScan:
+    """Write all volumes of a run; return the result with the denoised scan in memory."""
+    volume = inputs.volume
     note = derivation_note(__version__, inputs.manifest.name, result.settings.strength)
 
     def write_image(path: Path, hu: np.ndarray, kind: DerivedKind) -> None:
@@ -285,35 +310,54 @@ def _write_results(
     if outputs.noise_folder is not None:
         staged.folder(outputs.noise_folder)
         images = [result.noise, result.pseudo_ldct, *result.noise_maps]
-        paths = outputs.noise_files(noise_manifests)
-        kinds = noise_kinds([manifest.name for manifest in noise_manifests])
+        paths = outputs.noise_files(inputs.noise_manifests)
+        kinds = noise_kinds([manifest.name for manifest in inputs.noise_manifests])
         for path, slices, kind in zip(paths, images, kinds, strict=True):
             write_image(path, slices.read(), kind)
             slices.path.unlink()  # the results of a long scan do not fit on the disk twice
     result = replace(result, hu=result.hu.read())
     write_image(outputs.volume, result.hu, DENOISED)
-    report = {"input": inputs.name, "output": outputs.volume.name}
-    report |= {"dicom": volume.uids or None}
-    report |= job_report(volume.hu, result, inputs.manifest, noise_manifests, inputs.reference)
-    report["warnings"] = [*volume.warnings, *report["warnings"]]
-    if outputs.picture:
-        side_by_side(
-            staged.path(outputs.picture),
-            volume.hu,
-            result.hu,
-            reference=inputs.reference,
-            pixel_mm=volume.pixel_size[0],
-            title=volume.name,
+    for path in filter(None, (outputs.report, outputs.picture)):
+        staged.retire(path)
+    return result
+
+
+def _write_report(
+    side_outputs: SideOutputs, result: DenoisedScan, inputs: _Inputs, outputs: _Outputs
+) -> dict:
+    """Write the report of a run and return it; return an empty one if it cannot be made."""
+    volume, report = inputs.volume, {}
+    with side_outputs.writing(outputs.report):
+        values = job_report(
+            volume.hu, result, inputs.manifest, inputs.noise_manifests, inputs.reference
         )
-    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-    # File names may contain bytes that are not UTF-8; JSON can escape them.
-    staged.path(outputs.report).write_text(text, encoding="utf-8", errors="backslashreplace")
+        values["warnings"] = [*volume.warnings, *values["warnings"]]
+        report = {"input": inputs.name, "output": outputs.volume.name, "dicom": volume.uids or None}
+        report |= values
+        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+        # File names may contain bytes that are not UTF-8; JSON can escape them.
+        replace_file(outputs.report, text.encode(errors="backslashreplace"))
     return report
 
 
+def _write_picture(
+    side_outputs: SideOutputs, result: DenoisedScan, inputs: _Inputs, outputs: _Outputs
+) -> None:
+    if outputs.picture is None:
+        return
+    with side_outputs.writing(outputs.picture):
+        side_by_side(
+            outputs.picture,
+            inputs.volume.hu,
+            result.hu,
+            reference=inputs.reference,
+            pixel_mm=inputs.volume.pixel_size[0],
+            title=inputs.volume.name,
+        )
+
+
 def _print_summary(report: dict, output: Path, seconds: float) -> None:
-    noise = report["noise"]
-    if noise:
+    if noise := report.get("noise"):
         change = f"{-noise['reduction_percent']:+.0f}".replace("-", "−")
         print(
             "Noise in soft tissue (comparable between scans only): "
@@ -414,51 +458,6 @@ def _read_reference(arguments: argparse.Namespace, volume: CtVolume) -> np.ndarr
     reference = read_scan(arguments.reference, arguments, series=arguments.reference_series)
     check_same_grid(volume, reference)
     return reference.hu
-
-
-def _check_no_overwriting(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
-    """Check that no output would replace an input or another output.
-
-    Raises
-    ------
-    BadInputError
-        If an output is also an input, or two outputs are the same file.
-    """
-    for number, path in enumerate(outputs):
-        if any(_same_file(path, other) for other in inputs):
-            raise BadInputError(f"{path} is an input: choose another name for the output.")
-        if any(_same_file(path, other) for other in outputs[:number]):
-            raise BadInputError(f"Two results would be written to {path}: choose another name.")
-
-
-def _check_replaces_only_a_report(path: Path) -> None:
-    """Check that a file in the place of the report is empty or an earlier report.
-
-    Converters from DICOM write a JSON file of their own beside the scan.
-
-    Raises
-    ------
-    BadInputError
-        If it is another file.
-    """
-    if not path.exists() or path.stat().st_size == 0:
-        return
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        ours = str(values["notice"]).startswith(DERIVED)
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
-        ours = False
-    if not ours:
-        raise BadInputError(
-            f"{path} exists and is not a report of pseudoct, so it is kept: give another name for "
-            "the report with --report."
-        )
-
-
-def _same_file(path: Path, other: Path) -> bool:
-    if path.exists() and other.exists():
-        return path.samefile(other)
-    return path.resolve() == other.resolve()
 
 
 def _stem(path: Path) -> str:

@@ -26,6 +26,7 @@ from ..simulation.pixel_size import pixel_size_warning, simulated_pixel_mm
 from ..simulation.reconstruction_kernels import KERNELS
 from .device_argument import add_device_argument
 from .input_warnings import print_warnings
+from .output_guard import add_overwrite_argument, check_outputs
 from .progress_bar import ProgressBar
 from .scan_arguments import add_scan_arguments, read_scan
 
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the random noise (default: 0)")
     add_device_argument(parser)
     add_scan_arguments(parser)
+    add_overwrite_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -55,6 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"--dose {arguments.dose:g} is out of range: choose a value above 0 and at most 1."
         )
     check_output_path(arguments.output)
+    check_outputs([arguments.output], [arguments.input], overwrite=arguments.overwrite)
     device = choose_device(arguments.device)
     print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
     scan = read_scan(arguments.input, arguments, series=arguments.series)

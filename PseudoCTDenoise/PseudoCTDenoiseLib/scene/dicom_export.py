@@ -87,7 +87,7 @@ def exportVolume(node, folder: str | os.PathLike) -> Path:
         os.replace(part, final)
 
     try:
-        in_temporary_folder(folder, ".writing-", write)
+        in_temporary_folder(folder, write)
     except OSError as error:
         raise BadInputError(
             f"The series could not be written to {folder} ({error.strerror or error}): free some "

@@ -1,6 +1,10 @@
 """Notes in the header of files that this project writes."""
 
-DERIVED = "Derived by PseudoCTDenoise"
+MADE_BY = "by PseudoCTDenoise"
+"""Part of the note in every volume that this project writes."""
+SOFTWARE = "PseudoCTDenoise"
+"""Software that a PNG of this project states."""
+DERIVED = f"Derived {MADE_BY}"
 """First words of the note in denoised files. A file that begins with them is denoised already."""
 RESEARCH_USE = "Research use only, not for primary diagnosis."
 NOTICE = f"{DERIVED}. {RESEARCH_USE}"

@@ -227,7 +227,7 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
         os.replace(temporary, path)
 
     try:
-        in_temporary_folder(path.parent, ".writing-", write)
+        in_temporary_folder(path.parent, write)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "the disk may be full"
         raise BadInputError(
