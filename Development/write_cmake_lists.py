@@ -19,7 +19,7 @@ def module_files(folder: Path) -> dict[str, list[str]]:
     library = f"{folder.name}Lib"
     found = {
         "MODULE_PYTHON_SCRIPTS": [
-            *folder.glob(f"{folder.name}.py"),
+            *folder.glob("*.py"),
             *(folder / library).rglob("*.py"),
         ],
         "MODULE_PYTHON_RESOURCES": [

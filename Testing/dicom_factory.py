@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from pydicom import Dataset
+import SimpleITK as sitk
+from pydicom import Dataset, dcmread
+from pydicom.encaps import get_frame
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian
 
 ROOT = "1.2.826.0.1.3680043.10.7"
@@ -105,6 +107,24 @@ def add_group(item: Dataset, sequence: str, **values) -> None:
 def group_of(image: Dataset, frame: int, sequence: str) -> Dataset:
     """Return a functional group of a frame."""
     return image.PerFrameFunctionalGroupsSequence[frame][sequence].value[0]
+
+
+def compressed_stream(path: Path, compressor: str, hu: np.ndarray) -> tuple[bytes, str]:
+    """Return HU with an offset of 1024, compressed without loss, and the transfer syntax.
+
+    Parameters
+    ----------
+    path : temporary file.
+    compressor : name of a compressor of GDCM: JPEG2000, JPEG or RLE.
+    """
+    image = sitk.GetImageFromArray((hu + 1024).astype(np.uint16))
+    writer = sitk.ImageFileWriter()
+    writer.SetFileName(str(path))
+    writer.UseCompressionOn()
+    writer.SetCompressor(compressor)
+    writer.Execute(image)
+    written = dcmread(path)
+    return get_frame(written.PixelData, 0, number_of_frames=1), written.file_meta.TransferSyntaxUID
 
 
 def write_slices(

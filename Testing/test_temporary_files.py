@@ -16,13 +16,13 @@ from PseudoCTDenoiseLib.temporary_files import (
 
 def test_a_temporary_folder_is_private_and_is_removed_with_its_content(tmp_path):
     def work(folder):
-        assert folder.parent == tmp_path and folder.name.startswith(".work-")
+        assert folder.parent == tmp_path and folder.name.startswith(".pseudoct-")
         assert folder.stat().st_mode & 0o777 == 0o700
         (folder / "deep").mkdir()
         (folder / "deep" / "file").touch()
         return 7
 
-    assert in_temporary_folder(tmp_path, ".work-", work) == 7
+    assert in_temporary_folder(tmp_path, work) == 7
     assert not list(tmp_path.iterdir())
 
 
@@ -30,7 +30,7 @@ def test_a_signal_at_any_instruction_leaves_no_temporary_folder(tmp_path, interr
     def work(folder):
         (folder / "file").touch()
 
-    for _ in interrupt_everywhere(lambda: in_temporary_folder(tmp_path, ".work-", work)):
+    for _ in interrupt_everywhere(lambda: in_temporary_folder(tmp_path, work)):
         assert not list(tmp_path.iterdir())
 
 
@@ -66,10 +66,10 @@ def test_a_link_is_removed_and_its_target_is_kept(tmp_path):
 
 def test_a_folder_that_existed_before_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr("secrets.token_hex", lambda size: "same")
-    (tmp_path / ".work-same").mkdir()
+    (tmp_path / ".pseudoct-same").mkdir()
     with pytest.raises(FileExistsError):
-        in_temporary_folder(tmp_path, ".work-", lambda folder: None)
-    assert (tmp_path / ".work-same").is_dir()
+        in_temporary_folder(tmp_path, lambda folder: None)
+    assert (tmp_path / ".pseudoct-same").is_dir()
 
 
 def test_a_signal_at_any_instruction_leaves_a_file_old_or_new(tmp_path, interrupt_everywhere):

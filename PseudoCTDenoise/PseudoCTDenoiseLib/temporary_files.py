@@ -10,13 +10,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
+from .errors import BadInputError
+from .folder_lock import LOCK, is_abandoned, lock_folder
+
 T = TypeVar("T")
+
+_PREFIX = ".pseudoct-"
+_NAME = re.compile(rf"{re.escape(_PREFIX)}[0-9a-f]{{16}}")
 
 
 def with_cleanup(work: Callable[[], T], cleanup: Callable[[], object]) -> T:
@@ -84,48 +91,86 @@ def _remove_entry(path: str | os.PathLike) -> None:
             os.rmdir(path)
 
 
-def in_temporary_folder(parent: Path | str, prefix: str, work: Callable[[Path], T]) -> T:
-    """Return ``work(folder)`` for a new folder in ``parent`` that only the user can read.
+class TemporaryFolder:
+    """A new hidden folder in ``parent`` that only the user can read.
 
-    The folder and everything in it are removed afterwards.
+    It has a name before it exists, so the caller can arrange its removal first.
     """
-    path = Path(parent) / f"{prefix}{secrets.token_hex(8)}"
-    existed = False
+
+    def __init__(self, parent: Path | str):
+        self.path = Path(parent) / f"{_PREFIX}{secrets.token_hex(8)}"
+        self._is_kept = False
+        self._lock: int | None = None
+
+    def create(self) -> None:
+        """Create the folder, and remove those that killed processes left beside it."""
+        _remove_abandoned(self.path.parent)
+        try:
+            os.mkdir(self.path, 0o700)
+        except FileExistsError:
+            self._is_kept = True
+            raise
+        self._lock = lock_folder(self.path)
+
+    def keep(self) -> None:
+        """Keep the folder: neither :meth:`remove` nor a later process removes it."""
+        self._is_kept = True
+        (self.path / LOCK).unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the folder and its content, if it exists; may be repeated."""
+        if not self._is_kept:
+            remove_folder(self.path)
+        if self._lock is not None:
+            lock, self._lock = self._lock, None
+            os.close(lock)
+
+
+def _remove_abandoned(parent: Path) -> None:
+    with contextlib.suppress(OSError):
+        for name in filter(_NAME.fullmatch, os.listdir(parent)):
+            if is_abandoned(parent / name):
+                remove_folder(parent / name)
+
+
+def in_temporary_folder(parent: Path | str, work: Callable[[Path], T]) -> T:
+    """Return ``work(folder)`` for a new :class:`TemporaryFolder`, which is removed afterwards."""
+    folder = TemporaryFolder(parent)
 
     def work_there() -> T:
-        nonlocal existed
-        try:
-            os.mkdir(path, 0o700)
-        except FileExistsError:
-            existed = True
-            raise
-        return work(path)
+        folder.create()
+        return work(folder.path)
 
-    return with_cleanup(work_there, lambda: existed or remove_folder(path))
-
-
-def temporary_name(final: Path) -> Path:
-    """Return an unused hidden name in the same folder, with the same suffix."""
-    # A file system limits the length of a name, so only the end of a long name is kept.
-    return final.with_name(f".{secrets.token_hex(4)}-{final.name[-16:]}")
+    return with_cleanup(work_there, folder.remove)
 
 
 def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -> None:
     """Write a file completely or not at all.
 
-    ``write`` gets a temporary name; the file is then renamed to ``path``. An older file at ``path``
-    stays until the new one is complete.
+    ``write`` gets a path with the same suffix in a temporary folder; the file is then moved to
+    ``path``. An older file at ``path`` stays until the new one is complete.
+
+    Raises
+    ------
+    BadInputError
+        If it cannot be written, for example on a full disk.
     """
     path = Path(path)
-    temporary = temporary_name(path)
 
-    def write_and_rename() -> None:
+    def write_and_rename(folder: Path) -> None:
+        temporary = folder / f"file{path.suffix}"
         write(temporary)
         os.replace(temporary, path)
 
-    with_cleanup(write_and_rename, lambda: temporary.unlink(missing_ok=True))
+    try:
+        in_temporary_folder(path.parent, write_and_rename)
+    except OSError as error:
+        raise BadInputError(
+            f"{path} could not be written ({error.strerror or error}): free some space or choose "
+            "another folder."
+        ) from error
 
 
 def replace_file(path: str | os.PathLike, content: bytes) -> None:
-    """Write bytes to a file completely or not at all."""
+    """Write bytes to a file completely or not at all; see :func:`write_atomically`."""
     write_atomically(path, lambda temporary: temporary.write_bytes(content))

@@ -117,12 +117,12 @@ def test_a_series_option_with_a_file(refused, scan, tmp_path):
     "output, said",
     [
         ("missing/out.nrrd", "does not exist"),
-        ("folder.nrrd", "is a folder"),
+        ("folder.nrrd", "is not DICOM"),
         ("out.png", "does not have the suffix"),
         ("out.dcm", "does not have the suffix"),
-        ("out", "does not have the suffix"),
+        ("out", "is not DICOM"),
         (".nrrd", "does not have the suffix"),
-        ("", "does not have the suffix"),
+        ("", "holds files"),
         ("scan.nrrd/out.nrrd", "does not exist"),
         ("scan.nrrd", "is an input"),
         ("folder.nrrd/../scan.nrrd", "is an input"),
@@ -176,14 +176,14 @@ def test_a_device_is_not_replaced_by_a_file(refused, scan, tmp_path):
     [
         (["--report", "missing/report.json"], "does not exist"),
         (["--report", "folder"], "is a folder"),
-        (["--report", "scan.nrrd"], "is not a report"),
+        (["--report", "scan.nrrd"], "is an input"),
         (["--report", "out.nrrd"], "Two results"),
         (["--picture", "missing/picture.png"], "does not exist"),
         (["--picture", "picture.jpg"], ".png"),
         (["--picture", "folder.png"], "is a folder"),
         (["--noise-dir", "missing/noise"], "does not exist"),
         (["--noise-dir", "scan.nrrd"], "is a file"),
-        (["--reference", "ndct.nrrd", "--report", "ndct.nrrd"], "is not a report"),
+        (["--reference", "ndct.nrrd", "--report", "ndct.nrrd"], "is an input"),
     ],
 )
 def test_other_outputs_that_cannot_be_written(
@@ -210,7 +210,8 @@ def test_the_report_does_not_replace_a_file_that_is_no_report(
     path = Path(arguments[-1] if arguments else "out.json")
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     said = refused("scan.nrrd", "out.nrrd", *arguments)
-    assert f"{path} exists and is not a report" in said and "--report" in said
+    assert f"{path} exists and is not a result of pseudoct" in said
+    assert ("--overwrite" if arguments else "--report") in said
 
 
 def test_noise_maps_do_not_replace_the_scan(refused, write, hu, tmp_path):

@@ -25,6 +25,7 @@ from PseudoCTDenoiseLib.denoising import job_run as denoising
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.exit_codes import INCOMPLETE
 from PseudoCTDenoiseLib.models.store import load_model, load_noise_models
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits are POSIX's")
@@ -322,13 +323,16 @@ def test_an_earlier_report_repeats_the_run_bit_for_bit(pseudoct, scan, models, q
     assert not np.array_equal(values(first), values(other))
 
 
-def test_a_repeated_run_can_replace_its_own_report(pseudoct, scan, models, quick, tmp_path):
-    arguments = ["denoise", scan, tmp_path / "out.nrrd"]
-    assert pseudoct(*arguments, *quick).code == 0
-    before = values(tmp_path / "out.nrrd")
-    repeat = ["--models", models, "--settings", tmp_path / "out.json"]
-    assert pseudoct(*arguments, *repeat).code == 0
-    assert np.array_equal(values(tmp_path / "out.nrrd"), before)
+@pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ".nii", ".mha"])
+def test_the_same_command_replaces_its_own_results(pseudoct, scan, quick, suffix):
+    picture, noise = scan.with_name("picture.png"), scan.with_name("noise")
+    arguments = [scan, scan.with_name(f"out{suffix}"), *quick]
+    arguments += ["--picture", picture, "--noise-dir", noise, "--method", "pretrained"]
+    assert pseudoct("denoise", *arguments, "--strength", "0").code == 0
+    assert report_of(scan.with_name("out.json"))["mean_absolute_change_hu"] == 0
+    assert pseudoct("denoise", *arguments).code == 0
+    assert report_of(scan.with_name("out.json"))["mean_absolute_change_hu"] > 0
+    assert not np.array_equal(values(scan.with_name(f"out{suffix}")), values(scan))
 
 
 def test_an_empty_file_can_become_the_report(pseudoct, scan, quick, tmp_path):
@@ -343,7 +347,7 @@ def test_a_repeated_run_with_other_models_prints_a_note(pseudoct, scan, models, 
     output = scan.with_name("out.nrrd")
     assert pseudoct("denoise", scan, output, *quick, "--model", "other").code == 0
     repeat = ["--models", models, "--settings", scan.with_name("out.json")]
-    ended = pseudoct("denoise", scan, output, *repeat)
+    ended = pseudoct("denoise", scan, scan.with_name("again.nrrd"), *repeat)
     assert ended.code == 0 and "Note: " in ended.err and "'other'" in ended.err
 
 
@@ -358,11 +362,15 @@ def test_settings_can_be_written_by_hand(pseudoct, scan, quick, tmp_path):
     assert used["steps"] == 2  # the flag
 
 
-def test_the_input_is_never_changed_and_an_older_output_is_replaced(pseudoct, scan, quick):
+def test_a_file_of_another_program_is_replaced_on_demand_and_the_input_never(pseudoct, scan, quick):
     before = scan.read_bytes()
     output = scan.with_name("out.nrrd")
-    output.write_text("older")
-    assert pseudoct("denoise", scan, output, *quick, "--strength", "0").code == 0
+    output.write_text("another program's")
+    arguments = ["denoise", scan, output, *quick, "--strength", "0", "--method", "pretrained"]
+    ended = pseudoct(*arguments)
+    assert ended.code == 2 and "--overwrite" in ended.err
+    assert output.read_text() == "another program's"
+    assert pseudoct(*arguments, "--overwrite").code == 0
     assert scan.read_bytes() == before
     assert np.array_equal(values(output), values(scan))
 
@@ -392,38 +400,99 @@ def test_relative_paths_spaces_and_accents_in_a_separate_process(
 # ------------------------------------------------------------------- errors and cancellation
 
 
-@posix
-@pytest.mark.parametrize("limit, victim", [(4096, "results"), (65536, "picture.png")])
-def test_a_full_disk_gives_a_one_line_message_and_leaves_no_files(
-    pseudoct, scan, quick, listing, monkeypatch, limit, victim
-):
-    import resource
+@pytest.fixture
+def limit_file_size():
+    """Function that limits the size of new files in bytes, as a full disk would."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-    tuned = []
-    fine_tune = denoising.fine_tune
-    monkeypatch.setattr(
-        denoising, "fine_tune", lambda *a, **k: tuned.append(1) or fine_tune(*a, **k)
-    )
+
+def test_a_full_disk_is_noticed_before_the_fine_tuning_and_leaves_no_files(
+    pseudoct, scan, quick, listing, monkeypatch, limit_file_size
+):
+    monkeypatch.setattr(denoising, "fine_tune", lambda *a, **k: pytest.fail("the job has begun"))
     before = listing(scan.parent)
     arguments = ["--picture", scan.with_name("picture.png"), "--noise-dir", scan.with_name("noise")]
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
-        ended = pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick, *arguments)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    limit_file_size(4096)
+    ended = pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick, *arguments)
     assert ended.code == 2
-    estimate, line = ended.err.splitlines()
-    if victim == "results":  # detected before fine-tuning
-        assert line.startswith(f"pseudoct: The scan could not be written to {scan.parent}")
-        assert not tuned
-    else:
-        assert line.startswith(f"pseudoct: {scan.with_name(victim)} could not be written")
-        assert tuned
+    _, line = ended.err.splitlines()
+    assert line.startswith(f"pseudoct: The scan could not be written to {scan.parent}")
     assert listing(scan.parent) == before
 
 
-@pytest.mark.parametrize("written", range(5))
+def test_a_report_or_picture_without_room_costs_a_warning_and_not_the_result(
+    pseudoct, scan, quick, listing, limit_file_size, monkeypatch
+):
+    output, report, picture = (scan.with_name(n) for n in ("out.nrrd", "out.json", "p.png"))
+    arguments = ["denoise", scan, output, *quick, "--picture", picture, "--method", "pretrained"]
+    assert pseudoct(*arguments, "--strength", "0").code == 0
+    limit_file_size(65536)
+    ended = pseudoct(*arguments)
+    assert ended.code == INCOMPLETE
+    _, line = ended.err.splitlines()
+    assert line.startswith(f"Warning: {picture} could not be written (File too large)")
+    assert "Done in" in ended.out
+    assert not np.array_equal(values(output), values(scan))
+    assert set(listing(scan.parent)) == {"scan.nrrd", "out.nrrd", "out.json"}
+
+    monkeypatch.setattr(command, "job_report", lambda *a: {"warnings": ["long"] * 100000})
+    ended = pseudoct(*arguments, "--strength", "0")
+    assert ended.code == INCOMPLETE
+    assert f"Warning: {report} could not be written" in ended.err
+    assert np.array_equal(values(output), values(scan))
+    assert not report.exists()  # the older report does not describe the new result
+
+
+@pytest.mark.parametrize("part", ["side_by_side", "job_report"])
+@pytest.mark.parametrize("error", [ValueError("odd"), MemoryError(), BadInputError("Odd.")])
+def test_an_error_in_the_picture_or_the_report_leaves_the_result(
+    pseudoct, scan, quick, monkeypatch, part, error
+):
+    def fail(*arguments, **options):
+        raise error
+
+    output = scan.with_name("out.nrrd")
+    monkeypatch.setattr(command, part, fail)
+    arguments = [*quick, "--picture", scan.with_name("picture.png"), "--method", "pretrained"]
+    ended = pseudoct("denoise", scan, output, *arguments)
+    assert ended.code == INCOMPLETE
+    assert ended.err.count("Warning: ") == 1 and "Traceback" not in ended.err
+    assert np.ptp(values(output)) > 0
+    assert scan.with_name("picture.png").exists() == (part == "job_report")
+    assert scan.with_name("out.json").exists() == (part == "side_by_side")
+
+
+@pytest.mark.parametrize(
+    "name", [r"$\frac{x}$", "a$b$c", "_^{$", "100 % & #1 ~\\", "CT\nof\ttoday", "扫描 🫁"]
+)
+def test_every_file_name_can_be_the_title_of_the_picture(
+    pseudoct, tmp_path, write, hu, quick, name
+):
+    name = name.replace("/", "_")
+    scan, picture = write(tmp_path / f"{name}.nrrd", hu), tmp_path / f"{name}.png"
+    arguments = [*quick, "--picture", picture, "--method", "pretrained"]
+    ended = pseudoct("denoise", scan, tmp_path / f"{name} out.nrrd", *arguments)
+    assert ended.code == 0, ended.err
+    assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes any bytes for a name")
+def test_a_dicom_folder_with_any_bytes_in_its_name_has_a_picture(pseudoct, tmp_path, hu, quick):
+    odd = tmp_path / os.fsdecode(b"sc\xe4n")
+    for index, part in enumerate(hu):
+        image = ct_slice(2.5 * index, index + 1)
+        image.Rows, image.Columns = part.shape
+        store(image, part)
+        write_file(image, odd / f"{index}.dcm")
+    arguments = [*quick, "--picture", tmp_path / "picture.png", "--method", "pretrained"]
+    assert pseudoct("denoise", odd, tmp_path / "out.nrrd", *arguments).code == 0
+    assert (tmp_path / "picture.png").exists()
+
+
+@pytest.mark.parametrize("written", range(4))
 @pytest.mark.parametrize("end, code", [(KeyboardInterrupt(), 3), (OSError(28, "No space"), 2)])
 def test_an_interrupted_write_leaves_no_files(
     pseudoct, scan, quick, listing, monkeypatch, written, end, code
@@ -440,35 +509,37 @@ def test_an_interrupted_write_leaves_no_files(
         volume_files.write_volume(path, *arguments, **options)
 
     monkeypatch.setattr(command, "write_volume", write_some)
-    ended = pseudoct("denoise", scan, output, *quick, "--noise-dir", scan.with_name("noise"))
+    arguments = ["--noise-dir", scan.with_name("noise"), "--overwrite"]
+    ended = pseudoct("denoise", scan, output, *quick, *arguments)
     assert (ended.code, len(calls)) == (code, written)
     assert "Traceback" not in ended.err
     assert listing(scan.parent) == before
 
 
-def interrupt_after_mkdir(monkeypatch, prefix: str) -> list[Path]:
-    """Raise KeyboardInterrupt after a folder is created; return the folders."""
+def interrupt_after_mkdir(monkeypatch, prefix: str, number: int) -> list[Path]:
+    """Raise KeyboardInterrupt after the last of some folders is created; return the folders."""
     mkdir, made = os.mkdir, []
 
     def interrupted(path, *arguments, **options):
         mkdir(path, *arguments, **options)
         if Path(path).name.startswith(prefix):
             made.append(Path(path))
-            raise KeyboardInterrupt
+            if len(made) == number:
+                raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "mkdir", interrupted)
     return made
 
 
-@pytest.mark.parametrize("prefix", [".denoising-", ".writing-", "noise"])
+@pytest.mark.parametrize("prefix, number", [(".pseudoct-", n) for n in (1, 2, 3)] + [("noise", 1)])
 def test_ctrl_c_after_the_creation_of_a_folder_leaves_no_files(
-    pseudoct, scan, quick, listing, monkeypatch, prefix
+    pseudoct, scan, quick, listing, monkeypatch, prefix, number
 ):
     before = listing(scan.parent)
-    made = interrupt_after_mkdir(monkeypatch, prefix)
+    made = interrupt_after_mkdir(monkeypatch, prefix, number)
     output, noise = scan.with_name("out.nrrd"), scan.with_name("noise")
     ended = pseudoct("denoise", scan, output, *quick, "--noise-dir", noise)
-    assert (ended.code, len(made)) == (3, 1)
+    assert (ended.code, len(made)) == (3, number)
     assert listing(scan.parent) == before
 
 

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 from PseudoCTDenoiseLib.cli.staged_files import write_together
 from PseudoCTDenoiseLib.errors import BadInputError
+
+
+def texts(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_text("utf-8")
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def test_files_get_their_names_together_after_all_are_written(tmp_path):
@@ -26,14 +36,23 @@ def test_files_get_their_names_together_after_all_are_written(tmp_path):
     assert old.read_text("utf-8") == "newer"
 
 
-def test_the_temporary_name_keeps_the_suffix_and_the_folder(tmp_path):
+def test_files_are_written_in_a_private_folder_beside_their_final_place(tmp_path, umask_0):
     def write(staged):
         temporary = staged.path(tmp_path / "scan.nii.gz")
-        assert temporary.parent == tmp_path
-        assert temporary.name.endswith(".nii.gz") and temporary.name.startswith(".")
+        (folder,) = tmp_path.iterdir()
+        assert folder in temporary.parents and temporary.name == "scan.nii.gz"
+        assert folder.name.startswith(".") and folder.stat().st_mode & 0o777 == 0o700
         temporary.touch()
 
     write_together(write)
+    assert [path.name for path in tmp_path.iterdir()] == ["scan.nii.gz"]
+
+
+@pytest.fixture
+def umask_0():
+    before = os.umask(0)
+    yield
+    os.umask(before)
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, BadInputError, ZeroDivisionError, OSError])
@@ -54,23 +73,29 @@ def test_an_error_leaves_no_files(tmp_path, end):
 
 
 def test_a_signal_at_any_instruction_leaves_all_files_or_none(tmp_path, interrupt_everywhere):
-    made, old = tmp_path / "made", tmp_path / "old.txt"
-    old.write_text("old")
+    made, first, last, stale = (tmp_path / name for name in ("made", "1.txt", "2.txt", "3.txt"))
+
+    def prepare():
+        shutil.rmtree(made, ignore_errors=True)
+        for path in (first, last, stale):
+            path.write_text("old")
 
     def write(staged):
+        staged.path(first).write_text("new")
         staged.folder(made)
-        staged.path(made / "a.txt").write_text("a")
-        staged.path(old).write_text("new")
+        staged.path(made / "a.txt").write_text("new")
+        staged.path(last).write_text("new")
+        staged.retire(stale)
 
-    seen = set()
+    prepare()
+    seen = []
     for _ in interrupt_everywhere(lambda: write_together(write)):
-        names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
-        found = (old.read_text("utf-8"), *names)
-        assert found in {("old", "old.txt"), ("new", "made", "made/a.txt", "old.txt")}
-        seen.add(found)
-        shutil.rmtree(made, ignore_errors=True)
-        old.write_text("old")
-    assert len(seen) == 2
+        seen.append(texts(tmp_path))
+        prepare()
+    old = {"1.txt": "old", "2.txt": "old", "3.txt": "old"}
+    new = {"1.txt": "new", "2.txt": "new", "made/a.txt": "new"}
+    assert seen[0] == old and seen[-1] == new
+    assert all(found in (old, new) for found in seen)
 
 
 def test_a_missing_file_leaves_no_files(tmp_path):
@@ -134,6 +159,60 @@ def test_a_file_that_cannot_be_renamed_leaves_no_files(tmp_path):
     with pytest.raises(BadInputError, match="folder could not be written"):
         write_together(lambda staged: staged.path(tmp_path / "folder").write_text("no folder"))
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_older_files_come_back_if_a_later_file_cannot_be_renamed(tmp_path, monkeypatch, has_links):
+    def refused(*paths):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    def rename(source, target):
+        if Path(target) == tmp_path / "last.txt":
+            raise PermissionError(errno.EACCES, "Permission denied", str(source), None, str(target))
+        os.rename(source, target)
+
+    (tmp_path / "first.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("first.txt")
+    (tmp_path / "report.txt").write_text("old")
+    before = texts(tmp_path)
+    monkeypatch.setattr(os, "replace", rename)
+    if not has_links:  # such as FAT
+        monkeypatch.setattr(os, "link", refused)
+
+    def write(staged):
+        staged.retire(tmp_path / "report.txt")
+        for name in ("first.txt", "link.txt", "other.txt", "last.txt"):
+            staged.path(tmp_path / name).write_text("new")
+
+    with pytest.raises(BadInputError, match="last.txt could not be written .Permission denied"):
+        write_together(write)
+    assert texts(tmp_path) == before
+    assert (tmp_path / "link.txt").is_symlink()
+
+
+def test_an_older_file_that_cannot_come_back_is_kept_in_the_temporary_folder(tmp_path, monkeypatch):
+    old = tmp_path / "old.txt"
+    old.write_text("old")
+    renamed = []
+
+    def rename(source, target):
+        if renamed:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        renamed.append(target)
+        os.rename(source, target)
+
+    monkeypatch.setattr(os, "replace", rename)
+
+    def write(staged):
+        staged.path(old).write_text("new")
+        staged.path(tmp_path / "last.txt").write_text("new")
+
+    with pytest.raises(BadInputError):
+        write_together(write)
+    monkeypatch.undo()
+    write_together(lambda staged: staged.path(tmp_path / "next.txt").touch())
+    (kept,) = (path for path in tmp_path.rglob("old.txt") if path != old)
+    assert kept.read_text("utf-8") == "old"
 
 
 def test_the_longest_allowed_name_can_be_staged(tmp_path):

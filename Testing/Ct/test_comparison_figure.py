@@ -104,7 +104,7 @@ def test_a_figure_is_written_completely_or_not_at_all(tmp_path, scan, monkeypatc
         raise OSError("disk full")
 
     monkeypatch.setattr(FigureCanvasAgg, "print_png", disk_full)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(BadInputError, match="disk full"):
         comparison_figure.side_by_side(path, scan[:, ::-1], scan)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

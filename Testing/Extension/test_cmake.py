@@ -68,7 +68,10 @@ def test_the_package_carries_our_own_licence_and_readme(build: Path, repository:
 
 
 def test_the_whole_module_is_installed(installed: set[str], repository: Path):
-    parts = ("PseudoCTDenoise.py", "PseudoCTDenoiseLib/", "Resources/")
+    parts = (
+        *("PseudoCTDenoise.py", "DICOMPseudoCTDenoisePlugin.py"),
+        *("PseudoCTDenoiseLib/", "Resources/"),
+    )
     source = {name for name in files(repository / "PseudoCTDenoise") if name.startswith(parts)}
     assert installed == source
 

@@ -77,7 +77,7 @@ def _installQt() -> None:
     """Install ``qt``, ``ctk`` and the widgets that Slicer keeps in ``slicer``."""
     import slicer
 
-    from . import modules, widgets
+    from . import dicom, modules, widgets
     from .pythonqt.names import SLICER_CLASSES
     from .pythonqt.proxy import classWithoutStandIn, proxyClass
     from .pythonqt.qt_module import QtModule
@@ -97,6 +97,7 @@ def _installQt() -> None:
     slicer.__getattr__ = missing
     classes = [
         *widgets.SLICER_WIDGETS,
+        *dicom.CLASSES,
         modules.qSlicerScriptedLoadableModule,
         modules.qSlicerScriptedLoadableModuleWidget,
         layout_manager.qSlicerLayoutManager,
@@ -129,12 +130,14 @@ def _installSlicerPackage(source: Path | None) -> None:
 
 
 def _installModules(source: Path | None, manager: Any) -> None:
-    """Install the Python modules of Slicer's module SampleData and of the PyTorch extension."""
+    """Install the Python modules of Slicer's SampleData and DICOM and the PyTorch extension's."""
     import slicer
 
-    from . import pytorch_utils, sample_data
+    from . import dicom, pytorch_utils, sample_data
 
     sys.modules["PyTorchUtils"] = pytorch_utils
+    _module("DICOMLib", {"DICOMPlugin": dicom.DICOMPlugin})
+    slicer.dicomDatabase = dicom.DicomDatabase()
     if source is not None:
         manager.load(source / SAMPLE_DATA)
         return

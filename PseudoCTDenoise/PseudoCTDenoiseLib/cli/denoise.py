@@ -1,7 +1,8 @@
 """Denoise a low-dose CT scan without a normal-dose reference.
 
 Reads NRRD, NIfTI, MetaImage or a DICOM folder and writes NRRD, NIfTI or MetaImage with the same
-geometry, and a JSON report beside it. Research use only; not for primary diagnosis.
+geometry, or a derived DICOM series of a DICOM scan, and a JSON report beside it. Research use only;
+not for primary diagnosis.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -18,8 +20,12 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from .. import __version__
 from ..ct.comparison_figure import check_png_path, side_by_side
-from ..ct.io.derived_note import DERIVED
+from ..ct.io.derived_kinds import DENOISED, DerivedKind
+from ..ct.io.derived_note import NOTICE, derivation_note
+from ..ct.io.dicom_derivation import DerivedSeries
+from ..ct.io.dicom_writer import check_source
 from ..ct.io.slice_file import SliceFile
 from ..ct.io.volume_files import (
     CtVolume,
@@ -32,18 +38,21 @@ from ..denoising.denoised_scan import DenoisedScan
 from ..denoising.job import DenoisingJob
 from ..denoising.plan import SHORT_SCAN, JobPlan
 from ..denoising.progress import Progress
-from ..denoising.report import NOTICE, job_report
+from ..denoising.report import job_report
 from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..duration import duration
 from ..errors import BadInputError
-from ..models.store import Manifest, load_models
-from ..temporary_files import in_temporary_folder
+from ..models.store import Manifest, load_models, model_files
+from ..temporary_files import in_temporary_folder, replace_file
 from .device_argument import add_device_argument
+from .dicom_output import check_dicom_folder, is_dicom_output, noise_kinds, write_dicom
 from .input_warnings import print_warnings
 from .model_arguments import add_model_arguments
 from .optional_packages import INSTALL_COMMANDS
+from .output_guard import Output, add_overwrite_argument, check_outputs
 from .progress_bar import ProgressBar
 from .scan_arguments import add_scan_arguments, add_series_argument, read_scan
+from .side_outputs import SideOutputs
 from .staged_files import StagedFiles, write_together
 
 FLAGS = ("method", "steps", "strength", "device", "seed", "tuning", "orientations")
@@ -54,7 +63,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input", type=Path, help="scan to denoise: .nrrd, .nii.gz, .mha or a DICOM folder"
     )
-    parser.add_argument("output", type=Path, help="denoised scan: .nrrd, .nii.gz or .mha")
+    parser.add_argument(
+        "output",
+        type=Path,
+        help="denoised scan: .nrrd, .nii.gz or .mha, or a new or empty folder for a DICOM series",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("dicom",),
+        help="write a DICOM series, also to a new folder whose name has a suffix",
+    )
     add_model_arguments(parser)
     default = DenoisingSettings()
     parser.add_argument(
@@ -96,28 +114,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_scan_arguments(parser)
     parser.add_argument(
-        "--noise-dir", type=Path, help="folder to write the noise maps and the pseudo-LDCT to"
+        "--noise-dir",
+        type=Path,
+        help="folder to write the noise maps and the pseudo-LDCT to, as files or as DICOM series",
     )
     parser.add_argument(
         "--reference", type=Path, help="normal-dose CT of the same scan, for image metrics"
     )
     add_series_argument(parser, "--reference-series", "the reference")
     parser.add_argument(
-        "--report",
-        type=Path,
-        help="JSON report to write; replaces only an earlier report (default: beside the output)",
+        "--report", type=Path, help="JSON report to write (default: beside the output)"
     )
     parser.add_argument(
         "--picture", type=Path, help="PNG to write: original, denoised and difference side by side"
     )
+    add_overwrite_argument(parser)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     """Denoise a scan: check the arguments, read, plan, denoise and write."""
     settings = read_settings(arguments)
     _check_packages(arguments)
-    outputs = _check_outputs(arguments)
-    inputs = _read_inputs(arguments, outputs)
+    outputs = _writable_outputs(arguments)
+    models = load_models(arguments.model, arguments.models)
+    _check_outputs(arguments, outputs, [manifest for _, manifest in models[1]])
+    inputs = _read_inputs(arguments, outputs, models)
     job = DenoisingJob(
         inputs.volume.hu,
         inputs.denoiser,
@@ -130,26 +151,34 @@ def run(arguments: argparse.Namespace) -> None:
     _print_plan(inputs.volume, job, plan)
     started = time.monotonic()
 
-    def denoise_and_write(folder: Path) -> dict:
+    def denoise_and_write(folder: Path) -> DenoisedScan:
         with ProgressBar() as bar:
             result = job.run(
                 plan,
                 progress=_JobProgress(bar),
                 new_array=lambda name, shape: SliceFile(folder / f"{name}.npy", shape),
             )
-        return write_together(lambda staged: _write_results(staged, result, inputs, outputs))
+        return write_together(lambda staged: _write_volumes(staged, result, inputs, outputs))
 
     # The results of a long scan do not fit into memory together. They are kept in files until
     # they are written.
-    report = in_temporary_folder(outputs.temporary_parent, ".denoising-", denoise_and_write)
+    result = in_temporary_folder(outputs.temporary_parent, denoise_and_write)
+    side_outputs = SideOutputs()
+    report = _write_report(side_outputs, result, inputs, outputs)
+    _write_picture(side_outputs, result, inputs, outputs)
     _print_summary(report, outputs.volume, time.monotonic() - started)
+    return side_outputs.exit_code
 
 
 @dataclass(frozen=True)
 class _Outputs:
-    """Paths of the files that a run writes. A path is None if the file was not requested."""
+    """Paths of the files that a run writes. A path is None if the file was not requested.
+
+    If ``dicom`` is True, the volume and each image of the noise are folders of DICOM slices.
+    """
 
     volume: Path
+    dicom: bool
     report: Path
     picture: Path | None
     noise_folder: Path | None
@@ -160,7 +189,8 @@ class _Outputs:
             return []
         maps = (f"noise_{model.name}" for model in noise_models)
         names = ["noise_ensemble", "pseudo_ldct", *maps]
-        return [self.noise_folder / f"{name}.nrrd" for name in names]
+        suffix = "" if self.dicom else ".nrrd"
+        return [self.noise_folder / f"{name}{suffix}" for name in names]
 
     @property
     def temporary_parent(self) -> Path:
@@ -185,36 +215,69 @@ class _Inputs:
         return [manifest for _, manifest in self.noise_models]
 
 
-def _check_outputs(arguments: argparse.Namespace) -> _Outputs:
+def _writable_outputs(arguments: argparse.Namespace) -> _Outputs:
     """Return the output paths, after a check that each of them can be written."""
     output, noise_folder = arguments.output, arguments.noise_dir
-    check_output_path(output)
-    report = arguments.report or output.with_name(_stem(output) + ".json")
+    dicom = arguments.format == "dicom" or is_dicom_output(output)
+    if dicom:
+        output = Path(os.path.abspath(output))  # "." has no name for the report
+        check_dicom_folder(output, arguments.input)
+        check_writable(output / "0001.dcm" if os.path.isdir(output) else output)
+    else:
+        check_output_path(output)
+    name = output.name if dicom else _stem(output)
+    report = arguments.report or output.with_name(f"{name}.json")
     check_writable(report)
-    _check_replaces_only_a_report(report)
     if arguments.picture:
         check_png_path(arguments.picture)
     if noise_folder is not None:
         if noise_folder.is_file():
             raise BadInputError(f"{noise_folder} is a file: choose a folder for the noise maps.")
         check_writable(noise_folder / "noise" if noise_folder.is_dir() else noise_folder)
-    return _Outputs(output, report, arguments.picture, noise_folder)
+    return _Outputs(output, dicom, report, arguments.picture, noise_folder)
 
 
-def _read_inputs(arguments: argparse.Namespace, outputs: _Outputs) -> _Inputs:
-    """Read scan, reference and models, and check them against the outputs."""
-    volume = read_scan(arguments.input, arguments, series=arguments.series)
+def _check_outputs(
+    arguments: argparse.Namespace, outputs: _Outputs, noise_models: Sequence[Manifest]
+) -> None:
+    """Check that no output replaces an input or a file of another program."""
+    # Converters from DICOM write a JSON file of their own beside the scan.
+    advice = "" if arguments.report else "give another name for the report with --report"
+    noise_files = outputs.noise_files(noise_models)
+    if outputs.dicom:
+        for folder in noise_files:
+            check_dicom_folder(folder, arguments.input, outputs.volume)
+    check_outputs(
+        [
+            *filter(None, [outputs.volume, outputs.picture, *noise_files]),
+            Output(outputs.report, advice=advice),
+        ],
+        [
+            *(arguments.input, arguments.reference, arguments.settings),
+            *model_files(arguments.models),
+        ],
+        overwrite=arguments.overwrite,
+    )
+
+
+def _read_inputs(
+    arguments: argparse.Namespace,
+    outputs: _Outputs,
+    models: tuple[tuple[nn.Module, Manifest], list[tuple[nn.Module, Manifest]]],
+) -> _Inputs:
+    """Read scan and reference, and check them against the outputs."""
+    volume = read_scan(
+        arguments.input, arguments, series=arguments.series, positions_kept=outputs.dicom
+    )
     print_warnings(volume.warnings)
-    check_output_path(outputs.volume, volume)
+    if outputs.dicom:
+        check_source(volume.dicom_slices, arguments.input.name)
+    else:
+        check_output_path(outputs.volume, volume)
     reference = _read_reference(arguments, volume)
-    (denoiser, manifest), noise_models = load_models(arguments.model, arguments.models)
+    (denoiser, manifest), noise_models = models
     name = arguments.input.resolve().name
     inputs = _Inputs(name, volume, reference, denoiser, manifest, noise_models)
-    noise_files = outputs.noise_files(inputs.noise_manifests)
-    _check_no_overwriting(
-        [p for p in (outputs.volume, outputs.report, outputs.picture, *noise_files) if p],
-        [p for p in (arguments.input, arguments.reference) if p],
-    )
     if arguments.settings:
         _compare_models(arguments.settings, [manifest, *inputs.noise_manifests])
     return inputs
@@ -231,39 +294,71 @@ def _print_plan(volume: CtVolume, job: DenoisingJob, plan: JobPlan) -> None:
     print_warnings(job.warnings)
 
 
-def _write_results(
+def _write_volumes(
     staged: StagedFiles, result: DenoisedScan, inputs: _Inputs, outputs: _Outputs
-) -> dict:
-    """Write all files of a run; return the report."""
-    volume, noise_manifests = inputs.volume, inputs.noise_manifests
+) -> DenoisedScan:
+    """Write all volumes of a run; return the result with the denoised scan in memory."""
+    volume = inputs.volume
+    note = derivation_note(__version__, inputs.manifest.name, result.settings.strength)
+
+    def write_image(path: Path, hu: np.ndarray, kind: DerivedKind) -> None:
+        if outputs.dicom:
+            write_dicom(staged, path, hu, volume, DerivedSeries(kind, note))
+        else:
+            write_volume(staged.path(path), hu, volume, note=NOTICE)
+
     if outputs.noise_folder is not None:
         staged.folder(outputs.noise_folder)
-        _write_noise(staged, outputs.noise_files(noise_manifests), result, volume)
+        images = [result.noise, result.pseudo_ldct, *result.noise_maps]
+        paths = outputs.noise_files(inputs.noise_manifests)
+        kinds = noise_kinds([manifest.name for manifest in inputs.noise_manifests])
+        for path, slices, kind in zip(paths, images, kinds, strict=True):
+            write_image(path, slices.read(), kind)
+            slices.path.unlink()  # the results of a long scan do not fit on the disk twice
     result = replace(result, hu=result.hu.read())
-    write_volume(staged.path(outputs.volume), result.hu, volume, note=NOTICE)
-    report = {"input": inputs.name, "output": outputs.volume.name}
-    report |= {"dicom": volume.uids or None}
-    report |= {"uneven_slice_offsets_mm": list(volume.slice_offsets) or None}
-    report |= job_report(volume.hu, result, inputs.manifest, noise_manifests, inputs.reference)
-    report["warnings"] = [*volume.warnings, *report["warnings"]]
-    if outputs.picture:
-        side_by_side(
-            staged.path(outputs.picture),
-            volume.hu,
-            result.hu,
-            reference=inputs.reference,
-            pixel_mm=volume.pixel_size[0],
-            title=volume.name,
+    write_image(outputs.volume, result.hu, DENOISED)
+    for path in filter(None, (outputs.report, outputs.picture)):
+        staged.retire(path)
+    return result
+
+
+def _write_report(
+    side_outputs: SideOutputs, result: DenoisedScan, inputs: _Inputs, outputs: _Outputs
+) -> dict:
+    """Write the report of a run and return it; return an empty one if it cannot be made."""
+    volume, report = inputs.volume, {}
+    with side_outputs.writing(outputs.report):
+        values = job_report(
+            volume.hu, result, inputs.manifest, inputs.noise_manifests, inputs.reference
         )
-    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-    # File names may contain bytes that are not UTF-8; JSON can escape them.
-    staged.path(outputs.report).write_text(text, encoding="utf-8", errors="backslashreplace")
+        values["warnings"] = [*volume.warnings, *values["warnings"]]
+        report = {"input": inputs.name, "output": outputs.volume.name, "dicom": volume.uids or None}
+        report |= {"uneven_slice_offsets_mm": list(volume.slice_offsets) or None}
+        report |= values
+        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+        # File names may contain bytes that are not UTF-8; JSON can escape them.
+        replace_file(outputs.report, text.encode(errors="backslashreplace"))
     return report
 
 
+def _write_picture(
+    side_outputs: SideOutputs, result: DenoisedScan, inputs: _Inputs, outputs: _Outputs
+) -> None:
+    if outputs.picture is None:
+        return
+    with side_outputs.writing(outputs.picture):
+        side_by_side(
+            outputs.picture,
+            inputs.volume.hu,
+            result.hu,
+            reference=inputs.reference,
+            pixel_mm=inputs.volume.pixel_size[0],
+            title=inputs.volume.name,
+        )
+
+
 def _print_summary(report: dict, output: Path, seconds: float) -> None:
-    noise = report["noise"]
-    if noise:
+    if noise := report.get("noise"):
         change = f"{-noise['reduction_percent']:+.0f}".replace("-", "−")
         print(
             "Noise in soft tissue (comparable between scans only): "
@@ -358,67 +453,12 @@ class _JobProgress:
         self._bar.show(share, stage, f"{duration(report.seconds_left)} left")
 
 
-def _write_noise(
-    staged: StagedFiles, paths: Sequence[Path], result: DenoisedScan, like: CtVolume
-) -> None:
-    """Write the images of the noise one by one and delete each temporary file afterwards."""
-    images = [result.noise, result.pseudo_ldct, *result.noise_maps]
-    for path, slices in zip(paths, images, strict=True):
-        write_volume(staged.path(path), slices.read(), like, note=NOTICE)
-        slices.path.unlink()
-
-
 def _read_reference(arguments: argparse.Namespace, volume: CtVolume) -> np.ndarray | None:
     if arguments.reference is None:
         return None
     reference = read_scan(arguments.reference, arguments, series=arguments.reference_series)
     check_same_grid(volume, reference)
     return reference.hu
-
-
-def _check_no_overwriting(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
-    """Check that no output would replace an input or another output.
-
-    Raises
-    ------
-    BadInputError
-        If an output is also an input, or two outputs are the same file.
-    """
-    for number, path in enumerate(outputs):
-        if any(_same_file(path, other) for other in inputs):
-            raise BadInputError(f"{path} is an input: choose another name for the output.")
-        if any(_same_file(path, other) for other in outputs[:number]):
-            raise BadInputError(f"Two results would be written to {path}: choose another name.")
-
-
-def _check_replaces_only_a_report(path: Path) -> None:
-    """Check that a file in the place of the report is empty or an earlier report.
-
-    Converters from DICOM write a JSON file of their own beside the scan.
-
-    Raises
-    ------
-    BadInputError
-        If it is another file.
-    """
-    if not path.exists() or path.stat().st_size == 0:
-        return
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        ours = str(values["notice"]).startswith(DERIVED)
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
-        ours = False
-    if not ours:
-        raise BadInputError(
-            f"{path} exists and is not a report of pseudoct, so it is kept: give another name for "
-            "the report with --report."
-        )
-
-
-def _same_file(path: Path, other: Path) -> bool:
-    if path.exists() and other.exists():
-        return path.samefile(other)
-    return path.resolve() == other.resolve()
 
 
 def _stem(path: Path) -> str:

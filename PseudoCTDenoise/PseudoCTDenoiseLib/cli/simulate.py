@@ -14,18 +14,19 @@ import numpy as np
 from ..ct.constant_areas import surrounding_padding
 from ..ct.hounsfield import MIN_CT_HU
 from ..ct.hu_validation import ct_warning
+from ..ct.io.derived_note import NOTICE
 from ..ct.io.volume_files import check_output_path, write_volume
 from ..ct.noise_level import soft_tissue_noise
 from ..ct.reference_metrics import psnr_4096
 from ..denoising.clipping import unmeasured
 from ..denoising.device import choose_device
-from ..denoising.report import NOTICE
 from ..errors import BadInputError
 from ..simulation.low_dose import LowDoseSimulator, simulate_low_dose
 from ..simulation.pixel_size import pixel_size_warning, simulated_pixel_mm
 from ..simulation.reconstruction_kernels import KERNELS
 from .device_argument import add_device_argument
 from .input_warnings import print_warnings
+from .output_guard import add_overwrite_argument, check_outputs
 from .progress_bar import ProgressBar
 from .scan_arguments import add_scan_arguments, read_scan
 
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the random noise (default: 0)")
     add_device_argument(parser)
     add_scan_arguments(parser)
+    add_overwrite_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -55,6 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"--dose {arguments.dose:g} is out of range: choose a value above 0 and at most 1."
         )
     check_output_path(arguments.output)
+    check_outputs([arguments.output], [arguments.input], overwrite=arguments.overwrite)
     device = choose_device(arguments.device)
     print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
     scan = read_scan(arguments.input, arguments, series=arguments.series)

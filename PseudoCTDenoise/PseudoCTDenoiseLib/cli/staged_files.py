@@ -5,21 +5,23 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from ..errors import BadInputError
-from ..temporary_files import temporary_name, with_cleanup
+from ..temporary_files import TemporaryFolder, with_cleanup
 
 T = TypeVar("T")
 
 
 def write_together(write: Callable[[StagedFiles], T]) -> T:
-    """Return ``write(staged)``; then rename the files that it wrote under temporary names.
+    """Return ``write(staged)``; then give the files that it wrote their final names.
 
-    An error or Ctrl-C removes all files and the folders created for them. After the last file is
-    written, Ctrl-C no longer has an effect: all files get their names.
+    An error or a signal removes all files and the folders created for them, and older files stay or
+    come back. This also holds if it comes between two renames.
 
     Raises
     ------
@@ -30,82 +32,136 @@ def write_together(write: Callable[[StagedFiles], T]) -> T:
     """
     staged = StagedFiles()
 
-    def write_all() -> T:
+    def write_and_rename() -> T:
         result = write(staged)
-        staged.finish()
+        staged.rename()
         return result
 
     try:
-        return with_cleanup(write_all, staged.end)
+        return with_cleanup(write_and_rename, staged.end)
     except (BadInputError, OSError) as error:
         raise BadInputError(staged.error_message(error)) from error
 
 
+@dataclass
+class _StagedFile:
+    """A file under its temporary path, and the path that keeps an older file at ``final``."""
+
+    temporary: Path
+    final: Path
+    older: Path
+    had_older: bool = False
+
+    def keep_older(self) -> None:
+        """Keep the older file, which stays in its place until it is replaced."""
+        self.had_older = os.path.lexists(self.final)
+        if self.had_older:
+            _duplicate(self.final, self.older)
+
+    def rename(self) -> None:
+        os.replace(self.temporary, self.final)
+
+    def restore(self) -> None:
+        """Undo :meth:`rename`; may be repeated."""
+        if self.had_older:
+            if os.path.lexists(self.older):
+                os.replace(self.older, self.final)
+        elif not self.temporary.exists():  # it was renamed
+            os.replace(self.final, self.temporary)
+
+
 class StagedFiles:
-    """Temporary names of files that are written together."""
+    """Temporary paths of files that are written together."""
 
     def __init__(self):
-        self._files: dict[Path, Path] = {}
-        self._folders: list[Path] = []
-        self._complete = False
+        self._files: list[_StagedFile] = []
+        self._retired: list[_StagedFile] = []
+        self._made: list[Path] = []
+        self._temporary_folders: dict[Path, TemporaryFolder] = {}
+        self._is_renaming = self._is_done = False
 
     def folder(self, path: Path) -> None:
         """Create a folder if it is missing."""
         if not path.is_dir():
-            self._folders.append(path)
+            self._made.append(path)
             path.mkdir()
 
     def path(self, final: Path) -> Path:
-        """Return the temporary path for the file ``final``, with the same suffix."""
-        temporary = temporary_name(final)
-        self._files[temporary] = final
-        return temporary
+        """Return the temporary path for the file ``final``, with the same name."""
+        self._files.append(self._staged(final))
+        return self._files[-1].temporary
 
-    def finish(self) -> None:
-        """Mark the files as complete, so that :meth:`end` renames them.
+    def retire(self, final: Path) -> None:
+        """Remove an older file together with the renames, because it describes older results."""
+        if final.is_file():
+            self._retired.append(self._staged(final))
+
+    def _staged(self, final: Path) -> _StagedFile:
+        if final.parent not in self._temporary_folders:
+            folder = self._temporary_folders[final.parent] = TemporaryFolder(final.parent)
+            folder.create()
+            for name in ("new", "old"):
+                (folder.path / name).mkdir()
+        folder = self._temporary_folders[final.parent].path
+        return _StagedFile(folder / "new" / final.name, final, folder / "old" / final.name)
+
+    def rename(self) -> None:
+        """Give all files their final names.
 
         Raises
         ------
         OSError
-            If one of them was not written.
+            If one of them was not written or cannot get its name.
         """
-        for temporary in self._files:
-            if not temporary.exists():
-                raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), str(temporary))
-        self._complete = True
+        for file in self._files:
+            if not file.temporary.exists():
+                raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), str(file.temporary))
+        for file in (*self._files, *self._retired):
+            file.keep_older()
+        self._is_renaming = True
+        for file in self._retired:
+            file.final.unlink()
+        for file in self._files:
+            file.rename()
+        self._is_done = True
 
     def end(self) -> None:
-        """Rename the files if they are complete, else remove them; may be repeated."""
-        if self._complete:
-            try:
-                for temporary, final in self._files.items():
-                    if temporary.exists():  # else it was renamed before a signal came
-                        os.replace(temporary, final)
-            except OSError:
-                self._complete = False
-                self._remove()
-                raise
-        else:
-            self._remove()
-
-    def _remove(self) -> None:
-        for temporary in self._files:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-        for folder in reversed(self._folders):
-            with contextlib.suppress(OSError):  # another program put a file there
-                folder.rmdir()
+        """Undo what is unfinished and remove the temporary files; may be repeated."""
+        if self._is_renaming and not self._is_done:
+            for file in (*self._files, *self._retired):
+                try:
+                    file.restore()
+                except OSError:  # the older file must not be removed with the temporary folder
+                    self._temporary_folders[file.final.parent].keep()
+            self._is_renaming = False
+        for folder in self._temporary_folders.values():
+            folder.remove()
+        if not self._is_done:
+            for made in reversed(self._made):
+                with contextlib.suppress(OSError):  # another program put a file there
+                    made.rmdir()
 
     def error_message(self, error: Exception) -> str:
-        """Return the message of an error, with final instead of temporary file names."""
+        """Return the message of an error, with final instead of temporary paths."""
         text = str(error)
         if isinstance(error, OSError):
             # Some libraries do not state the file. It is then the last one begun.
-            name = error.filename or next(reversed(self._files.values()), "The folder")
+            name = error.filename or (self._files[-1].final if self._files else "The folder")
             text = (
                 f"{name} could not be written ({error.strerror or error}): free some space or "
                 "choose another folder."
             )
-        for temporary, final in self._files.items():
-            text = text.replace(str(temporary), str(final)).replace(temporary.name, final.name)
+        for file in self._files:
+            text = text.replace(str(file.temporary), str(file.final))
         return text
+
+
+def _duplicate(path: Path, copy: Path) -> None:
+    """Make ``copy`` a second name of a file, or a copy where there are no hard links."""
+    if path.is_symlink():
+        copy.symlink_to(os.readlink(path))
+        return
+    try:
+        os.link(path, copy)
+    except OSError:
+        shutil.copy2(path, copy)

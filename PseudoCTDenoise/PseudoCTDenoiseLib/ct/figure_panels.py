@@ -6,11 +6,13 @@ All positions are in whole pixels.
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..temporary_files import write_atomically
+from .io.derived_note import SOFTWARE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,11 +75,16 @@ def label(axes: Axes, text: str, x: int, y: int) -> None:
         color="white",
         fontsize=LABEL_PT,
         bbox=LABEL_BACKGROUND,
+        parse_math=False,
     )
 
 
 def headline(figure: Figure, text: str, head_px: int) -> None:
-    """Write a title above the panels, in a bar of ``head_px`` pixels."""
+    """Write a title above the panels, in a bar of ``head_px`` pixels.
+
+    Characters that cannot be drawn, such as line breaks in a file name, become question marks.
+    """
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
     width, height = figure.bbox.size
     figure.text(
         GAP_PX / width,
@@ -86,6 +93,7 @@ def headline(figure: Figure, text: str, head_px: int) -> None:
         va="center_baseline",
         color="white",
         fontsize=LABEL_PT + 2,
+        parse_math=False,
     )
 
 
@@ -146,4 +154,8 @@ def save(figure: Figure, path: str | os.PathLike) -> None:
 
     FigureCanvasAgg(figure)
     options = {"dpi": figure.dpi, "facecolor": figure.get_facecolor(), "format": "png"}
-    write_atomically(path, lambda temporary: figure.savefig(temporary, **options))
+    options["metadata"] = {"Software": SOFTWARE}
+    with warnings.catch_warnings():
+        # Letters that the font lacks are drawn as boxes.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        write_atomically(path, lambda temporary: figure.savefig(temporary, **options))

@@ -14,7 +14,7 @@ import SimpleITK as sitk
 import torch
 
 from .. import __version__
-from ..ct.io.derived_note import DERIVED
+from ..ct.io.derived_note import NOTICE
 from ..ct.noise_direction import direction_ratios
 from ..ct.noise_level import noise_reduction, soft_tissue_noise
 from ..ct.reference_metrics import image_metrics
@@ -25,7 +25,6 @@ from .denoised_scan import DenoisedScan
 from .noise_estimation import NoiseTexture
 
 NOISE_SLICES = 16
-NOTICE = f"{DERIVED}. Research use only, not for primary diagnosis."
 
 
 def job_report(

@@ -6,6 +6,7 @@ pickle, and ``PseudoCTDenoise_<name>.json``, its manifest, which holds the SHA-2
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import io
 import json
@@ -22,6 +23,17 @@ from .catalog import DENOISER, NOISE_MODEL, PREFIX, SHIPPED_MODELS
 from .manifest import Manifest, broken_models, is_model_name, list_models, read_manifest
 from .networks import build_network
 from .weight_archive import max_archive_bytes, read_archive
+
+
+def model_files(folder: Path | str = SHIPPED_MODELS, name: str = "") -> list[Path]:
+    """Return the files of all models in a folder, or of one of them: manifests and weights."""
+    return sorted(Path(folder).glob(f"{PREFIX}{glob.escape(name) or '*'}.*"))
+
+
+def model_paths(name: str, folder: Path | str) -> tuple[Path, Path]:
+    """Return the paths of the weights and the manifest of a model, which need not exist."""
+    folder = Path(folder)
+    return folder / f"{PREFIX}{name}.npz", folder / f"{PREFIX}{name}.json"
 
 
 def load_model(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Module, Manifest]:
@@ -151,6 +163,7 @@ def save_model(network: nn.Module, manifest: Manifest, folder: Path | str) -> Ma
     np.savez_compressed(weights, **arrays)
     manifest = replace(manifest, sha256=hashlib.sha256(weights.getvalue()).hexdigest())
     text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n"
-    replace_file(folder / f"{PREFIX}{manifest.name}.npz", weights.getvalue())
-    replace_file(folder / f"{PREFIX}{manifest.name}.json", text.encode())
+    weights_path, manifest_path = model_paths(manifest.name, folder)
+    replace_file(weights_path, weights.getvalue())
+    replace_file(manifest_path, text.encode())
     return manifest

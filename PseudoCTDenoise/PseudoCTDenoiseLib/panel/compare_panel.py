@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from ..errors import BadInputError
 from ..scene import provenance
+from ..scene.dicom_export import canExport, showExportDialog
 from ..scene.plots import plotName
 from ..scene.results import originalOf, removedNoiseOf
 from ..scene.side_by_side import ORIENTATIONS, SideBySide
@@ -42,6 +43,7 @@ class ComparePanel:
         ui.sideBySideButton.connect("clicked()", self.showSideBySide)
         ui.plotsAndTablesButton.connect("clicked()", self.showPlotAndTable)
         ui.restoreLayoutButton.connect("clicked()", self.onRestore)
+        ui.exportDicomButton.connect("clicked()", self.onExportDicom)
         ui.thirdViewComboBox.connect("activated(int)", self._onThirdView)
         ui.orientationComboBox.connect("activated(int)", self._onOrientation)
         ui.windowComboBox.connect("activated(int)", self._onWindow)
@@ -60,6 +62,7 @@ class ComparePanel:
         """Select the result that the controls show; None or another volume disables them."""
         self._output = output if provenance.isResult(output) else None
         hasResult = self._output is not None
+        self._ui.exportDicomButton.enabled = hasResult and canExport(self._output)
         for name in (
             "sideBySideButton",
             "plotsAndTablesButton",
@@ -107,6 +110,10 @@ class ComparePanel:
         self._ui.blinkCheckBox.checked = False
         self._comparison.restore()
         self.refresh()
+
+    def onExportDicom(self) -> None:
+        """Show Slicer's dialog for DICOM export with the result selected."""
+        showExportDialog(self._output)
 
     def cleanup(self) -> None:
         """Stop blinking and observing the layout."""

@@ -58,6 +58,17 @@ def read_index(index: Path | str, split: str, patients: list[str] | None = None)
     return scans
 
 
+def index_files(index: Path | str) -> list[Path]:
+    """Return the files that :func:`read_index` may read: the index, its scans and their tables."""
+    index = Path(index)
+    files = [index]
+    for row in _rows(index, {"file", "patient", "split"}):
+        files.append(index.parent / row["file"])
+        if row["split"].startswith("see"):
+            files.append(_slice_table(files[-1]))
+    return files
+
+
 def scan_credits(scans: Sequence[CtScan]) -> list[dict]:
     """Return patient, source and licence of the scans without repeats, for a model's manifest."""
     rows = {(s.patient, s.source, s.licence) for s in scans}
@@ -76,7 +87,7 @@ def _read(path: Path, row: dict[str, str]) -> CtVolume:
 def _stacked_scans(
     path: Path, scan: dict[str, str], split: str, patients: list[str] | None, credit: dict[str, str]
 ) -> list[CtScan]:
-    table = path.with_name(path.name.split(".")[0] + ".csv")
+    table = _slice_table(path)
     rows = _rows(table, {"index", "patient", "split", "pixel_mm"})
     rows = [row for row in rows if _wanted(row, split, patients)]
     if not rows:
@@ -97,6 +108,10 @@ def _stacked_scans(
             )
         scans.append(CtScan(row["patient"], hu[number : number + 1], pixel_mm, **credit))
     return scans
+
+
+def _slice_table(path: Path) -> Path:
+    return path.with_name(path.name.split(".")[0] + ".csv")
 
 
 def _wanted(row: dict, split: str, patients: list[str] | None) -> bool:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
+from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
+from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.denoising.device import choose_device
@@ -29,9 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--page", type=Path, help="Markdown page whose block SIMULATOR is replaced")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise (default: 0)")
     add_device_argument(parser)
+    add_overwrite_argument(parser)
 
 
-def run(arguments: argparse.Namespace) -> int | None:
+def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     if arguments.plot:
@@ -39,6 +42,9 @@ def run(arguments: argparse.Namespace) -> int | None:
     if arguments.page:
         check_writable(arguments.page)
         check_block(arguments.page, "SIMULATOR")
+    outputs = [Output(arguments.plot)] if arguments.plot else []
+    outputs += [Output(arguments.page, is_own=True)] if arguments.page else []
+    check_outputs(outputs, [arguments.facts or FACTS], overwrite=arguments.overwrite)
     facts = _facts(arguments.facts)
     device = choose_device(arguments.device)
     print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
@@ -71,8 +77,10 @@ def run(arguments: argparse.Namespace) -> int | None:
         Column("passed", "within"),
     ]
     print(markdown(rows, columns))
+    side_outputs = SideOutputs()
     if arguments.page:
-        replace_block(arguments.page, "SIMULATOR", markdown(rows, columns))
+        with side_outputs.writing(arguments.page):
+            replace_block(arguments.page, "SIMULATOR", markdown(rows, columns))
     for noise in measured.values():
         print(
             f"{noise.kernel} kernel: N0 = {noise.quanta:.0f} photons per ray, fitted once; "
@@ -81,9 +89,10 @@ def run(arguments: argparse.Namespace) -> int | None:
     if facts:
         print("The real measurements come from one scanner of one vendor.")
     if arguments.plot:
-        _plot(arguments.plot, measured, facts)
-        print(f"Noise power spectra: {arguments.plot}")
-    return 1 if any(check.passed is False for check in checks) else None
+        with side_outputs.writing(arguments.plot):
+            _plot(arguments.plot, measured, facts)
+            print(f"Noise power spectra: {arguments.plot}")
+    return 1 if any(check.passed is False for check in checks) else side_outputs.exit_code
 
 
 def _facts(path: Path | None) -> dict[str, RealNoise]:

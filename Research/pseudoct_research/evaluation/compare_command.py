@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
 from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments
+from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
 from PseudoCTDenoiseLib.cli.scan_arguments import add_slice_axis_argument
+from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid, check_writable, read_volume
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import markdown
-from PseudoCTDenoiseLib.models.store import load_models
+from PseudoCTDenoiseLib.models.store import load_models, model_files
 
 from ..results.results_table import write_csv
 from .comparison import COLUMNS, CtPair, compare, filter_methods, network_methods, summary
+
+CSV_FIELDS = ("method", "patient", "psnr_4096")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,25 +54,38 @@ def add_comparison_arguments(parser: argparse.ArgumentParser) -> None:
     add_device_argument(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--csv", type=Path, help="file for the scores of every scan")
+    add_overwrite_argument(parser)
 
 
-def check_comparison_arguments(arguments: argparse.Namespace) -> None:
-    """Check models, device and output before hours of computation.
+def check_comparison_arguments(
+    arguments: argparse.Namespace, inputs: Iterable[Path], page: Path | None = None
+) -> None:
+    """Check models, device and outputs before hours of computation.
+
+    Parameters
+    ----------
+    inputs : files and folders of the scans.
+    page : Markdown page that is updated.
 
     Raises
     ------
     BadInputError
-        If a model is missing, the device does not work or the CSV file cannot be written.
+        If a model is missing, the device does not work, or an output cannot be written or must be
+        kept.
     """
+    if arguments.csv:
+        check_writable(arguments.csv)
+    outputs = [Output(arguments.csv, CSV_FIELDS)] if arguments.csv else []
+    outputs += [Output(page, is_own=True)] if page else []
+    models = model_files(arguments.models)
+    check_outputs(outputs, [*inputs, *models], overwrite=arguments.overwrite)
     (denoiser, _), noise_models = load_models(arguments.model, arguments.models)
     blank = np.zeros((1, 16, 16), np.int16)
     DenoisingJob(blank, denoiser, [network for network, _ in noise_models], _settings(arguments))
-    if arguments.csv:
-        check_writable(arguments.csv)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    check_comparison_arguments(arguments)
+def run(arguments: argparse.Namespace) -> int:
+    check_comparison_arguments(arguments, [path for pair in arguments.pair for path in pair])
     series = arguments.series or [("-", "-")] * len(arguments.pair)
     if len(series) != len(arguments.pair):
         raise BadInputError(
@@ -92,8 +109,11 @@ def run(arguments: argparse.Namespace) -> None:
         pairs.append(CtPair(name, ldct.hu, ndct.hu, ldct.pixel_mm))
     scores = compare_all(arguments, pairs, "pairs")
     print(markdown(summary(scores), COLUMNS))
+    side_outputs = SideOutputs()
     if arguments.csv:
-        write_csv(arguments.csv, scores)
+        with side_outputs.writing(arguments.csv):
+            write_csv(arguments.csv, scores)
+    return side_outputs.exit_code
 
 
 def compare_all(arguments: argparse.Namespace, pairs: Sequence[CtPair], name: str) -> list[dict]:

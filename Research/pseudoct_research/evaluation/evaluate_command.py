@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import markdown
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 
-from ..datasets.ct_dataset import read_index
+from ..datasets.ct_dataset import index_files, read_index
 from ..results.results_table import check_block, replace_block, write_csv
 from .compare_command import add_comparison_arguments, check_comparison_arguments, compare_all
 from .comparison import COLUMNS, simulated_pair, summary
@@ -27,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_comparison_arguments(parser)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    check_comparison_arguments(arguments)
+def run(arguments: argparse.Namespace) -> int:
+    check_comparison_arguments(arguments, index_files(arguments.index), arguments.page)
     if not 0 < arguments.dose < 1:
         raise BadInputError(
             f"--dose {arguments.dose:g} is out of range: choose a value above 0 and below 1."
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
         for kernel in kernels:
             check_block(arguments.page, f"RESULTS {kernel}")
     scans = read_index(arguments.index, arguments.split)
-    scores = []
+    scores, side_outputs = [], SideOutputs()
     for kernel in kernels:
         pairs = [
             simulated_pair(scan, arguments.dose, KERNELS[kernel], seed)
@@ -55,7 +56,10 @@ def run(arguments: argparse.Namespace) -> None:
         )
         print(text)
         if arguments.page:
-            replace_block(arguments.page, f"RESULTS {kernel}", text)
+            with side_outputs.writing(arguments.page):
+                replace_block(arguments.page, f"RESULTS {kernel}", text)
         scores += [{"kernel": kernel, "dose": arguments.dose, **row} for row in new]
         if arguments.csv:
-            write_csv(arguments.csv, scores)
+            with side_outputs.writing(arguments.csv):
+                write_csv(arguments.csv, scores)
+    return side_outputs.exit_code

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments
+from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
+from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
-from PseudoCTDenoiseLib.models.store import load_models
+from PseudoCTDenoiseLib.models.store import load_models, model_files
 from torch import nn
 
 from ..datasets.real_pairs import ADDRESS, RealPairs, read_real_pairs
@@ -50,9 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
     parser.add_argument("--csv", type=Path, default=Path("Docs/results"), help="folder of CSVs")
     parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")
+    add_overwrite_argument(parser)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     files = {name: arguments.csv / f"real-pairs-{name}.csv" for name in MEASUREMENTS}
@@ -60,6 +63,10 @@ def run(arguments: argparse.Namespace) -> None:
         check_writable(file)
         if arguments.page:
             check_block(arguments.page, f"REAL {name}")
+    outputs = [Output(file, MEASUREMENTS[name].fields) for name, file in files.items()]
+    outputs += [Output(arguments.page, is_own=True)] if arguments.page else []
+    inputs = [arguments.checkout, *model_files(arguments.models)]
+    check_outputs(outputs, inputs, overwrite=arguments.overwrite)
     if arguments.checkout:
         (denoiser, _), _ = load_models(arguments.model, arguments.models)
         groups = read_real_pairs(arguments.checkout)
@@ -69,11 +76,14 @@ def run(arguments: argparse.Namespace) -> None:
                 rows[name] += measurement.measure(pairs, denoiser)
         for name, file in files.items():
             write_csv(file, rows[name])
+    side_outputs = SideOutputs()
     for name, file in files.items():
         text = MEASUREMENTS[name].table(read_csv(file))
         print(f"{text}\n")
         if arguments.page:
-            replace_block(arguments.page, f"REAL {name}", text)
+            with side_outputs.writing(arguments.page):
+                replace_block(arguments.page, f"REAL {name}", text)
+    return side_outputs.exit_code
 
 
 def _gains_table(rows: list[dict]) -> str:
@@ -99,14 +109,15 @@ def _risk_table(rows: list[dict]) -> str:
 
 
 class Measurement(NamedTuple):
-    """Measurement of a group, and the table of all its rows."""
+    """Measurement of a group, the table of all its rows, and columns of its CSV file."""
 
     measure: Callable[[RealPairs, nn.Module], list[dict]]
     table: Callable[[list[dict]], str]
+    fields: tuple[str, ...]
 
 
 MEASUREMENTS = {
-    "gains": Measurement(measure_gains, _gains_table),
-    "noise": Measurement(measure_noise, _noise_table),
-    "risk": Measurement(measure_risk, _risk_table),
+    "gains": Measurement(measure_gains, _gains_table, ("untuned", "tuned")),
+    "noise": Measurement(measure_noise, _noise_table, ("noise", "sigma_hu")),
+    "risk": Measurement(measure_risk, _risk_table, ("risk_hu2", "share")),
 }

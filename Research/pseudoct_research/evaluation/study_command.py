@@ -10,17 +10,19 @@ from typing import NamedTuple
 
 import numpy as np
 from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments
+from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
+from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
-from PseudoCTDenoiseLib.models.store import load_denoiser, load_models
+from PseudoCTDenoiseLib.models.store import load_denoiser, load_models, model_files
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from torch import nn
 
-from ..datasets.ct_dataset import CtScan, read_index
+from ..datasets.ct_dataset import CtScan, index_files, read_index
 from ..phantom.phantom_scan import scan_phantom
 from ..phantom.torso import torso_phantom
 from ..results.pictures import coronal_picture, curve_picture
@@ -78,9 +80,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", type=Path, default=Path("Docs/results"), help="folder of CSVs")
     parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")
     parser.add_argument("--plots", type=Path, help="folder for the figures")
+    add_overwrite_argument(parser)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     studies = arguments.study or list(STUDIES)
     if arguments.slices < 1:
         raise BadInputError(f"--slices must be at least 1, not {arguments.slices}.")
@@ -91,10 +94,12 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.plots:
         for name in ("stopping.png", "coronal.png"):
             check_png_path(arguments.plots / name)
+    _check_outputs(arguments, studies)
     if arguments.index:  # fails before hours of computation
         _shipped(arguments)
         if {"narrow", "stopping"} & set(studies):
             _narrow(arguments)
+    side_outputs = SideOutputs()
     for name in studies:
         if arguments.index:
             STUDIES[name].make(arguments, name)
@@ -102,9 +107,23 @@ def run(arguments: argparse.Namespace) -> None:
         text = STUDIES[name].table(rows)
         print(f"{name}\n\n{text}")
         if arguments.page:
-            replace_block(arguments.page, f"STUDY {name}", text)
+            with side_outputs.writing(arguments.page):
+                replace_block(arguments.page, f"STUDY {name}", text)
         if arguments.plots and rows and STUDIES[name].plot:
-            STUDIES[name].plot(arguments.plots, rows)
+            with side_outputs.writing(arguments.plots):
+                STUDIES[name].plot(arguments.plots, rows)
+    return side_outputs.exit_code
+
+
+def _check_outputs(arguments: argparse.Namespace, studies: Sequence[str]) -> None:
+    outputs = [Output(_csv(arguments, name), STUDIES[name].fields) for name in studies]
+    if arguments.page:
+        outputs.append(Output(arguments.page, is_own=True))
+    if arguments.plots:
+        outputs += [Output(arguments.plots / name) for name in ("stopping.png", "coronal.png")]
+    inputs = [*model_files(arguments.models), *model_files(arguments.narrow)]
+    inputs += index_files(arguments.index) if arguments.index else []
+    check_outputs(outputs, inputs, overwrite=arguments.overwrite)
 
 
 # --------------------------------------------------------------- computation
@@ -405,19 +424,23 @@ def _csv(arguments: argparse.Namespace, name: str) -> Path:
 
 
 class Study(NamedTuple):
-    """Functions of a study: compute its CSV file, tabulate its rows, and plot them."""
+    """Functions of a study: compute its CSV file, tabulate its rows, and plot them.
+
+    ``fields`` are columns by which the CSV file is recognised.
+    """
 
     make: Callable[[argparse.Namespace, str], None]
     table: Callable[[list[dict]], str]
+    fields: tuple[str, ...]
     plot: Callable[[Path, list[dict]], None] | None = None
 
 
 STUDIES = {
-    "ingredients": Study(_make_ingredients, _ingredients_table),
-    "doses": Study(_make_doses, _conditions_table),
-    "narrow": Study(_make_narrow, _conditions_table),
-    "stopping": Study(_make_stopping, _stopping_table, _plot_stopping),
-    "clean": Study(_make_clean, _clean_table),
-    "banding": Study(_make_banding, _banding_table),
-    "noise-maps": Study(_make_noise_maps, _noise_maps_table),
+    "ingredients": Study(_make_ingredients, _ingredients_table, ("variant", "gain")),
+    "doses": Study(_make_doses, _conditions_table, ("variant", "gain")),
+    "narrow": Study(_make_narrow, _conditions_table, ("variant", "gain")),
+    "stopping": Study(_make_stopping, _stopping_table, ("start", "risk_hu2"), _plot_stopping),
+    "clean": Study(_make_clean, _clean_table, ("scan", "noise_found_hu")),
+    "banding": Study(_make_banding, _banding_table, ("variant", "banding_hu")),
+    "noise-maps": Study(_make_noise_maps, _noise_maps_table, ("map", "level_percent")),
 }

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from PseudoCTDenoiseLib import __version__
 from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
+from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
+from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU, normalise, to_hu
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable, make_folder
 from PseudoCTDenoiseLib.denoising.bias_correction import measure_density_bias
@@ -19,7 +21,7 @@ from PseudoCTDenoiseLib.denoising.device import ComputeDevice, choose_device
 from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.models.catalog import SHIPPED_MODELS
-from PseudoCTDenoiseLib.models.store import Manifest, load_denoiser
+from PseudoCTDenoiseLib.models.store import Manifest, load_denoiser, model_files
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from PseudoCTDenoiseLib.temporary_files import replace_file
 from torch import nn
@@ -62,9 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     add_device_argument(parser)
     parser.add_argument("--page", type=Path, help=f"Markdown page whose block {BLOCK} is replaced")
+    add_overwrite_argument(parser)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     # Imported here to fail before minutes of computation if the toolbox is not installed.
     import microct_iq_toolbox  # noqa: F401
     from tqdm import tqdm
@@ -97,14 +100,18 @@ def run(arguments: argparse.Namespace) -> None:
     replace_file(arguments.folder / FIGURES, (text + "\n").encode())
     setting = _setting(about)
     title = f"Image quality of “{manifest.name}”"
-    quality_page(arguments.folder / PICTURE, metrics, title=title, subtitle=setting)
+    side_outputs = SideOutputs()
+    with side_outputs.writing(arguments.folder / PICTURE):
+        quality_page(arguments.folder / PICTURE, metrics, title=title, subtitle=setting)
     table = f"`{manifest.name}` at strength {strengths[-1]:g} %. {setting}.\n\n" + goals_table(
         goals(metrics[0], metrics[-1])
     )
     print(table)
     if arguments.page:
-        replace_block(arguments.page, BLOCK, table)
-    print(f"Wrote {PICTURE} and {FIGURES} to {arguments.folder}.")
+        with side_outputs.writing(arguments.page):
+            replace_block(arguments.page, BLOCK, table)
+    print(f"The results are in {arguments.folder}.")
+    return side_outputs.exit_code
 
 
 def _strengths(wanted: Sequence[float]) -> list[float]:
@@ -125,13 +132,19 @@ def _strengths(wanted: Sequence[float]) -> list[float]:
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
-    """Check that all outputs can be written before minutes of computation."""
+    """Check all outputs before minutes of computation."""
     make_folder(arguments.folder)
     for name in (PICTURE, FIGURES):
         check_writable(arguments.folder / name)
     if arguments.page:
         check_writable(arguments.page)
         check_block(arguments.page, BLOCK)
+    outputs = [
+        Output(arguments.folder / PICTURE),
+        Output(arguments.folder / FIGURES, ("goals_at_strength_percent", "strengths")),
+    ]
+    outputs += [Output(arguments.page, is_own=True)] if arguments.page else []
+    check_outputs(outputs, model_files(arguments.models), overwrite=arguments.overwrite)
 
 
 def _denoiser(network: nn.Module, device: ComputeDevice) -> Callable[[np.ndarray], np.ndarray]:

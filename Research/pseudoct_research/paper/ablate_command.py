@@ -6,16 +6,19 @@ import argparse
 from pathlib import Path
 
 from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
+from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
+from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
-from PseudoCTDenoiseLib.exit_codes import DONE, UNFINISHED
+from PseudoCTDenoiseLib.exit_codes import UNFINISHED
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 
+from ..datasets.ct_dataset import index_files
 from ..results.pictures import curve_picture, spectra_picture
 from ..results.results_table import check_block, replace_block
 from ..training.supervision import N2C
 from .ablations import ABLATIONS, STEPS, ablation_rows, ensemble_texture
-from .cells import fresh_cells, read_cells, table
+from .cells import KEYS, fresh_cells, read_cells, table
 from .experiment_data import ExperimentData, simulated_description
 from .experiment_runs import (
     SLICES,
@@ -29,6 +32,7 @@ from .table1 import METHOD
 from .trained_networks import load_networks
 
 TEXTURE = "texture"
+STEPS_PLOT, TEXTURE_PLOT = "steps.png", "texture.png"
 RETIRED_NOTE = " (no longer available)"
 TEXTURE_COLUMNS = (
     Column("noise", "Noise"),
@@ -49,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--page", type=Path, help="Markdown page whose blocks are replaced")
     parser.add_argument("--plots", type=Path, help="folder for the plots")
     add_experiment_arguments(parser.add_argument_group("selection of the cells"))
+    add_overwrite_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -60,35 +65,48 @@ def run(arguments: argparse.Namespace) -> int:
         for name in [*names, TEXTURE]:
             check_block(arguments.page, f"ABLATION {name}")
     if arguments.plots:
-        check_png_path(arguments.plots / "steps.png")
+        check_png_path(arguments.plots / STEPS_PLOT)
     check_writable(arguments.csv)
+    _check_outputs(arguments)
     read_cells(arguments.csv)  # fails before hours of computation
-    texts, whole = {}, True
+    texts, whole, side_outputs = {}, True, SideOutputs()
     description = simulated_description(arguments.split, arguments.slices or SLICES)
     if arguments.index:
         data = read_simulated(arguments)
         whole = make_cells(arguments, rows, order, data)
         if whole and any(row.start == N2C and row.noise for row in rows):
-            texts[TEXTURE] = _texture(arguments, data)
+            texts[TEXTURE] = _texture(arguments, data, side_outputs)
     fresh = fresh_cells(read_cells(arguments.csv), arguments.network, order, description)
     lines = {line["row"]: line for line in table(fresh, order)}
     texts |= {name: setting_table(name, lines) for name in names}
     for name, text in texts.items():
         print(f"{name}\n\n{text}")
         if arguments.page:
-            replace_block(arguments.page, f"ABLATION {name}", text)
+            with side_outputs.writing(arguments.page):
+                replace_block(arguments.page, f"ABLATION {name}", text)
     if arguments.plots:
-        _plot_steps(arguments.plots / "steps.png", lines)
-    return DONE if whole else UNFINISHED
+        with side_outputs.writing(arguments.plots / STEPS_PLOT):
+            _plot_steps(arguments.plots / STEPS_PLOT, lines)
+    return side_outputs.exit_code if whole else UNFINISHED
 
 
-def _texture(arguments: argparse.Namespace, data: ExperimentData) -> str:
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    outputs = [Output(arguments.csv, KEYS)]
+    outputs += [Output(arguments.page, is_own=True)] if arguments.page else []
+    if arguments.plots:
+        outputs += [Output(arguments.plots / name) for name in (STEPS_PLOT, TEXTURE_PLOT)]
+    inputs = index_files(arguments.index) if arguments.index else []
+    check_outputs(outputs, inputs, overwrite=arguments.overwrite)
+
+
+def _texture(arguments: argparse.Namespace, data: ExperimentData, side_outputs: SideOutputs) -> str:
     networks = load_networks(arguments.work, arguments.network, [], subject_models(data))
     pair = max(data.measured, key=lambda pair: len(pair.ndct))
     curves, metrics = ensemble_texture(pair, networks)
     if arguments.plots:
         true = {"true noise": curves.pop("true noise")}
-        spectra_picture(arguments.plots / "texture.png", curves, true)
+        with side_outputs.writing(arguments.plots / TEXTURE_PLOT):
+            spectra_picture(arguments.plots / TEXTURE_PLOT, curves, true)
     return f"Patient {pair.patient}.\n\n{markdown(metrics, TEXTURE_COLUMNS)}"
 
 

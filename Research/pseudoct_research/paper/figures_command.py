@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from PseudoCTDenoiseLib.cli.output_guard import add_overwrite_argument, check_outputs
 from PseudoCTDenoiseLib.ct.io.volume_files import (
     check_same_grid,
     check_writable,
@@ -12,7 +13,7 @@ from PseudoCTDenoiseLib.ct.io.volume_files import (
     read_volume,
 )
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
-from PseudoCTDenoiseLib.models.store import load_model
+from PseudoCTDenoiseLib.models.store import load_model, model_files
 
 from ..evaluation.comparison import CtPair
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2V
@@ -53,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("local/table1"),
         help="--work folder of `pseudoct table1`",
     )
+    add_overwrite_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -61,6 +63,8 @@ def run(arguments: argparse.Namespace) -> None:
     names = ("figure2.png", "figure2_nps.png", "figure3.png")
     for name in names:
         check_writable(folder / name)
+    inputs = [*arguments.pair, *model_files(arguments.work / "models")]
+    check_outputs([folder / name for name in names], inputs, overwrite=arguments.overwrite)
     ldct, ndct = map(read_volume, arguments.pair)
     check_same_grid(ldct, ndct)
     _, manifest = load_model(start_name(arguments.network, N2C), arguments.work / "models")

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
+from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
+from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.exit_codes import DONE, UNFINISHED
+from PseudoCTDenoiseLib.exit_codes import UNFINISHED
 from PseudoCTDenoiseLib.markdown_table import markdown
 
 from ..datasets.challenge_pairs import TRAINING_PATIENTS
+from ..datasets.ct_dataset import index_files
 from ..results.results_table import check_block, replace_block
-from .cells import COLUMNS, fresh_cells, read_cells, table
+from .cells import COLUMNS, KEYS, fresh_cells, read_cells, table
 from .experiment_data import ExperimentData, measured_data, simulated_description
 from .experiment_runs import (
     SLICES,
@@ -55,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--n2c-only", action="store_true", help="only the rows with the N2C pre-trained denoiser"
     )
     add_experiment_arguments(selection)
+    add_overwrite_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -73,6 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
         check_writable(page)
         check_block(page, f"TABLE1 {arguments.network}")
     check_writable(arguments.csv)
+    outputs = [Output(arguments.csv, KEYS), *([Output(page, is_own=True)] if page else [])]
+    inputs = index_files(arguments.index) if arguments.index else [arguments.pairs]
+    check_outputs(outputs, inputs, overwrite=arguments.overwrite)
     read_cells(arguments.csv)  # fails before hours of computation
     description = simulated_description(arguments.split, arguments.slices or SLICES)
     whole = True
@@ -82,9 +89,11 @@ def run(arguments: argparse.Namespace) -> int:
         whole = make_cells(arguments, rows, ROWS, data)
     text = table_text(read_cells(arguments.csv), arguments.network, description)
     print(text)
+    side_outputs = SideOutputs()
     if page:
-        replace_block(page, f"TABLE1 {arguments.network}", text)
-    return DONE if whole else UNFINISHED
+        with side_outputs.writing(page):
+            replace_block(page, f"TABLE1 {arguments.network}", text)
+    return side_outputs.exit_code if whole else UNFINISHED
 
 
 def _measured(arguments: argparse.Namespace) -> ExperimentData:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from PseudoCTDenoiseLib import __version__
 from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
+from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
+from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable, make_folder
 from PseudoCTDenoiseLib.denoising.device import (
     ComputeDevice,
@@ -89,9 +91,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Markdown page whose blocks 'BENCH part' are replaced; a GPU has blocks of its own "
         "('BENCH part cuda'), and so does a chosen precision ('BENCH part float32')",
     )
+    add_overwrite_argument(parser)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     names = arguments.part or list(PARTS)
     device = choose_device(arguments.device)
     _check(arguments, names, device)
@@ -109,6 +112,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     scan = quarter_dose_scan(pixel_mm, arguments.rows)
     setup = BenchSetup(arguments, device, machine, pixel_mm, scan)
+    side_outputs = SideOutputs()
     for name in names:
         label = part_label(name, arguments, device)
         # A part takes hours: write what is measured after each row, not only at the end.
@@ -119,10 +123,14 @@ def run(arguments: argparse.Namespace) -> None:
         table = PARTS[name].table(values)
         print(f"{table}\n")
         if arguments.page:
-            replace_block(arguments.page, f"BENCH {label}", table)
+            with side_outputs.writing(arguments.page):
+                replace_block(arguments.page, f"BENCH {label}", table)
         if name == "speed":
-            cost_picture(_path(arguments, label, "png"), values["rows"])
-    print(f"Wrote the results to {arguments.folder}.")
+            picture = _path(arguments, label, "png")
+            with side_outputs.writing(picture):
+                cost_picture(picture, values["rows"])
+    print(f"The results are in {arguments.folder}.")
+    return side_outputs.exit_code
 
 
 def part_label(part: str, arguments: argparse.Namespace, device: ComputeDevice) -> str:
@@ -157,6 +165,10 @@ def _check(arguments: argparse.Namespace, names: Sequence[str], device: ComputeD
     for label in labels:
         check_writable(_path(arguments, label, "json"))
         check_writable(_path(arguments, label, "png"))
+    outputs = [Output(_path(arguments, label, "json"), ("version", "machine")) for label in labels]
+    outputs += [Output(_path(arguments, label, "png")) for label in labels]
+    outputs += [Output(arguments.page, is_own=True)] if arguments.page else []
+    check_outputs(outputs, [], overwrite=arguments.overwrite)
 
 
 def _job(text: str) -> tuple[int, int]:

@@ -56,7 +56,7 @@ def _stages(setup: BenchSetup) -> dict:
         write_volume(noise, result.noise, loaded)
         seconds["write"] = clock.lap()
 
-    in_temporary_folder(tempfile.gettempdir(), "PseudoCTDenoise-", read_denoise_write)
+    in_temporary_folder(tempfile.gettempdir(), read_denoise_write)
     return {"slices": size, "seconds": seconds}
 
 

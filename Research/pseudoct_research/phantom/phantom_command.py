@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
+from PseudoCTDenoiseLib.ct.io.derived_note import MADE_BY
 from PseudoCTDenoiseLib.ct.io.volume_files import (
     CtVolume,
     check_output_path,
@@ -15,6 +17,7 @@ from PseudoCTDenoiseLib.ct.io.volume_files import (
 )
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
+from PseudoCTDenoiseLib.temporary_files import replace_file
 
 from .phantom_scan import NORMAL_DOSE_QUANTA, scan_phantom
 from .torso import Phantom, torso_phantom
@@ -22,6 +25,7 @@ from .torso import Phantom, torso_phantom
 SLICES, SMALL_SLICES = 24, 18
 SAMPLE = "PseudoCTDenoise_phantom_ldct.nrrd"
 """File name of Slicer's sample volume, the low-dose scan of `--small`."""
+NOTE = f"Phantom made {MADE_BY}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dose", type=float, default=0.25, help="dose fraction of the low dose")
     parser.add_argument("--kernel", choices=KERNELS, default="soft", help="reconstruction kernel")
     parser.add_argument("--seed", type=int, default=0)
+    add_overwrite_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -48,6 +53,10 @@ def run(arguments: argparse.Namespace) -> None:
     folder = arguments.folder
     make_folder(folder)
     check_output_path(folder / SAMPLE)
+    files = {name: folder / f"phantom_{name}.nrrd" for name in ("clean", "ndct", "ldct")}
+    lesions = Output(folder / "lesions.json", ("position_lps_mm", "contrast_hu"))
+    outputs = [folder / SAMPLE] if arguments.sample else [*files.values(), lesions]
+    check_outputs(outputs, [], overwrite=arguments.overwrite)
 
     small = arguments.small or arguments.sample
     phantom = torso_phantom(SMALL_SLICES if small else SLICES)
@@ -67,13 +76,14 @@ def run(arguments: argparse.Namespace) -> None:
         )
 
     if arguments.sample:
-        write_volume(folder / SAMPLE, scan.ldct, phantom_volume(phantom))
+        write_volume(folder / SAMPLE, scan.ldct, phantom_volume(phantom), note=NOTE)
         print(f"Sample volume: {folder / SAMPLE}")
         return
-    for name, hu in (("clean", phantom.hu), ("ndct", scan.ndct), ("ldct", scan.ldct)):
-        write_volume(folder / f"phantom_{name}.nrrd", hu, phantom_volume(phantom))
+    images = (phantom.hu, scan.ndct, scan.ldct)
+    for path, hu in zip(files.values(), images, strict=True):
+        write_volume(path, hu, phantom_volume(phantom), note=NOTE)
     text = json.dumps(_ground_truth(phantom), indent=1)
-    (folder / "lesions.json").write_text(text + "\n", encoding="utf-8")
+    replace_file(lesions.path, (text + "\n").encode())
 
     print(f"Normal dose: N0 = {NORMAL_DOSE_QUANTA:.0f} photons per ray, ", end="")
     print(f"{_liver_noise(phantom, scan.ndct):.1f} HU of noise in the liver.")

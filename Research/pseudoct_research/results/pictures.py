@@ -181,7 +181,7 @@ def _graph(x_label: str, y_label: str, title: str) -> tuple[Figure, Axes]:
     axes.set_axisbelow(True)
     axes.set_xlabel(x_label, color=_INK, fontsize=10)
     axes.set_ylabel(y_label, color=_INK, fontsize=10)
-    axes.set_title(title, color=_INK, fontsize=11, loc="left")
+    axes.set_title(title, color=_INK, fontsize=11, loc="left", parse_math=False)
     return figure, axes
 
 
@@ -189,7 +189,7 @@ def _legend(axes: Axes) -> None:
     """Draw the legend below the axes, where it covers no curve; none for a single curve."""
     _, names = axes.get_legend_handles_labels()
     if len(names) > 1:
-        axes.legend(
+        legend = axes.legend(
             frameon=False,
             fontsize=8,
             labelcolor=_INK,
@@ -198,3 +198,5 @@ def _legend(axes: Axes) -> None:
             loc="upper left",
             bbox_to_anchor=(0, -0.13),
         )
+        for text in legend.get_texts():  # a name may contain dollar signs
+            text.set_parse_math(False)

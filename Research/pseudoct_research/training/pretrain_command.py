@@ -5,22 +5,30 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
+from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
+from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from PseudoCTDenoiseLib.denoising.device import choose_device
 from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.denoising.target_noise import RESIDUAL_NOISE_FRACTION
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL, PREFIX, SHIPPED_MODELS
-from PseudoCTDenoiseLib.models.store import Manifest, load_model, save_model
+from PseudoCTDenoiseLib.models.store import (
+    Manifest,
+    load_model,
+    model_files,
+    model_paths,
+    save_model,
+)
 from torch import nn
 
-from ..datasets.ct_dataset import CtScan, read_index, scan_credits
+from ..datasets.ct_dataset import CtScan, index_files, read_index, scan_credits
 from ..time_limit import add_time_limit
 from .pretraining import (
     FAST_PRETRAINING,
@@ -115,9 +123,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models", type=Path, default=Path("local/models"), help="folder for the finished model"
     )
+    add_overwrite_argument(parser)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     settings = replace(PRESETS[arguments.preset], seed=arguments.seed)
@@ -128,6 +137,9 @@ def run(arguments: argparse.Namespace) -> None:
     manifest = Manifest(arguments.name, settings.role, settings.architecture, settings.parameters)
     if settings.last_layers_only and not arguments.start:
         arguments.start = TRUNK
+    checkpoint = arguments.work / f"{arguments.name}.checkpoint.npz"
+    curve = arguments.work / f"{arguments.name}.curve.png"
+    _check_outputs(arguments, checkpoint, curve)
     start, start_weights = _start_network(arguments, settings)
     device = choose_device(arguments.device)
     print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
@@ -141,11 +153,6 @@ def run(arguments: argparse.Namespace) -> None:
                 "--clean needs a denoiser as --start and does not work with --ldct. Add --start, "
                 "and leave out --ldct."
             )
-        if arguments.start == arguments.name:
-            raise BadInputError(
-                f"--clean needs '{arguments.start}' again to resume. Choose another name for the "
-                "new model."
-            )
         settings = replace(settings, domain=replace(settings.domain, clean=arguments.clean))
         denoise = _denoiser(start, device.name)
     scans, slices, validation = _load(arguments, device.name, denoise)
@@ -156,7 +163,7 @@ def run(arguments: argparse.Namespace) -> None:
         settings,
         slices,
         validation,
-        arguments.work / f"{arguments.name}.checkpoint.npz",
+        checkpoint,
         device.name,
         start,
         data,
@@ -171,16 +178,6 @@ def run(arguments: argparse.Namespace) -> None:
 
         training.run(arguments.minutes, show)
 
-    if training.curve and validation:
-        from ..results.pictures import curve_picture
-
-        curve_picture(
-            arguments.work / f"{arguments.name}.curve.png",
-            training.curve,
-            {f"validation, {name}": f"gain_{name}_db" for name in validation},
-            y_label="PSNR gain over LDCT (dB)",
-            title=f"Pre-training of '{arguments.name}'",
-        )
     best = training.best_row()
     manifest = replace(
         manifest,
@@ -191,6 +188,38 @@ def run(arguments: argparse.Namespace) -> None:
     save_model(training.best_network(), manifest, arguments.models)
     state = "finished" if training.done else "unfinished: run the same command to resume"
     print(f"Wrote model '{arguments.name}' to {arguments.models} ({state}).")
+    side_outputs = SideOutputs()
+    if training.curve and validation:
+        with side_outputs.writing(curve):
+            _plot(curve, training, validation, arguments.name)
+    return side_outputs.exit_code
+
+
+def _check_outputs(arguments: argparse.Namespace, checkpoint: Path, curve: Path) -> None:
+    """Check that the run replaces only its own files: those of a run that it resumes."""
+    resumes = checkpoint.is_file()
+    outputs = [
+        *(Output(path, is_own=resumes) for path in model_paths(arguments.name, arguments.models)),
+        Output(checkpoint, is_own=True),  # a file that is not a checkpoint is refused later
+        Output(checkpoint.with_suffix(".csv"), ("step", "learning_rate")),
+        Output(curve),
+    ]
+    inputs = [*(arguments.ndct or ()), *(arguments.ldct or ())]
+    inputs += index_files(arguments.index) if arguments.index else []
+    inputs += model_files(arguments.models, arguments.start) if arguments.start else []
+    check_outputs(outputs, inputs, overwrite=arguments.overwrite)
+
+
+def _plot(path: Path, training: Pretraining, validation: Collection[str], name: str) -> None:
+    from ..results.pictures import curve_picture
+
+    curve_picture(
+        path,
+        training.curve,
+        {f"validation, {name}": f"gain_{name}_db" for name in validation},
+        y_label="PSNR gain over LDCT (dB)",
+        title=f"Pre-training of '{name}'",
+    )
 
 
 def _workers(device: str) -> int:

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import numpy as np
 from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
+from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
+from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.denoising.device import choose_device
 from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.exit_codes import DONE, UNFINISHED
+from PseudoCTDenoiseLib.exit_codes import UNFINISHED
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 from PseudoCTDenoiseLib.models.networks import build_network
 
-from ..datasets.ct_dataset import read_index, scan_credits
+from ..datasets.ct_dataset import index_files, read_index, scan_credits
 from ..results.pictures import curve_picture
 from ..results.results_table import check_block, read_csv, replace_block, write_csv
 from ..time_limit import add_time_limit
@@ -51,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("local"),
         help="folder for checkpoints and simulated noise",
     )
+    add_overwrite_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -63,20 +66,34 @@ def run(arguments: argparse.Namespace) -> int:
             check_block(arguments.page, f"TRIALS {group}")
         if arguments.plots:
             check_png_path(arguments.plots / f"trials-{group}.png")
+    _check_outputs(arguments)
     if arguments.index:
         wanted = [trials[name] for name in arguments.trial or trials]
         if not _make(arguments, wanted, list(trials)):
             print("Not all trials are finished. Run the same command to resume.", file=sys.stderr)
             return UNFINISHED
+    side_outputs = SideOutputs()
     rows = read_csv(arguments.csv)
     for group, members in TRIALS.items():
         text = table(rows, members)
         print(f"{group}\n\n{text}")
         if arguments.page:
-            replace_block(arguments.page, f"TRIALS {group}", text)
+            with side_outputs.writing(arguments.page):
+                replace_block(arguments.page, f"TRIALS {group}", text)
         if arguments.plots:
-            _plot(arguments.plots / f"trials-{group}.png", rows, members)
-    return DONE
+            picture = arguments.plots / f"trials-{group}.png"
+            with side_outputs.writing(picture):
+                _plot(picture, rows, members)
+    return side_outputs.exit_code
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    outputs = [Output(arguments.csv, ("trial", "step"))]
+    outputs += [Output(arguments.page, is_own=True)] if arguments.page else []
+    if arguments.plots:
+        outputs += [Output(arguments.plots / f"trials-{group}.png") for group in TRIALS]
+    inputs = index_files(arguments.index) if arguments.index else []
+    check_outputs(outputs, inputs, overwrite=arguments.overwrite)
 
 
 def table(rows: list[dict], trials: list[Trial]) -> str:

@@ -4,26 +4,21 @@ import io
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
-from dicom_factory import HEIGHTS, bodies, body, ct_slice, enhanced_ct, store, write
+from dicom_factory import (
+    HEIGHTS,
+    bodies,
+    body,
+    compressed_stream,
+    ct_slice,
+    enhanced_ct,
+    store,
+    write,
+)
 from PseudoCTDenoiseLib.ct.io.dicom_files import load_dataset
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from PseudoCTDenoiseLib.errors import BadInputError
-from pydicom import dcmread
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.uid import JPEG2000Lossless, RLELossless
-
-
-def compressed_slice(path, compressor, hu):
-    """Write a compressed slice; return its stream and transfer syntax."""
-    image = sitk.GetImageFromArray((hu + 1024).astype(np.uint16))
-    writer = sitk.ImageFileWriter()
-    writer.SetFileName(str(path))
-    writer.UseCompressionOn()
-    writer.SetCompressor(compressor)
-    writer.Execute(image)
-    written = dcmread(path)
-    return get_frame(written.PixelData, 0, number_of_frames=1), written.file_meta.TransferSyntaxUID
 
 
 @pytest.mark.parametrize("compressor", ["JPEG2000", "JPEG", "RLE"])
@@ -32,7 +27,7 @@ def test_compressed_files_have_the_hu_that_were_compressed(tmp_path, compressor,
     slices = [enhanced_ct()] if multi_frame else [ct_slice(z, i) for i, z in enumerate(HEIGHTS)]
     heights = [HEIGHTS] if multi_frame else [[height] for height in HEIGHTS]
     for index, (image, positions) in enumerate(zip(slices, heights, strict=True)):
-        found = [compressed_slice(tmp_path / "x.dcm", compressor, body(z)) for z in positions]
+        found = [compressed_stream(tmp_path / "x.dcm", compressor, body(z)) for z in positions]
         image.PixelData = encapsulate([stream for stream, _ in found])
         image["PixelData"].VR = "OB"
         image.file_meta.TransferSyntaxUID = found[0][1]
@@ -46,7 +41,7 @@ def test_compressed_files_have_the_hu_that_were_compressed(tmp_path, compressor,
 @pytest.mark.parametrize("compressor", ["JPEG2000", "JPEG"])
 def test_a_compressed_stream_without_its_end_is_refused(tmp_path, compressor):
     image = ct_slice()
-    stream, syntax = compressed_slice(tmp_path / "x.dcm", compressor, body(0))
+    stream, syntax = compressed_stream(tmp_path / "x.dcm", compressor, body(0))
     image.PixelData = encapsulate([stream[: len(stream) // 2]])
     image["PixelData"].VR = "OB"
     image.file_meta.TransferSyntaxUID = syntax
@@ -59,7 +54,7 @@ def test_a_compressed_stream_without_its_end_is_refused(tmp_path, compressor):
 @pytest.mark.parametrize("compressor", ["JPEG2000", "JPEG"])
 def test_a_stream_that_lacks_a_part_before_its_end_is_refused(tmp_path, compressor, share):
     image = ct_slice()
-    stream, syntax = compressed_slice(tmp_path / "x.dcm", compressor, body(0))
+    stream, syntax = compressed_stream(tmp_path / "x.dcm", compressor, body(0))
     put(image, [stream[: int(share * len(stream)) // 2 * 2] + b"\xff\xd9"], syntax)
     write(image, tmp_path / "scan" / "a.dcm")
     with pytest.raises(BadInputError, match=r"a\.dcm cannot be read: it is damaged"):
@@ -78,7 +73,7 @@ def compressed(image, folder, compressor):
         image.compress(RLELossless)
         frames = int(image.get("NumberOfFrames") or 1)
         return get_frame(image.PixelData, 0, number_of_frames=frames), RLELossless
-    stream, syntax = compressed_slice(folder / "x.dcm", compressor, body(0))
+    stream, syntax = compressed_stream(folder / "x.dcm", compressor, body(0))
     put(image, [stream] * int(image.get("NumberOfFrames") or 1), syntax)
     return stream, syntax
 

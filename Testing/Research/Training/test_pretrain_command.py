@@ -123,7 +123,8 @@ def test_a_run_with_clean_patches_resumes_only_with_the_same_start(tmp_path, sim
     assert pretrained(tmp_path, *clean, name="halved") == 0
     assert same(weights(tmp_path, "whole"), weights(tmp_path, "halved"))
     (tmp_path / "work/mine.checkpoint.npz").unlink()
-    assert pretrained(tmp_path, *scan, "--seed", 1) == 0  # another pre-trained model of this name
+    # Another pre-trained model of this name.
+    assert pretrained(tmp_path, *scan, "--seed", 1, "--overwrite") == 0
     assert pretrained(tmp_path, *clean, name="halved") == 2
     assert "made with other data" in capsys.readouterr().err
 

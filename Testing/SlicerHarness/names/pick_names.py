@@ -62,6 +62,19 @@ ADDED_SLICER_CLASSES = {
         "names": ["moduleSelector", "pythonConsole"],
         "signals": ["initialWindowShown()"],
     },
+    "qSlicerDICOMExportDialog": {
+        "base": "QObject",
+        "names": ["execDialog", "setMRMLScene", "showUpdatedDICOMBrowser"],
+        "signals": [],
+    },
+    "qSlicerDICOMExportable": {
+        "base": "QObject",
+        "names": [
+            *("confidence", "copyFromVtkExportable", "copyToVtkExportable", "directory", "name"),
+            *("pluginClass", "setTag", "subjectHierarchyItemID", "tag", "tags", "tooltip"),
+        ],
+        "signals": [],
+    },
     "qMRMLSubjectHierarchyComboBox": {"base": "ctkComboBox", "names": [], "signals": []},
     "qMRMLSubjectHierarchyTreeView": {"base": "QTreeView", "names": [], "signals": []},
 }

@@ -1,5 +1,18 @@
-"""Note in the header of files that this project writes."""
+"""Notes in the header of files that this project writes."""
 
-DERIVED = "Derived by PseudoCTDenoise"
+MADE_BY = "by PseudoCTDenoise"
+"""Part of the note in every volume that this project writes."""
+SOFTWARE = "PseudoCTDenoise"
+"""Software that a PNG of this project states."""
+DERIVED = f"Derived {MADE_BY}"
 """First words of the note in denoised files. A file that begins with them is denoised already."""
+RESEARCH_USE = "Research use only, not for primary diagnosis."
+NOTICE = f"{DERIVED}. {RESEARCH_USE}"
+NOISE_MAP = "NOISE_MAP"
+"""Value of DICOM's Image Type in this project's noise maps."""
 ALREADY_DENOISED = "The scan is denoised already: use the original, or expect little change."
+
+
+def derivation_note(version: str, model: str, strength: float) -> str:
+    """Return the note with the version of this project, the model and the strength in percent."""
+    return f"{DERIVED} {version}: model {model}, strength {strength:g} %. {RESEARCH_USE}"

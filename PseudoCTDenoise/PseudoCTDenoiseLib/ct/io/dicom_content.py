@@ -14,7 +14,7 @@ from pydicom.uid import (
     LegacyConvertedEnhancedCTImageStorage,
 )
 
-from .derived_note import ALREADY_DENOISED, DERIVED
+from .derived_note import ALREADY_DENOISED, DERIVED, NOISE_MAP
 from .dicom_attributes import Frame
 from .dicom_files import sop_class
 
@@ -31,6 +31,7 @@ MAPS = {
     *("MAT_SPECIFIC", "MAT_FRACTIONAL", "MATERIAL_FRACTIONAL", "MAT_VALUE_BASED"),
     *("EFF_ATOMIC_NUM", "ELECTRON_DENSITY", "Z_EFF", "RHO"),
     *("SUBTRACTION", "DIVISION", "MULTIPLICATION", "STD_DEVIATION", "T_TEST", "Z_SCORE"),
+    NOISE_MAP,
 }
 SCREENSHOTS = {"SCREEN SAVE", "SCREENSAVE", "SCREEN SHOT", "SCREENSHOT", "SCREEN_CAPTURE"}
 PERHAPS_MAPS = {"PERFUSION", "IODINE"}

@@ -74,7 +74,7 @@ def find_dicom_files(folder: Path) -> tuple[list[DicomFile], list[UnreadableFile
     slices beside it.
     """
     images, unreadable, others = [], [], []
-    for path in _regular_files(folder, unreadable):
+    for path in regular_files(folder, unreadable):
         found = read_dicom_header(path)
         if isinstance(found, DicomFile):
             images.append(found)
@@ -249,7 +249,7 @@ _DANGLING = "is a link to a file that does not exist"
 _LOOP = "is a link that leads back to itself"
 
 
-def _regular_files(folder: Path, unreadable: list[UnreadableFile]) -> Iterator[Path]:
+def regular_files(folder: Path, unreadable: list[UnreadableFile]) -> Iterator[Path]:
     """Yield each visible regular file once; links are followed. Add what is lost to unreadable."""
 
     def report(error: OSError) -> None:

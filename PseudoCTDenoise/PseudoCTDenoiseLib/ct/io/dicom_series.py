@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from ...errors import BadInputError
 from .dicom_attributes import frames_of
-from .dicom_content import content_warnings
+from .dicom_content import content_problem, content_warnings
 from .dicom_files import (
     DicomFile,
     UnreadableFile,
@@ -22,7 +22,7 @@ from .dicom_files import (
     read_dicom_header,
 )
 from .dicom_slices import Slice, slice_of
-from .dicom_stack import DicomStack, split_into_stacks, stack_step
+from .dicom_stack import DicomStack, sorted_along_normal, split_into_stacks, stack_step
 from .dicom_voxels import read_hu
 from .itk_reading import damaged
 
@@ -53,6 +53,7 @@ class DicomVolume:
     image : HU as int16, with the geometry of the slices.
     warnings : sentences on what may spoil the result.
     uids : UIDs of study, series and frame of reference, without those that the files lack.
+    slices : the files' slices in the order of the image.
     slice_offsets : distances of the slices from the first in mm, if they are not evenly spaced;
         else empty.
     """
@@ -60,6 +61,7 @@ class DicomVolume:
     image: sitk.Image
     warnings: tuple[str, ...]
     uids: dict[str, str]
+    slices: tuple[Slice, ...]
     slice_offsets: tuple[float, ...]
 
 
@@ -111,6 +113,49 @@ def read_dicom_file(path: Path, *, allow_uneven: bool = False) -> DicomVolume:
     BadInputError
         As :func:`read_series`.
     """
+    stacks = _stacks_of_series("", _slices_of_file(path))
+    if len(stacks) > 1:
+        raise BadInputError(
+            f"{path.name} holds {len(stacks)} stacks of slices: put it into a folder of its own, "
+            f"give that folder and choose a stack with --series: {_listing(stacks, LISTED_STACKS)}."
+        )
+    return _read_stack(stacks[0], path.name, [], allow_uneven)
+
+
+@ignore_pydicom_warnings()
+def read_slices(paths: Sequence[Path], name: str) -> tuple[tuple[Slice, ...], np.ndarray]:
+    """Read the slices of files without a check of their distances.
+
+    Parameters
+    ----------
+    paths : a classic file for each slice, or one multi-frame file.
+    name : name of the files in messages.
+
+    Returns
+    -------
+    slices : in the order of the files, or for a multi-frame file in the order of their positions.
+    hu : (slices, rows, columns) int16.
+
+    Raises
+    ------
+    BadInputError
+        If a file cannot be read, or the slices are not complete CT slices of one size in HU.
+    """
+    slices: list[Slice] = []
+    for path in paths:
+        slices += _slices_of_file(path)
+    for part in slices:
+        problem = content_problem(part.frame)
+        if problem or part.problem:
+            raise BadInputError(f"{name} {problem or f'is incomplete: {part.problem}.'}")
+    if len({part.size for part in slices}) > 1:
+        raise BadInputError(f"{name} has slices of several sizes: load a single stack.")
+    if len(paths) == 1:
+        slices = sorted_along_normal(slices)
+    return tuple(slices), read_hu(slices, name)[0]
+
+
+def _slices_of_file(path: Path) -> list[Slice]:
     file = read_dicom_header(path)
     if file is None:
         raise BadInputError(f"{path.name} holds no image: give the CT slices.")
@@ -119,13 +164,7 @@ def read_dicom_file(path: Path, *, allow_uneven: bool = False) -> DicomVolume:
         raise BadInputError(f"{path.name} {slices.reason}: copy or export it again.")
     if isinstance(slices, bytes):
         raise damaged(path.name)
-    stacks = _stacks_of_series("", slices)
-    if len(stacks) > 1:
-        raise BadInputError(
-            f"{path.name} holds {len(stacks)} stacks of slices: put it into a folder of its own, "
-            f"give that folder and choose a stack with --series: {_listing(stacks, LISTED_STACKS)}."
-        )
-    return _read_stack(stacks[0], path.name, [], allow_uneven)
+    return slices
 
 
 def _find_stacks(folder: Path) -> tuple[list[DicomStack], list[UnreadableFile]]:
@@ -252,7 +291,9 @@ def _read_stack(stack: DicomStack, name: str, notes: list[str], allow_uneven: bo
         notes = [*notes, f"Padding around the images ({share} of the pixels) was set to −1024 HU."]
     uids = {name: frames[0].text(keyword) for name, keyword in UIDS.items()}
     uids = {name: uid for name, uid in uids.items() if uid}
-    return DicomVolume(_image(hu, stack.slices, step), (*found, *notes), uids, offsets)
+    return DicomVolume(
+        _image(hu, stack.slices, step), (*found, *notes), uids, stack.slices, offsets
+    )
 
 
 def _image(hu: np.ndarray, slices: Sequence[Slice], step: np.ndarray | None) -> sitk.Image:

@@ -37,6 +37,7 @@ from .dicom_slices import Slice
 from .itk_reading import damaged, read_header, read_voxels
 
 GDCM_SYNTAXES = (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, JPEG2000Lossless, JPEG2000)
+PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit")
 END_OF_IMAGE = b"\xff\xd9"
 """Last bytes of a JPEG, JPEG-LS or JPEG 2000 stream."""
 
@@ -65,21 +66,35 @@ def read_hu(slices: Sequence[Slice], name: str) -> tuple[np.ndarray, int]:
     """
     hu = np.empty((len(slices), *slices[0].size), np.int16)
     padding = 0
+    for number, stored in stored_slices(slices):
+        part = slices[number]
+        values = stored * part.slope + part.intercept
+        is_padding = bright_padding(part, stored)
+        values[is_padding] = MIN_CT_HU
+        padding += np.count_nonzero(is_padding)
+        hu[number] = checked_int16(values, name)
+    return hu, padding
+
+
+def stored_slices(slices: Sequence[Slice]) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield each slice's number in ``slices`` and its stored values, (rows, columns) integers.
+
+    Each file is read once, so slices of several multi-frame files come in the order of the files.
+
+    Raises
+    ------
+    BadInputError
+        If pixels are missing, damaged or compressed in an unknown way.
+    """
     by_file: dict[Path, list[int]] = {}
     for number, part in enumerate(slices):
         by_file.setdefault(part.frame.path, []).append(number)
     for path, numbers in by_file.items():
         frames = [slices[number].frame.index for number in numbers]
         for number, stored in zip(numbers, _stored_values(path, frames), strict=True):
-            part = slices[number]
-            if stored.shape != part.size:
-                raise damaged(part.frame.name)
-            values = stored * part.slope + part.intercept
-            is_padding = _bright_padding(part, stored, values)
-            values[is_padding] = MIN_CT_HU
-            padding += np.count_nonzero(is_padding)
-            hu[number] = checked_int16(values, name)
-    return hu, padding
+            if stored.shape != slices[number].size:
+                raise damaged(slices[number].frame.name)
+            yield number, stored
 
 
 def _stored_values(path: Path, frames: Sequence[int]) -> Iterator[np.ndarray]:
@@ -145,16 +160,30 @@ def _write_stored_frame(path: Path, dataset: Dataset, stream: bytes) -> None:
     dcmwrite(path, single, enforce_file_format=True)
 
 
-def _bright_padding(part: Slice, stored: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return where a slice has padding above the lowest HU of a CT, (rows, columns) bool."""
-    header = part.frame.header
-    limits = [header.get("PixelPaddingValue"), header.get("PixelPaddingRangeLimit")]
-    limits = [_stored_integer(limit, header) for limit in limits if limit not in (None, "")]
+def bright_padding(part: Slice, stored: np.ndarray) -> np.ndarray:
+    """Return where a slice has padding above the lowest HU of a CT, (rows, columns) bool.
+
+    Parameters
+    ----------
+    stored : (rows, columns) integers, the stored values of the slice.
+    """
+    limits = padding_values(part.frame.header).values()
     if not limits:
         return np.zeros(stored.shape, bool)
+    values = stored * part.slope + part.intercept
     padding = (stored >= min(limits)) & (stored <= max(limits)) & (values > MIN_CT_HU)
     # A single pixel of tissue may have the padding's value by chance.
     return padding & constant_areas(values) if padding.any() else padding
+
+
+def padding_values(header: Dataset) -> dict[str, int]:
+    """Return the keywords and values of a slice's padding, as the pixels store them."""
+    found = {keyword: header.get(keyword) for keyword in PADDING}
+    return {
+        keyword: _stored_integer(value, header)
+        for keyword, value in found.items()
+        if value not in (None, "")
+    }
 
 
 def _stored_integer(value: int, header: Dataset) -> int:

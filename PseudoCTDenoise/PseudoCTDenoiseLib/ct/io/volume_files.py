@@ -23,6 +23,7 @@ from .data_files import check_regular
 from .derived_note import ALREADY_DENOISED, DERIVED
 from .dicom_files import DICOM_SUFFIXES, is_dicom_file
 from .dicom_series import read_dicom_file, read_series
+from .dicom_slices import Slice
 from .itk_reading import (
     check_header,
     damaged,
@@ -66,6 +67,8 @@ class CtVolume:
     warnings : sentences on what may spoil the result.
     uids : DICOM UIDs of study, series and frame of reference, by name, as far as the files have
         them.
+    dicom_slices : slices of the DICOM files in file order, see :func:`in_file_order`; empty for
+        other formats.
     slice_offsets : distances of the slices from the first in mm, if they are not evenly spaced and
         ``spacing`` states their median distance; else empty.
     """
@@ -78,6 +81,7 @@ class CtVolume:
     name: str
     warnings: tuple[str, ...] = ()
     uids: dict[str, str] = field(default_factory=dict)
+    dicom_slices: tuple[Slice, ...] = ()
     slice_offsets: tuple[float, ...] = ()
 
     @property
@@ -161,20 +165,21 @@ def read_volume(
         name=name,
         warnings=warnings,
         uids=uids,
+        dicom_slices=dicom.slices if dicom else (),
         slice_offsets=offsets,
     )
 
 
 def to_image(hu: np.ndarray, like: CtVolume) -> sitk.Image:
     """Return (slices, rows, columns) as an image with the axis order and geometry of ``like``."""
-    image = sitk.GetImageFromArray(np.ascontiguousarray(_in_file_order(hu, like)))
+    image = sitk.GetImageFromArray(np.ascontiguousarray(in_file_order(hu, like)))
     image.SetSpacing(like.spacing)
     image.SetOrigin(like.origin)
     image.SetDirection(like.direction)
     return image
 
 
-def _in_file_order(hu: np.ndarray, like: CtVolume) -> np.ndarray:
+def in_file_order(hu: np.ndarray, like: CtVolume) -> np.ndarray:
     """Return a view of (slices, rows, columns) in the axis order (k, j, i) of the file."""
     return hu[0] if len(like.spacing) == 2 else np.moveaxis(hu, 0, 2 - like.slice_axis)
 
@@ -218,13 +223,13 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
             del image  # as large as the scan
             # ITK's NIfTI writer reports success on a full disk, so the file is read back.
             written = sitk.ReadImage(temporary)
-        read, expected = sitk.GetArrayViewFromImage(written), _in_file_order(hu, like)
+        read, expected = sitk.GetArrayViewFromImage(written), in_file_order(hu, like)
         if read.shape != expected.shape or not all(map(np.array_equal, read, expected)):
             raise RuntimeError("the voxels in the file differ from those written")
         os.replace(temporary, path)
 
     try:
-        in_temporary_folder(path.parent, ".writing-", write)
+        in_temporary_folder(path.parent, write)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "the disk may be full"
         raise BadInputError(

@@ -1,0 +1,31 @@
+"""Kinds of images that are written as derived DICOM series."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class DerivedKind(NamedTuple):
+    """A kind of image that is derived from a CT.
+
+    Attributes
+    ----------
+    suffix : last words of the Series Description.
+    number_offset : added to the source's Series Number.
+    noise : True for an image of noise around 0 HU instead of a CT.
+    """
+
+    suffix: str
+    number_offset: int
+    noise: bool = False
+
+
+DENOISED = DerivedKind("denoised", 1000)
+NOISE_ENSEMBLE = DerivedKind("noise map", 2000, noise=True)
+PSEUDO_LDCT = DerivedKind("pseudo-LDCT", 3000)
+REMOVED_NOISE = DerivedKind("removed noise", 4000, noise=True)
+
+
+def noise_of_model(name: str, number: int) -> DerivedKind:
+    """Return the kind of the noise map of a model, counted from 0."""
+    return DerivedKind(f"noise map {name}", 5000 + 1000 * number, noise=True)

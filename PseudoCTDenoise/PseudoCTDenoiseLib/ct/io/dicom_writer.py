@@ -1,0 +1,116 @@
+"""Writing of a derived CT series: one DICOM file for each slice of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from pydicom import Dataset, FileMetaDataset, dcmwrite
+from pydicom.uid import ExplicitVRLittleEndian
+
+from ...errors import BadInputError
+from ..display_window import noise_limit
+from .dicom_derivation import DerivedSeries, derived_header
+from .dicom_files import ignore_pydicom_warnings, load_dataset
+from .dicom_slices import Slice
+from .dicom_stored_values import HU_FORMAT, format_for
+from .dicom_voxels import PADDING, bright_padding, stored_slices
+
+NEEDED_UIDS = {
+    "StudyInstanceUID": "Study Instance UID (0020,000D)",
+    "SeriesInstanceUID": "Series Instance UID (0020,000E)",
+    "SOPInstanceUID": "SOP Instance UID (0008,0018)",
+}
+
+
+def check_source(slices: Sequence[Slice], name: str) -> None:
+    """Check that a series can be derived from slices.
+
+    Parameters
+    ----------
+    slices : of a DICOM volume; empty for a volume of another format.
+    name : name of the volume in the message.
+
+    Raises
+    ------
+    BadInputError
+        If the volume is not DICOM, or a slice lacks a UID.
+    """
+    if not slices:
+        raise BadInputError(
+            f"{name} is not DICOM, so it has no patient data to copy into a DICOM series: give "
+            "the DICOM folder of the scan, or an output file such as .nrrd."
+        )
+    for source in slices:
+        for keyword, label in NEEDED_UIDS.items():
+            if not source.frame.text(keyword):
+                raise BadInputError(
+                    f"{source.frame.name} has no {label}, so a derived series cannot name its "
+                    "source: export the scan again with its UIDs, or give an output file such as "
+                    ".nrrd."
+                )
+
+
+def file_names(slices: int) -> list[str]:
+    """Return the names of the files of a series, in the order of the slices."""
+    return [f"{number:04}.dcm" for number in range(1, slices + 1)]
+
+
+@ignore_pydicom_warnings()
+def write_series(
+    paths: Sequence[Path], hu: np.ndarray, sources: Sequence[Slice], series: DerivedSeries
+) -> None:
+    """Write one file for each slice; patient, study, geometry and acquisition are those of it.
+
+    The pixels have the source's slope, intercept, sign and bits, or 16 bits if those are not
+    enough. Padding of the source is written as it was.
+
+    Parameters
+    ----------
+    paths : file of each slice.
+    hu : (slices, rows, columns) int16, in the order of ``sources``.
+    sources : slices of the source that :func:`check_source` accepts.
+
+    Raises
+    ------
+    BadInputError
+        If a file of the source can no longer be read.
+    OSError
+        If a file cannot be written.
+    ValueError
+        If the shape of ``hu`` is not that of the sources.
+    """
+    if hu.shape != (len(sources), *sources[0].size) or len(paths) != len(sources):
+        raise ValueError(f"hu has shape {hu.shape}, the source has {len(sources)} slices")
+    pixel_format = HU_FORMAT if series.kind.noise else format_for(hu, sources)
+    window = 2 * noise_limit(hu) if series.kind.noise else None
+    path, header = None, None
+    for number, stored_source in stored_slices(sources):
+        source = sources[number]
+        if source.frame.path != path:
+            path, header = source.frame.path, load_dataset(source.frame.path)
+        image = derived_header(header, source, number + 1, series)
+        stored = pixel_format.stored(hu[number], source)
+        pixel_format.describe(image, source)
+        if window is None:
+            padding = bright_padding(source, stored_source)
+            stored[padding] = pixel_format.padding(stored_source[padding], source)
+        else:
+            _show_noise(image, window)
+        image.add_new("PixelData", "OW", stored.tobytes())
+        _write(paths[number], image)
+
+
+def _show_noise(image: Dataset, window: float) -> None:
+    """Replace the display of a CT by a window about 0 HU, and remove the padding."""
+    for keyword in (*PADDING, "VOILUTSequence", "VOILUTFunction", "WindowCenterWidthExplanation"):
+        if keyword in image:
+            del image[keyword]
+    image.WindowCenter, image.WindowWidth = "0", f"{window:g}"
+
+
+def _write(path: Path, image: Dataset) -> None:
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dcmwrite(path, image, enforce_file_format=True)

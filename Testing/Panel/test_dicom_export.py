@@ -1,0 +1,215 @@
+"""Results of a scan from the module DICOM are exported as series derived from its files."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from dicom_factory import HEIGHTS, enhanced_ct, write, write_slices
+from PseudoCTDenoiseLib.ct.io.volume_files import read_volume, to_image
+from pydicom import dcmread
+
+PLUGIN = Path(__file__).parents[2] / "PseudoCTDenoise" / "DICOMPseudoCTDenoisePlugin.py"
+
+
+@pytest.fixture
+def database(slicerApp: Any) -> Any:
+    """The state of the DICOM module's stand-in, with our plugin loaded."""
+    import slicer
+    from SlicerHarness.dicom import state
+
+    slicerApp.load(PLUGIN, show=False)
+    state.reset()
+    yield state
+    state.reset()
+    del slicer.modules.dicomPlugins
+    slicerApp.unload(PLUGIN.stem)
+
+
+def imported(database: Any, folder: Path, reverse: bool = False) -> Any:
+    """Return a volume as the module DICOM loads it: in a study, with the UIDs of its files."""
+    import slicer
+    from SlicerHarness.sitk_volumes import addVolume
+
+    scan = read_volume(folder)
+    uids = [part.frame.text("SOPInstanceUID") for part in scan.dicom_slices]
+    image = to_image(scan.hu, scan)
+    if reverse:
+        image, uids = image[:, :, ::-1], uids[::-1]
+    node = addVolume(image, "Thorax")
+    node.SetAttribute("DICOM.instanceUIDs", " ".join(dict.fromkeys(uids)))
+    database.files.update(
+        {part.frame.text("SOPInstanceUID"): str(part.frame.path) for part in scan.dicom_slices}
+    )
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "patient")
+    study = hierarchy.CreateStudyItem(patient, "study")
+    hierarchy.CreateItem(study, node)  # Slicer makes items without being asked
+    return node
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("multiFrame", [False, True])
+def test_the_button_exports_the_result_through_slicers_dialog(
+    panel, makeResult, database, tmp_path, reverse, multiFrame
+):
+    import slicer
+
+    if multiFrame:
+        write(enhanced_ct(), tmp_path / "scan" / "ct.dcm")
+    else:
+        write_slices(tmp_path / "scan")
+    result = makeResult(imported(database, tmp_path / "scan", reverse))
+    assert panel.ui.exportDicomButton.enabled
+    (tmp_path / "out").mkdir()
+    database.folder = str(tmp_path / "out")
+    panel.ui.exportDicomButton.click()
+    assert database.errors == []
+    (folder,) = (tmp_path / "out").iterdir()
+    shown = slicer.util.arrayFromVolume(result)
+    written = read_volume(folder)
+    assert np.array_equal(written.hu, shown[::-1] if reverse else shown)
+    assert written.origin == read_volume(tmp_path / "scan").origin
+    header = dcmread(next(folder.iterdir()))
+    assert folder.name == header.SeriesInstanceUID
+    assert header.PatientName == "Phantom^Torso" and header.SeriesDescription == "Thorax denoised"
+    assert "model fast" in header.DerivationDescription
+
+
+def test_a_second_export_is_another_series_in_the_same_study(panel, makeResult, database, tmp_path):
+    makeResult(imported(database, write_slices(tmp_path / "scan")))
+    (tmp_path / "out").mkdir()
+    database.folder = str(tmp_path / "out")
+    for _ in range(2):
+        panel.ui.exportDicomButton.click()
+    headers = [dcmread(folder / "0001.dcm") for folder in (tmp_path / "out").iterdir()]
+    assert len({header.SeriesInstanceUID for header in headers}) == 2
+    assert len({header.StudyInstanceUID for header in headers}) == 1
+
+
+def test_the_noise_map_is_a_series_of_its_own(panel, makeResult, database, tmp_path):
+    import slicer
+    from PseudoCTDenoiseLib.scene import provenance
+    from PseudoCTDenoiseLib.scene.dicom_export import exportVolume
+
+    result = makeResult(imported(database, write_slices(tmp_path / "scan")))
+    noise = result.GetNodeReference(provenance.NOISE_MAP)
+    folder = exportVolume(noise, tmp_path)
+    image = dcmread(folder / "0003.dcm")
+    assert np.array_equal(image.pixel_array, slicer.util.arrayFromVolume(noise)[2])
+    assert image.SeriesDescription == "Thorax noise map" and image.ImageType[3] == "NOISE_MAP"
+
+
+def test_partly_denoised_scans_say_so(panel, makeResult, database, tmp_path):
+    from PseudoCTDenoiseLib.scene import provenance
+    from PseudoCTDenoiseLib.scene.dicom_export import exportVolume
+
+    result = makeResult(imported(database, write_slices(tmp_path / "scan")))
+    note = dcmread(exportVolume(result, tmp_path) / "0001.dcm").DerivationDescription
+    assert "Only slices" not in note
+    result.SetAttribute(provenance.SLICES, "1-2")
+    note = dcmread(exportVolume(result, tmp_path) / "0001.dcm").DerivationDescription
+    assert "Only slices 2 to 3 are denoised." in note
+
+
+def test_other_volumes_are_left_to_other_plugins(panel, makeResult, database, phantom, tmp_path):
+    import slicer
+
+    plugin = slicer.modules.dicomPlugins[PLUGIN.stem]()
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    original = imported(database, write_slices(tmp_path / "scan"))
+    result = makeResult(phantom)
+    items = [hierarchy.CreateItem(hierarchy.GetSceneItemID(), n) for n in (phantom, result)]
+    for item in (hierarchy.GetItemByDataNode(original), *items):
+        assert plugin.examineForExport(item) == []
+    assert not panel.ui.exportDicomButton.enabled
+    (offer,) = plugin.examineForExport(hierarchy.GetItemByDataNode(makeResult(original)))
+    assert offer.confidence > 0.5 and offer.pluginClass == PLUGIN.stem
+
+
+@pytest.fixture
+def refused(panel, makeResult, database, tmp_path):
+    """A function that changes an imported scan after its result, and returns the message."""
+
+    def refused(change) -> str:
+        (tmp_path / "out").mkdir()
+        database.folder = str(tmp_path / "out")
+        original = imported(database, write_slices(tmp_path / "scan"))
+        change(original, makeResult(original))
+        panel.ui.exportDicomButton.click()
+        assert list((tmp_path / "out").iterdir()) == []
+        (error,) = database.errors
+        return error
+
+    return refused
+
+
+def test_files_that_have_gone(refused, tmp_path):
+    said = refused(lambda original, result: shutil.rmtree(tmp_path / "scan"))
+    assert "no longer in Slicer's DICOM database" in said
+
+
+def test_a_closed_database(refused, monkeypatch):
+    import slicer
+
+    monkeypatch.setattr(slicer, "dicomDatabase", None)
+    assert "no longer in Slicer's DICOM database" in refused(lambda *nodes: None)
+
+
+def test_an_input_that_was_changed(refused):
+    import slicer
+
+    def change(original, result):
+        slicer.util.arrayFromVolume(original)[2, 10, 10] += 5
+
+    assert "differs from its DICOM files" in refused(change)
+
+
+def test_a_result_of_another_size(refused):
+    import slicer
+
+    def crop(original, result):
+        slicer.util.updateVolumeFromArray(result, slicer.util.arrayFromVolume(result)[1:].copy())
+
+    assert "no longer has the size of its input" in refused(crop)
+
+
+def test_a_folder_that_cannot_be_written_to(refused, database, tmp_path):
+    def remove(original, result):
+        database.folder = str(tmp_path / "missing")
+
+    assert "could not be written" in refused(remove)
+
+
+def test_files_without_uids(refused):
+    def change(original, result):
+        for path in database_files(original):
+            image = dcmread(path)
+            image.StudyInstanceUID = ""
+            image.save_as(path)
+
+    assert "has no Study Instance UID" in refused(change)
+
+
+def database_files(original) -> list[str]:
+    import slicer
+
+    uids = original.GetAttribute("DICOM.instanceUIDs").split()
+    return [slicer.dicomDatabase.fileForInstance(uid) for uid in uids]
+
+
+def test_uneven_distances_are_those_of_the_files(panel, makeResult, database, tmp_path):
+    from PseudoCTDenoiseLib.scene.dicom_export import exportVolume
+
+    original = imported(database, write_slices(tmp_path / "scan"))
+    heights = [*HEIGHTS[:3], 9.0]
+    for path, height in zip(database_files(original), heights, strict=True):
+        image = dcmread(path)
+        image.ImagePositionPatient[2] = height
+        image.save_as(path)
+    folder = exportVolume(makeResult(original), tmp_path)
+    positions = [dcmread(path).ImagePositionPatient[2] for path in sorted(folder.iterdir())]
+    assert positions == heights
