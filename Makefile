@@ -76,12 +76,12 @@ demo: $(READY)
 	@mkdir -p demo
 	@if [ -n "$$INPUT" ]; then \
 	    .venv/bin/pseudoct denoise "$$INPUT" demo/denoised.nrrd \
-	        --noise-dir demo/noise --picture demo/denoised.png; \
+	        --noise-dir demo/noise --picture demo/denoised.png --overwrite; \
 	else \
-	    .venv/bin/pseudoct phantom demo && \
+	    .venv/bin/pseudoct phantom demo --overwrite && \
 	    .venv/bin/pseudoct denoise demo/phantom_ldct.nrrd demo/phantom_denoised.nrrd \
 	        --reference demo/phantom_ndct.nrrd --noise-dir demo/phantom_noise \
-	        --picture demo/phantom_denoised.png; \
+	        --picture demo/phantom_denoised.png --overwrite; \
 	fi
 	@echo "Denoising the same scan through the module's window, off screen"
 	@.venv/bin/python Development/demo_window.py "$${INPUT:-demo/phantom_ldct.nrrd}" demo/window \
@@ -90,7 +90,7 @@ demo: $(READY)
 
 window: $(READY)
 	@mkdir -p demo
-	@[ -n "$$INPUT" ] || [ -e demo/phantom_ldct.nrrd ] || .venv/bin/pseudoct phantom demo
+	@[ -n "$$INPUT" ] || [ -e demo/phantom_ldct.nrrd ] || .venv/bin/pseudoct phantom demo --overwrite
 	@.venv/bin/python Development/demo_window.py "$${INPUT:-demo/phantom_ldct.nrrd}" --desktop
 
 # Updates the images of the documentation.

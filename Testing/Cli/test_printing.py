@@ -43,7 +43,7 @@ class Failing(io.StringIO):
 def test_nothing_more_is_printed_after_the_first_failure(monkeypatch, error, fails_at):
     stream = Failing(error, fails_at)
     monkeypatch.setattr(sys, "stdout", stream)
-    with printing_without_errors():
+    with printing_without_errors(own_process=False):
         print("one", flush=True)
         calls = stream.calls
         print("two", flush=True)
@@ -53,7 +53,7 @@ def test_nothing_more_is_printed_after_the_first_failure(monkeypatch, error, fai
 
 def test_the_other_stream_still_prints(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdout", Failing(OSError(), "write"))
-    with printing_without_errors():
+    with printing_without_errors(own_process=False):
         print("lost")
         print("kept", file=sys.stderr)
     assert capsys.readouterr().err == "kept\n"
@@ -67,12 +67,38 @@ def test_a_process_without_streams_prints_nothing(monkeypatch):
     assert sys.stdout is None
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_letters_that_the_encoding_of_a_caller_lacks_become_question_marks(
+    tmp_path, monkeypatch, encoding
+):
+    with open(tmp_path / "log.txt", "w", encoding=encoding) as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with printing_without_errors(own_process=False):
+            print("20 HU → 5 HU")
+            print("second line")
+        print("the caller's line", file=stream)
+    written = (tmp_path / "log.txt").read_text(encoding)
+    assert written == "20 HU ? 5 HU\nsecond line\nthe caller's line\n"
+
+
+@linux
+def test_the_descriptor_of_a_caller_is_never_redirected(monkeypatch):
+    with open("/dev/full", "w", encoding="utf-8") as stream:
+        before = os.fstat(stream.fileno())
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert entry.main(["--version"]) == 0
+        assert os.path.samestat(os.fstat(stream.fileno()), before)
+        with open(os.devnull, "wb") as nothing:  # the caller makes room before it closes the file
+            os.dup2(nothing.fileno(), stream.fileno())
+
+
 @posix
 @pytest.mark.parametrize(
     "streams",
     [
         "2>&-",
         "1>&-",
+        "0<&-",
         "0<&- 1>&- 2>&-",
         pytest.param(">/dev/full", marks=linux),
         pytest.param("2>/dev/full", marks=linux),
@@ -89,6 +115,42 @@ def test_a_result_is_written_and_the_command_ends_with_0(scan, quick, program, s
     assert b"Traceback" not in ended.stderr and b"Exception" not in ended.stderr
     written = sitk.GetArrayFromImage(sitk.ReadImage(str(output)))
     assert written.shape == (3, 48, 64) and np.ptp(written) > 0
+
+
+@posix
+@pytest.mark.parametrize("streams", ["2>&-", "1>&- 2>&-", "2>&1 | true"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["models"],
+        ["study", "--csv", "Docs/results"],
+        ["table1", "--csv", "Docs/results/table1.csv"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_commands_that_only_print_end_with_0(program, repository, arguments, streams):
+    line = f'set -o pipefail; "$@" {streams}'
+    ended = subprocess.run(
+        ["bash", "-c", line, "bash", *program, *arguments],
+        cwd=repository,
+        capture_output=True,
+        timeout=300,
+    )
+    assert ended.returncode == 0 and not ended.stderr
+
+
+@posix
+@pytest.mark.parametrize("encoding", ["ascii:strict", "cp1252:strict"])
+def test_a_terminal_without_some_letters_is_no_error(program, repository, encoding):
+    ended = subprocess.run(
+        [*program, "study", "--csv", "Docs/results"],
+        cwd=repository,
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        timeout=300,
+    )
+    assert ended.returncode == 0 and not ended.stderr
+    assert "?" in ended.stdout.decode(encoding.partition(":")[0])
 
 
 @posix

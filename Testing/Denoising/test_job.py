@@ -483,6 +483,22 @@ def test_previews_do_not_change_the_result(settings):
         assert watched.losses == plain.losses
 
 
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory")])
+def test_lack_of_memory_for_a_preview_leaves_the_result(monkeypatch, error):
+    def fail(self, network, index):
+        calls.append(index)
+        raise error
+
+    calls = []
+    settings = replace(DEFAULT, tuning="scan")
+    expected = denoise(scan(), settings)
+    monkeypatch.setattr(DenoisingJob, "preview", fail)
+    result = denoise(scan(), settings, run={"preview_seconds": 0.0})
+    assert np.array_equal(result.hu, expected.hu)
+    assert len(calls) == 1
+    assert [text for text in result.warnings if "memory for previews" in text]
+
+
 @every_kind
 def test_the_slice_to_preview_can_be_chosen_and_is_denoised_first(settings):
     reports = []

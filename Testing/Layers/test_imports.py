@@ -37,7 +37,8 @@ DICOM_EXPORT = LIBRARY / "scene/dicom_export.py"
 COMMAND_LINE = LIBRARY / "cli/main.py"
 """The only file that imports by name: it loads a command when the user asks for it."""
 
-BASE = {"errors", "exit_codes", "duration", "markdown_table", "temporary_files", "__version__"}
+BASE = {"errors", "exit_codes", "duration", "folder_lock", "markdown_table", "temporary_files"}
+BASE |= {"__version__"}
 ENGINE = {"ct", "models", "simulation", "denoising"}
 MAY_IMPORT = {
     "": BASE,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -143,6 +144,71 @@ def test_the_first_preview_comes_before_any_report_of_progress(work):
     assert isinstance(seen[0], Preview) and seen[0].slice == 1
     _, link = work(preview_seconds=math.inf)
     assert link.of(Preview) == []
+
+
+FULL_DISK = """
+import sys
+import numpy as np
+from PseudoCTDenoiseLib.worker import worker
+from PseudoCTDenoiseLib.worker.job_folder import JobFolder, JobRequest
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+
+class Link:
+    cancelled, preview_slice = False, None
+
+    def say(self, message):
+        print(type(message).__name__, getattr(message, "text", ""), flush=True)
+
+folder = JobFolder(sys.argv[1])
+folder.create()
+settings = DenoisingSettings(steps=3, tuning_slices=1, patch_size=16, batch=1, device="cpu")
+request = JobRequest(settings, want_noise=False, preview_seconds=0, models_folder=sys.argv[2])
+hu = np.random.default_rng(0).normal(0, 20, (4, 64, 64)).round().astype(np.int16)
+hu[:, :8] = -1000
+folder.write_job(hu, request)
+worker.PROGRESS_SECONDS = 0
+worker.denoise(folder.path, Link())
+assert folder.read_array("denoised.npy", hu.shape).any()
+"""
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None
+    or subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode != 0,
+    reason="this user cannot mount a small disk",
+)
+@pytest.mark.parametrize("room", [0, 1], ids=["no preview", "one preview"])
+def test_a_disk_with_room_for_the_results_but_not_for_previews_is_enough(
+    tmp_path, models_folder, room
+):
+    def pages(values):  # of a file with as many 16-bit values, and a header of 128 bytes
+        return math.ceil((128 + 2 * values) / 4096)
+
+    size = 1 + 2 * pages(4 * 64 * 64) + room * pages(64 * 64)  # request, scan, result, previews
+    mount = f'mount -t tmpfs -o size={4 * size}k small "$1" && exec "$2" -c "$3" "$1/job" "$4"'
+    ended = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", mount, "sh", tmp_path]
+        + [sys.executable, FULL_DISK, models_folder],
+        env=os.environ | {"PYTHONPATH": str(LIBRARY_PARENT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 0, ended.stderr
+    lines = ended.stdout.splitlines()
+    (warning,) = (line for line in lines if "Previews are missing, the job goes on" in line)
+    assert "No space left on device" in warning
+    assert lines[-1] == "Result "
+
+
+def test_lack_of_memory_for_the_first_preview_leaves_the_job(work, monkeypatch):
+    def fail(self):
+        raise MemoryError
+
+    monkeypatch.setattr(DenoisingJob, "first_preview", fail)
+    code, link = work()
+    assert code == DONE
+    assert [log.text for log in link.of(Log) if "Previews are missing" in log.text]
 
 
 def test_a_missing_slice_is_not_previewed(work):

@@ -57,9 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     cancel the command.
     """
     own_process = arguments is None
-    if own_process and sys.stdout is not None:  # a terminal may lack some characters
-        sys.stdout.reconfigure(errors="replace")
-    with printing_without_errors():
+    with printing_without_errors(own_process):
         return _run_to_the_end(arguments, own_process)
 
 

@@ -10,15 +10,20 @@ from typing import TextIO
 
 
 @contextlib.contextmanager
-def printing_without_errors() -> Iterator[None]:
+def printing_without_errors(own_process: bool) -> Iterator[None]:
     """Replace ``sys.stdout`` and ``sys.stderr`` by streams that ignore failures.
 
     A stream may be closed, its reader may have gone, or its disk may be full. After the first
-    failure nothing more is printed on it.
+    failure nothing more is printed on it. Characters that its encoding lacks become question marks.
+
+    Parameters
+    ----------
+    own_process : False if the streams belong to a caller, whose descriptors stay as they are.
     """
-    _open_closed_descriptors()
+    if own_process:
+        _open_closed_descriptors()
     before = sys.stdout, sys.stderr
-    streams = _QuietStream(sys.stdout), _QuietStream(sys.stderr)
+    streams = [_QuietStream(stream, own_process) for stream in before]
     sys.stdout, sys.stderr = streams
     try:
         yield
@@ -34,12 +39,17 @@ class _QuietStream:
     The wrapped stream is None if the process started without it.
     """
 
-    def __init__(self, stream: TextIO | None):
+    def __init__(self, stream: TextIO | None, discards: bool):
         self._stream = stream
         self._works = stream is not None
+        self._discards = discards
 
     def write(self, text: str) -> int:
-        self._call("write", text)
+        try:
+            self._call("write", text)
+        except UnicodeEncodeError:
+            encoding = self._stream.encoding or "ascii"
+            self._call("write", text.encode(encoding, "replace").decode(encoding))
         return len(text)
 
     def flush(self) -> None:
@@ -55,9 +65,12 @@ class _QuietStream:
         if self._works:
             try:
                 getattr(self._stream, method)(*arguments)
+            except UnicodeEncodeError:
+                raise
             except (OSError, ValueError):  # ValueError: the stream was closed
                 self._works = False
-                _discard(self._stream)
+                if self._discards:
+                    _discard(self._stream)
 
 
 def _discard(stream: TextIO) -> None:

@@ -12,6 +12,7 @@ from torch import nn
 
 from ..ct.hounsfield import MIN_CT_HU, to_int16
 from ..ct.strength import apply_strength
+from ..errors import is_out_of_memory
 from .bias_correction import DensityBiasCorrection, measure_density_bias
 from .denoised_scan import DenoisedScan, NewArray, output_image
 from .device import precision_name
@@ -67,7 +68,7 @@ class JobRun:
             precision_name(job.precision),
             tunings,
             dict(self._reporter.clock.seconds),
-            warnings=job.warnings,
+            warnings=[*job.warnings, *self._reporter.warnings],
             **self._noise,
         )
 
@@ -210,9 +211,10 @@ class JobRun:
             return self._denoised[index].copy() if new else None
         if student is None:
             return None
-        image = self._job.preview(student.eval(), index)
-        student.train()
-        return image
+        try:
+            return self._job.preview(student.eval(), index)
+        finally:
+            student.train()
 
 
 class _Reporter:
@@ -226,6 +228,7 @@ class _Reporter:
         preview_seconds: float,
     ):
         self.clock = clock
+        self.warnings: list[str] = []
         self._job, self._progress = job, progress
         self._preview_seconds = preview_seconds
         self._next_preview = time.monotonic() if np.isfinite(preview_seconds) else np.inf
@@ -242,11 +245,22 @@ class _Reporter:
         """Report a step; ``share`` of the stage is done, ``preview`` makes the image of a slice."""
         left = self.clock.update(stage, share)
         index = self._job.preview_slice
-        image = preview(index) if time.monotonic() >= self._next_preview else None
+        image = self._image(preview, index) if time.monotonic() >= self._next_preview else None
         if image is not None:
             self._next_preview = time.monotonic() + self._preview_seconds
         shown = None if image is None else index
         self._progress(Progress(stage, step, total, left, loss, image, shown))
+
+    def _image(self, preview: Callable[[int], np.ndarray | None], index: int) -> np.ndarray | None:
+        """Return the preview of a slice; lack of memory ends the previews but not the job."""
+        try:
+            return preview(index)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self._next_preview = np.inf
+            self.warnings.append("There was not enough memory for previews, so they ended early.")
+            return None
 
 
 def _noise_arrays(job: DenoisingJob, new_array: NewArray) -> dict:

@@ -155,13 +155,13 @@ def denoise(path: str, link: ParentLink) -> None:
         link.say(Log(f"Warning: {warning}"))
     reporter = Reporter(job, folder, link)
     if math.isfinite(request.preview_seconds):
-        reporter.show(job.preview_slice, job.first_preview())
+        reporter.show_first()
     result = run(
         job,
         link,
         progress=reporter,
         preview_seconds=request.preview_seconds,
-        new_array=lambda name, shape: folder.new_array(f"{name}.npy", shape),
+        new_array=reporter.new_array,
     )
 
     report = job_report(hu, result, manifest, manifests)
@@ -206,6 +206,7 @@ class Reporter:
         self._started = self._latest = time.monotonic()
         self._share = 0.0
         self._previews = 0
+        self._has_warned = False
 
     def __call__(self, progress) -> None:
         if self._link.cancelled:
@@ -232,15 +233,47 @@ class Reporter:
             )
         )
 
+    def new_array(self, name: str, shape: tuple[int, int, int]):
+        """Create a file for a result; if there is no room, remove the preview and try again."""
+        try:
+            return self._folder.new_array(f"{name}.npy", shape)
+        except BadInputError:
+            self._folder.remove_file(self._file(self._previews))
+            return self._folder.new_array(f"{name}.npy", shape)
+
+    def show_first(self) -> None:
+        """Send the preview of the pre-trained network, if there is memory for it."""
+        try:
+            image = self._job.first_preview()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self._warn(out_of_memory_message(error))
+        else:
+            self.show(self._job.preview_slice, image)
+
     def show(self, index: int, image) -> None:
-        """Send a preview of a slice, (rows, columns) HU."""
+        """Send a preview of a slice, (rows, columns) HU, if there is room for it."""
         # Every preview has its own name, or the parent could mistake one slice for another. Old
         # previews are removed, so they do not pile up while the parent's window is busy.
         self._previews += 1
-        self._folder.remove_file(f"preview_{self._previews - 2}.npy")
-        name = f"preview_{self._previews}.npy"
-        self._folder.write_array(name, image)
-        self._link.say(Preview(index, name))
+        self._folder.remove_file(self._file(self._previews - 2))
+        name = self._file(self._previews)
+        try:
+            self._folder.write_array(name, image)
+        except BadInputError as error:
+            self._folder.remove_file(name)
+            self._warn(str(error))
+        else:
+            self._link.say(Preview(index, name))
+
+    def _file(self, number: int) -> str:
+        return f"preview_{number}.npy"
+
+    def _warn(self, reason: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            self._link.say(Log(f"Warning: Previews are missing, the job goes on. {reason}"))
 
 
 def check(parsed: argparse.Namespace, link: ParentLink) -> None:

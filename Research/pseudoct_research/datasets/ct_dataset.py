@@ -59,9 +59,14 @@ def read_index(index: Path | str, split: str, patients: list[str] | None = None)
 
 
 def index_files(index: Path | str) -> list[Path]:
-    """Return the files that :func:`read_index` may read: the index, its scans and their tables."""
+    """Return the files that :func:`read_index` may read: the index, its scans and their tables.
+
+    Only the index is returned if it does not exist.
+    """
     index = Path(index)
     files = [index]
+    if not index.is_file():
+        return files
     for row in _rows(index, {"file", "patient", "split"}):
         files.append(index.parent / row["file"])
         if row["split"].startswith("see"):

@@ -135,6 +135,10 @@ def run(arguments: argparse.Namespace) -> int:
             settings = replace(settings, **{name: getattr(arguments, name)})
     # Checks the name of the model before hours of training.
     manifest = Manifest(arguments.name, settings.role, settings.architecture, settings.parameters)
+    if bool(arguments.index) == bool(arguments.ndct):
+        raise BadInputError("Training needs either --index or --ndct. Give one of them.")
+    if arguments.ldct and not arguments.ndct:
+        raise BadInputError("--ldct needs normal-dose scans. Give --ndct instead of --index.")
     if settings.last_layers_only and not arguments.start:
         arguments.start = TRUNK
     checkpoint = arguments.work / f"{arguments.name}.checkpoint.npz"
@@ -264,10 +268,6 @@ def _load(
     from tqdm import tqdm
 
     cache = arguments.work / "noise"
-    if bool(arguments.index) == bool(arguments.ndct):
-        raise BadInputError("Training needs either --index or --ndct. Give one of them.")
-    if arguments.ldct and not arguments.ndct:
-        raise BadInputError("--ldct needs normal-dose scans. Give --ndct instead of --index.")
     if arguments.index:
         scans = read_index(arguments.index, "train", arguments.patient)
         held_out = read_index(arguments.index, arguments.validation_split)
