@@ -341,6 +341,10 @@ CASES = (
                 both(one_file("a.dcm"), on_file(cut(0.01))),
                 "a.dcm cannot be read",
             ),
+            "one named pipe": (
+                lambda folder: (folder.mkdir(), os.mkfifo(folder / "a.dcm")),
+                "a.dcm is a pipe or a device",
+            ),
         },
         "a.dcm",
     )

@@ -126,6 +126,8 @@ def read_volume(
         raise BadInputError(f"Unknown slice axis '{slice_axis}': set --slice-axis to i, j or k.")
     if not path.exists():
         raise BadInputError(f"The file {path} does not exist: check the path.")
+    if not path.is_dir() and not path.is_file():
+        raise BadInputError(f"{path} is a pipe or a device: save the scan as a file first.")
     if path.name.upper() == "DICOMDIR" and path.is_file():
         path = path.resolve().parent
     full_name = path.resolve().name
