@@ -155,6 +155,8 @@ CASES = (
         "two directions": offers(
             both(slices(), slices(SIX, first=20, ImageOrientationPatient=[0, 1, 0, -1, 0, 0])),
             {"3.2": stack(), "3.1": scan((0, 1, 0, -1, 0, 0), (0, 0, 2.5), 6)},
+            "rows 1.000 0.000 0.000",
+            "rows 0.000 1.000 0.000",
         ),
         "axial and tilted": offers(
             both(slices(), slices(first=20, ImageOrientationPatient=[1, 0, 0, 0, 0.8, 0.6])),
