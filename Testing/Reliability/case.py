@@ -70,14 +70,12 @@ class Case:
     ----------
     path : file to read within the folder; the folder itself if it is empty.
     options : arguments of the reader and, with dashes, of the command.
-    fault : why the product does not behave as expected yet; empty if it does.
     """
 
     write: Writer
     expected: Expected
     path: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
-    fault: str = ""
 
 
 def reads(expected: Read, writers: Mapping[str, Writer], path: str = "") -> dict[str, Case]:

@@ -11,7 +11,7 @@ import contextlib
 import io
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,18 +21,22 @@ from PseudoCTDenoiseLib.cli.main import main
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from PseudoCTDenoiseLib.errors import BadInputError, one_line
 from Reliability.case import Case, Offered, Read, Refused
+from Reliability.command import SCAN, Situation
+from Reliability.nrrd import nrrd
 
 MAX_DISTANCE_MM = 1e-4
 """Maximum distance of a voxel from its place, for headers that store single precision."""
 NEXT_STEP = re.compile(
     r"(?:[.:;,] (?:and |or |then )?|, or )(?:add|check|choose|convert|copy|create|export|give|omit|"
-    r"put|remove|rename|replace|resample|save|set|use)\b",
+    r"put|remove|rename|replace|resample|save|set|use|write)\b|"
+    r"must (?:lie|be) |\b(?:Available|Valid)\b",
     re.IGNORECASE,
 )
 """What a refusal tells the user to do."""
 FOLDER = "scän 1"
 """Name of the folder that holds the input."""
-Run = Callable[..., Mapping]
+QUICK = ("--method", "pretrained", "--orientations", "1", "--device", "cpu")
+"""Arguments for a short run."""
 
 
 def problem_of_reading(case: Case, folder: Path) -> str:
@@ -134,8 +138,7 @@ def problem_of_command(case: Case, folder: Path, models: Path) -> str:
 
 def _problem_of_run(case: Case, folder: Path, models: Path, expected: Read | Refused) -> str:
     arguments = ["denoise", os.path.join(FOLDER, case.path), "out.nrrd", "--models", str(models)]
-    arguments += ["--method", "pretrained", "--strength", "0", "--orientations", "1"]
-    arguments += ["--device", "cpu"]
+    arguments += ["--strength", "0", *QUICK]
     for name, value in case.options.items():
         arguments += [f"--{name.replace('_', '-')}", value]
     before = _listing(folder)
@@ -181,3 +184,31 @@ def _listing(folder: Path) -> dict[str, bytes | None]:
         else None
         for path in found
     }
+
+
+def problem_of_situation(situation: Situation, folder: Path, models: Path) -> str:
+    """Return how ``pseudoct denoise`` departs from what is expected in a situation."""
+    (folder / "scan.nrrd").write_bytes(nrrd(SCAN))
+    situation.prepare(folder)
+    before = _listing(folder)
+    options = ["--models", str(models), "--strength", "0", *QUICK]
+    source, output, *given = situation.arguments
+    code, said = run_in(folder, ["denoise", source, output, *options, *given])
+    expected = situation.expected
+    after = _listing(folder)
+    if isinstance(expected, Refused):
+        if code != 2:
+            return f"exit code {code}: {said}"
+        if after != before:
+            return "files were written or changed although the command was refused"
+        return _missing_words(expected.words, said.removesuffix("\n"))
+    if code != 0:
+        return f"exit code {code}: {said}"
+    changed = {name for name in after if after[name] != before.get(name, b"")}
+    if changed != set(expected.files):
+        return f"wrote {sorted(changed)}"
+    if missing := [words for words in expected.words if words not in said]:
+        return f"says {said!r} without {missing}"
+    values = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / expected.files[0])))
+    wanted = SCAN if situation.values is None else situation.values
+    return "" if np.array_equal(values, wanted) else "other voxels than in the scan"

@@ -9,6 +9,10 @@ from Reliability import (
     dicom_geometry,
     dicom_mixed,
     dicom_pixels,
+    metaimage,
+    nifti,
+    nrrd,
+    values,
 )
 from Reliability.case import Case
 
@@ -19,4 +23,39 @@ KINDS: dict[str, dict[str, Case]] = {
     "DICOM stacks": dicom_mixed.CASES,
     "DICOM content": dicom_content.CASES,
     "Multi-frame DICOM": dicom_frames.CASES,
+    "NIfTI": nifti.CASES,
+    "NRRD": nrrd.CASES,
+    "MetaImage": metaimage.CASES,
+    "Values and sizes": values.CASES,
 }
+
+COMMAND = "Command line and output"
+"""Kind of the situations of the command; see :mod:`Reliability.command`."""
+
+KNOWN_FAULTS: dict[tuple[str, str], str] = {
+    ("NIfTI", "neither qform nor sform"): "it is read without a warning",
+    ("NIfTI", "qform of NaN, alone"): "ITK replaces NaN by 0",
+    ("NIfTI", "offset of NaN, alone"): "ITK replaces NaN by 0",
+    ("NIfTI", "spacing 0"): "ITK replaces the spacing by 1 mm",
+    ("NIfTI", "spacing of NaN"): "ITK replaces the spacing by 1 mm",
+    ("NIfTI", "negative spacing"): "ITK mirrors the scan",
+    ("NIfTI", "slope 0 with an intercept"): "ITK adds the intercept",
+    ("NIfTI", "slope of NaN with an intercept"): "ITK adds the intercept",
+    ("NIfTI", "infinite slope"): "ITK ignores the slope",
+    ("NIfTI", "infinite intercept"): "ITK ignores the intercept",
+    ("NIfTI", "a wrong length of the header"): "ITK ignores the length",
+    ("NIfTI", "a wrong magic number"): "ITK reads the file as ANALYZE 7.5",
+    ("NRRD", "more voxels than any memory"): "the message is lack of memory",
+    ("NRRD", "a spacing of NaN"): "ITK replaces the spacing by 1 mm",
+    ("NRRD", "space units of cm"): "ITK takes the numbers as mm",
+    ("MetaImage", "a negative length"): "the message is lack of memory",
+    ("MetaImage", "more voxels than any memory"): "the message is lack of memory",
+    ("MetaImage", "an origin of NaN"): "ITK replaces NaN by 0",
+    ("MetaImage", "a rescale of the values"): "ITK ignores the rescale",
+    ("MetaImage", "MR by its modality"): "the modality is not looked at",
+    (
+        "MetaImage",
+        "a list that is too short",
+    ): "ITK leaves the missing slices as they are in memory",
+}
+"""Inputs of which the product does not make what is expected yet, by kind and name, and why."""
