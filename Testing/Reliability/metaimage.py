@@ -86,6 +86,9 @@ CASES = (
             order=">", BinaryDataByteOrderMSB=None, ElementByteOrderMSB="True"
         ),
         "compressed": Case(file("in.mha", compressed()), scan(), "in.mha"),
+        "compressed, without the length of the stream": Case(
+            file("in.mha", compressed(CompressedDataSize=None)), scan(), "in.mha"
+        ),
         "text": case(BinaryData="False", data=" ".join(map(str, VALUES.ravel())).encode() + b"\n"),
         "prone": turned("-1 0 0 0 -1 0 0 0 1", [(-0.7, 0, 0), (0, -0.8, 0), (0, 0, 2.5)]),
         "turned about the table": turned(
@@ -113,6 +116,10 @@ CASES = (
         "spacing and another size of the voxels": case(ElementSize="0.5 0.5 1"),
         "modality CT": case(Modality="MET_MOD_CT"),
         "comments and unknown fields": case(Comment="Made by hand", Scanner="X = Y"),
+        "a rescale that changes nothing": case(
+            ElementToIntensityFunctionSlope="1.0", ElementToIntensityFunctionOffset="0"
+        ),
+        "modality other": case(Modality="MET_MOD_OTHER"),
         "a range of the values": case(ElementMin="-1024", ElementMax="3071"),
         "one channel": case(ElementNumberOfChannels="1"),
         "a fourth axis with one volume": case(VALUES[None], scan(), ElementSpacing="0.7 0.8 2.5 1"),
@@ -179,7 +186,7 @@ CASES = (
                 ),
                 (
                     "a rescale of the values",
-                    ("in.mha",),
+                    ("rescale",),
                     {
                         "ElementToIntensityFunctionSlope": "1",
                         "ElementToIntensityFunctionOffset": "-1024",
@@ -213,10 +220,6 @@ CASES = (
             "a wrong checksum": (
                 file("in.mha", compressed()[:-4] + bytes(4)),
                 "cannot be read: it is damaged",
-            ),
-            "compressed, without the length of the stream": (
-                file("in.mha", compressed(CompressedDataSize=None)),
-                "cannot be read",
             ),
             "empty": (file("in.mha", b""), "cannot be read"),
             "another text": (

@@ -235,7 +235,7 @@ CASES = (
                 ),
                 ("an origin of NaN", ("in.nrrd",), {"space_origin": "(nan,0,0)"}),
                 ("a spacing of NaN", ("in.nrrd",), BODY | {"spacings": "0.7 nan 2.5"}),
-                ("space units of cm", ("in.nrrd",), {"space_units": '"cm" "cm" "cm"'}),
+                ("space units of cm", ("space units", "mm"), {"space_units": '"cm" "cm" "cm"'}),
                 (
                     "two volumes",
                     ("2 numbers per voxel",),

@@ -23,6 +23,7 @@ from .derived_note import ALREADY_DENOISED, DERIVED
 from .detached_data import check_data_file
 from .dicom_files import is_dicom_file
 from .dicom_series import DicomStack, list_stacks, read_dicom_file, read_series
+from .ignored_fields import check_ignored_fields
 from .itk_reading import (
     check_header,
     damaged,
@@ -352,6 +353,7 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
         position = read_skewed_position(path)
     else:
         check_data_file(path)
+        check_ignored_fields(path)
     with nullcontext() if position is None else skewed_axes_allowed():
         header = read_header(path, IMAGE_IO[suffix])
         check_header(header, path.name)
