@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from PseudoCTDenoiseLib.markdown_table import markdown
-from Reliability.headers import FORMATS
+from Reliability.headers import FORMATS, header_title
 from Reliability.run import (
     COUNT_COLUMNS,
     EXAMPLES,
@@ -17,6 +17,7 @@ from Reliability.run import (
     run_table,
     write_page,
 )
+from Reliability.table import HEADERS, KNOWN_FAULTS
 
 
 def main(page: Path | None) -> int:
@@ -33,11 +34,13 @@ def main(page: Path | None) -> int:
     for name in FORMATS:
         for hostile in (False, True):
             tried, problems = run_headers(name, hostile, EXAMPLES)
-            surprises += len(problems)
-            values = (name, "hostile" if hostile else "valid", tried, tried - len(problems))
+            title = header_title(name, hostile)
+            fault = KNOWN_FAULTS.get((HEADERS, title), "")
+            surprises += bool(problems) != bool(fault)
+            values = (title, tried, tried - len(problems), fault)
             rows.append({c.key: v for c, v in zip(HEADER_COLUMNS, values, strict=True)})
             for problem in sorted(set(problems)):
-                print(f"! {name}, {'hostile' if hostile else 'valid'} header: {problem}")
+                print(f"{' ' if fault else '!'} {title}: {problem}")
     print(f"\n{markdown(counts(outcomes), COUNT_COLUMNS)}\n{markdown(rows, HEADER_COLUMNS)}")
     if page:
         write_page(page, outcomes, rows)

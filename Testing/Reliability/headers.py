@@ -312,3 +312,8 @@ FORMATS: dict[str, Callable[[bool], st.SearchStrategy[Case]]] = {
     "MetaImage": metaimage_files,
 }
 """Format → strategy of its valid (False) or hostile (True) headers."""
+
+
+def header_title(name: str, hostile: bool) -> str:
+    """Return the name of a kind of headers, such as ``NIfTI, hostile``."""
+    return f"{name}, {'hostile' if hostile else 'valid'}"

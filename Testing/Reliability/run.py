@@ -21,7 +21,7 @@ EXAMPLES = 500
 RIGHT = "as expected"
 CASE_COLUMNS = [Column(key, key) for key in ("Input", "Expected", "Last run")]
 COUNT_COLUMNS = [Column(key, key) for key in ("Kind", "Inputs", "As expected", "Known faults")]
-HEADER_COLUMNS = [Column(key, key) for key in ("Format", "Headers", "Tried", "As expected")]
+HEADER_COLUMNS = [Column(key, key) for key in ("Headers", "Tried", "As expected", "Known fault")]
 
 
 @dataclass(frozen=True)

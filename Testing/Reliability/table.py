@@ -32,19 +32,17 @@ KINDS: dict[str, dict[str, Case]] = {
 COMMAND = "Command line and output"
 """Kind of the situations of the command; see :mod:`Reliability.command`."""
 
+HEADERS = "Random headers"
+"""Kind of the random headers; see :mod:`Reliability.headers`."""
+
 KNOWN_FAULTS: dict[tuple[str, str], str] = {
-    ("NIfTI", "neither qform nor sform"): "it is read without a warning",
     ("NIfTI", "qform of NaN, alone"): "ITK replaces NaN by 0",
     ("NIfTI", "offset of NaN, alone"): "ITK replaces NaN by 0",
     ("NIfTI", "spacing 0"): "ITK replaces the spacing by 1 mm",
     ("NIfTI", "spacing of NaN"): "ITK replaces the spacing by 1 mm",
-    ("NIfTI", "negative spacing"): "ITK mirrors the scan",
-    ("NIfTI", "slope 0 with an intercept"): "ITK adds the intercept",
-    ("NIfTI", "slope of NaN with an intercept"): "ITK adds the intercept",
-    ("NIfTI", "infinite slope"): "ITK ignores the slope",
-    ("NIfTI", "infinite intercept"): "ITK ignores the intercept",
     ("NIfTI", "a wrong length of the header"): "ITK ignores the length",
     ("NIfTI", "a wrong magic number"): "ITK reads the file as ANALYZE 7.5",
+    ("Random headers", "NIfTI, hostile"): "ITK replaces or ignores what it cannot use",
     ("NRRD", "more voxels than any memory"): "the message is lack of memory",
     ("NRRD", "a spacing of NaN"): "ITK replaces the spacing by 1 mm",
     ("MetaImage", "a negative length"): "the message is lack of memory",

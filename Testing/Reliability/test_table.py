@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from Reliability.case import Case, Refused
 from Reliability.command import SITUATIONS, Situation
+from Reliability.headers import FORMATS, header_title
 from Reliability.outcome import problem_of_command, problem_of_reading, problem_of_situation
-from Reliability.table import COMMAND, KINDS, KNOWN_FAULTS
+from Reliability.table import COMMAND, HEADERS, KINDS, KNOWN_FAULTS
 
 
 def parameters(kinds: Mapping[str, Mapping]) -> Iterator:
@@ -54,4 +55,6 @@ def test_the_command_writes_its_files_or_says_why_not(
 
 def test_the_known_faults_are_inputs_of_the_table():
     names = {(kind, name) for kind, cases in KINDS.items() for name in cases}
-    assert KNOWN_FAULTS.keys() <= names | {(COMMAND, name) for name in SITUATIONS}
+    names |= {(COMMAND, name) for name in SITUATIONS}
+    names |= {(HEADERS, header_title(name, h)) for name in FORMATS for h in (False, True)}
+    assert KNOWN_FAULTS.keys() <= names

@@ -34,7 +34,7 @@ from .itk_reading import (
     suppress_itk_output,
     tag,
 )
-from .nifti_header import read_skewed_position, set_position
+from .nifti_header import check_numbers, read_skewed_position, set_position
 
 __all__ = [
     "CtVolume",
@@ -348,9 +348,10 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
             f"{', '.join((*IMAGE_IO, *DICOM_SUFFIXES))} or a folder of DICOM slices."
         )
     is_nifti = IMAGE_IO[suffix] == "NiftiImageIO"
-    position = None
+    position, doubt = None, ""
     if is_nifti:
         position = read_skewed_position(path)
+        doubt = check_numbers(path)
     else:
         check_data_file(path)
         check_ignored_fields(path)
@@ -363,7 +364,7 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
     if position is not None:
         set_position(image, position)
     denoised = tag(header, "ITK_FileNotes").startswith(DERIVED)
-    return image, (ALREADY_DENOISED,) if denoised else ()
+    return image, (*filter(None, [doubt]), *([ALREADY_DENOISED] if denoised else []))
 
 
 def _check_nifti(path: Path, header: sitk.ImageFileReader) -> None:
