@@ -10,16 +10,18 @@
 #               tries all inputs of the table in Testing/Reliability with the command and many
 #               random headers, and updates Docs/reliability.md
 # make window   opens the module on the desktop, without Slicer, with the phantom or with INPUT
+# make torture  attacks the product for about a quarter of an hour and updates Docs/reliability.md;
+#               SECTION="mutated files" chooses one attack
 #
 # PYTHON=/path/to/python chooses the interpreter (3.10 to 3.12).
 # TESTS="Testing/Ct -k body" chooses tests. WORKERS=1 runs them in one process.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := setup
-.PHONY: setup test test-all test-slicer lint format demo window pictures reliability cmake-lists clean
+.PHONY: setup test test-all test-slicer lint format demo window pictures reliability torture cmake-lists clean
 
 # The recipes read these from the environment, so paths may contain spaces and quotes.
-export PYTHON INPUT SLICER_SOURCE
+export PYTHON INPUT SLICER_SOURCE SECTION
 
 READY := .venv/.ready
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)",*$$/\1/p' pyproject.toml)
@@ -105,6 +107,9 @@ pictures: demo
 # Ends with an error if an outcome is neither the expected one nor a known fault.
 reliability: $(READY)
 	@OMP_NUM_THREADS=1 PYTHONPATH=Testing .venv/bin/python -m Reliability Docs/reliability.md
+
+torture: $(READY)
+	@.venv/bin/python Development/torture.py $${SECTION:+"$$SECTION"}
 
 cmake-lists: $(READY)
 	@.venv/bin/python Development/write_cmake_lists.py

@@ -21,8 +21,13 @@ _GIB = 2**30
 class BadInputError(ValueError):
     """An input error that the user can fix.
 
-    The message is one line: what is wrong, then what to do.
+    The message is one line: what is wrong, then what to do. Control characters, which names and
+    headers may bring to the terminal, become question marks.
     """
+
+    def __init__(self, message: str):
+        line = " ".join(message.splitlines())
+        super().__init__("".join(c if c.isprintable() else "?" for c in line))
 
 
 class Cancelled(Exception):

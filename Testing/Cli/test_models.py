@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
+
 
 def rows(text):
     lines = text.splitlines()
@@ -37,17 +39,27 @@ def test_check_reports_modified_weights(pseudoct, models, tmp_path):
     weights.write_bytes(weights.read_bytes()[:-1] + b"!")
     assert pseudoct("models", "--models", folder).code == 0
     ended = pseudoct("models", "--models", folder, "--check")
-    assert (ended.code, ended.out) == (2, "")
+    assert ended.code == 2
+    assert [row[-1] for row in rows(ended.out) if row][1:] == [
+        *("0.00 M, intact", "broken", "0.00 M, intact", "0.00 M, intact")
+    ]
     assert ended.err.startswith("pseudoct: Weights of model 'noise-a' are damaged")
     assert ended.err.count("\n") == 1
 
 
-def test_an_invalid_manifest_is_named(pseudoct, models, tmp_path):
+@pytest.mark.parametrize("broken", [["other"], ["fast", "other", "noise-a", "noise-b"]])
+def test_a_broken_model_is_listed_with_its_reason(pseudoct, models, tmp_path, broken):
     folder = shutil.copytree(models, tmp_path / "models")
-    (folder / "PseudoCTDenoise_other.json").write_text("[]")
+    for name in broken:
+        (folder / f"PseudoCTDenoise_{name}.json").write_text("[]")
     ended = pseudoct("models", "--models", folder)
-    assert ended.code == 2 and "PseudoCTDenoise_other.json" in ended.err
-    assert ended.err.count("\n") == 1
+    assert ended.code == 0
+    heading, *listed = [row for row in rows(ended.out) if row]
+    assert [row[0] for row in listed] == ["fast", "noise-a", "noise-b", "other"]
+    assert [row[0] for row in listed if row[1] == "broken"] == sorted(broken)
+    assert ended.err.count("\n") == len(broken)
+    assert all(f"PseudoCTDenoise_{name}.json is not a manifest" in ended.err for name in broken)
+    assert pseudoct("models", "--models", folder, "--check").code == 2
 
 
 def test_an_empty_folder_holds_no_models(pseudoct, tmp_path):

@@ -4,12 +4,18 @@ import hashlib
 import io
 import json
 import os
+import sys
 import zipfile
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from limited_reader import READ, REFUSED, LimitedReader
+from mutated_files import SEEDS, damage
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
 from PseudoCTDenoiseLib.models.networks import UNet
@@ -174,7 +180,7 @@ def test_missing_weights_are_refused(folder):
 def test_a_truncated_manifest_is_refused(folder, length):
     manifest_of(folder).write_bytes(manifest_of(folder).read_bytes()[:length])
     assert "PseudoCTDenoise_fast.json" in refusal(load_model, "fast", folder)
-    refusal(list_models, folder)
+    assert list_models(folder) == []
 
 
 @pytest.mark.parametrize("text", ["[]", "7", "null", '{"name": "fast"}', '{"surprise": 1}', "ä"])
@@ -193,11 +199,100 @@ def test_json_that_is_not_a_manifest_is_refused(folder, text):
         ({"architecture": "Transformer"}, "Transformer"),
         ({"parameters": {"depth": 3}}, "depth"),
         ({"parameters": {"widths": [8, 8]}}, "do not fit"),
+        ({"parameters": {"widths": []}}, "Wrong parameters"),
+        ({"parameters": {"widths": [4, 8] * 100}}, "Wrong parameters"),
+        ({"parameters": {"widths": [4096, 4096]}}, "at most"),
+        ({"parameters": {"widths": [10**15]}}, "Wrong parameters"),
+        ({"parameters": {"widths": [4, 0.5]}}, "Wrong parameters"),
+        ({"parameters": {"widths": {"a": 1}}}, "Wrong parameters"),
+        ({"parameters": {"widths": [4, 8], "unshuffle": 0}}, "Wrong parameters"),
+        ({"parameters": {"widths": [4, 8], "unshuffle": -1}}, "Wrong parameters"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(folder, change, word):
     rewrite(folder, **change)
     assert word in refusal(load_model, "fast", folder)
+
+
+def test_a_broken_model_does_not_hide_the_others(folder):
+    save_model(network(), replace(MANIFEST, name="own"), folder)
+    manifest_of(folder).write_text("[]")
+    assert [model.name for model in list_models(folder)] == ["own"]
+    assert "Available: own." in refusal(load_model, "none", folder)
+    assert load_model("own", folder)[1].name == "own"
+
+
+def test_noise_models_are_not_left_out_because_one_is_broken(folder):
+    """Which models take part decides over the result."""
+    for name in ("noise_1", "noise_2"):
+        save_model(network(), replace(MANIFEST, name=name, role=NOISE_MODEL), folder)
+    (folder / "PseudoCTDenoise_noise_2.json").write_text("[]")
+    assert "PseudoCTDenoise_noise_2.json" in refusal(load_noise_models, folder)
+    assert len(load_noise_models(folder, ["noise_1"])) == 1
+
+
+def hostile_archives(complete):
+    """Yield archives of a few kB that ask for gigabytes."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 28,)}
+    )
+    for name, content in (
+        ("head.bias.npy", header.getvalue() + bytes(16)),
+        ("head.bias.npy", header.getvalue() + bytes(64 << 20)),
+        ("more.npy", bytes(64 << 20)),
+        ("head.bias.npy", b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535),
+        ("head.bias.npy", b"\x93NUMPY\x02\x00\xff\xff\xff\x7f"),
+    ):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+            for key, value in complete.items():
+                if f"{key}.npy" != name:
+                    array = io.BytesIO()
+                    np.save(array, value)
+                    file.writestr(f"{key}.npy", array.getvalue())
+            file.writestr(name, content)
+        yield packed.getvalue()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limits are those of Linux")
+def test_a_small_archive_does_not_take_gigabytes(folder):
+    complete = {key: value.numpy() for key, value in network().state_dict().items()}
+    with LimitedReader(models=True) as reader:
+        assert reader.read(manifest_of(folder)).kind == READ
+        for content in hostile_archives(complete):
+            rewrite(folder, content)
+            outcome = reader.read(manifest_of(folder))
+            assert (outcome.kind, "Weights of model" in outcome.text) == (REFUSED, True), outcome
+        values = json.loads(manifest_of(folder).read_text())
+        for parameters in ({"widths": [4096, 4096]}, {"widths": [4096], "unshuffle": 4096}):
+            manifest_of(folder).write_text(json.dumps(values | {"parameters": parameters}))
+            outcome = reader.read(manifest_of(folder))
+            assert (outcome.kind, "Wrong parameters" in outcome.text) == (REFUSED, True), outcome
+
+
+def test_endless_weights_are_refused(folder):
+    weights_of(folder).unlink()
+    weights_of(folder).symlink_to("/dev/zero")
+    assert "are missing" in refusal(load_model, "fast", folder)
+    weights_of(folder).unlink()
+    with open(weights_of(folder), "wb") as file:
+        file.truncate(1 << 40)  # takes no place on the disk
+    assert "are damaged" in refusal(load_model, "fast", folder)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(kind=st.sampled_from(["Manifest of a model", "Weights of a model"]), seed=st.integers(0))
+def test_a_damaged_model_is_loaded_or_refused(tmp_path_factory, kind, seed):
+    folder = tmp_path_factory.mktemp("damaged")
+    path = SEEDS[kind](folder)
+    damage(kind, path, Random(seed))
+    try:
+        network, _ = load_model("own", folder)
+    except BadInputError as error:
+        assert str(error).isprintable() and len(str(error)) < 600
+    else:
+        assert all(value.isfinite().all() for value in network.state_dict().values())
 
 
 def test_pickled_objects_are_never_loaded(folder, tmp_path):
@@ -228,6 +323,11 @@ def test_weights_that_are_not_an_archive_of_numbers_are_refused(folder):
         archive(),
         archive(**{**complete, "head.bias": np.array(list("abcd"))}),
         archive(**{**complete, "extra": np.zeros(1)}),
+        archive(**{**complete, "head.bias": np.full(4, np.nan)}),
+        archive(**{**complete, "head.bias": np.full(4, 1e300)}),
+        archive(**{**complete, "head.bias": np.zeros(4, np.int16)}),
+        archive(**{**complete, "head.bias": np.zeros((2, 2))}),
+        archive(**{**complete, "head.bias": np.zeros(4, [("x", "<f4")])}),
     ):
         rewrite(folder, content)
         assert "do not fit" in refusal(load_model, "fast", folder)

@@ -366,3 +366,25 @@ def test_a_scan_that_is_turned_oblique_is_refused(phantom, panel):
     user.click(panel.ui.noiseMapCheckBox)
     assert "is oblique by 45 degrees" in panel.ui.statusLabel.text
     assert not panel.ui.applyButton.enabled
+
+
+def test_a_broken_model_is_shown_with_its_reason_and_cannot_be_chosen(panel, tmp_path):
+    import qt
+    from PseudoCTDenoiseLib.models.catalog import SHIPPED_MODELS
+    from PseudoCTDenoiseLib.panel.model_list import addModels
+
+    for path in SHIPPED_MODELS.glob("*.json"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "PseudoCTDenoise_own.json").write_text("[]")
+    comboBox = panel.ui.modelComboBox
+    before = comboBox.count
+    addModels(comboBox, tmp_path)
+    added = [comboBox.itemText(index) for index in range(before, comboBox.count)]
+    assert added == ["fast", "paper", "own (broken)"]
+    last = comboBox.count - 1
+    assert "PseudoCTDenoise_own.json is not a manifest" in comboBox.itemData(
+        last, qt.Qt.ToolTipRole
+    )
+    flags = comboBox.model().flags(comboBox.model().index(last, 0))
+    assert not flags & qt.Qt.ItemIsEnabled
+    assert comboBox.model().flags(comboBox.model().index(0, 0)) & qt.Qt.ItemIsEnabled

@@ -35,23 +35,5 @@ COMMAND = "Command line and output"
 HEADERS = "Random headers"
 """Kind of the random headers; see :mod:`Reliability.headers`."""
 
-KNOWN_FAULTS: dict[tuple[str, str], str] = {
-    ("NIfTI", "qform of NaN, alone"): "ITK replaces NaN by 0",
-    ("NIfTI", "offset of NaN, alone"): "ITK replaces NaN by 0",
-    ("NIfTI", "spacing 0"): "ITK replaces the spacing by 1 mm",
-    ("NIfTI", "spacing of NaN"): "ITK replaces the spacing by 1 mm",
-    ("NIfTI", "a wrong length of the header"): "ITK ignores the length",
-    ("NIfTI", "a wrong magic number"): "ITK reads the file as ANALYZE 7.5",
-    ("Random headers", "NIfTI, hostile"): "ITK replaces or ignores what it cannot use",
-    ("NRRD", "more voxels than any memory"): "the message is lack of memory",
-    ("NRRD", "a spacing of NaN"): "ITK replaces the spacing by 1 mm",
-    ("MetaImage", "a negative length"): "the message is lack of memory",
-    ("MetaImage", "compressed, without the length of the stream"): "ITK does not find the voxels",
-    ("MetaImage", "more voxels than any memory"): "the message is lack of memory",
-    ("MetaImage", "an origin of NaN"): "ITK replaces NaN by 0",
-    (
-        "MetaImage",
-        "a list that is too short",
-    ): "ITK leaves the missing slices as they are in memory",
-}
+KNOWN_FAULTS: dict[tuple[str, str], str] = {}
 """Inputs of which the product does not make what is expected yet, by kind and name, and why."""

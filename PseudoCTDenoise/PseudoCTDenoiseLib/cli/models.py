@@ -1,16 +1,25 @@
-"""List the models, check their weights, or print the model card of one of them."""
+"""List the models, check their weights, or print the model card of one of them.
+
+A model that cannot be used is listed as broken. With --check it also counts as an error.
+"""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
+from ..errors import BadInputError
+from ..exit_codes import BAD_INPUT, DONE
 from ..markdown_table import Column, markdown
 from ..models.card import model_card
 from ..models.catalog import SHIPPED_MODELS
-from ..models.store import list_models, load_model
+from ..models.manifest import Manifest, broken_models, list_models
+from ..models.store import load_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,26 +36,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     if arguments.card is not None:
         network, manifest = load_model(arguments.card, arguments.models)
         print(model_card(manifest, _weights(network)), end="")
-        return
-    rows = []
-    for manifest in list_models(arguments.models):
-        rows.append(
-            {
-                "name": manifest.name,
-                "role": manifest.role,
-                "network": manifest.architecture,
-                "steps": manifest.steps,
-                "patients": len(manifest.training.get("scans", ())),
-                "metrics": ", ".join(f"{k} {v:g}" for k, v in manifest.metrics.items()),
-            }
-        )
-        if arguments.check:
-            network, _ = load_model(manifest.name, arguments.models)
-            rows[-1]["weights"] = f"{_weights(network) / 1e6:.2f} M, intact"
+        return DONE
+    rows = [_row(manifest) for manifest in list_models(arguments.models)]
+    broken = broken_models(arguments.models)
+    problems = [model.problem for model in broken]
+    for row in rows if arguments.check else ():
+        try:
+            network, _ = load_model(row["name"], arguments.models)
+            row["weights"] = f"{_weights(network) / 1e6:.2f} M, intact"
+        except BadInputError as error:
+            row["weights"] = "broken"
+            problems.append(str(error))
+    rows += [{"name": model.name, "role": "broken"} for model in broken]
     headings = {
         "name": "Model",
         "role": "Role",
@@ -56,11 +61,25 @@ def run(arguments: argparse.Namespace) -> None:
         "metrics": "On validation scans",
         "weights": "Weights",
     }
-    shown = [Column(key, text) for key, text in headings.items() if rows and key in rows[0]]
+    shown = [Column(key, text) for key, text in headings.items() if any(key in row for row in rows)]
     if rows:
-        print(markdown(rows, shown))
+        print(markdown(sorted(rows, key=itemgetter("name")), shown))
     else:
         print(f"No models in {arguments.models}. Choose another folder with --models.")
+    for problem in problems:
+        print(f"pseudoct: {problem}", file=sys.stderr)
+    return BAD_INPUT if arguments.check and problems else DONE
+
+
+def _row(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "name": manifest.name,
+        "role": manifest.role,
+        "network": manifest.architecture,
+        "steps": manifest.steps,
+        "patients": len(manifest.training.get("scans", ())),
+        "metrics": ", ".join(f"{k} {v:g}" for k, v in manifest.metrics.items()),
+    }
 
 
 def _weights(network: nn.Module) -> int:

@@ -21,6 +21,10 @@ WATER = normalise(0.0)
 CONTRAST = RANGE_HU / 128
 """Scale inside the networks: units of 128 HU, which brings the noise to unit scale."""
 
+MAX_WEIGHTS = 50_000_000
+"""Largest network of a manifest, 200 MB in float32; the networks of the paper have 1.85 M."""
+MAX_CHANNELS, MAX_PARAMETERS = 4096, 16
+
 
 def in_full_precision(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """Return the output of the first layer, computed in float32 whatever the other layers use.
@@ -152,16 +156,35 @@ def build_network(architecture: str, parameters: dict) -> nn.Module:
     Raises
     ------
     BadInputError
-        If the architecture or one of its parameters is unknown.
+        If the architecture or one of its parameters is unknown or has a wrong value, or the network
+        has more than ``MAX_WEIGHTS`` weights.
     """
-    if architecture not in ARCHITECTURES:
+    if not isinstance(parameters, dict) or not _are_small(parameters):
         raise BadInputError(
-            f"Unknown network '{architecture}': choose {' or '.join(ARCHITECTURES)}."
+            f"Wrong parameters for {architecture}: correct the manifest. Use at most "
+            f"{MAX_PARAMETERS} integers from 1 to {MAX_CHANNELS}."
         )
     try:
+        with torch.device("meta"):  # takes no memory
+            weights = sum(p.numel() for p in ARCHITECTURES[architecture](**parameters).parameters())
+        if weights > MAX_WEIGHTS:
+            raise ValueError(f"{weights:,} weights, at most {MAX_WEIGHTS:,} are possible")
         return ARCHITECTURES[architecture](**parameters)
     except Exception as error:  # the type that torch raises depends on the parameter
-        reason = str(error).split("\n")[0]
+        reason = str(error).split("\n")[0][:200]
         raise BadInputError(
             f"Wrong parameters for {architecture} ({reason}): correct the manifest."
         ) from error
+
+
+def _are_small(parameters: dict) -> bool:
+    """Return True if the parameters are few integers or switches that ask for no large network."""
+    values = [
+        item
+        for value in parameters.values()
+        for item in (value if isinstance(value, list | tuple) else [value])
+    ]
+    return len(values) <= MAX_PARAMETERS and all(
+        isinstance(value, bool) or (isinstance(value, int) and 1 <= value <= MAX_CHANNELS)
+        for value in values
+    )

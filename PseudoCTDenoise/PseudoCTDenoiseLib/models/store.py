@@ -9,105 +9,19 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
-import zipfile
-import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import nn
 
-from ..ct.hounsfield import OFFSET_HU, RANGE_HU
 from ..errors import BadInputError
 from ..temporary_files import replace_file
 from .catalog import DENOISER, NOISE_MODEL, PREFIX, SHIPPED_MODELS
+from .manifest import Manifest, broken_models, is_model_name, list_models, read_manifest
 from .networks import build_network
-
-_NORMALISATION = {"offset_hu": OFFSET_HU, "range_hu": RANGE_HU}
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """Description of a model.
-
-    ``role`` is "denoiser" (LDCT to NDCT) or "noise model" (LDCT to its noise). ``training`` holds
-    the patients with source and licence, doses, kernels and settings; ``metrics`` holds the results
-    on the validation scans. ``validity`` lists the scans that the model suits, ``known_failures``
-    its observed failures, one sentence per item. ``noise_models`` lists the noise models of the
-    folder that belong to a denoiser; an empty list stands for all. ``sha256`` is the SHA-256 of the
-    file of weights.
-
-    Raises
-    ------
-    BadInputError
-        If the name cannot be part of a file name, or the role is unknown.
-    """
-
-    name: str
-    role: str
-    architecture: str
-    parameters: dict
-    steps: int = 0
-    training: dict = field(default_factory=dict)
-    metrics: dict = field(default_factory=dict)
-    validity: list = field(default_factory=list)
-    known_failures: list = field(default_factory=list)
-    noise_models: list = field(default_factory=list)
-    normalisation: dict = field(default_factory=lambda: dict(_NORMALISATION))
-    sha256: str = ""
-
-    def __post_init__(self):
-        if not _is_name(self.name):
-            raise BadInputError(
-                f"'{self.name}' cannot name a model: use letters, digits, spaces and _ . + -."
-            )
-        if self.role not in (DENOISER, NOISE_MODEL):
-            raise BadInputError(
-                f"Model '{self.name}' has the unknown role '{self.role}': "
-                f"use {DENOISER} or {NOISE_MODEL}."
-            )
-
-
-def list_models(folder: Path | str = SHIPPED_MODELS) -> list[Manifest]:
-    """Return the manifests of the models in a folder, sorted by name."""
-    return [read_manifest(path) for path in sorted(Path(folder).glob(f"{PREFIX}*.json"))]
-
-
-def read_manifest(path: Path | str) -> Manifest:
-    """Return the manifest in a JSON file.
-
-    Raises
-    ------
-    BadInputError
-        If the file is missing, is not a manifest, belongs to another model, or was made for another
-        normalisation.
-    """
-    path = Path(path)
-    try:
-        manifest = Manifest(**json.loads(path.read_text(encoding="utf-8")))
-    except BadInputError:
-        raise
-    except OSError as error:
-        raise BadInputError(
-            f"Cannot read the manifest {path} ({error.strerror}): install the model again."
-        ) from error
-    except (ValueError, TypeError) as error:
-        raise BadInputError(
-            f"{path} is not a manifest of a model ({error}): install the model again."
-        ) from error
-    if path.name != f"{PREFIX}{manifest.name}.json":
-        raise BadInputError(
-            f"{path} is the manifest of model '{manifest.name}': rename the file to "
-            f"{PREFIX}{manifest.name}.json."
-        )
-    if manifest.normalisation != _NORMALISATION:
-        raise BadInputError(
-            f"Model '{manifest.name}' was trained with another normalisation: train it again."
-        )
-    return manifest
+from .weight_archive import max_archive_bytes, read_archive
 
 
 def load_model(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Module, Manifest]:
@@ -123,32 +37,39 @@ def load_model(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Modul
         If the model does not exist, or its weights are damaged or do not fit its architecture.
     """
     path = Path(folder) / f"{PREFIX}{name}.json"
-    if not _is_name(name) or not path.is_file():
+    if not is_model_name(name) or not path.is_file():
         known = ", ".join(m.name for m in list_models(folder) if m.role == DENOISER) or "none"
         raise BadInputError(f"No model '{name}' in {folder}. Available: {known}.")
     manifest = read_manifest(path)
-    try:
-        content = path.with_suffix(".npz").read_bytes()
-    except OSError as error:
-        raise BadInputError(f"Weights of model '{name}' are missing: install it again.") from error
-    if hashlib.sha256(content).hexdigest() != manifest.sha256:
-        raise BadInputError(
-            f"Weights of model '{name}' are damaged: their SHA-256 differs from the manifest. "
-            "Install it again."
-        )
     network = build_network(manifest.architecture, manifest.parameters)
+    content = _read_weights(path.with_suffix(".npz"), manifest, max_archive_bytes(network))
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            state = {key: torch.from_numpy(arrays[key].astype(np.float32)) for key in arrays}
-        network.load_state_dict(state)
-    except (
-        *(RuntimeError, ValueError, TypeError, OSError, EOFError),
-        *(zipfile.BadZipFile, zlib.error),
-    ) as error:
+        network.load_state_dict(read_archive(content, network))
+    except ValueError as error:
         raise BadInputError(
             f"Weights of model '{name}' do not fit its architecture: install it again."
         ) from error
     return network.eval(), manifest
+
+
+def _read_weights(path: Path, manifest: Manifest, limit: int) -> bytes:
+    """Return the file of weights, which has at most ``limit`` bytes and the right SHA-256."""
+    if not path.is_file():
+        raise BadInputError(f"Weights of model '{manifest.name}' are missing: install it again.")
+    try:
+        with open(path, "rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise BadInputError(
+            f"Weights of model '{manifest.name}' cannot be read ({error.strerror}): install it "
+            "again."
+        ) from error
+    if len(content) > limit or hashlib.sha256(content).hexdigest() != manifest.sha256:
+        raise BadInputError(
+            f"Weights of model '{manifest.name}' are damaged: their SHA-256 differs from the "
+            "manifest. Install it again."
+        )
+    return content
 
 
 def load_denoiser(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Module, Manifest]:
@@ -168,7 +89,16 @@ def load_denoiser(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Mo
 def load_noise_models(
     folder: Path | str = SHIPPED_MODELS, names: Sequence[str] = ()
 ) -> list[tuple[nn.Module, Manifest]]:
-    """Return the named noise models of a folder, or all of them sorted by name."""
+    """Return the named noise models of a folder, or all of them sorted by name.
+
+    Raises
+    ------
+    BadInputError
+        If one is missing or broken. Without ``names``, any broken model of the folder counts, as
+        it may be a noise model.
+    """
+    if not names and (broken := broken_models(folder)):
+        raise BadInputError(broken[0].problem)
     names = names or [m.name for m in list_models(folder) if m.role == NOISE_MODEL]
     return [load_model(name, folder) for name in names]
 
@@ -224,7 +154,3 @@ def save_model(network: nn.Module, manifest: Manifest, folder: Path | str) -> Ma
     replace_file(folder / f"{PREFIX}{manifest.name}.npz", weights.getvalue())
     replace_file(folder / f"{PREFIX}{manifest.name}.json", text.encode())
     return manifest
-
-
-def _is_name(name: str) -> bool:
-    return isinstance(name, str) and bool(re.fullmatch(r"\w[\w .+-]*", name))

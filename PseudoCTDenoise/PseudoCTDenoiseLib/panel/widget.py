@@ -9,7 +9,6 @@ from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
-from ..models.catalog import denoiser_names
 from ..scene import provenance
 from ..scene.comparison_layouts import registerLayouts
 from ..scene.logic import PseudoCTDenoiseLogic
@@ -20,6 +19,7 @@ from .device_panel import DevicePanel
 from .environment_panel import EnvironmentPanel
 from .job_start import JobStart
 from .measure_panel import MeasurePanel
+from .model_list import addModels
 from .node_selectors import NodeSelectors
 from .observed_node import ObservedNode
 from .result_selection import ResultSelection
@@ -48,8 +48,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = PseudoCTDenoiseLogic()
         registerLayouts()
-        for name in denoiser_names():
-            self.ui.modelComboBox.addItem(name)
+        addModels(self.ui.modelComboBox)
 
         ui, logic = self.ui, self.logic
         self.nodeSelectors = NodeSelectors(ui)

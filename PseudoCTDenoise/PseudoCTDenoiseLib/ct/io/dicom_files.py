@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
@@ -93,7 +94,7 @@ def is_dicom_file(path: Path) -> bool:
 def read_dicom_header(path: Path) -> DicomFile | UnreadableFile | bytes | None:
     """Return the header of an image; its first bytes if it is not DICOM; None for other objects."""
     try:
-        with open(path, "rb") as file:
+        with _open(path) as file:
             start = file.read(MAGIC_OFFSET + len(MAGIC))
             has_magic = start.endswith(MAGIC) and len(start) == MAGIC_OFFSET + len(MAGIC)
             if not has_magic and not start.startswith(FIRST_GROUPS):
@@ -122,8 +123,24 @@ def read_dicom_header(path: Path) -> DicomFile | UnreadableFile | bytes | None:
 
 def load_dataset(path: Path) -> Dataset:
     """Return a whole DICOM dataset, pixels included, with its transfer syntax in ``file_meta``."""
-    with open(path, "rb") as file:
+    with _open(path) as file:
         return _parse(file, pixels=True)
+
+
+class _BoundedFile(io.BufferedReader):
+    """Open file of which a read reserves no more memory than the file has bytes.
+
+    A damaged length of up to 4 GB would otherwise be reserved in full.
+    """
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is not None and size > io.DEFAULT_BUFFER_SIZE:
+            size = min(size, os.fstat(self.fileno()).st_size)
+        return super().read(size)
+
+
+def _open(path: Path) -> _BoundedFile:
+    return _BoundedFile(open(path, "rb", buffering=0))
 
 
 def sop_class(header: Dataset) -> str:
@@ -172,7 +189,7 @@ def _is_whole_without_rows(path: Path) -> bool:
 
     In a damaged file elements are cut, out of order or unknown.
     """
-    with open(path, "rb") as file, ignore_pydicom_warnings():
+    with _open(path) as file, ignore_pydicom_warnings():
         dataset = dcmread(file, force=True)
     tags = list(dataset.keys())
     elements = [dataset.get_item(tag) for tag in tags]

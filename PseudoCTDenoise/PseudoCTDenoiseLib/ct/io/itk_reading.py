@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import SimpleITK as sitk
 
@@ -18,8 +17,8 @@ MODALITY = "0008|0060"
 
 
 @contextmanager
-def suppress_itk_output() -> Iterator[BinaryIO]:
-    """Redirect the output of ITK and its C libraries from the terminal to a file; yield the file.
+def suppress_itk_output() -> Iterator[None]:
+    """Redirect the output of ITK and its C libraries from the terminal to a temporary file.
 
     The libraries write to the standard error of the process and bypass ``sys.stderr``.
     """
@@ -35,7 +34,7 @@ def suppress_itk_output() -> Iterator[BinaryIO]:
         try:
             if terminal is not None:
                 os.dup2(printed.fileno(), 2)
-            yield printed
+            yield
         finally:
             sitk.ProcessObject.SetGlobalWarningDisplay(warned)
             if terminal is not None:
@@ -110,18 +109,12 @@ def read_voxels(reader: sitk.ImageFileReader, name: str) -> sitk.Image:
     if len(size) > 3:
         reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
     try:
-        with suppress_itk_output() as printed:
-            image = reader.Execute()
-            printed.seek(0)
-            # For a broken stream, the MetaImage reader prints this text and still returns voxels.
-            broken = b"Uncompress failed" in printed.read()
+        with suppress_itk_output():
+            return reader.Execute()
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise
         raise damaged(name) from error
-    if broken:
-        raise damaged(name)
-    return image
 
 
 def check_header(header: sitk.ImageFileReader, name: str) -> None:

@@ -43,7 +43,7 @@ def read_skewed_position(path: Path) -> np.ndarray | None:
         If the file is NIfTI-2, is cut within the header, or holds positions that differ by more
         than the shear of a tilted gantry.
     """
-    header = _read_header(path)
+    header, _ = read_nifti_header(path)
     order = "<" if struct.unpack_from("<i", header)[0] in (HEADER_BYTES, NIFTI_2_BYTES) else ">"
     (length,) = struct.unpack_from(f"{order}i", header)
     if length == NIFTI_2_BYTES:
@@ -81,12 +81,12 @@ def read_skewed_position(path: Path) -> np.ndarray | None:
     return sform * mm * [[-1], [-1], [1]]
 
 
-def check_numbers(path: Path) -> str:
+def check_numbers(path: Path) -> tuple[str, ...]:
     """Check spacing and rescale of a NIfTI-1, which ITK replaces where they mean nothing.
 
     Returns
     -------
-    A warning if the header does not state a position, or an empty text.
+    Warning if the header does not state a position; none otherwise.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def check_numbers(path: Path) -> str:
         If a spacing is negative, or slope and intercept are not a rescale. A slope of 0 or NaN
         stands for no rescale, so that the intercept must be 0 or NaN too.
     """
-    header = _read_header(path)
+    header, _ = read_nifti_header(path)
     order = "<" if struct.unpack_from("<i", header)[0] == HEADER_BYTES else ">"
     sizes = struct.unpack_from(f"{order}3h", header, 42)
     spacing = struct.unpack_from(f"{order}3f", header, 80)
@@ -113,10 +113,10 @@ def check_numbers(path: Path) -> str:
             f"{intercept:g}): correct its header, or convert the DICOM files again."
         )
     if max(struct.unpack_from(f"{order}2h", header, 252)) > 0:
-        return ""
+        return ()
     return (
         "The file does not state where the scan lies (neither qform nor sform): left and right, "
-        "and head and feet may be exchanged in the result as in the file."
+        "and head and feet may be exchanged in the result as in the file.",
     )
 
 
@@ -129,7 +129,14 @@ def set_position(image: sitk.Image, position: np.ndarray) -> None:
     image.SetOrigin(origin.tolist())
 
 
-def _read_header(path: Path) -> bytes:
+def read_nifti_header(path: Path) -> tuple[bytes, bool]:
+    """Return the first 348 bytes of a NIfTI, and whether gzip compresses the file.
+
+    Raises
+    ------
+    BadInputError
+        If the file cannot be read, or is shorter.
+    """
     try:
         with open(path, "rb") as file:
             compressed = file.read(2) == b"\x1f\x8b"
@@ -139,7 +146,7 @@ def _read_header(path: Path) -> bytes:
         raise damaged(path.name) from error
     if len(header) < HEADER_BYTES:
         raise damaged(path.name)
-    return header
+    return header, compressed
 
 
 def _rotation(b: float, c: float, d: float) -> np.ndarray:

@@ -19,8 +19,8 @@ from ...temporary_files import in_temporary_folder
 from ..hu_validation import check_ct, check_finite, checked_int16
 from ..orientation import axial_axis, tilt_degrees
 from ..pixel_spacing import spacing_in_decimals
+from .data_files import check_regular
 from .derived_note import ALREADY_DENOISED, DERIVED
-from .detached_data import check_data_file
 from .dicom_files import is_dicom_file
 from .dicom_series import DicomStack, list_stacks, read_dicom_file, read_series
 from .ignored_fields import check_ignored_fields
@@ -34,7 +34,10 @@ from .itk_reading import (
     suppress_itk_output,
     tag,
 )
+from .metaimage_header import check_metaimage
 from .nifti_header import check_numbers, read_skewed_position, set_position
+from .nifti_layout import NiftiLayout, read_layout
+from .nrrd_header import check_nrrd
 
 __all__ = [
     "CtVolume",
@@ -57,8 +60,8 @@ IMAGE_IO = {
 }
 DICOM_SUFFIXES = (".dcm", ".ima")
 OUTPUT_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
-NIFTI_FLOATS = {"16": 4, "64": 8}
-"""Bytes per voxel of NIfTI's floating-point types, by NIfTI type code."""
+MAX_TRAILING_BYTES = 1 << 26
+"""Longest part of a NIfTI after its voxels that is read to verify the checksum."""
 AXES = "ijk"
 
 
@@ -125,10 +128,7 @@ def read_volume(
     path = Path(path)
     if slice_axis not in ("auto", *AXES):
         raise BadInputError(f"Unknown slice axis '{slice_axis}': set --slice-axis to i, j or k.")
-    if not path.exists():
-        raise BadInputError(f"The file {path} does not exist: check the path.")
-    if not path.is_dir() and not path.is_file():
-        raise BadInputError(f"{path} is a pipe or a device: save the scan as a file first.")
+    check_regular(path)
     if path.name.upper() == "DICOMDIR" and path.is_file():
         path = path.resolve().parent
     full_name = path.resolve().name
@@ -347,51 +347,50 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
             f"{path.name} does not have the suffix of a format that can be read: give "
             f"{', '.join((*IMAGE_IO, *DICOM_SUFFIXES))} or a folder of DICOM slices."
         )
-    is_nifti = IMAGE_IO[suffix] == "NiftiImageIO"
-    position, doubt = None, ""
-    if is_nifti:
+    position, warnings = None, ()
+    if IMAGE_IO[suffix] == "NiftiImageIO":
         position = read_skewed_position(path)
-        doubt = check_numbers(path)
+        warnings = check_numbers(path)
+        layout = read_layout(path)
+        _check_nifti(path, layout)
+    elif IMAGE_IO[suffix] == "NrrdImageIO":
+        warnings = check_nrrd(path)
     else:
-        check_data_file(path)
+        warnings = check_metaimage(path)
+    if IMAGE_IO[suffix] != "NiftiImageIO":
         check_ignored_fields(path)
     with nullcontext() if position is None else skewed_axes_allowed():
         header = read_header(path, IMAGE_IO[suffix])
         check_header(header, path.name)
-        if is_nifti:
-            _check_nifti(path, header)
         image = read_voxels(header, path.name)
     if position is not None:
         set_position(image, position)
-    denoised = tag(header, "ITK_FileNotes").startswith(DERIVED)
-    return image, (*filter(None, [doubt]), *([ALREADY_DENOISED] if denoised else []))
+    if tag(header, "ITK_FileNotes").startswith(DERIVED):
+        warnings += (ALREADY_DENOISED,)
+    return image, warnings
 
 
-def _check_nifti(path: Path, header: sitk.ImageFileReader) -> None:
+def _check_nifti(path: Path, layout: NiftiLayout) -> None:
     """Reject a NIfTI that is truncated, fails its gzip checksum or holds NaN.
 
     ITK reports none of these: it fills truncated data with zeros and replaces NaN with zero.
     """
-    bytes_left = int(header.GetMetaData("bitpix")) * math.prod(header.GetSize()) // 8
-    size = NIFTI_FLOATS.get(header.GetMetaData("datatype"))
-    with open(path, "rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
+    bytes_left = layout.length
     try:
-        with (gzip.open if compressed else open)(path, "rb") as file:
-            start = file.read(int(float(header.GetMetaData("vox_offset"))))
-            order = (
-                ">" if start[:2] == b"\x00\x00" else "<"
-            )  # the header begins with its length, 348
+        with (gzip.open if layout.compressed else open)(path, "rb") as file:
+            file.read(layout.start)
             while block := file.read(min(1 << 24, bytes_left)):
                 bytes_left -= len(block)
-                if size:
+                if layout.float_type:
+                    size = layout.float_type.itemsize
                     whole = block[: len(block) // size * size]
-                    check_finite(np.frombuffer(whole, f"{order}f{size}"), path.name)
-            while file.read(1 << 24):  # gzip verifies its checksum only at the end
-                pass
+                    check_finite(np.frombuffer(whole, layout.float_type), path.name)
+            trailing = 0  # gzip verifies its checksum only at the end
+            while trailing <= MAX_TRAILING_BYTES and (block := file.read(1 << 24)):
+                trailing += len(block)
     except (EOFError, OSError, zlib.error) as error:
         raise damaged(path.name) from error
-    if bytes_left > 0:
+    if bytes_left > 0 or trailing > MAX_TRAILING_BYTES:
         raise damaged(path.name)
 
 

@@ -1,0 +1,168 @@
+"""Check of a MetaImage header before ITK reads the file.
+
+ITK's reader crashes or hangs on some headers. It sees only those whose sizes, numbers and names are
+understood here. https://itk.org/Wiki/ITK/MetaIO/Documentation
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+from ...errors import BadInputError
+from .data_files import (
+    COMPRESSED,
+    NO_SPACING,
+    RAW,
+    TEXT,
+    StoredVoxels,
+    check_length,
+    check_streams,
+    named_files,
+    numbered_names,
+)
+from .itk_reading import damaged
+from .text_header import check_spacing, lines_of, read_start, to_integer, to_number, to_text
+
+_LINE = re.compile(r"\s*([^=:]{1,200}?)\s*[=:][=:\s]*(.*?)\s*")
+_BYTES_BY_TYPE = {
+    **dict.fromkeys(("MET_CHAR", "MET_UCHAR"), 1),
+    **dict.fromkeys(("MET_SHORT", "MET_USHORT"), 2),
+    **dict.fromkeys(("MET_INT", "MET_UINT", "MET_LONG", "MET_ULONG", "MET_FLOAT"), 4),
+    **dict.fromkeys(("MET_LONG_LONG", "MET_ULONG_LONG", "MET_DOUBLE"), 8),
+}
+_NUMBERS = dict.fromkeys(
+    ("ID", "ParentID", "CompressionLevel", "ElementMin", "ElementMax", "ElementNBits"), 1
+) | {"ElementToIntensityFunctionSlope": 1, "ElementToIntensityFunctionOffset": 1, "Color": 4}
+"""Number of values of fields of numbers whose values are not used here."""
+_VECTORS = {
+    *("ElementSpacing", "ElementSize", "Position", "Origin", "Offset", "ImagePosition"),
+    *("CenterOfRotation", "SequenceID"),
+}
+_MATRICES = {"Orientation", "Rotation", "TransformMatrix"}
+_TEXTS = {
+    *("NDims", "DimSize", "BinaryData", "CompressedData", "CompressedDataSize", "HeaderSize"),
+    *("ElementType", "ElementNumberOfChannels", "ElementDataFile"),
+}
+_KNOWN = {*_NUMBERS, *_VECTORS, *_MATRICES, *_TEXTS}
+_MAX_DIMENSION = 10
+_MAX_NAME = 400
+"""Longest name of a data file, or pattern, in characters."""
+_PATTERN = re.compile(r"(\S*%\S*)(?: +(\d+)(?: +(\d+) +(\d+))?)?")
+
+
+def check_metaimage(path: Path) -> tuple[str, ...]:
+    """Check header and length of a MetaImage file; return warnings about it.
+
+    Raises
+    ------
+    BadInputError
+        If the header is malformed, the file or a data file is too short, a data file is missing or
+        outside the folder of the header, or a spacing is zero.
+    """
+    fields, listed, start = _read_fields(path)
+    dimension = to_integer(fields.get("NDims", ""), 1, _MAX_DIMENSION, path)
+    sizes = [to_integer(t, 1, 2**31 - 1, path) for t in fields.get("DimSize", "").split()]
+    size = _BYTES_BY_TYPE.get(fields.get("ElementType", ""))
+    channels = to_integer(fields.get("ElementNumberOfChannels", "1"), 1, 1 << 16, path)
+    if len(sizes) != dimension or size is None:
+        raise damaged(path.name)
+    vectors = _check_numbers(fields, dimension, path)
+    names = _data_file_names(fields["ElementDataFile"], listed, sizes, path)
+    files = [path] if names is None else named_files(path, names)
+    numbers = math.prod(sizes) * channels // len(files)
+    coding = _coding(fields)
+    skipped = start if names is None else 0
+    # −1 stands for voxels at the end of the file.
+    header = to_integer(fields.get("HeaderSize", "0"), -1, 2**31 - 1, path)
+    voxels = StoredVoxels(files, max(skipped, header), numbers * size, numbers, coding)
+    check_length(voxels, path.name)
+    if coding == COMPRESSED:
+        rest = min(file.stat().st_size for file in files) - skipped
+        compressed = to_integer(fields.get("CompressedDataSize", "0"), 0, max(0, rest), path)
+        # ITK takes another place for the stream than this check would.
+        if header or (skipped and not compressed):
+            raise damaged(path.name)
+        check_streams(voxels, compressed or None, path.name)
+    spacing = vectors.get("ElementSpacing", vectors.get("ElementSize"))
+    for distance, count in zip(spacing or (), sizes, strict=False):
+        if count > 1:
+            check_spacing(distance, path)
+    return () if spacing else (NO_SPACING,)
+
+
+def _read_fields(path: Path) -> tuple[dict[str, str], list[str], int]:
+    """Return the fields, the lines after the last field, and the position of the first of them."""
+    content = read_start(path)
+    fields, start = {}, 0
+    for line in lines_of(content):
+        start += len(line)
+        text = to_text(line, path)
+        if not text.strip():
+            continue
+        entry = _LINE.fullmatch(text)
+        if not entry:
+            raise damaged(path.name)
+        key, value = entry.groups()
+        if key in fields and key in _KNOWN:
+            raise damaged(path.name)
+        fields[key] = value
+        if key == "ElementDataFile":
+            if not value.startswith("LIST"):
+                return fields, [], start
+            if not content.endswith(b"\n"):  # ITK's reader would leave out the last file
+                raise BadInputError(
+                    f"{path.name} ends without a line end: add one after the last data file."
+                )
+            listed = [to_text(line, path).rstrip() for line in lines_of(content[start:])]
+            return fields, [name for name in listed if name], start
+    raise damaged(path.name)
+
+
+def _check_numbers(fields: dict[str, str], dimension: int, path: Path) -> dict[str, list[float]]:
+    """Return the fields of numbers; ITK's reader stops at the first text that is not a number."""
+    counts = _NUMBERS | dict.fromkeys(_VECTORS, dimension) | dict.fromkeys(_MATRICES, dimension**2)
+    values = {}
+    for key in counts.keys() & fields.keys():
+        values[key] = [to_number(text, path) for text in fields[key].split()]
+        if len(values[key]) != counts[key]:
+            raise damaged(path.name)
+    return values
+
+
+def _coding(fields: dict[str, str]) -> str:
+    def is_true(key: str) -> bool:
+        return fields.get(key, "")[:1] in ("T", "t", "1")
+
+    if not is_true("BinaryData"):
+        return TEXT
+    return COMPRESSED if is_true("CompressedData") else RAW
+
+
+def _data_file_names(
+    named: str, listed: list[str], sizes: list[int], path: Path
+) -> list[str] | None:
+    """Return the names of the data files, or None if the voxels follow the header."""
+    slices = sizes[-1]
+    if named in ("Local", "LOCAL", "local"):
+        return None
+    if not named or len(named) > _MAX_NAME:
+        raise damaged(path.name)
+    if named.startswith("LIST"):
+        if named not in ("LIST", f"LIST {len(sizes) - 1}"):
+            raise damaged(path.name)
+        names = listed[:slices]
+    elif "%" not in named:
+        return [named]
+    else:
+        pattern = _PATTERN.fullmatch(named)
+        if not pattern:
+            raise damaged(path.name)
+        first = to_integer(pattern[2] or "1", 0, 10**6, path)
+        last = to_integer(pattern[3] or str(first + slices - 1), first, 10**6, path)
+        step = to_integer(pattern[4] or "1", 1, 10**6, path)
+        names = numbered_names(pattern[1], first, last, step, path)[:slices]
+    if len(names) != slices or max(map(len, names)) > _MAX_NAME:
+        raise damaged(path.name)
+    return names
