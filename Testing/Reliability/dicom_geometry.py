@@ -159,7 +159,7 @@ CASES = (
             "a missing slice": (slices([0, 2.5, 7.5, 10]), "lacks slices", "2.5 to 5 mm"),
             "distances that change by less than a tenth": (
                 slices(np.cumsum([0] + 12 * [2.5] + 12 * [2.72]).tolist()),
-                "distances change along the scan",
+                "change along the scan",
             ),
             "repeats": (slices([0, 0, 2.5, 2.5]), "at one position"),
             "a slice twice with other pixels": (
@@ -179,7 +179,7 @@ CASES = (
             "two numbers as position": (
                 one(1, ImagePositionPatient=[1, 2]),
                 "s71_1.dcm",
-                "not 3 numbers",
+                "3 numbers",
             ),
             "a scan all at position 0": (
                 slices(ImagePositionPatient=[0, 0, 0]),
@@ -198,7 +198,7 @@ CASES = (
             ),
             "pixel spacing 0": (slices(PixelSpacing=[0, 0]), "Pixel Spacing", "of 0"),
             "negative pixel spacing": (slices(PixelSpacing=[-0.8, 0.7]), "Pixel Spacing"),
-            "one number as pixel spacing": (slices(PixelSpacing=["0.7"]), "not 2 numbers"),
+            "one number as pixel spacing": (slices(PixelSpacing=["0.7"]), "2 numbers"),
             "axes that are not perpendicular": (
                 slices(ImageOrientationPatient=[1, 0, 0, 0.5, 1, 0]),
                 "not perpendicular unit vectors",
