@@ -6,6 +6,9 @@
 #               of its sources
 # make demo     makes a phantom and denoises it by command and by click, into demo/;
 #               `make demo INPUT=scan.nrrd` denoises your own scan
+# make reliability
+#               tries all inputs of the table in Testing/Reliability with the command and many
+#               random headers, and updates Docs/reliability.md
 # make window   opens the module on the desktop, without Slicer, with the phantom or with INPUT
 # make torture  attacks the product with damaged files and updates Docs/reliability.md;
 #               SECTION="mutated files" chooses one attack
@@ -15,7 +18,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := setup
-.PHONY: setup test test-all test-slicer lint format demo window pictures torture cmake-lists clean
+.PHONY: setup test test-all test-slicer lint format demo window pictures reliability torture cmake-lists clean
 
 # The recipes read these from the environment, so paths may contain spaces and quotes.
 export PYTHON INPUT SLICER_SOURCE SECTION
@@ -100,6 +103,10 @@ pictures: demo
 	@cp demo/window/4_difference.png demo/window/7_measure.png demo/window/8_panel.png \
 	    Docs/pictures
 	@cp demo/window/3_after.png Resources/PseudoCTDenoise_screenshot.png
+
+# Ends with an error if an outcome is neither the expected one nor a known fault.
+reliability: $(READY)
+	@OMP_NUM_THREADS=1 PYTHONPATH=Testing .venv/bin/python -m Reliability Docs/reliability.md
 
 torture: $(READY)
 	@.venv/bin/python Development/torture.py $${SECTION:+"$$SECTION"}

@@ -29,22 +29,8 @@ class Ended(NamedTuple):
     err: str
 
 
-@pytest.fixture
-def pseudoct(capfd) -> Callable[..., Ended]:
-    """Function that runs a command in this process and captures all output, also of C libraries."""
-
-    def run(*arguments: str | os.PathLike) -> Ended:
-        capfd.readouterr()
-        code = entry.main([os.fspath(argument) for argument in arguments])
-        return Ended(code, *capfd.readouterr())
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory) -> Path:
-    """Folder with the denoisers `fast` and `other` and two noise models, all tiny."""
-    folder = tmp_path_factory.mktemp("models")
+def save_tiny_models(folder: Path) -> None:
+    """Save the denoisers `fast` and `other` and two noise models, all tiny."""
     for seed, (name, role) in enumerate(
         [
             ("fast", DENOISER),
@@ -61,6 +47,25 @@ def models(tmp_path_factory) -> Path:
             name, role, "UNet", parameters, 7, training, {"gain_soft_db": 1.25} if seed else {}
         )
         save_model(network, manifest, folder)
+
+
+@pytest.fixture
+def pseudoct(capfd) -> Callable[..., Ended]:
+    """Function that runs a command in this process and captures all output, also of C libraries."""
+
+    def run(*arguments: str | os.PathLike) -> Ended:
+        capfd.readouterr()
+        code = entry.main([os.fspath(argument) for argument in arguments])
+        return Ended(code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory) -> Path:
+    """Folder with the models of :func:`save_tiny_models`."""
+    folder = tmp_path_factory.mktemp("models")
+    save_tiny_models(folder)
     return folder
 
 

@@ -414,7 +414,9 @@ def _read_json(path: Path) -> dict:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadInputError(f"Cannot read the settings {path}: {error.strerror}.") from error
+        raise BadInputError(
+            f"Cannot read the settings {path}: {error.strerror}. Check the path."
+        ) from error
     except (ValueError, RecursionError) as error:
         raise BadInputError(f"{path} is not JSON in UTF-8: give settings or a report.") from error
     if not isinstance(values, dict):

@@ -260,8 +260,10 @@ def _geometry(part: Slice) -> str:
     if part.problem:
         return "incomplete"
     rows, columns = part.spacing
-    normal = " ".join(f"{value + 0.0:.3f}" for value in part.direction[:, 2])
-    return f"{rows:.6g}×{columns:.6g} mm along {normal}"
+    along_row, _, normal = (
+        " ".join(f"{value + 0.0:.3f}" for value in axis) for axis in part.direction.T
+    )
+    return f"{rows:.6g}×{columns:.6g} mm along {normal}, rows {along_row}"
 
 
 def _acquisitions(slices: list[Slice]) -> list[tuple[dict[str, str], list[Slice]]]:

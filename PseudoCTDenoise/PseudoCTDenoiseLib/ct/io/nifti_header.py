@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import math
 import struct
 import zlib
 from collections.abc import Sequence
@@ -88,6 +89,45 @@ def read_position(path: Path) -> tuple[np.ndarray | None, str]:
         )
     mm = MM_BY_UNIT.get(header[123] & 7, 1.0)
     return sform * mm * [[-1], [-1], [1]], ""
+
+
+def check_numbers(path: Path) -> tuple[str, ...]:
+    """Check spacing and rescale of a NIfTI-1, which ITK replaces where they mean nothing.
+
+    Returns
+    -------
+    Warning if the header does not state a position; none otherwise.
+
+    Raises
+    ------
+    BadInputError
+        If a spacing is negative, or slope and intercept are not a rescale. A slope of 0 or NaN
+        stands for no rescale, so that the intercept must be 0 or NaN too.
+    """
+    header, _ = read_nifti_header(path)
+    order = "<" if struct.unpack_from("<i", header)[0] == HEADER_BYTES else ">"
+    sizes = struct.unpack_from(f"{order}3h", header, 42)
+    spacing = struct.unpack_from(f"{order}3f", header, 80)
+    slope, intercept = struct.unpack_from(f"{order}2f", header, 112)
+    negative = [mm for mm, size in zip(spacing, sizes, strict=True) if mm < 0 and size > 1]
+    if negative:
+        raise BadInputError(
+            f"{path.name} states a voxel size of {negative[0]:g} mm (pixdim): correct its header, "
+            "or convert the DICOM files again."
+        )
+    rescaled = slope != 0 and not math.isnan(slope)
+    valid = math.isfinite(slope) and math.isfinite(intercept)
+    if not (valid if rescaled else intercept == 0 or math.isnan(intercept)):
+        raise BadInputError(
+            f"{path.name} states a rescale that means nothing (scl_slope {slope:g}, scl_inter "
+            f"{intercept:g}): correct its header, or convert the DICOM files again."
+        )
+    if max(struct.unpack_from(f"{order}2h", header, 252)) > 0:
+        return ()
+    return (
+        "The file does not state where the scan lies (neither qform nor sform): left and right, "
+        "and head and feet may be exchanged in the result as in the file.",
+    )
 
 
 def set_position(image: sitk.Image, position: np.ndarray) -> None:

@@ -24,6 +24,7 @@ from .derived_note import ALREADY_DENOISED, DERIVED
 from .dicom_files import DICOM_SUFFIXES, is_dicom_file
 from .dicom_series import read_dicom_file, read_series
 from .dicom_slices import Slice
+from .ignored_fields import check_ignored_fields
 from .itk_reading import (
     check_header,
     damaged,
@@ -35,7 +36,7 @@ from .itk_reading import (
     tag,
 )
 from .metaimage_header import check_metaimage
-from .nifti_header import read_position, set_position
+from .nifti_header import check_numbers, read_position, set_position
 from .nifti_layout import NiftiLayout, read_layout
 from .nrrd_header import check_nrrd
 
@@ -359,12 +360,14 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
     position, warnings = None, ()
     if IMAGE_IO[suffix] == "NiftiImageIO":
         position, warning = read_position(path)
-        warnings = (warning,) if warning else ()
+        warnings = (*check_numbers(path), *([warning] if warning else ()))
         _check_nifti(path, read_layout(path))
     elif IMAGE_IO[suffix] == "NrrdImageIO":
         warnings = check_nrrd(path)
     else:
         warnings = check_metaimage(path)
+    if IMAGE_IO[suffix] != "NiftiImageIO":
+        check_ignored_fields(path)
     with nullcontext() if position is None else skewed_axes_allowed():
         header = read_header(path, IMAGE_IO[suffix])
         check_header(header, path.name)
