@@ -21,6 +21,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from ...errors import is_out_of_memory
 from .dicom_attributes import HEADER_TAGS
 
 MAGIC = b"DICM"
@@ -109,7 +110,9 @@ def read_dicom_header(path: Path) -> DicomFile | UnreadableFile | bytes | None:
             no_slice = not has_pixels and _is_no_slice(path, header, kind)
     except OSError as error:
         return UnreadableFile(path, f"cannot be opened ({error.strerror or error})")
-    except Exception:  # pydicom raises many kinds of errors for damaged files
+    except Exception as error:  # pydicom raises many kinds of errors for damaged files
+        if is_out_of_memory(error):
+            raise
         return UnreadableFile(path, "is damaged or incomplete")
     if has_pixels:
         return DicomFile(path, header)

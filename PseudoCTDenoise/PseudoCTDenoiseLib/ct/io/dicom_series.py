@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ...errors import BadInputError
+from ...errors import BadInputError, is_out_of_memory
 from .dicom_attributes import frames_of
 from .dicom_content import content_warnings
 from .dicom_files import (
@@ -175,6 +175,8 @@ def _slices(image: DicomFile) -> list[Slice] | UnreadableFile:
         slices = [slice_of(frame) for frame in frames_of(image.path, image.header)]
         complete = all(min(part.size) > 0 for part in slices)
     except Exception as error:  # pydicom raises many kinds of errors for damaged files
+        if is_out_of_memory(error):
+            raise
         reason = str(error) if isinstance(error, ValueError) else "is damaged or incomplete"
         return UnreadableFile(image.path, reason, uid)
     return slices if complete else UnreadableFile(image.path, "has no Rows or no Columns", uid)
