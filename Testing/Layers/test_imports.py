@@ -35,7 +35,10 @@ WORKER = LIBRARY / "worker/worker.py"
 COMMAND_LINE = LIBRARY / "cli/main.py"
 """The only file that imports by name: it loads a command when the user asks for it."""
 
-BASE = {"errors", "exit_codes", "duration", "markdown_table", "temporary_files", "__version__"}
+BASE = {
+    *("errors", "exit_codes", "duration", "json_text", "markdown_table", "temporary_files"),
+    "__version__",
+}
 ENGINE = {"ct", "models", "simulation", "denoising"}
 MAY_IMPORT = {
     "": BASE,
@@ -388,3 +391,9 @@ def test_loaded_modules_are_followed_through_the_library():
     networks = LIBRARY / "models/networks.py"
     assert "torch" in loaded_with(networks)
     assert library_file("PseudoCTDenoiseLib.models.networks") == networks
+
+
+def test_json_is_written_in_one_place():
+    """That place replaces NaN and infinity, which other readers of JSON refuse."""
+    writers = [path for path in PRODUCT if re.search(r"\bjson\.dumps?\b", path.read_text("utf-8"))]
+    assert writers == [LIBRARY / "json_text.py"]

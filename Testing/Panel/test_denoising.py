@@ -85,6 +85,22 @@ def test_click_to_result(panel, phantom, slicerApp, scene, jobFolders):
     assert not slicerApp.dialogs.shown
 
 
+def test_a_tuning_that_diverges_is_told_with_the_result(panel, phantom):
+    from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+    from PseudoCTDenoiseLib.scene.denoising_run import Request
+
+    settings = DenoisingSettings(steps=2, learning_rate=1e6, orientations=1)
+    panel.runControl.start(panel.logic.backgroundRun(Request(phantom, settings=settings)))
+    user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the result")
+    assert "The tuning diverged" in panel.ui.statusLabel.text
+    assert "Warning: The tuning diverged" in panel.ui.logTextEdit.toPlainText()
+    table = panel.ui.outputSelector.currentNode().GetNodeReference("PseudoCTDenoise.Provenance")
+    rows = [
+        (table.GetCellText(i, 0), table.GetCellText(i, 1)) for i in range(table.GetNumberOfRows())
+    ]
+    assert any(what == "Warning" and "diverged" in text for what, text in rows)
+
+
 def test_the_log_names_scan_and_device_and_can_be_copied(panel, phantom):
     import qt
     import slicer

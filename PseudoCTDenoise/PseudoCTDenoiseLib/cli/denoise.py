@@ -37,6 +37,7 @@ from ..denoising.report import NOTICE, job_report
 from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..duration import duration
 from ..errors import BadInputError
+from ..json_text import json_text
 from ..models.store import Manifest, load_models
 from ..temporary_files import in_temporary_folder
 from .device_argument import add_device_argument
@@ -263,7 +264,7 @@ def _write_results(
             pixel_mm=volume.pixel_size[0],
             title=volume.name,
         )
-    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    text = json_text(report, indent=2, ensure_ascii=False) + "\n"
     # File names may contain bytes that are not UTF-8; JSON can escape them.
     staged.path(outputs.report).write_text(text, encoding="utf-8", errors="backslashreplace")
     return report
@@ -278,6 +279,8 @@ def _print_summary(report: dict, output: Path, seconds: float) -> None:
             f"{noise['soft_tissue_before_hu']:.1f} HU → {noise['soft_tissue_after_hu']:.1f} HU "
             f"({change} %)."
         )
+    if any(tuning["diverged"] for tuning in report["tunings"]):
+        print(report["warnings"][-1])
     print(f"Done in {duration(seconds)}: {output} (research use only).")
 
 
@@ -360,6 +363,8 @@ class _JobProgress:
         self._started = time.monotonic()
 
     def __call__(self, report: Progress) -> None:
+        if report.warning:
+            self._bar.print(f"Warning: {report.warning}")
         spent = time.monotonic() - self._started
         share = spent / (spent + report.seconds_left) if spent else 0.0
         stage = f"{report.stage} {report.step}/{report.total}"

@@ -18,7 +18,13 @@ from ..ct.slice_selection import evenly_spaced_slices, most_informative_slice
 from ..errors import BadInputError
 from ..simulation.pixel_size import pixel_size_warning
 from .clipping import padding
-from .denoised_scan import DenoisedScan, NewArray, array_in_memory, output_image
+from .denoised_scan import (
+    DenoisedScan,
+    NewArray,
+    NotFiniteError,
+    array_in_memory,
+    output_image,
+)
 from .device import autocast_precision, choose_device
 from .inference import apply_network
 from .job_run import JobRun
@@ -177,8 +183,8 @@ class DenoisingJob:
 
         Raises
         ------
-        BadInputError
-            If the tuning diverged.
+        NotFiniteError
+            If the output of the pre-trained network is not finite.
         """
         run = JobRun(self, plan or self.estimate(), progress, preview_seconds, new_array)
         return run.denoise()
@@ -214,9 +220,18 @@ class DenoisingJob:
     def apply(
         self, network: nn.Module, slices: torch.Tensor, orientations: int | None = None
     ) -> torch.Tensor:
-        """Return a network's output in the job's precision, by default in all its orientations."""
+        """Return a network's output in the job's precision, by default in all its orientations.
+
+        Raises
+        ------
+        NotFiniteError
+            If a number is not finite.
+        """
         orientations = orientations or self.settings.orientations
-        return apply_network(network, slices, orientations=orientations, precision=self.precision)
+        output = apply_network(network, slices, orientations=orientations, precision=self.precision)
+        if not output.isfinite().all():
+            raise NotFiniteError
+        return output
 
     def _normalised(self, slices: Sequence[np.ndarray]) -> torch.Tensor:
         limited = [hu.clip(MIN_CT_HU, _upper_limit(hu)) for hu in slices]

@@ -74,6 +74,7 @@ def job_report(
                 "risk_hu2_by_step": {str(step): risk for step, risk in tuning.risks.items()},
                 "best_step": tuning.best_step,
                 "share_of_tuned_weights": tuning.share,
+                "diverged": tuning.diverged,
             }
             for tuning in result.tunings
         ],

@@ -22,6 +22,7 @@ from torch import nn
 
 from ..ct.hounsfield import OFFSET_HU, RANGE_HU
 from ..errors import BadInputError
+from ..json_text import json_text
 from ..temporary_files import replace_file
 from .catalog import DENOISER, NOISE_MODEL, PREFIX, SHIPPED_MODELS
 from .networks import build_network
@@ -220,7 +221,7 @@ def save_model(network: nn.Module, manifest: Manifest, folder: Path | str) -> Ma
     weights = io.BytesIO()
     np.savez_compressed(weights, **arrays)
     manifest = replace(manifest, sha256=hashlib.sha256(weights.getvalue()).hexdigest())
-    text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n"
+    text = json_text(asdict(manifest), indent=2, ensure_ascii=False) + "\n"
     replace_file(folder / f"{PREFIX}{manifest.name}.npz", weights.getvalue())
     replace_file(folder / f"{PREFIX}{manifest.name}.json", text.encode())
     return manifest

@@ -110,11 +110,12 @@ class RunControl:
 
     def _showResult(self, output) -> None:
         self._comparePanel.showSideBySide()
+        done = _("Done in {time}: {name}. Research use only.").format(
+            time=duration(float(output.GetAttribute(provenance.SECONDS))),
+            name=output.GetName(),
+        )
         self._runPanel.setStatus(
-            _("Done in {time}: {name}. Research use only.").format(
-                time=duration(float(output.GetAttribute(provenance.SECONDS))),
-                name=output.GetName(),
-            )
+            " ".join([done, *provenance.provenanceOf(output).get("Warnings", [])])
         )
 
     def _restoreViews(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,7 +101,7 @@ class DenoisingRun(SceneRun):
             model=request.model,
             want_noise=request.outputs.needsNoiseModels,
             preview_slice=None if previewSlice is None else previewSlice - first,
-            preview_seconds=PREVIEW_SECONDS if preview else math.inf,
+            preview_seconds=PREVIEW_SECONDS if preview else None,
             pixel_mm=self._ct.pixelMm,
         )
         self._process.state_changed.connect(self._onState)

@@ -161,13 +161,13 @@ def denoise(path: str, link: ParentLink) -> None:
     for warning in job.warnings:
         link.say(Log(f"Warning: {warning}"))
     reporter = Reporter(job, folder, link)
-    if math.isfinite(request.preview_seconds):
+    if request.preview_seconds is not None:
         reporter.show(job.preview_slice, job.first_preview())
     result = run(
         job,
         link,
         progress=reporter,
-        preview_seconds=request.preview_seconds,
+        preview_seconds=math.inf if request.preview_seconds is None else request.preview_seconds,
         new_array=lambda name, shape: folder.new_array(f"{name}.npy", shape),
     )
 
@@ -220,6 +220,8 @@ class Reporter:
         wanted = self._link.preview_slice
         if wanted is not None and wanted < len(self._job.hu):
             self._job.show_slice(wanted)
+        if progress.warning:
+            self._link.say(Log(f"Warning: {progress.warning}"))
         if progress.preview is not None:
             self.show(progress.preview_slice, progress.preview)
         now = time.monotonic()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from PseudoCTDenoiseLib.ct.io.volume_files import (
     write_volume,
 )
 from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.json_text import json_text
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 
 from .phantom_scan import NORMAL_DOSE_QUANTA, scan_phantom
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     for name, hu in (("clean", phantom.hu), ("ndct", scan.ndct), ("ldct", scan.ldct)):
         write_volume(folder / f"phantom_{name}.nrrd", hu, phantom_volume(phantom))
-    text = json.dumps(_ground_truth(phantom), indent=1)
+    text = json_text(_ground_truth(phantom), indent=1)
     (folder / "lesions.json").write_text(text + "\n", encoding="utf-8")
 
     print(f"Normal dose: N0 = {NORMAL_DOSE_QUANTA:.0f} photons per ray, ", end="")
