@@ -1,3 +1,3 @@
 """Exit codes of the commands."""
 
-DONE, FAULT, BAD_INPUT, CANCELLED, UNFINISHED = range(5)
+DONE, FAULT, BAD_INPUT, CANCELLED, UNFINISHED, DIFFERENT = range(6)

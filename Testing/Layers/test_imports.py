@@ -184,7 +184,8 @@ def test_the_command_line_imports_only_its_own_commands_by_name():
     from PseudoCTDenoiseLib.cli.main import COMMANDS
 
     modules = {module for module, _ in COMMANDS.values()}
-    assert modules == {f"{LIBRARY.name}.cli.{name}" for name in ("denoise", "models", "simulate")}
+    names = ("denoise", "models", "repeat", "simulate")
+    assert modules == {f"{LIBRARY.name}.cli.{name}" for name in names}
     assert all(library_file(module) for module in modules)
 
 

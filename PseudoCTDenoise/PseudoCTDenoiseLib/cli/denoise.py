@@ -11,7 +11,7 @@ import importlib.util
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from ..ct.comparison_figure import check_png_path, side_by_side
 from ..ct.io.derived_note import DERIVED
 from ..ct.io.slice_file import SliceFile
 from ..ct.io.volume_files import (
+    AXES,
     CtVolume,
     check_output_path,
     check_same_grid,
@@ -29,6 +30,7 @@ from ..ct.io.volume_files import (
     read_volume,
     write_volume,
 )
+from ..ct.io.volume_hash import volume_hash
 from ..denoising.denoised_scan import DenoisedScan
 from ..denoising.job import DenoisingJob
 from ..denoising.plan import SHORT_SCAN, JobPlan
@@ -38,10 +40,12 @@ from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..duration import duration
 from ..errors import BadInputError
 from ..json_text import json_text
+from ..models.catalog import SHIPPED_MODELS
 from ..models.store import Manifest, load_models
 from ..temporary_files import in_temporary_folder
 from .device_argument import add_device_argument
 from .input_warnings import print_warnings
+from .json_file import read_json
 from .model_arguments import add_model_arguments
 from .optional_packages import INSTALL_COMMANDS
 from .progress_bar import ProgressBar
@@ -123,11 +127,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Denoise a scan: check the arguments, read, plan, denoise and write."""
-    settings = read_settings(arguments)
+    denoise(arguments, read_settings(arguments))
+
+
+def denoise(
+    arguments: argparse.Namespace,
+    settings: DenoisingSettings,
+    check_scan: Callable[[CtVolume], None] = lambda volume: None,
+) -> dict:
+    """Denoise a scan: check the arguments, read, plan, denoise and write; return the report.
+
+    ``check_scan`` may refuse the scan with BadInputError.
+    """
     _check_packages(arguments)
     outputs = _check_outputs(arguments)
     inputs = _read_inputs(arguments, outputs)
+    check_scan(inputs.volume)
     job = DenoisingJob(
         inputs.volume.hu,
         inputs.denoiser,
@@ -153,6 +168,7 @@ def run(arguments: argparse.Namespace) -> None:
     # they are written.
     report = in_temporary_folder(outputs.temporary_parent, ".denoising-", denoise_and_write)
     _print_summary(report, outputs.volume, time.monotonic() - started)
+    return report
 
 
 @dataclass(frozen=True)
@@ -183,7 +199,7 @@ class _Outputs:
 class _Inputs:
     """Scan, reference and networks of a run, read and checked."""
 
-    name: str
+    arguments: argparse.Namespace
     volume: CtVolume
     reference: np.ndarray | None
     denoiser: nn.Module
@@ -218,8 +234,7 @@ def _read_inputs(arguments: argparse.Namespace, outputs: _Outputs) -> _Inputs:
     check_output_path(outputs.volume, volume)
     reference = _read_reference(arguments.reference, volume, arguments.slice_axis)
     (denoiser, manifest), noise_models = load_models(arguments.model, arguments.models)
-    name = arguments.input.resolve().name
-    inputs = _Inputs(name, volume, reference, denoiser, manifest, noise_models)
+    inputs = _Inputs(arguments, volume, reference, denoiser, manifest, noise_models)
     noise_files = outputs.noise_files(inputs.noise_manifests)
     _check_no_overwriting(
         [p for p in (outputs.volume, outputs.report, outputs.picture, *noise_files) if p],
@@ -251,8 +266,7 @@ def _write_results(
         _write_noise(staged, outputs.noise_files(noise_manifests), result, volume)
     result = replace(result, hu=result.hu.read())
     write_volume(staged.path(outputs.volume), result.hu, volume, note=NOTICE)
-    report = {"input": inputs.name, "output": outputs.volume.name}
-    report |= {"dicom": volume.uids or None}
+    report = _files(inputs, outputs, result.hu) | {"dicom": volume.uids or None}
     report |= job_report(volume.hu, result, inputs.manifest, noise_manifests, inputs.reference)
     report["warnings"] = [*volume.warnings, *report["warnings"]]
     if outputs.picture:
@@ -268,6 +282,24 @@ def _write_results(
     # File names may contain bytes that are not UTF-8; JSON can escape them.
     staged.path(outputs.report).write_text(text, encoding="utf-8", errors="backslashreplace")
     return report
+
+
+def _files(inputs: _Inputs, outputs: _Outputs, denoised: np.ndarray) -> dict:
+    """Return where the scan and the result lie and how to recognise them, for the report."""
+    arguments, volume = inputs.arguments, inputs.volume
+    scan, output = arguments.input.resolve(), outputs.volume.resolve()
+    models = arguments.models.resolve()
+    return {
+        "input": scan.name,
+        "input_path": str(scan),
+        "input_hash": volume_hash(volume.hu, volume),
+        "series": arguments.series,
+        "slice_axis": AXES[volume.slice_axis],
+        "models_path": None if models == SHIPPED_MODELS else str(models),
+        "output": output.name,
+        "output_path": str(output),
+        "output_hash": volume_hash(denoised, volume),
+    }
 
 
 def _print_summary(report: dict, output: Path, seconds: float) -> None:
@@ -312,7 +344,7 @@ def read_settings(arguments: argparse.Namespace) -> DenoisingSettings:
     """
     settings = DenoisingSettings()
     if arguments.settings:
-        values = _read_json(arguments.settings)
+        values = read_json(arguments.settings)
         values = values.get("settings", values)
         if not isinstance(values, dict):
             raise BadInputError(
@@ -326,21 +358,9 @@ def read_settings(arguments: argparse.Namespace) -> DenoisingSettings:
     return replace(settings, **{name: flags[name] for name in FLAGS if flags[name] is not None})
 
 
-def _read_json(path: Path) -> dict:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInputError(f"Cannot read the settings {path}: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise BadInputError(f"{path} is not JSON in UTF-8: give settings or a report.") from error
-    if not isinstance(values, dict):
-        raise BadInputError(f"{path} does not contain settings by name: give a JSON object.")
-    return values
-
-
 def _compare_models(path: Path, manifests: Sequence[Manifest]) -> None:
     """Print a note if the report to be repeated was made with other weights."""
-    report = _read_json(path)
+    report = read_json(path)
     try:
         models = (report["model"], *report["noise_models"])
         weights = [model["sha256"] for model in models]

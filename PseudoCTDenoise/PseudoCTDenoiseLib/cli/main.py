@@ -30,6 +30,7 @@ from .printing import printing_without_errors
 COMMANDS = {
     "denoise": (f"{__package__}.denoise", "denoise a low-dose CT scan"),
     "models": (f"{__package__}.models", "list and check the models"),
+    "repeat": (f"{__package__}.repeat", "make a result again and say what differs"),
     "simulate": (f"{__package__}.simulate", "simulate a lower dose of a scan"),
 }
 """Commands: name → (module with ``add_arguments`` and ``run``, summary)."""
