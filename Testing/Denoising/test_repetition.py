@@ -34,7 +34,7 @@ def test_a_processor_is_kept_and_a_gpu_is_looked_for(used, repeated):
 
 @pytest.mark.parametrize("missing", ["settings", "device"])
 def test_a_report_without_settings_or_device_is_refused(missing):
-    with pytest.raises(BadInputError, match="no settings or no device"):
+    with pytest.raises(BadInputError, match="not recorded"):
         repeat_settings({key: value for key, value in report().items() if key != missing})
 
 

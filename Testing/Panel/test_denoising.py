@@ -319,3 +319,14 @@ def test_the_box_averages_as_the_preset_does_or_as_fits_the_scan(panel, preset, 
 def test_an_unknown_preset_is_refused(panel, phantom):
     with pytest.raises(ValueError, match="Unknown preset 'best': choose quick, standard"):
         panel.logic.process(phantom, preset="best")
+
+
+def test_a_click_on_make_again_makes_the_same_result(panel, phantom, scene):
+    assert not panel.ui.repeatButton.enabled
+    first = denoise(panel, phantom)
+    user.click(panel.ui.repeatButton)
+    user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the second result")
+    second = panel.ui.outputSelector.currentNode()
+    assert second is not first and np.array_equal(voxels(first), voxels(second))
+    assert "equals the old one in every voxel" in panel.ui.statusLabel.text
+    assert "equals the old one in every voxel" in panel.ui.logTextEdit.toPlainText()

@@ -77,6 +77,7 @@ def test_attributes_hold_everything_to_reproduce_the_result(output):
         "Strength": 80.0,
         "Slices": (3, 14),
         "Warnings": [],
+        "Machine": {"versions": REPORT["versions"], "device": REPORT["device"]},
     }
 
 

@@ -40,7 +40,10 @@ def repeat_settings(report: dict) -> DenoisingSettings:
     """
     values, device = report.get("settings"), report.get("device")
     if not isinstance(values, dict) or not isinstance(device, dict):
-        raise BadInputError("The report holds no settings or no device: choose another report.")
+        raise BadInputError(
+            "The settings or the device of the job were not recorded, so it cannot be repeated. "
+            "Denoise the scan with settings of your choice."
+        )
     settings = settings_from_values(values)
     precision = device.get("precision")
     return replace(

@@ -63,6 +63,7 @@ class ComparePanel:
         for name in (
             "sideBySideButton",
             "plotsAndTablesButton",
+            "repeatButton",
             "thirdViewComboBox",
             "windowComboBox",
             "plotComboBox",

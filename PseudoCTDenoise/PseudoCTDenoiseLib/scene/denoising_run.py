@@ -60,6 +60,7 @@ class DenoisingRun(SceneRun):
         of :class:`.DenoisingProcess`.
     outputVolume : the denoised volume, set in the state COMPLETED.
     failure : :class:`.JobFailure`, set in the state FAILED.
+    outcome : sentence on the result of a repetition, see :class:`.RepeatRun`; otherwise empty.
 
     Raises
     ------
@@ -77,6 +78,7 @@ class DenoisingRun(SceneRun):
         previewSlice: int | None = None,
     ):
         self.request = request
+        self.outcome = ""
         self._ct = ctFromNode(request.inputVolume)
         if not slicer.mrmlScene.IsNodePresent(request.inputVolume):
             name = request.inputVolume.GetName()

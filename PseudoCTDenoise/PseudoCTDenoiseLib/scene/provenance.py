@@ -38,6 +38,8 @@ SECONDS = "PseudoCTDenoise.Seconds"
 SETTINGS = "PseudoCTDenoise.Settings"
 STRENGTH = "PseudoCTDenoise.Strength"
 WARNINGS = "PseudoCTDenoise.Warnings"
+MACHINE = "PseudoCTDenoise.Machine"
+"""Versions and device of the report."""
 SLICES = "PseudoCTDenoise.Slices"
 ITEM = "PseudoCTDenoise.Item"
 """Item of the sequence that the input showed, see :func:`.sequence_item.itemOf`."""
@@ -61,6 +63,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     SETTINGS: json.loads,
     STRENGTH: float,
     WARNINGS: json.loads,
+    MACHINE: json.loads,
     SLICES: _sliceRange,
     ITEM: str,
 }
@@ -146,6 +149,7 @@ def provenanceAttributes(report: dict, sliceRange: tuple[int, int]) -> dict[str,
         SETTINGS: json_text(report["settings"]),
         SLICES: f"{first}-{last}",
         WARNINGS: json_text(report.get("warnings", [])),
+        MACHINE: json_text({part: report[part] for part in ("versions", "device")}),
     }
 
 
@@ -191,9 +195,9 @@ def provenanceOf(node) -> dict:
 
     Returns
     -------
-    ``Settings`` is a dict, ``Warnings`` a list of sentences, ``Seed`` an int, ``Seconds`` and
-    ``Strength`` (%) are floats, ``Slices`` is the first and last slice counted from 0, and the rest
-    are texts. Missing and unreadable attributes are omitted.
+    ``Settings`` and ``Machine`` are dicts, ``Warnings`` a list of sentences, ``Seed`` an int,
+    ``Seconds`` and ``Strength`` (%) are floats, ``Slices`` is the first and last slice counted from
+    0, and the rest are texts. Missing and unreadable attributes are omitted.
     """
     found = {}
     for name, read in _READERS.items():
