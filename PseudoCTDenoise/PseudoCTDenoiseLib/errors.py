@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 OUT_OF_MEMORY_ADVICE = (
@@ -14,6 +15,9 @@ _OUT_OF_MEMORY_WORDS = (
     "ALLOC_FAILED",
     "bad_alloc",
     "Failed to allocate",
+    "failed to map segment",  # of a shared library, while it is loaded
+    "start new thread",
+    "error return without exception set",  # Python lacked the memory for a MemoryError
 )
 _GIB = 2**30
 
@@ -35,12 +39,12 @@ class Cancelled(Exception):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return True if numpy, SimpleITK or torch ran out of memory, on any device."""
-    if isinstance(error, MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(
-        words in str(error) for words in _OUT_OF_MEMORY_WORDS
-    )
+    """Return True if an error or one of its causes is lack of memory, on any device.
+
+    Python, numpy, SimpleITK, torch and the system report it in different ways. An error that was
+    raised ``from`` such an error, for example that a file cannot be read, hides the reason.
+    """
+    return _lack_of_memory(error) is not None
 
 
 def out_of_memory_message(error: BaseException) -> str:
@@ -48,6 +52,7 @@ def out_of_memory_message(error: BaseException) -> str:
 
     For the memory of a GPU it states its size, the part that the process used, and the free part.
     """
+    error = _lack_of_memory(error) or error
     torch = sys.modules.get("torch")
     on_gpu = any(words in str(error) for words in ("CUDA", "CUDNN", "CUBLAS"))
     if on_gpu and torch is not None and torch.cuda.is_available():
@@ -63,3 +68,18 @@ def out_of_memory_message(error: BaseException) -> str:
 def one_line(error: BaseException) -> str:
     """Return an error's text on one line."""
     return " ".join(str(error).split())
+
+
+def _lack_of_memory(error: BaseException | None) -> BaseException | None:
+    """Return the first of an error and its causes that is lack of memory; None without one."""
+    while error is not None and not _reports_lack_of_memory(error):
+        error = error.__cause__
+    return error
+
+
+def _reports_lack_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    return isinstance(error, (RuntimeError, ImportError, SystemError)) and any(
+        words in str(error) for words in _OUT_OF_MEMORY_WORDS
+    )

@@ -323,20 +323,6 @@ def test_a_device_that_does_not_exist(refused, scan):
     assert "'cuda' does not work" in said
 
 
-def test_a_tuning_that_diverges(pseudoct, listing, scan, tmp_path, models):
-    settings = tmp_path / "mine.json"
-    settings.write_text(
-        json.dumps({"learning_rate": 1e30, "patience": None, "device": "cpu", "steps": 3})
-    )
-    before = listing(tmp_path)
-    arguments = ["--settings", settings, "--models", models, "--noise-dir", tmp_path / "noise"]
-    ended = pseudoct("denoise", scan, tmp_path / "out.nrrd", *arguments)
-    assert ended.code == 2
-    estimate, line = ended.err.splitlines()
-    assert line.startswith("pseudoct: ") and "learning_rate" in line
-    assert listing(tmp_path) == before
-
-
 # ------------------------------------------------------------------- reference
 
 

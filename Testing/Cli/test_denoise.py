@@ -274,8 +274,8 @@ def test_the_noise_folder_holds_every_map_and_the_pseudo_ldct(pseudoct, scan, qu
     assert all(geometry(path) == geometry(scan) for path in folder.iterdir())
     mixed, a, b, pseudo_ldct = (values(folder / f"{name}.nrrd") for name in names)
     assert ((mixed == a) | (mixed == b)).all() and not np.array_equal(a, b)
-    expected = np.maximum(values(output).astype(int) + mixed, -1024)
-    assert np.abs(pseudo_ldct - expected).max() <= 1
+    expected = np.maximum(values(scan).astype(int) - 2 * mixed, -1024)
+    assert np.abs(pseudo_ldct - expected).max() <= 2
 
 
 def test_an_existing_noise_folder_keeps_its_files(pseudoct, scan, quick):
@@ -626,3 +626,22 @@ def test_a_missing_package_is_reported_before_the_computation(
 def test_the_command_runs_without_tqdm(pseudoct, scan, quick, monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     assert pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick).code == entry.DONE
+
+
+def test_a_tuning_that_diverges_gives_the_pre_trained_result_and_says_so(
+    pseudoct, scan, quick, tmp_path
+):
+    settings = tmp_path / "mine.json"
+    settings.write_text(json.dumps({"learning_rate": 1e6, "patience": None}))
+    diverged, pretrained = tmp_path / "diverged.nrrd", tmp_path / "pretrained.nrrd"
+    ended = pseudoct("denoise", scan, diverged, *quick, "--settings", settings)
+    assert ended.code == 0
+    assert "Warning: The tuning diverged" in ended.err and "The tuning diverged" in ended.out
+    assert pseudoct("denoise", scan, pretrained, *quick, "--method", "pretrained").code == 0
+    assert diverged.read_bytes() == pretrained.read_bytes()
+
+    def refuse(constant):
+        raise AssertionError(f"the report contains {constant}")
+
+    report = json.loads(diverged.with_suffix(".json").read_text(), parse_constant=refuse)
+    assert "diverged" in report["warnings"][-1] and report["tunings"][0]["diverged"]

@@ -1,6 +1,7 @@
 """Exit codes of `pseudoct`; a traceback appears only for internal errors."""
 
 import contextlib
+import errno
 import signal
 import sys
 import time
@@ -36,6 +37,11 @@ def raising(error):
         raise error
 
     return work
+
+
+def because(error, cause):
+    error.__cause__ = cause
+    return error
 
 
 def test_a_successful_command_ends_with_0(pseudoct):
@@ -203,6 +209,13 @@ def test_an_internal_error_ends_with_1_and_a_traceback(pseudoct, error):
         (RuntimeError("DefaultCPUAllocator: not enough memory: you tried"), "Not enough memory"),
         (RuntimeError("Failed to allocate memory for image."), "Not enough memory"),
         (RuntimeError("CUDA out of memory. Tried to allocate 9 GiB"), "Not enough memory"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "Not enough memory"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "Not enough"),
+        (RuntimeError("can't start new thread"), "Not enough memory"),
+        (
+            because(BadInputError("x is damaged."), MemoryError("9 GiB")),
+            "Not enough memory (9 GiB)",
+        ),
     ],
 )
 def test_lack_of_memory_ends_with_1_and_advice_on_one_line(pseudoct, error, said):

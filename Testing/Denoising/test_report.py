@@ -71,6 +71,7 @@ def test_a_report_has_the_noise_and_the_risks_of_the_tuning():
             "risk_hu2_by_step": {"0": 5.0, "2": 4.0},
             "best_step": 2,
             "share_of_tuned_weights": 0.5,
+            "diverged": False,
         }
     ]
 

@@ -23,7 +23,7 @@ BAD = {
     "patience": [0, -1, 2.5, "none", False],
     "update_period": [0, -50, 0.5, "50", INFINITY],
     "moving_average": [0, 1, -0.5, 1.5, "0.9", True, float("nan")],
-    "learning_rate": [0, -1e-4, NAN, INFINITY, "1e-4", None, True],
+    "learning_rate": [0, 1e31, -1e-4, NAN, INFINITY, "1e-4", None, True],
     "patch_size": [0, -64, 64.0, "64", None],
     "batch": [0, -1, 1.5, None],
     "flips": ["no", 0, 1, None],

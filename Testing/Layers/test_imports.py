@@ -37,8 +37,18 @@ DICOM_EXPORT = LIBRARY / "scene/dicom_export.py"
 COMMAND_LINE = LIBRARY / "cli/main.py"
 """The only file that imports by name: it loads a command when the user asks for it."""
 
-BASE = {"errors", "exit_codes", "duration", "folder_lock", "markdown_table", "temporary_files"}
-BASE |= {"__version__"}
+BASE = {
+    *(
+        "errors",
+        "exit_codes",
+        "duration",
+        "folder_lock",
+        "json_text",
+        "markdown_table",
+        "temporary_files",
+    ),
+    "__version__",
+}
 ENGINE = {"ct", "models", "simulation", "denoising"}
 MAY_IMPORT = {
     "": BASE,
@@ -184,7 +194,8 @@ def test_the_command_line_imports_only_its_own_commands_by_name():
     from PseudoCTDenoiseLib.cli.main import COMMANDS
 
     modules = {module for module, _ in COMMANDS.values()}
-    assert modules == {f"{LIBRARY.name}.cli.{name}" for name in ("denoise", "models", "simulate")}
+    names = ("denoise", "models", "repeat", "simulate")
+    assert modules == {f"{LIBRARY.name}.cli.{name}" for name in names}
     assert all(library_file(module) for module in modules)
 
 
@@ -392,3 +403,9 @@ def test_loaded_modules_are_followed_through_the_library():
     networks = LIBRARY / "models/networks.py"
     assert "torch" in loaded_with(networks)
     assert library_file("PseudoCTDenoiseLib.models.networks") == networks
+
+
+def test_json_is_written_in_one_place():
+    """That place replaces NaN and infinity, which other readers of JSON refuse."""
+    writers = [path for path in PRODUCT if re.search(r"\bjson\.dumps?\b", path.read_text("utf-8"))]
+    assert writers == [LIBRARY / "json_text.py"]

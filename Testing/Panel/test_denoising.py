@@ -85,6 +85,22 @@ def test_click_to_result(panel, phantom, slicerApp, scene, jobFolders):
     assert not slicerApp.dialogs.shown
 
 
+def test_a_tuning_that_diverges_is_told_with_the_result(panel, phantom):
+    from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+    from PseudoCTDenoiseLib.scene.denoising_run import Request
+
+    settings = DenoisingSettings(steps=2, learning_rate=1e6, orientations=1)
+    panel.runControl.start(panel.logic.backgroundRun(Request(phantom, settings=settings)))
+    user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the result")
+    assert "The tuning diverged" in panel.ui.statusLabel.text
+    assert "Warning: The tuning diverged" in panel.ui.logTextEdit.toPlainText()
+    table = panel.ui.outputSelector.currentNode().GetNodeReference("PseudoCTDenoise.Provenance")
+    rows = [
+        (table.GetCellText(i, 0), table.GetCellText(i, 1)) for i in range(table.GetNumberOfRows())
+    ]
+    assert any(what == "Warning" and "diverged" in text for what, text in rows)
+
+
 def test_the_log_names_scan_and_device_and_can_be_copied(panel, phantom):
     import qt
     import slicer
@@ -303,3 +319,14 @@ def test_the_box_averages_as_the_preset_does_or_as_fits_the_scan(panel, preset, 
 def test_an_unknown_preset_is_refused(panel, phantom):
     with pytest.raises(ValueError, match="Unknown preset 'best': choose quick, standard"):
         panel.logic.process(phantom, preset="best")
+
+
+def test_a_click_on_make_again_makes_the_same_result(panel, phantom, scene):
+    assert not panel.ui.repeatButton.enabled
+    first = denoise(panel, phantom)
+    user.click(panel.ui.repeatButton)
+    user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the second result")
+    second = panel.ui.outputSelector.currentNode()
+    assert second is not first and np.array_equal(voxels(first), voxels(second))
+    assert "equals the old one in every voxel" in panel.ui.statusLabel.text
+    assert "equals the old one in every voxel" in panel.ui.logTextEdit.toPlainText()

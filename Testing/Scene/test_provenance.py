@@ -76,6 +76,8 @@ def test_attributes_hold_everything_to_reproduce_the_result(output):
         "Settings": REPORT["settings"],
         "Strength": 80.0,
         "Slices": (3, 14),
+        "Warnings": [],
+        "Machine": {"versions": REPORT["versions"], "device": REPORT["device"]},
     }
 
 

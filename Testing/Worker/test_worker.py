@@ -5,6 +5,8 @@ Some tests replace torch with a few lines, because the real one starts slowly or
 
 from __future__ import annotations
 
+import builtins
+import errno
 import json
 import math
 import os
@@ -286,6 +288,7 @@ def test_bad_input_is_reported_with_a_message(work, request_, words):
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to\nallocate 4 bytes."),
         RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory"),
         RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
     ],
 )
 def test_lack_of_memory_is_reported_with_the_error(work, monkeypatch, error):
@@ -324,6 +327,19 @@ def test_lack_of_memory_beside_a_gpu_is_that_of_the_gpu_or_of_the_computer(
     (failure,) = link.of(Failure)
     assert (code, failure.kind) == (FAULT, "out-of-memory")
     assert words in failure.message
+
+
+def test_torch_that_does_not_fit_into_memory_is_not_taken_for_a_missing_one(work, monkeypatch):
+    def fail(name, *arguments):
+        if name == "torch":
+            raise ImportError("libtorch_cpu.so: failed to map segment from shared object")
+        return load(name, *arguments)
+
+    load = builtins.__import__
+    monkeypatch.setattr(builtins, "__import__", fail)
+    code, link = work()
+    (failure,) = link.of(Failure)
+    assert (code, failure.kind) == (FAULT, "out-of-memory")
 
 
 def test_other_errors_of_torch_are_not_reported_as_lack_of_memory(work, monkeypatch):

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,12 +27,14 @@ from ..ct.io.dicom_derivation import DerivedSeries
 from ..ct.io.dicom_writer import check_source
 from ..ct.io.slice_file import SliceFile
 from ..ct.io.volume_files import (
+    AXES,
     CtVolume,
     check_output_path,
     check_same_grid,
     check_writable,
     write_volume,
 )
+from ..ct.io.volume_hash import volume_hash
 from ..denoising.denoised_scan import DenoisedScan
 from ..denoising.job import DenoisingJob
 from ..denoising.plan import SHORT_SCAN, JobPlan
@@ -42,11 +43,14 @@ from ..denoising.report import job_report
 from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..duration import duration
 from ..errors import BadInputError
+from ..json_text import json_text
+from ..models.catalog import SHIPPED_MODELS
 from ..models.store import Manifest, load_models, model_files
 from ..temporary_files import in_temporary_folder, replace_file
 from .device_argument import add_device_argument
 from .dicom_output import check_dicom_folder, is_dicom_output, noise_kinds, write_dicom
 from .input_warnings import print_warnings
+from .json_file import read_json
 from .model_arguments import add_model_arguments
 from .optional_packages import INSTALL_COMMANDS
 from .output_guard import Output, add_overwrite_argument, check_outputs
@@ -132,13 +136,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Denoise a scan: check the arguments, read, plan, denoise and write."""
-    settings = read_settings(arguments)
+    _, exit_code = denoise(arguments, read_settings(arguments))
+    return exit_code
+
+
+def denoise(
+    arguments: argparse.Namespace,
+    settings: DenoisingSettings,
+    check_scan: Callable[[CtVolume], None] = lambda volume: None,
+) -> tuple[dict, int]:
+    """Denoise a scan: check the arguments, read, plan, denoise and write.
+
+    ``check_scan`` may refuse the scan with BadInputError. Returns the report, which is empty if it
+    could not be made, and the exit code.
+    """
     _check_packages(arguments)
     outputs = _writable_outputs(arguments)
     models = load_models(arguments.model, arguments.models)
     _check_outputs(arguments, outputs, [manifest for _, manifest in models[1]])
     inputs = _read_inputs(arguments, outputs, models)
+    check_scan(inputs.volume)
     job = DenoisingJob(
         inputs.volume.hu,
         inputs.denoiser,
@@ -167,7 +184,7 @@ def run(arguments: argparse.Namespace) -> int:
     report = _write_report(side_outputs, result, inputs, outputs)
     _write_picture(side_outputs, result, inputs, outputs)
     _print_summary(report, outputs.volume, time.monotonic() - started)
-    return side_outputs.exit_code
+    return report, side_outputs.exit_code
 
 
 @dataclass(frozen=True)
@@ -203,7 +220,7 @@ class _Outputs:
 class _Inputs:
     """Scan, reference and networks of a run, read and checked."""
 
-    name: str
+    arguments: argparse.Namespace
     volume: CtVolume
     reference: np.ndarray | None
     denoiser: nn.Module
@@ -276,8 +293,7 @@ def _read_inputs(
         check_output_path(outputs.volume, volume)
     reference = _read_reference(arguments, volume)
     (denoiser, manifest), noise_models = models
-    name = arguments.input.resolve().name
-    inputs = _Inputs(name, volume, reference, denoiser, manifest, noise_models)
+    inputs = _Inputs(arguments, volume, reference, denoiser, manifest, noise_models)
     if arguments.settings:
         _compare_models(arguments.settings, [manifest, *inputs.noise_manifests])
     return inputs
@@ -332,10 +348,10 @@ def _write_report(
             volume.hu, result, inputs.manifest, inputs.noise_manifests, inputs.reference
         )
         values["warnings"] = [*volume.warnings, *values["warnings"]]
-        report = {"input": inputs.name, "output": outputs.volume.name, "dicom": volume.uids or None}
+        report = _files(inputs, outputs, result.hu) | {"dicom": volume.uids or None}
         report |= {"uneven_slice_offsets_mm": list(volume.slice_offsets) or None}
         report |= values
-        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+        text = json_text(report, indent=2, ensure_ascii=False) + "\n"
         # File names may contain bytes that are not UTF-8; JSON can escape them.
         replace_file(outputs.report, text.encode(errors="backslashreplace"))
     return report
@@ -357,6 +373,24 @@ def _write_picture(
         )
 
 
+def _files(inputs: _Inputs, outputs: _Outputs, denoised: np.ndarray) -> dict:
+    """Return where the scan and the result lie and how to recognise them, for the report."""
+    arguments, volume = inputs.arguments, inputs.volume
+    scan, output = arguments.input.resolve(), outputs.volume.resolve()
+    models = arguments.models.resolve()
+    return {
+        "input": scan.name,
+        "input_path": str(scan),
+        "input_hash": volume_hash(volume.hu, volume),
+        "series": arguments.series,
+        "slice_axis": AXES[volume.slice_axis],
+        "models_path": None if models == SHIPPED_MODELS else str(models),
+        "output": output.name,
+        "output_path": str(output),
+        "output_hash": volume_hash(denoised, volume),
+    }
+
+
 def _print_summary(report: dict, output: Path, seconds: float) -> None:
     if noise := report.get("noise"):
         change = f"{-noise['reduction_percent']:+.0f}".replace("-", "−")
@@ -365,6 +399,8 @@ def _print_summary(report: dict, output: Path, seconds: float) -> None:
             f"{noise['soft_tissue_before_hu']:.1f} HU → {noise['soft_tissue_after_hu']:.1f} HU "
             f"({change} %)."
         )
+    if any(tuning["diverged"] for tuning in report.get("tunings", ())):
+        print(report["warnings"][-1])
     print(f"Done in {duration(seconds)}: {output} (research use only).")
 
 
@@ -396,7 +432,7 @@ def read_settings(arguments: argparse.Namespace) -> DenoisingSettings:
     """
     settings = DenoisingSettings()
     if arguments.settings:
-        values = _read_json(arguments.settings)
+        values = read_json(arguments.settings)
         values = values.get("settings", values)
         if not isinstance(values, dict):
             raise BadInputError(
@@ -410,23 +446,9 @@ def read_settings(arguments: argparse.Namespace) -> DenoisingSettings:
     return replace(settings, **{name: flags[name] for name in FLAGS if flags[name] is not None})
 
 
-def _read_json(path: Path) -> dict:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInputError(
-            f"Cannot read the settings {path}: {error.strerror}. Check the path."
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise BadInputError(f"{path} is not JSON in UTF-8: give settings or a report.") from error
-    if not isinstance(values, dict):
-        raise BadInputError(f"{path} does not contain settings by name: give a JSON object.")
-    return values
-
-
 def _compare_models(path: Path, manifests: Sequence[Manifest]) -> None:
     """Print a note if the report to be repeated was made with other weights."""
-    report = _read_json(path)
+    report = read_json(path)
     try:
         models = (report["model"], *report["noise_models"])
         weights = [model["sha256"] for model in models]
@@ -449,6 +471,8 @@ class _JobProgress:
         self._started = time.monotonic()
 
     def __call__(self, report: Progress) -> None:
+        if report.warning:
+            self._bar.print(f"Warning: {report.warning}")
         spent = time.monotonic() - self._started
         share = spent / (spent + report.seconds_left) if spent else 0.0
         stage = f"{report.stage} {report.step}/{report.total}"

@@ -30,6 +30,7 @@ from .printing import printing_without_errors
 COMMANDS = {
     "denoise": (f"{__package__}.denoise", "denoise a low-dose CT scan"),
     "models": (f"{__package__}.models", "list and check the models"),
+    "repeat": (f"{__package__}.repeat", "make a result again and say what differs"),
     "simulate": (f"{__package__}.simulate", "simulate a lower dose of a scan"),
 }
 """Commands: name → (module with ``add_arguments`` and ``run``, summary)."""
@@ -89,24 +90,27 @@ def _run(arguments: list[str] | None, own_process: bool) -> int:
             sys.unraisablehook = cancelling.unraisable
             _on_signals(cancelling)
         return parsed.run(parsed) or DONE
-    except BadInputError as error:
-        return _bad_input(str(error))
     except (KeyboardInterrupt, Cancelled):
         return _cancelled()
     except SystemExit as end:
         return int(end.code or 0)
     except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and error.name in INSTALL_COMMANDS:
-            return _bad_input(
-                f"The package {error.name} is missing. Install it: {INSTALL_COMMANDS[error.name]}."
-            )
-        if is_out_of_memory(error):
-            print(
-                f"pseudoct: {out_of_memory_message(error)} {OUT_OF_MEMORY_ADVICE}", file=sys.stderr
-            )
-        else:
-            traceback.print_exc()
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    """Print the reason for an error; return the exit code."""
+    if is_out_of_memory(error):
+        print(f"pseudoct: {out_of_memory_message(error)} {OUT_OF_MEMORY_ADVICE}", file=sys.stderr)
         return FAULT
+    if isinstance(error, BadInputError):
+        return _bad_input(str(error))
+    if isinstance(error, ModuleNotFoundError) and error.name in INSTALL_COMMANDS:
+        return _bad_input(
+            f"The package {error.name} is missing. Install it: {INSTALL_COMMANDS[error.name]}."
+        )
+    traceback.print_exception(error)
+    return FAULT
 
 
 def _cancelled() -> int:

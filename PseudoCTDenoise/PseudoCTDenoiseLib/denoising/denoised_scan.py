@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,9 +25,10 @@ class DenoisedScan:
 
     All arrays are (slices, rows, columns) int16 HU, as the run's ``new_array`` made them. The
     three that describe the noise are None unless they were requested: ``noise`` is the ensemble's
-    map, ``noise_maps`` has one map for each noise model, ``pseudo_ldct`` is the scan less
-    twice the ensemble's noise. ``tunings`` has the record of the scan's tuning, or
-    one for every slice; ``seconds`` those of every stage; ``warnings`` those of the job.
+    map, ``noise_maps`` has one map for each noise model, ``pseudo_ldct`` is the scan less twice the
+    ensemble's noise. ``tunings`` has the record of the scan's tuning, or one for every slice;
+    ``seconds`` those of every stage; ``warnings`` those of the job, and
+    :func:`divergence_warning` last.
     """
 
     hu: np.ndarray
@@ -47,27 +48,38 @@ class DenoisedScan:
         return [loss for tuning in self.tunings for loss in tuning.losses]
 
 
+def divergence_warning(tunings: Sequence[TuningRecord]) -> str:
+    """Return a sentence on the tunings that diverged, or an empty text."""
+    diverged = sum(tuning.diverged for tuning in tunings)
+    if not diverged:
+        return ""
+    which = f"of {diverged} of {len(tunings)} slices " if len(tunings) > 1 else ""
+    return (
+        f"The tuning {which}diverged, so the pre-trained network was used instead. "
+        "Choose a smaller learning_rate."
+    )
+
+
 def array_in_memory(name: str, shape: tuple[int, int, int]) -> np.ndarray:
     """Return a new int16 array in memory, a :data:`NewArray`."""
     return np.empty(shape, np.int16)
 
 
+class NotFiniteError(BadInputError):
+    """The error that a network's output contains NaN or infinity."""
+
+    def __init__(self):
+        super().__init__(
+            "The network's output contains numbers that are not finite. Choose precision float32 "
+            "or another model."
+        )
+
+
 def output_image(
     output: torch.Tensor, correction: DensityBiasCorrection | None = None
 ) -> np.ndarray:
-    """Return one slice of a network's output, (1, rows, columns), as (rows, columns) int16 HU.
-
-    Raises
-    ------
-    BadInputError
-        If a number is not finite.
-    """
+    """Return one slice of a network's output, (1, rows, columns), as (rows, columns) int16 HU."""
     hu = to_hu(output)
     if correction is not None:
         hu = correction.apply(hu)
-    if not hu.isfinite().all():
-        raise BadInputError(
-            "The network's output contains numbers that are not finite. If the network was tuned, "
-            "choose a smaller learning_rate, otherwise choose precision float32."
-        )
     return to_int16(hu[0].clamp(min=MIN_CT_HU).cpu().numpy())

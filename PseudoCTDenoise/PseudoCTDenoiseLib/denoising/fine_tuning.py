@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,12 +16,18 @@ from .moving_average import averaged, moving_average
 from .noise_estimation import NoiseTexture
 from .pseudo_pairs import PseudoPairs, make_pseudo_pairs
 from .settings import DenoisingSettings
-from .stopping import LossStopping, RiskStopping, Stopping
+from .stopping import SMOOTHING_STEPS, LossStopping, RiskStopping, Stopping
 from .sure import SureEstimate
 
 TUNING_NOISE_RANGE_HU = (8.0, 250.0)
 """Range of the scan's noise, if it is measured, in which the network is tuned. Below it tuning
 cannot gain anything; above it the scan's noise is clipped at −1024 HU and the simulated is not."""
+
+DIVERGED_LOSS_RATIO = 100.0
+"""Ratio of the loss to those of the pre-trained network and of no denoising, above which the tuning
+has diverged although all numbers are finite."""
+_SMALL_LOSS = 1.0
+"""Loss in HU or HU² below which the ratio says nothing, for example in constant padding."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,9 @@ class TuningRecord:
     ``losses`` has the loss of every step, in HU or HU² depending on the loss. ``risks`` are the
     estimates of :class:`.SureEstimate` by step, in HU². If there are any, the result has the
     weights of ``best_step``, of which ``share`` is their weight in the average with the pre-trained
-    ones. ``noise_hu`` and ``texture`` are those of :class:`.SimulatedNoise`, or None.
+    ones. ``noise_hu`` and ``texture`` are those of :class:`.SimulatedNoise`, or None. ``diverged``
+    is True if the pre-trained network is the result because the tuning diverged; numbers that are
+    not finite are then left out.
     """
 
     losses: list[float]
@@ -39,6 +48,7 @@ class TuningRecord:
     share: float = 1.0
     noise_hu: float | None = None
     texture: NoiseTexture | None = None
+    diverged: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,9 @@ def fine_tune(
     -------
     FineTuned
         With an update period the teacher ends equal to the student. Without one the teacher is a
-        copy of ``network``. The student is the result in both cases.
+        copy of ``network``. The student is the result in both cases. If a loss, a weight or a risk
+        is not finite, or the loss exceeds :data:`DIVERGED_LOSS_RATIO`, the tuning has diverged, and
+        student and teacher are copies of ``network``.
     """
     student = _Student(network, settings)
     teacher = copy.deepcopy(network).eval()
@@ -88,13 +100,23 @@ def fine_tune(
     stopping.ends(0, student.losses, student.result)
     for step in range(1, _steps(pairs, settings) + 1):
         student.update(*pairs.draw())
-        if _teacher_is_due(step, settings):
+        teacher_is_due = _teacher_is_due(step, settings)
+        if student.diverged or (teacher_is_due and not _is_finite(student.result)):
+            break
+        if teacher_is_due:
             teacher.load_state_dict(student.result.state_dict())
             pairs.refresh(teacher)
         progress(step, student.losses[-1], student.result)
         if stopping.ends(step, student.losses, student.result):
             break
     share = stopping.restore(student.result, network)
+    if student.losses and (
+        student.diverged
+        or student.result_is_bad(*pairs.draw())
+        or not all(map(math.isfinite, stopping.risks.values()))
+    ):
+        untuned = copy.deepcopy(network).eval()
+        return FineTuned(untuned, untuned, _record(student.losses, stopping, 0.0, pairs, True))
     if settings.update_period:
         teacher.load_state_dict(student.result.state_dict())
     record = _record(student.losses, stopping, share, pairs)
@@ -115,11 +137,25 @@ class _Student:
             self._optimizer, factor=0.5, patience=50
         )
         self.losses: list[float] = []
+        self._input_losses: list[float] = []
 
     @property
     def result(self) -> nn.Module:
         """The network with the averaged weights, or with its own without an average."""
         return averaged(self._network, self._average)
+
+    @property
+    def diverged(self) -> bool:
+        """True if a loss is not finite or the last ones are too large."""
+        recent = slice(-SMOOTHING_STEPS, None)
+        return self._too_large(self.losses[recent], self._input_losses[recent])
+
+    def result_is_bad(self, pseudo_ldct: torch.Tensor, pseudo_ndct: torch.Tensor) -> bool:
+        """Return True if the result's loss for a pair of batches is not finite or too large."""
+        with torch.no_grad():
+            loss = image_loss(self._loss, self.result(pseudo_ldct), pseudo_ndct).item()
+            input_loss = image_loss(self._loss, pseudo_ldct, pseudo_ndct).item()
+        return self._too_large([loss], [input_loss])
 
     def update(self, pseudo_ldct: torch.Tensor, pseudo_ndct: torch.Tensor) -> None:
         """Do one step of gradient descent."""
@@ -130,7 +166,17 @@ class _Student:
         if self._average is not None:
             self._average.update_parameters(self._network)
         self.losses.append(loss.item())
+        self._input_losses.append(image_loss(self._loss, pseudo_ldct, pseudo_ndct).item())
         self._schedule.step(self.losses[-1])
+
+    def _too_large(self, losses: list[float], input_losses: list[float]) -> bool:
+        untuned = max(self.losses[0], sum(input_losses) / len(input_losses), _SMALL_LOSS)
+        # NaN is not smaller than any number.
+        return not sum(losses) / len(losses) <= DIVERGED_LOSS_RATIO * untuned
+
+
+def _is_finite(network: nn.Module) -> bool:
+    return all(weight.isfinite().all() for weight in network.state_dict().values())
 
 
 def _stopping(slices: torch.Tensor, pairs: PseudoPairs, settings: DenoisingSettings) -> Stopping:
@@ -155,14 +201,20 @@ def _teacher_is_due(step: int, settings: DenoisingSettings) -> bool:
 
 
 def _record(
-    losses: list[float], stopping: Stopping, share: float, pairs: PseudoPairs
+    losses: list[float],
+    stopping: Stopping,
+    share: float,
+    pairs: PseudoPairs,
+    diverged: bool = False,
 ) -> TuningRecord:
     simulated = pairs.simulated
+    risks = {step: risk for step, risk in stopping.risks.items() if math.isfinite(risk)}
     return TuningRecord(
-        losses,
-        stopping.risks,
-        stopping.best_step,
+        [loss for loss in losses if math.isfinite(loss)],
+        risks,
+        0 if diverged else stopping.best_step,
         share,
         None if simulated is None else simulated.noise_hu,
         None if simulated is None else simulated.texture,
+        diverged,
     )

@@ -19,7 +19,13 @@ from ..errors import BadInputError
 from ..models.networks import have_one_trunk
 from ..simulation.pixel_size import pixel_size_warning
 from .clipping import unmeasured
-from .denoised_scan import DenoisedScan, NewArray, array_in_memory, output_image
+from .denoised_scan import (
+    DenoisedScan,
+    NewArray,
+    NotFiniteError,
+    array_in_memory,
+    output_image,
+)
 from .device import autocast_precision, choose_device
 from .inference import apply_network
 from .job_run import JobRun
@@ -193,8 +199,8 @@ class DenoisingJob:
 
         Raises
         ------
-        BadInputError
-            If the tuning diverged.
+        NotFiniteError
+            If the output of the pre-trained network is not finite.
         """
         run = JobRun(self, plan or self.estimate(), progress, preview_seconds, new_array)
         return run.denoise()
@@ -233,21 +239,30 @@ class DenoisingJob:
     def apply(
         self, network: nn.Module, slices: torch.Tensor, orientations: int | None = None
     ) -> torch.Tensor:
-        """Return a network's output in the job's precision, by default in all its orientations."""
+        """Return a network's output in the job's precision, by default in all its orientations.
+
+        Raises
+        ------
+        NotFiniteError
+            If a number is not finite.
+        """
         orientations = orientations or self.settings.orientations
-        return apply_network(network, slices, orientations=orientations, precision=self.precision)
+        return _finite(
+            apply_network(network, slices, orientations=orientations, precision=self.precision)
+        )
 
     def apply_with_noise_maps(
         self, network: nn.Module, slices: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what :meth:`apply` does, and the maps of noise models that share the trunk."""
-        return apply_with_noise_maps(
+        output, maps = apply_with_noise_maps(
             network,
             self.noise_models,
             slices,
             orientations=self.settings.orientations,
             precision=self.precision,
         )
+        return _finite(output), _finite(maps)
 
     def _normalised(self, slices: Sequence[np.ndarray]) -> torch.Tensor:
         limited = [hu.clip(MIN_CT_HU, _upper_limit(hu)) for hu in slices]
@@ -256,6 +271,12 @@ class DenoisingJob:
 
     def _place(self, network: nn.Module) -> nn.Module:
         return network.to(self.device.torch, memory_format=torch.channels_last).eval()
+
+
+def _finite(images: torch.Tensor) -> torch.Tensor:
+    if not images.isfinite().all():
+        raise NotFiniteError
+    return images
 
 
 def _upper_limit(hu: np.ndarray) -> float:

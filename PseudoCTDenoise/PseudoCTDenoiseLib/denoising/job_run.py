@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,13 @@ from ..ct.hounsfield import MIN_CT_HU, to_int16
 from ..ct.strength import apply_strength
 from ..errors import is_out_of_memory
 from .bias_correction import DensityBiasCorrection, measure_density_bias
-from .denoised_scan import DenoisedScan, NewArray, output_image
+from .denoised_scan import (
+    DenoisedScan,
+    NewArray,
+    NotFiniteError,
+    divergence_warning,
+    output_image,
+)
 from .device import precision_name
 from .fine_tuning import TuningRecord, fine_tune
 from .noise_maps import ensemble, predict_noise_maps, whole_noise_hu
@@ -68,7 +75,11 @@ class JobRun:
             precision_name(job.precision),
             tunings,
             dict(self._reporter.clock.seconds),
-            warnings=[*job.warnings, *self._reporter.warnings],
+            warnings=[
+                *job.warnings,
+                *self._reporter.warnings,
+                *filter(None, [divergence_warning(tunings)]),
+            ],
             **self._noise,
         )
 
@@ -77,19 +88,49 @@ class JobRun:
         network, tunings = self._job.denoiser, []
         if self._settings.tunes:
             network, record = self._tune(self._job.tuning_slices)
-            tunings.append(record)
+            tunings.append(self._unless_diverged(self._denoise_all, network, record))
+        else:
+            self._denoise_all(network)
+        return tunings
+
+    def _denoise_all(self, network: nn.Module) -> None:
+        self._finished.clear()
         correction = self._bias_correction(network, self._job.tuning_slices)
         for index in self._order():
             self._denoise_slice(network, index, correction)
-        return tunings
 
     def _denoise_slice_by_slice(self) -> list[TuningRecord]:
         """Denoise each slice with a network that is tuned on it."""
         tunings: dict[int, TuningRecord] = {}
         for turn, index in enumerate(self._order()):
-            network, tunings[index] = self._tune([index], turn, self._count)
-            self._denoise_slice(network, index, self._bias_correction(network, [index]))
+            network, record = self._tune([index], turn, self._count)
+
+            def denoise(network: nn.Module, index: int = index) -> None:
+                tuned = network is not self._job.denoiser
+                measured = [index] if tuned else self._job.tuning_slices
+                self._denoise_slice(network, index, self._bias_correction(network, measured))
+
+            tunings[index] = self._unless_diverged(denoise, network, record)
         return [tunings[index] for index in sorted(tunings)]
+
+    def _unless_diverged(
+        self, denoise: Callable[[nn.Module], None], network: nn.Module, record: TuningRecord
+    ) -> TuningRecord:
+        """Call ``denoise`` with the tuned network, or with the pre-trained one after divergence.
+
+        Return the record of the tuning. It says so too if only the output shows the divergence.
+        """
+        if not record.diverged:
+            try:
+                denoise(network)
+                return record
+            except NotFiniteError:
+                record = replace(record, diverged=True)
+        self._report(
+            DENOISING, len(self._finished), self._count, warning=divergence_warning([record])
+        )
+        denoise(self._job.denoiser)
+        return record
 
     def _denoise_slice(
         self, network: nn.Module, index: int, correction: DensityBiasCorrection | None
@@ -194,17 +235,18 @@ class JobRun:
         turn: tuple[int, int] = (0, 1),
         loss: float | None = None,
         student: nn.Module | None = None,
+        warning: str = "",
     ) -> None:
         share = step / total
         if stage == TUNING and step:  # the pseudo-NDCT was computed before the first step
             share = self._first_targets_share + (1 - self._first_targets_share) * share
         share = (turn[0] + share) / turn[1]
         self._reporter.report(
-            stage, step, total, share, loss, lambda index: self._preview(index, student)
+            stage, step, total, share, loss, lambda index: self._preview(index, student), warning
         )
 
     def _preview(self, index: int, student: nn.Module | None) -> np.ndarray | None:
-        """Return the current image of a slice; None if there is none or it was shown finished."""
+        """Return the current image of a slice; None without one or if it was shown finished."""
         if index in self._finished:
             new = index != self._shown
             self._shown = index
@@ -213,6 +255,8 @@ class JobRun:
             return None
         try:
             return self._job.preview(student.eval(), index)
+        except NotFiniteError:  # the tuning diverges
+            return None
         finally:
             student.train()
 
@@ -241,6 +285,7 @@ class _Reporter:
         share: float,
         loss: float | None,
         preview: Callable[[int], np.ndarray | None],
+        warning: str,
     ) -> None:
         """Report a step; ``share`` of the stage is done, ``preview`` makes the image of a slice."""
         left = self.clock.update(stage, share)
@@ -249,7 +294,7 @@ class _Reporter:
         if image is not None:
             self._next_preview = time.monotonic() + self._preview_seconds
         shown = None if image is None else index
-        self._progress(Progress(stage, step, total, left, loss, image, shown))
+        self._progress(Progress(stage, step, total, left, loss, image, shown, warning))
 
     def _image(self, preview: Callable[[int], np.ndarray | None], index: int) -> np.ndarray | None:
         """Return the preview of a slice; lack of memory ends the previews but not the job."""

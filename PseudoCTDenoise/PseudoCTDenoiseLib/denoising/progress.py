@@ -15,6 +15,7 @@ class Progress:
 
     ``step`` of ``total`` within ``stage``; ``seconds_left`` for the whole job; ``loss`` in HU or
     HU² while tuning; ``preview`` an int16 HU slice and ``preview_slice`` its number, or None.
+    ``warning`` is a sentence on what has gone wrong, or empty.
     """
 
     stage: str
@@ -24,6 +25,7 @@ class Progress:
     loss: float | None = None
     preview: np.ndarray | None = None
     preview_slice: int | None = None
+    warning: str = ""
 
 
 ProgressCallback = Callable[[Progress], None]

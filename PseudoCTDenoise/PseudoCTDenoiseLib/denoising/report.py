@@ -60,6 +60,8 @@ def job_report(
             "name": result.device.name,
             "description": result.device.description,
             "reason": result.device.reason,
+            "processor": processor_name(),
+            "threads": torch.get_num_threads(),
             "precision": result.precision,
         },
         "warnings": result.warnings,
@@ -73,6 +75,7 @@ def job_report(
                 "risk_hu2_by_step": {str(step): risk for step, risk in tuning.risks.items()},
                 "best_step": tuning.best_step,
                 "share_of_tuned_weights": tuning.share,
+                "diverged": tuning.diverged,
             }
             for tuning in result.tunings
         ],
@@ -121,6 +124,15 @@ def noise_metrics(before: np.ndarray, after: np.ndarray) -> dict | None:
         "direction_ratio_before": direction_before,
         "direction_ratio_after": direction_after,
     }
+
+
+def processor_name() -> str:
+    """Return the name of the processor, which decides how torch computes on it."""
+    if sys.platform == "linux":
+        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text("utf-8"))
+        if found:
+            return found[1]
+    return platform.processor() or platform.machine()
 
 
 def peak_memory_mib() -> dict[str, int]:

@@ -31,6 +31,7 @@ _MINIMUM = {
 }
 _OPTIONAL = ("patience", "update_period", "anchor")
 _ORIENTATIONS = (1, 3, 8)
+_MAXIMUM_RATE = 1e30  # ten times it must be a float32, in which torch computes the first step
 _REMOVED_SETTINGS = {"ensemble": "pixel", "tuned_layers": None}
 """Settings of earlier versions: name → the value that all jobs of this version have."""
 _REMOVED_VALUES = {
@@ -124,8 +125,11 @@ class DenoisingSettings:
             )
         if type(self.flips) is not bool:
             raise BadInputError(f"flips must be true or false, not {self.flips!r}.")
-        if not _is_number(self.learning_rate) or not 0 < self.learning_rate < float("inf"):
-            raise BadInputError(f"learning_rate must be positive, not {self.learning_rate!r}.")
+        if not _is_number(self.learning_rate) or not 0 < self.learning_rate <= _MAXIMUM_RATE:
+            raise BadInputError(
+                f"learning_rate must be above 0 and at most {_MAXIMUM_RATE:g}, not "
+                f"{self.learning_rate!r}."
+            )
         if self.moving_average is not None and (
             not _is_number(self.moving_average) or not 0 < self.moving_average < 1
         ):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import glob
 import hashlib
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from torch import nn
 
 from ..errors import BadInputError
+from ..json_text import json_text
 from ..temporary_files import replace_file
 from .catalog import DENOISER, NOISE_MODEL, PREFIX, SHIPPED_MODELS
 from .manifest import Manifest, broken_models, is_model_name, list_models, read_manifest
@@ -162,7 +162,7 @@ def save_model(network: nn.Module, manifest: Manifest, folder: Path | str) -> Ma
     weights = io.BytesIO()
     np.savez_compressed(weights, **arrays)
     manifest = replace(manifest, sha256=hashlib.sha256(weights.getvalue()).hexdigest())
-    text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n"
+    text = json_text(asdict(manifest), indent=2, ensure_ascii=False) + "\n"
     weights_path, manifest_path = model_paths(manifest.name, folder)
     replace_file(weights_path, weights.getvalue())
     replace_file(manifest_path, text.encode())

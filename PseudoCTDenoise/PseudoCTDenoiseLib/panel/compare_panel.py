@@ -66,6 +66,7 @@ class ComparePanel:
         for name in (
             "sideBySideButton",
             "plotsAndTablesButton",
+            "repeatButton",
             "thirdViewComboBox",
             "windowComboBox",
             "plotComboBox",

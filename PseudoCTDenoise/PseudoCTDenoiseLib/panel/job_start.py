@@ -52,6 +52,7 @@ class JobStart:
         self._advice = ""
         self.parameterNode = None
         ui.applyButton.connect("clicked(bool)", self.onApplyButton)
+        ui.repeatButton.connect("clicked()", self.onRepeatButton)
 
     def forgetInput(self) -> None:
         """Check the next input again, even if its node has the same ID."""
@@ -102,6 +103,16 @@ class JobStart:
                 self._request(), preview=True, previewSlice=previewSlice
             )
             self._runControl.start(run)
+
+    def onRepeatButton(self) -> None:
+        """Make the selected result again, into a new volume."""
+        if self._runPanel.running:
+            self._runPanel.setStatus(_("A job is running. Wait for its end, or cancel it."))
+            return
+        with slicer.util.tryWithErrorDisplay(
+            _("The result could not be made again."), waitCursor=True
+        ):
+            self._runControl.start(self._logic.backgroundRepeat(self.parameterNode.outputVolume))
 
     def _request(self) -> Request:
         node = self.parameterNode

@@ -103,19 +103,20 @@ class RunControl:
         run, self.run = self.run, None
         self._ended(run.outputVolume)
         if state is JobState.COMPLETED:
-            self._showResult(run.outputVolume)
+            self._showResult(run)
             return
         self._restoreViews()
         self._runPanel.showNoResult(state, run.failure)
 
-    def _showResult(self, output) -> None:
+    def _showResult(self, run) -> None:
+        output = run.outputVolume
         self._comparePanel.showSideBySide()
-        self._runPanel.setStatus(
-            _("Done in {time}: {name}. Research use only.").format(
-                time=duration(float(output.GetAttribute(provenance.SECONDS))),
-                name=output.GetName(),
-            )
+        done = _("Done in {time}: {name}. Research use only.").format(
+            time=duration(float(output.GetAttribute(provenance.SECONDS))),
+            name=output.GetName(),
         )
+        said = [done, run.outcome, *provenance.provenanceOf(output).get("Warnings", [])]
+        self._runPanel.setStatus(" ".join(filter(None, said)))
 
     def _restoreViews(self) -> None:
         """Restore the views from before the preview, unless the user has left the comparison."""

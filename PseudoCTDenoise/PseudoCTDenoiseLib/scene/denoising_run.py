@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +60,7 @@ class DenoisingRun(SceneRun):
         of :class:`.DenoisingProcess`.
     outputVolume : the denoised volume, set in the state COMPLETED.
     failure : :class:`.JobFailure`, set in the state FAILED.
+    outcome : sentence on the result of a repetition, see :class:`.RepeatRun`; otherwise empty.
 
     Raises
     ------
@@ -78,6 +78,7 @@ class DenoisingRun(SceneRun):
         previewSlice: int | None = None,
     ):
         self.request = request
+        self.outcome = ""
         self._ct = ctFromNode(request.inputVolume)
         if not slicer.mrmlScene.IsNodePresent(request.inputVolume):
             name = request.inputVolume.GetName()
@@ -102,7 +103,7 @@ class DenoisingRun(SceneRun):
             model=request.model,
             want_noise=request.outputs.needsNoiseModels,
             preview_slice=None if previewSlice is None else previewSlice - first,
-            preview_seconds=PREVIEW_SECONDS if preview else math.inf,
+            preview_seconds=PREVIEW_SECONDS if preview else None,
             pixel_mm=self._ct.pixelMm,
         )
         self._process.state_changed.connect(self._onState)

@@ -17,6 +17,7 @@ from . import environment, measurements, provenance, results
 from .ct_input import derivedWarning
 from .denoising_run import DenoisingRun, Request
 from .parameter_node import PseudoCTDenoiseParameterNode
+from .repeat_run import RepeatRun
 from .results import Outputs
 from .sequence_run import SequenceRun
 from .side_by_side import SideBySide
@@ -158,6 +159,45 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         else:
             run = self.backgroundSequenceRun(request)
         return _started(run, waitForCompletion, progressCallback, start)
+
+    def repeatResult(
+        self, outputVolume, *, waitForCompletion=True, progressCallback=None, start=True
+    ):
+        """Make a result again, into a new volume, and log how it differs from the old one.
+
+        Parameters
+        ----------
+        outputVolume : a denoised volume whose input is in the scene, unchanged.
+        waitForCompletion, progressCallback, start : as in :meth:`process`.
+
+        Returns
+        -------
+        The node of the new volume, or the :class:`.RepeatRun` if this does not wait. The
+        ``outcome`` of the run is the difference in words.
+
+        Raises
+        ------
+        BadInputError, RuntimeError, Cancelled
+            As :meth:`process` does, and BadInputError if the result cannot be made again.
+        """
+        if waitForCompletion:
+            run = RepeatRun(outputVolume, SubprocessRunner())
+        else:
+            run = self.backgroundRepeat(outputVolume)
+        run.ended.connect(lambda state: logging.info(run.outcome) if run.outcome else None)
+        return _started(run, waitForCompletion, progressCallback, start)
+
+    def backgroundRepeat(self, outputVolume):
+        """Return a :class:`.RepeatRun` that is not started and will run beside the window.
+
+        Raises
+        ------
+        BadInputError
+            As for :meth:`repeatResult`.
+        """
+        from ..worker.qprocess_runner import QProcessRunner
+
+        return RepeatRun(outputVolume, QProcessRunner())
 
     def backgroundRun(self, request, preview=False, previewSlice=None):
         """Return a :class:`.DenoisingRun` that is not started and will run beside the window.

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import slicer
 
+from ..json_text import json_text
 from .sequence_item import itemOf
 from .table_columns import textColumn
 
@@ -36,6 +37,9 @@ DEVICE = "PseudoCTDenoise.Device"
 SECONDS = "PseudoCTDenoise.Seconds"
 SETTINGS = "PseudoCTDenoise.Settings"
 STRENGTH = "PseudoCTDenoise.Strength"
+WARNINGS = "PseudoCTDenoise.Warnings"
+MACHINE = "PseudoCTDenoise.Machine"
+"""Versions and device of the report."""
 SLICES = "PseudoCTDenoise.Slices"
 ITEM = "PseudoCTDenoise.Item"
 """Item of the sequence that the input showed, see :func:`.sequence_item.itemOf`."""
@@ -58,6 +62,8 @@ _READERS: dict[str, Callable[[str], object]] = {
     SECONDS: float,
     SETTINGS: json.loads,
     STRENGTH: float,
+    WARNINGS: json.loads,
+    MACHINE: json.loads,
     SLICES: _sliceRange,
     ITEM: str,
 }
@@ -140,8 +146,10 @@ def provenanceAttributes(report: dict, sliceRange: tuple[int, int]) -> dict[str,
         SEED: str(report["settings"]["seed"]),
         DEVICE: report["device"]["description"],
         SECONDS: f"{sum(report['seconds'].values()):.3f}",
-        SETTINGS: json.dumps(report["settings"]),
+        SETTINGS: json_text(report["settings"]),
         SLICES: f"{first}-{last}",
+        WARNINGS: json_text(report.get("warnings", [])),
+        MACHINE: json_text({part: report[part] for part in ("versions", "device")}),
     }
 
 
@@ -187,9 +195,9 @@ def provenanceOf(node) -> dict:
 
     Returns
     -------
-    ``Settings`` is a dict, ``Seed`` an int, ``Seconds`` and ``Strength`` (%) are floats,
-    ``Slices`` is the first and last slice counted from 0, and the rest are texts. Missing and
-    unreadable attributes are omitted.
+    ``Settings`` and ``Machine`` are dicts, ``Warnings`` a list of sentences, ``Seed`` an int,
+    ``Seconds`` and ``Strength`` (%) are floats, ``Slices`` is the first and last slice counted from
+    0, and the rest are texts. Missing and unreadable attributes are omitted.
     """
     found = {}
     for name, read in _READERS.items():
@@ -227,6 +235,8 @@ def _identity(report: dict, sliceRange: tuple[int, int]) -> Iterator[Row]:
     first, last = sliceRange
     if "notice" in report:
         yield Row("Notice", report["notice"])
+    for warning in report.get("warnings", ()):
+        yield Row("Warning", warning)
     yield Row(STRENGTH_ROW, "", _PERCENT)
     yield Row("Slices denoised", f"{first + 1} to {last + 1}", "counted from 1")
     yield Row("Model", report["model"]["name"])
@@ -270,7 +280,7 @@ def _settings(settings: dict) -> Iterator[Row]:
     for name, value in settings.items():
         if name == "strength":  # a job has full strength; the strength shown has its own row
             continue
-        text = value if isinstance(value, str) else json.dumps(value)
+        text = value if isinstance(value, str) else json_text(value)
         yield Row(f"Setting {name}", text, _UNITS_OF_SETTINGS.get(name, ""))
 
 

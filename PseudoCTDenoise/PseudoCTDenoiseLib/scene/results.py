@@ -134,12 +134,7 @@ def applyStrength(outputVolume, strength: float) -> None:
     """
     checkStrength(strength)
     inputVolume, removedNoise = originalOf(outputVolume), removedNoiseOf(outputVolume)
-    known = outputVolume.GetAttribute(provenance.INPUT_CRC32)
-    if known is not None and known != checksum(inputVolume):
-        raise BadInputError(
-            f"{inputVolume.GetName()} was changed since {outputVolume.GetName()} was made. "
-            "Denoise it again."
-        )
+    checkInputUnchanged(inputVolume, outputVolume)
     axis = 2 - sliceAxis(inputVolume)
     original, removed, shown = (
         np.moveaxis(slicer.util.arrayFromVolume(node), axis, 0)
@@ -155,6 +150,16 @@ def applyStrength(outputVolume, strength: float) -> None:
         out[...] = apply_strength(x[None], denoised[None], strength)[0]
     provenance.recordStrength(outputVolume, strength)  # before the observers of the voxels run
     slicer.util.arrayFromVolumeModified(outputVolume)
+
+
+def checkInputUnchanged(inputVolume, outputVolume) -> None:
+    """Raise BadInputError if the voxels of a result's input have changed since."""
+    known = outputVolume.GetAttribute(provenance.INPUT_CRC32)
+    if known is not None and known != checksum(inputVolume):
+        raise BadInputError(
+            f"{inputVolume.GetName()} was changed since {outputVolume.GetName()} was made. "
+            "Denoise it again."
+        )
 
 
 def checkStrength(strength: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -131,7 +130,7 @@ class SequenceRun(SceneRun):
             self.request.settings,
             model=self.request.model,
             want_noise=False,
-            preview_seconds=math.inf,
+            preview_seconds=None,
             pixel_mm=self._ct.pixelMm,
         )
         process.state_changed.connect(self._onState)

@@ -52,7 +52,7 @@ class DenoisingProcess(WorkerProcess):
     model : name of a denoiser.
     want_noise : also estimate the noise of every slice.
     preview_slice : slice to preview; None for the slice with the most organs.
-    preview_seconds : shortest time between two previews, in seconds.
+    preview_seconds : shortest time between two previews, in seconds; None for no previews.
     models_folder : folder of the models; None for the shipped models.
     pixel_mm : side of a pixel in mm; None if it is not known.
     temporary_folder : parent of the job folder; None for the system's temporary folder.
@@ -73,7 +73,7 @@ class DenoisingProcess(WorkerProcess):
         model: str = "fast",
         want_noise: bool = True,
         preview_slice: int | None = None,
-        preview_seconds: float = PREVIEW_SECONDS,
+        preview_seconds: float | None = PREVIEW_SECONDS,
         models_folder: Path | str | None = None,
         pixel_mm: float | None = None,
         temporary_folder: Path | str | None = None,

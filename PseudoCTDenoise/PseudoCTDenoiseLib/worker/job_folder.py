@@ -19,6 +19,7 @@ from ..ct.io.disk_space import explain_disk_errors
 from ..ct.io.slice_file import SliceFile
 from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..errors import BadInputError
+from ..json_text import json_text
 from ..temporary_files import remove_folder
 
 _INPUT, _REQUEST = "input.npy", "job.json"
@@ -32,15 +33,15 @@ class JobRequest:
     """The work that the worker does on the scan in the folder.
 
     ``models_folder`` is None for the shipped models. ``preview_slice`` is None for the slice with
-    the most organs. ``preview_seconds`` is the shortest time between two previews; infinity turns
-    them off. ``pixel_mm`` is the side of a pixel in mm, None if it is not known.
+    the most organs. ``preview_seconds`` is the shortest time between two previews, or None for no
+    previews. ``pixel_mm`` is the side of a pixel in mm, None if it is not known.
     """
 
     settings: DenoisingSettings
     model: str = "fast"
     want_noise: bool = True
     preview_slice: int | None = None
-    preview_seconds: float = PREVIEW_SECONDS
+    preview_seconds: float | None = PREVIEW_SECONDS
     models_folder: str | None = None
     pixel_mm: float | None = None
 
@@ -105,7 +106,7 @@ class JobFolder:
         """
         self.write_array(_INPUT, checked_int16(hu))
         values = asdict(request) | {"settings": request.settings.as_dict()}
-        text = json.dumps(values, indent=1)
+        text = json_text(values, indent=1)
         with explain_disk_errors(self.path.parent), self._create(_REQUEST) as file:
             file.write(text.encode())
 

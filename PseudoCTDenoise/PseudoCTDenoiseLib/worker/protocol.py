@@ -9,10 +9,11 @@ standard input. File names are relative to the job folder.
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass, fields
 from types import NoneType, UnionType
 from typing import get_args, get_type_hints
+
+from ..json_text import json_text
 
 PROTOCOL_VERSION = 1
 """Increased with every change, because an open window may be older than an updated worker."""
@@ -129,7 +130,7 @@ _FIELDS = {
 def encode(message: Message) -> str:
     """Return a message as one ASCII line; infinite numbers and NaN become null."""
     content = {"type": _TYPES[type(message)], **asdict(message)}
-    return json.dumps(_finite(content), allow_nan=False) + "\n"
+    return json_text(content) + "\n"
 
 
 def decode(line: str) -> Message:
@@ -163,11 +164,3 @@ def _fits(value: object, type_: object) -> bool:
     if float in types and isinstance(value, int):
         return True
     return isinstance(value, tuple(types)) if value is not None else NoneType in types
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

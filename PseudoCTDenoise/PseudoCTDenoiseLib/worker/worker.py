@@ -99,6 +99,8 @@ def work(parsed: argparse.Namespace, link: ParentLink) -> int:
     try:
         import torch  # noqa: F401
     except (ImportError, OSError) as error:  # OSError: a shared library of torch is missing
+        if is_out_of_memory(error):
+            return out_of_memory(error, link)
         link.say(
             Failure(
                 "no-torch",
@@ -115,16 +117,21 @@ def work(parsed: argparse.Namespace, link: ParentLink) -> int:
             denoise(parsed.folder, link)
     except Cancelled:
         return CANCELLED
-    except BadInputError as error:
+    except Exception as error:
+        if is_out_of_memory(error):
+            return out_of_memory(error, link)
+        if not isinstance(error, BadInputError):
+            raise
         link.say(Failure("bad-input", str(error)))
         return BAD_INPUT
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        link.say(Failure("out-of-memory", out_of_memory_message(error), OUT_OF_MEMORY_ADVICE))
-        traceback.print_exc()
-        return FAULT
     return DONE
+
+
+def out_of_memory(error: Exception, link: ParentLink) -> int:
+    """Report lack of memory, and return the exit code."""
+    link.say(Failure("out-of-memory", out_of_memory_message(error), OUT_OF_MEMORY_ADVICE))
+    traceback.print_exception(error)
+    return FAULT
 
 
 def denoise(path: str, link: ParentLink) -> None:
@@ -154,13 +161,13 @@ def denoise(path: str, link: ParentLink) -> None:
     for warning in job.warnings:
         link.say(Log(f"Warning: {warning}"))
     reporter = Reporter(job, folder, link)
-    if math.isfinite(request.preview_seconds):
+    if request.preview_seconds is not None:
         reporter.show_first()
     result = run(
         job,
         link,
         progress=reporter,
-        preview_seconds=request.preview_seconds,
+        preview_seconds=math.inf if request.preview_seconds is None else request.preview_seconds,
         new_array=reporter.new_array,
     )
 
@@ -214,6 +221,8 @@ class Reporter:
         wanted = self._link.preview_slice
         if wanted is not None and wanted < len(self._job.hu):
             self._job.show_slice(wanted)
+        if progress.warning:
+            self._link.say(Log(f"Warning: {progress.warning}"))
         if progress.preview is not None:
             self.show(progress.preview_slice, progress.preview)
         now = time.monotonic()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from PseudoCTDenoiseLib.denoising.bias_correction import measure_density_bias
 from PseudoCTDenoiseLib.denoising.device import ComputeDevice, choose_device
 from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.json_text import json_text
 from PseudoCTDenoiseLib.models.catalog import SHIPPED_MODELS
 from PseudoCTDenoiseLib.models.store import Manifest, load_denoiser, model_files
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     metrics = quality_metrics(scan, strengths)
 
     about = _about(arguments, manifest)
-    text = json.dumps(report(about, metrics), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json_text(report(about, metrics), indent=1, ensure_ascii=False)
     replace_file(arguments.folder / FIGURES, (text + "\n").encode())
     setting = _setting(about)
     title = f"Image quality of “{manifest.name}”"

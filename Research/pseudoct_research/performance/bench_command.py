@@ -7,7 +7,6 @@ and ``table``, which formats them in Markdown.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from PseudoCTDenoiseLib.denoising.device import (
 )
 from PseudoCTDenoiseLib.denoising.settings import PRECISIONS
 from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.json_text import json_text
 from PseudoCTDenoiseLib.temporary_files import replace_file
 
 from ..results.pictures import cost_picture
@@ -118,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
         # A part takes hours: write what is measured after each row, not only at the end.
         for values in PARTS[name].measure(setup):
             content = {"version": __version__, "machine": machine, name: values}
-            text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+            text = json_text(content, indent=1, ensure_ascii=False) + "\n"
             replace_file(_path(arguments, label, "json"), text.encode())
         table = PARTS[name].table(values)
         print(f"{table}\n")

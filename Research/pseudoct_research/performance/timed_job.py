@@ -29,6 +29,8 @@ def time_job(
     ------
     BadInputError
         If the job rejects the scan or the settings.
+    MemoryError
+        If the background process has too little memory.
     RuntimeError
         If the job fails for another reason.
     """
@@ -45,6 +47,8 @@ def time_job(
     process.start()
     if process.wait() is not JobState.COMPLETED:
         failure = process.failure
+        if failure.kind == "out-of-memory":
+            raise MemoryError(f"in the background process: {failure.message}")
         kind = BadInputError if failure.kind == "bad-input" else RuntimeError
         raise kind(f"{failure.message} {failure.what_to_do}\n{failure.standard_error}".strip())
     seconds = time.perf_counter() - started

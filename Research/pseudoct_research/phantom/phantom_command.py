@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from PseudoCTDenoiseLib.ct.io.volume_files import (
     write_volume,
 )
 from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.json_text import json_text
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from PseudoCTDenoiseLib.temporary_files import replace_file
 
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
     images = (phantom.hu, scan.ndct, scan.ldct)
     for path, hu in zip(files.values(), images, strict=True):
         write_volume(path, hu, phantom_volume(phantom), note=NOTE)
-    text = json.dumps(_ground_truth(phantom), indent=1)
+    text = json_text(_ground_truth(phantom), indent=1)
     replace_file(lesions.path, (text + "\n").encode())
 
     print(f"Normal dose: N0 = {NORMAL_DOSE_QUANTA:.0f} photons per ray, ", end="")

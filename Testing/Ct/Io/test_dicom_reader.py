@@ -1030,11 +1030,14 @@ def test_tissue_at_the_border_that_has_the_value_of_padding_is_kept(folder: Path
     assert (volume.hu[:, 0, 5] == 0).all() and (volume.hu[:, 9, 0] == 0).all()
 
 
-def test_lack_of_memory_is_not_a_damaged_file(folder: Path, monkeypatch):
+@pytest.mark.parametrize(
+    "function", ["dicom_voxels.iter_pixels", "dicom_files.dcmread", "dicom_series.slice_of"]
+)
+def test_lack_of_memory_is_not_a_damaged_file(folder: Path, monkeypatch, function):
     def fail(*arguments, **options):
         raise MemoryError
 
-    monkeypatch.setattr("PseudoCTDenoiseLib.ct.io.dicom_voxels.iter_pixels", fail)
+    monkeypatch.setattr(f"PseudoCTDenoiseLib.ct.io.{function}", fail)
     with pytest.raises(MemoryError):
         read_volume(write_slices(folder))
 

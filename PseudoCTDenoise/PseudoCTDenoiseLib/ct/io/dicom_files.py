@@ -24,6 +24,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from ...errors import is_out_of_memory
 from .data_files import max_expanded
 from .dicom_attributes import HEADER_TAGS
 
@@ -116,7 +117,9 @@ def read_dicom_header(path: Path) -> DicomFile | UnreadableFile | bytes | None:
             no_slice = not has_pixels and _is_no_slice(path, header, kind)
     except OSError as error:
         return UnreadableFile(path, _cannot_be_opened(error))
-    except Exception:  # pydicom raises many kinds of errors for damaged files
+    except Exception as error:  # pydicom raises many kinds of errors for damaged files
+        if is_out_of_memory(error):
+            raise
         return UnreadableFile(path, "is damaged or incomplete")
     if has_pixels:
         return DicomFile(path, header)

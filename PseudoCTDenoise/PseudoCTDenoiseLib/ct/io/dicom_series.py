@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ...errors import BadInputError
+from ...errors import BadInputError, is_out_of_memory
 from .dicom_attributes import frames_of
 from .dicom_content import content_problem, content_warnings
 from .dicom_files import (
@@ -215,7 +215,9 @@ def _slices(image: DicomFile) -> list[Slice] | UnreadableFile:
         complete = all(min(part.size) > 0 for part in slices)
     except BadInputError as error:
         return UnreadableFile(image.path, str(error), uid)
-    except Exception:  # pydicom raises many kinds of errors for damaged files
+    except Exception as error:  # pydicom raises many kinds of errors for damaged files
+        if is_out_of_memory(error):
+            raise
         return UnreadableFile(image.path, "is damaged or incomplete", uid)
     return slices if complete else UnreadableFile(image.path, "has no Rows or no Columns", uid)
 

@@ -1,0 +1,89 @@
+"""What a repetition of a job keeps, and how it tells the difference."""
+
+import numpy as np
+import pytest
+from PseudoCTDenoiseLib.denoising.repetition import (
+    compare_images,
+    differences,
+    outcome,
+    repeat_settings,
+)
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.errors import BadInputError
+
+SETTINGS = DenoisingSettings(steps=7, seed=3, device="cuda", orientations=3)
+
+
+def report(**changes):
+    device = {"name": "cuda", "processor": "P", "threads": 2, "precision": "bfloat16"}
+    return {
+        "settings": SETTINGS.as_dict(),
+        "model": {"name": "fast", "sha256": "ab" * 32},
+        "versions": {"pseudoctdenoise": "1.0", "torch": "2.6"},
+        "device": device,
+        "input_hash": {"voxels": "0" * 64, "geometry": "1" * 64},
+    } | changes
+
+
+@pytest.mark.parametrize(("used", "repeated"), [("cpu", "cpu"), ("cuda", "auto"), ("mps", "auto")])
+def test_a_processor_is_kept_and_a_gpu_is_looked_for(used, repeated):
+    settings = repeat_settings(report(device={"name": used, "precision": "float32"}))
+    assert (settings.device, settings.precision) == (repeated, "float32")
+    assert (settings.steps, settings.seed, settings.orientations) == (7, 3, 3)
+
+
+@pytest.mark.parametrize("missing", ["settings", "device"])
+def test_a_report_without_settings_or_device_is_refused(missing):
+    with pytest.raises(BadInputError, match="not recorded"):
+        repeat_settings({key: value for key, value in report().items() if key != missing})
+
+
+def test_equal_reports_have_no_differences():
+    settings = SETTINGS.as_dict() | {"device": "auto", "precision": "bfloat16"}
+    assert differences(report(), report(settings=settings)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"versions": {"pseudoctdenoise": "1.1", "torch": "2.6"}}, "PseudoCTDenoise 1.0 → 1.1"),
+        ({"device": report()["device"] | {"name": "cpu"}}, "device cuda → cpu"),
+        ({"device": report()["device"] | {"threads": 8}}, "number of threads 2 → 8"),
+        ({"device": report()["device"] | {"precision": "float32"}}, "precision bfloat16 → float32"),
+        ({"device": report()["device"] | {"processor": "Q"}}, "processor P → Q"),
+        (
+            {"model": {"name": "fast", "sha256": "cd" * 32}},
+            "model fast (abababab) → fast (cdcdcdcd)",
+        ),
+        ({"settings": SETTINGS.as_dict() | {"batch": 2}}, "batch 8 → 2"),
+        ({"input_hash": {"geometry": "2" * 64}}, "geometry of the input 11111111 → 22222222"),
+    ],
+)
+def test_what_differs_is_told(changes, said):
+    assert differences(report(), report(**changes)) == [said]
+
+
+def test_what_an_older_report_lacks_is_no_difference():
+    old = {"settings": SETTINGS.as_dict(), "versions": "?", "device": {"name": "cuda"}}
+    assert differences(old, report()) == []
+
+
+def test_images_are_compared_voxel_by_voxel():
+    before = np.zeros((2, 3, 4), np.int16)
+    assert compare_images(before, before.copy()) == ""
+    after = before.copy()
+    after[1, 2, 3], after[0, 0, 0] = 30000, -3
+    rms = np.sqrt((30000.0**2 + 9) / 24)
+    said = compare_images(np.where(after > 0, -30000, before).astype(np.int16), after)
+    assert said.startswith("up to 6e+04 HU")
+    assert (
+        compare_images(before, after) == f"up to 3e+04 HU, {rms:.3g} HU RMS, in 8.3 % of the voxels"
+    )
+    assert "sizes" in compare_images(before, after[:1])
+
+
+def test_the_outcome_names_the_reasons_or_says_that_there_are_none():
+    assert outcome("", []) == "The new result equals the old one in every voxel."
+    assert outcome("", ["torch 1 → 2"]).endswith("Changed since then: torch 1 → 2.")
+    assert "differs from the old one: up to 1 HU." in outcome("up to 1 HU", ["a 1 → 2"])
+    assert outcome("up to 1 HU", []).endswith("Nothing that the report records has changed.")

@@ -1,0 +1,116 @@
+"""A result is made again from its attributes, beside the old one, and compared with it."""
+
+import numpy as np
+import pytest
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
+from PseudoCTDenoiseLib.worker.worker_process import JobState
+
+slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
+from PseudoCTDenoiseLib.scene import provenance  # noqa: E402
+from PseudoCTDenoiseLib.scene.denoising_run import DenoisingRun, Request  # noqa: E402
+from PseudoCTDenoiseLib.scene.repeat_run import RepeatRun, repeatRequest  # noqa: E402
+from PseudoCTDenoiseLib.scene.results import Outputs, removedNoiseOf  # noqa: E402
+
+SETTINGS = DenoisingSettings(steps=2, seed=9, orientations=1, tuning_slices=2)
+
+
+@pytest.fixture
+def scan(scene):
+    rng = np.random.default_rng(2)
+    hu = np.full((3, 48, 64), -1000.0)
+    hu[:, 8:-8, 8:-8] = 50
+    hu = np.rint(hu + rng.normal(0, 20, hu.shape)).clip(-1024).astype(np.int16)
+    node = slicer.util.addVolumeFromArray(hu, name="scan")
+    node.SetSpacing(0.7, 0.7, 3.0)
+    return node
+
+
+def completed(run):
+    run.start()
+    assert run.wait() is JobState.COMPLETED, run.failure
+    return run
+
+
+@pytest.fixture
+def result(scan):
+    """A result of two slices at 60 %, without noise maps."""
+    outputs = Outputs(noiseMap=False, pseudoLdct=False)
+    request = Request(scan, None, "fast", SETTINGS, outputs, 60.0, (1, 2))
+    return completed(DenoisingRun(request, SubprocessRunner())).outputVolume
+
+
+def voxels(node):
+    return slicer.util.arrayFromVolume(node)
+
+
+def test_a_result_comes_again_beside_the_old_one(result, scan):
+    before = voxels(result).copy()
+    lines = []
+    run = RepeatRun(result, SubprocessRunner())
+    run.logged.connect(lines.append)
+    new = completed(run).outputVolume
+    assert new is not result and np.array_equal(voxels(result), before)
+    assert np.array_equal(voxels(new), before)
+    assert run.outcome == "The new result equals the old one in every voxel."
+    assert run.outcome in lines
+    assert new.GetNodeReference(provenance.INPUT) is scan
+    for name in ("Settings", "Strength", "Slices", "Model"):
+        old, again = (provenance.provenanceOf(node)[name] for node in (result, new))
+        if name == "Settings":
+            used = provenance.provenanceOf(result)["Machine"]["device"]
+            device = "cpu" if used["name"] == "cpu" else "auto"
+            old = old | {"device": device, "precision": used["precision"]}
+        assert old == again
+
+
+def test_a_difference_is_measured_and_explained(result):
+    removed = voxels(removedNoiseOf(result))
+    removed[1, 20, 20] += 5
+    machine = provenance.provenanceOf(result)["Machine"]
+    machine["versions"]["torch"] = "1.0"
+    result.SetAttribute(provenance.MACHINE, provenance.json_text(machine))
+    run = completed(RepeatRun(result, SubprocessRunner()))
+    assert "up to 5 HU" in run.outcome and "torch 1.0 → " in run.outcome
+
+
+def test_a_changed_input_is_refused(result, scan):
+    voxels(scan)[0, 0, 0] += 1
+    with pytest.raises(BadInputError, match="was changed since"):
+        repeatRequest(result)
+
+
+def test_a_missing_input_is_refused(result, scan, scene):
+    scene.RemoveNode(scan)
+    with pytest.raises(BadInputError, match="no longer in the scene"):
+        repeatRequest(result)
+
+
+def test_only_a_result_can_be_made_again(scan):
+    with pytest.raises(BadInputError, match="no result"):
+        repeatRequest(scan)
+    with pytest.raises(BadInputError, match="no result"):
+        repeatRequest(None)
+
+
+@pytest.mark.parametrize("text", [None, "{damaged", "[1]", '{"stepps": 3}'])
+def test_missing_or_damaged_settings_are_refused(result, text):
+    result.SetAttribute(provenance.SETTINGS, text)
+    with pytest.raises(BadInputError):
+        repeatRequest(result)
+
+
+@pytest.mark.parametrize("text", [None, "{damaged", "[1]", '{"device": {}, "versions": 3}'])
+def test_a_result_that_does_not_know_its_machine_is_repeated_all_the_same(result, text):
+    result.SetAttribute(provenance.MACHINE, text)
+    request = repeatRequest(result)
+    assert (request.settings.steps, request.settings.seed) == (2, 9)
+    assert (request.strength, request.sliceRange) == (60.0, (1, 2))
+    assert not request.outputs.noiseMap
+
+
+def test_an_old_result_that_is_removed_during_the_job_is_not_compared(result, scene):
+    run = RepeatRun(result, SubprocessRunner())
+    scene.RemoveNode(result)
+    assert "no longer in the scene" in completed(run).outcome
