@@ -35,7 +35,10 @@ WORKER = LIBRARY / "worker/worker.py"
 COMMAND_LINE = LIBRARY / "cli/main.py"
 """The only file that imports by name: it loads a command when the user asks for it."""
 
-BASE = {"errors", "exit_codes", "duration", "markdown_table", "temporary_files", "__version__"}
+BASE = {
+    *("errors", "exit_codes", "duration", "markdown_table", "temporary_files", "folder_lock"),
+    *("torch_cache", "__version__"),
+}
 ENGINE = {"ct", "models", "simulation", "denoising"}
 MAY_IMPORT = {
     "": BASE,
