@@ -321,6 +321,19 @@ def test_a_file_of_another_program_is_replaced_on_demand_and_the_input_never(pse
     assert np.array_equal(values(output), values(scan))
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int32])
+@pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ".mha"])
+def test_strength_0_writes_the_values_and_the_type_of_the_input(
+    pseudoct, tmp_path, write, hu, quick, kind, suffix
+):
+    fractions = np.random.default_rng(0).uniform(-0.49, 0.49, hu.shape) if kind != np.int32 else 0
+    scan = write(tmp_path / f"scan{suffix}", (hu + fractions).astype(kind))
+    output = tmp_path / f"out{suffix}"
+    assert pseudoct("denoise", scan, output, *quick, "--strength", "0").code == 0
+    assert values(output).dtype == kind
+    assert np.array_equal(values(output), values(scan))
+
+
 def test_relative_paths_spaces_and_accents_in_a_separate_process(
     tmp_path, write, hu, models, program, listing
 ):

@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strength",
         type=float,
-        help="strength of the denoising in percent, from 0 (the input, rounded to whole HU) to 100 "
+        help="strength of the denoising in percent, from 0 (the input) to 100 "
         f"(the network's output; default: {default.strength:g})",
     )
     add_device_argument(parser, default=None)
@@ -128,7 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
     outputs = _writable_outputs(arguments)
     models = load_models(arguments.model, arguments.models)
     _check_outputs(arguments, outputs, [manifest for _, manifest in models[1]])
-    inputs = _read_inputs(arguments, outputs, models)
+    inputs = _read_inputs(arguments, outputs, models, keep_values=settings.strength == 0)
     job = DenoisingJob(
         inputs.volume.hu,
         inputs.denoiser,
@@ -236,9 +236,15 @@ def _read_inputs(
     arguments: argparse.Namespace,
     outputs: _Outputs,
     models: tuple[tuple[nn.Module, Manifest], list[tuple[nn.Module, Manifest]]],
+    keep_values: bool,
 ) -> _Inputs:
     """Read scan and reference, and check them against the outputs."""
-    volume = read_volume(arguments.input, series=arguments.series, slice_axis=arguments.slice_axis)
+    volume = read_volume(
+        arguments.input,
+        series=arguments.series,
+        slice_axis=arguments.slice_axis,
+        keep_values=keep_values,
+    )
     print_warnings(volume.warnings)
     check_output_path(outputs.volume, volume)
     reference = _read_reference(arguments.reference, volume, arguments.slice_axis)
@@ -270,7 +276,9 @@ def _write_volumes(
         paths = outputs.noise_files(inputs.noise_manifests)
         _write_noise(staged, paths, result, inputs.volume)
     result = replace(result, hu=result.hu.read())
-    write_volume(staged.path(outputs.volume), result.hu, inputs.volume, note=NOTICE)
+    # At strength 0 the values of the input are written, which may have fractions.
+    values = result.hu if inputs.volume.values is None else inputs.volume.values
+    write_volume(staged.path(outputs.volume), values, inputs.volume, note=NOTICE)
     for path in filter(None, (outputs.report, outputs.picture)):
         staged.retire(path)
     return result

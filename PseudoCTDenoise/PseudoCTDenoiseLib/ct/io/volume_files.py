@@ -75,6 +75,7 @@ class CtVolume:
     warnings : sentences on what may spoil the result.
     uids : DICOM UIDs of study, series and frame of reference, by name, as far as the files have
         them.
+    values : as ``hu``, but unrounded and in the type of the file; None unless requested.
     """
 
     hu: np.ndarray
@@ -85,6 +86,7 @@ class CtVolume:
     name: str
     warnings: tuple[str, ...] = ()
     uids: dict[str, str] = field(default_factory=dict)
+    values: np.ndarray | None = None
 
     @property
     def pixel_size(self) -> tuple[float, float]:
@@ -104,7 +106,11 @@ class CtVolume:
 
 
 def read_volume(
-    path: str | Path, *, series: str | None = None, slice_axis: str = "auto"
+    path: str | Path,
+    *,
+    series: str | None = None,
+    slice_axis: str = "auto",
+    keep_values: bool = False,
 ) -> CtVolume:
     """Read a CT from NRRD, NIfTI, MetaImage, a DICOM folder or one DICOM file.
 
@@ -114,6 +120,7 @@ def read_volume(
     series : number or UID of the series in a DICOM folder with several; see :func:`.read_series`.
     slice_axis : ``i``, ``j`` or ``k``, the array axis along which axial slices are stacked;
         ``auto`` takes the one along the patient's superior-inferior axis.
+    keep_values : also return the values in the type of the file.
 
     Raises
     ------
@@ -157,6 +164,7 @@ def read_volume(
         name=name,
         warnings=warnings,
         uids=uids,
+        values=np.ascontiguousarray(values) if keep_values else None,
     )
 
 
@@ -184,7 +192,7 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
 
     Parameters
     ----------
-    hu : (slices, rows, columns) as ``like.hu``, any real type.
+    hu : (slices, rows, columns) as ``like.hu``, any real type; ``like.values`` is written as it is.
     note : text for the header (NIfTI keeps the first 79 characters).
 
     Raises
@@ -199,7 +207,8 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
     if hu.shape != like.hu.shape:
         raise ValueError(f"hu has shape {hu.shape}, its geometry is for {like.hu.shape}")
     check_output_path(path, like)
-    hu = checked_int16(hu, path.name)
+    if hu is not like.values:
+        hu = checked_int16(hu, path.name)
     image = to_image(hu, like)
     if note:
         room = 79 if IMAGE_IO[_suffix(path)] == "NiftiImageIO" else None
