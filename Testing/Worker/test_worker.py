@@ -493,6 +493,25 @@ def test_a_worker_and_its_folder_go_with_their_parent(temporary_folder, wait_unt
     if end == "killed":
         assert is_alive(pid)
         os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.communicate(timeout=300)
     assert wait_until(lambda: not is_alive(pid))
     assert not list(temporary_folder.iterdir())
+
+
+# Traces in the folder for temporary files.
+
+
+def test_a_check_leaves_nothing_in_the_folder_for_temporary_files(tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    process = subprocess.Popen(
+        [sys.executable, worker.__file__, "--check", "64x48", "--device", "cpu"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert b'"check"' in process.stdout.read()  # the input stays open until the end
+    process.communicate()
+    assert process.returncode == DONE
+    assert not list(temporary.iterdir())
