@@ -1,11 +1,16 @@
 """The panel opens whether or not everything is installed, and explains what is missing."""
 
 import importlib.util
+import os
 import re
+import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PseudoCTDenoiseLib.worker.signals import Signal
+from PseudoCTDenoiseLib.worker.worker_process import JobState, Silence
 
 from .conftest import MODULE, PHANTOM
 
@@ -17,6 +22,53 @@ def test_without_a_volume_the_status_gives_advice(panel):
     assert panel.ui.statusLabel.text == "Select a CT volume first."
     assert panel.ui.applyButton.toolTip == "Select a CT volume first."
     assert not panel.ui.environmentFrame.visible
+
+
+LEFT = """
+import os, sys, tempfile
+import numpy as np
+from PseudoCTDenoiseLib.worker.job_folder import JobFolder
+tempfile.tempdir = sys.argv[1]
+folder = JobFolder.make()
+folder.write_array("input.npy", np.zeros((1, 16, 16), np.int16))
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_at_the_start_of_slicer_the_scans_of_killed_jobs_are_removed(jobFolders, loadModule):
+    environment = {**os.environ, "PYTHONPATH": str(MODULE.parent)}
+    subprocess.run([sys.executable, "-c", LEFT, str(jobFolders)], env=environment)
+    assert list(jobFolders.glob("*/input.npy"))
+    loadModule(MODULE)
+    assert not list(jobFolders.iterdir())
+
+
+def test_a_device_check_that_does_not_answer_is_reported_and_then_ended(slicerApp):
+    from PseudoCTDenoiseLib.panel.device_panel import DevicePanel
+
+    class Check:
+        def __init__(self):
+            self.silent, self.ended, self.failure = Signal(), Signal(), None
+
+        def start(self):
+            """There is no process."""
+
+        def abort(self):
+            self.ended.emit(JobState.CANCELLED)
+
+    check, label = Check(), SimpleNamespace(text="")
+    button = SimpleNamespace(enabled=True, connect=lambda signal, slot: None)
+    ui = SimpleNamespace(
+        deviceLabel=label, timeLabel=SimpleNamespace(text=""), checkDeviceButton=button
+    )
+    DevicePanel(ui, lambda key: check).check()
+    check.silent.emit(Silence(without_progress=40, without_message=5))
+    assert label.text == "checking…"
+    check.silent.emit(Silence(without_progress=40, without_message=40))
+    assert label.text == "checking… (no answer for 40 s)"
+    check.silent.emit(Silence(without_progress=300, without_message=300))
+    assert label.text == "No answer for 5 min. Check again."
+    assert button.enabled
 
 
 def test_a_loaded_volume_is_selected_and_can_be_denoised(phantom, panel):
