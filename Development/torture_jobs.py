@@ -97,7 +97,7 @@ def full_disks(count: int, seed: int) -> list[Row]:
     done, full, problems = 0, 0, []
     for _ in range(count):
         with _workplace() as place:
-            code, printed, left = _denoise_on_disk(place, chance.randrange(4, 400), real)
+            code, printed, left = _denoise_on_disk(place, chance.randrange(4, 100), real)
         if code == 0 and left == ["out.json", "out.nrrd"]:
             done += 1
         elif code == 2 and len(printed.splitlines()) >= 1 and not left:
@@ -106,7 +106,7 @@ def full_disks(count: int, seed: int) -> list[Row]:
             problems.append(f"exit code {code}, left {left}: {printed.strip()[-200:]}")
         if "Traceback" in printed:
             problems.append(printed.strip()[-200:])
-    kind = "file systems of 4 to 400 KiB" if real else "files limited to 4 to 400 KiB"
+    kind = "file systems of 4 to 100 KiB" if real else "files limited to 4 to 100 KiB"
     return [_row(f"{kind}: {done} with room, {full} full", count, problems)]
 
 
@@ -206,8 +206,9 @@ def _start(place: Path, code: str, *arguments: str) -> subprocess.Popen:
 def _kill_a_job(chance: random.Random, to_host: str | None, to_worker: str | None) -> list[str]:
     with _workplace() as place:
         host = _start(place, JOB, "scan.nrrd", "1000000")
-        for line in host.stdout:  # the moment of the signal: from the start to the tuning
-            if line.split()[0] == chance.choice(["starting", "running"]):
+        moment = chance.choice(["starting", "running"])
+        for line in host.stdout:
+            if line.split()[0] == moment:
                 break
         time.sleep(chance.expovariate(1.0))
         worker = next(iter(_processes(place)), None)

@@ -533,7 +533,7 @@ def test_ctrl_c_ends_the_command_with_3_and_leaves_no_files(program, scan, model
     before = listing(scan.parent)
     with Running(program, scan, models) as process:
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert (process.returncode, out, err) == (3, "", "pseudoct: cancelled.\n")
     assert listing(scan.parent) == before
 

@@ -12,7 +12,7 @@ import pytest
 from PseudoCTDenoiseLib.worker.signals import Signal
 from PseudoCTDenoiseLib.worker.worker_process import JobState, Silence
 
-from .conftest import MODULE, PHANTOM
+from .conftest import MODULE, PATIENCE, PHANTOM
 
 user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
 
@@ -77,12 +77,12 @@ def test_a_loaded_volume_is_selected_and_can_be_denoised(phantom, panel):
 
 
 def test_device_reason_and_time_are_shown_before_the_click(deviceCheck, phantom, panel):
-    user.waitUntil(lambda: panel.ui.timeLabel.text.startswith("about"), 240, "the estimate")
+    user.waitUntil(lambda: panel.ui.timeLabel.text.startswith("about"), PATIENCE, "the estimate")
     assert re.fullmatch(r"about \d+ (s|min) for 4 slices", panel.ui.timeLabel.text)
     assert "torch" in panel.ui.deviceLabel.text and "(" in panel.ui.deviceLabel.text
     user.click(panel.ui.checkDeviceButton)
     assert panel.ui.deviceLabel.text == "checking…"
-    user.waitUntil(lambda: "torch" in panel.ui.deviceLabel.text, 240, "the check")
+    user.waitUntil(lambda: "torch" in panel.ui.deviceLabel.text, PATIENCE, "the check")
 
 
 @pytest.mark.parametrize(
@@ -349,14 +349,16 @@ def test_the_first_ct_is_taken_not_a_segmentation_that_came_before(scene, loadMo
 
 
 def test_returning_to_the_panel_does_not_repeat_the_check(deviceCheck, phantom, panel, slicerApp):
-    user.waitUntil(lambda: "torch" in panel.ui.deviceLabel.text, 240, "the check")
+    user.waitUntil(lambda: "torch" in panel.ui.deviceLabel.text, PATIENCE, "the check")
     slicerApp.leave()
     slicerApp.select("PseudoCTDenoise")
     assert "torch" in panel.ui.deviceLabel.text and panel.devicePanel._running is None
     user.click(panel.ui.advancedCollapsibleButton)
     user.choose(panel.ui.deviceComboBox, "CPU")
     assert panel.ui.deviceLabel.text == "checking…"
-    user.waitUntil(lambda: "(selected by the user)" in panel.ui.deviceLabel.text, 240, "the check")
+    user.waitUntil(
+        lambda: "(selected by the user)" in panel.ui.deviceLabel.text, PATIENCE, "the check"
+    )
 
 
 def test_one_of_several_gpus_is_chosen_by_its_index(phantom, panel, monkeypatch):
@@ -379,12 +381,12 @@ def test_a_gpu_that_does_not_exist_is_reported_before_the_click(deviceCheck, pha
     user.choose(panel.ui.deviceComboBox, "NVIDIA GPU (CUDA)")
     user.enterText(panel.ui.gpuSpinBox, "99")
     label = panel.ui.deviceLabel
-    user.waitUntil(lambda: "'cuda:99' does not work" in label.text, 240, "the check")
+    user.waitUntil(lambda: "'cuda:99' does not work" in label.text, PATIENCE, "the check")
     assert "Choose auto or cpu" in label.text
 
 
 def test_the_estimate_follows_the_options(deviceCheck, phantom, panel):
-    user.waitUntil(lambda: panel.ui.timeLabel.text.startswith("about"), 240, "the estimate")
+    user.waitUntil(lambda: panel.ui.timeLabel.text.startswith("about"), PATIENCE, "the estimate")
     before = panel.ui.timeLabel.text
     user.click(panel.ui.advancedCollapsibleButton)
     user.enterText(panel.ui.stepsSpinBox, "5000")
