@@ -144,6 +144,8 @@ def temporary_folder(
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # The engine in this process would create a folder of torch; processes of the product do not.
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     # The output of an ended worker is waited for as long as a busy computer needs.
     monkeypatch.setattr(runner, "STREAM_SECONDS", PATIENCE_SECONDS)
     yield folder
