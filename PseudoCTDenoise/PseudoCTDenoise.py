@@ -13,6 +13,7 @@ from PseudoCTDenoiseLib.scene.comparison_layouts import registerLayouts
 from PseudoCTDenoiseLib.scene.ct_input import sliceAxis
 from PseudoCTDenoiseLib.scene.logic import PseudoCTDenoiseLogic
 from PseudoCTDenoiseLib.scene.parameter_node import PseudoCTDenoiseParameterNode  # noqa: F401
+from PseudoCTDenoiseLib.worker.job_folder import remove_abandoned_jobs
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleTest
 
@@ -41,7 +42,10 @@ class PseudoCTDenoise(ScriptedLoadableModule):
 
 
 def onStartupCompleted():
-    """Register the sample data and the layouts of saved scenes before a panel is opened."""
+    """Register the sample data and the layouts of saved scenes before a panel is opened.
+
+    Also remove the scans of jobs that ended together with an earlier Slicer.
+    """
     import SampleData
 
     resources = Path(__file__).parent / "Resources"
@@ -56,6 +60,7 @@ def onStartupCompleted():
         checksums=f"SHA256:{PHANTOM_SHA256}",  # keeps the cache from returning an older version
     )
     registerLayouts()
+    remove_abandoned_jobs()
 
 
 class PseudoCTDenoiseTest(ScriptedLoadableModuleTest):

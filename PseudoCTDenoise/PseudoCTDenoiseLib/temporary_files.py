@@ -12,6 +12,7 @@ import contextlib
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -23,7 +24,6 @@ from .folder_lock import LOCK, is_abandoned, lock_folder
 T = TypeVar("T")
 
 _PREFIX = ".pseudoct-"
-_NAME = re.compile(rf"{re.escape(_PREFIX)}[0-9a-f]{{16}}")
 
 
 def with_cleanup(work: Callable[[], T], cleanup: Callable[[], object]) -> T:
@@ -74,7 +74,8 @@ def _remove_tree(path: str | os.PathLike) -> None:
     raises OSError instead of KeyboardInterrupt.
     """
     for parent, folders, files in os.walk(path, topdown=False):
-        for name in files:
+        # The lock goes last: without it, the rest of a folder would stay if this process is killed.
+        for name in sorted(files, key=lambda name: name == LOCK):
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(parent, name))
         for name in folders:
@@ -91,20 +92,38 @@ def _remove_entry(path: str | os.PathLike) -> None:
             os.rmdir(path)
 
 
+def temporary_parent() -> str:
+    """Return the system's folder for temporary files.
+
+    Raises
+    ------
+    BadInputError
+        If no such folder can be written to.
+    """
+    try:
+        return os.path.abspath(tempfile.gettempdir())
+    except OSError as error:
+        raise BadInputError(
+            f"Cannot create a temporary file ({error.strerror or error}). Free some space, or set "
+            "TMPDIR (on Windows TEMP) to a folder that can be written to."
+        ) from error
+
+
 class TemporaryFolder:
-    """A new hidden folder in ``parent`` that only the user can read.
+    """A new folder in ``parent`` that only the user can read; its name begins with ``prefix``.
 
     It has a name before it exists, so the caller can arrange its removal first.
     """
 
-    def __init__(self, parent: Path | str):
-        self.path = Path(parent) / f"{_PREFIX}{secrets.token_hex(8)}"
+    def __init__(self, parent: Path | str, prefix: str = _PREFIX):
+        self.path = Path(parent) / f"{prefix}{secrets.token_hex(8)}"
+        self._prefix = prefix
         self._is_kept = False
         self._lock: int | None = None
 
     def create(self) -> None:
         """Create the folder, and remove those that killed processes left beside it."""
-        _remove_abandoned(self.path.parent)
+        remove_abandoned(self.path.parent, self._prefix)
         try:
             os.mkdir(self.path, 0o700)
         except FileExistsError:
@@ -126,9 +145,11 @@ class TemporaryFolder:
             os.close(lock)
 
 
-def _remove_abandoned(parent: Path) -> None:
+def remove_abandoned(parent: Path, prefix: str) -> None:
+    """Remove the folders of a prefix whose processes were killed."""
+    its_name = re.compile(rf"{re.escape(prefix)}[0-9a-f]{{16}}")
     with contextlib.suppress(OSError):
-        for name in filter(_NAME.fullmatch, os.listdir(parent)):
+        for name in filter(its_name.fullmatch, os.listdir(parent)):
             if is_abandoned(parent / name):
                 remove_folder(parent / name)
 

@@ -375,6 +375,19 @@ def test_a_file_of_another_program_is_replaced_on_demand_and_the_input_never(pse
     assert np.array_equal(values(output), values(scan))
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int32])
+@pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ".mha"])
+def test_strength_0_writes_the_values_and_the_type_of_the_input(
+    pseudoct, tmp_path, write, hu, quick, kind, suffix
+):
+    fractions = np.random.default_rng(0).uniform(-0.49, 0.49, hu.shape) if kind != np.int32 else 0
+    scan = write(tmp_path / f"scan{suffix}", (hu + fractions).astype(kind))
+    output = tmp_path / f"out{suffix}"
+    assert pseudoct("denoise", scan, output, *quick, "--strength", "0").code == 0
+    assert values(output).dtype == kind
+    assert np.array_equal(values(output), values(scan))
+
+
 def test_relative_paths_spaces_and_accents_in_a_separate_process(
     tmp_path, write, hu, models, program, listing
 ):
@@ -574,7 +587,7 @@ def test_ctrl_c_ends_the_command_with_3_and_leaves_no_files(program, scan, model
     before = listing(scan.parent)
     with Running(program, scan, models) as process:
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert (process.returncode, out, err) == (3, "", "pseudoct: cancelled.\n")
     assert listing(scan.parent) == before
 

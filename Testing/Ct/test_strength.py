@@ -17,6 +17,28 @@ def test_at_0_the_result_equals_the_original_bit_for_bit():
     assert np.array_equal(mixed, every_value)
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_fractions_of_hu_and_their_type_are_kept(kind):
+    original = (ORIGINAL[:, :, :6] + np.array([0.49, -0.25, 1 / 3, 1e-3, 0.5, 0.1])).astype(kind)
+    denoised = DENOISED[:, :, :6]
+    exact = apply_strength(original, denoised, 0)
+    assert exact.dtype == kind and np.array_equal(exact, original)
+    half = apply_strength(original, denoised, 50)
+    assert half.dtype == kind
+    assert np.allclose(half[0, 0, 2:], (original[0, 0, 2:] + denoised[0, 0, 2:]) / 2)
+    full = apply_strength(original, denoised, 100)
+    assert np.array_equal(full[0, 0, 2:], denoised[0, 0, 2:]) and full[0, 0, 0] == original[0, 0, 0]
+    rounded = apply_strength(original, denoised, 0, out=np.empty(original.shape, np.int16))
+    assert np.array_equal(rounded, np.rint(original))
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float64])
+def test_whole_hu_of_any_type_become_int16(kind):
+    original = np.arange(24).reshape(1, 4, 6).astype(kind)
+    exact = apply_strength(original, np.zeros((1, 4, 6), np.int16), 0)
+    assert exact.dtype == np.int16 and np.array_equal(exact, original)
+
+
 def test_at_100_the_result_is_the_denoised_scan_except_for_padding():
     mixed = apply_strength(ORIGINAL, DENOISED, 100)
     assert mixed.tolist() == [[[-2000, -1000, -1000, 10, 10, 2000, -32768, -32768]]]

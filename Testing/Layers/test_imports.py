@@ -38,16 +38,8 @@ COMMAND_LINE = LIBRARY / "cli/main.py"
 """The only file that imports by name: it loads a command when the user asks for it."""
 
 BASE = {
-    *(
-        "errors",
-        "exit_codes",
-        "duration",
-        "folder_lock",
-        "json_text",
-        "markdown_table",
-        "temporary_files",
-    ),
-    "__version__",
+    *("errors", "exit_codes", "duration", "folder_lock", "json_text", "markdown_table"),
+    *("temporary_files", "torch_cache", "__version__"),
 }
 ENGINE = {"ct", "models", "simulation", "denoising"}
 MAY_IMPORT = {

@@ -125,7 +125,7 @@ def busy(panel: Any, phantom: Any, jobFolders: Path) -> Iterator[SimpleNamespace
     yield job
     assert run.state.is_over
     assert list(jobFolders.iterdir()) == []
-    user.waitUntil(lambda: not alive(job.workerId), 10, "the end of the worker")
+    user.waitUntil(lambda: not alive(job.workerId), PATIENCE, "the end of the worker")
 
 
 def alive(processId: int) -> bool:

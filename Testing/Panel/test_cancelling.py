@@ -5,6 +5,8 @@ import signal
 
 import numpy as np
 import pytest
+from PseudoCTDenoiseLib.worker import worker_process
+from PseudoCTDenoiseLib.worker.worker_process import Silence
 
 from .conftest import PATIENCE, alive, denoise, nodeIDs, viewNodes, voxels
 
@@ -52,6 +54,43 @@ def test_a_killed_worker_is_reported_with_advice(panel, busy, slicerApp):
     assert "Run it again" in text and panel.ui.statusLabel.text == text
     assert panel.ui.applyButton.text == "Denoise"
     assert nodeIDs() - busy.before <= viewNodes()
+
+
+@pytest.fixture
+def quickSilence(monkeypatch):
+    """Report silence after a fraction of a second."""
+    monkeypatch.setattr(worker_process, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(worker_process, "SILENCE_SECONDS", 0.5)
+
+
+def test_a_stopped_worker_is_reported_and_cancel_ends_it(quickSilence, panel, busy):
+    os.kill(busy.workerId, signal.SIGSTOP)
+    status = panel.ui.statusLabel
+    user.waitUntil(lambda: "has not answered for" in status.text, PATIENCE, "the report")
+    assert "click Cancel to end it" in status.text
+    assert panel.ui.applyButton.text == "Cancel" and panel.ui.applyButton.enabled
+    user.click(panel.ui.applyButton)
+    waitForEnd(panel)
+    assert status.text == "Cancelled. The scene is unchanged."
+
+
+def test_a_stopped_worker_that_continues_shows_its_progress_again(quickSilence, panel, busy):
+    os.kill(busy.workerId, signal.SIGSTOP)
+    status = panel.ui.statusLabel
+    user.waitUntil(lambda: "has not answered for" in status.text, PATIENCE, "the report")
+    os.kill(busy.workerId, signal.SIGCONT)
+    user.waitUntil(lambda: status.text.startswith("Tuning"), PATIENCE, "progress")
+    user.click(panel.ui.applyButton)
+    waitForEnd(panel)
+
+
+def test_a_worker_without_progress_shows_for_how_long(panel, busy):
+    before = panel.ui.statusLabel.text
+    panel.runPanel.onSilence(Silence(without_progress=120, without_message=5))
+    shown = panel.ui.statusLabel.text
+    assert shown == f"{before} (no progress for 2 min; the background process is running)"
+    user.click(panel.ui.applyButton)
+    waitForEnd(panel)
 
 
 def test_closing_the_scene_cancels(panel, busy, slicerApp):

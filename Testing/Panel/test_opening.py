@@ -1,13 +1,18 @@
 """The panel opens whether or not everything is installed, and explains what is missing."""
 
 import importlib.util
+import os
 import re
+import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PseudoCTDenoiseLib.worker.signals import Signal
+from PseudoCTDenoiseLib.worker.worker_process import JobState, Silence
 
-from .conftest import MODULE, PHANTOM
+from .conftest import MODULE, PATIENCE, PHANTOM
 
 user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
 
@@ -19,18 +24,65 @@ def test_without_a_volume_the_status_gives_advice(panel):
     assert not panel.ui.environmentFrame.visible
 
 
+LEFT = """
+import os, sys, tempfile
+import numpy as np
+from PseudoCTDenoiseLib.worker.job_folder import JobFolder
+tempfile.tempdir = sys.argv[1]
+folder = JobFolder.make()
+folder.write_array("input.npy", np.zeros((1, 16, 16), np.int16))
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_at_the_start_of_slicer_the_scans_of_killed_jobs_are_removed(jobFolders, loadModule):
+    environment = {**os.environ, "PYTHONPATH": str(MODULE.parent)}
+    subprocess.run([sys.executable, "-c", LEFT, str(jobFolders)], env=environment)
+    assert list(jobFolders.glob("*/input.npy"))
+    loadModule(MODULE)
+    assert not list(jobFolders.iterdir())
+
+
+def test_a_device_check_that_does_not_answer_is_reported_and_then_ended(slicerApp):
+    from PseudoCTDenoiseLib.panel.device_panel import DevicePanel
+
+    class Check:
+        def __init__(self):
+            self.silent, self.ended, self.failure = Signal(), Signal(), None
+
+        def start(self):
+            """There is no process."""
+
+        def abort(self):
+            self.ended.emit(JobState.CANCELLED)
+
+    check, label = Check(), SimpleNamespace(text="")
+    button = SimpleNamespace(enabled=True, connect=lambda signal, slot: None)
+    ui = SimpleNamespace(
+        deviceLabel=label, timeLabel=SimpleNamespace(text=""), checkDeviceButton=button
+    )
+    DevicePanel(ui, lambda key: check).check()
+    check.silent.emit(Silence(without_progress=40, without_message=5))
+    assert label.text == "checking…"
+    check.silent.emit(Silence(without_progress=40, without_message=40))
+    assert label.text == "checking… (no answer for 40 s)"
+    check.silent.emit(Silence(without_progress=300, without_message=300))
+    assert label.text == "No answer for 5 min. Check again."
+    assert button.enabled
+
+
 def test_a_loaded_volume_is_selected_and_can_be_denoised(phantom, panel):
     assert panel.ui.inputSelector.currentNode() is phantom
     assert panel.ui.applyButton.enabled and panel.ui.statusLabel.text == "Ready"
 
 
 def test_device_reason_and_time_are_shown_before_the_click(deviceCheck, phantom, panel):
-    user.waitUntil(lambda: panel.ui.timeLabel.text.startswith("about"), 240, "the estimate")
+    user.waitUntil(lambda: panel.ui.timeLabel.text.startswith("about"), PATIENCE, "the estimate")
     assert re.fullmatch(r"about \d+ (s|min) for 4 slices", panel.ui.timeLabel.text)
     assert "torch" in panel.ui.deviceLabel.text and "(" in panel.ui.deviceLabel.text
     user.click(panel.ui.checkDeviceButton)
     assert panel.ui.deviceLabel.text == "checking…"
-    user.waitUntil(lambda: "torch" in panel.ui.deviceLabel.text, 240, "the check")
+    user.waitUntil(lambda: "torch" in panel.ui.deviceLabel.text, PATIENCE, "the check")
 
 
 @pytest.mark.parametrize(
@@ -297,14 +349,16 @@ def test_the_first_ct_is_taken_not_a_segmentation_that_came_before(scene, loadMo
 
 
 def test_returning_to_the_panel_does_not_repeat_the_check(deviceCheck, phantom, panel, slicerApp):
-    user.waitUntil(lambda: "torch" in panel.ui.deviceLabel.text, 240, "the check")
+    user.waitUntil(lambda: "torch" in panel.ui.deviceLabel.text, PATIENCE, "the check")
     slicerApp.leave()
     slicerApp.select("PseudoCTDenoise")
     assert "torch" in panel.ui.deviceLabel.text and panel.devicePanel._running is None
     user.click(panel.ui.advancedCollapsibleButton)
     user.choose(panel.ui.deviceComboBox, "CPU")
     assert panel.ui.deviceLabel.text == "checking…"
-    user.waitUntil(lambda: "(selected by the user)" in panel.ui.deviceLabel.text, 240, "the check")
+    user.waitUntil(
+        lambda: "(selected by the user)" in panel.ui.deviceLabel.text, PATIENCE, "the check"
+    )
 
 
 def test_one_of_several_gpus_is_chosen_by_its_index(phantom, panel, monkeypatch):
@@ -327,12 +381,12 @@ def test_a_gpu_that_does_not_exist_is_reported_before_the_click(deviceCheck, pha
     user.choose(panel.ui.deviceComboBox, "NVIDIA GPU (CUDA)")
     user.enterText(panel.ui.gpuSpinBox, "99")
     label = panel.ui.deviceLabel
-    user.waitUntil(lambda: "'cuda:99' does not work" in label.text, 240, "the check")
+    user.waitUntil(lambda: "'cuda:99' does not work" in label.text, PATIENCE, "the check")
     assert "Choose auto or cpu" in label.text
 
 
 def test_the_estimate_follows_the_options(deviceCheck, phantom, panel):
-    user.waitUntil(lambda: panel.ui.timeLabel.text.startswith("about"), 240, "the estimate")
+    user.waitUntil(lambda: panel.ui.timeLabel.text.startswith("about"), PATIENCE, "the estimate")
     before = panel.ui.timeLabel.text
     user.click(panel.ui.advancedCollapsibleButton)
     user.enterText(panel.ui.stepsSpinBox, "5000")

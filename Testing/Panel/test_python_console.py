@@ -1,13 +1,17 @@
 """The logic in scripts: blocking, in the background, and with the lines of the README."""
 
+import os
 import re
+import signal
+import subprocess
 import unittest
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PseudoCTDenoiseLib.worker import worker_process
 
-from .conftest import PATIENCE, nodeIDs, voxels
+from .conftest import PATIENCE, alive, nodeIDs, voxels
 
 user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
 
@@ -65,6 +69,33 @@ def test_an_exception_of_a_progress_callback_cancels_and_is_raised(logic, phanto
     with pytest.raises(KeyboardInterrupt):
         logic.process(phantom, steps=5000, progressCallback=stop)
     assert nodeIDs() == before and list(jobFolders.iterdir()) == []
+
+
+def test_a_stopped_worker_does_not_keep_a_script_waiting(
+    logic, phantom, jobFolders, monkeypatch, caplog
+):
+    monkeypatch.setattr(worker_process, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(worker_process, "SILENCE_SECONDS", 0.5)
+    before = nodeIDs()
+    stopped = []
+
+    def stop(progress):
+        (line,) = [line for line in processes() if str(jobFolders) in line]
+        stopped.append(int(line.split()[0]))
+        os.kill(stopped[0], signal.SIGSTOP)
+        monkeypatch.setattr(worker_process, "LOST_SECONDS", 2.0)
+
+    with pytest.raises(RuntimeError, match="has not answered for 2 s.*The job was ended"):
+        logic.process(phantom, steps=5000, progressCallback=stop)
+    assert "has not answered" in caplog.text
+    assert nodeIDs() == before and list(jobFolders.iterdir()) == []
+    user.waitUntil(lambda: not alive(stopped[0]), PATIENCE, "the end of the worker")
+
+
+def processes() -> list[str]:
+    """Return process id and command line of all processes."""
+    listed = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True).stdout
+    return listed.decode("utf-8", "replace").splitlines()
 
 
 def test_a_job_handle_cancels_and_tells_its_state(logic, phantom, jobFolders):

@@ -76,6 +76,9 @@ class JobReader:
         self.hu, self.request = self.folder.read_job()
         self.hu = np.array(self.hu)
 
+    def call_later(self, seconds, function):
+        """Nothing happens later."""
+
     def kill(self):
         """There is nothing to kill."""
 

@@ -145,6 +145,43 @@ def test_strength_nothing_is_the_scan_and_full_strength_comes_back(scan):
     assert np.array_equal(voxels(output), CLEAN)
 
 
+@pytest.fixture(params=[np.float32, np.float64])
+def fractions(request, scene):
+    """A scan with fractions of HU."""
+    values = np.maximum(HU + RNG.uniform(-0.49, 0.49, SHAPE), -1024).astype(request.param)
+    return slicer.util.addVolumeFromArray(values, name="fractions")
+
+
+def test_strength_nothing_is_the_scan_with_its_type_and_its_fractions_of_hu(fractions):
+    output = store(fractions, strength=0)
+    for _ in range(2):
+        assert voxels(output).dtype == voxels(fractions).dtype
+        assert np.array_equal(voxels(output), voxels(fractions))
+        applyStrength(output, 100)
+        assert np.array_equal(voxels(output), CLEAN)
+        applyStrength(output, 40)
+        assert np.allclose(voxels(output), 0.4 * CLEAN + 0.6 * voxels(fractions), atol=1e-3)
+        applyStrength(output, 0)
+
+
+def test_slices_that_were_not_denoised_keep_their_fractions_of_hu(fractions):
+    result = job_result(first=1, last=2)
+    output = storeResult(
+        fractions, None, ctFromNode(fractions), result, Outputs(), sliceRange=(1, 2)
+    )
+    for strength in (100, 50, 100):
+        for index in (0, 3, 4):
+            assert np.array_equal(voxels(output)[index], voxels(fractions)[index])
+        applyStrength(output, strength)
+
+
+def test_a_result_in_whole_hu_of_an_earlier_version_gets_the_fractions_of_its_scan(fractions):
+    output = store(fractions)
+    slicer.util.updateVolumeFromArray(output, CLEAN)
+    applyStrength(output, 0)
+    assert np.array_equal(voxels(output), voxels(fractions))
+
+
 def test_strength_needs_the_scan_and_says_so(scan, scene):
     output = store(scan)
     scene.RemoveNode(scan)

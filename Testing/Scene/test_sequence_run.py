@@ -48,6 +48,23 @@ def runOf(node, **more):
     return SequenceRun(Request(node, settings=settings, **more), SubprocessRunner)
 
 
+def test_strength_nothing_keeps_the_fractions_of_hu(movie):
+    node, browser = movie
+    sequence = browser.GetSequenceNode(node)
+    for number in range(ITEMS):
+        values = scan(number) + np.float32(0.25)
+        slicer.util.updateVolumeFromArray(sequence.GetNthDataNode(number), values)
+    run = runOf(node, strength=0)
+    run.start()
+    assert run.wait() is JobState.COMPLETED, run.failure
+    denoised = browser.GetSequenceNode(run.outputVolume)
+    for number in range(ITEMS):
+        assert voxels(denoised.GetNthDataNode(number)).dtype == np.float32
+        assert np.array_equal(
+            voxels(denoised.GetNthDataNode(number)), voxels(sequence.GetNthDataNode(number))
+        )
+
+
 def test_all_items_are_denoised_and_shown_together_with_the_originals(movie, scene):
     node, browser = movie
     before = set(nodeIDs(scene))

@@ -171,6 +171,8 @@ def test_an_error_message_of_the_worker_is_the_failure(run, code):
         'save("a.npy"); say("result", denoised="a.npy", report={"tuning_loss": 3})',
         'save("a.npy"); say("result", denoised="a.npy", report={}, noise_maps={"x": 3})',
         'open(f"{folder}/a.npy", "w").write("x"); say("result", denoised="a.npy", report={})',
+        'os.mkfifo(f"{folder}/a.npy"); say("result", denoised="a.npy", report={})',
+        'os.symlink("input.npy", f"{folder}/a.npy"); say("result", denoised="a.npy", report={})',
     ],
 )
 def test_a_damaged_result_is_a_failure_not_an_error(run, result):
@@ -233,6 +235,20 @@ def test_much_output_on_both_ways_out_does_not_lock_up(run):
     code = f"for _ in range(3000): print('x' * 100); print('y' * 100, file=sys.stderr)\n{GOOD}"
     job = run(code)
     assert job.state is JobState.COMPLETED and len(job.logs) == 6000
+
+
+def test_a_very_long_line_is_cut_in_the_log(run):
+    code = f"""
+for _ in range(160):
+    os.write(1, b'x' * 65536)
+    os.write(2, b'y' * 65536)
+os.write(1, b'\\n')
+{GOOD}
+"""
+    job = run(code)
+    assert job.state is JobState.COMPLETED
+    assert len(job.logs) == 2
+    assert {len(text) for text in job.logs} == {worker_process.LOGGED_CHARACTERS + 1}
 
 
 # Cancelling.
@@ -306,7 +322,9 @@ def test_a_cancelled_worker_of_another_version_is_not_a_failure(job):
     assert watched.wait() is JobState.CANCELLED and watched.failure is None
 
 
-@pytest.mark.parametrize("pid", [-1, 0, 1, os.getpid()], ids=["-1", "0", "1", "own"])
+@pytest.mark.parametrize(
+    "pid", [-1, 0, 1, os.getpid(), 10**30], ids=["-1", "0", "1", "own", "huge"]
+)
 def test_an_impossible_process_id_is_never_killed(job, monkeypatch, pid):
     killed = []
     monkeypatch.setattr(worker_process, "GRACE_SECONDS", 0.1)
@@ -376,7 +394,7 @@ def test_ctrl_c_right_after_the_start_kills_the_worker(job):
     with pytest.raises(KeyboardInterrupt):
         watched.start()
     assert watched.ends == [JobState.FAILED]
-    assert watched._runner.wait_for_end(10)
+    assert watched._runner.wait_for_end(300)
 
 
 def test_the_scan_is_not_kept_in_memory_while_the_worker_reads_its_file(hu, fake_worker, make_job):
@@ -483,13 +501,20 @@ def test_a_preview_is_a_slice_in_hu(run):
         "preview(2, shape=(64, 65))",
         "say('preview', slice=2, file='late.npy')",
         "say('preview', slice=2, file='../p.npy')",
+        "say('preview', slice=3, file='p.npy')",
+        "say('preview', slice=-1, file='p.npy')",
+        "os.mkfifo(f'{folder}/p'); say('preview', slice=2, file='p')",
+        "os.symlink('/dev/zero', f'{folder}/p'); say('preview', slice=2, file='p')",
+        "preview(1); os.symlink('p.npy', f'{folder}/p'); say('preview', slice=2, file='p')",
+        "open(f'{folder}/p', 'wb').write(b'PK' + bytes(100)); say('preview', slice=2, file='p')",
+        "say('preview', slice=2, file='p\\0')",
     ],
 )
 def test_an_unreadable_preview_is_skipped(run, code):
-    assert not run(PREVIEW + code).previews
+    assert 2 not in [index for index, _ in run(PREVIEW + code).previews]
 
 
-def test_the_slice_that_the_user_looks_at_is_asked_for_once_and_then_shown(job):
+def test_the_slice_that_the_user_looks_at_is_asked_for_once_and_then_shown(job, monkeypatch):
     code = """
 preview(0)
 say("log", text=input())
@@ -500,6 +525,8 @@ for line in sys.stdin:
     if line.strip() == "cancel":
         sys.exit(3)
 """
+    monkeypatch.setattr(worker_process, "GRACE_SECONDS", 600.0)  # the worker answers, if slowly
+    monkeypatch.setattr(worker_process, "GIVE_UP_SECONDS", 600.0)
     watched = job(PREVIEW + code, preview_slice=0)
 
     def look(index, image):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import resource
 import tempfile
 from contextlib import contextmanager
@@ -167,13 +168,102 @@ def test_a_folder_may_be_removed_again():
     folder.remove_file("a.npy")
 
 
+# Damaged and hostile folders.
+
+WRONG_REQUESTS = {
+    "empty": "",
+    "not UTF-8": b"\xff\xfe{",
+    "not JSON": "{settings: 3}",
+    "a list": "[]",
+    "null": "null",
+    "deep": "[" * 100_000,
+    "a huge number": '{"settings": {}, "preview_slice": 1' + "0" * 5000 + "}",
+    "no settings": '{"model": "fast"}',
+    "settings of another kind": '{"settings": "fast"}',
+    "an unknown setting": '{"settings": {"stepps": 3}}',
+    "a setting of another kind": '{"settings": {"steps": {"a": 1}}}',
+    "an endless setting": '{"settings": {"learning_rate": 1' + "0" * 400 + "}}",
+    "an unknown value": '{"settings": {}, "colour": 3}',
+    "a model of another kind": '{"settings": {}, "model": ["fast"]}',
+    "a model without a name": '{"settings": {}, "model": null}',
+    "a choice of another kind": '{"settings": {}, "want_noise": "yes"}',
+    "half a slice": '{"settings": {}, "preview_slice": 1.5}',
+    "a slice before the first": '{"settings": {}, "preview_slice": -1}',
+    "no interval": '{"settings": {}, "preview_seconds": NaN}',
+    "a folder of another kind": '{"settings": {}, "models_folder": 3}',
+    "no size": '{"settings": {}, "pixel_mm": 0}',
+    "an endless size": '{"settings": {}, "pixel_mm": Infinity}',
+}
+
+
+@pytest.mark.parametrize("content", WRONG_REQUESTS.values(), ids=WRONG_REQUESTS)
+def test_a_damaged_request_is_refused_in_one_line(folder, hu, content):
+    folder.write_job(hu, JobRequest(DenoisingSettings()))
+    path = folder.path / "job.json"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(BadInputError, match="^The file job.json of the job is damaged: ") as caught:
+        folder.read_job()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["input.npy", "job.json"])
+@pytest.mark.parametrize("kind", ["missing", "empty", "link", "FIFO", "folder", "device"])
+def test_a_file_of_another_kind_is_refused_without_waiting(folder, hu, tmp_path, name, kind):
+    folder.write_job(hu, JobRequest(DenoisingSettings()))
+    path = folder.path / name
+    os.rename(path, tmp_path / "moved")
+    if kind == "empty":
+        path.touch()
+    elif kind == "link":
+        path.symlink_to(tmp_path / "moved")
+    elif kind == "FIFO":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    with pytest.raises(BadInputError, match=f"^The file {name} of the job is damaged: "):
+        folder.read_job()
+
+
 @pytest.mark.parametrize(
-    ("content", "reason"),
-    [(b"", "it is damaged"), (b"text", "it is damaged"), (None, "No such file or directory")],
+    "values",
+    [np.zeros((2, 3, 4), np.float32), np.zeros((3, 4), np.int16), np.zeros((2, 3, 4), np.int16).T],
 )
-def test_an_array_that_cannot_be_read_has_its_reason_in_words(folder, content, reason):
-    if content is not None:
-        (folder.path / "a.npy").write_bytes(content)
-    with pytest.raises(BadInputError) as caught:
-        folder.read_array("a.npy", (1, 2))
-    assert str(caught.value) == f"Cannot read a.npy ({reason}). Run it again."
+def test_a_scan_of_another_kind_is_refused(folder, hu, values):
+    folder.write_job(hu, JobRequest(DenoisingSettings()))
+    np.save(folder.path / "input.npy", values)
+    with pytest.raises(BadInputError, match="^The file input.npy of the job is damaged: "):
+        folder.read_job()
+
+
+def test_a_link_in_the_place_of_a_result_is_replaced_and_its_target_is_kept(folder, tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    for name in ("denoised.npy", "preview_1.npy"):
+        (folder.path / name).symlink_to(precious)
+    folder.new_array("denoised.npy", (1, 16, 16))[0] = 7
+    folder.write_array("preview_1.npy", np.zeros((16, 16), np.int16))
+    assert precious.read_text() == "precious"
+    assert not (folder.path / "denoised.npy").is_symlink()
+
+
+def test_a_link_that_replaces_an_open_result_is_not_followed(folder, tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_bytes(bytes(10_000))
+    array = folder.new_array("denoised.npy", (1, 16, 16))
+    array.path.unlink()
+    array.path.symlink_to(precious)
+    with pytest.raises(BadInputError):
+        array[0] = 7
+    with pytest.raises(OSError):
+        array[0]
+    assert precious.read_bytes() == bytes(10_000)
+
+
+def test_an_array_of_a_huge_shape_is_refused_before_memory_is_taken(folder):
+    with open(folder.path / "a.npy", "wb") as file:
+        header = {"descr": "<i2", "fortran_order": False, "shape": (10**6, 10**6, 10**3)}
+        np.lib.format.write_array_header_1_0(file, header)
+    with pytest.raises(BadInputError, match="instead of int16"):
+        folder.read_array("a.npy", (1, 2, 3))

@@ -8,6 +8,7 @@ import math
 import pytest
 from PseudoCTDenoiseLib.worker.protocol import (
     MESSAGES,
+    Alive,
     CheckResult,
     Device,
     Failure,
@@ -25,6 +26,7 @@ from PseudoCTDenoiseLib.worker.protocol import (
 EXAMPLES = [
     Hello(1, 4711, "3.12.1"),
     Device("cuda", "NVIDIA H100, 80 GiB", "found and working", "2.6.0"),
+    Alive(),
     Log("Größe\nzwei"),
     ProgressMessage("tuning", 3, 100, 12.5, 0.25, 4.0),
     ProgressMessage("denoising", 0, 3, 1, 0),
@@ -34,6 +36,9 @@ EXAMPLES = [
     CheckResult(1.5, 0.25, 0.5, 0.75, 0.3, {"steps": 100}),
     Failure("bad-input", "Wörter", "Do this."),
 ]
+
+
+PROGRESS = '{"type": "progress", "stage": "a", "step": 1, "total": 2, '
 
 
 def test_there_is_an_example_of_every_message():
@@ -63,8 +68,12 @@ def test_a_message_comes_back_as_it_was(message):
         '{"type": "hello", "protocol": 1, "pid": true}',
         '{"type": "preview", "slice": 1.5, "file": "a"}',
         '{"type": "result", "denoised": "a", "report": []}',
-        '{"type": "progress", "stage": "a", "step": 1, "total": 2, "seconds_left": null}',
+        PROGRESS + '"seconds_left": null, "share": 0}',
         '{"type": "log", "text": "a"',
+        '{"type": "hello", "protocol": 1, "pid": 1000000000000000000000000000000}',
+        '{"type": "preview", "slice": -1000000000000000000000000000000, "file": "a"}',
+        PROGRESS + '"seconds_left": 1e999, "share": 0}',
+        PROGRESS + '"seconds_left": 1, "share": NaN}',
         "[" * 100_000,
     ],
 )
@@ -90,7 +99,8 @@ def test_the_command_for_a_preview_is_understood():
 
 
 @pytest.mark.parametrize(
-    "command", ["", "cancel", "preview", "preview -1", "preview x", "preview ²"]
+    "command",
+    ["", "cancel", "preview", "preview -1", "preview x", "preview ²", "preview " + "9" * 5000],
 )
 def test_another_command_asks_for_no_slice(command):
     assert wanted_slice(command) is None

@@ -9,7 +9,7 @@ import pytest
 from PseudoCTDenoiseLib.worker import runner as runner_module
 from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 300.0
 
 
 class Watched:

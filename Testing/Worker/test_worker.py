@@ -468,33 +468,6 @@ def test_a_fault_of_the_program_is_reported_with_its_traceback(with_torch):
     assert "Traceback" in job.failure.standard_error
 
 
-def test_a_terminated_worker_leaves_no_folder(with_torch, folder):
-    """Logging out sends SIGTERM to the worker and its parent."""
-    with_torch("import os, signal; os.kill(os.getpid(), signal.SIGTERM); print('still here')")
-    process = subprocess.Popen(
-        [sys.executable, worker.__file__, str(folder.path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.wait(timeout=30) == FAULT
-    assert not folder.path.exists()
-    assert b"still here" not in b"".join(process.communicate())
-
-
-def test_a_worker_whose_terminal_was_closed_ends_with_its_parent(with_torch, folder):
-    with_torch("import os, signal, time; os.kill(os.getpid(), signal.SIGHUP); time.sleep(60)")
-    process = subprocess.Popen(
-        [sys.executable, worker.__file__, str(folder.path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    process.stdin.close()
-    assert process.wait(timeout=30) == CANCELLED
-    assert not folder.path.exists()
-
-
 def wait_in_torch(job):
     """Start, and pump until the worker writes to the standard error that it is loading torch."""
     lines = []
@@ -603,6 +576,25 @@ def test_a_worker_and_its_folder_go_with_their_parent(temporary_folder, wait_unt
     if end == "killed":
         assert is_alive(pid)
         os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.communicate(timeout=300)
     assert wait_until(lambda: not is_alive(pid))
     assert not list(temporary_folder.iterdir())
+
+
+# Traces in the folder for temporary files.
+
+
+def test_a_check_leaves_nothing_in_the_folder_for_temporary_files(tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    process = subprocess.Popen(
+        [sys.executable, worker.__file__, "--check", "64x48", "--device", "cpu"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert b'"check"' in process.stdout.read()  # the input stays open until the end
+    process.communicate()
+    assert process.returncode == DONE
+    assert not list(temporary.iterdir())

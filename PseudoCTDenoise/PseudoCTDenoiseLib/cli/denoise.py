@@ -91,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strength",
         type=float,
-        help="strength of the denoising in percent, from 0 (the input, rounded to whole HU) to 100 "
+        help="strength of the denoising in percent, from 0 (the input) to 100 "
         f"(the network's output; default: {default.strength:g})",
     )
     add_device_argument(parser, default=None)
@@ -154,7 +154,7 @@ def denoise(
     outputs = _writable_outputs(arguments)
     models = load_models(arguments.model, arguments.models)
     _check_outputs(arguments, outputs, [manifest for _, manifest in models[1]])
-    inputs = _read_inputs(arguments, outputs, models)
+    inputs = _read_inputs(arguments, outputs, models, keep_values=settings.strength == 0)
     check_scan(inputs.volume)
     job = DenoisingJob(
         inputs.volume.hu,
@@ -281,10 +281,15 @@ def _read_inputs(
     arguments: argparse.Namespace,
     outputs: _Outputs,
     models: tuple[tuple[nn.Module, Manifest], list[tuple[nn.Module, Manifest]]],
+    keep_values: bool,
 ) -> _Inputs:
     """Read scan and reference, and check them against the outputs."""
     volume = read_scan(
-        arguments.input, arguments, series=arguments.series, positions_kept=outputs.dicom
+        arguments.input,
+        arguments,
+        series=arguments.series,
+        positions_kept=outputs.dicom,
+        keep_values=keep_values and not outputs.dicom,
     )
     print_warnings(volume.warnings)
     if outputs.dicom:
@@ -332,7 +337,9 @@ def _write_volumes(
             write_image(path, slices.read(), kind)
             slices.path.unlink()  # the results of a long scan do not fit on the disk twice
     result = replace(result, hu=result.hu.read())
-    write_image(outputs.volume, result.hu, DENOISED)
+    # At strength 0 the values of the input are written, which may have fractions.
+    values = result.hu if volume.values is None else volume.values
+    write_image(outputs.volume, values, DENOISED)
     for path in filter(None, (outputs.report, outputs.picture)):
         staged.retire(path)
     return result

@@ -24,6 +24,7 @@ from ..errors import (
 )
 from ..exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT
 from ..temporary_files import is_cleaning_up
+from ..torch_cache import create_no_torch_cache
 from .optional_packages import INSTALL_COMMANDS
 from .printing import printing_without_errors
 
@@ -83,6 +84,7 @@ def _run(arguments: list[str] | None, own_process: bool) -> int:
     """Run one command; return its exit code, including after an exception."""
     if own_process:
         _on_signals(_leave)
+    create_no_torch_cache()
     try:
         parsed = _parse(arguments)
         if own_process:

@@ -47,6 +47,7 @@ def read_scan(
     *,
     series: str | None,
     positions_kept: bool = False,
+    keep_values: bool = False,
 ) -> CtVolume:
     """Read a scan as the arguments of :func:`add_scan_arguments` say.
 
@@ -54,6 +55,7 @@ def read_scan(
     ----------
     positions_kept : the output states the position of each slice, so that unevenly spaced slices
         need no permission.
+    keep_values : as for :func:`.read_volume`.
 
     Raises
     ------
@@ -65,6 +67,7 @@ def read_scan(
         series=series,
         slice_axis=arguments.slice_axis,
         allow_uneven=positions_kept or arguments.allow_uneven,
+        keep_values=keep_values,
     )
     if not volume.slice_offsets:
         return volume

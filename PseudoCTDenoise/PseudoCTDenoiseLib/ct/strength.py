@@ -15,19 +15,31 @@ def apply_strength(
     Parameters
     ----------
     original, denoised : HU of the same shape; ``denoised`` at full strength.
-    strength : 0 to 100 %. At 0 the result is the original, rounded to whole HU.
-    out : int16 array of the same shape for the result, which may be ``denoised``; None makes a
-        new array.
+    strength : 0 to 100 %. At 0 the result is the original.
+    out : array of the same shape for the result, int16 or floating-point, which may be
+        ``denoised``; None makes a new array of :func:`voxel_type`.
 
     Returns
     -------
-    int16 HU. Padding below −1024 HU keeps the value of the original.
+    HU; rounded if the array is int16. Padding below −1024 HU keeps the value of the original.
     """
     share = strength / 100
     if out is None:
-        out = np.empty(original.shape, np.int16)
+        out = np.empty(original.shape, voxel_type(original))
+    rounded = (lambda hu: hu) if out.dtype.kind == "f" else to_int16
     # Slice by slice, to save memory.
     for index, (x, y) in enumerate(zip(original, denoised, strict=True)):
-        blend = to_int16(share * y.astype(np.float32) + (1 - share) * x.astype(np.float32))
-        out[index] = np.where(x < MIN_CT_HU, x, blend)
+        wide = np.result_type(x, np.float32)
+        blend = share * y.astype(wide) + (1 - share) * x.astype(wide)
+        out[index] = np.where((x < MIN_CT_HU) | (strength == 0), rounded(x), rounded(blend))
     return out
+
+
+def voxel_type(original: np.ndarray) -> np.dtype:
+    """Return the type of a result that is exact at strength 0.
+
+    This is int16, or the type of the original if it holds fractions of HU.
+    """
+    if original.dtype.kind == "f" and any((part != np.rint(part)).any() for part in original):
+        return original.dtype
+    return np.dtype(np.int16)

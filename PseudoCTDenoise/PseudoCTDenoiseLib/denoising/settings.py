@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import asdict, dataclass
 
 from ..errors import BadInputError
@@ -73,7 +74,7 @@ class DenoisingSettings:
         :mod:`.bias_correction`; None leaves the network's output unchanged (the paper).
     orientations : 1, or 3 or 8 to average the result over that many flips and rotations by 90°.
         None takes 8 for a short scan and 3 for a long one, see :func:`.resolve_orientations`.
-    strength : 0 to 100 %; 0 returns the input, rounded to whole HU, 100 the network's output.
+    strength : 0 to 100 %; 0 returns the input, 100 the network's output.
     seed : of all random choices.
     device : name of a device, see :func:`check_device_name`.
     precision : number format of inference on the scan; ``auto`` takes bfloat16 where the device
@@ -222,7 +223,8 @@ def _in_words(value: object) -> str:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and abs(value) <= sys.float_info.max  # neither NaN nor a huge integer
 
 
 def _is_range(factors: object) -> bool:

@@ -71,6 +71,7 @@ class DevicePanel:
         self._known = None
         self._checked = self._wanted
         self._running = self._makeCheck(self._checked)
+        self._running.silent.connect(self._onSilence)
         self._running.ended.connect(self._onEnded)
         self._running.start()
 
@@ -80,6 +81,17 @@ class DevicePanel:
             self._running.ended.disconnect(self._onEnded)
             self._running.abort()
             self._running = None
+
+    def _onSilence(self, silence) -> None:
+        time = duration(silence.without_message)
+        if silence.is_final:
+            self._running.abort()
+            if self._running is None:
+                self._ui.deviceLabel.text = _("No answer for {time}. Check again.").format(
+                    time=time
+                )
+        elif silence.is_complete:
+            self._ui.deviceLabel.text = _("checking… (no answer for {time})").format(time=time)
 
     def _onEnded(self, state: JobState) -> None:
         check, self._running = self._running, None

@@ -52,6 +52,7 @@ class RunControl:
         run.stateChanged.connect(self._runPanel.onState)
         run.progressed.connect(self._runPanel.onProgress)
         run.logged.connect(self._runPanel.log)
+        run.silent.connect(self._runPanel.onSilence)
         run.previewed.connect(self._onPreview)
         run.ended.connect(self._onEnded)
         self._timer.start()

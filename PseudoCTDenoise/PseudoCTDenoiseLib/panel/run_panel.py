@@ -18,6 +18,7 @@ class RunPanel:
     def __init__(self, ui):
         self._ui = ui
         self._state = JobState.IDLE
+        self._progress = ""
         ui.copyLogButton.connect("clicked(bool)", self.onCopyLog)
         ui.progressBar.visible = False
         ui.progressBar.setRange(0, 1000)
@@ -44,20 +45,36 @@ class RunPanel:
         if self.running:
             ui.applyButton.toolTip = _("Cancels the job. The scene is not changed.")
         if state is JobState.STARTING:
-            self.setStatus(_("Starting the background process…"))
+            self._showProgress(_("Starting the background process…"))
         elif state is JobState.CANCELLING:
             self.setStatus(_("Cancelling…"))
 
     def onProgress(self, progress) -> None:
         """Show a progress report: stage, step and remaining time."""
-        self._ui.progressBar.value = int(1000 * progress.share)
+        self._ui.progressBar.value = int(1000 * min(max(progress.share, 0), 1))
         if self._state is not JobState.CANCELLING:
-            self.setStatus(
+            self._showProgress(
                 _("{stage}: {step} of {total}, about {left} left").format(
                     stage=progress.stage.capitalize(),
                     step=progress.step,
                     total=progress.total,
                     left=duration(progress.seconds_left),
+                )
+            )
+
+    def onSilence(self, silence) -> None:
+        """Show for how long a job has made no progress, or has not answered at all."""
+        if silence.is_complete:
+            self.setStatus(
+                _(
+                    "The background process has not answered for {time}. It may be stopped, or "
+                    "the computer may be short of memory. Wait, or click Cancel to end it."
+                ).format(time=duration(silence.without_message))
+            )
+        else:
+            self.setStatus(
+                _("{progress} (no progress for {time}; the background process is running)").format(
+                    progress=self._progress, time=duration(silence.without_progress)
                 )
             )
 
@@ -71,6 +88,10 @@ class RunPanel:
         self.setStatus(text)
         details = {"detailedText": failure.standard_error} if failure.standard_error else {}
         slicer.util.errorDisplay(text, **details)
+
+    def _showProgress(self, text: str) -> None:
+        self._progress = text
+        self.setStatus(text)
 
     def setStatus(self, text: str) -> None:
         """Show a text in the status line."""

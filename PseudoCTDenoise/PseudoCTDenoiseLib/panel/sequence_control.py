@@ -31,6 +31,7 @@ class SequenceControl:
         run.stateChanged.connect(self._runPanel.onState)
         run.progressed.connect(self._runPanel.onProgress)
         run.logged.connect(self._runPanel.log)
+        run.silent.connect(self._runPanel.onSilence)
         run.ended.connect(self._onEnded)
         run.start()
 

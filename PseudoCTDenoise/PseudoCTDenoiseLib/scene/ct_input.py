@@ -13,6 +13,7 @@ from ..ct.hu_validation import check_ct, checked_int16, ct_warning
 from ..ct.noise_level import soft_tissue_noise
 from ..ct.orientation import axial_axis, tilt_degrees
 from ..ct.pixel_spacing import spacing_in_decimals
+from ..ct.strength import voxel_type
 from ..errors import BadInputError
 from ..simulation.pixel_size import pixel_size_warning
 from .provenance import isDerived
@@ -82,6 +83,15 @@ def ctFromNode(node) -> CtInput:
         spacing_in_decimals(s) for index, s in enumerate(node.GetSpacing()) if index != axis
     )
     return CtInput(np.array(hu, order="C"), axis, (rows, columns))
+
+
+def exactSlices(node, ct: CtInput) -> np.ndarray:
+    """Return the slices of a node's CT in int16, or in the node's type with its fractions of HU.
+
+    The result may be the node's own memory.
+    """
+    slices = np.moveaxis(slicer.util.arrayFromVolume(node), 2 - ct.axis, 0)
+    return ct.hu if voxel_type(slices) == np.int16 else slices
 
 
 def sliceAxis(node) -> int:

@@ -55,9 +55,9 @@ class DenoisingRun(SceneRun):
     Attributes
     ----------
     state : :class:`.JobState`.
-    stateChanged, progressed, previewed, logged, ended : signals. ``previewed(node, new)`` gives
-        the node of the preview and True if it is new; the others have the arguments of the signals
-        of :class:`.DenoisingProcess`.
+    stateChanged, progressed, previewed, logged, silent, ended : signals. ``previewed(node, new)``
+        gives the node of the preview and True if it is new; the others have the arguments of the
+        signals of :class:`.DenoisingProcess`.
     outputVolume : the denoised volume, set in the state COMPLETED.
     failure : :class:`.JobFailure`, set in the state FAILED.
     outcome : sentence on the result of a repetition, see :class:`.RepeatRun`; otherwise empty.
@@ -111,6 +111,7 @@ class DenoisingRun(SceneRun):
         self._process.previewed.connect(self._onPreview)
         self._process.device_reported.connect(self._onDevice)
         self._process.logged.connect(self.logged.emit)
+        self._process.silent.connect(self.silent.emit)
         self._process.ended.connect(self._onEnded)
 
     @property

@@ -9,10 +9,11 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ..denoising.presets import preset_settings
 from ..denoising.settings import settings_from_values
+from ..duration import duration
 from ..errors import Cancelled
 from ..worker.device_check import DeviceCheck
 from ..worker.runner import SubprocessRunner
-from ..worker.worker_process import JobState
+from ..worker.worker_process import LOST_SECONDS, JobState
 from . import environment, measurements, provenance, results
 from .ct_input import derivedWarning
 from .denoising_run import DenoisingRun, Request
@@ -93,7 +94,8 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         BadInputError
             If the input cannot be denoised, or a setting is unknown or out of range.
         RuntimeError
-            If the background process failed.
+            If the background process failed, or has not answered for minutes while this function
+            waited.
         Cancelled
             If the job was cancelled while this function waited.
         """
@@ -270,6 +272,28 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         return environment.installTorch()
 
 
+def _lossWatcher():
+    """Return a function that warns of a background process that does not answer, then ends it.
+
+    Nobody can click Cancel while a script waits.
+    """
+    warned = False
+
+    def watch(silence) -> None:
+        nonlocal warned
+        text = (
+            f"The background process has not answered for {duration(silence.without_message)}. It "
+            "may be stopped, or the computer may be short of memory."
+        )
+        if silence.is_final:
+            raise RuntimeError(f"{text} The job was ended. The scene is unchanged. Run it again.")
+        if silence.is_complete and not warned:
+            warned = True
+            logging.warning(f"{text} The job ends after {duration(LOST_SECONDS)} without answer.")
+
+    return watch
+
+
 def _warnOfDerived(inputVolume) -> None:
     if provenance.isDerived(inputVolume):
         logging.warning(derivedWarning(inputVolume))
@@ -283,6 +307,7 @@ def _started(run, waitForCompletion, progressCallback, start):
         run.start()
     if not waitForCompletion:
         return run
+    run.silent.connect(_lossWatcher())
     run.wait()
     if run.state is JobState.CANCELLED:
         raise Cancelled("The job was cancelled. The scene is unchanged.")

@@ -12,10 +12,10 @@ import slicer
 
 from ..ct.display_window import noise_limit
 from ..ct.hounsfield import to_int16
-from ..ct.strength import apply_strength
+from ..ct.strength import apply_strength, voxel_type
 from ..errors import BadInputError
 from . import provenance
-from .ct_input import CtInput, sliceAxis
+from .ct_input import CtInput, exactSlices, sliceAxis
 from .noise_colors import noiseColors
 from .plots import createPlots
 from .sequence_item import itemOf, nameWithItem
@@ -111,9 +111,10 @@ def storeResult(
                 output.RemoveNodeReferenceIDs(role)
         output.SetNodeReferenceID(provenance.INPUT, inputVolume.GetID())
         output.SetAttribute(provenance.INPUT_CRC32, checksum(inputVolume))
-        denoised = apply_strength(ct.hu[here], result.denoised, strength)
+        original = exactSlices(inputVolume, ct)
+        denoised = apply_strength(original[here], result.denoised, strength)
         with slicer.util.NodeModify(output):  # observers see the image as a result
-            _fillCt(output, inputVolume, whole(denoised, ct.hu))
+            _fillCt(output, inputVolume, whole(denoised, original))
             provenance.recordProvenance(output, result.report, strength, (first, last))
         createPlots(output, ct.hu[here], result.denoised, ct.pixelSizeMm, result.losses)
     return output
@@ -124,7 +125,7 @@ def applyStrength(outputVolume, strength: float) -> None:
 
     Parameters
     ----------
-    strength : 0 (the input in whole HU, voxel by voxel) to 100 % (the network's output).
+    strength : 0 (the input, voxel by voxel) to 100 % (the network's output).
 
     Raises
     ------
@@ -144,10 +145,16 @@ def applyStrength(outputVolume, strength: float) -> None:
         raise BadInputError(
             f"{outputVolume.GetName()} no longer has the size of its input. Denoise it again."
         )
+    if shown.dtype != voxel_type(original):  # the result of an earlier version
+        blank = np.empty(slicer.util.arrayFromVolume(outputVolume).shape, voxel_type(original))
+        slicer.util.updateVolumeFromArray(outputVolume, blank)
+        shown = np.moveaxis(slicer.util.arrayFromVolume(outputVolume), axis, 0)
     for out, x, noise in zip(shown, original, removed, strict=True):
-        x = to_int16(x)
-        denoised = x.astype(np.int32) - noise
-        out[...] = apply_strength(x[None], denoised[None], strength)[0]
+        if noise.any():
+            denoised = to_int16(x).astype(np.int32) - noise
+            apply_strength(x[None], denoised[None], strength, out=out[None])
+        else:  # the slice was not denoised
+            out[...] = x
     provenance.recordStrength(outputVolume, strength)  # before the observers of the voxels run
     slicer.util.arrayFromVolumeModified(outputVolume)
 

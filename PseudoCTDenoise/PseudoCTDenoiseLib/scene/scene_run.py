@@ -23,7 +23,7 @@ class SceneRun:
     def __init__(self, nodes: Iterable):
         self.state = JobState.IDLE
         self.stateChanged, self.progressed = Signal(), Signal()
-        self.logged, self.ended = Signal(), Signal()
+        self.logged, self.silent, self.ended = Signal(), Signal(), Signal()
         self.outputVolume = None
         self.failure: JobFailure | None = None
         self._nodeIDs = {node.GetID() for node in nodes}

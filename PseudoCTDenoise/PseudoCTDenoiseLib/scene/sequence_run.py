@@ -14,7 +14,7 @@ from ..worker.denoising_process import DenoisingProcess
 from ..worker.protocol import ProgressMessage
 from ..worker.runner import Runner
 from ..worker.worker_process import JobFailure, JobState
-from .ct_input import CtInput, ctFromNode
+from .ct_input import CtInput, ctFromNode, exactSlices
 from .denoising_run import Request, checkedRange
 from .geometry import geometryOf
 from .provenance import provenanceAttributes
@@ -31,7 +31,7 @@ class SequenceRun(SceneRun):
 
     Attributes
     ----------
-    state, stateChanged, progressed, logged, ended, failure : as in :class:`.DenoisingRun`.
+    state, stateChanged, progressed, logged, silent, ended, failure : as in :class:`.DenoisingRun`.
     outputVolume : the volume that shows the denoised item, set in the state COMPLETED.
 
     Parameters
@@ -136,6 +136,7 @@ class SequenceRun(SceneRun):
         process.state_changed.connect(self._onState)
         process.progressed.connect(self._onProgress)
         process.logged.connect(self.logged.emit)
+        process.silent.connect(self.silent.emit)
         process.ended.connect(self._onItemEnded)
         process.start()
 
@@ -172,11 +173,11 @@ class SequenceRun(SceneRun):
         """Return a volume node outside the scene with the denoised voxels of the current item."""
         first, last = self._range
         result = self._process.result
-        hu = self._ct.hu
+        source = self._items[len(self._denoised)]
+        hu = exactSlices(source, self._ct).copy()
         hu[first : last + 1] = apply_strength(
             hu[first : last + 1], result.denoised, self.request.strength
         )
-        source = self._items[len(self._denoised)]
         node = slicer.vtkMRMLScalarVolumeNode()
         node.CopyContent(source)
         node.SetName(f"{source.GetName()} denoised")

@@ -124,6 +124,8 @@ class DenoisingProcess(WorkerProcess):
             self._files = message
 
     def _show_preview(self, message: Preview) -> None:
+        if not 0 <= message.slice < self._shape[0]:
+            return
         try:
             image = self._folder.read_array(message.file, self._shape[1:])
         except BadInputError:  # a later preview has replaced the file

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
-import secrets
-import tempfile
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +16,10 @@ from ..ct.hu_validation import checked_int16
 from ..ct.io.disk_space import explain_disk_errors
 from ..ct.io.slice_file import SliceFile
 from ..denoising.settings import DenoisingSettings, settings_from_values
-from ..errors import BadInputError
+from ..errors import BadInputError, one_line
 from ..json_text import json_text
-from ..temporary_files import remove_folder
+from ..temporary_files import TemporaryFolder, remove_abandoned, temporary_parent
+from .job_mark import JOB_PREFIX, mark_job_folder, open_file, remove_job_folder
 
 _INPUT, _REQUEST = "input.npy", "job.json"
 
@@ -54,6 +53,7 @@ class JobFolder:
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
+        self._temporary: TemporaryFolder | None = None
 
     @classmethod
     def named(cls, parent: Path | str | None = None) -> JobFolder:
@@ -68,26 +68,29 @@ class JobFolder:
         BadInputError
             If the system has no folder for temporary files.
         """
-        with _creation_in_words():
-            parent = os.path.abspath(tempfile.gettempdir() if parent is None else parent)
-        folder = cls(os.path.join(parent, f"PseudoCTDenoise-{secrets.token_hex(8)}"))
-        folder._finalizer = weakref.finalize(folder, remove_folder, folder.path)
+        parent = temporary_parent() if parent is None else os.path.abspath(parent)
+        temporary = TemporaryFolder(parent, JOB_PREFIX)
+        folder = cls(temporary.path)
+        folder._temporary = temporary
+        weakref.finalize(folder, temporary.remove)
         return folder
 
     def create(self) -> None:
-        """Create the folder.
+        """Create the folder, and remove those that killed processes left beside it.
 
         Raises
         ------
         BadInputError
             If the folder cannot be created.
         """
-        with _creation_in_words():
-            try:
-                os.mkdir(self.path, 0o700)
-            except FileExistsError:  # this folder belongs to another program
-                self._finalizer.detach()
-                raise
+        try:
+            self._temporary.create()
+            mark_job_folder(self.path)
+        except OSError as error:
+            raise BadInputError(
+                f"Cannot create a temporary folder ({error}). Free some space or choose another "
+                "folder for temporary files."
+            ) from error
 
     @classmethod
     def make(cls, parent: Path | str | None = None) -> JobFolder:
@@ -116,11 +119,18 @@ class JobFolder:
         Raises
         ------
         BadInputError
-            If the settings are out of range or unknown.
+            If a file is missing or damaged, or a value is unknown, missing or out of range.
         """
-        request = JobRequest(**json.loads((self.path / _REQUEST).read_text("utf-8")))
-        settings = settings_from_values(request.settings)
-        return SliceFile(self.path / _INPUT), replace(request, settings=settings)
+        try:
+            with open_file(self.path / _REQUEST) as file:
+                request = _request_from(json.load(file))
+        except (OSError, ValueError, RecursionError, MemoryError) as error:
+            raise BadInputError(f"The file {_REQUEST} of the job is damaged: {error}") from error
+        try:
+            open_file(self.path / _INPUT).close()
+            return SliceFile(self.path / _INPUT), request
+        except Exception as error:  # numpy raises many kinds of errors for damaged files
+            raise BadInputError(f"The file {_INPUT} of the job is damaged: {error}") from error
 
     def new_array(self, name: str, shape: tuple[int, int, int]) -> SliceFile:
         """Create a file of zeros, int16 (slices, rows, columns).
@@ -156,15 +166,17 @@ class JobFolder:
         if Path(name).name != name:
             raise BadInputError(f"Cannot read {name} (outside the job folder). Run it again.")
         try:
-            values = np.load(self.path / name, allow_pickle=False)
-        except (OSError, ValueError, EOFError, MemoryError) as error:
-            reason = getattr(error, "strerror", None) or "it is damaged"
-            raise BadInputError(f"Cannot read {name} ({reason}). Run it again.") from error
-        if values.dtype != np.int16 or values.shape != shape:
-            raise BadInputError(
-                f"{name} contains {values.dtype} {values.shape} instead of int16 {shape}. "
-                "Run it again."
-            )
+            with open_file(self.path / name) as file:
+                if np.lib.format.read_magic(file) != (1, 0):
+                    raise ValueError("unknown version")
+                found, in_fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+                if (found, in_fortran_order, dtype) != (shape, False, np.int16):
+                    raise ValueError(f"it contains {dtype} {found} instead of int16 {shape}")
+                values = np.empty(shape, np.int16)  # only now: the header may give any shape
+                if file.readinto(values) != values.nbytes or file.read(1):
+                    raise ValueError("its length is wrong")
+        except Exception as error:  # numpy raises many kinds of errors for damaged files
+            raise BadInputError(f"Cannot read {name} ({one_line(error)}). Run it again.") from error
         return values
 
     def remove_file(self, name: str) -> None:
@@ -176,23 +188,65 @@ class JobFolder:
 
     def remove(self) -> None:
         """Remove the folder and its content; calling it again has no effect."""
-        remove_folder(self.path)
+        if self._temporary is None:
+            remove_job_folder(self.path)
+        else:
+            self._temporary.remove()
 
     def _create(self, name: str):
-        return open(self.path / name, "wb", opener=_private)
+        self.remove_file(name)  # a link in its place would lead to another file
+        return open(self.path / name, "xb", opener=_private)
 
 
-@contextmanager
-def _creation_in_words() -> Iterator[None]:
-    """Turn an OSError into a message for the user."""
-    try:
-        yield
-    except OSError as error:
-        reason = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
-        raise BadInputError(
-            f"Cannot create a temporary folder ({reason}). Free some space or choose another "
-            "folder for temporary files."
-        ) from error
+def _request_from(values: object) -> JobRequest:
+    """Return a request from the values of its file.
+
+    Raises
+    ------
+    BadInputError
+        If a value is unknown, missing or out of range.
+    """
+    known = JobRequest.__dataclass_fields__
+    if not isinstance(values, dict) or not values.keys() <= known.keys():
+        raise BadInputError(f"it must be an object with only {', '.join(known)}.")
+    if not isinstance(values.get("settings"), dict):
+        raise BadInputError("it contains no settings.")
+    request = JobRequest(**values | {"settings": settings_from_values(values["settings"])})
+    for name, (fits, kind) in _REQUEST_VALUES.items():
+        value = getattr(request, name)
+        if not fits(value):
+            raise BadInputError(f"{name} must be {kind}, not {value!r:.80}.")
+    return request
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and value >= 0  # not NaN
+
+
+_REQUEST_VALUES = {
+    "model": (lambda value: isinstance(value, str), "a name"),
+    "want_noise": (lambda value: isinstance(value, bool), "true or false"),
+    "preview_slice": (
+        lambda value: value is None or (type(value) is int and value >= 0),
+        "null or the number of a slice",
+    ),
+    "preview_seconds": (
+        lambda value: value is None or (_is_number(value) and value < math.inf),
+        "null or a number of seconds",
+    ),
+    "models_folder": (lambda value: value is None or isinstance(value, str), "null or a path"),
+    "pixel_mm": (
+        lambda value: value is None or (_is_number(value) and 0 < value < math.inf),
+        "null or a positive number of mm",
+    ),
+}
+"""Values of a request: name → (check, description)."""
+
+
+def remove_abandoned_jobs() -> None:
+    """Remove the folders of jobs whose process was killed; those of running processes stay."""
+    with contextlib.suppress(BadInputError):  # there is no folder for temporary files
+        remove_abandoned(Path(temporary_parent()), JOB_PREFIX)
 
 
 def _private(path: str, flags: int) -> int:

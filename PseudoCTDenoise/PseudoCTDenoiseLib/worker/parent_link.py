@@ -10,13 +10,15 @@ import time
 from collections.abc import Callable
 
 from ..exit_codes import CANCELLED, DONE
-from .protocol import CANCEL, PROTOCOL_VERSION, Hello, Message, encode, wanted_slice
+from .protocol import CANCEL, PROTOCOL_VERSION, Alive, Hello, Message, encode, wanted_slice
 from .text_lines import TextLines
 
 PATIENCE_SECONDS = 1.0
 """Time that the work has to notice :attr:`ParentLink.cancelled` before the process exits."""
 PARENT_SECONDS = 0.5
 """Interval at which the worker checks that its parent is alive."""
+ALIVE_SECONDS = 5.0
+"""Interval at which the worker shows its parent that it is alive."""
 
 
 def leave(code: int, tidy: Callable[[], None]) -> None:
@@ -60,6 +62,7 @@ class ParentLink:
         self.say(Hello(PROTOCOL_VERSION, os.getpid(), platform.python_version()))
         threading.Thread(target=self._read_commands, daemon=True).start()
         threading.Thread(target=self._watch_parent, daemon=True).start()
+        threading.Thread(target=self._show_life, daemon=True).start()
 
     def say(self, message: Message) -> None:
         """Write a message; it is dropped if the parent is dead."""
@@ -97,6 +100,11 @@ class ParentLink:
         while os.getppid() == self._parent:
             time.sleep(PARENT_SECONDS)
         self._stop(orphaned=True)
+
+    def _show_life(self) -> None:
+        while not self.cancelled:
+            time.sleep(ALIVE_SECONDS)
+            self.say(Alive())
 
     def _stop(self, orphaned: bool = False) -> None:
         self.orphaned |= orphaned

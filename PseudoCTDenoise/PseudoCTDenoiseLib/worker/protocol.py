@@ -9,14 +9,18 @@ standard input. File names are relative to the job folder.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from types import NoneType, UnionType
 from typing import get_args, get_type_hints
 
 from ..json_text import json_text
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 """Increased with every change, because an open window may be older than an updated worker."""
+
+LARGEST_NUMBER = 2**31 - 1
+"""Largest whole number in a message; Qt and the system accept no larger process id or step."""
 
 CANCEL = "cancel"
 _PREVIEW = "preview"
@@ -42,6 +46,11 @@ class Device:
     description: str
     reason: str
     torch: str
+
+
+@dataclass(frozen=True)
+class Alive:
+    """Sent every few seconds, to show that the process runs while it has no progress to report."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +121,7 @@ class Failure:
 MESSAGES = {
     "hello": Hello,
     "device": Device,
+    "alive": Alive,
     "log": Log,
     "progress": ProgressMessage,
     "preview": Preview,
@@ -119,7 +129,7 @@ MESSAGES = {
     "check": CheckResult,
     "error": Failure,
 }
-Message = Hello | Device | Log | ProgressMessage | Preview | Result | CheckResult | Failure
+Message = Hello | Device | Alive | Log | ProgressMessage | Preview | Result | CheckResult | Failure
 _TYPES = {kind: name for name, kind in MESSAGES.items()}
 _FIELDS = {
     kind: [(field.name, get_type_hints(kind)[field.name]) for field in fields(kind)]
@@ -154,13 +164,18 @@ def preview_command(slice_index: int) -> str:
 def wanted_slice(command: str) -> int | None:
     """Return the slice in a :func:`preview_command`, or None for any other command."""
     word, _, number = command.strip().partition(" ")
-    return int(number) if word == _PREVIEW and number.isascii() and number.isdigit() else None
+    is_number = number.isascii() and number.isdigit() and len(number) < 10
+    return int(number) if word == _PREVIEW and is_number else None
 
 
 def _fits(value: object, type_: object) -> bool:
     types = get_args(type_) if isinstance(type_, UnionType) else (type_,)
     if isinstance(value, bool):
         return bool in types
+    if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+        return False
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
     if float in types and isinstance(value, int):
         return True
     return isinstance(value, tuple(types)) if value is not None else NoneType in types

@@ -30,7 +30,8 @@ from PseudoCTDenoiseLib.errors import (  # noqa: E402
     out_of_memory_message,
 )
 from PseudoCTDenoiseLib.exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT  # noqa: E402
-from PseudoCTDenoiseLib.temporary_files import remove_folder  # noqa: E402
+from PseudoCTDenoiseLib.torch_cache import create_no_torch_cache  # noqa: E402
+from PseudoCTDenoiseLib.worker.job_mark import is_job_folder, remove_job_folder  # noqa: E402
 from PseudoCTDenoiseLib.worker.parent_link import ParentLink, leave  # noqa: E402
 from PseudoCTDenoiseLib.worker.protocol import (  # noqa: E402
     CheckResult,
@@ -49,18 +50,18 @@ PROGRESS_SECONDS = 0.05
 def main(arguments: list[str]) -> None:
     """Run the worker and exit the process."""
     os.umask(0o077)
-    # The parent also receives Ctrl-C and the end of the terminal, and it decides. If it ends, the
-    # link notices.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parsed = parse(arguments)
 
     def tidy() -> None:
         if parsed.folder is not None:
-            remove_folder(parsed.folder)
+            remove_job_folder(parsed.folder)
 
-    signal.signal(signal.SIGTERM, lambda number, frame: leave(FAULT, tidy))
+    # The parent also receives Ctrl-C, and it decides. If it ends, the link notices.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGTERM", "SIGHUP"):  # at the end of the session or of the terminal
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores it
+            signal.signal(number, lambda number, frame: leave(FAULT, tidy))
     link = ParentLink(tidy)
     code = FAULT
     try:
@@ -89,13 +90,23 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parsed = parser.parse_args(arguments)
     if (parsed.folder is None) == (parsed.check is None):
         parser.error("give either a job folder or --check")
+    if parsed.folder is not None:
+        parsed.folder = os.path.abspath(parsed.folder)
     return parsed
 
 
 def work(parsed: argparse.Namespace, link: ParentLink) -> int:
     """Denoise or check as the arguments say, and return the exit code."""
-    if parsed.folder is not None:  # torch creates this folder, so it is removed with the job's
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.path.join(parsed.folder, "torch")
+    if parsed.folder is not None and not is_job_folder(parsed.folder):
+        link.say(
+            Failure(
+                "bad-input",
+                f"{parsed.folder} is not the folder of a job.",
+                "Start the job in Slicer, or use the command pseudoct denoise.",
+            )
+        )
+        return BAD_INPUT
+    create_no_torch_cache()
     try:
         import torch  # noqa: F401
     except (ImportError, OSError) as error:  # OSError: a shared library of torch is missing

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ..errors import BadInputError
 from ..exit_codes import DONE
-from .protocol import CANCEL, PROTOCOL_VERSION, Device, Failure, Hello, Log, Message, decode
+from .protocol import CANCEL, PROTOCOL_VERSION, Alive, Device, Failure, Hello, Log, Message, decode
 from .python_program import WORKER, python_program, worker_environment
 from .runner import Runner
 from .signals import Signal
@@ -23,6 +23,14 @@ GRACE_SECONDS = 1.5
 GIVE_UP_SECONDS = 1.9
 """Longest wait for a cancelled worker; a GPU driver can delay the end of a killed process."""
 TAIL_LINES = 40
+LOGGED_CHARACTERS = 10_000
+"""Length at which a line of the log is cut; a window needs minutes to lay out a very long line."""
+CHECK_SECONDS = 5.0
+"""Interval at which the time since the last message is counted."""
+SILENCE_SECONDS = 30.0
+"""Time without a message, or without progress, after which the parent is told."""
+LOST_SECONDS = 300.0
+"""Time without a message after which a process that nobody watches is given up."""
 
 
 class JobState(enum.Enum):
@@ -46,6 +54,28 @@ class JobState(enum.Enum):
 
 
 @dataclass(frozen=True)
+class Silence:
+    """Seconds since the last progress and since the last message of any kind.
+
+    A worker sends messages while it lives, so one without messages is stopped, or the computer is
+    short of memory. The times do not include those in which this process itself did not run.
+    """
+
+    without_progress: float
+    without_message: float
+
+    @property
+    def is_complete(self) -> bool:
+        """True if no sign of life has come for :data:`SILENCE_SECONDS`."""
+        return self.without_message >= SILENCE_SECONDS
+
+    @property
+    def is_final(self) -> bool:
+        """True if the process should be given up."""
+        return self.without_message >= LOST_SECONDS
+
+
+@dataclass(frozen=True)
 class JobFailure:
     """Reason for a missing result; ``standard_error`` holds the last lines of the worker's output.
 
@@ -66,6 +96,7 @@ class WorkerProcess:
     remains then. State, result and failure are set before the signals ``state_changed(state)``
     and ``ended(state)`` are emitted. ``logged(text)`` carries the lines that the worker and its
     libraries print. ``device_reported(Device)`` is emitted when torch is loaded.
+    ``silent(Silence)`` is emitted every :data:`CHECK_SECONDS` while the job makes no progress.
 
     Parameters
     ----------
@@ -85,11 +116,13 @@ class WorkerProcess:
         self.state_changed = Signal()
         self.device_reported = Signal()
         self.logged = Signal()
+        self.silent = Signal()
         self.ended = Signal()
         self._runner = runner
         self._program = program or python_program()
         self._environment = environment or worker_environment(self._program)
         self._worker_id: int | None = None
+        self._checks_without_progress = self._checks_without_message = 0
         self._error_tail: deque[str] = deque(maxlen=TAIL_LINES)
         runner.on_line = self._on_line
         runner.on_error_text = self._on_error_text
@@ -104,6 +137,7 @@ class WorkerProcess:
             if self.state is JobState.STARTING:
                 arguments = [str(WORKER), *self._prepare()]
                 self._runner.start(self._program, arguments, self._environment)
+                self._runner.call_later(CHECK_SECONDS, self._check_silence)
             else:  # a function that is connected to the signal has cancelled the job
                 self._end(JobState.CANCELLED)
         except BadInputError as error:
@@ -166,10 +200,15 @@ class WorkerProcess:
 
     def _on_line(self, line: str) -> None:
         message = decode(line)
+        self._checks_without_message = 0
+        if not isinstance(message, Alive | Log):
+            self._checks_without_progress = 0
         if isinstance(message, Log):
-            self.logged.emit(message.text)
+            self.logged.emit(_shortened(message.text))
         elif isinstance(message, Hello):
             self._greet(message)
+        elif isinstance(message, Alive):
+            return
         elif self.state not in (JobState.STARTING, JobState.RUNNING):
             return  # the job was cancelled while this message was on its way
         elif isinstance(message, Device):
@@ -180,6 +219,20 @@ class WorkerProcess:
             self.failure = JobFailure(message.kind, message.message, message.what_to_do)
         else:
             self._receive(message)
+
+    def _check_silence(self) -> None:
+        if self.state not in (JobState.STARTING, JobState.RUNNING):
+            return
+        self._runner.call_later(CHECK_SECONDS, self._check_silence)
+        # Checks are counted instead of seconds, because a computer may sleep.
+        self._checks_without_progress += 1
+        self._checks_without_message += 1
+        silence = Silence(
+            CHECK_SECONDS * self._checks_without_progress,
+            CHECK_SECONDS * self._checks_without_message,
+        )
+        if silence.without_progress >= SILENCE_SECONDS:
+            self.silent.emit(silence)
 
     def _greet(self, hello: Hello) -> None:
         if hello.pid > 1 and hello.pid != os.getpid():
@@ -193,7 +246,8 @@ class WorkerProcess:
             )
 
     def _on_error_text(self, text: str) -> None:
-        lines = text.splitlines()
+        self._checks_without_message = 0
+        lines = [_shortened(line) for line in text.splitlines()]
         self._error_tail.extend(lines)
         self.logged.emit("\n".join(lines))
 
@@ -256,13 +310,19 @@ class WorkerProcess:
 
     def _kill(self) -> None:
         if not self.state.is_over:
-            self._kill_worker()
-            self._runner.kill()
+            try:
+                self._kill_worker()
+            finally:
+                self._runner.kill()
 
     def _kill_worker(self) -> None:
         """Kill the worker itself if the started process is only its launcher."""
         if self._worker_id not in (None, self._runner.process_id):
             _kill_tree(self._worker_id)
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= LOGGED_CHARACTERS else f"{line[:LOGGED_CHARACTERS]}…"
 
 
 def _kill_tree(process_id: int) -> None:

@@ -7,7 +7,6 @@ as a file of its own that states neither.
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from pydicom.uid import (
 )
 
 from ...errors import BadInputError, is_out_of_memory
+from ...temporary_files import TemporaryFolder, temporary_parent
 from ..constant_areas import constant_areas
 from ..hounsfield import MIN_CT_HU
 from ..hu_validation import checked_int16
@@ -131,8 +131,10 @@ def _decode_run_lengths(dataset: Dataset, frame: int) -> np.ndarray:
 
 def _decode_with_gdcm(dataset: Dataset, frames: Sequence[int], name: str) -> Iterator[np.ndarray]:
     count = int(dataset.get("NumberOfFrames") or 1)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "frame.dcm"
+    folder = TemporaryFolder(temporary_parent())
+    try:
+        folder.create()
+        path = folder.path / "frame.dcm"
         for frame in frames:
             stream = get_frame(dataset.PixelData, frame, number_of_frames=count)
             if not stream.rstrip(b"\0").endswith(END_OF_IMAGE):
@@ -140,6 +142,8 @@ def _decode_with_gdcm(dataset: Dataset, frames: Sequence[int], name: str) -> Ite
             _write_stored_frame(path, dataset, stream)
             image = read_voxels(read_header(path, "GDCMImageIO"), name)
             yield sitk.GetArrayFromImage(image)[0]
+    finally:
+        folder.remove()
 
 
 def _write_stored_frame(path: Path, dataset: Dataset, stream: bytes) -> None:

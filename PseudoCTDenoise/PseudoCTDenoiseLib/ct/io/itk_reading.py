@@ -13,6 +13,7 @@ from typing import BinaryIO
 import SimpleITK as sitk
 
 from ...errors import BadInputError, is_out_of_memory
+from ...temporary_files import temporary_parent
 
 MODALITY = "0008|0060"
 BROKEN_STREAM = (b"Uncompress failed", b"Corrupt JPEG data", b"Premature end of JPEG")
@@ -27,7 +28,7 @@ def suppress_itk_output() -> Iterator[BinaryIO]:
     """
     warned = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    with tempfile.TemporaryFile() as printed:
+    with tempfile.TemporaryFile(dir=temporary_parent()) as printed:
         if sys.stderr is not None:
             sys.stderr.flush()
         try:

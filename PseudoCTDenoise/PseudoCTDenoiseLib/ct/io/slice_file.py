@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class SliceFile:
             return
         self.shape = tuple(shape)
         header = {"descr": _VOXEL.str, "fortran_order": False, "shape": self.shape}
-        with explain_disk_errors(self.path.parent), open(path, "wb") as file:
+        with explain_disk_errors(self.path.parent), open(path, "wb", opener=_no_links) as file:
             np.lib.format.write_array_header_1_0(file, header)
             self._start = file.tell()
             zeros = bytes(self._bytes_per_slice)
@@ -63,7 +64,7 @@ class SliceFile:
         part = np.empty(self.shape[1:], _VOXEL)
         start = self._slice_start(index)
         # Windows cannot remove an open file, so the file is closed after each access.
-        with open(self.path, "rb") as file:
+        with open(self.path, "rb", opener=_no_links) as file:
             file.seek(start)
             if file.readinto(part) != part.nbytes:
                 raise OSError(f"{self.path.name} ends within slice {index}")
@@ -74,7 +75,10 @@ class SliceFile:
         part = np.empty(self.shape[1:], _VOXEL)
         part[...] = values
         start = self._slice_start(index)
-        with explain_disk_errors(self.path.parent), open(self.path, "r+b") as file:
+        with (
+            explain_disk_errors(self.path.parent),
+            open(self.path, "r+b", opener=_no_links) as file,
+        ):
             file.seek(start)
             file.write(part)
 
@@ -90,6 +94,10 @@ class SliceFile:
         if not 0 <= index < len(self):
             raise IndexError(f"slice {index} is out of range for {len(self)} slices")
         return self._start + int(index) * self._bytes_per_slice
+
+
+def _no_links(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def _header(path: Path | str) -> tuple[tuple[int, int, int], int]:

@@ -72,6 +72,7 @@ class CtVolume:
         other formats.
     slice_offsets : distances of the slices from the first in mm, if they are not evenly spaced and
         ``spacing`` states their median distance; else empty.
+    values : as ``hu``, but unrounded and in the type of the file; None unless requested.
     """
 
     hu: np.ndarray
@@ -84,6 +85,7 @@ class CtVolume:
     uids: dict[str, str] = field(default_factory=dict)
     dicom_slices: tuple[Slice, ...] = ()
     slice_offsets: tuple[float, ...] = ()
+    values: np.ndarray | None = None
 
     @property
     def pixel_size(self) -> tuple[float, float]:
@@ -108,6 +110,7 @@ def read_volume(
     series: str | None = None,
     slice_axis: str = "auto",
     allow_uneven: bool = False,
+    keep_values: bool = False,
 ) -> CtVolume:
     """Read a CT from NRRD, NIfTI, MetaImage, a DICOM folder or one DICOM file.
 
@@ -118,6 +121,7 @@ def read_volume(
     slice_axis : ``i``, ``j`` or ``k``, the array axis along which axial slices are stacked;
         ``auto`` takes the one along the patient's superior-inferior axis.
     allow_uneven : read DICOM slices that are not evenly spaced, see :attr:`CtVolume.slice_offsets`.
+    keep_values : also return the values in the type of the file.
 
     Raises
     ------
@@ -168,6 +172,7 @@ def read_volume(
         uids=uids,
         dicom_slices=dicom.slices if dicom else (),
         slice_offsets=offsets,
+        values=np.ascontiguousarray(values) if keep_values else None,
     )
 
 
@@ -195,7 +200,7 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
 
     Parameters
     ----------
-    hu : (slices, rows, columns) as ``like.hu``, any real type.
+    hu : (slices, rows, columns) as ``like.hu``, any real type; ``like.values`` is written as it is.
     note : text for the header (NIfTI keeps the first 79 characters).
 
     Raises
@@ -210,7 +215,8 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
     if hu.shape != like.hu.shape:
         raise ValueError(f"hu has shape {hu.shape}, its geometry is for {like.hu.shape}")
     check_output_path(path, like)
-    hu = checked_int16(hu, path.name)
+    if hu is not like.values:
+        hu = checked_int16(hu, path.name)
     image = to_image(hu, like)
     if note:
         room = 79 if IMAGE_IO[_suffix(path)] == "NiftiImageIO" else None
