@@ -33,6 +33,7 @@ from ..denoising.denoised_scan import DenoisedScan
 from ..denoising.job import DenoisingJob
 from ..denoising.plan import SHORT_SCAN, JobPlan
 from ..denoising.progress import Progress
+from ..denoising.removed_noise import removed_noise_sentence
 from ..denoising.report import NOTICE, job_report
 from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..duration import duration
@@ -278,6 +279,8 @@ def _print_summary(report: dict, output: Path, seconds: float) -> None:
             f"{noise['soft_tissue_before_hu']:.1f} HU → {noise['soft_tissue_after_hu']:.1f} HU "
             f"({change} %)."
         )
+    check = report["removed_noise"]
+    print(f"Check: {check['light']}. {removed_noise_sentence(check)}")
     print(f"Done in {duration(seconds)}: {output} (research use only).")
 
 
