@@ -135,6 +135,7 @@ def run(arguments: argparse.Namespace) -> None:
         settings,
         pixel_mm=inputs.volume.pixel_mm,
         want_noise=outputs.noise_folder is not None,
+        domain=inputs.manifest.domain,
     )
     plan = job.estimate()
     _print_plan(inputs.volume, job, plan)
@@ -152,6 +153,8 @@ def run(arguments: argparse.Namespace) -> None:
     # The results of a long scan do not fit into memory together. They are kept in files until
     # they are written.
     report = in_temporary_folder(outputs.temporary_parent, ".denoising-", denoise_and_write)
+    known = {*inputs.volume.warnings, *job.warnings}
+    print_warnings(warning for warning in report["warnings"] if warning not in known)
     _print_summary(report, outputs.volume, time.monotonic() - started)
 
 

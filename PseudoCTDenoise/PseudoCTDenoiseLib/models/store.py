@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import re
 import zipfile
 import zlib
@@ -37,13 +38,14 @@ class Manifest:
     the patients with source and licence, doses, kernels and settings; ``metrics`` holds the results
     on the validation scans. ``validity`` lists the scans that the model suits, ``known_failures``
     its observed failures, one sentence per item. ``noise_models`` lists the noise models of the
-    folder that belong to a denoiser; an empty list stands for all. ``sha256`` is the SHA-256 of the
-    file of weights.
+    folder that belong to a denoiser; an empty list stands for all. ``domain`` holds the range of
+    each of the :func:`.scan_figures` of the training inputs, [smallest, largest]; it may be empty.
+    ``sha256`` is the SHA-256 of the file of weights.
 
     Raises
     ------
     BadInputError
-        If the name cannot be part of a file name, or the role is unknown.
+        If the name cannot be part of a file name, the role is unknown, or the domain is no range.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Manifest:
     validity: list = field(default_factory=list)
     known_failures: list = field(default_factory=list)
     noise_models: list = field(default_factory=list)
+    domain: dict = field(default_factory=dict)
     normalisation: dict = field(default_factory=lambda: dict(_NORMALISATION))
     sha256: str = ""
 
@@ -68,6 +71,11 @@ class Manifest:
             raise BadInputError(
                 f"Model '{self.name}' has the unknown role '{self.role}': "
                 f"use {DENOISER} or {NOISE_MODEL}."
+            )
+        if not isinstance(self.domain, dict) or not all(map(_is_range, self.domain.values())):
+            raise BadInputError(
+                f"Model '{self.name}' has a domain that is not made of ranges [smallest, largest]: "
+                "install it again."
             )
 
 
@@ -224,6 +232,15 @@ def save_model(network: nn.Module, manifest: Manifest, folder: Path | str) -> Ma
     replace_file(folder / f"{PREFIX}{manifest.name}.npz", weights.getvalue())
     replace_file(folder / f"{PREFIX}{manifest.name}.json", text.encode())
     return manifest
+
+
+def _is_range(values: object) -> bool:
+    return (
+        isinstance(values, list | tuple)
+        and len(values) == 2
+        and all(type(value) in (int, float) and math.isfinite(value) for value in values)
+        and values[0] <= values[1]
+    )
 
 
 def _is_name(name: str) -> bool:

@@ -1,11 +1,11 @@
-"""Row of the traffic light of the removed noise."""
+"""Row of the traffic light of the removed noise, and of the warnings about the scan."""
 
 from __future__ import annotations
 
 from slicer.i18n import tr as _
 
 from ..denoising.removed_noise import AMBER, GREEN, NOT_JUDGED, RED
-from ..scene.provenance import removedNoiseSentence
+from ..scene.provenance import provenanceOf, removedNoiseSentence
 
 _COLORS = {GREEN: "#2e9e44", AMBER: "#d98e00", RED: "#d03030", NOT_JUDGED: "#808080"}
 
@@ -24,10 +24,14 @@ def showRemovedNoise(label, output) -> None:
         RED: _("red: structure was removed"),
         NOT_JUDGED: _("not judged"),
     }
+    text, sentences = "–", [sentence]
     if light in words:
-        label.text = f'<span style="color:{_COLORS[light]}">●</span> {words[light]}'
-    else:
-        label.text = "–"
-    label.toolTip = sentence or _(
+        text = f'<span style="color:{_COLORS[light]}">●</span> {words[light]}'
+    warnings = provenanceOf(output).get("Warnings", []) if output is not None else []
+    if warnings:
+        text += _("; warnings about the scan: {count}").format(count=len(warnings))
+        sentences += warnings
+    label.text = text
+    label.toolTip = "\n\n".join(filter(None, sentences)) or _(
         "Tells whether the removed noise contains structure. Denoise a scan to see it."
     )

@@ -40,6 +40,8 @@ STRENGTH = "PseudoCTDenoise.Strength"
 SLICES = "PseudoCTDenoise.Slices"
 REMOVED_NOISE_CHECK = "PseudoCTDenoise.RemovedNoiseCheck"
 """Figures of :func:`.check_removed_noise`; absent in results of earlier versions."""
+WARNINGS = "PseudoCTDenoise.Warnings"
+"""Doubts about the scan, a list of sentences."""
 ITEM = "PseudoCTDenoise.Item"
 """Item of the sequence that the input showed, see :func:`.sequence_item.itemOf`."""
 INPUT_CRC32 = "PseudoCTDenoise.InputCrc32"
@@ -63,6 +65,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     STRENGTH: float,
     SLICES: _sliceRange,
     REMOVED_NOISE_CHECK: json.loads,
+    WARNINGS: json.loads,
     ITEM: str,
 }
 """Attribute → function that reads its text."""
@@ -135,7 +138,7 @@ def provenanceAttributes(report: dict, sliceRange: tuple[int, int]) -> dict[str,
     report, sliceRange : as in :func:`recordProvenance`.
     """
     first, last = sliceRange
-    check = report.get("removed_noise")
+    check, warnings = report.get("removed_noise"), report.get("warnings")
     return {
         DERIVED: "1",
         NOTICE: report.get("notice"),
@@ -148,6 +151,7 @@ def provenanceAttributes(report: dict, sliceRange: tuple[int, int]) -> dict[str,
         SETTINGS: json.dumps(report["settings"]),
         SLICES: f"{first}-{last}",
         REMOVED_NOISE_CHECK: check and json.dumps(check),
+        WARNINGS: json.dumps(warnings) if warnings else None,
     }
 
 
@@ -261,6 +265,8 @@ def _metrics(report: dict) -> Iterator[Row]:
         yield Row("Noise in soft tissue, input", f"{before:.2f}", _HU)
         yield Row("Noise in soft tissue, full strength", f"{after:.2f}", _HU)
         yield Row("Noise removed at full strength", f"{noise['reduction_percent']:.1f}", _PERCENT)
+    for warning in report.get("warnings", ()):
+        yield Row("Warning", warning)
     if "removed_noise" in report:
         yield from _removedNoise(report["removed_noise"])
     if "steps_done" in report:
