@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments
 from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.removed_noise import AMBER, GREEN, NOT_JUDGED, RED
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
@@ -42,10 +44,12 @@ from .method_study import (
     stopping_curve,
     study_pairs,
 )
+from .removed_noise_study import removed_noise_rows
 
 TUNED = {WITH_METHOD: METHOD}
 QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))
 STOPPING_STEPS = 240
+LIGHTS = (GREEN, AMBER, RED, NOT_JUDGED)
 _GAINS = (
     Column("gain", "Gain (dB)", signed=True),
     Column("more", "Gain over baseline (dB)", decimals=3, signed=True),
@@ -221,6 +225,20 @@ def _make_banding(arguments: argparse.Namespace, name: str) -> None:
         )
 
 
+def _make_removed_noise(arguments: argparse.Namespace, name: str) -> None:
+    denoiser, _ = _shipped(arguments)
+    scans = read_index(arguments.index, "val")
+    rows = []
+    pairs = study_pairs(scans, QUARTER, arguments.slices)
+    for condition, number, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
+        about = {"kernel": condition.kernel, "patient": pair.patient, "scan": number}
+        # The method is tuned on stacks only, which takes long.
+        tuned = TUNED if len(scans[number].hu) >= LEAST_SLICES else {}
+        settings = {"one orientation, not tuned": replace(START, orientations=1)} | tuned
+        rows += [about | row for row in removed_noise_rows(pair, denoiser, settings, number)]
+        write_csv(_csv(arguments, name), rows)
+
+
 def _denoised(
     hu: np.ndarray,
     pixel_mm: float,
@@ -360,6 +378,32 @@ def _banding_table(rows: list[dict]) -> str:
     return markdown([row | {"banding_hu": float(row["banding_hu"])} for row in rows], columns)
 
 
+def _removed_noise_table(rows: list[dict]) -> str:
+    lines = []
+    for result, kernel in sorted(
+        dict.fromkeys((row["result"], row["kernel"]) for row in rows),
+        key=lambda key: list(KERNELS).index(key[1]),
+    ):
+        group = [row for row in rows if (row["result"], row["kernel"]) == (result, kernel)]
+        line = {"kernel": kernel, "result": result, "slices": len(group)}
+        line |= {light: sum(row["light"] == light for row in group) for light in LIGHTS}
+        for figure in ("edge_correlation", "strongest_spot"):
+            values = [float(row[figure]) for row in group if row[figure]]
+            line[figure] = "–"
+            if values:
+                line[figure] = f"{min(values):.2f} to {max(values):.2f}"
+        lines.append(line)
+    columns = (
+        Column("kernel", "Kernel"),
+        Column("result", "Result"),
+        Column("slices", "Slices", decimals=0),
+        *(Column(light, light.capitalize(), decimals=0) for light in LIGHTS),
+        Column("edge_correlation", "Correlation with edges"),
+        Column("strongest_spot", "Strongest spot (σ)"),
+    )
+    return markdown(lines, columns)
+
+
 def _curve_key(row: dict) -> tuple[str, str, str, str]:
     return row["start"], row["kernel"], row["patient"], row["scan"]
 
@@ -393,4 +437,5 @@ STUDIES = {
     "stopping": Study(_make_stopping, _stopping_table, _plot_stopping),
     "clean": Study(_make_clean, _clean_table),
     "banding": Study(_make_banding, _banding_table),
+    "removed-noise": Study(_make_removed_noise, _removed_noise_table),
 }
