@@ -216,6 +216,9 @@ def test_the_command_prints_time_device_and_noise(pseudoct, scan, quick):
     ended = pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick)
     assert "scan: 3 slices of 48×64, about " in ended.err and "(selected by the user)" in ended.err
     assert "Noise in soft tissue" in ended.out and "research use only" in ended.out
+    assert "Check: not judged. The removed noise was not judged: no slice" in ended.out
+    check = report_of(scan.with_name("out.json"))["removed_noise"]
+    assert check["light"] == "not judged" and check["slices_judged"] == 0
     assert ended.err.count("\n") == 1  # no bar, as standard error is not a terminal
 
 
@@ -247,9 +250,12 @@ def test_an_unlikely_scan_is_denoised_with_a_warning(
     sitk.WriteImage(image, str(tmp_path / "scan.nrrd"))
     ended = pseudoct("denoise", tmp_path / "scan.nrrd", tmp_path / "out.nrrd", *quick)
     assert ended.code == 0
-    (line,) = [line for line in ended.err.splitlines() if line.startswith("Warning: The scan ")]
-    assert said in line
-    assert report_of(tmp_path / "out.json")["warnings"] == [line.removeprefix("Warning: ")]
+    (line,) = [line for line in ended.err.splitlines() if said in line]
+    assert line.startswith("Warning: The scan ")
+    warnings = report_of(tmp_path / "out.json")["warnings"]
+    assert warnings[0] == line.removeprefix("Warning: ")
+    # Doubts that arise during the run are in the summary.
+    assert all(f"Warning: {text}\n" in ended.err for text in warnings)
 
 
 def test_the_report_is_written_beside_the_output_or_to_the_given_path(pseudoct, scan, quick):

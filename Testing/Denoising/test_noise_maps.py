@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from PseudoCTDenoiseLib.ct.flat_windows import flat_windows, without_trend
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
-from PseudoCTDenoiseLib.ct.noise_direction import flat_windows, without_trend
 from PseudoCTDenoiseLib.ct.noise_texture import noise_power_spectrum
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.noise_maps import (

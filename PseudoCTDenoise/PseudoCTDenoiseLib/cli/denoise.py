@@ -39,6 +39,7 @@ from ..denoising.denoised_scan import DenoisedScan
 from ..denoising.job import DenoisingJob
 from ..denoising.plan import SHORT_SCAN, JobPlan
 from ..denoising.progress import Progress
+from ..denoising.removed_noise import removed_noise_sentence
 from ..denoising.report import job_report
 from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..duration import duration
@@ -163,6 +164,7 @@ def denoise(
         settings,
         pixel_mm=inputs.volume.pixel_mm,
         want_noise=outputs.noise_folder is not None,
+        domain=inputs.manifest.domain,
     )
     plan = job.estimate()
     _print_plan(inputs.volume, job, plan)
@@ -183,6 +185,8 @@ def denoise(
     side_outputs = SideOutputs()
     report = _write_report(side_outputs, result, inputs, outputs)
     _write_picture(side_outputs, result, inputs, outputs)
+    known = {*inputs.volume.warnings, *job.warnings}
+    print_warnings(warning for warning in result.warnings if warning not in known)
     _print_summary(report, outputs.volume, time.monotonic() - started)
     return report, side_outputs.exit_code
 
@@ -406,8 +410,8 @@ def _print_summary(report: dict, output: Path, seconds: float) -> None:
             f"{noise['soft_tissue_before_hu']:.1f} HU → {noise['soft_tissue_after_hu']:.1f} HU "
             f"({change} %)."
         )
-    if any(tuning["diverged"] for tuning in report.get("tunings", ())):
-        print(report["warnings"][-1])
+    if check := report.get("removed_noise"):
+        print(f"Check: {check['light']}. {removed_noise_sentence(check)}")
     print(f"Done in {duration(seconds)}: {output} (research use only).")
 
 

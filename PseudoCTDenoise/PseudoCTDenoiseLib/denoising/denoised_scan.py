@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..ct.hounsfield import MIN_CT_HU, to_hu, to_int16
+from ..ct.removed_structure import RemovedStructure
 from ..errors import BadInputError
 from .bias_correction import DensityBiasCorrection
 from .device import ComputeDevice
@@ -28,7 +29,8 @@ class DenoisedScan:
     map, ``noise_maps`` has one map for each noise model, ``pseudo_ldct`` is the scan less twice the
     ensemble's noise. ``tunings`` has the record of the scan's tuning, or one for every slice;
     ``seconds`` those of every stage; ``warnings`` those of the job, and
-    :func:`divergence_warning` last.
+    :func:`divergence_warning` last. ``structures`` describes the removed noise of every slice at
+    full strength, None for a slice that is not judged.
     """
 
     hu: np.ndarray
@@ -41,6 +43,7 @@ class DenoisedScan:
     noise_maps: list[np.ndarray] | None = None
     pseudo_ldct: np.ndarray | None = None
     warnings: list[str] = field(default_factory=list)
+    structures: list[RemovedStructure | None] = field(default_factory=list)
 
     @property
     def losses(self) -> list[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -49,6 +49,24 @@ class TuningRecord:
     noise_hu: float | None = None
     texture: NoiseTexture | None = None
     diverged: bool = False
+
+
+def tuning_warning(tunings: Sequence[TuningRecord]) -> str | None:
+    """Return a warning if the scan's noise kept the network from being tuned, otherwise None."""
+    low, high = TUNING_NOISE_RANGE_HU
+    levels = [record.noise_hu for record in tunings if record.noise_hu is not None]
+    outside = [level for level in levels if not low <= level <= high]
+    if not outside:
+        return None
+    where = "The scan" if len(tunings) == 1 else f"{len(outside)} of {len(tunings)} slices"
+    verb = "has" if len(tunings) == 1 else "have"
+    levels_text = " to ".join(
+        dict.fromkeys(f"{level:.1f}" for level in (min(outside), max(outside)))
+    )
+    return (
+        f"{where} {verb} an estimated noise of {levels_text} HU, outside the {low:g} to {high:g} "
+        "HU in which tuning helps. The pre-trained network was used without tuning."
+    )
 
 
 @dataclass(frozen=True)

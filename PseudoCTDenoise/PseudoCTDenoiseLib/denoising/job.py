@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from .job_run import JobRun
 from .noise_maps import apply_with_noise_maps
 from .plan import JobPlan, PartSeconds, job_stages, plan_job, resolve_orientations
 from .progress import ProgressCallback
+from .scan_domain import domain_warnings
 from .settings import DenoisingSettings
 from .trial_timing import time_parts
 
@@ -40,7 +42,10 @@ METAL_FROM_HU = 6000.0
 METAL_LIMIT_HU = 2000.0
 """Limit in HU of slices with metal. At a limit of 3071 HU its edge is steeper than any that the
 networks were trained on, and spoils tissue beside it."""
+DOMAIN_SLICES = 4
+"""Number of slices that are compared with the training."""
 _DEFAULT_SETTINGS = DenoisingSettings()
+_UNKNOWN_DOMAIN: Mapping[str, Sequence[float]] = MappingProxyType({})
 
 
 class DenoisingJob:
@@ -59,6 +64,8 @@ class DenoisingJob:
     want_noise : return the noise of every slice as well.
     preview_slice : the slice that previews show and that is denoised first, see
         :meth:`show_slice`. None takes the one with the most organ tissue.
+    domain : ranges of the scans that the denoiser was trained on, see :class:`.Manifest`; they only
+        matter for the warnings.
 
     Raises
     ------
@@ -82,6 +89,7 @@ class DenoisingJob:
         pixel_mm: float | None = None,
         want_noise: bool = False,
         preview_slice: int | None = None,
+        domain: Mapping[str, Sequence[float]] = _UNKNOWN_DOMAIN,
     ):
         if hu.ndim != 3 or not hu.size:
             raise BadInputError(
@@ -97,6 +105,7 @@ class DenoisingJob:
         self.settings = resolve_orientations(settings, hu.shape)
         self.pixel_mm = pixel_mm
         self.want_noise = want_noise
+        self._domain = domain
         self.device = choose_device(settings.device)
         self.precision = autocast_precision(settings.precision, self.device)
         self.denoiser = self._place(denoiser)
@@ -108,12 +117,17 @@ class DenoisingJob:
 
     @cached_property
     def warnings(self) -> list[str]:
-        """Doubts about the scan: it may not be a CT in HU, or its pixels are unusual."""
-        doubts = [ct_warning(self.hu)]
+        """Doubts about the scan: no CT in HU, unusual pixels, metal, or unlike the training."""
+        no_ct, pixels = ct_warning(self.hu), None
         if self.pixel_mm:
             simulates = self.settings.tunes and self.settings.noise_source == "simulator"
-            doubts.append(pixel_size_warning(self.pixel_mm, simulates=simulates))
-        return [doubt for doubt in doubts if doubt]
+            pixels = pixel_size_warning(self.pixel_mm, simulates=simulates)
+        doubts = [doubt for doubt in (no_ct, pixels, _metal_warning(self.hu)) if doubt]
+        if no_ct or pixels:  # the figures would repeat it
+            return doubts
+        few = evenly_spaced_slices(self.hu, DOMAIN_SLICES)
+        sample = np.stack([self.hu[index] for index in few])
+        return doubts + domain_warnings(sample, self.pixel_mm, self._domain)
 
     @property
     def preview_slice(self) -> int:
@@ -277,6 +291,18 @@ def _finite(images: torch.Tensor) -> torch.Tensor:
     if not images.isfinite().all():
         raise NotFiniteError
     return images
+
+
+def _metal_warning(hu: np.ndarray) -> str | None:
+    """Return a warning if slices show metal, otherwise None."""
+    count = sum(part.max() > METAL_FROM_HU for part in hu)
+    if not count:
+        return None
+    return (
+        f"{count} of {len(hu)} slices show metal above {METAL_FROM_HU:g} HU, which the network was "
+        f"not trained on. In these slices it sees at most {METAL_LIMIT_HU:g} HU and values above "
+        "come back as they were. Streaks of metal remain."
+    )
 
 
 def _upper_limit(hu: np.ndarray) -> float:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ..ct.hounsfield import MIN_CT_HU, to_int16
+from ..ct.removed_structure import RemovedStructure, removed_structure
 from ..ct.strength import apply_strength
 from ..errors import is_out_of_memory
 from .bias_correction import DensityBiasCorrection, measure_density_bias
@@ -23,7 +24,7 @@ from .denoised_scan import (
     output_image,
 )
 from .device import precision_name
-from .fine_tuning import TuningRecord, fine_tune
+from .fine_tuning import TuningRecord, fine_tune, tuning_warning
 from .noise_maps import ensemble, predict_noise_maps, whole_noise_hu
 from .plan import DENOISING, MAPS, NOISE, TUNING, JobPlan
 from .progress import JobClock, Progress, ProgressCallback
@@ -54,6 +55,8 @@ class JobRun:
         self._denoised = new_array("denoised", job.hu.shape)
         self._noise = _noise_arrays(job, new_array) if job.want_noise else {}
         self._finished: set[int] = set()
+        self._structures: dict[int, RemovedStructure | None] = {}
+        self._check_failed = ""
         self._shown: int | None = None  # the finished slice that the last preview showed
         self._reporter = _Reporter(job, JobClock(plan.seconds), progress, preview_seconds)
 
@@ -78,8 +81,10 @@ class JobRun:
             warnings=[
                 *job.warnings,
                 *self._reporter.warnings,
+                *self._doubts(tunings),
                 *filter(None, [divergence_warning(tunings)]),
             ],
+            structures=[self._structures.get(index) for index in range(self._count)],
             **self._noise,
         )
 
@@ -143,9 +148,24 @@ class JobRun:
         else:
             output = job.apply(network, slices)
         image = output_image(output, correction)
-        self._denoised[index] = np.where(unchanged, job.hu[index], image)
+        denoised = np.where(unchanged, job.hu[index], image)
+        self._denoised[index] = denoised
+        self._judge(index, job.hu[index], denoised, unchanged)
         self._finished.add(index)
         self._report(DENOISING, len(self._finished), self._count)
+
+    def _judge(
+        self, index: int, scan: np.ndarray, denoised: np.ndarray, unchanged: np.ndarray
+    ) -> None:
+        """Check the removed noise of a slice. An error here must not cost the result."""
+        try:
+            self._structures[index] = removed_structure(scan, denoised, unchanged)
+        except Exception as error:
+            self._check_failed = f"The removed noise could not be checked ({error!r})."
+
+    def _doubts(self, tunings: Sequence[TuningRecord]) -> list[str]:
+        """Return the doubts that arose during the run."""
+        return [doubt for doubt in (self._check_failed, tuning_warning(tunings)) if doubt]
 
     def _tune(
         self, indices: Sequence[int], turn: int = 0, turns: int = 1

@@ -14,8 +14,9 @@ import SimpleITK as sitk
 import torch
 
 from .. import __version__
+from ..ct.flat_windows import flat_windows, mean_frequency
 from ..ct.io.derived_note import NOTICE
-from ..ct.noise_direction import direction_ratios
+from ..ct.noise_direction import direction_ratio
 from ..ct.noise_level import noise_reduction, soft_tissue_noise
 from ..ct.reference_metrics import image_metrics
 from ..ct.slice_selection import evenly_spaced_slices
@@ -23,6 +24,7 @@ from ..errors import BadInputError
 from ..models.store import Manifest
 from .denoised_scan import DenoisedScan
 from .noise_estimation import NoiseTexture
+from .removed_noise import check_removed_noise
 
 NOISE_SLICES = 16
 
@@ -44,6 +46,8 @@ def job_report(
     reference : NDCT on the same grid. If it is given, the report contains the metrics of input and
         result, and both must be arrays in memory.
     """
+    noise = noise_metrics(hu, result.hu)
+    frequency_ratio = noise and noise["removed_mean_frequency_ratio"]
     report = {
         "notice": NOTICE,
         "settings": result.settings.as_dict(),
@@ -89,7 +93,8 @@ def job_report(
                 ]
             )
         ),
-        "noise": noise_metrics(hu, result.hu),
+        "noise": noise,
+        "removed_noise": check_removed_noise(result.structures, frequency_ratio),
     }
     if reference is not None:
         report["against_reference"] = {
@@ -104,7 +109,8 @@ def noise_metrics(before: np.ndarray, after: np.ndarray) -> dict | None:
 
     It is measured on up to :data:`NOISE_SLICES` slices, spread over the body. The median over these
     slices is accurate enough. The direction is that of :func:`.direction_ratio`, or None if there
-    is too little soft tissue for it.
+    is too little soft tissue for it. The mean frequencies of the scan's noise, in cycles per pixel,
+    and of the removed noise relative to it are None in that case, or without noise.
     """
     indices = evenly_spaced_slices(before, NOISE_SLICES)
     before, after = (np.stack([scan[index] for index in indices]) for scan in (before, after))
@@ -116,14 +122,20 @@ def noise_metrics(before: np.ndarray, after: np.ndarray) -> dict | None:
         }
     except BadInputError:
         return None
+    keys = (
+        "direction_ratio_before",
+        "direction_ratio_after",
+        "mean_frequency_per_pixel",
+        "removed_mean_frequency_ratio",
+    )
     try:
-        direction_before, direction_after = direction_ratios(before, after)
+        old, new = flat_windows(before, after)
     except BadInputError:
-        direction_before = direction_after = None
-    return metrics | {
-        "direction_ratio_before": direction_before,
-        "direction_ratio_after": direction_after,
-    }
+        return metrics | dict.fromkeys(keys)
+    frequency, removed = mean_frequency(old), mean_frequency(old - new)
+    ratio = removed / frequency if frequency and removed else None
+    values = direction_ratio(old), direction_ratio(new), frequency, ratio
+    return metrics | dict(zip(keys, values, strict=True))
 
 
 def processor_name() -> str:

@@ -33,8 +33,9 @@ class Manifest:
     the patients with source and licence, doses, kernels and settings; ``metrics`` holds the results
     on the validation scans. ``validity`` lists the scans that the model suits, ``known_failures``
     its observed failures, one sentence per item. ``noise_models`` lists the noise models of the
-    folder that belong to a denoiser; an empty list stands for all. ``sha256`` is the SHA-256 of the
-    file of weights.
+    folder that belong to a denoiser; an empty list stands for all. ``domain`` holds the range of
+    each of the :func:`.scan_figures` of the training inputs, [smallest, largest]; it may be empty.
+    ``sha256`` is the SHA-256 of the file of weights.
 
     Raises
     ------
@@ -52,6 +53,7 @@ class Manifest:
     validity: list = field(default_factory=list)
     known_failures: list = field(default_factory=list)
     noise_models: list = field(default_factory=list)
+    domain: dict = field(default_factory=dict)
     normalisation: dict = field(default_factory=lambda: dict(_NORMALISATION))
     sha256: str = ""
 
@@ -209,6 +211,15 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _is_range(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(map(_is_number, value))
+        and value[0] <= value[1]
+    )
+
+
 def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
 
@@ -233,6 +244,7 @@ _FITS = {
     "validity": _are_texts,
     "known_failures": _are_texts,
     "noise_models": lambda value: isinstance(value, list) and all(map(is_model_name, value)),
+    "domain": lambda value: isinstance(value, dict) and all(map(_is_range, value.values())),
     "normalisation": lambda value: isinstance(value, dict),
 }
 """Test of the value of each entry that is not a text."""

@@ -14,6 +14,7 @@ from ..scene.plots import plotName
 from ..scene.results import originalOf, removedNoiseOf
 from ..scene.side_by_side import ORIENTATIONS, SideBySide
 from ..scene.window_presets import WINDOW_PRESETS, setWindow
+from .removed_noise_row import showRemovedNoise
 
 BLINK_MS = 500
 NONE, NOISE, DIFFERENCE = range(3)
@@ -76,6 +77,7 @@ class ComparePanel:
         if not hasResult:
             self._ui.blinkCheckBox.checked = False
         self._table = self._output.GetNodeReference(provenance.PROVENANCE) if hasResult else None
+        showRemovedNoise(self._ui.removedNoiseLabel, self._output)
         self._listPlots()
         self._adoptViews()
         self.refresh()

@@ -14,12 +14,10 @@ from ..ct.noise_level import soft_tissue_noise
 from ..ct.orientation import axial_axis, tilt_degrees
 from ..ct.pixel_spacing import spacing_in_decimals
 from ..ct.strength import voxel_type
+from ..denoising.scan_domain import quiet_warning
 from ..errors import BadInputError
 from ..simulation.pixel_size import pixel_size_warning
 from .provenance import isDerived
-
-QUIET_HU = 5.0
-"""Noise in soft tissue below which a scan is probably denoised already."""
 
 FOREIGN_CLASSES = {
     "vtkMRMLVectorVolumeNode": "a colour image",
@@ -142,10 +140,4 @@ def warningFor(node) -> str | None:
         noise = soft_tissue_noise(middle)
     except BadInputError:  # there is too little soft tissue for an estimate
         return None
-    if noise < QUIET_HU:
-        return (
-            f"{node.GetName()} has only {noise:.1f} HU of noise in soft tissue. "
-            "It is probably denoised already. "
-            "Denoising it again will change little; choose the original scan if you have it."
-        )
-    return None
+    return quiet_warning(noise, node.GetName())

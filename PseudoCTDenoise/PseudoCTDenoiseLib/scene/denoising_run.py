@@ -17,6 +17,7 @@ from ..worker.worker_process import JobState
 from .ct_input import ctFromNode
 from .geometry import geometryOf
 from .live_preview import LivePreview
+from .provenance import removedNoiseSentence
 from .results import Outputs, checkStrength, storeResult
 from .scene_run import SceneRun, changedFailure, importFailure
 from .sequence_item import browserOf, itemOf, showItem
@@ -204,6 +205,9 @@ class DenoisingRun(SceneRun):
                 f"{noise['soft_tissue_before_hu']:.1f} HU → "
                 f"{noise['soft_tissue_after_hu']:.1f} HU."
             )
+        light, sentence = removedNoiseSentence(self.outputVolume)
+        if light is not None:
+            self.logged.emit(f"Check: {light}. {sentence}")
         return JobState.COMPLETED
 
     def _inputChanged(self, inputVolume) -> bool:

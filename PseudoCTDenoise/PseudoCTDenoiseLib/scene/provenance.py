@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import slicer
 
+from ..denoising.removed_noise import removed_noise_sentence
 from ..json_text import json_text
 from .sequence_item import itemOf
 from .table_columns import textColumn
@@ -41,6 +42,8 @@ WARNINGS = "PseudoCTDenoise.Warnings"
 MACHINE = "PseudoCTDenoise.Machine"
 """Versions and device of the report."""
 SLICES = "PseudoCTDenoise.Slices"
+REMOVED_NOISE_CHECK = "PseudoCTDenoise.RemovedNoiseCheck"
+"""Figures of :func:`.check_removed_noise`; absent in results of earlier versions."""
 ITEM = "PseudoCTDenoise.Item"
 """Item of the sequence that the input showed, see :func:`.sequence_item.itemOf`."""
 INPUT_CRC32 = "PseudoCTDenoise.InputCrc32"
@@ -65,6 +68,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     WARNINGS: json.loads,
     MACHINE: json.loads,
     SLICES: _sliceRange,
+    REMOVED_NOISE_CHECK: json.loads,
     ITEM: str,
 }
 """Attribute → function that reads its text."""
@@ -137,6 +141,7 @@ def provenanceAttributes(report: dict, sliceRange: tuple[int, int]) -> dict[str,
     report, sliceRange : as in :func:`recordProvenance`.
     """
     first, last = sliceRange
+    check = report.get("removed_noise")
     return {
         DERIVED: "1",
         NOTICE: report.get("notice"),
@@ -150,6 +155,7 @@ def provenanceAttributes(report: dict, sliceRange: tuple[int, int]) -> dict[str,
         SLICES: f"{first}-{last}",
         WARNINGS: json_text(report.get("warnings", [])),
         MACHINE: json_text({part: report[part] for part in ("versions", "device")}),
+        REMOVED_NOISE_CHECK: check and json_text(check),
     }
 
 
@@ -211,6 +217,16 @@ def provenanceOf(node) -> dict:
     return found
 
 
+def removedNoiseSentence(output) -> tuple[str | None, str]:
+    """Return the light of a result's removed noise and its sentence; None and "" without one."""
+    known = provenanceOf(output)
+    check, (first, _) = known.get("RemovedNoiseCheck"), known.get("Slices", (0, 0))
+    try:
+        return check["light"], removed_noise_sentence(check, first)
+    except (KeyError, TypeError, ValueError):  # a user can edit attributes
+        return None, ""
+
+
 def _fill(table, rows: list[Row]) -> None:
     """Replace the content of a table node, and lock it against edits."""
     wasModifying = table.StartModify()
@@ -255,6 +271,10 @@ def _metrics(report: dict) -> Iterator[Row]:
         yield Row("Noise in soft tissue, input", f"{before:.2f}", _HU)
         yield Row("Noise in soft tissue, full strength", f"{after:.2f}", _HU)
         yield Row("Noise removed at full strength", f"{noise['reduction_percent']:.1f}", _PERCENT)
+    for warning in report.get("warnings", ()):
+        yield Row("Warning", warning)
+    if "removed_noise" in report:
+        yield from _removedNoise(report["removed_noise"])
     if "steps_done" in report:
         yield Row("Tuning steps done", str(report["steps_done"]), "updates")
     if report.get("tuning_loss"):
@@ -264,6 +284,18 @@ def _metrics(report: dict) -> Iterator[Row]:
         yield Row(f"Time of {stage}", f"{seconds:.1f}", _SECONDS)
     for kind, mib in report.get("peak_memory_mib", {}).items():
         yield Row(f"Peak memory, {kind}", str(mib), "MiB")
+
+
+def _removedNoise(check: dict) -> Iterator[Row]:
+    yield Row("Removed noise, light", check["light"])
+    yield Row("Removed noise, slices judged", str(check["slices_judged"]), "slices")
+    for what, key, unit in (
+        ("correlation with edges", "edge_correlation", ""),
+        ("strongest spot", "strongest_spot", "standard deviations"),
+        ("mean frequency over the scan's", "mean_frequency_ratio", ""),
+    ):
+        if check[key] is not None:
+            yield Row(f"Removed noise, {what}", f"{check[key]:.2f}", unit)
 
 
 def _software(report: dict) -> Iterator[Row]:

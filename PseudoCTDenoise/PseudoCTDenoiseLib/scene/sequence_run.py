@@ -17,7 +17,7 @@ from ..worker.worker_process import JobFailure, JobState
 from .ct_input import CtInput, ctFromNode, exactSlices
 from .denoising_run import Request, checkedRange
 from .geometry import geometryOf
-from .provenance import provenanceAttributes
+from .provenance import provenanceAttributes, removedNoiseSentence
 from .results import checkStrength, checksum, newNodesOnlyOnSuccess, placeInStudy
 from .scene_run import SceneRun, changedFailure, importFailure
 from .sequence_item import browserOf, itemsOf
@@ -187,6 +187,9 @@ class SequenceRun(SceneRun):
         report = {**result.report, "settings": settings}
         for name, value in provenanceAttributes(report, self._range).items():
             node.SetAttribute(name, value)
+        light, sentence = removedNoiseSentence(node)
+        if light is not None:
+            self.logged.emit(f"Check: {light}. {sentence}")
         return node
 
     def _import(self) -> JobState:

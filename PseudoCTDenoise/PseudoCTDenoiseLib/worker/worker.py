@@ -167,6 +167,7 @@ def denoise(path: str, link: ParentLink) -> None:
         pixel_mm=request.pixel_mm,
         want_noise=request.want_noise,
         preview_slice=request.preview_slice,
+        domain=manifest.domain,
     )
     report_device(job.device, link)
     for warning in job.warnings:
@@ -182,6 +183,8 @@ def denoise(path: str, link: ParentLink) -> None:
         new_array=reporter.new_array,
     )
 
+    for warning in result.warnings[len(job.warnings) :]:  # those that arose during the run
+        link.say(Log(f"Warning: {warning}"))
     report = job_report(hu, result, manifest, manifests)
     maps = {model.name: f"noise_{k}.npy" for k, model in enumerate(manifests)}
     if request.want_noise:

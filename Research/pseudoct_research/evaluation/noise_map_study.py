@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from PseudoCTDenoiseLib.ct.body_mask import body_mask
-from PseudoCTDenoiseLib.ct.noise_direction import flat_windows, without_trend
+from PseudoCTDenoiseLib.ct.flat_windows import flat_windows, without_trend
 from PseudoCTDenoiseLib.ct.noise_texture import noise_power_spectrum
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob

@@ -14,6 +14,8 @@ from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
 from PseudoCTDenoiseLib.models.store import Manifest, list_models, save_model
 
+from ..datasets.ct_dataset import CtScan
+from ..training.measured_domain import measured_domain
 from ..training.pretraining import PAPER_PRETRAINING, Pretraining, PretrainingSettings
 from ..training.settings_comparison import enabled_settings
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2S, N2V
@@ -139,6 +141,11 @@ def pretrain(
             training={"scans": credits, **described, "settings": asdict(settings)},
             metrics={key: round(value, 3) for key, value in best.items() if "gain" in key},
             noise_models=subject_models(data) if settings.role == DENOISER else [],
+            domain=measured_domain(
+                [CtScan(pair.patient, pair.ldct, pair.pixel_mm) for pair in data.training],
+                None,
+                settings.augmentation.rescale,
+            ),
         )
         save_model(training.best_network(), manifest, folder)
     return training.done

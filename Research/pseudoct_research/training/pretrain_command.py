@@ -30,6 +30,7 @@ from torch import nn
 
 from ..datasets.ct_dataset import CtScan, index_files, read_index, scan_credits
 from ..time_limit import add_time_limit
+from .measured_domain import measured_domain
 from .pretraining import (
     FAST_PRETRAINING,
     PAPER_PRETRAINING,
@@ -186,6 +187,7 @@ def run(arguments: argparse.Namespace) -> int:
     manifest = replace(
         manifest,
         steps=int(best.get("step", training.step)),
+        domain=measured_domain(scans, settings.domain, settings.augmentation.rescale),
         training={**data, "settings": asdict(settings)},
         metrics={key: round(value, 3) for key, value in best.items() if key.startswith("gain")},
     )
@@ -263,6 +265,8 @@ def _load(
 ) -> tuple[list[CtScan], list[NoisySlice], dict[str, tuple[torch.Tensor, torch.Tensor]]]:
     """Return the training scans, their slices, and the validation patches by set name.
 
+    The scans are the low-dose ones if these are given, otherwise the normal-dose ones.
+
     ``denoise`` makes the clean slices, see :func:`.simulated_slices`.
     """
     from tqdm import tqdm
@@ -282,7 +286,7 @@ def _load(
             )
         low = [read_volume(path).hu for path in arguments.ldct]
         slices = [s for x, y in zip(low, scans, strict=True) for s in paired_slices(x, y.hu)]
-        return scans, slices, {}
+        return [replace(y, hu=x) for x, y in zip(low, scans, strict=True)], slices, {}
 
     with tqdm(total=len(scans) + len(held_out), unit="scan", desc="Noise") as bar:
         step = lambda done, total: bar.update()  # noqa: E731

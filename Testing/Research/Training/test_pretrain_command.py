@@ -42,6 +42,7 @@ def simulator(monkeypatch):
         return noise.astype(np.float16)
 
     monkeypatch.setattr(training_pairs, "_draw_noise", draw)
+    monkeypatch.setattr(pretrain, "measured_domain", lambda *_: {"pixel_mm": [1, 2]})
     return drawn
 
 
@@ -81,6 +82,7 @@ def test_normal_dose_scans_are_sufficient_for_training(tmp_path, capsys):
     assert manifest.parameters == {"widths": [4, 8]} and manifest.steps in (3, 6)
     assert manifest.training["scans"] == [{"patient": "scan", "source": "", "licence": ""}]
     assert manifest.training["settings"]["steps"] == 6
+    assert manifest.domain["pixel_mm"] == [1.5, 2.5]
     with torch.no_grad():
         assert network(torch.rand(1, 1, 50, 70)).shape == (1, 1, 50, 70)
     rows = list(csv.DictReader((tmp_path / "work/mine.checkpoint.csv").open()))
