@@ -161,8 +161,7 @@ class Link:
     def say(self, message):
         print(type(message).__name__, getattr(message, "text", ""), flush=True)
 
-folder = JobFolder(sys.argv[1])
-folder.create()
+folder = JobFolder.make(sys.argv[1])
 settings = DenoisingSettings(steps=3, tuning_slices=1, patch_size=16, batch=1, device="cpu")
 request = JobRequest(settings, want_noise=False, preview_seconds=0, models_folder=sys.argv[2])
 hu = np.random.default_rng(0).normal(0, 20, (4, 64, 64)).round().astype(np.int16)
@@ -186,8 +185,8 @@ def test_a_disk_with_room_for_the_results_but_not_for_previews_is_enough(
     def pages(values):  # of a file with as many 16-bit values, and a header of 128 bytes
         return math.ceil((128 + 2 * values) / 4096)
 
-    size = 1 + 2 * pages(4 * 64 * 64) + room * pages(64 * 64)  # request, scan, result, previews
-    mount = f'mount -t tmpfs -o size={4 * size}k small "$1" && exec "$2" -c "$3" "$1/job" "$4"'
+    size = 3 + 2 * pages(4 * 64 * 64) + room * pages(64 * 64)  # small files, scan, result
+    mount = f'mount -t tmpfs -o size={4 * size}k small "$1" && exec "$2" -c "$3" "$1" "$4"'
     ended = subprocess.run(
         ["unshare", "-rm", "sh", "-c", mount, "sh", tmp_path]
         + [sys.executable, FULL_DISK, models_folder],
