@@ -7,6 +7,7 @@ from Reliability import (
     dicom_folders,
     dicom_frames,
     dicom_geometry,
+    dicom_lengths,
     dicom_mixed,
     dicom_pixels,
     metaimage,
@@ -19,6 +20,7 @@ from Reliability.case import Case
 KINDS: dict[str, dict[str, Case]] = {
     "DICOM folders and files": dicom_folders.CASES,
     "DICOM pixels": dicom_pixels.CASES,
+    "DICOM pixel lengths": dicom_lengths.CASES,
     "DICOM geometry": dicom_geometry.CASES,
     "DICOM stacks": dicom_mixed.CASES,
     "DICOM content": dicom_content.CASES,
