@@ -26,14 +26,20 @@ class Written:
     Attributes
     ----------
     words : words on standard error.
+    heights : of the slices in mm, if all files but the last one, the report, are DICOM slices.
     """
 
     files: tuple[str, ...]
     words: tuple[str, ...] = ()
+    heights: tuple[float, ...] = ()
 
     def __str__(self) -> str:
         said = f"; warning: {' … '.join(self.words)}" if self.words else ""
-        return f"written: {', '.join(self.files)}{said}"
+        files = self.files
+        if self.heights:
+            heights = ", ".join(f"{height:g}" for height in self.heights)
+            files = (f"{files[0]} to {files[-2]} at {heights} mm", files[-1])
+        return f"written: {', '.join(files)}{said}"
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from Reliability import (
+    command,
     dicom_content,
     dicom_folders,
     dicom_frames,
     dicom_geometry,
     dicom_lengths,
     dicom_mixed,
+    dicom_output,
     dicom_pixels,
     metaimage,
     nifti,
@@ -32,7 +34,9 @@ KINDS: dict[str, dict[str, Case]] = {
 }
 
 COMMAND = "Command line and output"
-"""Kind of the situations of the command; see :mod:`Reliability.command`."""
+"""Kind of the situations of the command."""
+
+SITUATIONS = command.SITUATIONS | dicom_output.SITUATIONS
 
 HEADERS = "Random headers"
 """Kind of the random headers; see :mod:`Reliability.headers`."""
