@@ -115,7 +115,7 @@ def compressed_stream(path: Path, compressor: str, hu: np.ndarray) -> tuple[byte
     Parameters
     ----------
     path : temporary file.
-    compressor : name of a compressor of GDCM: JPEG2000, JPEG or RLE.
+    compressor : name of a compressor of GDCM: JPEG2000 or JPEG.
     """
     image = sitk.GetImageFromArray((hu + 1024).astype(np.uint16))
     writer = sitk.ImageFileWriter()

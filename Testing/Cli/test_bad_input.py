@@ -122,7 +122,6 @@ def test_a_series_option_with_a_file(refused, scan, tmp_path):
         ("out.dcm", "does not have the suffix"),
         ("out", "is not DICOM"),
         (".nrrd", "does not have the suffix"),
-        ("", "holds files"),
         ("scan.nrrd/out.nrrd", "does not exist"),
         ("scan.nrrd", "is an input"),
         ("folder.nrrd/../scan.nrrd", "is an input"),

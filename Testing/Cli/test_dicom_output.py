@@ -60,15 +60,6 @@ def test_a_name_with_a_suffix_is_a_folder_if_the_format_says_so(pseudoct, dicom,
     assert (tmp_path / "2026.11.json").is_file()
 
 
-def test_unevenly_spaced_slices_keep_their_positions(pseudoct, quick, tmp_path, hu, write_dicom):
-    heights = [0, 3, 9]
-    write_dicom(tmp_path / "scan", hu, heights)
-    ended = pseudoct("denoise", tmp_path / "scan", tmp_path / "denoised", *quick)
-    assert ended.code == 0 and "unevenly spaced" in ended.err
-    images = [dcmread(path) for path in sorted((tmp_path / "denoised").iterdir())]
-    assert [image.ImagePositionPatient[2] for image in images] == heights
-
-
 def test_a_single_slice_becomes_a_series_of_one(pseudoct, dicom, quick, tmp_path):
     slice_ = sorted(dicom.iterdir())[1]
     assert pseudoct("denoise", slice_, tmp_path / "denoised", *quick).code == 0

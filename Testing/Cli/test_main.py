@@ -230,6 +230,18 @@ def test_invalid_arguments_are_bad_input(pseudoct, arguments):
     assert code == 2 and "usage: pseudoct" in err and "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [(["--count", ""], "after --count"), (["--count="], "--count="), ([""], "after try")],
+)
+def test_an_empty_argument_never_stands_for_the_current_folder(pseudoct, arguments, place):
+    code, out, err = pseudoct(raising(AssertionError), *arguments)
+    assert (code, out) == (2, "")
+    assert err == (
+        f"pseudoct: The argument {place} is empty: give a name or a value, or omit it.\n"
+    )
+
+
 def test_no_command_or_an_unknown_one_is_bad_input(capsys):
     assert entry.main([]) == 2
     assert "COMMAND" in capsys.readouterr().err

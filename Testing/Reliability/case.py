@@ -22,7 +22,8 @@ class Read:
     origin : position of the first voxel in mm, LPS.
     steps : columns from a voxel to the next one along i, j and k, in mm, LPS.
     slice_axis : index axis along which the axial slices are stacked, 0 = i.
-    warnings : words of each warning, in their order. There is no other warning.
+    warnings : words of each warning of the reader, in their order. There is no other one.
+    said : words of a warning that the command adds, or an empty text.
     """
 
     values: np.ndarray
@@ -30,12 +31,18 @@ class Read:
     steps: np.ndarray
     slice_axis: int = 2
     warnings: tuple[str, ...] = ()
+    said: str = ""
 
     def __str__(self) -> str:
         size = "×".join(map(str, self.values.shape[::-1]))
         spacing = "×".join(f"{mm:.4g}" for mm in np.linalg.norm(self.steps, axis=0))
-        warned = "".join(f"; warning: {words}" for words in self.warnings)
+        warned = "".join(f"; warning: {words}" for words in self.all_warnings)
         return f"read: {size} voxels of {spacing} mm{warned}"
+
+    @property
+    def all_warnings(self) -> tuple[str, ...]:
+        """Words of each warning of the command."""
+        return (*self.warnings, self.said) if self.said else self.warnings
 
 
 @dataclass(frozen=True)
@@ -69,13 +76,13 @@ class Case:
     Attributes
     ----------
     path : file to read within the folder; the folder itself if it is empty.
-    options : arguments of the reader and, with dashes, of the command.
+    options : arguments of the reader and, with dashes, of the command, where True is a flag.
     """
 
     write: Writer
     expected: Expected
     path: str = ""
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str | bool] = field(default_factory=dict)
 
 
 def reads(expected: Read, writers: Mapping[str, Writer], path: str = "") -> dict[str, Case]:

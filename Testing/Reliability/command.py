@@ -26,14 +26,20 @@ class Written:
     Attributes
     ----------
     words : words on standard error.
+    heights : of the slices in mm, if all files but the last one, the report, are DICOM slices.
     """
 
     files: tuple[str, ...]
     words: tuple[str, ...] = ()
+    heights: tuple[float, ...] = ()
 
     def __str__(self) -> str:
         said = f"; warning: {' … '.join(self.words)}" if self.words else ""
-        return f"written: {', '.join(self.files)}{said}"
+        files = self.files
+        if self.heights:
+            heights = ", ".join(f"{height:g}" for height in self.heights)
+            files = (f"{files[0]} to {files[-2]} at {heights} mm", files[-1])
+        return f"written: {', '.join(files)}{said}"
 
 
 @dataclass(frozen=True)
@@ -136,12 +142,12 @@ SITUATIONS = (
         f"output {name}": refused_output(words, output, prepare)
         for name, words, output, prepare in (
             ("in a folder that is missing", "does not exist", "missing/out.nrrd", lambda _: None),
-            ("is a folder", "is a folder", "out.nrrd", folder_at("out.nrrd")),
+            ("is a folder", "is not DICOM", "out.nrrd", folder_at("out.nrrd")),
             ("as a picture", "does not have the suffix", "out.png", lambda _: None),
             ("as DICOM", "does not have the suffix", "out.dcm", lambda _: None),
-            ("without a suffix", "does not have the suffix", "out", lambda _: None),
+            ("without a suffix", "is not DICOM", "out", lambda _: None),
             ("of a suffix alone", "does not have the suffix", ".nrrd", lambda _: None),
-            ("with an empty name", "does not have the suffix", "", lambda _: None),
+            ("with an empty name", "The argument after scan.nrrd is empty", "", lambda _: None),
             ("in a file", "does not exist", "scan.nrrd/out.nrrd", lambda _: None),
             ("is the scan", "is an input", "scan.nrrd", lambda _: None),
             ("is the scan by another path", "is an input", "more/../scan.nrrd", folder_at("more")),
@@ -161,7 +167,7 @@ SITUATIONS = (
                 lambda _: None,
             ),
             ("report is a folder", "is a folder", ("--report", "x"), folder_at("x")),
-            ("report is the scan", "is not a report", ("--report", "scan.nrrd"), lambda _: None),
+            ("report is the scan", "is an input", ("--report", "scan.nrrd"), lambda _: None),
             ("report is the output", "Two results", ("--report", "out.nrrd"), lambda _: None),
             ("report is a device", "is a device", ("--report", "/dev/null"), lambda _: None),
             (
@@ -180,8 +186,14 @@ SITUATIONS = (
             ),
             ("noise maps in a file", "is a file", ("--noise-dir", "scan.nrrd"), lambda _: None),
             (
+                "noise maps of an empty name",
+                "The argument --noise-dir= is empty",
+                ("--noise-dir=",),
+                lambda _: None,
+            ),
+            (
                 "reference that is the report",
-                "is not a report",
+                "is an input",
                 ("--reference", "ndct.nrrd", "--report", "ndct.nrrd"),
                 copy_as("ndct.nrrd"),
             ),
@@ -223,8 +235,11 @@ SITUATIONS = (
     }
     | {
         "a sidecar of a converter in the place of the report": refused_option(
-            "out.json exists and is not a report", prepare=text_as("out.json", SIDECAR)
+            "out.json exists and is not a result of pseudoct, so it is kept: give another name for "
+            "the report",
+            prepare=text_as("out.json", SIDECAR),
         ),
+        "a scan of an empty name": refused("The argument after denoise is empty", "", "out.nrrd"),
         "a missing scan": refused("does not exist", "no.nrrd", "out.nrrd"),
         "a scan of an unknown suffix": refused(
             "suffix of a format that can be read",

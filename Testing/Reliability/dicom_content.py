@@ -52,10 +52,41 @@ WARNED = {
         "denoised already",
     ),
     "secondary": (derived("SECONDARY", "MPR"), "from other images"),
+    "an average of slices": (
+        derived("SECONDARY", "REFORMATTED", "AVERAGE", "MPR"),
+        "from other images",
+    ),
+    "a material removed": (
+        derived("PRIMARY", "AXIAL", "MAT_REMOVED"),
+        "A material was removed from the images or changed (Image Type MAT_REMOVED)",
+    ),
+    "a material changed": (
+        derived("PRIMARY", "AXIAL", "MAT_MODIFIED"),
+        "(Image Type MAT_MODIFIED)",
+    ),
+    "derived from a perfusion study": (
+        derived("PRIMARY", "AXIAL", "PERFUSION"),
+        "may be a map and not a CT in HU (Image Type PERFUSION)",
+    ),
+    "derived with iodine": (derived("PRIMARY", "AXIAL", "IODINE"), "(Image Type IODINE)"),
     "an unknown SOP class": (slices(SOPClassUID="1.2.3.4"), "SOP Class UID"),
     "an anonymised SOP class": (slices(SOPClassUID="1.2.826.0.1.3680043.9.1"), "SOP Class UID"),
     "an unspecified unit": (slices(RescaleType="US"), "Rescale Type US"),
 }
+
+IMAGE_TYPES = (
+    "ORIGINAL/PRIMARY/AXIAL/CT_SOM5 SPI",
+    "ORIGINAL/PRIMARY/AXIAL/CT_SOM7 SPI DUAL/STD/SNRG/DET_AB",
+    "ORIGINAL/PRIMARY/AXIAL/PERFUSION",
+    "ORIGINAL/PRIMARY/AXIAL/HELICAL_CT",
+    "ORIGINAL/PRIMARY/PERFUSION/NONE",
+    "ORIGINAL/PRIMARY/VOLUME/NONE",
+    "DERIVED/PRIMARY/AXIAL",
+    "DERIVED/PRIMARY/AXIAL/CT_SOM5 SPI",
+    "DERIVED/PRIMARY/VOLUME/RESAMPLED",
+    "DERIVED/PRIMARY/AXIAL/MPR",
+)
+"""Image types of CT slices, of which there is nothing to know."""
 
 CASES = (
     {name: Case(writer, stack(warnings=[words])) for name, (writer, words) in WARNED.items()}
@@ -66,6 +97,7 @@ CASES = (
                 SOPClassUID="", SeriesInstanceUID="", StudyInstanceUID="", SeriesNumber=None
             ),
             "no modality": slices(Modality=""),
+            "no image type": slices(ImageType=""),
             "no loss by its flag": slices(LossyImageCompression="00"),
             "no burned-in text by its flag": slices(BurnedInAnnotation="NO"),
             "Latin-1 text": described("ISO_IR 100", "Schädel".encode("latin-1")),
@@ -77,7 +109,8 @@ CASES = (
             "Korean text": described("\\ISO 2022 IR 149", b"\x1b$)C" + "두부".encode("euc_kr")),
             "an unknown character set": described("ISO_IR 999", b"Sch\xe4del"),
             "text that its character set does not allow": described("ISO_IR 192", b"Sch\xe4del"),
-        },
+        }
+        | {f"image type {text}": slices(ImageType=text.split("/")) for text in IMAGE_TYPES},
     )
     | refuses(
         {
@@ -93,6 +126,12 @@ CASES = (
             ),
             "perfusion by its image type": (derived("SECONDARY", "PERFUSION", "CBF"), "is a map"),
             "a material fraction": (derived("PRIMARY", "AXIAL", "MAT_FRACTIONAL"), "is a map"),
+            "a subtraction": (derived("PRIMARY", "VOLUME", "SUBTRACTION"), "is a map"),
+            "a maximum over time": (derived("PRIMARY", "VOLUME", "MAXIMUM"), "projection"),
+            "an electron density by its image type": (
+                derived("PRIMARY", "AXIAL", "ELECTRON_DENSITY"),
+                "is a map",
+            ),
             "a secondary capture": (
                 slices(SOPClassUID=SecondaryCaptureImageStorage),
                 "Secondary Capture Image Storage",

@@ -29,7 +29,7 @@ from Reliability.dicom_inputs import (
     stack,
 )
 
-FILES = ("IM0001", "slice.dcm", "slice.IMA", "1.2.840.5", "a.bin")
+FILES = ("IM0001", "slice.dcm", "slice.IMA", "slice.dicom", "1.2.840.5", "a.bin")
 ROWS_TAG, MODALITY_TAG = b"\x28\x00\x10\x00", b"\x08\x00\x60\x00"
 SAMPLES_TAG = b"\x28\x00\x02\x00"
 
@@ -105,6 +105,12 @@ def as_segmentation(image: Dataset) -> None:
     image.PerFrameFunctionalGroupsSequence = list(image.PerFrameFunctionalGroupsSequence)[:3]
     image.SOPClassUID, image.Modality = "1.2.840.10008.5.1.4.1.1.66.4", "SEG"
     image.SeriesInstanceUID = OTHER
+
+
+def as_text_rows(path: Path) -> None:
+    """Change the type of Rows from a number to a text that is none."""
+    before, rows, after = path.read_bytes().partition(b"\x28\0\x10\0US\2\0")
+    path.write_bytes(before + rows.replace(b"US", b"LO") + b"ab" + after[2:])
 
 
 def other_length(length: int) -> Callable[[Path], object]:
@@ -269,6 +275,10 @@ DAMAGED = {
         )
         for length in (34, 127, 226)
     },
+    "rows that are text": (
+        both(slices(), on_file(as_text_rows)),
+        "s00_1.dcm is damaged or incomplete",
+    ),
     "no pixels": (one(0, PixelData=None), "s00_1.dcm is damaged or incomplete"),
     "an error page as a slice": (
         both(slices(), beside("s9.dcm", b"<html>404</html>")),
@@ -295,6 +305,14 @@ DAMAGED = {
     "a dangling link without suffix": (
         both(slices(suffix=""), lambda folder: (folder / "x").symlink_to("gone")),
         "x is a link",
+    ),
+    "a link to itself": (
+        both(slices(), lambda folder: (folder / "x.dcm").symlink_to("x.dcm")),
+        "x.dcm is a link that leads back to itself",
+    ),
+    "an empty file with the suffix dicom": (
+        both(slices(), beside("x.dicom", b"")),
+        "x.dicom is empty",
     ),
     "a file that cannot be opened": (
         both(slices(), lambda folder: (folder / "x.dcm").symlink_to("/proc/self/mem")),

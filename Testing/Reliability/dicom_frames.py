@@ -9,11 +9,11 @@ from dicom_factory import HEIGHTS, add_group, bodies, change, group_of, set_pixe
 from pydicom import Dataset
 from pydicom.uid import RLELossless
 from Reliability.case import Case, Offered, Read, reads, refuses
+from Reliability.dicom_geometry import ALLOWED, TILT, TILTED_STEPS, UNEVEN, UNEVEN_READ
 from Reliability.dicom_inputs import ORIGIN, both, cut, enhanced, on_file, slices, stack
 
 RESCALE = "PixelValueTransformationSequence"
 LEGACY = "1.2.840.10008.5.1.4.1.1.2.2"
-TILT = (1, 0, 0, 0, 0.8, 0.6)
 
 
 def reordered(image: Dataset, order: list[int]) -> None:
@@ -124,7 +124,6 @@ def offered(stacks: dict[str, Read], edit=None, heights=HEIGHTS, words=()) -> Ca
 
 
 TWO_TIMES = (0, 2.5, 0, 2.5)
-TILTED_STEPS = np.column_stack([(0.7, 0, 0), (0, 0.64, 0.48), (0, 0, 2.5)])
 
 CASES = (
     reads(
@@ -156,6 +155,7 @@ CASES = (
         },
     )
     | {
+        "uneven frames, allowed": Case(enhanced(UNEVEN), UNEVEN_READ, options=ALLOWED),
         "one frame": Case(enhanced([5.0]), stack([5.0])),
         "tilted gantry": Case(
             enhanced(edit=tilted), Read(stack().values, (*ORIGIN, 0.0), TILTED_STEPS, 2)

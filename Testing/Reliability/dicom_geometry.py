@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 from dicom_factory import HEIGHTS, SPACING, bodies, change
 from pydicom import Dataset
-from Reliability.case import Case, Read, Writer, reads, refuses
+from Reliability.case import Case, Read, Refused, Writer, reads, refuses
 from Reliability.dicom_inputs import (
     ORIGIN,
     both,
+    on,
     one,
     slices,
     stack,
@@ -75,6 +76,12 @@ def rounded_spacing(i: int, image: Dataset) -> None:
     change(image, "PixelSpacing", [0.8, f"{0.7 + i * 1e-8:.10f}"])
 
 
+UNEVEN = (0.0, 2.5, 5.0, 10.0, 12.5)
+UNEVEN_READ = stack(UNEVEN, said="median distance of 2.5 mm, so slices lie up to 2.5 mm from")
+DRIFTING = np.cumsum([0] + 12 * [2.5] + 12 * [2.72]).tolist()
+ALLOWED = {"allow_uneven": True}
+TILT = (1, 0, 0, 0, 0.8, 0.6)
+TILTED_STEPS = np.column_stack([(0.7, 0, 0), (0, 0.64, 0.48), (0, 0, 2.5)])
 CORONAL, SAGITTAL = (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1)
 
 CASES = (
@@ -143,6 +150,18 @@ CASES = (
         "rows and columns exchanged": reversed_case((0, 1, 0, 1, 0, 0), (0, 0, 2.5)),
         "coronal": case(CORONAL, normal(CORONAL), 16, 1),
         "sagittal": reversed_case(SAGITTAL, -normal(SAGITTAL), 16, 1),
+        "uneven slices, allowed": Case(slices(UNEVEN), UNEVEN_READ, options=ALLOWED),
+        "uneven slices of a tilted gantry, allowed": Case(
+            slices(UNEVEN, ImageOrientationPatient=list(TILT)),
+            replace(UNEVEN_READ, steps=TILTED_STEPS),
+            options=ALLOWED,
+        ),
+        "distances that change by less than a tenth, allowed": Case(
+            slices(DRIFTING),
+            stack(DRIFTING, step=(0, 0, float(np.median(np.diff(DRIFTING)))), said="so that one"),
+            options=ALLOWED,
+        ),
+        "even slices, uneven ones allowed": Case(slices(), stack(), options=ALLOWED),
         "oblique by 45 degrees, with an axis": Case(
             placed((1, 0, 0, 0, 0.5**0.5, 0.5**0.5), (0, -1.5, 1.5)),
             scan((1, 0, 0, 0, 0.5**0.5, 0.5**0.5), (0, -1.5, 1.5)),
@@ -158,8 +177,8 @@ CASES = (
             ),
             "a missing slice": (slices([0, 2.5, 7.5, 10]), "lacks slices", "2.5 to 5 mm"),
             "distances that change by less than a tenth": (
-                slices(np.cumsum([0] + 12 * [2.5] + 12 * [2.72]).tolist()),
-                "change along the scan",
+                slices(DRIFTING),
+                "change along the scan, so that",
             ),
             "repeats": (slices([0, 0, 2.5, 2.5]), "at one position"),
             "a slice twice with other pixels": (
@@ -198,7 +217,10 @@ CASES = (
             ),
             "pixel spacing 0": (slices(PixelSpacing=[0, 0]), "Pixel Spacing", "of 0"),
             "negative pixel spacing": (slices(PixelSpacing=[-0.8, 0.7]), "Pixel Spacing"),
-            "one number as pixel spacing": (slices(PixelSpacing=["0.7"]), "2 numbers"),
+            "one number as pixel spacing": (
+                slices(PixelSpacing=["0.7"]),
+                "'0.7' instead of 2 numbers",
+            ),
             "axes that are not perpendicular": (
                 slices(ImageOrientationPatient=[1, 0, 0, 0.5, 1, 0]),
                 "not perpendicular unit vectors",
@@ -209,4 +231,22 @@ CASES = (
             ),
         }
     )
+    | {
+        f"{name}, uneven ones allowed": Case(writer, Refused((words,)), options=ALLOWED | options)
+        for name, writer, words, options in (
+            ("repeats", slices([0, 0, 2.5, 7.5]), "at one position", {}),
+            (
+                "slices shifted sideways",
+                slices(UNEVEN, edit=on(3, ImagePositionPatient=[-2.5, -20.25, 10])),
+                "shifted sideways",
+                {},
+            ),
+            (
+                "uneven slices across the axis",
+                slices(UNEVEN),
+                "set --slice-axis k",
+                {"slice_axis": "j"},
+            ),
+        )
+    }
 )

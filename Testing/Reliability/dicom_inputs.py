@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from dicom_factory import (
     SPACING,
     bodies,
     change,
+    compressed_stream,
     ct_slice,
     enhanced_ct,
     set_pixels,
@@ -22,6 +24,8 @@ from dicom_factory import (
     write_slices,
 )
 from pydicom import Dataset
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.uid import RLELossless
 from Reliability.case import Read, Writer
 
 OTHER = f"{SERIES}.9"
@@ -39,6 +43,7 @@ def stack(
     spacing: Sequence[float] = SPACING,
     step: Sequence[float] | None = None,
     warnings: Sequence[str] = (),
+    said: str = "",
 ) -> Read:
     """Return the scan of axial slices at these heights in mm, as the factory makes them.
 
@@ -54,12 +59,17 @@ def stack(
     if step is None:
         step = (0, 0, heights[1] - heights[0] if len(heights) > 1 else 2.5)
     steps = np.column_stack([(spacing[1], 0, 0), (0, spacing[0], 0), step])
-    return Read(values, (*ORIGIN, heights[0]), steps, warnings=tuple(warnings))
+    return Read(values, (*ORIGIN, heights[0]), steps, 2, tuple(warnings), said)
 
 
 def slices(*arguments, **values) -> Writer:
     """Return a writer of a classic series; see :func:`.write_slices`."""
     return lambda folder: write_slices(folder, *arguments, **values)
+
+
+def each(change: Callable[[Dataset], object]) -> Edit:
+    """Return an edit that changes all slices alike."""
+    return lambda _, image: change(image)
 
 
 def on(index: int, **values) -> Edit:
@@ -157,6 +167,31 @@ def encoded(syntax: str) -> Edit:
 
 def compressed(syntax: str) -> Edit:
     return lambda _, image: image.compress(syntax)
+
+
+def compressed_frames(image: Dataset, compressor: str) -> tuple[list[bytes], str]:
+    """Return the frames of an image, compressed without loss, and the transfer syntax.
+
+    Parameters
+    ----------
+    compressor : RLE, JPEG or JPEG2000.
+    """
+    frames = np.frombuffer(image.PixelData, "<u2").reshape(-1, image.Rows, image.Columns)
+    if compressor == "RLE":
+        image.compress(RLELossless)
+        found = generate_frames(image.PixelData, number_of_frames=len(frames))
+        return list(found), RLELossless
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.dcm"
+        found = [compressed_stream(path, compressor, hu.astype(int) - 1024) for hu in frames]
+    return [stream for stream, _ in found], found[0][1]
+
+
+def set_streams(image: Dataset, streams: Sequence[bytes], syntax: str, **options) -> None:
+    """Store compressed frames; the options are those of ``encapsulate``."""
+    image.PixelData = encapsulate(list(streams), **options)
+    image["PixelData"].VR = "OB"
+    image.file_meta.TransferSyntaxUID = syntax
 
 
 def as_colours(_, image: Dataset) -> None:

@@ -149,6 +149,24 @@ CASES = (
             "folder early",
             "folder late",
         ),
+        "two folders of one name": offers(
+            both(inside("a/CT", slices()), inside("b/CT", slices(**LATER))),
+            PAIR,
+            "folder a/CT",
+            "folder b/CT",
+        ),
+        "two folders of one name, without UIDs": offers(
+            both(
+                inside("a/CT", slices(SeriesInstanceUID="")),
+                inside("b/CT", slices(SIX, first=20, SeriesInstanceUID="")),
+            ),
+            {"3.1": stack(), "3.2": stack(SIX)},
+            "folder a/CT",
+            "folder b/CT",
+        ),
+        "a folder and its sub-folder": offers(
+            both(slices(), inside("late", slices(**LATER))), PAIR, "folder .,", "folder late"
+        ),
         "two sizes": offers(
             both(slices(), smaller_slice), {"3.2": stack()}, "size 20×24", "size 18×24"
         ),

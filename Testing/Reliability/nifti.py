@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import struct
+from dataclasses import replace
 
 import numpy as np
 from Reliability.case import Case, Read, refuses
@@ -14,6 +15,7 @@ SQUARE = ((0.7, 0, 0, 5), (0, 0.8, 0, -6), (0, 0, 2.5, 7))
 """Steps along i, j and k and origin, in mm, RAS."""
 TILT = 2.5 * math.tan(math.radians(15))
 TILTED = ((0.7, 0, 0, 5), (0, 0.8, TILT, -6), (0, 0, 2.5, 7))
+BESIDE = ((0.7, 0, 0, 6), (0, 0.8, 0, -6), (0, 0, 2.5, 7))
 FLIPPED = ((0.7, 0, 0, 5), (0, -0.8, 0, -6), (0, 0, -2.5, 7))
 MIRRORED = ((0.7, 0, 0, 5), (0, 0.8, 0, -6), (0, 0, -2.5, 7))
 CORONAL = ((0.7, 0, 0, 5), (0, 0, 2.5, -6), (0, 0.8, 0, 7))
@@ -81,6 +83,12 @@ def case(values: np.ndarray = VALUES, srow=SQUARE, expected: Read | None = None,
     return Case(file("in.nii", content), expected or placed(srow, values), "in.nii")
 
 
+def moved(used: str, srow=SQUARE, expected=None, **header) -> Case:
+    """Return a scan whose sform and qform differ by a movement; 3D Slicer uses one of them."""
+    there = placed(srow if expected is None else expected)
+    return case(srow=srow, expected=replace(there, warnings=(f"the {used} is used",)), **header)
+
+
 def one_voxel(value: float, kind: str, **header) -> bytes:
     values = VALUES.astype(kind)
     values[2, 3, 4] = value
@@ -127,6 +135,13 @@ CASES = (
             units=1,
             pixdim=np.array(SPACING) / 1e3,
             expected=placed(TILTED),
+        ),
+        "sform 1 mm beside the qform": moved("sform", qoffset=(6, -6, 7)),
+        "sform flipped against the qform": moved("sform", FLIPPED),
+        "sform turned against the qform": moved("sform", OBLIQUE),
+        "sform of a template, turned against the qform": moved("qform", OBLIQUE, SQUARE, sform=4),
+        "sform of a template, 1 mm beside the qform": moved(
+            "qform", SQUARE, BESIDE, sform=4, qoffset=(6, -6, 7)
         ),
         "in metres": case(
             srow=IN_METRES, units=1, pixdim=np.array(SPACING) / 1e3, expected=placed()
@@ -193,8 +208,6 @@ CASES = (
         {
             name: (file("in.nii", nifti(**options)), said)
             for name, said, options in (
-                ("sform 1 mm beside the qform", "sform and qform differ", {"qoffset": (6, -6, 7)}),
-                ("sform flipped against the qform", "sform and qform differ", {"srow": FLIPPED}),
                 ("sform mirrored against the qform", "sform and qform differ", {"srow": MIRRORED}),
                 (
                     "sform with other spacings than the qform",

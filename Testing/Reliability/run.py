@@ -11,10 +11,9 @@ from command_line import save_tiny_models
 from hypothesis import given
 from pseudoct_research.results.results_table import check_block, replace_block
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
-from Reliability.command import SITUATIONS
 from Reliability.headers import FORMATS, profile
 from Reliability.outcome import problem_of_command, problem_of_reading, problem_of_situation
-from Reliability.table import COMMAND, KINDS, KNOWN_FAULTS
+from Reliability.table import COMMAND, KINDS, KNOWN_FAULTS, SITUATIONS
 
 EXAMPLES = 500
 """Number of random headers of each format, valid and hostile."""

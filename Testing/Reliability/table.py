@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from Reliability import (
+    command,
     dicom_content,
     dicom_folders,
     dicom_frames,
     dicom_geometry,
+    dicom_lengths,
     dicom_mixed,
+    dicom_output,
     dicom_pixels,
     metaimage,
     nifti,
@@ -19,6 +22,7 @@ from Reliability.case import Case
 KINDS: dict[str, dict[str, Case]] = {
     "DICOM folders and files": dicom_folders.CASES,
     "DICOM pixels": dicom_pixels.CASES,
+    "DICOM pixel lengths": dicom_lengths.CASES,
     "DICOM geometry": dicom_geometry.CASES,
     "DICOM stacks": dicom_mixed.CASES,
     "DICOM content": dicom_content.CASES,
@@ -30,7 +34,9 @@ KINDS: dict[str, dict[str, Case]] = {
 }
 
 COMMAND = "Command line and output"
-"""Kind of the situations of the command; see :mod:`Reliability.command`."""
+"""Kind of the situations of the command."""
+
+SITUATIONS = command.SITUATIONS | dicom_output.SITUATIONS
 
 HEADERS = "Random headers"
 """Kind of the random headers; see :mod:`Reliability.headers`."""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from Reliability.case import Case, Refused
-from Reliability.command import SITUATIONS, Situation
+from Reliability.command import Situation
 from Reliability.headers import FORMATS, header_title
 from Reliability.outcome import problem_of_command, problem_of_reading, problem_of_situation
-from Reliability.table import COMMAND, HEADERS, KINDS, KNOWN_FAULTS
+from Reliability.table import COMMAND, HEADERS, KINDS, KNOWN_FAULTS, SITUATIONS
 
 
 def parameters(kinds: Mapping[str, Mapping]) -> Iterator:

@@ -6,6 +6,7 @@ import _thread
 import argparse
 import importlib
 import importlib.metadata
+import itertools
 import math
 import os
 import signal
@@ -187,6 +188,7 @@ class _CancelHandler:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     arguments = sys.argv[1:] if arguments is None else arguments
+    _check_not_empty(arguments)
     groups = _command_groups()
     modules = {
         name: module for group in groups.values() for name, (module, _summary) in group.items()
@@ -216,6 +218,18 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     return parser.parse_args(arguments)
+
+
+def _check_not_empty(arguments: list[str]) -> None:
+    """Reject empty arguments, such as variables of a shell that are not set.
+
+    An empty path would stand for the current folder.
+    """
+    for previous, argument in itertools.pairwise(["pseudoct", *arguments]):
+        option, equals, value = argument.partition("=")
+        if not argument or option.startswith("-") and equals and not value:
+            place = f"The argument {argument}" if argument else f"The argument after {previous}"
+            raise BadInputError(f"{place} is empty: give a name or a value, or omit it.")
 
 
 def _command_groups() -> dict[str, dict[str, tuple[str, str]]]:
