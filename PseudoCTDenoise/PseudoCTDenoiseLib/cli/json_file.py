@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ..ct.io.data_files import check_regular
 from ..errors import BadInputError
 
 
@@ -16,10 +17,11 @@ def read_json(path: Path) -> dict:
     BadInputError
         If the file cannot be read, is not JSON, or holds something else than an object.
     """
+    check_regular(path)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadInputError(f"Cannot read {path}: {error.strerror}.") from error
+        raise BadInputError(f"Cannot read {path}: {error.strerror}. Check the path.") from error
     except (ValueError, RecursionError) as error:
         raise BadInputError(f"{path} is not JSON in UTF-8: give settings or a report.") from error
     if not isinstance(values, dict):

@@ -155,7 +155,10 @@ class DenoisingJob:
 
     @cached_property
     def maps_while_denoising(self) -> bool:
-        """True if the noise maps come from the passes of the denoiser, whose trunk they share."""
+        """True if the noise maps come from the passes of the denoiser, whose trunk they share.
+
+        A tuned denoiser has a slightly different trunk, with which the maps are at least as good.
+        """
         return self.want_noise and have_one_trunk([self.denoiser, *self.noise_models])
 
     @property

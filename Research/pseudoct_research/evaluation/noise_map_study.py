@@ -10,11 +10,12 @@ from PseudoCTDenoiseLib.ct.flat_windows import flat_windows, without_trend
 from PseudoCTDenoiseLib.ct.noise_texture import noise_power_spectrum
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.noise_maps import REMOVED_NOISE
 from PseudoCTDenoiseLib.markdown_table import Column
 from scipy.ndimage import gaussian_gradient_magnitude
 from torch import nn
 
-from .comparison import CtPair, subtract_mean_noise
+from .comparison import CtPair
 from .method_study import METHOD
 
 ADDED = "noise that the low dose added"
@@ -43,7 +44,8 @@ def measure_noise_maps(
     ``level_percent`` and ``frequency_percent`` are the standard deviation and the mean frequency of
     the noise power spectrum in flat soft tissue, in percent of the scan's. ``edges`` is the
     correlation, inside the body, between the map's absolute values and the edges of the normal
-    dose. ``gain`` is that in dB of the LDCT less the models' prediction, of a model or of all.
+    dose. ``gain`` is that in dB of the LDCT less the part of the noise that a model, or the mean
+    of all models, finds.
     """
     job = DenoisingJob(
         pair.ldct, denoiser, noise_models, METHOD, pixel_mm=pair.pixel_mm, want_noise=True
@@ -56,8 +58,8 @@ def measure_noise_maps(
     level, frequency = _level_and_frequency(scan, pair.pixel_mm)
     body = body_mask(pair.ndct)
     edges = np.stack([gaussian_gradient_magnitude(image, EDGE_PIXELS) for image in ndct])[body]
-    predictions = {name: [model] for name, model in zip(names, noise_models, strict=True)}
-    predictions[ENSEMBLE] = list(noise_models)
+    found = {name: REMOVED_NOISE * image.astype(np.float32) for name, image in maps.items()}
+    found[ENSEMBLE] = np.mean(list(found.values()), axis=0)
     rows = []
     for (name, image), few in zip(images.items(), windows, strict=True):
         own_level, own_frequency = _level_and_frequency(few, pair.pixel_mm)
@@ -70,8 +72,8 @@ def measure_noise_maps(
         }
         if name != PSEUDO_LDCT:
             row["edges"] = float(np.corrcoef(np.abs(image[body]), edges)[0, 1])
-        if name in predictions:
-            cleaned = subtract_mean_noise(pair.ldct, predictions[name], METHOD)
+        if name in found:
+            cleaned = pair.ldct - found[name]
             row["gain"] = psnr_4096(cleaned, pair.ndct) - psnr_4096(pair.ldct, pair.ndct)
         rows.append(row)
     return rows
