@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -38,8 +39,10 @@ from PseudoCTDenoiseLib.ct.io.dicom_derivation import DerivedSeries
 from PseudoCTDenoiseLib.ct.io.dicom_writer import check_source, file_names, write_series
 from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, read_volume
 from PseudoCTDenoiseLib.errors import BadInputError
-from pydicom import Dataset, dcmread
+from pydicom import Dataset, config, dcmread
+from pydicom.dataelem import RawDataElement
 from pydicom.encaps import encapsulate
+from pydicom.tag import Tag
 from pydicom.uid import JPEG2000, CTImageStorage, ExplicitVRLittleEndian, JPEGExtended12Bit
 
 NOTE = derivation_note("1.2", "fast", 70)
@@ -364,6 +367,30 @@ def test_the_description_has_at_most_64_characters(tmp_path, description, expect
 )
 def test_the_number_is_a_thousand_higher_if_it_can_be(tmp_path, number, expected):
     assert {image.SeriesNumber for image in derived(tmp_path, SeriesNumber=number)} == {expected}
+
+
+@pytest.mark.parametrize("number", [b"A1", b"1\\2 ", b"1.5 "])
+def test_a_series_number_that_is_no_integer_is_replaced(tmp_path, number):
+    def edit(index: int, image: Dataset) -> None:
+        image["SeriesNumber"] = RawDataElement(
+            Tag("SeriesNumber"), "IS", len(number), number, 0, False, True
+        )
+
+    with config.disable_value_validation():
+        source = write_slices(tmp_path / "source", edit=edit)
+    derive(source, tmp_path / "derived")
+    assert dcmread(tmp_path / "derived" / "0001.dcm").SeriesNumber == 1000
+
+
+def test_a_source_with_a_broken_attribute_is_refused_before_anything_is_written(tmp_path):
+    source = write_slices(tmp_path / "source", TableSpeed=1.25)
+    path = sorted(source.iterdir())[1]
+    content, end = path.read_bytes(), struct.pack("<d", 1.25)
+    at = content.index(b"FD\x08\0" + end)
+    path.write_bytes(content[:at] + b"FD\x04\0" + end[4:] + content[at + 12 :])
+    scan = read_volume(source)  # the attribute does not matter to a volume file
+    with pytest.raises(BadInputError, match=f"{path.name} has an attribute that cannot be copied"):
+        check_source(scan.dicom_slices, scan.name)
 
 
 def test_new_times_are_in_the_time_zone_of_the_others(tmp_path):

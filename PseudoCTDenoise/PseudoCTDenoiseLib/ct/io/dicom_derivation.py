@@ -118,7 +118,8 @@ def derived_header(header: Dataset, source: Slice, number: int, series: DerivedS
 def _set_identity(image: Dataset, series: DerivedSeries) -> None:
     """Set UIDs, number, description and times of the new image."""
     image.SOPInstanceUID, image.SeriesInstanceUID = generate_uid(), series.uid
-    number = int(image.get("SeriesNumber") or 0) + series.kind.number_offset
+    former = image.get("SeriesNumber") or 0
+    number = (former if isinstance(former, int) else 0) + series.kind.number_offset
     if number < NUMBER_LIMIT:
         image.SeriesNumber = number
     suffix = f" {series.kind.suffix}"[:DESCRIPTION_LENGTH]

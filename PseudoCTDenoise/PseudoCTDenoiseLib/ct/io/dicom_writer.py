@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from pydicom import Dataset, FileMetaDataset, dcmwrite
 from pydicom.uid import ExplicitVRLittleEndian
 
-from ...errors import BadInputError
+from ...errors import BadInputError, is_out_of_memory
 from ..display_window import noise_limit
+from .derived_kinds import DENOISED
 from .dicom_derivation import DerivedSeries, derived_header
 from .dicom_files import ignore_pydicom_warnings, load_dataset
 from .dicom_slices import Slice
@@ -24,8 +27,9 @@ NEEDED_UIDS = {
 }
 
 
+@ignore_pydicom_warnings()
 def check_source(slices: Sequence[Slice], name: str) -> None:
-    """Check that a series can be derived from slices.
+    """Check that a series can be derived from slices; read and derive all headers.
 
     Parameters
     ----------
@@ -35,7 +39,8 @@ def check_source(slices: Sequence[Slice], name: str) -> None:
     Raises
     ------
     BadInputError
-        If the volume is not DICOM, or a slice lacks a UID.
+        If the volume is not DICOM, or a slice lacks a UID or has an attribute that cannot be
+        copied.
     """
     if not slices:
         raise BadInputError(
@@ -50,6 +55,19 @@ def check_source(slices: Sequence[Slice], name: str) -> None:
                     "source: export the scan again with its UIDs, or give an output file such as "
                     ".nrrd."
                 )
+    series, path, header = DerivedSeries(DENOISED, note=""), None, None
+    for number, source in enumerate(slices):
+        try:
+            if source.frame.path != path:
+                path, header = source.frame.path, load_dataset(source.frame.path)
+            _write(BytesIO(), derived_header(header, source, number + 1, series))
+        except Exception as error:  # pydicom raises many kinds of errors for damaged files
+            if is_out_of_memory(error):
+                raise
+            raise BadInputError(
+                f"{source.frame.name} has an attribute that cannot be copied into a DICOM series: "
+                "export the scan again, or give an output file such as .nrrd."
+            ) from error
 
 
 def file_names(slices: int) -> list[str]:
@@ -110,7 +128,7 @@ def _show_noise(image: Dataset, window: float) -> None:
     image.WindowCenter, image.WindowWidth = "0", f"{window:g}"
 
 
-def _write(path: Path, image: Dataset) -> None:
+def _write(file: Path | BinaryIO, image: Dataset) -> None:
     image.file_meta = FileMetaDataset()
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dcmwrite(path, image, enforce_file_format=True)
+    dcmwrite(file, image, enforce_file_format=True)
