@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,14 @@ def test_the_report_and_the_picture_are_beside_the_folder(pseudoct, dicom, quick
     assert report["output"] == "denoised" and report["settings"]["strength"] == 70
     assert picture.is_file()
     assert "strength 70 %" in dcmread(tmp_path / "denoised" / "0001.dcm").DerivationDescription
+
+
+def test_a_folder_with_hidden_files_only_is_empty(pseudoct, dicom, quick, tmp_path):
+    folder = tmp_path / "denoised"
+    (folder / ".pseudoct-0123456789abcdef" / "new").mkdir(parents=True)  # of a killed run
+    (folder / ".DS_Store").write_bytes(b"Bud1")
+    assert pseudoct("denoise", dicom, folder, *quick).code == 0
+    assert read_volume(folder).hu.shape[0] == 3
 
 
 def test_the_current_folder(pseudoct, dicom, quick, tmp_path, monkeypatch):
@@ -148,6 +157,8 @@ def test_a_folder_inside_another_series(refused, dicom, tmp_path):
     assert "several series" in refused(dicom, out, "--noise-dir", dicom / "noise")
     out.mkdir()
     assert "several series" in refused(dicom, out, "--noise-dir", out)
+    (dicom / "DICOMDIR").touch()
+    assert "several series" in refused(dicom / "DICOMDIR", dicom / "denoised")
 
 
 def test_a_file_in_the_place_of_the_folder(refused, dicom, tmp_path):
@@ -162,6 +173,8 @@ def test_an_error_leaves_neither_slices_nor_folders(
     write, written = dicom_writer._write, []
 
     def on_full_disk(path, image):
+        if isinstance(path, BytesIO):  # the check before the denoising
+            return
         if len(written) == 2:
             raise OSError(28, "No space left on device", str(path))
         written.append(path)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..ct.io.derived_kinds import NOISE_ENSEMBLE, PSEUDO_LDCT, DerivedKind, noise_of_model
 from ..ct.io.dicom_derivation import DerivedSeries
+from ..ct.io.dicom_files import folder_of_dicomdir
 from ..ct.io.dicom_writer import file_names, write_series
 from ..ct.io.volume_files import OUTPUT_SUFFIXES, CtVolume, in_file_order
 from ..errors import BadInputError
@@ -31,13 +32,15 @@ def check_dicom_folder(folder: Path, *others: Path) -> None:
     Raises
     ------
     BadInputError
-        If the folder is a file, holds files, or lies in another of the folders.
+        If the folder is a file, holds files that are not hidden, or lies in another of the
+        folders.
     """
-    if os.path.isdir(folder) and any(folder.iterdir()):
+    # File managers, and earlier runs that were killed, leave hidden files.
+    if os.path.isdir(folder) and any(not p.name.startswith(".") for p in folder.iterdir()):
         raise BadInputError(
             f"{folder} holds files: give a new or an empty folder for the DICOM series."
         )
-    for other in others:
+    for other in map(folder_of_dicomdir, others):
         if not os.path.isfile(other) and folder.resolve().is_relative_to(other.resolve()):
             raise BadInputError(
                 f"{folder} lies in {other}, which would then hold several series: choose a folder "

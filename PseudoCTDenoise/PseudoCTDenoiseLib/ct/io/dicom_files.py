@@ -93,6 +93,12 @@ def find_dicom_files(folder: Path) -> tuple[list[DicomFile], list[UnreadableFile
     return images, [f for f in unreadable if f not in links or _suffix(f.path) in suffixes]
 
 
+def folder_of_dicomdir(path: Path) -> Path:
+    """Return the folder that a DICOMDIR stands for, or any other path as it is."""
+    is_dicomdir = path.name.upper() == "DICOMDIR" and os.path.isfile(path)
+    return path.resolve().parent if is_dicomdir else path
+
+
 def is_dicom_file(path: Path) -> bool:
     """Return True if the content of a file is DICOM, whatever its name."""
     return path.is_file() and not isinstance(read_dicom_header(path), bytes)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .dicom_files import regular_files
+from .dicom_files import folder_of_dicomdir, regular_files
 
 HEADERS = (".nhdr", ".nrrd", ".mhd", ".mha")
 _HEADER_BYTES = 1 << 20
@@ -23,8 +23,7 @@ def files_read(path: Path) -> Iterator[Path]:
     Nothing is checked, so some of the files may be missing, and a pattern such as ``slice%03d.raw``
     stands for every file that matches it.
     """
-    if path.name.upper() == "DICOMDIR" and os.path.isfile(path):
-        path = path.resolve().parent
+    path = folder_of_dicomdir(path)
     if os.path.isdir(path):
         yield from regular_files(path, [])
         return

@@ -21,7 +21,7 @@ from ..orientation import axial_axis, tilt_degrees
 from ..pixel_spacing import spacing_in_decimals
 from .data_files import check_regular
 from .derived_note import ALREADY_DENOISED, DERIVED
-from .dicom_files import DICOM_SUFFIXES, is_dicom_file
+from .dicom_files import DICOM_SUFFIXES, folder_of_dicomdir, is_dicom_file
 from .dicom_series import read_dicom_file, read_series
 from .dicom_slices import Slice
 from .ignored_fields import check_ignored_fields
@@ -133,8 +133,7 @@ def read_volume(
     if slice_axis not in ("auto", *AXES):
         raise BadInputError(f"Unknown slice axis '{slice_axis}': set --slice-axis to i, j or k.")
     check_regular(path)
-    if path.name.upper() == "DICOMDIR" and path.is_file():
-        path = path.resolve().parent
+    path = folder_of_dicomdir(path)
     full_name = path.resolve().name
     dicom, name = None, full_name
     if path.is_dir():
