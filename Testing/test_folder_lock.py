@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -104,6 +105,17 @@ def test_folders_of_others_stay(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     write_here(tmp_path)
     assert other_user.exists()
+
+
+def test_folders_of_other_computers_stay(tmp_path, monkeypatch):
+    folder = abandoned(tmp_path / f".pseudoct-{'0' * 16}")
+    name = platform.node()
+    monkeypatch.setattr(platform, "node", lambda: f"not-{name}")
+    write_here(tmp_path)
+    assert folder.exists()
+    monkeypatch.undo()
+    write_here(tmp_path)
+    assert not folder.exists()
 
 
 def test_a_file_system_without_locks_still_has_temporary_folders(tmp_path, monkeypatch):

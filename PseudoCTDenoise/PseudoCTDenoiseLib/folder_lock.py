@@ -1,13 +1,15 @@
 """Lock of a temporary folder, which shows whether the process that made the folder still runs.
 
 The operating system releases the lock when the process ends, however it ends. Windows has no such
-lock, so no folder counts as abandoned there.
+lock, so no folder counts as abandoned there. On a network drive, other computers may not see the
+lock, so only the computer that made a folder can find it abandoned.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import stat
 from pathlib import Path
 
@@ -18,7 +20,6 @@ except ImportError:  # Windows
 
 LOCK = ".lock"
 """Name of the locked file in the folder."""
-_MARK = b"Temporary folder of PseudoCTDenoise\n"
 
 
 def lock_folder(folder: Path) -> int | None:
@@ -31,7 +32,7 @@ def lock_folder(folder: Path) -> int | None:
     unlocked, descriptor = folder / f"{LOCK}-new", None
     try:
         descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        os.write(descriptor, _MARK)
+        os.write(descriptor, _mark())
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.rename(unlocked, folder / LOCK)  # no other process sees the file without its lock
     except OSError:
@@ -42,7 +43,7 @@ def lock_folder(folder: Path) -> int | None:
 
 
 def is_abandoned(folder: Path) -> bool:
-    """Return True if a process of this user marked the folder and has ended."""
+    """Return True if a process of this user on this computer marked the folder and has ended."""
     if fcntl is None:
         return False
     try:
@@ -57,7 +58,8 @@ def is_abandoned(folder: Path) -> bool:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return False
-        if os.read(descriptor, len(_MARK) + 1) != _MARK:
+        mark = _mark()
+        if os.read(descriptor, len(mark) + 1) != mark:
             return False
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,3 +67,8 @@ def is_abandoned(folder: Path) -> bool:
         return False
     finally:
         os.close(descriptor)
+
+
+def _mark() -> bytes:
+    """Return the content of the locked file, which names the computer."""
+    return f"Temporary folder of PseudoCTDenoise on {platform.node()}\n".encode()
