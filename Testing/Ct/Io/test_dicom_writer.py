@@ -130,6 +130,19 @@ def test_pixels_are_read_back_equal_in_the_format_of_the_source(tmp_path, edit, 
         assert header.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
 
 
+def test_floating_point_pixels_become_integers(tmp_path):
+    def edit(index: int, image: Dataset) -> None:
+        image.FloatPixelData = (body(HEIGHTS[index]) + 1024).astype("<f4").tobytes()
+        image.BitsAllocated = 32
+        for keyword in ("PixelData", "BitsStored", "HighBit", "PixelRepresentation"):
+            del image[keyword]
+
+    source = write_slices(tmp_path / "source", edit=edit)
+    _, hu = derive(source, tmp_path / "derived")
+    assert np.array_equal(read_volume(tmp_path / "derived").hu, hu)
+    assert "FloatPixelData" not in dcmread(tmp_path / "derived" / "0001.dcm")
+
+
 def test_each_slice_keeps_its_own_rescale(tmp_path):
     def edit(index: int, image: Dataset) -> None:
         rescaled(f"0.{index + 5}", f"{-1024 - index}")(index, image)

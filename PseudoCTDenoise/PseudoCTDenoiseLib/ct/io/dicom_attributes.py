@@ -31,6 +31,8 @@ PER_FRAME = {*REQUIRED, "SliceThickness", "SpacingBetweenSlices", "RescaleType"}
 SHARED_GROUPS = "SharedFunctionalGroupsSequence"
 PER_FRAME_GROUPS = "PerFrameFunctionalGroupsSequence"
 
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+"""Attributes that hold pixels: integers, floats or doubles."""
 PIXEL_FORMAT = (
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
@@ -58,7 +60,7 @@ PIXEL_TAGS = [
     tag_for_keyword(keyword)
     for keyword in (
         *PIXEL_FORMAT,
-        *("PlanarConfiguration", "PixelData", "FloatPixelData", "DoubleFloatPixelData"),
+        *("PlanarConfiguration", *PIXELS),
         *("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
     )
 ]

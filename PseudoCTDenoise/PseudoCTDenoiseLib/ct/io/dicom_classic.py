@@ -10,7 +10,7 @@ from copy import deepcopy
 from pydicom import Dataset
 from pydicom.uid import CTImageStorage
 
-from .dicom_attributes import PER_FRAME_GROUPS, SHARED_GROUPS, Frame
+from .dicom_attributes import PER_FRAME_GROUPS, PIXELS, SHARED_GROUPS, Frame
 
 MULTI_FRAME_ONLY = (
     *(SHARED_GROUPS, PER_FRAME_GROUPS, "NumberOfFrames"),
@@ -69,7 +69,7 @@ def classic_header(header: Dataset, frame: Frame, number: int) -> Dataset:
     """
     image = Dataset()
     for element in header:
-        if element.keyword not in (*MULTI_FRAME_ONLY, "PixelData"):
+        if element.keyword not in (*MULTI_FRAME_ONLY, *PIXELS):
             image[element.tag] = deepcopy(element)
     image.SOPClassUID = CTImageStorage
     if not frame.multi_frame:

@@ -12,6 +12,7 @@ from pydicom.encaps import generate_fragments, parse_basic_offsets
 from pydicom.uid import RLELossless
 
 from ...errors import BadInputError
+from .dicom_attributes import PIXELS
 
 FRAME_STARTS = (b"\xff\xd8", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")
 """First bytes of a JPEG or JPEG-LS stream, of a JPEG 2000 stream, and of one in its file format,
@@ -58,11 +59,7 @@ def _native_bytes(dataset: Dataset, frames: int) -> tuple[int, int]:
     Older software pads with more than the byte that makes the length even (PS3.5 8.1.1). Padding
     is 0 and shorter than a row and than a column, which may be missing in the header.
     """
-    pixels = next(
-        dataset[keyword].value
-        for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-        if keyword in dataset
-    )
+    pixels = next(dataset[keyword].value for keyword in PIXELS if keyword in dataset)
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     bits = int(dataset.BitsAllocated) * int(dataset.get("SamplesPerPixel") or 1)
     expected = -(-rows * columns * bits * frames // 8)

@@ -95,7 +95,8 @@ def format_for(hu: Iterable[np.ndarray], sources: Sequence[Slice]) -> StoredForm
 
 def _source_format(source: Slice) -> StoredFormat:
     header = source.frame.header
-    return StoredFormat(int(header.BitsStored), bool(int(header.get("PixelRepresentation") or 0)))
+    bits = int(header.get("BitsStored") or header.BitsAllocated)  # floats have only the latter
+    return StoredFormat(bits, bool(int(header.get("PixelRepresentation") or 0)))
 
 
 def _stored(hu: np.ndarray, source: Slice) -> np.ndarray:
