@@ -10,7 +10,8 @@
 #               tries all inputs of the table in Testing/Reliability with the command and many
 #               random headers, and updates Docs/reliability.md
 # make window   opens the module on the desktop, without Slicer, with the phantom or with INPUT
-# make torture  attacks the product with damaged files and updates Docs/reliability.md;
+# make torture  attacks the product with damaged files, killed jobs and full disks, and updates
+#               Docs/reliability.md;
 #               SECTION="mutated files" chooses one attack
 #
 # PYTHON=/path/to/python chooses the interpreter (3.10 to 3.12).

@@ -21,9 +21,19 @@ PAGE = REPOSITORY / "Docs" / "reliability.md"
 sys.path[:0] = [str(REPOSITORY / "Testing"), str(REPOSITORY / "PseudoCTDenoise")]
 
 from PseudoCTDenoiseLib.markdown_table import markdown  # noqa: E402
-from torture_sections import read_mutated_files  # noqa: E402
+from torture_sections import (  # noqa: E402
+    full_disks,
+    jobs_in_a_row,
+    kill_at_random_times,
+    read_mutated_files,
+)
 
-SECTIONS = {"mutated files": read_mutated_files}
+SECTIONS = {
+    "mutated files": read_mutated_files,
+    "kill at random times": kill_at_random_times,
+    "full disks": full_disks,
+    "jobs in a row": jobs_in_a_row,
+}
 """Modules by the name in the markers of the page.
 
 ``run()`` returns the rows of the table; a row with an entry ``faults`` above 0 is a failure.
