@@ -29,6 +29,7 @@ from .printing import printing_without_errors
 
 COMMANDS = {
     "denoise": (f"{__package__}.denoise", "denoise a low-dose CT scan"),
+    "listen": (f"{__package__}.listen", "receive, denoise and send series of a PACS"),
     "models": (f"{__package__}.models", "list and check the models"),
     "simulate": (f"{__package__}.simulate", "simulate a lower dose of a scan"),
 }
