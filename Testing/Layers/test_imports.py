@@ -187,7 +187,7 @@ def test_the_command_line_imports_only_its_own_commands_by_name():
 
     modules = {module for module, _ in COMMANDS.values()}
     assert modules == {f"{LIBRARY.name}.cli.{name}" for name in COMMANDS}
-    assert set(COMMANDS) == {"denoise", "listen", "models", "simulate"}
+    assert set(COMMANDS) == {"denoise", "listen", "models", "route", "simulate"}
     assert all(library_file(module) for module in modules)
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "denoise": (f"{__package__}.denoise", "denoise a low-dose CT scan"),
     "listen": (f"{__package__}.listen", "receive, denoise and send series of a PACS"),
     "models": (f"{__package__}.models", "list and check the models"),
+    "route": (f"{__package__}.route", "denoise the series that a router puts into a folder"),
     "simulate": (f"{__package__}.simulate", "simulate a lower dose of a scan"),
 }
 """Commands: name → (module with ``add_arguments`` and ``run``, summary)."""
