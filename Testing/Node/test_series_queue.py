@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from PseudoCTDenoiseLib.node.series_queue import ATTEMPTS, Image, QueueFullError, SeriesQueue
@@ -133,6 +135,22 @@ def test_an_interrupted_denoising_is_repeated_a_few_times(open_queue, tmp_path):
     queue.end_transfer(transfer)
     queue.complete_quiet_series(0)
     assert series.state == WAITING
+
+
+def test_a_result_that_cannot_be_recorded_is_made_again(open_queue, tmp_path, monkeypatch):
+    queue, transfer = open_queue(), Transfer()
+    add(queue, transfer, 1)
+    queue.end_transfer(transfer)
+    queue.complete_quiet_series(0)
+    series = queue.next_waiting()
+    queue.begin(series, tmp_path / "snapshot")
+    (tmp_path / "derived").mkdir()
+    with monkeypatch.context() as full_disk, pytest.raises(OSError, match="full"):
+        full_disk.setattr(os, "fsync", Mock(side_effect=OSError("the disk is full")))
+        queue.deliver(series, tmp_path / "derived", tmp_path / "snapshot")
+    assert (series.state, series.denoised) == (DENOISING, [])
+    queue.repeat_interrupted()
+    assert series.state == WAITING and not series.result.exists()
 
 
 def test_finished_series_make_room(open_queue, tmp_path):

@@ -14,7 +14,7 @@ from .configuration import NodeConfiguration
 from .denoise_options import denoise_options
 from .denoising_child import DenoisingChild, Outcome, denoised_files
 from .receiver import Receiver
-from .sender import SendingError, send_series
+from .sender import SendingError, UnreachableError, send_series
 from .series_queue import SeriesQueue
 from .series_record import SENDING, SeriesRecord
 from .status_page import write_status_page
@@ -45,7 +45,9 @@ class Listener:
         self._queue = SeriesQueue(configuration.folder, configuration.disk_gib * 2**30)
         self._job: tuple[SeriesRecord, DenoisingChild] | None = None
         self._next_try: dict[str, float] = {}
+        self._next_connection = 0.0
         self._tidied, self._page_of = 0.0, None
+        self._is_damaged = False
         remove_folder(self._work)  # a killed node leaves it
         try:
             self._receiver = Receiver(configuration, self._queue)
@@ -60,10 +62,15 @@ class Listener:
                 self.step()
             except OSError as error:  # such as a full disk, which need not stay full
                 LOG.error("The queue could not be written: %s.", error)
+                self._is_damaged = True
                 stop.wait(self._configuration.retry_seconds)
 
     def step(self) -> None:
         """Do what is due now: complete, denoise, send, remove, show."""
+        if self._is_damaged:
+            self._end_job()
+            self._queue.repeat_interrupted()
+            self._is_damaged = False
         self._receiver.abort_large_images()
         self._queue.complete_quiet_series(self._configuration.quiet_seconds)
         self._denoise()
@@ -77,11 +84,14 @@ class Listener:
     def close(self) -> None:
         """End the transfers and the child; the next start goes on where this one ended."""
         self._receiver.close()
+        self._end_job()
+        remove_folder(self._work)
+        self._queue.close()
+
+    def _end_job(self) -> None:
         if self._job is not None:
             self._job[1].kill()
             self._job = None
-        remove_folder(self._work)
-        self._queue.close()
 
     def _denoise(self) -> None:
         if self._job is not None:
@@ -126,6 +136,8 @@ class Listener:
 
     def _send(self) -> None:
         """Send the results that are due."""
+        if time.monotonic() < self._next_connection:
+            return
         for series in self._queue.series():
             if series.state != SENDING or time.monotonic() < self._next_try.get(series.uid, 0):
                 continue
@@ -136,11 +148,13 @@ class Listener:
             except SendingError as error:
                 seconds = configuration.retry_seconds
                 self._next_try[series.uid] = time.monotonic() + seconds
+                if isinstance(error, UnreachableError):  # for the other series, too
+                    self._next_connection = time.monotonic() + seconds
                 words = f"{error}. Next attempt after {seconds:g} s."
                 if words != series.words:
                     LOG.warning("%s: %s", series.uid, words)
                     self._queue.say(series, words)
-                return  # the others would wait for the same destination
+                return
             self._next_try.pop(series.uid, None)
             words = f"{len(paths)} images sent to {configuration.send_to.ae_title}."
             LOG.info("%s: %s", series.uid, words)

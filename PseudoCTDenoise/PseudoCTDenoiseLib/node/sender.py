@@ -17,6 +17,10 @@ class SendingError(Exception):
     """An image that did not arrive; the message says why and is one line."""
 
 
+class UnreachableError(SendingError):
+    """A destination that takes no connection."""
+
+
 def send_series(paths: Sequence[Path], ae_title: str, destination: Destination) -> None:
     """Send the files of a series of single-frame CT.
 
@@ -24,8 +28,10 @@ def send_series(paths: Sequence[Path], ae_title: str, destination: Destination) 
 
     Raises
     ------
+    UnreachableError
+        If there is no connection.
     SendingError
-        If the destination cannot be reached, or does not take an image.
+        If the destination does not take an image.
     """
     from pynetdicom import AE
 
@@ -37,7 +43,7 @@ def send_series(paths: Sequence[Path], ae_title: str, destination: Destination) 
     transfer = entity.associate(*address, ae_title=destination.ae_title)
     if not transfer.is_established:
         reason = "rejected the connection" if transfer.is_rejected else "does not answer"
-        raise SendingError(f"{name} {reason}")
+        raise UnreachableError(f"{name} {reason}")
     try:
         for number, path in enumerate(paths, 1):
             status = _status(transfer, path)

@@ -88,7 +88,8 @@ class SeriesQueue:
             self.partial.mkdir(mode=0o700)
         except OSError as error:
             raise BadInputError(f"{folder} cannot hold the queue: {error.strerror}.") from error
-        self._series = self._recovered()
+        self._series = self._found()
+        self.repeat_interrupted()
         self._bytes = sum(series.bytes_on_disk() for series in self._series.values())
 
     def close(self) -> None:
@@ -131,8 +132,7 @@ class SeriesQueue:
             self._transfers.setdefault(transfer, set()).add(series.uid)
             is_repeated = image.sop_uid in series.denoised and series.state == SENDING
             if series.state in (*FINISHED, WAITING):
-                series.attempts, series.is_open = 0, True
-                series.change(RECEIVING)
+                series.change(RECEIVING, attempts=0, is_open=True)
             elif not series.is_open and not is_repeated:
                 series.is_open = True
                 series.save()
@@ -176,8 +176,7 @@ class SeriesQueue:
             snapshot.mkdir()
             for path in series.images.glob("*.dcm"):
                 link_file(path, snapshot / path.name)
-            series.attempts += 1
-            series.change(DENOISING, series.words)
+            series.change(DENOISING, series.words, attempts=series.attempts + 1)
 
     def deliver(self, series: SeriesRecord, output: Path, snapshot: Path) -> bool:
         """Take the derived series of a snapshot; return False if the series grew meanwhile."""
@@ -185,15 +184,26 @@ class SeriesQueue:
             uids = {path.stem for path in snapshot.glob("*.dcm")}
             if series.image_uids() != uids:
                 words = "The series grew while it was denoised, so it is denoised again as a whole."
-                series.attempts = 0
-                series.change(RECEIVING, words)
+                series.change(RECEIVING, words, attempts=0)
                 return False
             remove_folder(series.result)
             os.replace(output, series.result)
+            series.change(SENDING, denoised=sorted(uids))
             self._bytes += sum(path.stat().st_size for path in series.result.iterdir())
-            series.denoised = sorted(uids)
-            series.change(SENDING)
             return True
+
+    def repeat_interrupted(self) -> None:
+        """Let series wait again whose denoising was interrupted; nothing of them was sent."""
+        with self._lock:
+            for series in self._series.values():
+                if series.state != DENOISING:
+                    continue
+                remove_folder(series.result)
+                if series.attempts >= ATTEMPTS:
+                    words = f"The node ended {ATTEMPTS} times while it denoised this series."
+                    series.change(FAILED, f"{words} Send the series again to try once more.")
+                else:
+                    series.change(WAITING, "The denoising was interrupted; it is repeated.")
 
     def fail_series(self, series: SeriesRecord, words: str) -> None:
         """Set a series aside; it is tried again if its sender sends it again."""
@@ -239,8 +249,8 @@ class SeriesQueue:
                 if time.time() - path.stat().st_mtime > seconds:
                     path.unlink()
 
-    def _recovered(self) -> dict[str, SeriesRecord]:
-        """Return the series on disk in the states in which the work goes on."""
+    def _found(self) -> dict[str, SeriesRecord]:
+        """Return the series on disk."""
         found = {}
         for folder in sorted(self._folder.iterdir()):
             series = load_record(folder)
@@ -248,13 +258,6 @@ class SeriesQueue:
                 remove_folder(folder)
                 continue
             found[series.uid] = series
-            if series.state == DENOISING:  # nothing of it was sent
-                remove_folder(series.result)
-                if series.attempts >= ATTEMPTS:
-                    words = f"The node ended {ATTEMPTS} times while it denoised this series."
-                    series.change(FAILED, f"{words} Send the series again to try once more.")
-                else:
-                    series.change(WAITING, "The node ended during the denoising; it is repeated.")
         return found
 
     def _complete(self, series: SeriesRecord) -> None:

@@ -62,10 +62,21 @@ class SeriesRecord:
         folders = (self.images, self.result)
         return sum(path.stat().st_size for folder in folders for path in folder.glob("*.dcm"))
 
-    def change(self, state: str, words: str = "") -> None:
-        """Enter a state; it is on disk when the function returns."""
-        self.state, self.words, self.changed = state, words, time.time()
-        self.save()
+    def change(self, state: str, words: str = "", **values) -> None:
+        """Enter a state and change other attributes; they are on disk when the function returns.
+
+        Raises
+        ------
+        OSError
+            If they cannot be written. Nothing is changed then.
+        """
+        former = dict(vars(self))
+        vars(self).update(state=state, words=words, changed=time.time(), **values)
+        try:
+            self.save()
+        except OSError:
+            vars(self).update(former)
+            raise
 
     def save(self) -> None:
         values = asdict(self)

@@ -14,7 +14,7 @@ from .series_record import SeriesRecord
 NAME = "status.html"
 SHOWN = 200
 """Maximum number of series on the page."""
-COLUMNS = ("Changed", "From", "Series", "Description", "Images", "State", "")
+COLUMNS = ("Changed", "From", "Series", "Description", "Images", "State", "Remark")
 STYLE = (
     "body{font-family:sans-serif;margin:2em} table{border-collapse:collapse} "
     "td,th{padding:.3em .8em;border-bottom:1px solid #ccc;text-align:left;vertical-align:top}"
