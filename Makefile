@@ -116,5 +116,5 @@ cmake-lists: $(READY)
 	@.venv/bin/python Development/write_cmake_lists.py
 
 clean:
-	@echo "Removing .venv, build, demo and caches"
-	@rm -rf .venv build demo .pytest_cache .ruff_cache PseudoCTDenoise/*.egg-info Research/*.egg-info
+	@echo "Removing .venv, build, dist, demo and caches"
+	@rm -rf .venv build dist demo .pytest_cache .ruff_cache PseudoCTDenoise/*.egg-info Research/*.egg-info

@@ -247,7 +247,9 @@ def test_no_command_or_an_unknown_one_is_bad_input(capsys):
     assert "COMMAND" in capsys.readouterr().err
     assert entry.main(["dream"]) == 2
     line = capsys.readouterr().err
-    assert line.startswith("pseudoct: Unknown command 'dream'. Choose one of denoise, models, ")
+    assert line.startswith(
+        "pseudoct: Unknown command 'dream'. Choose one of denoise, listen, models, "
+    )
     assert line.count("\n") == 1
 
 

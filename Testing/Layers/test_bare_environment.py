@@ -30,8 +30,8 @@ import importlib, pkgutil, tempfile
 from pathlib import Path
 import numpy as np
 import torch
-from PseudoCTDenoiseLib import ct, cli, denoising, models, simulation
-for package in (ct, cli, denoising, models, simulation):
+from PseudoCTDenoiseLib import ct, cli, denoising, models, node, simulation
+for package in (ct, cli, denoising, models, node, simulation):
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)
 

@@ -36,6 +36,8 @@ DICOM_EXPORT = LIBRARY / "scene/dicom_export.py"
 """The only file of Slicer's process that imports pydicom, when the user exports a series."""
 COMMAND_LINE = LIBRARY / "cli/main.py"
 """The only file that imports by name: it loads a command when the user asks for it."""
+DICOM_NETWORK = {"pynetdicom"}
+"""Packages that only the DICOM node may import."""
 
 BASE = {
     *("errors", "exit_codes", "duration", "folder_lock", "json_text", "markdown_table"),
@@ -51,7 +53,8 @@ MAY_IMPORT = {
     "worker": BASE | ENGINE,
     "scene": BASE | ENGINE | {"worker"},
     "panel": BASE | ENGINE | {"worker", "scene"},
-    "cli": BASE | ENGINE,
+    "node": BASE | {"ct"},
+    "cli": BASE | ENGINE | {"node"},
 }
 """Folder of the library → parts of the library that its files may import besides the folder.
 
@@ -186,8 +189,8 @@ def test_the_command_line_imports_only_its_own_commands_by_name():
     from PseudoCTDenoiseLib.cli.main import COMMANDS
 
     modules = {module for module, _ in COMMANDS.values()}
-    names = ("denoise", "models", "repeat", "simulate")
-    assert modules == {f"{LIBRARY.name}.cli.{name}" for name in names}
+    assert modules == {f"{LIBRARY.name}.cli.{name}" for name in COMMANDS}
+    assert set(COMMANDS) == {"denoise", "listen", "models", "repeat", "route", "simulate"}
     assert all(library_file(module) for module in modules)
 
 
@@ -201,12 +204,12 @@ def test_packaging_of_the_product_never_names_research(name: str):
     assert "pseudoct.commands" not in packaging
 
 
-@files([*BASE_FILES, *layer_files(*ENGINE, "cli")])
+@files([*BASE_FILES, *layer_files(*ENGINE, "node", "cli")])
 def test_the_engine_loads_its_requirements_only(path: Path):
     assert not foreign_violations(path.read_text("utf-8"), package_of(path))
 
 
-@files([*BASE_FILES, *layer_files(*ENGINE, "cli"), WORKER, *RESEARCH_FILES])
+@files([*BASE_FILES, *layer_files(*ENGINE, "node", "cli"), WORKER, *RESEARCH_FILES])
 def test_engine_commands_worker_and_research_never_import_slicer(path: Path):
     assert not slicer_violations(path.read_text("utf-8"), package_of(path))
 
@@ -247,12 +250,25 @@ def test_no_file_runs_foreign_code_or_reaches_the_network(path: Path):
     assert not list(unsafe_lines(path.read_text("utf-8")))
 
 
+@files([path for path in [*PRODUCT, *RESEARCH_FILES] if not path.is_relative_to(LIBRARY / "node")])
+def test_only_the_node_and_its_command_use_the_dicom_network(path: Path):
+    if path == LIBRARY / "cli/listen.py":
+        return
+    names = used_names(path.read_text("utf-8"), package_of(path))
+    assert not [name for name in names if within(name[1], DICOM_NETWORK)]
+
+
 @files([path for path in SLICER_FILES if path != WORKER])
 def test_the_process_of_slicer_never_loads_torch_and_pydicom_only_to_export(path: Path):
     loaded = loaded_with(path)
     forbidden = {"torch"} if path == DICOM_EXPORT else {"torch", "pydicom"}
     assert not [name for name in loaded if within(name, forbidden)]
     assert not [name for name in loaded if library_file(name) == WORKER]
+
+
+@files([*layer_files("node"), LIBRARY / "cli/listen.py", LIBRARY / "cli/supervised.py"])
+def test_the_node_never_loads_torch(path: Path):
+    assert not [name for name in loaded_with(path) if within(name, {"torch"})]
 
 
 @files(BASE_FILES)

@@ -31,8 +31,10 @@ from .printing import printing_without_errors
 
 COMMANDS = {
     "denoise": (f"{__package__}.denoise", "denoise a low-dose CT scan"),
+    "listen": (f"{__package__}.listen", "receive, denoise and send series of a PACS"),
     "models": (f"{__package__}.models", "list and check the models"),
     "repeat": (f"{__package__}.repeat", "make a result again and say what differs"),
+    "route": (f"{__package__}.route", "denoise the series that a router puts into a folder"),
     "simulate": (f"{__package__}.simulate", "simulate a lower dose of a scan"),
 }
 """Commands: name → (module with ``add_arguments`` and ``run``, summary)."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 TOOLS = "pip install 'pseudoctdenoise[tools]'"
+LISTEN = "pip install 'pseudoctdenoise[listen]'"
 RESEARCH = "pip install ./Research"
 INSTALL_COMMANDS = {
     "matplotlib": TOOLS,
     "skimage": TOOLS,
+    "pynetdicom": LISTEN,
     "tqdm": "pip install tqdm",
     "scipy": RESEARCH,
     "microct_iq_toolbox": RESEARCH,

@@ -1,0 +1,78 @@
+"""Run a DICOM node that denoises the CT series it receives and sends the results to a PACS.
+
+Plain DICOM has neither encryption nor authentication: use the node in a trusted network only.
+Ctrl-C or SIGTERM ends it; the next start goes on with the series in its folder. Research use only;
+not for primary diagnosis.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import logging.handlers
+import threading
+from pathlib import Path
+
+from ..node.configuration import LOOPBACK, NodeConfiguration, read_configuration
+from ..temporary_files import with_cleanup
+from .supervised import child_program
+
+LOG = logging.getLogger("pseudoct.node")
+LOG_BYTES, LOG_FILES = 1 << 20, 4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("configuration", type=Path, help="JSON file; Docs/hospital.md describes it")
+    parser.add_argument(
+        "--check", action="store_true", help="check the configuration without starting the node"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int | None:
+    """Run the node until a signal ends it."""
+    configuration = read_configuration(arguments.configuration)
+    import pynetdicom  # noqa: F401 - says how to install it before anything starts
+
+    if arguments.check:
+        print(f"{arguments.configuration} is right.")
+        return None
+    from ..node.listener import Listener
+
+    listener = Listener(configuration, child_program())
+
+    def work() -> None:
+        _start_log(configuration)
+        LOG.info("Listening. %s", _description(configuration))
+        listener.run(threading.Event())
+
+    try:
+        with_cleanup(work, listener.close)
+    except KeyboardInterrupt:
+        LOG.info("Stopped.")
+    return None
+
+
+def _start_log(configuration: NodeConfiguration) -> None:
+    """Log to the standard error and to a file of limited size in the folder of the queue."""
+    file = logging.handlers.RotatingFileHandler(
+        configuration.folder / "listen.log",
+        maxBytes=LOG_BYTES,
+        backupCount=LOG_FILES,
+        encoding="utf-8",
+    )
+    for handler in (logging.StreamHandler(), file):
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        LOG.addHandler(handler)
+    LOG.setLevel(logging.INFO)
+
+
+def _description(configuration: NodeConfiguration) -> str:
+    to = configuration.send_to
+    text = (
+        f"{configuration.ae_title} on {configuration.address} port {configuration.port} accepts "
+        f"{', '.join(configuration.accept)} and sends to {to.ae_title} ({to.address} port "
+        f"{to.port}). Queue, log and status page: {configuration.folder}. Research use only."
+    )
+    if configuration.address != LOOPBACK:
+        text += " Other machines can reach the node: DICOM is neither encrypted nor authenticated."
+    return text

@@ -1,0 +1,68 @@
+"""Denoise the CT series that a router puts into a folder; write derived series to another folder.
+
+The folders and file names are those of mercure: SERIES#IMAGE.dcm and task.json in MERCURE_IN_DIR,
+results in MERCURE_OUT_DIR. Research use only; not for primary diagnosis.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from ..ct.io.volume_files import check_writable
+from ..errors import BadInputError
+from ..exit_codes import FAULT
+from ..node.routed_folder import DenoisingFailedError, denoise_routed
+from ..temporary_files import in_temporary_folder
+from .supervised import child_program
+
+VARIABLES = {"input": "MERCURE_IN_DIR", "output": "MERCURE_OUT_DIR"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    for name, variable in VARIABLES.items():
+        parser.add_argument(
+            name,
+            nargs="?",
+            type=Path,
+            help=f"{name} folder (default: the environment variable {variable})",
+        )
+    parser.add_argument(
+        "--time-limit",
+        type=float,
+        default=60,
+        metavar="MINUTES",
+        help="time limit for each series in minutes (default: 60)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int | None:
+    """Denoise the series of the input folder."""
+    source, output = _folder(arguments, "input"), _folder(arguments, "output")
+    if not arguments.time_limit > 0:
+        raise BadInputError("--time-limit must be more than 0 minutes.")
+    check_writable(output / "result.dcm")
+    try:
+        number = in_temporary_folder(
+            output,
+            lambda work: denoise_routed(
+                child_program(), source, output, work, arguments.time_limit * 60
+            ),
+        )
+    except DenoisingFailedError as error:
+        print(f"pseudoct: {error}", file=sys.stderr)
+        return FAULT
+    print(f"{number} derived series in {output} (research use only).")
+    return None
+
+
+def _folder(arguments: argparse.Namespace, name: str) -> Path:
+    """Return a folder from the arguments or from the environment."""
+    path = getattr(arguments, name) or Path(os.environ.get(VARIABLES[name], ""))
+    if not os.fspath(path) or path == Path():
+        raise BadInputError(f"Give the {name} folder, or set {VARIABLES[name]}.")
+    if not path.is_dir():
+        raise BadInputError(f"The {name} folder {path} does not exist.")
+    return path

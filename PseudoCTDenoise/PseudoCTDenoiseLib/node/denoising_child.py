@@ -1,0 +1,107 @@
+"""A child process that denoises one series, with a time limit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..duration import duration
+from ..exit_codes import BAD_INPUT, DONE, FAULT
+
+SAID_BYTES = 4096
+"""Length of the end of the child's messages that is read."""
+KILL_SECONDS = 30
+"""Maximum time that the operating system needs to end a killed process."""
+
+
+class Outcome(NamedTuple):
+    """End of a child: one of :mod:`..exit_codes`, and its last words on one line."""
+
+    code: int
+    words: str
+
+
+class DenoisingChild:
+    """`pseudoct denoise` in a process of its own, which returns its memory when it ends.
+
+    Parameters
+    ----------
+    program : start of the command line, to which ``denoise`` and its arguments are added.
+    source, output : folders of the series and of the derived series.
+    work : existing folder for the messages and the report.
+    options : further arguments of ``denoise``.
+    seconds : time limit.
+    """
+
+    def __init__(
+        self,
+        program: Sequence[str],
+        source: Path,
+        output: Path,
+        work: Path,
+        options: Sequence[str],
+        seconds: float,
+    ):
+        self._messages, self._seconds = work / "messages.txt", seconds
+        self._deadline = time.monotonic() + seconds
+        report = ["--report", os.fspath(work / "report.json")]
+        folders = [os.fspath(source), os.fspath(output), "--format=dicom"]
+        # The child imports the same files as this process.
+        path = os.pathsep.join(filter(None, sys.path))
+        with open(self._messages, "wb") as messages:
+            self._process = subprocess.Popen(
+                [*program, "denoise", *folders, *report, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=messages,
+                stderr=messages,
+                env={**os.environ, "PYTHONPATH": path},
+            )
+
+    def outcome(self) -> Outcome | None:
+        """Return how the child ended, or None while it runs; end it after its time limit."""
+        code = self._process.poll()
+        if code is None and time.monotonic() > self._deadline:
+            self.kill()
+            return Outcome(
+                FAULT,
+                f"The denoising was stopped after its time limit of {duration(self._seconds)}: "
+                "raise the limit, or choose fewer steps.",
+            )
+        if code is None:
+            return None
+        words = self._last_words()
+        if code < 0:
+            words = f"The process of the denoising was ended by signal {-code}. {words}".strip()
+        return Outcome(code if code in (DONE, BAD_INPUT) else FAULT, words)
+
+    def wait(self) -> Outcome:
+        """Return how the child ended, when it has ended."""
+        while (outcome := self.outcome()) is None:
+            left = max(self._deadline - time.monotonic(), 0.001)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(left)
+        return outcome
+
+    def kill(self) -> None:
+        """End the process; may be repeated."""
+        self._process.kill()
+        self._process.wait(KILL_SECONDS)
+
+    def _last_words(self) -> str:
+        with open(self._messages, "rb") as messages:
+            messages.seek(0, os.SEEK_END)
+            messages.seek(max(messages.tell() - SAID_BYTES, 0))
+            lines = messages.read().decode("utf-8", "replace").splitlines()
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        return last.removeprefix("pseudoct: ").strip()
+
+
+def denoised_files(output: Path) -> list[Path]:
+    """Return the files of a derived series in the order of the slices."""
+    return sorted(output.glob("*.dcm"))

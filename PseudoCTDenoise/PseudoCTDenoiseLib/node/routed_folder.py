@@ -1,0 +1,164 @@
+"""Folder of a router with the series of a study, and the derived series in its output folder.
+
+The names are those of mercure (https://mercure-imaging.org/docs/modules.html): the router writes
+``SERIES#IMAGE.dcm`` files and settings in ``task.json``, and takes what the program writes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydicom import Dataset, dcmread
+
+from ..ct.io.dicom_content import CT_CLASSES
+from ..ct.io.dicom_files import ignore_pydicom_warnings
+from ..errors import BadInputError
+from ..exit_codes import BAD_INPUT, DONE
+from .denoise_options import denoise_options
+from .denoising_child import DenoisingChild, Outcome, denoised_files
+from .loop_guard import GUARD_KEYWORDS, is_own_image
+
+TASK = "task.json"
+SEPARATOR = "#"
+
+
+class DenoisingFailedError(Exception):
+    """A series whose denoising failed for a reason other than the scan."""
+
+
+def task_options(folder: Path) -> list[str]:
+    """Return the arguments of `denoise` in the task of a router; none without a task.
+
+    Raises
+    ------
+    BadInputError
+        If the task is not JSON, or has settings that `denoise` does not know.
+    """
+    path = folder / TASK
+    if not path.is_file():
+        return []
+    try:
+        task = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInputError(f"{path} is not JSON in UTF-8: {error}.") from error
+    process = task.get("process") if isinstance(task, dict) else None
+    settings = process.get("settings") if isinstance(process, dict) else None
+    try:
+        return denoise_options(settings or {})
+    except BadInputError as error:
+        raise BadInputError(f"{path}, settings of the process: {error}") from error
+
+
+def series_in(folder: Path) -> dict[str, list[Path]]:
+    """Return the files of each series, named ``SERIES#IMAGE.dcm``.
+
+    Raises
+    ------
+    BadInputError
+        If there is none.
+    """
+    found = defaultdict(list)
+    for path in sorted(folder.glob(f"*{SEPARATOR}*.dcm")):
+        found[path.name.partition(SEPARATOR)[0]].append(path)
+    if not found:
+        raise BadInputError(
+            f"{folder} holds no files named SERIES{SEPARATOR}IMAGE.dcm: give the input folder of "
+            "the router."
+        )
+    return dict(found)
+
+
+def denoise_routed(
+    program: Sequence[str], source: Path, output: Path, work: Path, seconds: float
+) -> int:
+    """Denoise every CT series of a folder and return the number of derived series.
+
+    The files get their names in ``output`` when all series are denoised. Scouts and other images
+    that are not CT in HU, other modalities, and results of this project are left out with a note on
+    the standard error.
+
+    Parameters
+    ----------
+    program : start of the command line of `pseudoct`.
+    output : existing folder.
+    work : empty folder on the same file system as ``output``.
+    seconds : time limit for each series.
+
+    Raises
+    ------
+    BadInputError
+        If no series can be denoised.
+    DenoisingFailedError
+        If the denoising of a series fails.
+    """
+    options = task_options(source)
+    results, refused = [], []
+    for uid, paths in series_in(source).items():
+        if reason := _left_out(paths[0]):
+            refused.append(f"{uid} {reason}")
+            continue
+        folder = work / uid
+        outcome = _denoise(program, paths, folder, options, seconds)
+        if outcome.code == BAD_INPUT:
+            refused.append(f"{uid} is not denoised: {outcome.words}")
+        elif outcome.code != DONE:
+            raise DenoisingFailedError(f"{uid}: {outcome.words}")
+        else:
+            results += denoised_files(folder / "derived")
+    if not results:
+        raise BadInputError(f"No series was denoised. {' '.join(refused)}")
+    for text in refused:
+        print(f"Note: {text}", file=sys.stderr)
+    return _hand_over(results, output)
+
+
+def _denoise(
+    program: Sequence[str],
+    paths: Sequence[Path],
+    work: Path,
+    options: Sequence[str],
+    seconds: float,
+) -> Outcome:
+    """Denoise the files of one series, apart from the other series in their folder."""
+    series = work / "series"
+    series.mkdir(parents=True)
+    for path in paths:
+        (series / path.name).symlink_to(path.resolve())
+    child = DenoisingChild(program, series, work / "derived", work, options, seconds)
+    try:
+        return child.wait()
+    finally:
+        child.kill()
+
+
+def _left_out(path: Path) -> str:
+    """Return why a series is not for this program as the end of a sentence, or an empty text."""
+    try:
+        header = _header(path)
+    except Exception as error:  # pydicom raises many kinds of errors for damaged files
+        return f"is left out: {path.name} is damaged ({error})."
+    if header.get("SOPClassUID") not in CT_CLASSES:
+        return f"is left out: its modality is {header.get('Modality') or 'unknown'}."
+    return "is left out: it is a result of this project." if is_own_image(header) else ""
+
+
+@ignore_pydicom_warnings()
+def _header(path: Path) -> Dataset:
+    keywords = [*GUARD_KEYWORDS, "SOPClassUID", "Modality", "SeriesInstanceUID", "SOPInstanceUID"]
+    return dcmread(path, stop_before_pixels=True, specific_tags=keywords)
+
+
+def _hand_over(results: Sequence[Path], output: Path) -> int:
+    """Move the files to the output folder under the router's names; return the number of series."""
+    names = []
+    for path in results:
+        header = _header(path)
+        names.append(f"{header.SeriesInstanceUID}{SEPARATOR}{header.SOPInstanceUID}.dcm")
+    for path, name in zip(results, names, strict=True):
+        os.replace(path, output / name)
+    return len({name.partition(SEPARATOR)[0] for name in names})

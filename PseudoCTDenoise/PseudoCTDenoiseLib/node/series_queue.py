@@ -1,0 +1,320 @@
+"""Queue of received series on disk. Each series is denoised once, also if the node is killed.
+
+Every change of state is one rename, and an image counts when it has its final name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from ..errors import BadInputError
+from ..temporary_files import remove_folder
+from .image_files import keep_file, link_file
+from .process_lock import lock_for_process
+from .series_record import (
+    DENOISING,
+    FAILED,
+    FINISHED,
+    RECEIVING,
+    SENDING,
+    SENT,
+    WAITING,
+    SeriesRecord,
+    load_record,
+)
+
+UID = re.compile(r"(?=.{1,64}\Z)\d+(\.\d+)*")
+"""Unique identifier (PS3.5 9.1), which is safe as a file name."""
+FREE_BYTES = 256 << 20
+"""Free space of the disk that the queue leaves to other programs."""
+REMEMBERED = 1000
+"""Number of finished series whose identifiers are remembered after their images are removed."""
+ATTEMPTS = 3
+"""Number of times that a denoising is begun that the end of the node interrupts."""
+LOG = logging.getLogger("pseudoct.node")
+
+
+class Image(NamedTuple):
+    """Attributes of a received image that the queue needs."""
+
+    sop_uid: str
+    series_uid: str
+    description: str
+
+
+class Transfer(Protocol):
+    """A connection over which images come."""
+
+    def is_alive(self) -> bool: ...
+
+
+class QueueFullError(Exception):
+    """An image that has no room in the queue."""
+
+
+class SeriesQueue:
+    """Received series and their states; safe for use from several threads.
+
+    Parameters
+    ----------
+    folder : created if it is missing. One process at a time uses it.
+    disk_bytes : size of images and results above which images are refused.
+
+    Raises
+    ------
+    BadInputError
+        If the folder cannot be used, or another process uses it.
+    """
+
+    def __init__(self, folder: Path, disk_bytes: float):
+        self.partial = folder / "partial"
+        self._folder, self._disk_bytes = folder / "series", disk_bytes
+        self._lock = threading.RLock()
+        self._transfers: dict[Transfer, set[str]] = {}
+        self._failed_transfers: set[Transfer] = set()
+        try:
+            for path in (folder, self.partial, self._folder):
+                path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._process_lock = lock_for_process(folder / "lock")
+            remove_folder(self.partial)  # images that were received in part
+            self.partial.mkdir(mode=0o700)
+        except OSError as error:
+            raise BadInputError(f"{folder} cannot hold the queue: {error.strerror}.") from error
+        self._series = self._found()
+        self.repeat_interrupted()
+        self._bytes = sum(series.bytes_on_disk() for series in self._series.values())
+
+    def close(self) -> None:
+        """Release the folder for another process."""
+        if self._process_lock is not None:
+            os.close(self._process_lock)
+            self._process_lock = None
+
+    def series(self) -> list[SeriesRecord]:
+        """Return all series, the one that waits longest first."""
+        with self._lock:
+            return sorted(self._series.values(), key=lambda series: series.changed)
+
+    def add(self, path: Path, image: Image, sender: str, transfer: Transfer) -> None:
+        """Take the file of a received image, which is on disk when the function returns.
+
+        Raises
+        ------
+        ValueError
+            If an identifier of the image is not a valid UID.
+        QueueFullError
+            If there is no room.
+        """
+        with self._lock:
+            for uid in (image.sop_uid, image.series_uid):
+                if not UID.fullmatch(uid):
+                    raise ValueError(f"'{uid}' is not a valid UID")
+            series = self._series.get(image.series_uid)
+            target = self._folder / image.series_uid / "images" / f"{image.sop_uid}.dcm"
+            is_new = not target.exists()
+            if is_new:
+                self._make_room(path.stat().st_size)
+            if series is None:
+                series = SeriesRecord(target.parents[1], image.series_uid)
+                series.folder.mkdir(exist_ok=True)
+                series.save()
+                self._series[series.uid] = series
+            series.last_image = time.monotonic()
+            series.sender, series.description = sender, image.description
+            self._transfers.setdefault(transfer, set()).add(series.uid)
+            is_repeated = image.sop_uid in series.denoised and series.state == SENDING
+            if series.state in (*FINISHED, WAITING):
+                series.change(RECEIVING, attempts=0, is_open=True)
+            elif not series.is_open and not is_repeated:
+                series.is_open = True
+                series.save()
+            if is_new:
+                target.parent.mkdir(exist_ok=True)
+                self._bytes += path.stat().st_size
+                keep_file(path, target)
+
+    def fail(self, transfer: Transfer) -> None:
+        """Remember that an image of a transfer was refused, so its series are incomplete."""
+        with self._lock:
+            self._failed_transfers.add(transfer)
+
+    def end_transfer(self, transfer: Transfer) -> None:
+        """Note that a transfer ended properly."""
+        with self._lock:
+            is_complete = transfer not in self._failed_transfers
+            for uid in self._transfers.pop(transfer, ()):
+                series = self._series.get(uid)
+                if series and is_complete and not self._is_arriving(uid):
+                    series.is_open = False
+                    series.save()
+            self._failed_transfers.discard(transfer)
+
+    def complete_quiet_series(self, quiet_seconds: float) -> None:
+        """Let series wait for their denoising whose transfer has ended and that no longer grow."""
+        with self._lock:
+            self._forget_dead_transfers()
+            for series in self._series.values():
+                quiet = time.monotonic() - series.last_image >= quiet_seconds
+                if series.state == RECEIVING and quiet and not self._is_arriving(series.uid):
+                    self._complete(series)
+
+    def next_waiting(self) -> SeriesRecord | None:
+        """Return the series that waits longest for its denoising."""
+        return next((series for series in self.series() if series.state == WAITING), None)
+
+    def begin(self, series: SeriesRecord, snapshot: Path) -> None:
+        """Start the denoising of a series: link its images into a new folder."""
+        with self._lock:
+            snapshot.mkdir()
+            for path in series.images.glob("*.dcm"):
+                link_file(path, snapshot / path.name)
+            series.change(DENOISING, series.words, attempts=series.attempts + 1)
+
+    def deliver(self, series: SeriesRecord, output: Path, snapshot: Path) -> bool:
+        """Take the derived series of a snapshot; return False if the series grew meanwhile."""
+        with self._lock:
+            uids = {path.stem for path in snapshot.glob("*.dcm")}
+            if series.image_uids() != uids:
+                words = "The series grew while it was denoised, so it is denoised again as a whole."
+                series.change(RECEIVING, words, attempts=0)
+                return False
+            remove_folder(series.result)
+            os.replace(output, series.result)
+            series.change(SENDING, denoised=sorted(uids))
+            self._bytes += sum(path.stat().st_size for path in series.result.iterdir())
+            return True
+
+    def repeat_interrupted(self) -> None:
+        """Let series wait again whose denoising was interrupted; nothing of them was sent."""
+        with self._lock:
+            for series in self._series.values():
+                if series.state != DENOISING:
+                    continue
+                remove_folder(series.result)
+                if series.attempts >= ATTEMPTS:
+                    words = f"The node ended {ATTEMPTS} times while it denoised this series."
+                    series.change(FAILED, f"{words} Send the series again to try once more.")
+                else:
+                    series.change(WAITING, "The denoising was interrupted; it is repeated.")
+
+    def fail_series(self, series: SeriesRecord, words: str) -> None:
+        """Set a series aside; it is tried again if its sender sends it again."""
+        with self._lock:
+            series.change(FAILED, words)
+
+    def sent(self, series: SeriesRecord, words: str) -> None:
+        """Note that all images of a result arrived."""
+        with self._lock:
+            self._bytes -= sum(path.stat().st_size for path in series.result.iterdir())
+            has_grown = not series.image_uids() <= set(series.denoised)
+            series.change(RECEIVING if has_grown else SENT, words)
+            remove_folder(series.result)
+
+    def say(self, series: SeriesRecord, words: str) -> None:
+        """Change the words about a series and keep its state."""
+        with self._lock:
+            series.words = words
+            series.save()
+
+    def remove_old(self, keep_seconds: float) -> None:
+        """Remove the images of series that finished long ago, and the oldest memories."""
+        with self._lock:
+            for series in self.series():
+                interrupted = series.state == RECEIVING and series.is_open
+                is_old = time.time() - series.changed > keep_seconds
+                idle = time.monotonic() - series.last_image > keep_seconds
+                if series.state in FINISHED and is_old and series.images.exists():
+                    self._remove_images(series)
+                elif interrupted and idle and not self._is_arriving(series.uid):
+                    self._remove_images(series)
+                    series.change(FAILED, "The series was never received completely.")
+            finished = [series for series in self.series() if series.state in FINISHED]
+            remembered = [series for series in finished if not series.images.exists()]
+            for series in remembered[: max(len(remembered) - REMEMBERED, 0)]:
+                remove_folder(series.folder)
+                del self._series[series.uid]
+
+    def remove_abandoned_parts(self, seconds: float) -> None:
+        """Remove files of images whose transfer was cut off, when they are older than a time."""
+        for path in self.partial.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > seconds:
+                    path.unlink()
+
+    def _found(self) -> dict[str, SeriesRecord]:
+        """Return the series on disk."""
+        found = {}
+        for folder in sorted(self._folder.iterdir()):
+            series = load_record(folder)
+            if series is None:
+                remove_folder(folder)
+                continue
+            found[series.uid] = series
+        return found
+
+    def _complete(self, series: SeriesRecord) -> None:
+        images, denoised = series.image_uids(), set(series.denoised)
+        if not images:
+            series.change(FAILED, "No image was received completely. Send the series again.")
+        elif images <= denoised:
+            series.change(SENT, "The series came again; its derived series was sent before.")
+        elif series.is_open:
+            words = f"The transfer was cut off after {len(images)} images: send the series again."
+            if series.words != words:
+                LOG.warning("%s: %s", series.uid, words)
+                series.change(RECEIVING, words)
+            return
+        elif denoised - images:
+            words = (
+                f"{len(images - denoised)} images came after the {len(denoised)} images of a "
+                "series that was denoised, and these were removed: send the whole series again."
+            )
+            series.change(FAILED, words)
+        elif denoised:
+            words = (
+                f"The series grew from {len(denoised)} to {len(images)} images after it was "
+                "denoised, so it is denoised again as a whole. The earlier derived series lacks "
+                "the new images."
+            )
+            series.change(WAITING, words)
+        else:
+            series.change(WAITING)
+        LOG.info("%s: %s, %d images. %s", series.uid, series.state, len(images), series.words)
+
+    def _is_arriving(self, uid: str) -> bool:
+        return any(uid in uids for uids in self._transfers.values())
+
+    def _forget_dead_transfers(self) -> None:
+        for transfer in [each for each in self._transfers if not each.is_alive()]:
+            del self._transfers[transfer]
+        self._failed_transfers = {each for each in self._failed_transfers if each.is_alive()}
+
+    def _make_room(self, size: int) -> None:
+        """Remove images of finished series until a file has room; the oldest go first."""
+        for series in self.series():
+            if self._has_room(size):
+                return
+            if series.state in FINISHED and not self._is_arriving(series.uid):
+                self._remove_images(series)
+        if not self._has_room(size):
+            used, limit = self._bytes / 2**30, self._disk_bytes / 2**30
+            raise QueueFullError(
+                f"The queue is full: it uses {used:.2f} of {limit:.2f} GiB. Free space on the "
+                "disk, raise disk_gib, or wait until series are sent."
+            )
+
+    def _has_room(self, size: int) -> bool:
+        free = shutil.disk_usage(self._folder).free
+        return self._bytes + size <= self._disk_bytes and size + FREE_BYTES <= free
+
+    def _remove_images(self, series: SeriesRecord) -> None:
+        self._bytes -= series.bytes_on_disk()
+        series.remove_images()

@@ -1,0 +1,113 @@
+"""One series of the queue: its images on disk, and its state in a file that survives a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ..errors import BadInputError
+from ..temporary_files import remove_folder
+
+RECEIVING, WAITING, DENOISING, SENDING = "receiving", "waiting", "denoising", "sending"
+SENT, FAILED = "sent", "not denoised"
+FINISHED = (SENT, FAILED)
+RECORD = "series.json"
+
+
+@dataclass
+class SeriesRecord:
+    """A series and its state.
+
+    Attributes
+    ----------
+    folder : holds ``images``, the derived series in ``result`` and the state in ``series.json``.
+    uid : Series Instance UID.
+    is_open : True if the last transfer has not ended properly, so images may be missing.
+    denoised : SOP Instance UIDs of the images of which a derived series was made.
+    attempts : number of times that the denoising was begun since the last image.
+    words : what a person should know about the state.
+    changed : time of the last change in seconds since 1970.
+    last_image : :func:`time.monotonic` of the last image.
+    """
+
+    folder: Path
+    uid: str
+    description: str = ""
+    sender: str = ""
+    state: str = RECEIVING
+    is_open: bool = True
+    denoised: list[str] = field(default_factory=list)
+    attempts: int = 0
+    words: str = ""
+    changed: float = field(default_factory=time.time)
+    last_image: float = field(default_factory=time.monotonic)
+
+    @property
+    def images(self) -> Path:
+        return self.folder / "images"
+
+    @property
+    def result(self) -> Path:
+        return self.folder / "result"
+
+    def image_uids(self) -> set[str]:
+        """Return the SOP Instance UIDs of the images on disk."""
+        return {path.stem for path in self.images.glob("*.dcm")}
+
+    def bytes_on_disk(self) -> int:
+        """Return the size of images and result in bytes."""
+        folders = (self.images, self.result)
+        return sum(path.stat().st_size for folder in folders for path in folder.glob("*.dcm"))
+
+    def change(self, state: str, words: str = "", **values) -> None:
+        """Enter a state and change other attributes; they are on disk when the function returns.
+
+        Raises
+        ------
+        OSError
+            If they cannot be written. Nothing is changed then.
+        """
+        former = dict(vars(self))
+        vars(self).update(state=state, words=words, changed=time.time(), **values)
+        try:
+            self.save()
+        except OSError:
+            vars(self).update(former)
+            raise
+
+    def save(self) -> None:
+        values = asdict(self)
+        for name in ("folder", "last_image"):
+            del values[name]
+        new = self.folder / f"{RECORD}.new"
+        with open(new, "w", encoding="utf-8") as file:
+            json.dump(values, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, self.folder / RECORD)
+
+    def remove_images(self) -> None:
+        for folder in (self.images, self.result):
+            remove_folder(folder)
+
+
+def load_record(folder: Path) -> SeriesRecord | None:
+    """Return the series of a folder, or None if its first image was not received completely.
+
+    Raises
+    ------
+    BadInputError
+        If the state cannot be read.
+    """
+    try:
+        values = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return SeriesRecord(folder=folder, **values)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise BadInputError(
+            f"{folder / RECORD} is damaged ({error}): move {folder} away and send the series again."
+        ) from error

@@ -1,0 +1,103 @@
+"""The configuration of the node is checked in words, before anything starts."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.node.configuration import LOOPBACK, Destination, read_configuration
+
+GOOD = {
+    "ae_title": "PSEUDOCT",
+    "port": 11112,
+    "folder": "queue",
+    "accept": ["PACS", "CT 1"],
+    "send_to": {"ae_title": "PACS", "address": "10.0.0.5", "port": 4242},
+}
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(values):
+        path = tmp_path / "node.json"
+        path.write_text(values if isinstance(values, str) else json.dumps(values), "utf-8")
+        return read_configuration(path)
+
+    return read
+
+
+def test_the_node_listens_on_loopback_unless_told_otherwise(read, tmp_path):
+    configuration = read(GOOD)
+    assert configuration.address == LOOPBACK == "127.0.0.1"
+    assert configuration.folder == tmp_path / "queue"
+    assert configuration.send_to == Destination("PACS", "10.0.0.5", 4242)
+    assert read(GOOD | {"address": "0.0.0.0"}).address == "0.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"accept": []}, "accept must list the AE titles"),
+        ({"accept": "PACS"}, "accept must list the AE titles"),
+        ({"accept": ["A TITLE THAT IS TOO LONG"]}, "accept must be an AE title"),
+        ({"ae_title": "A\\B"}, "ae_title must be an AE title"),
+        ({"ae_title": " A"}, "ae_title must be an AE title"),
+        ({"port": 0}, "port must lie between 1 and 65535"),
+        ({"port": "104"}, "port must be a whole number"),
+        ({"port": True}, "port must be a whole number"),
+        ({"quiet_seconds": float("nan")}, "quiet_seconds must be a number"),
+        ({"disk_gib": -1}, "disk_gib must lie between"),
+        ({"folder": ""}, "folder must be a text"),
+        ({"adress": "0.0.0.0"}, "the configuration has no value 'adress': choose from accept"),
+        ({"send_to": {"ae_title": "PACS"}}, "send_to lacks 'address'"),
+        ({"send_to": []}, "send_to must be a JSON object"),
+        ({"denoise": {"report": "x"}}, "denoise has no option 'report': choose from model"),
+        ({"denoise": {"strength": [70]}}, "The option 'strength' of denoise must be"),
+    ],
+)
+def test_a_wrong_value_is_named(read, change, words):
+    with pytest.raises(BadInputError, match="node.json: ") as error:
+        read(GOOD | change)
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_missing_value_is_named(read, name):
+    with pytest.raises(BadInputError, match=f"the configuration lacks '{name}'"):
+        read({key: value for key, value in GOOD.items() if key != name})
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '"PSEUDOCT"', "[" * 100_000])
+def test_a_file_that_is_no_configuration(read, text):
+    with pytest.raises(BadInputError, match="node.json"):
+        read(text)
+
+
+def test_the_command_checks_a_configuration(pseudoct, tmp_path):
+    path = tmp_path / "node.json"
+    path.write_text(json.dumps(GOOD), "utf-8")
+    assert pseudoct("listen", path, "--check").code == 0
+    assert not (tmp_path / "queue").exists()
+    path.write_text("{}", "utf-8")
+    ended = pseudoct("listen", path, "--check")
+    assert ended.code == 2 and "lacks 'ae_title'" in ended.err
+
+
+def test_a_missing_package_is_told(pseudoct, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynetdicom", None)
+    path = tmp_path / "node.json"
+    path.write_text(json.dumps(GOOD), "utf-8")
+    ended = pseudoct("listen", path)
+    assert ended.code == 2 and "pip install 'pseudoctdenoise[listen]'" in ended.err
+
+
+def test_a_folder_serves_one_node_at_a_time(tmp_path):
+    from PseudoCTDenoiseLib.node.series_queue import SeriesQueue
+
+    queue = SeriesQueue(tmp_path / "queue", 1e9)
+    with pytest.raises(BadInputError, match="Another node uses"):
+        SeriesQueue(tmp_path / "queue", 1e9)
+    queue.close()
+    SeriesQueue(tmp_path / "queue", 1e9).close()

@@ -1,0 +1,230 @@
+"""The DICOM node denoises each series once, whatever fails: senders, the node itself, the PACS."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from dicom_factory import ct_slice, write, write_slices
+from dicom_network import PACS, Pacs, association, free_port, send, wait_for
+from pydicom import dcmread
+from pydicom.uid import MRImageStorage
+
+
+def sources(images) -> set[str]:
+    """Return the UIDs of the images from which the stand-in made images."""
+    return {image.ImageComments for image in images}
+
+
+def uids(paths) -> set[str]:
+    return {dcmread(path).SOPInstanceUID for path in paths}
+
+
+def test_a_series_is_denoised_and_sent_once(start_node, pacs, scan):
+    node = start_node()
+    assert send(node.port, scan) == [0] * 4
+    wait_for(lambda: node.states() == ["sent"])
+    (images,) = pacs.series().values()
+    assert sources(images) == uids(scan) and set(pacs.times.values()) == {1}
+    page = node.folder / "queue/status.html"
+    wait_for(lambda: "4 images sent to PACS" in page.read_text("utf-8"))
+    assert "P1" not in page.read_text("utf-8") and "Phantom" not in page.read_text("utf-8")
+    assert not (
+        node.folder / "queue/series" / dcmread(scan[0]).SeriesInstanceUID / "result"
+    ).exists()
+
+
+def test_a_repeated_series_and_our_own_result_are_not_denoised(start_node, pacs, scan, tmp_path):
+    node = start_node()
+    send(node.port, scan)
+    wait_for(lambda: node.states() == ["sent"])
+    send(node.port, scan)
+    wait_for(lambda: "came again" in node.said())
+    result = [write(image, tmp_path / f"{uid}.dcm") for uid, image in pacs.images.items()]
+    assert send(node.port, result) == [0] * 4
+    wait_for(lambda: "which is a result of this project: left out" in node.said())
+    assert node.states() == ["sent"]
+    assert len(pacs.series()) == 1 and set(pacs.times.values()) == {1}
+
+
+def test_a_series_that_grows_is_denoised_again_as_a_whole(start_node, pacs, scan):
+    node = start_node()
+    send(node.port, scan[:2])
+    wait_for(lambda: len(pacs.series()) == 1 and node.states() == ["sent"])
+    send(node.port, scan[2:])
+    wait_for(lambda: len(pacs.series()) == 2 and node.states() == ["sent"])
+    first, second = pacs.series().values()
+    assert sources(first) == uids(scan[:2]) and sources(second) == uids(scan)
+    assert "grew from 2 to 4 images" in node.said()
+
+
+def test_images_after_the_earlier_ones_were_removed_are_set_aside(start_node, pacs, scan):
+    node = start_node(keep_hours=0)
+    send(node.port, scan[:2])
+    wait_for(lambda: node.states() == ["sent"])
+    wait_for(lambda: not list((node.folder / "queue").rglob("images")))
+    send(node.port, scan[2:])
+    wait_for(lambda: "send the whole series again" in node.said())
+    send(node.port, scan)
+    wait_for(lambda: len(pacs.series()) == 2 and node.states() == ["sent"])
+    assert sources(list(pacs.series().values())[1]) == uids(scan)
+
+
+def test_a_series_that_was_cut_off_waits_until_it_comes_again(start_node, pacs, scan):
+    node = start_node()
+    with association(node.port) as sender:
+        for path in scan[:2]:
+            sender.send_c_store(path)
+        sender.abort()
+    wait_for(lambda: "cut off after 2 images" in node.said())
+    assert node.states() == ["receiving"] and not pacs.images
+    send(node.port, scan)
+    wait_for(lambda: node.states() == ["sent"])
+    (images,) = pacs.series().values()
+    assert sources(images) == uids(scan)
+
+
+def test_half_an_image_never_counts(start_node, pacs, scan, tmp_path):
+    node = start_node()
+    large = dcmread(scan[0])
+    large.Rows, large.Columns, large.PixelData = 2000, 2000, bytes(2 * 2000 * 2000)
+    # The sender ends in the middle of the image, after many of its pieces were sent.
+    with association(node.port) as sender:
+        connection = sender.dul.socket.socket
+        original, left = sender.dul.socket.send, [5]
+
+        def cut(data):
+            left[0] -= 1
+            if left[0] == 0:
+                connection.close()
+            return original(data)
+
+        sender.dul.socket.send = cut
+        sender.send_c_store(large)
+    wait_for(lambda: "was cut off" in node.said())
+    assert node.records() == []
+    node.kill()
+    assert len(list((node.folder / "queue/partial").iterdir())) == 1
+    node.start()
+    assert not list((node.folder / "queue/partial").iterdir())
+
+
+@pytest.mark.parametrize("first", ["import time; time.sleep(1000)", "open('/dev/null')"])
+def test_a_killed_node_goes_on_with_its_queue(start_node, pacs, scan, tmp_path, first):
+    """Kill it while it denoises, or while its destination is down, with another series waiting."""
+    is_denoising = "sleep" in first
+    port = free_port()
+    node = start_node(first, pacs_port=port)
+    send(node.port, scan)
+    wait_for(lambda: node.states() == ["denoising" if is_denoising else "sending"])
+    other = write_slices(tmp_path / "other", SeriesInstanceUID="1.2.3", edit=_renumber)
+    send(node.port, sorted(other.iterdir()))
+    wait_for(lambda: len(node.states()) == 2)
+    node.kill()
+    stand_in = tmp_path / "stand_in.py"
+    stand_in.write_text(stand_in.read_text("utf-8").replace("sleep(1000)", "sleep(0)"))
+    destination = Pacs(port)
+    try:
+        node.start()
+        # The last transfer may have been cut off by the kill; its sender repeats it.
+        send(node.port, sorted(other.iterdir()))
+        wait_for(lambda: node.states() == ["sent"] * 2)
+    finally:
+        destination.close()
+    series = destination.series().values()
+    assert sorted(map(len, series)) == [4, 4]
+    assert set.union(*map(sources, series)) == uids(scan) | uids(other.iterdir())
+
+
+def _renumber(index: int, image) -> None:
+    image.SOPInstanceUID = f"1.2.3.{index + 1}"
+
+
+def test_a_destination_that_is_down_gets_the_series_later(start_node, scan):
+    port = free_port()
+    node = start_node(pacs_port=port)
+    send(node.port, scan)
+    wait_for(lambda: "does not answer. Next attempt" in node.said())
+    assert node.states() == ["sending"]
+    pacs = Pacs(port)
+    wait_for(lambda: node.states() == ["sent"])
+    pacs.close()
+    assert set(pacs.times.values()) == {1} and len(pacs.images) == 4
+
+
+def test_unknown_senders_and_other_objects_are_refused(start_node, scan, pacs):
+    node = start_node()
+    with association(node.port, ae_title="STRANGER") as sender:
+        assert sender.is_rejected
+    with association(node.port, called="OTHER") as sender:
+        assert sender.is_rejected
+    wait_for(lambda: "STRANGER (127.0.0.1) was rejected" in node.said())
+    with association(node.port, kinds=[MRImageStorage]) as sender:
+        assert [context.abstract_syntax for context in sender.rejected_contexts] == [MRImageStorage]
+        assert sender.send_c_echo().Status == 0
+    assert node.states() == []
+
+
+def test_a_failing_child_and_a_late_one_are_told_and_tried_again(start_node, pacs, scan, tmp_path):
+    node = start_node("sys.exit('pseudoct: The scan is odd: choose another.')")
+    send(node.port, scan)
+    wait_for(lambda: node.states() == ["not denoised"])
+    assert "The scan is odd: choose another." in node.records()[0]["words"]
+    stand_in = tmp_path / "stand_in.py"
+    working = stand_in.read_text("utf-8").replace("sys.exit(", "print(")
+    stand_in.write_text(working, encoding="utf-8")
+    send(node.port, scan)
+    wait_for(lambda: node.states() == ["sent"])
+
+
+def test_a_time_limit_ends_the_child(start_node, scan):
+    node = start_node("import time; time.sleep(1000)", time_limit_minutes=0.01)
+    send(node.port, scan)
+    wait_for(lambda: node.states() == ["not denoised"])
+    assert "time limit of 1 s" in node.records()[0]["words"]
+
+
+def test_images_beyond_the_limits_are_refused(start_node, pacs, scan, tmp_path):
+    size = Path(scan[0]).stat().st_size
+    node = start_node(disk_gib=max(2.5 * size / 2**30, 0.001), image_mib=0.5)
+    large = ct_slice()
+    large.Rows, large.Columns, large.PixelData = 500, 500, bytes(2 * 500 * 500)
+    paths = []
+    for number in range(3):
+        large.SOPInstanceUID = f"1.2.3.{number}"
+        large.SeriesInstanceUID = f"1.2.{number + 4}"
+        paths.append(write(large, tmp_path / f"large{number}.dcm"))
+    statuses = send(node.port, paths)
+    assert statuses == [0, 0, 0xA700]
+    assert "The queue is full" in node.said()
+    wait_for(lambda: node.states().count("receiving") == 2)
+    assert not pacs.images
+
+
+def test_a_large_image_ends_its_transfer(start_node, scan):
+    node = start_node(image_mib=0.5)
+    large = dcmread(scan[0])
+    large.Rows, large.Columns, large.PixelData = 2000, 2000, bytes(2 * 2000 * 2000)
+    with association(node.port) as sender:
+        original = sender.dul.socket.send
+
+        def slowly(data):
+            time.sleep(0.05)
+            original(data)
+
+        sender.dul.socket.send = slowly
+        assert "Status" not in sender.send_c_store(large)
+    assert "sends an image of more than 0.5 MiB, so the transfer is ended" in node.said()
+    large.Rows, large.Columns, large.PixelData = 600, 600, bytes(2 * 600 * 600)
+    assert send(node.port, [large]) == [0xA700]
+    assert node.records() == []
+
+
+def test_pacs_that_refuses_the_node(start_node, scan, tmp_path):
+    pacs = Pacs(free_port(), accept="ANOTHER")
+    node = start_node(pacs_port=pacs._server.server_address[1])
+    send(node.port, scan)
+    wait_for(lambda: f"{PACS} (127.0.0.1 port" in node.said() and "rejected" in node.said())
+    pacs.close()
+    assert node.states() == ["sending"]

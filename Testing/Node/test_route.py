@@ -1,0 +1,120 @@
+"""`pseudoct route` keeps the contract of a router: names of files, task, environment, exit code."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from dicom_factory import change, ct_slice, store, write
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.node.routed_folder import DenoisingFailedError, denoise_routed
+from pydicom import dcmread
+
+
+def put(folder: Path, image) -> Path:
+    return write(image, folder / f"{image.SeriesInstanceUID}#{image.SOPInstanceUID}.dcm")
+
+
+@pytest.fixture
+def routed(tmp_path, hu, models, monkeypatch):
+    """Folders of a router: a study with a CT, a scout, an MR and an earlier result."""
+    source, output = tmp_path / "in", tmp_path / "out"
+    output.mkdir()
+    for number, slice_hu in enumerate(hu, 1):
+        image = ct_slice(2.5 * number, number)
+        for keyword, value in zip(("Rows", "Columns"), slice_hu.shape, strict=True):
+            change(image, keyword, value)
+        store(image, slice_hu)
+        put(source, image)
+        (source / f"{image.SeriesInstanceUID}#{image.SOPInstanceUID}.tags").write_text("{}")
+    others = {
+        "1.2.1": {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]},
+        "1.2.2": {"Modality": "MR", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.4"},
+        "1.2.3": {"Manufacturer": "PseudoCTDenoise"},
+    }
+    for uid, values in others.items():
+        image = ct_slice()
+        for keyword, value in {**values, "SeriesInstanceUID": uid, "SOPInstanceUID": uid}.items():
+            setattr(image, keyword, value)
+        put(source, image)
+    settings = {"models": str(models), "device": "cpu", "steps": 2, "strength": 70}
+    write_task(source, {"settings": settings})
+    monkeypatch.setenv("MERCURE_IN_DIR", str(source))
+    monkeypatch.setenv("MERCURE_OUT_DIR", str(output))
+    return source, output
+
+
+def write_task(folder: Path, process) -> None:
+    task = {"id": "1", "info": {"uid_type": "study"}, "process": process}
+    (folder / "task.json").write_text(json.dumps(task), "utf-8")
+
+
+def test_the_ct_of_a_study_becomes_a_derived_series(pseudoct, routed, listing):
+    source, output = routed
+    before = listing(source)
+    ended = pseudoct("route")
+    assert ended.code == 0, ended.err
+    assert listing(source) == before
+    paths = sorted(output.iterdir())
+    images = [dcmread(path) for path in paths]
+    names = [f"{image.SeriesInstanceUID}#{image.SOPInstanceUID}.dcm" for image in images]
+    assert [path.name for path in paths] == names and len(names) == 3
+    assert len({image.SeriesInstanceUID for image in images}) == 1
+    originals = [dcmread(path) for path in source.glob("1.2.826*.dcm")]
+    assert {image.StudyInstanceUID for image in images} == {originals[0].StudyInstanceUID}
+    assert "strength 70 %" in images[0].DerivationDescription
+    notes = [line for line in ended.err.splitlines() if line.startswith("Note: ")]
+    assert len(notes) == 3
+    assert "scout" in notes[0] and "modality is MR" in notes[1] and "a result of this" in notes[2]
+
+
+def test_nothing_to_denoise_is_bad_input(pseudoct, routed):
+    source, output = routed
+    for path in [*source.glob("1.2.826*.dcm"), *source.glob("1.2.1*.dcm")]:
+        path.unlink()
+    ended = pseudoct("route")
+    assert ended.code == 2 and "No series was denoised. 1.2.2 is left out" in ended.err
+    assert not list(output.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("process", "words"),
+    [
+        ({"settings": {"output": "x"}}, "denoise has no option 'output'"),
+        ({"settings": ["strength"]}, "must be a JSON object"),
+    ],
+)
+def test_wrong_settings_of_the_task_are_named(pseudoct, routed, process, words):
+    write_task(routed[0], process)
+    ended = pseudoct("route")
+    assert ended.code == 2 and words in ended.err and "task.json" in ended.err
+
+
+@pytest.mark.parametrize(("code", "error"), [(2, BadInputError), (1, DenoisingFailedError)])
+def test_a_child_that_ends_without_a_result(routed, tmp_path, code, error):
+    child = f"import sys; print('pseudoct: Odd: change it.'); sys.exit({code})"
+    (tmp_path / "work").mkdir()
+    folders = *routed, tmp_path / "work"
+    with pytest.raises(error, match="Odd: change it."):
+        denoise_routed([sys.executable, "-c", child], *folders, 60)
+    assert not list(routed[1].iterdir())
+
+
+def test_a_series_that_takes_too_long_leaves_no_results(pseudoct, routed):
+    ended = pseudoct("route", "--time-limit", "0.0001")
+    assert ended.code == 1 and "time limit" in ended.err
+    assert not list(routed[1].iterdir())
+
+
+def test_folders_are_arguments_or_variables(pseudoct, routed, tmp_path, monkeypatch):
+    source, output = routed
+    monkeypatch.delenv("MERCURE_OUT_DIR")
+    assert "set MERCURE_OUT_DIR" in pseudoct("route").err
+    assert "does not exist" in pseudoct("route", source, tmp_path / "gone").err
+    shutil.rmtree(source)
+    source.mkdir()
+    assert "SERIES#IMAGE.dcm" in pseudoct("route", source, output).err
+    assert not list(output.iterdir())

@@ -1,0 +1,179 @@
+"""The queue counts whole images and whole transfers only, and begins a denoising three times."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+from PseudoCTDenoiseLib.node.series_queue import ATTEMPTS, Image, QueueFullError, SeriesQueue
+from PseudoCTDenoiseLib.node.series_record import (
+    DENOISING,
+    FAILED,
+    RECEIVING,
+    SENDING,
+    SENT,
+    WAITING,
+)
+
+
+class Transfer:
+    """A connection that a test ends."""
+
+    alive = True
+
+    def is_alive(self) -> bool:
+        return self.alive
+
+
+@pytest.fixture
+def open_queue(tmp_path):
+    """Function that opens the queue as a new process does, and sends images to it."""
+    queues = []
+
+    def open_queue(limit: float = 1e9) -> SeriesQueue:
+        for queue in queues:
+            queue.close()
+        queues.append(SeriesQueue(tmp_path / "queue", limit))
+        return queues[-1]
+
+    yield open_queue
+    for queue in queues:
+        queue.close()
+
+
+def add(queue: SeriesQueue, transfer: Transfer, *numbers: int, series: str = "1.2") -> None:
+    for number in numbers:
+        part = queue.partial / "image"
+        part.write_bytes(bytes(100))
+        queue.add(part, Image(f"1.2.{number}", series, "Thorax"), "PACS", transfer)
+
+
+def denoise(queue: SeriesQueue, folder: Path) -> bool:
+    """Deliver a result of the waiting series."""
+    series = queue.next_waiting()
+    queue.begin(series, folder / "snapshot")
+    (folder / "derived").mkdir()
+    (folder / "derived/0001.dcm").write_bytes(bytes(50))
+    return queue.deliver(series, folder / "derived", folder / "snapshot")
+
+
+def test_a_series_is_complete_after_its_transfer(open_queue):
+    queue, transfer = open_queue(), Transfer()
+    add(queue, transfer, 1, 2)
+    queue.complete_quiet_series(0)
+    (series,) = queue.series()
+    assert series.state == RECEIVING
+    queue.end_transfer(transfer)
+    queue.complete_quiet_series(1000)
+    assert series.state == RECEIVING
+    queue.complete_quiet_series(0)
+    assert series.state == WAITING
+
+
+@pytest.mark.parametrize("end", ["cut off", "refused", "killed"])
+def test_a_series_that_may_lack_images_waits(open_queue, end):
+    queue, transfer = open_queue(), Transfer()
+    add(queue, transfer, 1)
+    if end == "refused":
+        queue.fail(transfer)
+        queue.end_transfer(transfer)
+    elif end == "killed":
+        queue = open_queue()
+    transfer.alive = False
+    queue.complete_quiet_series(0)
+    (series,) = queue.series()
+    assert series.state == RECEIVING and "cut off after 1 images" in series.words
+    again = Transfer()
+    add(queue, again, 1, 2)
+    queue.end_transfer(again)
+    queue.complete_quiet_series(0)
+    assert series.state == WAITING and series.image_uids() == {"1.2.1", "1.2.2"}
+
+
+def test_a_series_that_grows_while_it_is_denoised_is_not_sent(open_queue, tmp_path):
+    queue, transfer = open_queue(), Transfer()
+    add(queue, transfer, 1)
+    queue.end_transfer(transfer)
+    queue.complete_quiet_series(0)
+    series = queue.next_waiting()
+    queue.begin(series, tmp_path / "snapshot")
+    add(queue, transfer, 2)
+    assert not queue.deliver(series, tmp_path / "derived", tmp_path / "snapshot")
+    assert series.state == RECEIVING and "grew while it was denoised" in series.words
+
+
+def test_a_series_that_grows_while_it_is_sent_is_denoised_again(open_queue, tmp_path):
+    queue, transfer = open_queue(), Transfer()
+    add(queue, transfer, 1)
+    queue.end_transfer(transfer)
+    queue.complete_quiet_series(0)
+    assert denoise(queue, tmp_path)
+    (series,) = queue.series()
+    assert series.state == SENDING
+    add(queue, transfer, 1, 2)
+    queue.end_transfer(transfer)
+    queue.sent(series, "1 images sent.")
+    queue.complete_quiet_series(0)
+    assert series.state == WAITING and "grew from 1 to 2 images" in series.words
+
+
+def test_an_interrupted_denoising_is_repeated_a_few_times(open_queue, tmp_path):
+    queue, transfer = open_queue(), Transfer()
+    add(queue, transfer, 1)
+    queue.end_transfer(transfer)
+    queue.complete_quiet_series(0)
+    for attempt in range(ATTEMPTS):
+        series = queue.next_waiting()
+        queue.begin(series, tmp_path / f"snapshot{attempt}")
+        assert series.state == DENOISING
+        queue = open_queue()  # the process was killed
+    (series,) = queue.series()
+    assert series.state == FAILED and "ended 3 times" in series.words
+    add(queue, transfer, 1)
+    queue.end_transfer(transfer)
+    queue.complete_quiet_series(0)
+    assert series.state == WAITING
+
+
+def test_a_result_that_cannot_be_recorded_is_made_again(open_queue, tmp_path, monkeypatch):
+    queue, transfer = open_queue(), Transfer()
+    add(queue, transfer, 1)
+    queue.end_transfer(transfer)
+    queue.complete_quiet_series(0)
+    series = queue.next_waiting()
+    queue.begin(series, tmp_path / "snapshot")
+    (tmp_path / "derived").mkdir()
+    with monkeypatch.context() as full_disk, pytest.raises(OSError, match="full"):
+        full_disk.setattr(os, "fsync", Mock(side_effect=OSError("the disk is full")))
+        queue.deliver(series, tmp_path / "derived", tmp_path / "snapshot")
+    assert (series.state, series.denoised) == (DENOISING, [])
+    queue.repeat_interrupted()
+    assert series.state == WAITING and not series.result.exists()
+
+
+def test_finished_series_make_room(open_queue, tmp_path):
+    queue, transfer = open_queue(limit=250), Transfer()
+    add(queue, transfer, 1, 2)
+    queue.end_transfer(transfer)
+    with pytest.raises(QueueFullError, match="raise disk_gib"):
+        add(queue, transfer, 3, series="1.3")
+    queue.complete_quiet_series(0)
+    assert denoise(queue, tmp_path)
+    queue.sent(queue.series()[0], "sent")
+    add(queue, transfer, 3, 4, series="1.3")
+    first, second = sorted(queue.series(), key=lambda series: series.uid)
+    assert first.state == SENT and not first.images.exists()
+    assert second.image_uids() == {"1.2.3", "1.2.4"}
+
+
+@pytest.mark.parametrize("uid", ["../../etc", "", "1..2", "1." * 40 + "1", "1.2/3"])
+def test_an_identifier_that_is_no_uid_names_no_file(open_queue, uid):
+    queue = open_queue()
+    part = queue.partial / "image"
+    part.write_bytes(b"")
+    for image in (Image(uid, "1.2", ""), Image("1.2", uid, "")):
+        with pytest.raises(ValueError, match="not a valid UID"):
+            queue.add(part, image, "PACS", Transfer())
+    assert queue.series() == []
