@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ..errors import BadInputError
+from ..json_text import json_text
 from ..temporary_files import remove_folder
 
 RECEIVING, WAITING, DENOISING, SENDING = "receiving", "waiting", "denoising", "sending"
@@ -84,7 +85,7 @@ class SeriesRecord:
             del values[name]
         new = self.folder / f"{RECORD}.new"
         with open(new, "w", encoding="utf-8") as file:
-            json.dump(values, file)
+            file.write(json_text(values))
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, self.folder / RECORD)
