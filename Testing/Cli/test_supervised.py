@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 
-import pytest
+from dicom_network import PACS, free_port, wait_for
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.node.process_lock import lock_for_process
 
 PARENT = """
 import subprocess, sys
@@ -17,11 +19,6 @@ subprocess.run([*child_program(), "listen", sys.argv[1]])
 
 
 def test_a_child_ends_with_its_killed_parent(tmp_path):
-    pytest.importorskip("pynetdicom", reason="the child of this test is the DICOM node")
-    from dicom_network import PACS, free_port, wait_for
-    from PseudoCTDenoiseLib.errors import BadInputError
-    from PseudoCTDenoiseLib.node.process_lock import lock_for_process
-
     values = {"ae_title": PACS, "port": free_port(), "folder": "queue", "accept": [PACS]}
     values["send_to"] = {"ae_title": PACS, "address": "127.0.0.1", "port": 1}
     (tmp_path / "node.json").write_text(json.dumps(values), "utf-8")

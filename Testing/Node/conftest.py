@@ -7,12 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("pynetdicom", reason="pip install pynetdicom to test the DICOM node")
-
-from command_line import *  # noqa: E402, F403
-from dicom_factory import write_slices  # noqa: E402
-from dicom_network import STAND_IN, NodeProcess, Pacs, free_port  # noqa: E402
+from command_line import *  # noqa: F403
+from dicom_factory import write_slices
+from dicom_network import STAND_IN, NodeProcess, Pacs, free_port
 
 
 @pytest.fixture
