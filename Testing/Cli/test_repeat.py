@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from dicom_factory import write_slices
 from PseudoCTDenoiseLib.exit_codes import BAD_INPUT, DIFFERENT, DONE
 
 
@@ -104,6 +105,16 @@ def test_a_result_that_differs_is_measured_and_explained(pseudoct, report, tmp_p
     change = np.abs(new - old)
     assert change.max() > 0 and f"up to {change.max():g} HU" in ended.out
     assert f"{np.sqrt((change**2).mean()):.3g} HU RMS" in ended.out
+
+
+def test_a_result_of_unevenly_spaced_slices_is_compared(pseudoct, quick, tmp_path):
+    scan, out = write_slices(tmp_path / "scan", [0.0, 2.5, 10.0]), tmp_path / "out"
+    arguments = [*quick, "--seed", "5"]
+    assert pseudoct("denoise", scan, out, *arguments).code == DONE
+    report = tmp_path / "out.json"
+    edit(report, output_hash=None)
+    ended = pseudoct("repeat", report)
+    assert ended.code == DONE, ended
 
 
 def test_a_difference_without_a_reason_is_told_as_such(pseudoct, report, tmp_path):
