@@ -308,6 +308,20 @@ def test_a_spacing_that_is_no_length_is_refused(tmp_path, kind, before, after, v
     assert f"states a voxel size of {value} mm" in refusal(path)
 
 
+@pytest.mark.parametrize(
+    "line, said",
+    [
+        (b"ElementToIntensityFunctionSlope = 2", "states a rescale of its values"),
+        (b"Modality = MET_MOD_MR", "has the modality MR"),
+    ],
+)
+@pytest.mark.parametrize("before", [b"", b"\n"])
+def test_a_metaimage_of_other_values_is_refused(tmp_path, line, said, before):
+    path = write(tmp_path, "MetaImage")
+    edit(path, rb"ElementDataFile", before + line + b"\nElementDataFile")
+    assert said in refusal(path)
+
+
 def test_a_metaimage_with_a_spacing_of_zero_is_refused(tmp_path):
     path = write(tmp_path, "MetaImage")
     edit(path, rb"ElementSpacing = 0\.75", b"ElementSpacing = 0")

@@ -32,9 +32,11 @@ _BYTES_BY_TYPE = {
     **dict.fromkeys(("MET_INT", "MET_UINT", "MET_LONG", "MET_ULONG", "MET_FLOAT"), 4),
     **dict.fromkeys(("MET_LONG_LONG", "MET_ULONG_LONG", "MET_DOUBLE"), 8),
 }
+_NO_RESCALE = {"ElementToIntensityFunctionSlope": 1.0, "ElementToIntensityFunctionOffset": 0.0}
+_MODALITIES = ("MET_MOD_CT", "MET_MOD_UNKNOWN", "MET_MOD_OTHER", "")
 _NUMBERS = dict.fromkeys(
     ("ID", "ParentID", "CompressionLevel", "ElementMin", "ElementMax", "ElementNBits"), 1
-) | {"ElementToIntensityFunctionSlope": 1, "ElementToIntensityFunctionOffset": 1, "Color": 4}
+) | {**dict.fromkeys(_NO_RESCALE, 1), "Color": 4}
 """Number of values of fields of numbers whose values are not used here."""
 _VECTORS = {
     *("ElementSpacing", "ElementSize", "Position", "Origin", "Offset", "ImagePosition"),
@@ -43,7 +45,7 @@ _VECTORS = {
 _MATRICES = {"Orientation", "Rotation", "TransformMatrix"}
 _TEXTS = {
     *("NDims", "DimSize", "BinaryData", "CompressedData", "CompressedDataSize", "HeaderSize"),
-    *("ElementType", "ElementNumberOfChannels", "ElementDataFile"),
+    *("ElementType", "ElementNumberOfChannels", "ElementDataFile", "Modality"),
 }
 _KNOWN = {*_NUMBERS, *_VECTORS, *_MATRICES, *_TEXTS}
 _MAX_DIMENSION = 10
@@ -59,7 +61,8 @@ def check_metaimage(path: Path) -> tuple[str, ...]:
     ------
     BadInputError
         If the header is malformed, the file or a data file is too short, a data file is missing or
-        outside the folder of the header, or a spacing is zero.
+        outside the folder of the header, a spacing is zero, or the voxels are rescaled or of
+        another modality than CT.
     """
     fields, listed, start = _read_fields(path)
     dimension = to_integer(fields.get("NDims", ""), 1, _MAX_DIMENSION, path)
@@ -69,6 +72,7 @@ def check_metaimage(path: Path) -> tuple[str, ...]:
     if len(sizes) != dimension or size is None:
         raise damaged(path.name)
     vectors = _check_numbers(fields, dimension, path)
+    _check_meaning(fields, path)
     names = _data_file_names(fields["ElementDataFile"], listed, sizes, path)
     files = [path] if names is None else named_files(path, names)
     numbers = math.prod(sizes) * channels // len(files)
@@ -129,6 +133,20 @@ def _check_numbers(fields: dict[str, str], dimension: int, path: Path) -> dict[s
         if len(values[key]) != counts[key]:
             raise damaged(path.name)
     return values
+
+
+def _check_meaning(fields: dict[str, str], path: Path) -> None:
+    """Reject a modality besides CT and a rescale of the values, which ITK ignores."""
+    modality = fields.get("Modality", "")
+    if modality not in _MODALITIES:
+        raise BadInputError(
+            f"{path.name} has the modality {modality.removeprefix('MET_MOD_')}: give a CT."
+        )
+    if any(float(fields.get(key, number)) != number for key, number in _NO_RESCALE.items()):
+        raise BadInputError(
+            f"{path.name} states a rescale of its values (ElementToIntensityFunction), which is "
+            "not applied: save the HU themselves."
+        )
 
 
 def _coding(fields: dict[str, str]) -> str:

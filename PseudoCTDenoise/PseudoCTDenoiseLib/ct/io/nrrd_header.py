@@ -10,6 +10,7 @@ import math
 import re
 from pathlib import Path
 
+from ...errors import BadInputError
 from .data_files import (
     COMPRESSED,
     NO_SPACING,
@@ -57,9 +58,11 @@ def check_nrrd(path: Path) -> tuple[str, ...]:
     ------
     BadInputError
         If the header is malformed, the file or a data file is too short, a data file is missing or
-        outside the folder of the header, or a spacing is NaN, infinite or zero.
+        outside the folder of the header, a spacing is NaN, infinite or zero, or positions are not
+        in mm.
     """
     fields, listed, start = _read_fields(path)
+    _check_units(fields.get("spaceunits", ""), path)
     sizes = _sizes(fields, path)
     coding = _CODINGS.get(fields.get("encoding", "").lower())
     size = _BYTES_BY_TYPE.get(fields.get("type", "").lower())
@@ -117,6 +120,14 @@ def _read_fields(path: Path) -> tuple[dict[str, str], list[str], int | None]:
     if len(content) == MAX_BYTES:
         raise damaged(path.name)
     return fields, listed, None
+
+
+def _check_units(units: str, path: Path) -> None:
+    """Reject units of positions other than mm, which ITK ignores."""
+    if set(re.findall(r'"([^"]*)"', units)) - {"mm", "millimeter", ""}:
+        raise BadInputError(
+            f"{path.name} states positions in {units} (space units): convert the file to mm."
+        )
 
 
 def _sizes(fields: dict[str, str], path: Path) -> list[int]:

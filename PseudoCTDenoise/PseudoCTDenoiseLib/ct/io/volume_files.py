@@ -24,7 +24,6 @@ from .derived_note import ALREADY_DENOISED, DERIVED
 from .dicom_files import DICOM_SUFFIXES, folder_of_dicomdir, is_dicom_file
 from .dicom_series import read_dicom_file, read_series
 from .dicom_slices import Slice
-from .ignored_fields import check_ignored_fields
 from .itk_reading import (
     check_header,
     damaged,
@@ -371,8 +370,6 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
         warnings = check_nrrd(path)
     else:
         warnings = check_metaimage(path)
-    if IMAGE_IO[suffix] != "NiftiImageIO":
-        check_ignored_fields(path)
     with nullcontext() if position is None else skewed_axes_allowed():
         header = read_header(path, IMAGE_IO[suffix])
         check_header(header, path.name)
