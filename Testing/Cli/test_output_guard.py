@@ -100,6 +100,7 @@ def headers(hu):
         ("list.nhdr", nrrd + f"encoding: raw\ndata file: LIST\n{names}", "part1.raw"),
         ("pattern.nhdr", nrrd + "encoding: raw\ndata file: part%d.raw 0 2 1\n", "part2.raw"),
         ("one.mhd", meta + "ElementDataFile = whole.raw\n", "whole.raw"),
+        ("colon.mhd", meta + " ElementDataFile : = whole.raw\n", "whole.raw"),
         ("list.mhd", meta + f"ElementDataFile = LIST\n{names}", "part1.raw"),
         ("pattern.mhd", meta + "ElementDataFile = part%d.raw 0 2 1\n", "part2.raw"),
         ("windows.mhd", (meta + "ElementDataFile = whole.raw\n").replace("\n", "\r\n"),
