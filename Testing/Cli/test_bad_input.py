@@ -313,7 +313,7 @@ def test_invalid_settings(refused, scan, tmp_path, content, said):
 
 def test_a_settings_file_that_is_missing(refused, scan, tmp_path):
     said = refused(scan, tmp_path / "out.nrrd", "--settings", tmp_path / "none.json")
-    assert "none.json" in said and "No such file" in said
+    assert "none.json" in said and "does not exist" in said
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")

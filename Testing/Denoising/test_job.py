@@ -360,6 +360,16 @@ def test_noise_models_that_share_the_trunk_need_no_passes_of_their_own():
         np.testing.assert_allclose(one, other, atol=1)
 
 
+def test_only_tuning_that_keeps_the_trunk_shares_its_passes_with_the_noise_models():
+    denoiser = unet()
+    models = [with_other_last_layers(denoiser, seed) for seed in (1, 2)]
+    shared = {
+        name: job(scan(), settings, models, denoiser, want_noise=True).maps_while_denoising
+        for name, settings in (("default", DEFAULT), ("paper", PAPER), ("none", PRETRAINED))
+    }
+    assert shared == {"default": True, "paper": False, "none": True}
+
+
 def test_the_noise_does_not_depend_on_the_slice_that_is_denoised_first():
     hu, denoiser = scan(), unet()
     models = [with_other_last_layers(denoiser, seed) for seed in (1, 2)]

@@ -217,7 +217,7 @@ SITUATIONS = (
             ("strength NaN", "strength", ("--strength", "nan"), lambda _: None),
             ("steps -1", "steps", ("--steps", "-1"), lambda _: None),
             ("seed -3", "seed", ("--seed", "-3"), lambda _: None),
-            ("settings are missing", "No such file", ("--settings", "no.json"), lambda _: None),
+            ("settings are missing", "does not exist", ("--settings", "no.json"), lambda _: None),
             (
                 "settings that are no JSON",
                 "not JSON",

@@ -157,9 +157,14 @@ class DenoisingJob:
     def maps_while_denoising(self) -> bool:
         """True if the noise maps come from the passes of the denoiser, whose trunk they share.
 
-        A tuned denoiser has a slightly different trunk, with which the maps are at least as good.
+        Tuning with the scan as target changes the trunk a little, with which the maps are at least
+        as good. The paper's loop changes it more.
         """
-        return self.want_noise and have_one_trunk([self.denoiser, *self.noise_models])
+        settings = self.settings
+        keeps_trunk = not settings.tunes or settings.teacher == "scan"
+        return (
+            self.want_noise and keeps_trunk and have_one_trunk([self.denoiser, *self.noise_models])
+        )
 
     @property
     def separate_maps(self) -> bool:

@@ -13,7 +13,9 @@ from .dicom_files import folder_of_dicomdir, regular_files
 
 HEADERS = (".nhdr", ".nrrd", ".mhd", ".mha")
 _HEADER_BYTES = 1 << 20
-_DATA = re.compile(rb"^(?:\s*ElementDataFile\s*[=:]|data ?file\s*:)[=: \t]*(\S.*?)\s*$", re.M | re.I)
+_DATA = re.compile(
+    rb"^(?:\s*ElementDataFile\s*[=:]|data ?file\s*:)[=: \t]*(\S.*?)\s*$", re.M | re.I
+)
 _NUMBER = re.compile(r"%\d*d")
 
 
