@@ -229,6 +229,7 @@ CASES = (
                 ("qform of NaN, alone", "in.nii", {"quaternion": (math.nan, 0, 0), "sform": 0}),
                 ("offset of NaN, alone", "in.nii", {"qoffset": (math.nan, 0, 0), "sform": 0}),
                 ("spacing 0", "in.nii", {"pixdim": (0, 0.8, 2.5), "sform": 0}),
+                ("spacing 0 beside an sform", "sform and qform differ", {"pixdim": (0, 0.8, 2.5)}),
                 ("spacing of NaN", "in.nii", {"pixdim": (math.nan, 0.8, 2.5), "sform": 0}),
                 ("slope 0 with an intercept", "scl_slope", {"slope": 0, "inter": -1024}),
                 (

@@ -201,9 +201,9 @@ def _is_tilted(sform: np.ndarray, square: np.ndarray, size: Sequence[int]) -> bo
 
 def _is_moved(sform: np.ndarray, square: np.ndarray, size: Sequence[int]) -> bool:
     """Return True if one position is the other after a rotation and a shift."""
-    steps, own = sform[:, :3], square[:, :3]
-    rotation = steps @ np.linalg.inv(own)
-    u, _, v = np.linalg.svd(np.where(np.isfinite(rotation), rotation, 0))
+    own = square[:, :3]
+    product = sform[:, :3] @ own.T
+    u, _, v = np.linalg.svd(np.where(np.isfinite(product), product, 0))
     rigid = np.column_stack([u @ v @ own, sform[:, 3]])
     return bool(np.linalg.det(u @ v) > 0) and _agree(sform, rigid, size)
 
