@@ -117,6 +117,7 @@ def test_a_result_is_written_and_the_command_ends_with_0(scan, quick, program, s
     assert written.shape == (3, 48, 64) and np.ptp(written) > 0
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("streams", ["2>&-", "1>&- 2>&-", "2>&1 | true"])
 @pytest.mark.parametrize(
@@ -139,6 +140,7 @@ def test_commands_that_only_print_end_with_0(program, repository, arguments, str
     assert ended.returncode == 0 and not ended.stderr
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("encoding", ["ascii:strict", "cp1252:strict"])
 def test_a_terminal_without_some_letters_is_no_error(program, repository, encoding):

@@ -48,6 +48,7 @@ def test_a_repeated_series_and_our_own_result_are_not_denoised(start_node, pacs,
     assert len(pacs.series()) == 1 and set(pacs.times.values()) == {1}
 
 
+@pytest.mark.slow
 def test_a_series_that_grows_is_denoised_again_as_a_whole(start_node, pacs, scan):
     node = start_node()
     send(node.port, scan[:2])
@@ -59,6 +60,7 @@ def test_a_series_that_grows_is_denoised_again_as_a_whole(start_node, pacs, scan
     assert "grew from 2 to 4 images" in node.said()
 
 
+@pytest.mark.slow
 def test_images_after_the_earlier_ones_were_removed_are_set_aside(start_node, pacs, scan):
     node = start_node(keep_hours=0)
     send(node.port, scan[:2])
@@ -71,6 +73,7 @@ def test_images_after_the_earlier_ones_were_removed_are_set_aside(start_node, pa
     assert sources(list(pacs.series().values())[1]) == uids(scan)
 
 
+@pytest.mark.slow
 def test_a_series_that_was_cut_off_waits_until_it_comes_again(start_node, pacs, scan):
     node = start_node()
     with association(node.port) as sender:
@@ -166,6 +169,7 @@ def test_unknown_senders_and_other_objects_are_refused(start_node, scan, pacs):
     assert node.states() == []
 
 
+@pytest.mark.slow
 def test_a_failing_child_and_a_late_one_are_told_and_tried_again(start_node, pacs, scan, tmp_path):
     node = start_node("sys.exit('pseudoct: The scan is odd: choose another.')")
     send(node.port, scan)
@@ -178,6 +182,7 @@ def test_a_failing_child_and_a_late_one_are_told_and_tried_again(start_node, pac
     wait_for(lambda: node.states() == ["sent"])
 
 
+@pytest.mark.slow
 def test_a_time_limit_ends_the_child(start_node, scan):
     node = start_node("import time; time.sleep(1000)", time_limit_minutes=0.01)
     send(node.port, scan)
@@ -202,6 +207,7 @@ def test_images_beyond_the_limits_are_refused(start_node, pacs, scan, tmp_path):
     assert not pacs.images
 
 
+@pytest.mark.slow
 def test_a_large_image_ends_its_transfer(start_node, scan):
     node = start_node(image_mib=0.5)
     large = dcmread(scan[0])
@@ -221,6 +227,7 @@ def test_a_large_image_ends_its_transfer(start_node, scan):
     assert node.records() == []
 
 
+@pytest.mark.slow
 def test_pacs_that_refuses_the_node(start_node, scan, tmp_path):
     pacs = Pacs(free_port(), accept="ANOTHER")
     node = start_node(pacs_port=pacs._server.server_address[1])

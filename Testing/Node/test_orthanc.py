@@ -82,6 +82,7 @@ def test_a_derived_series_joins_its_study_once(start_orthanc, scan, pseudoct, qu
     check_derived(orthanc, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_rule_of_the_pacs_and_the_node_make_no_loop(start_orthanc, scan, models, tmp_path):
     node_port = free_port()
     orthanc = start_orthanc(node_port, rule=SEND_STABLE_SERIES)
