@@ -155,6 +155,7 @@ def test_a_terminal_without_some_letters_is_no_error(program, repository, encodi
     assert "?" in ended.stdout.decode(encoding.partition(":")[0])
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("streams", ["2>&-", "2>&1 | true"])
 def test_an_error_keeps_its_exit_code(program, streams):

@@ -35,6 +35,7 @@ def test_a_series_is_denoised_and_sent_once(start_node, pacs, scan):
     ).exists()
 
 
+@pytest.mark.slow
 def test_a_repeated_series_and_our_own_result_are_not_denoised(start_node, pacs, scan, tmp_path):
     node = start_node()
     send(node.port, scan)
@@ -113,6 +114,7 @@ def test_half_an_image_never_counts(start_node, pacs, scan, tmp_path):
     assert not list((node.folder / "queue/partial").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["import time; time.sleep(1000)", "open('/dev/null')"])
 def test_a_killed_node_goes_on_with_its_queue(start_node, pacs, scan, tmp_path, first):
     """Kill it while it denoises, or while its destination is down, with another series waiting."""

@@ -52,6 +52,7 @@ def write_task(folder: Path, process) -> None:
     (folder / "task.json").write_text(json.dumps(task), "utf-8")
 
 
+@pytest.mark.slow
 def test_the_ct_of_a_study_becomes_a_derived_series(pseudoct, routed, listing):
     source, output = routed
     before = listing(source)
