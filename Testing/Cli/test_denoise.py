@@ -644,6 +644,7 @@ def test_a_missing_package_is_reported_before_the_computation(
 
 def test_the_command_runs_without_tqdm(pseudoct, scan, quick, monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)  # otherwise there is no bar
     assert pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick).code == entry.DONE
 
 

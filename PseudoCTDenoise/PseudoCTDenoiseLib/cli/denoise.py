@@ -78,6 +78,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("dicom",),
         help="write a DICOM series, also to a new folder whose name has a suffix",
     )
+    add_setting_arguments(parser)
+    add_scan_arguments(parser)
+    parser.add_argument(
+        "--noise-dir",
+        type=Path,
+        help="folder to write the noise maps and the pseudo-LDCT to, as files or as DICOM series",
+    )
+    parser.add_argument(
+        "--reference", type=Path, help="normal-dose CT of the same scan, for image metrics"
+    )
+    add_series_argument(parser, "--reference-series", "the reference")
+    parser.add_argument(
+        "--report", type=Path, help="JSON report to write (default: beside the output)"
+    )
+    parser.add_argument(
+        "--picture", type=Path, help="PNG to write: original, denoised and difference side by side"
+    )
+    add_overwrite_argument(parser)
+
+
+def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that choose model and settings, see :func:`read_settings`."""
     add_model_arguments(parser)
     default = DenoisingSettings()
     parser.add_argument(
@@ -117,39 +139,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="JSON file of settings, or the report of an earlier run to repeat that run",
     )
-    add_scan_arguments(parser)
-    parser.add_argument(
-        "--noise-dir",
-        type=Path,
-        help="folder to write the noise maps and the pseudo-LDCT to, as files or as DICOM series",
-    )
-    parser.add_argument(
-        "--reference", type=Path, help="normal-dose CT of the same scan, for image metrics"
-    )
-    add_series_argument(parser, "--reference-series", "the reference")
-    parser.add_argument(
-        "--report", type=Path, help="JSON report to write (default: beside the output)"
-    )
-    parser.add_argument(
-        "--picture", type=Path, help="PNG to write: original, denoised and difference side by side"
-    )
-    add_overwrite_argument(parser)
+
+
+@dataclass(frozen=True)
+class DenoisedFile:
+    """A scan that was denoised and written.
+
+    Attributes
+    ----------
+    exit_code : DONE, or INCOMPLETE if a file beside the result is missing.
+    before, after : the scan and its result, (slices, rows, columns) int16 HU.
+    report : values of the JSON report; empty if it could not be made.
+    """
+
+    exit_code: int
+    before: np.ndarray
+    after: np.ndarray
+    report: dict
 
 
 def run(arguments: argparse.Namespace) -> int:
-    _, exit_code = denoise(arguments, read_settings(arguments))
-    return exit_code
+    """Denoise a scan and return the exit code."""
+    return denoise(arguments, read_settings(arguments)).exit_code
 
 
 def denoise(
     arguments: argparse.Namespace,
     settings: DenoisingSettings,
     check_scan: Callable[[CtVolume], None] = lambda volume: None,
-) -> tuple[dict, int]:
+) -> DenoisedFile:
     """Denoise a scan: check the arguments, read, plan, denoise and write.
 
-    ``check_scan`` may refuse the scan with BadInputError. Returns the report, which is empty if it
-    could not be made, and the exit code.
+    ``check_scan`` may refuse the scan with BadInputError.
+
+    Raises
+    ------
+    BadInputError
+        If an argument or the scan is refused, or the result cannot be written.
     """
     _check_packages(arguments)
     outputs = _writable_outputs(arguments)
@@ -188,7 +214,7 @@ def denoise(
     known = {*inputs.volume.warnings, *job.warnings}
     print_warnings(warning for warning in result.warnings if warning not in known)
     _print_summary(report, outputs.volume, time.monotonic() - started)
-    return report, side_outputs.exit_code
+    return DenoisedFile(side_outputs.exit_code, inputs.volume.hu, result.hu, report)
 
 
 @dataclass(frozen=True)

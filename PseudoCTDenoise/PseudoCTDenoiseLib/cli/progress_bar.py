@@ -13,13 +13,14 @@ class ProgressBar(contextlib.AbstractContextManager):
     """
 
     def __enter__(self) -> ProgressBar:
-        try:
-            from tqdm import tqdm
-        except ImportError:
-            self._bar = None
-            return self
-        layout = "{desc}: {percentage:3.0f}%|{bar}| {postfix}"
-        self._bar = tqdm(total=100, bar_format=layout, disable=None, leave=False)
+        self._bar = None
+        # A bar has locks between processes even if it is hidden. A killed worker would leave them.
+        if sys.stderr is not None and sys.stderr.isatty():
+            with contextlib.suppress(ImportError):
+                from tqdm import tqdm
+
+                layout = "{desc}: {percentage:3.0f}%|{bar}| {postfix}"
+                self._bar = tqdm(total=100, bar_format=layout, leave=False)
         return self
 
     def show(self, share: float, stage: str, detail: str = "") -> None:

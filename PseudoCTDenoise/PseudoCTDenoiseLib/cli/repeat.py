@@ -75,8 +75,10 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if report["device"].get("name") == "cpu" and _is_count(report["device"].get("threads")):
         torch.set_num_threads(report["device"]["threads"])  # sums depend on their order
-    new, exit_code = denoise.denoise(again, settings, lambda volume: _check_scan(volume, report))
-    return _compare(report, new, arguments.report, output) if new else exit_code
+    new = denoise.denoise(again, settings, lambda volume: _check_scan(volume, report))
+    if not new.report:
+        return new.exit_code
+    return _compare(report, new.report, arguments.report, output)
 
 
 def read_report(path: Path) -> dict:
