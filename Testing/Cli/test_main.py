@@ -180,6 +180,7 @@ def test_ctrl_c_during_the_report_of_the_result_is_not_an_error(
     [
         ("matplotlib", "pip install 'pseudoctdenoise[tools]'"),
         ("skimage", "pip install 'pseudoctdenoise[tools]'"),
+        ("distributed", "pip install 'pseudoctdenoise[cohort]'"),
         ("scipy", "pip install ./Research"),
         ("microct_iq_toolbox", "pip install ./Research"),
     ],
@@ -248,7 +249,7 @@ def test_no_command_or_an_unknown_one_is_bad_input(capsys):
     assert entry.main(["dream"]) == 2
     line = capsys.readouterr().err
     assert line.startswith(
-        "pseudoct: Unknown command 'dream'. Choose one of denoise, listen, models, "
+        "pseudoct: Unknown command 'dream'. Choose one of cohort, denoise, listen, models, "
     )
     assert line.count("\n") == 1
 

@@ -23,7 +23,7 @@ from PseudoCTDenoiseLib import __version__
 from PseudoCTDenoiseLib.exit_codes import BAD_INPUT
 
 LIBRARY = "PseudoCTDenoiseLib"
-PRODUCT_COMMANDS = ["denoise", "listen", "models", "repeat", "route", "simulate"]
+PRODUCT_COMMANDS = ["cohort", "denoise", "listen", "models", "repeat", "route", "simulate"]
 NOT_IN_THE_CHECKOUT = (".*", "__pycache__", "*.egg-info", "build", "demo", "local")
 BUILD_SDIST = "import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])"
 

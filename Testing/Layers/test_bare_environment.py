@@ -30,8 +30,8 @@ import importlib, pkgutil, tempfile
 from pathlib import Path
 import numpy as np
 import torch
-from PseudoCTDenoiseLib import ct, cli, denoising, models, node, simulation
-for package in (ct, cli, denoising, models, node, simulation):
+from PseudoCTDenoiseLib import cli, cohort, ct, denoising, models, node, simulation
+for package in (cli, cohort, ct, denoising, models, node, simulation):
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)
 
@@ -87,7 +87,17 @@ def test_a_volume_is_denoised_without_any_optional_package(repository: Path):
 
 
 @pytest.mark.parametrize(
-    "package", ["skimage", "scipy", "matplotlib", "microct_iq_toolbox", "tqdm", "PIL", "slicer"]
+    "package",
+    [
+        "skimage",
+        "scipy",
+        "matplotlib",
+        "microct_iq_toolbox",
+        "tqdm",
+        "PIL",
+        "slicer",
+        "distributed",
+    ],
 )
 def test_the_bare_environment_hides_optional_packages(package: str, repository: Path):
     result = run_bare(f"import {package}", repository)

@@ -55,6 +55,7 @@ MAY_IMPORT = {
     "panel": BASE | ENGINE | {"worker", "scene"},
     "node": BASE | {"ct"},
     "cli": BASE | ENGINE | {"node"},
+    "cohort": BASE | ENGINE | {"cli"},
 }
 """Folder of the library → parts of the library that its files may import besides the folder.
 
@@ -189,8 +190,10 @@ def test_the_command_line_imports_only_its_own_commands_by_name():
     from PseudoCTDenoiseLib.cli.main import COMMANDS
 
     modules = {module for module, _ in COMMANDS.values()}
-    assert modules == {f"{LIBRARY.name}.cli.{name}" for name in COMMANDS}
-    assert set(COMMANDS) == {"denoise", "listen", "models", "repeat", "route", "simulate"}
+    own = {f"{LIBRARY.name}.cli.{name}" for name in COMMANDS if name != "cohort"}
+    assert modules == own | {f"{LIBRARY.name}.cohort.command"}
+    names = {"cohort", "denoise", "listen", "models", "repeat", "route", "simulate"}
+    assert set(COMMANDS) == names
     assert all(library_file(module) for module in modules)
 
 
@@ -204,12 +207,12 @@ def test_packaging_of_the_product_never_names_research(name: str):
     assert "pseudoct.commands" not in packaging
 
 
-@files([*BASE_FILES, *layer_files(*ENGINE, "node", "cli")])
+@files([*BASE_FILES, *layer_files(*ENGINE, "node", "cli", "cohort")])
 def test_the_engine_loads_its_requirements_only(path: Path):
     assert not foreign_violations(path.read_text("utf-8"), package_of(path))
 
 
-@files([*BASE_FILES, *layer_files(*ENGINE, "node", "cli"), WORKER, *RESEARCH_FILES])
+@files([*BASE_FILES, *layer_files(*ENGINE, "node", "cli", "cohort"), WORKER, *RESEARCH_FILES])
 def test_engine_commands_worker_and_research_never_import_slicer(path: Path):
     assert not slicer_violations(path.read_text("utf-8"), package_of(path))
 

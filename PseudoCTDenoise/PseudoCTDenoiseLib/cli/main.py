@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 
 from .. import __version__
 from ..errors import (
@@ -30,6 +31,7 @@ from .optional_packages import INSTALL_COMMANDS
 from .printing import printing_without_errors
 
 COMMANDS = {
+    "cohort": ("PseudoCTDenoiseLib.cohort.command", "denoise many scans on many processors"),
     "denoise": (f"{__package__}.denoise", "denoise a low-dose CT scan"),
     "listen": (f"{__package__}.listen", "receive, denoise and send series of a PACS"),
     "models": (f"{__package__}.models", "list and check the models"),
@@ -88,13 +90,26 @@ def _run(arguments: list[str] | None, own_process: bool) -> int:
     if own_process:
         _on_signals(_leave)
     create_no_torch_cache()
-    try:
+
+    def parse_and_run() -> int | None:
         parsed = _parse(arguments)
         if own_process:
             cancelling = _CancelHandler()
             sys.unraisablehook = cancelling.unraisable
             _on_signals(cancelling)
-        return parsed.run(parsed) or DONE
+        return parsed.run(parsed)
+
+    return exit_code_of(parse_and_run)
+
+
+def exit_code_of(work: Callable[[], int | None]) -> int:
+    """Return the exit code that ``work()`` returns (None is DONE) or that its exception means.
+
+    An exception is printed on standard error: in one line, or with its traceback if it is an
+    internal error.
+    """
+    try:
+        return work() or DONE
     except (KeyboardInterrupt, Cancelled):
         return _cancelled()
     except SystemExit as end:

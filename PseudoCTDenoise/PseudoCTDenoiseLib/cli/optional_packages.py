@@ -4,11 +4,13 @@ from __future__ import annotations
 
 TOOLS = "pip install 'pseudoctdenoise[tools]'"
 LISTEN = "pip install 'pseudoctdenoise[listen]'"
+COHORT = "pip install 'pseudoctdenoise[cohort]'"
 RESEARCH = "pip install ./Research"
 INSTALL_COMMANDS = {
     "matplotlib": TOOLS,
     "skimage": TOOLS,
     "pynetdicom": LISTEN,
+    "distributed": COHORT,
     "tqdm": "pip install tqdm",
     "scipy": RESEARCH,
     "microct_iq_toolbox": RESEARCH,

@@ -1,0 +1,1 @@
+"""Denoising of many scans by Dask: list, manifest, distribution, table and page."""

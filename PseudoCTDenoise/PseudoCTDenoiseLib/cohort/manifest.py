@@ -1,0 +1,128 @@
+"""Manifest of a cohort: its scans and their outcomes, in an SQLite file that survives a kill."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ..errors import BadInputError
+from ..json_text import json_text
+from .scan_list import Scan
+
+FILE = "cohort.sqlite"
+PENDING, DONE, FAILED = "pending", "done", "failed"
+"""States of a scan. A failed one is set aside and not repeated unless the user asks for it."""
+_TABLES = """
+CREATE TABLE IF NOT EXISTS cohort (description TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS scans (
+    name TEXT NOT NULL PRIMARY KEY COLLATE NOCASE,
+    path TEXT NOT NULL UNIQUE,
+    is_dicom INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'pending',
+    outcome TEXT
+);
+"""
+
+
+class CohortManifest:
+    """Scans of a cohort with their states. Only one process can have it open.
+
+    Raises
+    ------
+    BadInputError
+        If another process has it open, the file is not a manifest, or the cohort was begun with
+        another description (model, settings, version).
+    """
+
+    def __init__(self, folder: Path, description: dict):
+        self._folder = folder
+        # Each statement is a transaction, so that a killed process loses no outcome.
+        self._database = sqlite3.connect(folder / FILE, isolation_level=None, timeout=0)
+        try:
+            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._database.executescript(_TABLES)
+            self._compare(description)
+        except sqlite3.OperationalError as error:
+            self.close()
+            raise BadInputError(
+                f"{folder / FILE} cannot be used ({error}). If another run works on this cohort, "
+                "wait for its end."
+            ) from error
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise BadInputError(
+                f"{folder / FILE} is not the manifest of a cohort: choose another folder."
+            ) from error
+        except BadInputError:
+            self.close()
+            raise
+
+    def _compare(self, description: dict) -> None:
+        """Store the description of a new cohort, or compare it with that of an older one."""
+        self._database.execute("BEGIN IMMEDIATE")  # takes the lock, also if nothing is written
+        row = self._database.execute("SELECT description FROM cohort").fetchone()
+        if row is None:
+            self._database.execute("INSERT INTO cohort VALUES (?)", [json_text(description)])
+        self._database.execute("COMMIT")
+        older = description if row is None else json.loads(row[0])
+        other = [key for key in description if older.get(key) != description[key]]
+        if other:
+            changes = ", ".join(f"{key} {older.get(key)}, not {description[key]}" for key in other)
+            raise BadInputError(
+                f"The cohort in {self._folder} was begun with {changes}: choose another folder, or "
+                "repeat the command that began it."
+            )
+
+    def add(self, scans: Iterable[Scan]) -> None:
+        """Add new scans under names that are unique; scans that are known stay as they are."""
+        self._database.execute("BEGIN")
+        for scan in scans:
+            if self._one("SELECT 1 FROM scans WHERE path = ?", str(scan.path)):
+                continue
+            name, number = scan.name, 1
+            while self._one("SELECT 1 FROM scans WHERE name = ?", name):
+                number += 1
+                name = f"{scan.name}_{number}"
+            values = (name, str(scan.path), scan.is_dicom)
+            self._database.execute(
+                "INSERT INTO scans (name, path, is_dicom) VALUES (?, ?, ?)", values
+            )
+        self._database.execute("COMMIT")
+
+    def pending(self) -> Iterator[Scan]:
+        """Yield the scans that have no outcome yet, under their unique names."""
+        query = "SELECT name, path, is_dicom FROM scans WHERE state = ? ORDER BY rowid"
+        for name, path, is_dicom in self._database.execute(query, [PENDING]).fetchall():
+            yield Scan(name, Path(path), bool(is_dicom))
+
+    def record(self, name: str, outcome: dict, *, failed: bool) -> None:
+        """Store the outcome of a scan, values for JSON."""
+        self._database.execute(
+            "UPDATE scans SET state = ?, outcome = ? WHERE name = ?",
+            [FAILED if failed else DONE, json_text(outcome), name],
+        )
+
+    def retry_failed(self) -> None:
+        """Make the failed scans pending again."""
+        self._database.execute(
+            "UPDATE scans SET state = ?, outcome = NULL WHERE state = ?", [PENDING, FAILED]
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of scans in each state."""
+        query = "SELECT state, count(*) FROM scans GROUP BY state"
+        return dict.fromkeys((PENDING, DONE, FAILED), 0) | dict(self._database.execute(query))
+
+    def outcomes(self) -> Iterator[dict]:
+        """Yield the outcome of each scan that has one, with its name and path as ``input``."""
+        query = "SELECT name, path, outcome FROM scans WHERE outcome IS NOT NULL ORDER BY rowid"
+        for name, path, outcome in self._database.execute(query):
+            yield {"name": name, "input": path, **json.loads(outcome)}
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _one(self, query: str, value: str) -> tuple | None:
+        return self._database.execute(query, [value]).fetchone()

@@ -1,0 +1,98 @@
+"""The scans in files and folders: volume files, and folders with DICOM files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..ct.io.dicom_files import is_dicom_file
+from ..ct.io.volume_files import IMAGE_IO
+from ..errors import BadInputError
+
+VOLUME_SUFFIXES = tuple(IMAGE_IO)
+"""Ends of the names of volume files."""
+_LONGEST_NAME = 100
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A scan of a cohort.
+
+    Attributes
+    ----------
+    name : safe file name that describes the scan; two scans may have the same one.
+    path : absolute path of a volume file, or of a DICOM file or folder.
+    is_dicom : True for DICOM.
+    """
+
+    name: str
+    path: Path
+    is_dicom: bool
+
+
+def find_scans(inputs: Iterable[Path]) -> list[Scan]:
+    """Return the scans of all inputs, each once, whatever links lead to it.
+
+    A file is one scan. A folder is searched with its subfolders: every volume file is a scan, and
+    so is every folder that holds a DICOM file, together with its subfolders.
+
+    Raises
+    ------
+    BadInputError
+        If an input does not exist or contains no scan.
+    """
+    found: dict[str, Scan] = {}
+    for place in inputs:
+        place = Path(os.path.abspath(place))
+        if not place.exists():
+            raise BadInputError(f"The file {place} does not exist: check the path.")
+        scans = list(_scans_of_folder(place)) if place.is_dir() else [_scan_of_file(place, place)]
+        if not scans:
+            raise BadInputError(
+                f"{place} contains no scan: give folders with DICOM files or with files that end "
+                f"in {', '.join(VOLUME_SUFFIXES)}."
+            )
+        for scan in scans:
+            found.setdefault(os.path.realpath(scan.path), scan)
+    return list(found.values())
+
+
+def _scans_of_folder(place: Path) -> Iterator[Scan]:
+    seen = set()
+    for parent, folders, names in os.walk(place, followlinks=True):
+        target = os.path.realpath(parent)
+        if target in seen:
+            folders.clear()
+            continue
+        seen.add(target)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files = [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
+        if any(map(_is_slice, files)):
+            folders.clear()
+            yield Scan(_name(Path(parent), place), Path(parent), True)
+        else:
+            yield from (_scan_of_file(file, place) for file in files if _is_volume(file))
+
+
+def _scan_of_file(file: Path, place: Path) -> Scan:
+    return Scan(_name(file, place), file, not _is_volume(file))
+
+
+def _is_volume(file: Path) -> bool:
+    return file.name.lower().endswith(VOLUME_SUFFIXES)
+
+
+def _is_slice(file: Path) -> bool:
+    return not _is_volume(file) and file.name.upper() != "DICOMDIR" and is_dicom_file(file)
+
+
+def _name(path: Path, place: Path) -> str:
+    """Return a name made of the folders below ``place`` and of the name without suffix."""
+    parts = path.relative_to(place).parts or (path.name,)
+    text = "_".join(parts)
+    suffix = next((s for s in VOLUME_SUFFIXES if text.lower().endswith(s)), "")
+    text = text[: len(text) - len(suffix)] if path.is_file() else text
+    return re.sub(r"[^\w.+-]+", "_", text).strip("._")[-_LONGEST_NAME:] or "scan"

@@ -1,0 +1,213 @@
+"""`pseudoct cohort` on a scheduler: results, table, page, resumption and refusals."""
+
+from __future__ import annotations
+
+import csv
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from dicom_factory import HEIGHTS, SERIES, write_slices
+from PseudoCTDenoiseLib.cohort import cluster, distribution
+from PseudoCTDenoiseLib.cohort.manifest import FILE, CohortManifest
+from PseudoCTDenoiseLib.cohort.scan_task import ScanTask, denoise_task
+from PseudoCTDenoiseLib.errors import BadInputError
+
+
+def rows_of(out: Path) -> dict[str, dict[str, str]]:
+    with open(out / "cohort.csv", newline="", encoding="utf-8") as file:
+        return {row["name"]: row for row in csv.DictReader(file)}
+
+
+def results(out: Path) -> dict[str, tuple]:
+    """Return what identifies the outcome of each scan: a repeated scan has another one."""
+    files = {path: path.stat() for path in out.glob("scans/*/outcome.json")}
+    return {path.parent.name: (s.st_ino, s.st_mtime_ns) for path, s in files.items()}
+
+
+def values(path: Path) -> np.ndarray:
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+
+
+def set_pending(out: Path) -> None:
+    with closing(sqlite3.connect(out / FILE)) as database:
+        database.execute("UPDATE scans SET state = 'pending', outcome = NULL")
+        database.commit()
+
+
+def test_every_scan_is_denoised_once_and_failed_ones_are_set_aside(
+    cohort, pseudoct, scans, tmp_path, quick
+):
+    write_slices(scans / "patient")
+    (scans / "odd.nrrd").write_text("NRRD0004\n", encoding="utf-8")
+    out = tmp_path / "out"
+    ended = cohort(scans, "--seed", "3")
+    assert (ended.code, ended.err.count("Warning:")) == (5, 1)
+    assert "4 scans denoised, 1 set aside" in ended.out
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("cohort.csv", "cohort.html", "cohort.sqlite", "scans", "settings.json")
+    ]
+    assert sorted(path.name for path in (out / "scans").iterdir()) == [
+        *("more_one", "one", "patient", "two")
+    ]
+    alone = pseudoct("denoise", scans / "one.nrrd", tmp_path / "alone.nrrd", *quick, "--seed", "3")
+    assert alone.code == 0
+    assert np.array_equal(
+        values(out / "scans" / "one" / "denoised.nrrd"), values(tmp_path / "alone.nrrd")
+    )
+    assert (out / "scans" / "two" / "denoised.nii.gz").is_file()
+    assert len(list((out / "scans" / "patient" / "denoised").iterdir())) == len(HEIGHTS)
+
+    rows = rows_of(out)
+    assert {name: row["exit"] for name, row in rows.items()} == {
+        **dict.fromkeys(["one", "two", "more_one", "patient"], "0"),
+        "odd": "2",
+    }
+    assert "cannot be read" in rows["odd"]["words"] and rows["odd"]["slices"] == ""
+    assert rows["patient"]["series_uid"] == SERIES and rows["one"]["series_uid"] == ""
+    assert float(rows["one"]["noise_before_hu"]) > 10 and rows["one"]["slices"] == "3"
+    assert float(rows["one"]["seconds"]) >= float(rows["one"]["compute_seconds"]) > 0
+    assert int(rows["one"]["read_bytes"]) == (scans / "one.nrrd").stat().st_size
+    page = (out / "cohort.html").read_text("utf-8")
+    assert page.count("<figure") == 4 and "method pretrained" in page
+
+    # A repeated command does nothing; a new scan is added; a failed one is repeated on request.
+    before = results(out)
+    write_again = scans / "three.mha"
+    sitk.WriteImage(sitk.ReadImage(str(scans / "one.nrrd")), str(write_again))
+    (scans / "odd.nrrd").write_bytes((scans / "one.nrrd").read_bytes())
+    assert cohort(scans, "--seed", "3").code == 5
+    after = results(out)
+    assert {name: after[name] for name in before} == before
+    assert after.keys() - before.keys() == {"three"}
+    ended = cohort("--retry-failed", "--seed", "3")
+    assert (ended.code, ended.err) == (0, "")
+    assert "6 scans denoised, 0 set aside" in ended.out
+    assert {name: results(out)[name] for name in after} == after
+
+    ended = cohort("--seed", "4")
+    assert ended.code == 2 and "was begun with seed 3, not 4" in ended.err
+
+
+def test_a_result_that_the_manifest_does_not_know_is_not_repeated(cohort, scans, tmp_path):
+    out = tmp_path / "out"
+    assert cohort(scans / "one.nrrd", "--format", "nii.gz").code == 0
+    assert (out / "scans" / "one" / "denoised.nii.gz").is_file()
+    before, rows = results(out), rows_of(out)
+    set_pending(out)
+    assert cohort("--format", "nii.gz").code == 0
+    assert results(out) == before
+    assert rows_of(out)["one"]["noise_after_hu"] == rows["one"]["noise_after_hu"]
+
+
+def test_a_task_that_runs_twice_changes_nothing(scans, tmp_path, quick):
+    (tmp_path / "out" / "scans").mkdir(parents=True)
+    source, out = str(scans / "one.nrrd"), tmp_path / "out"
+    task = ScanTask("one", source, str(out), ".nrrd", tuple(quick))
+    first, before = denoise_task(task), results(out)
+    assert denoise_task(task) == first and results(out) == before
+
+
+def test_of_two_workers_with_the_same_scan_the_first_result_stays(
+    scans, tmp_path, quick, monkeypatch
+):
+    (tmp_path / "out" / "scans").mkdir(parents=True)
+    source, out = str(scans / "one.nrrd"), tmp_path / "out"
+    task = ScanTask("one", source, str(out), ".nrrd", tuple(quick))
+    first, before = denoise_task(task), results(out)
+    from PseudoCTDenoiseLib.cohort import scan_task
+
+    found = [None, first]  # the other worker ended while this one was denoising
+    monkeypatch.setattr(scan_task, "finished_outcome", lambda task: found.pop(0))
+    assert denoise_task(task) == first
+    assert results(out) == before and not list((out / "unfinished").glob("*/.*"))
+
+
+def test_a_scan_that_kills_its_workers_is_set_aside():
+    from distributed import KilledWorker
+
+    class Future:
+        status = "error"
+
+        def result(self):
+            raise KilledWorker("task", None, 3)
+
+    outcome = distribution._outcome(Future())
+    assert outcome["exit"] == 1 and outcome["words"].startswith("4 workers died")
+
+
+def test_a_lost_scheduler_ends_the_command_with_advice():
+    class Future:
+        status = "cancelled"
+
+    with pytest.raises(BadInputError, match="run the same command again to resume"):
+        distribution._outcome(Future())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"version": "0.0.1"}, "install the same version"), ({"folder": "/gone"}, "workers share")],
+)
+def test_a_worker_that_cannot_denoise_any_scan_ends_the_command(
+    cohort, scans, tmp_path, monkeypatch, change, words
+):
+    from PseudoCTDenoiseLib.cohort import command
+
+    class Other(ScanTask):
+        def __init__(self, *values):
+            super().__init__(*values)
+            for key, value in change.items():
+                object.__setattr__(self, key, value)
+
+    monkeypatch.setattr(command, "ScanTask", Other)
+    ended = cohort(scans)
+    assert ended.code == 2 and words in ended.err
+    with closing(sqlite3.connect(tmp_path / "out" / FILE)) as database:
+        assert database.execute("SELECT DISTINCT state FROM scans").fetchall() == [("pending",)]
+
+
+def test_a_second_command_on_the_same_cohort_is_refused(cohort, scans, tmp_path):
+    (tmp_path / "out").mkdir()
+    manifest = CohortManifest(tmp_path / "out", {})
+    ended = cohort(scans)
+    manifest.close()
+    assert ended.code == 2 and "wait for its end" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["scans", "--out", "scans/out"], "contain each other"),
+        (["scans/more", "--out", "scans"], "holds files"),
+        (["scans", "--out", "."], "holds files"),
+        (["scans", "--out", "scans/one.nrrd"], "is a file"),
+        (["--out", "new"], "no cohort to resume"),
+        (["gone", "--out", "new"], "does not exist"),
+        (["scans", "--out", "new", "--workers", "0"], "--workers is 0"),
+        (["scans", "--out", "new", "--device", "cuda:1"], "CUDA_VISIBLE_DEVICES"),
+        (["scans", "--out", "new", "--steps", "-1"], "steps"),
+        (["scans", "--out", "new", "--scheduler", "nonsense"], "does not answer"),
+        (["scans", "--out", "new", "--scheduler", "odd://127.0.0.1:9"], "does not answer"),
+        (["scans", "--out", "new", "--scheduler", "tcp://127.0.0.1:9"], "does not answer"),
+    ],
+)
+def test_bad_input_is_refused_before_the_work(
+    pseudoct, scans, tmp_path, models, monkeypatch, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+    ended = pseudoct("cohort", *arguments, "--models", models)
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert words in ended.err
+
+
+def test_a_missing_package_is_reported_with_its_installation(pseudoct, scans, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    ended = pseudoct("cohort", scans, "--out", scans.with_name("out"))
+    assert ended.code == 2
+    assert "pip install 'pseudoctdenoise[cohort]'" in ended.err
+    assert not scans.with_name("out").exists()
