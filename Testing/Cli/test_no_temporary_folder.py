@@ -1,4 +1,4 @@
-"""Without a folder for temporary files, commands and the worker say so in one line."""
+"""Without a folder for temporary files, commands and the worker end with one line about it."""
 
 from __future__ import annotations
 

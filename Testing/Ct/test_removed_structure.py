@@ -1,4 +1,4 @@
-"""Removed noise that contains structure is told from removed noise that does not."""
+"""Removed noise that contains structure is distinguished from removed noise that does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tuning that diverges gives the pre-trained network's result, and everything says so."""
+"""A tuning that diverges gives the pre-trained network's result, and every output reports it."""
 
 import json
 from dataclasses import replace

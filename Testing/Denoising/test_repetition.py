@@ -1,4 +1,4 @@
-"""What a repetition of a job keeps, and how it tells the difference."""
+"""A repetition of a job keeps its settings and reports the difference."""
 
 import numpy as np
 import pytest

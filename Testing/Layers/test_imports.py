@@ -417,6 +417,6 @@ def test_loaded_modules_are_followed_through_the_library():
 
 
 def test_json_is_written_in_one_place():
-    """That place replaces NaN and infinity, which other readers of JSON refuse."""
+    """The allowed file replaces NaN and infinity, which other readers of JSON refuse."""
     writers = [path for path in PRODUCT if re.search(r"\bjson\.dumps?\b", path.read_text("utf-8"))]
     assert writers == [LIBRARY / "json_text.py"]

@@ -22,7 +22,7 @@ class Read:
     origin : position of the first voxel in mm, LPS.
     steps : columns from a voxel to the next one along i, j and k, in mm, LPS.
     slice_axis : index axis along which the axial slices are stacked, 0 = i.
-    warnings : words of each warning of the reader, in their order. There is no other one.
+    warnings : words of all warnings of the reader, in their order.
     said : words of a warning that the command adds, or an empty text.
     """
 

@@ -219,7 +219,7 @@ SITUATIONS = (
             ("seed -3", "seed", ("--seed", "-3"), lambda _: None),
             ("settings are missing", "does not exist", ("--settings", "no.json"), lambda _: None),
             (
-                "settings that are no JSON",
+                "settings that are not JSON",
                 "not JSON",
                 ("--settings", "a.json"),
                 text_as("a.json", "{"),

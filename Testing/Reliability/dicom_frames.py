@@ -109,7 +109,7 @@ def fewer_descriptions(image: Dataset) -> None:
 
 
 def without_one_frame(image: Dataset) -> None:
-    """Drop the pixels of the last frame, and say so only in their number."""
+    """Drop the pixels of the last frame and reduce the number of frames, but nothing else."""
     set_pixels(image, np.frombuffer(image.PixelData, "<u2").reshape(4, -1)[:3])
 
 

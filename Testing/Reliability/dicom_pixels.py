@@ -86,7 +86,7 @@ ON_FRACTIONS = np.stack(
         for hu, (slope, intercept) in zip(bodies(HEIGHTS), FRACTIONS, strict=True)
     ]
 )
-"""HU of stored integers whose rescale is no whole number."""
+"""HU of stored integers whose rescale has a fraction."""
 
 
 def padded(value: int, intercept: int = -1024, limit: int | None = None) -> Edit:
@@ -211,8 +211,8 @@ CASES = (
         | {f"{name}, lossless, multi-frame": enhanced(edit=by_gdcm(name)) for name in COMPRESSORS},
     )
     | {
-        "HU that are no whole numbers": Case(slices(edit=on_fractions), stack(values=ON_FRACTIONS)),
-        "multi-frame, HU that are no whole numbers": Case(
+        "HU with fractions": Case(slices(edit=on_fractions), stack(values=ON_FRACTIONS)),
+        "multi-frame, HU with fractions": Case(
             enhanced(rescales=FRACTIONS), stack(values=ON_FRACTIONS)
         ),
         "-32768 and 32767 HU": Case(slices(edit=extreme), stack(values=extreme_values())),

@@ -33,7 +33,7 @@ NEXT_STEP = re.compile(
     r"must (?:lie|be) |\b(?:Available|Valid)\b",
     re.IGNORECASE,
 )
-"""What a refusal tells the user to do."""
+"""Verbs of the next step in a refusal."""
 FOLDER = "scän 1"
 """Name of the folder that holds the input."""
 QUICK = ("--method", "pretrained", "--orientations", "1", "--device", "cpu")

@@ -87,7 +87,7 @@ def read_report(path: Path) -> dict:
     Raises
     ------
     BadInputError
-        If the file cannot be read or is no such report.
+        If the file cannot be read or is not such a report.
     """
     report = read_json(path)
     parts = {"settings": dict, "model": dict, "device": dict, "versions": dict}

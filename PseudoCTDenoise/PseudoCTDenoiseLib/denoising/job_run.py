@@ -123,7 +123,7 @@ class JobRun:
     ) -> TuningRecord:
         """Call ``denoise`` with the tuned network, or with the pre-trained one after divergence.
 
-        Return the record of the tuning. It says so too if only the output shows the divergence.
+        Return the record of the tuning, also marked as diverged if only the output shows it.
         """
         if not record.diverged:
             try:

@@ -40,7 +40,7 @@ class Destination:
 
 @dataclass(frozen=True)
 class NodeConfiguration:
-    """What the node accepts, how it denoises and where it sends.
+    """Senders that the node accepts, how it denoises and where it sends.
 
     Attributes
     ----------

@@ -29,7 +29,7 @@ def send_series(paths: Sequence[Path], ae_title: str, destination: Destination) 
     Raises
     ------
     UnreachableError
-        If there is no connection.
+        If the connection fails.
     SendingError
         If the destination does not take an image.
     """

@@ -111,7 +111,7 @@ class SeriesQueue:
         ValueError
             If an identifier of the image is not a valid UID.
         QueueFullError
-            If there is no room.
+            If the disk has no room.
         """
         with self._lock:
             for uid in (image.sop_uid, image.series_uid):

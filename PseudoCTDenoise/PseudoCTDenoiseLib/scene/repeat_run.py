@@ -26,7 +26,8 @@ class RepeatRun(DenoisingRun):
     Raises
     ------
     BadInputError
-        If the volume is no result, its input is missing or changed, or its settings cannot be read.
+        If the volume is not a result, its input is missing or changed, or its settings are
+        unreadable.
     """
 
     def __init__(self, result, runner: Runner, **options):
@@ -45,7 +46,7 @@ class RepeatRun(DenoisingRun):
 def repeatRequest(result) -> Request:
     """Return the request that makes a result again; raises as :class:`RepeatRun` does."""
     if not provenance.isResult(result):
-        raise BadInputError("This volume is no result of the module. Choose another volume.")
+        raise BadInputError("This volume is not a result of the module. Choose another volume.")
     original = originalOf(result)
     checkInputUnchanged(original, result)
     known = provenance.provenanceOf(result)

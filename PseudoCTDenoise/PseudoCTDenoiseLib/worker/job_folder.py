@@ -245,7 +245,7 @@ _REQUEST_VALUES = {
 
 def remove_abandoned_jobs() -> None:
     """Remove the folders of jobs whose process was killed; those of running processes stay."""
-    with contextlib.suppress(BadInputError):  # there is no folder for temporary files
+    with contextlib.suppress(BadInputError):  # the system has no folder for temporary files
         remove_abandoned(Path(temporary_parent()), JOB_PREFIX)
 
 

@@ -257,7 +257,7 @@ class Reporter:
         )
 
     def new_array(self, name: str, shape: tuple[int, int, int]):
-        """Create a file for a result; if there is no room, remove the preview and try again."""
+        """Create a file for a result; if the disk has no room, remove the preview and try again."""
         try:
             return self._folder.new_array(f"{name}.npy", shape)
         except BadInputError:

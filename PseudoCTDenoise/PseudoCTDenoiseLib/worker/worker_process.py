@@ -28,7 +28,7 @@ LOGGED_CHARACTERS = 10_000
 CHECK_SECONDS = 5.0
 """Interval at which the time since the last message is counted."""
 SILENCE_SECONDS = 30.0
-"""Time without a message, or without progress, after which the parent is told."""
+"""Time without a message, or without progress, after which the parent is informed."""
 LOST_SECONDS = 300.0
 """Time without a message after which a process that nobody watches is given up."""
 

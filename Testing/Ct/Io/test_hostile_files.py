@@ -355,7 +355,7 @@ def test_a_missing_spacing_is_assumed_with_a_warning(tmp_path, kind, line):
 
 
 def test_headers_of_other_programs_are_read(tmp_path):
-    """Comments, keys with values, Windows line ends and empty entries are no attack."""
+    """Comments, keys with values, Windows line ends and empty entries are not attacks."""
     path = write(tmp_path, "NRRD")
     edit(path, rb"kinds: ", b"# a: comment\nkey:=any value: 3\nkinds: ")
     np.testing.assert_array_equal(read_volume(path).hu, volume())

@@ -22,9 +22,9 @@ RAW, COMPRESSED, TEXT = "raw", "compressed", "text"
 """Codings of voxels. Text holds at least one digit and one separator per number."""
 MAX_FILES = 100_000
 MAX_DEFLATE_RATIO = 1032
-"""Times by which deflate can shrink its input (https://zlib.net/zlib_tech.html)."""
+"""Largest factor by which deflate shrinks its input (https://zlib.net/zlib_tech.html)."""
 MAX_RATIO = 100
-"""Times by which a scan above ``LARGE_BYTES`` may be compressed. Noise limits it to about 5."""
+"""Largest accepted compression of a scan above ``LARGE_BYTES``. Noise limits it to about 5."""
 LARGE_BYTES = 1 << 30
 NO_SPACING = "The file does not state its voxel size: 1 mm is assumed. The noise depends on it."
 
