@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from ..errors import BadInputError
-from ..temporary_files import TemporaryFolder, with_cleanup
+from ..temporary_files import TemporaryFolder, link_file, with_cleanup
 
 T = TypeVar("T")
 
@@ -56,7 +55,7 @@ class _StagedFile:
         """Keep the older file, which stays in its place until it is replaced."""
         self.had_older = os.path.lexists(self.final)
         if self.had_older:
-            _duplicate(self.final, self.older)
+            link_file(self.final, self.older)
 
     def rename(self) -> None:
         os.replace(self.temporary, self.final)
@@ -154,14 +153,3 @@ class StagedFiles:
         for file in self._files:
             text = text.replace(str(file.temporary), str(file.final))
         return text
-
-
-def _duplicate(path: Path, copy: Path) -> None:
-    """Make ``copy`` a second name of a file, or a copy where there are no hard links."""
-    if path.is_symlink():
-        copy.symlink_to(os.readlink(path))
-        return
-    try:
-        os.link(path, copy)
-    except OSError:
-        shutil.copy2(path, copy)
