@@ -1,4 +1,4 @@
-"""Final names of files of received images that survive a loss of power."""
+"""Final names of files that survive a loss of power."""
 
 from __future__ import annotations
 
