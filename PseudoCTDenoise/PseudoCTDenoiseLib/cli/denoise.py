@@ -482,8 +482,6 @@ class _JobProgress:
         self._started = time.monotonic()
 
     def __call__(self, report: Progress) -> None:
-        if report.warning:
-            self._bar.print(f"Warning: {report.warning}")
         spent = time.monotonic() - self._started
         share = spent / (spent + report.seconds_left) if spent else 0.0
         stage = f"{report.stage} {report.step}/{report.total}"

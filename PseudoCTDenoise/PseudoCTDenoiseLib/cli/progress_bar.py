@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 
 
 class ProgressBar(contextlib.AbstractContextManager):
@@ -29,13 +28,6 @@ class ProgressBar(contextlib.AbstractContextManager):
         self._bar.set_description(stage, refresh=False)
         self._bar.set_postfix_str(detail, refresh=False)
         self._bar.update(max(0.0, 100 * share - self._bar.n))
-
-    def print(self, text: str) -> None:
-        """Print a line on standard error, above the bar if there is one."""
-        if self._bar is None:
-            print(text, file=sys.stderr)
-        else:
-            self._bar.write(text, file=sys.stderr)
 
     def __exit__(self, *error) -> None:
         if self._bar is not None:
