@@ -85,9 +85,17 @@ def check_metaimage(path: Path) -> tuple[str, ...]:
         rest = min(file.stat().st_size for file in files) - skipped
         compressed = to_integer(fields.get("CompressedDataSize", "0"), 0, max(0, rest), path)
         # ITK takes another place for the stream than this check would.
-        if header or (skipped and not compressed):
-            raise damaged(path.name)
+        if header:
+            raise BadInputError(
+                f"{path.name} states a HeaderSize for compressed voxels, which readers understand "
+                "in different ways: save the scan again, without compression."
+            )
         check_streams(voxels, compressed or None, path.name)
+        if skipped and not compressed:
+            raise BadInputError(
+                f"{path.name} does not state the length of its compressed voxels: add the line "
+                f"'CompressedDataSize = {rest}' to its header, before ElementDataFile."
+            )
     spacing = vectors.get("ElementSpacing", vectors.get("ElementSize"))
     for distance, count in zip(spacing or (), sizes, strict=False):
         if count > 1:
