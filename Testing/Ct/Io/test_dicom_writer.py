@@ -45,6 +45,8 @@ from pydicom.encaps import encapsulate
 from pydicom.tag import Tag
 from pydicom.uid import JPEG2000, CTImageStorage, ExplicitVRLittleEndian, JPEGExtended12Bit
 
+PLACE = "AAAAAAAA"
+"""Text of a test that is replaced in the file."""
 NOTE = derivation_note("1.2", "fast", 70)
 Edit = Callable[[int, Dataset], object]
 
@@ -368,11 +370,12 @@ def test_every_kind_of_image_has_a_number_of_its_own():
         (None, "denoised"),
         ("x" * 64, "x" * 55 + " denoised"),
         ("Thorax", "Thorax denoised"),
+        ("Thorax\\1.0 mm", ["Thorax", "1.0 mm denoised"]),
     ],
 )
 def test_the_description_has_at_most_64_characters(tmp_path, description, expected):
     images = derived(tmp_path, SeriesDescription=description)
-    assert {image.SeriesDescription for image in images} == {expected}
+    assert [image.SeriesDescription for image in images] == [expected] * len(HEIGHTS)
 
 
 @pytest.mark.parametrize(
@@ -434,6 +437,37 @@ def test_names_keep_their_characters(tmp_path, charset, name, description):
         assert image.SeriesDescription.startswith(description[:55])
         assert image.SeriesDescription.endswith(" denoised")
         assert len(image.SeriesDescription) <= 64
+
+
+@pytest.mark.parametrize(
+    "charset, text",
+    [
+        ("ISO_IR 192", "Müller".encode("latin-1")),
+        ("ISO_IR 192", b"M\xfc\\ller"),
+        ("ISO_IR 13", b"M\x80\xfcller"),
+        ("GB18030", b"M\xfc\xfcller\xff"),
+        (None, "Müller".encode()),
+    ],
+    ids=["Latin-1 as UTF-8", "two values", "Latin-1 as Japanese", "Chinese", "UTF-8 as ASCII"],
+)
+def test_texts_that_contradict_the_character_set_keep_their_bytes(tmp_path, charset, text):
+    keywords = ("PatientName", "StudyDescription", "SeriesDescription", "DerivationDescription")
+    item = Dataset()
+    for keyword in keywords[:2]:
+        setattr(item, keyword, PLACE)
+    source = write_slices(
+        tmp_path / "source",
+        SpecificCharacterSet=charset or "",
+        ReferencedStudySequence=[item],
+        **dict.fromkeys(keywords, PLACE),
+    )
+    for path in source.iterdir():
+        path.write_bytes(path.read_bytes().replace(PLACE.encode(), text.ljust(len(PLACE))))
+    derive(source, tmp_path / "derived")
+    for path in (tmp_path / "derived").iterdir():
+        stored = path.read_bytes()
+        assert stored.count(text) == 6 and PLACE.encode() not in stored
+        assert text + b" denoised" in stored and text + b" " + NOTE.encode() in stored
 
 
 @pytest.mark.parametrize("stated", [True, False])
