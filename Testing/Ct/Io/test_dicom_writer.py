@@ -179,8 +179,13 @@ def padded(value: int, vr: str = "US", **values) -> Edit:
         (padded(0), 0),
         (padded(2000, "SS", PixelRepresentation=1, RescaleIntercept="0"), 2000),
         (padded(-2000, "SS", PixelRepresentation=1, RescaleIntercept="0"), -2000),
+        (padded(-2001, "SS", PixelRepresentation=1, RescaleSlope="0.4"), -2001),
+        (padded(6001, RescaleSlope="0.4"), 6001),
     ],
-    ids=["bright", "air", "bright and signed", "dark and signed"],
+    ids=[
+        *("bright", "air", "bright and signed", "dark and signed"),
+        *("dark between whole HU", "bright between whole HU"),
+    ],
 )
 def test_padding_keeps_its_value_and_its_pixels(tmp_path, edit, value):
     images = derived(tmp_path, edit)

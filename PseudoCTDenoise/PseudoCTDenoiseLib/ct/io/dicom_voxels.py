@@ -171,13 +171,31 @@ def bright_padding(part: Slice, stored: np.ndarray) -> np.ndarray:
     ----------
     stored : (rows, columns) integers, the stored values of the slice.
     """
+    values = stored * part.slope + part.intercept
+    padding = _has_padding_value(part, stored) & (values > MIN_CT_HU)
+    # A single pixel of tissue may have the padding's value by chance.
+    return padding & constant_areas(values) if padding.any() else padding
+
+
+def kept_padding(part: Slice, stored: np.ndarray, hu: np.ndarray) -> np.ndarray:
+    """Return where a result keeps the padding of a slice, (rows, columns) bool.
+
+    That is its bright padding, and pixels with the value of padding whose HU are unchanged.
+
+    Parameters
+    ----------
+    stored : as for :func:`bright_padding`.
+    hu : result, (rows, columns) int16.
+    """
+    unchanged = hu == np.rint(stored * part.slope + part.intercept)
+    return bright_padding(part, stored) | (_has_padding_value(part, stored) & unchanged)
+
+
+def _has_padding_value(part: Slice, stored: np.ndarray) -> np.ndarray:
     limits = padding_values(part.frame.header).values()
     if not limits:
         return np.zeros(stored.shape, bool)
-    values = stored * part.slope + part.intercept
-    padding = (stored >= min(limits)) & (stored <= max(limits)) & (values > MIN_CT_HU)
-    # A single pixel of tissue may have the padding's value by chance.
-    return padding & constant_areas(values) if padding.any() else padding
+    return (stored >= min(limits)) & (stored <= max(limits))
 
 
 def padding_values(header: Dataset) -> dict[str, int]:

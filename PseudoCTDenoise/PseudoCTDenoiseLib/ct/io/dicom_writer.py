@@ -18,7 +18,7 @@ from .dicom_derivation import DerivedSeries, derived_header
 from .dicom_files import ignore_pydicom_warnings, load_dataset
 from .dicom_slices import Slice
 from .dicom_stored_values import HU_FORMAT, format_for
-from .dicom_voxels import PADDING, bright_padding, stored_slices
+from .dicom_voxels import PADDING, kept_padding, stored_slices
 
 NEEDED_UIDS = {
     "StudyInstanceUID": "Study Instance UID (0020,000D)",
@@ -112,7 +112,7 @@ def write_series(
         stored = pixel_format.stored(hu[number], source)
         pixel_format.describe(image, source)
         if window is None:
-            padding = bright_padding(source, stored_source)
+            padding = kept_padding(source, stored_source, hu[number])
             stored[padding] = pixel_format.padding(stored_source[padding], source)
         else:
             _show_noise(image, window)
