@@ -66,6 +66,6 @@ def write_dicom(
     hu : (slices, rows, columns) int16, as ``scan.hu``.
     """
     staged.folder(folder)
-    hu = in_file_order(hu, scan)
+    hu, source_hu = (in_file_order(image, scan) for image in (hu, scan.hu))
     paths = [staged.path(folder / name) for name in file_names(len(hu))]
-    write_series(paths, hu, scan.dicom_slices, series)
+    write_series(paths, hu, scan.dicom_slices, source_hu, series)

@@ -65,7 +65,7 @@ def derive(
     check_source(scan.dicom_slices, scan.name)
     folder.mkdir()
     paths = [folder / name for name in file_names(len(hu))]
-    write_series(paths, hu, scan.dicom_slices, series or DerivedSeries(DENOISED, NOTE))
+    write_series(paths, hu, scan.dicom_slices, scan.hu, series or DerivedSeries(DENOISED, NOTE))
     return scan, hu
 
 
@@ -591,7 +591,24 @@ def test_a_source_that_has_gone_is_an_error(tmp_path):
     shutil.rmtree(source)
     paths = [tmp_path / name for name in file_names(4)]
     with pytest.raises(BadInputError, match="cannot be read"):
-        write_series(paths, scan.hu, scan.dicom_slices, DerivedSeries(DENOISED, NOTE))
+        write_series(paths, scan.hu, scan.dicom_slices, scan.hu, DerivedSeries(DENOISED, NOTE))
+
+
+@pytest.mark.parametrize("what", ["patient", "pixel"])
+def test_a_source_that_was_changed_after_it_was_read_is_an_error(tmp_path, what):
+    source = write_slices(tmp_path / "source")
+    scan = read_volume(source)
+    path = scan.dicom_slices[2].frame.path
+    image = dcmread(path)
+    if what == "patient":
+        image.PatientName = "Another"
+    else:
+        set_pixels(image, image.pixel_array + np.eye(20, 24, dtype=np.uint16))
+    image.save_as(path)
+    paths = [tmp_path / name for name in file_names(4)]
+    with pytest.raises(BadInputError, match=f"{path.name} was changed after it was read"):
+        write_series(paths, scan.hu, scan.dicom_slices, scan.hu, DerivedSeries(DENOISED, NOTE))
+    assert not paths[2].exists()
 
 
 # ------------------------------------------------------------------- the standard
