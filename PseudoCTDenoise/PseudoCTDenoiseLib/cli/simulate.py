@@ -29,6 +29,7 @@ from .input_warnings import print_warnings
 from .output_guard import add_overwrite_argument, check_outputs
 from .progress_bar import ProgressBar
 from .scan_arguments import add_scan_arguments, read_scan
+from .staged_files import write_together
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +93,10 @@ def run(arguments: argparse.Namespace) -> None:
     for before, after in zip(scan.hu, low_dose, strict=True):
         kept = unmeasured(before)
         after[kept] = before[kept]
-    write_volume(arguments.output, low_dose, scan, note=f"Simulated low dose. {NOTICE}")
+    note = f"Simulated low dose. {NOTICE}"
+    write_together(
+        lambda staged: write_volume(staged.path(arguments.output), low_dose, scan, note=note)
+    )
 
     before, after = soft_tissue_noise(scan.hu), soft_tissue_noise(low_dose)
     print(f"Estimated unattenuated photon count: N0 = {simulator.quanta:.0f} photons per ray.")
