@@ -18,7 +18,7 @@ from ..ct.io.derived_note import NOTICE
 from ..ct.io.volume_files import check_output_path, write_volume
 from ..ct.noise_level import soft_tissue_noise
 from ..ct.reference_metrics import psnr_4096
-from ..denoising.clipping import unmeasured
+from ..denoising.clipping import with_padding
 from ..denoising.device import choose_device
 from ..errors import BadInputError
 from ..simulation.low_dose import LowDoseSimulator, simulate_low_dose
@@ -90,9 +90,7 @@ def run(arguments: argparse.Namespace) -> None:
             device=device.name,
             progress=lambda done, total: bar.show(done / total, "simulation", f"{done}/{total}"),
         )
-    for before, after in zip(scan.hu, low_dose, strict=True):
-        kept = unmeasured(before)
-        after[kept] = before[kept]
+    low_dose = with_padding(low_dose, scan.hu)
     note = f"Simulated low dose. {NOTICE}"
     write_together(
         lambda staged: write_volume(staged.path(arguments.output), low_dose, scan, note=note)
