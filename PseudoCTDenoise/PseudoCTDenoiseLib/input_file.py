@@ -46,7 +46,7 @@ def read_json(path: Path) -> dict:
     except OSError as error:
         raise BadInputError(f"Cannot read {path}: {error.strerror}. Check the path.") from error
     except (ValueError, RecursionError) as error:
-        raise BadInputError(f"{path} is not JSON in UTF-8 ({error}): correct the file.") from error
+        raise BadInputError(f"{path} is not JSON in UTF-8 ({error}): check the file.") from error
     if not isinstance(values, dict):
         raise BadInputError(f"{path} does not contain values by name: give a JSON object.")
     return values
