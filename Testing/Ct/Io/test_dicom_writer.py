@@ -594,6 +594,11 @@ def test_a_source_that_has_gone_is_an_error(tmp_path):
         write_series(paths, scan.hu, scan.dicom_slices, scan.hu, DerivedSeries(DENOISED, NOTE))
 
 
+def test_a_header_with_nan_does_not_count_as_changed(tmp_path):
+    images = derived(tmp_path, lambda index, image: image.add_new("KVP", "DS", "nan"))
+    assert all(np.isnan(image.KVP) for image in images)
+
+
 @pytest.mark.parametrize("what", ["patient", "pixel"])
 def test_a_source_that_was_changed_after_it_was_read_is_an_error(tmp_path, what):
     source = write_slices(tmp_path / "source")
