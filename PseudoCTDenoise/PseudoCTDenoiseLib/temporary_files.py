@@ -12,6 +12,7 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -195,3 +196,14 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
 def replace_file(path: str | os.PathLike, content: bytes) -> None:
     """Write bytes to a file completely or not at all; see :func:`write_atomically`."""
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
+
+
+def link_file(path: Path, copy: Path) -> None:
+    """Make ``copy`` a second name of a file, or a copy where there are no hard links."""
+    if path.is_symlink():
+        copy.symlink_to(os.readlink(path))
+        return
+    try:
+        os.link(path, copy)
+    except OSError:
+        shutil.copy2(path, copy)

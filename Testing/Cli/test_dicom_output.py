@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -159,6 +160,26 @@ def test_a_folder_inside_another_series(refused, dicom, tmp_path):
     assert "several series" in refused(dicom, out, "--noise-dir", out)
     (dicom / "DICOMDIR").touch()
     assert "several series" in refused(dicom / "DICOMDIR", dicom / "denoised")
+
+
+def test_a_folder_inside_another_series_under_a_name_in_other_case(refused, dicom, tmp_path):
+    said = refused(dicom, tmp_path / "Result", "--noise-dir", tmp_path / "result")
+    assert "several series" in said
+
+
+def test_the_folder_of_the_scan_is_recognised_where_case_does_not_matter(
+    refused, dicom, tmp_path, monkeypatch
+):
+    real = os.stat
+
+    def stat(path, *arguments, **options):
+        if isinstance(path, Path):
+            path = str(path).replace("CASE", "case")
+        return real(path, *arguments, **options)
+
+    scan = dicom.rename(tmp_path / "case")
+    monkeypatch.setattr(os, "stat", stat)
+    assert "several series" in refused(scan, tmp_path / "CASE" / "denoised")
 
 
 def test_a_file_in_the_place_of_the_folder(refused, dicom, tmp_path):

@@ -117,13 +117,6 @@ def test_the_data_file_of_a_header_is_never_replaced(refused, tmp_path, hu):
             assert f"{data} is an input" in said, header
 
 
-def test_the_voxels_of_an_analyze_header_are_an_input(tmp_path):
-    (tmp_path / "scan.img").write_text("voxels")
-    outputs, inputs = [tmp_path / "scan.img"], [tmp_path / "scan.hdr"]
-    with pytest.raises(BadInputError, match="is an input"):
-        check_outputs(outputs, inputs, overwrite=True)
-
-
 def test_the_reference_is_never_replaced(refused, scan):
     shutil.copy(scan, "ndct.nrrd")
     said = refused("denoise", scan, "ndct.nrrd", "--reference", "ndct.nrrd", "--overwrite")

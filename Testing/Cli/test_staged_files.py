@@ -162,13 +162,18 @@ def test_a_file_that_cannot_be_renamed_leaves_no_files(tmp_path):
 
 
 @pytest.mark.parametrize("has_links", [True, False])
-def test_older_files_come_back_if_a_later_file_cannot_be_renamed(tmp_path, monkeypatch, has_links):
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_older_files_come_back_if_a_later_file_cannot_be_renamed(
+    tmp_path, monkeypatch, has_links, is_locked
+):
     def refused(*paths):
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     def rename(source, target):
         if Path(target) == tmp_path / "last.txt":
-            raise PermissionError(errno.EACCES, "Permission denied", str(source), None, str(target))
+            raise OSError(
+                errno.EACCES if is_locked else errno.EIO, "Odd", str(source), None, str(target)
+            )
         os.rename(source, target)
 
     (tmp_path / "first.txt").write_text("old")
@@ -184,10 +189,51 @@ def test_older_files_come_back_if_a_later_file_cannot_be_renamed(tmp_path, monke
         for name in ("first.txt", "link.txt", "other.txt", "last.txt"):
             staged.path(tmp_path / name).write_text("new")
 
-    with pytest.raises(BadInputError, match="last.txt could not be written .Permission denied"):
+    words = "replaced" if is_locked else "written"
+    with pytest.raises(BadInputError, match=f"last.txt could not be {words} .Odd.") as raised:
         write_together(write)
-    assert texts(tmp_path) == before
+    names = ["first.txt", "link.txt", "other.txt", "last.txt"]
+    kept = {f"new-{name}": "new" for name in names} if is_locked else {}
+    assert texts(tmp_path) == before | kept
+    assert all(str(tmp_path / name) in str(raised.value) for name in kept)
     assert (tmp_path / "link.txt").is_symlink()
+
+
+@pytest.mark.parametrize("locked", ["out.txt", "report.txt"])
+def test_a_result_stays_beside_an_older_file_that_another_program_uses(
+    tmp_path, monkeypatch, locked
+):
+    """As on Windows, where such a file can be neither replaced nor removed."""
+
+    def refuse(path):
+        if Path(path) == tmp_path / locked:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    def rename(source, target):
+        refuse(target)
+        os.rename(source, target)
+
+    def unlink(path, **options):
+        refuse(path)
+        os.unlink(path)
+
+    for name in ("out.txt", "report.txt", "new-out.txt"):
+        (tmp_path / name).write_text("old")
+    before = texts(tmp_path)
+    monkeypatch.setattr(os, "replace", rename)
+    monkeypatch.setattr(Path, "unlink", unlink)
+
+    def write(staged):
+        staged.retire(tmp_path / "report.txt")
+        staged.path(tmp_path / "out.txt").write_text("new")
+
+    with pytest.raises(BadInputError) as raised:
+        write_together(write)
+    assert str(raised.value) == (
+        f"{tmp_path / locked} could not be replaced (Permission denied): close the programs that "
+        f"use it. The new result is kept as {tmp_path / 'new-2-out.txt'}."
+    )
+    assert texts(tmp_path) == before | {"new-2-out.txt": "new"}
 
 
 def test_an_older_file_that_cannot_come_back_is_kept_in_the_temporary_folder(tmp_path, monkeypatch):
@@ -207,12 +253,12 @@ def test_an_older_file_that_cannot_come_back_is_kept_in_the_temporary_folder(tmp
         staged.path(old).write_text("new")
         staged.path(tmp_path / "last.txt").write_text("new")
 
-    with pytest.raises(BadInputError):
+    with pytest.raises(BadInputError) as raised:
         write_together(write)
     monkeypatch.undo()
     write_together(lambda staged: staged.path(tmp_path / "next.txt").touch())
-    (kept,) = (path for path in tmp_path.rglob("old.txt") if path != old)
-    assert kept.read_text("utf-8") == "old"
+    kept = {path.read_text("utf-8"): path for path in tmp_path.rglob("old.txt") if path != old}
+    assert kept.keys() == {"old", "new"} and str(kept["new"]) in str(raised.value)
 
 
 def test_the_longest_allowed_name_can_be_staged(tmp_path):

@@ -21,7 +21,17 @@ from PseudoCTDenoiseLib.denoising.plan import (
     resolve_orientations,
 )
 
-from .job_cases import BOTH, DEFAULT, NAMES, PAPER, PRETRAINED, job, scan, unet
+from .job_cases import (
+    BOTH,
+    DEFAULT,
+    NAMES,
+    PAPER,
+    PRETRAINED,
+    job,
+    scan,
+    unet,
+    with_other_last_layers,
+)
 
 SECOND = PartSeconds(1.0, 1.0, 1.0, 1.0)
 PLAIN = replace(PAPER, update_period=None)
@@ -121,3 +131,11 @@ def test_an_update_is_timed_on_patches_that_fit_the_slice(monkeypatch):
     image = torch.zeros(1, 16, 48)
     trial_timing.time_update(denoiser, image, replace(DEFAULT, patch_size=32, batch=2))
     assert shapes and set(shapes) == {(2, 4, 8, 8)}  # two patches of 16×16, unshuffled
+
+
+def test_passes_of_noise_models_are_planned_in_full_where_the_paper_needs_them(monkeypatch):
+    monkeypatch.setattr(trial_timing, "shortest_time", lambda work, device: 1.0)
+    denoiser = unet()
+    models = [with_other_last_layers(denoiser, 1)]
+    seconds = job(scan(), PAPER, models, denoiser, want_noise=True).estimate().seconds
+    assert (seconds[NOISE], seconds[MAPS]) == (2.0, 3.0)

@@ -40,8 +40,8 @@ DICOM_NETWORK = {"pynetdicom"}
 """Packages that only the DICOM node may import."""
 
 BASE = {
-    *("errors", "exit_codes", "duration", "folder_lock", "json_text", "markdown_table"),
-    *("temporary_files", "torch_cache", "__version__"),
+    *("errors", "exit_codes", "duration", "folder_lock", "input_file", "json_text"),
+    *("markdown_table", "temporary_files", "torch_cache", "__version__"),
 }
 ENGINE = {"ct", "models", "simulation", "denoising"}
 MAY_IMPORT = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import pytest
@@ -73,6 +74,12 @@ def test_a_missing_value_is_named(read, name):
 def test_a_file_that_is_no_configuration(read, text):
     with pytest.raises(BadInputError, match="node.json"):
         read(text)
+
+
+def test_a_pipe_is_no_configuration(tmp_path):
+    os.mkfifo(tmp_path / "node.json")
+    with pytest.raises(BadInputError, match="is a pipe or a device"):
+        read_configuration(tmp_path / "node.json")
 
 
 def test_the_command_checks_a_configuration(pseudoct, tmp_path):

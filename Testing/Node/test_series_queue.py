@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -151,6 +152,26 @@ def test_a_result_that_cannot_be_recorded_is_made_again(open_queue, tmp_path, mo
     assert (series.state, series.denoised) == (DENOISING, [])
     queue.repeat_interrupted()
     assert series.state == WAITING and not series.result.exists()
+
+
+def test_a_change_of_state_survives_a_loss_of_power(open_queue, monkeypatch):
+    queue, transfer, events = open_queue(), Transfer(), []
+    add(queue, transfer, 1)
+    (series,) = queue.series()
+    rename, sync = os.replace, os.fsync
+
+    def renamed(*paths):
+        events.append("renamed")
+        rename(*paths)
+
+    def synced(descriptor):
+        events.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "replace", renamed)
+    monkeypatch.setattr(os, "fsync", synced)
+    series.change(SENT)
+    assert events == ["file", "renamed", "folder"]
 
 
 def test_finished_series_make_room(open_queue, tmp_path):

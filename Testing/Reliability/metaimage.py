@@ -220,7 +220,11 @@ CASES = (
             ),
             "compressed, without the length of the stream": (
                 file("in.mha", compressed(CompressedDataSize=None)),
-                "cannot be read",
+                "add the line 'CompressedDataSize = ",
+            ),
+            "compressed, with a length of a header": (
+                file("in.mha", compressed(HeaderSize="40")),
+                "states a HeaderSize for compressed voxels",
             ),
             "empty": (file("in.mha", b""), "cannot be read"),
             "another text": (

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from Denoising.job_cases import noise_models, unet, with_other_last_layers
 from PseudoCTDenoiseLib.denoising import trial_timing
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.plan import SHORT_SCAN
 from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
-from PseudoCTDenoiseLib.models.store import load_model, load_noise_models
 from PseudoCTDenoiseLib.worker.device_check import DeviceCheck
 from PseudoCTDenoiseLib.worker.protocol import CheckResult
 from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
@@ -24,7 +24,8 @@ hello()
 say("log", text=" ".join(sys.argv[2:]))
 say("device", name="cpu", description="CPU", reason="no GPU", torch="2.6.0")
 say("check", seconds_to_start=1.0, seconds_per_slice=2.0, seconds_per_update=3.0,
-    seconds_per_noise=4.0, seconds_per_tuning_slice=5.0, default_settings={DEFAULT.as_dict()!r})
+    seconds_per_noise=4.0, seconds_per_tuning_slice=5.0,
+    have_one_trunk=False, default_settings={DEFAULT.as_dict()!r})
 """
 
 
@@ -78,10 +79,11 @@ def test_a_check_of_this_machine(models_folder):
 def timed():
     """A check in which every part took one second, and the start no time."""
     one = DeviceCheck(SubprocessRunner(), 64, 64)
-    one.timing = CheckResult(0.0, 1.0, 1.0, 1.0, 1.0, DEFAULT.as_dict())
+    one.timing = CheckResult(0.0, 1.0, 1.0, 1.0, 1.0, False, DEFAULT.as_dict())
     return one
 
 
+@pytest.mark.parametrize("one_trunk", [False, True])
 @pytest.mark.parametrize("want_noise", [False, True])
 @pytest.mark.parametrize(
     "settings",
@@ -95,16 +97,19 @@ def timed():
     ],
 )
 def test_the_estimate_equals_that_of_the_engine(
-    timed, models_folder, monkeypatch, settings, want_noise
+    timed, monkeypatch, settings, want_noise, one_trunk
 ):
+    denoiser = unet()
+    models = [with_other_last_layers(denoiser, 1)] if one_trunk else noise_models()
+    timed.timing = replace(timed.timing, have_one_trunk=one_trunk)
     trials = []
     monkeypatch.setattr(
         trial_timing, "shortest_time", lambda work, device: trials.append(work) or 1.0
     )
     job = DenoisingJob(
         np.zeros((3, 64, 64), np.int16),
-        load_model("fast", models_folder)[0],
-        [network for network, _ in load_noise_models(models_folder)],
+        denoiser,
+        models,
         replace(settings, device="cpu", precision="float32"),
         want_noise=want_noise,
     )

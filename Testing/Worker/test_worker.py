@@ -410,8 +410,8 @@ def test_a_check_reports_the_seconds_of_one_slice_and_one_update(monkeypatch):
     link = Link()
     assert worker.work(worker.parse(["--check", "64x48", "--device", "cpu"]), link) == DONE
     (result,) = link.of(CheckResult)
-    # The noise models share the trunk of the denoiser: only the time beyond its pass counts.
-    assert (result.seconds_per_slice, result.seconds_per_noise) == (3.0, 0.0)
+    assert (result.seconds_per_slice, result.seconds_per_noise) == (3.0, 3.0)
+    assert result.have_one_trunk
     assert (result.seconds_per_update, result.seconds_per_tuning_slice) == (5.0, 3.0)
 
 

@@ -44,6 +44,7 @@ from ..denoising.report import job_report
 from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..duration import duration
 from ..errors import BadInputError
+from ..input_file import read_json
 from ..json_text import json_text
 from ..models.catalog import SHIPPED_MODELS
 from ..models.store import Manifest, load_models, model_files
@@ -51,7 +52,6 @@ from ..temporary_files import in_temporary_folder, replace_file
 from .device_argument import add_device_argument
 from .dicom_output import check_dicom_folder, is_dicom_output, noise_kinds, write_dicom
 from .input_warnings import print_warnings
-from .json_file import read_json
 from .model_arguments import add_model_arguments
 from .optional_packages import INSTALL_COMMANDS
 from .output_guard import Output, add_overwrite_argument, check_outputs
@@ -508,8 +508,6 @@ class _JobProgress:
         self._started = time.monotonic()
 
     def __call__(self, report: Progress) -> None:
-        if report.warning:
-            self._bar.print(f"Warning: {report.warning}")
         spent = time.monotonic() - self._started
         share = spent / (spent + report.seconds_left) if spent else 0.0
         stage = f"{report.stage} {report.step}/{report.total}"

@@ -14,6 +14,7 @@ from ..ct.io.dicom_files import folder_of_dicomdir
 from ..ct.io.dicom_writer import file_names, write_series
 from ..ct.io.volume_files import OUTPUT_SUFFIXES, CtVolume, in_file_order
 from ..errors import BadInputError
+from .output_guard import same_name
 from .staged_files import StagedFiles
 
 
@@ -41,13 +42,21 @@ def check_dicom_folder(folder: Path, *others: Path) -> None:
             f"{folder} holds files: give a new or an empty folder for the DICOM series."
         )
     for other in map(folder_of_dicomdir, others):
-        if not os.path.isfile(other) and folder.resolve().is_relative_to(other.resolve()):
+        if not os.path.isfile(other) and _lies_in(folder, other):
             raise BadInputError(
                 f"{folder} lies in {other}, which would then hold several series: choose a folder "
                 "outside it."
             )
     if os.path.isfile(folder):
         raise BadInputError(f"{folder} is a file: choose a folder for the DICOM series.")
+
+
+def _lies_in(folder: Path, other: Path) -> bool:
+    """Return True if a folder is another or lies in it; neither needs to exist."""
+    if not other.exists():
+        return Path(same_name(folder)).is_relative_to(same_name(other))
+    folder = folder.resolve()
+    return any(p.exists() and p.samefile(other) for p in (folder, *folder.parents))
 
 
 def noise_kinds(noise_models: Sequence[str]) -> list[DerivedKind]:
@@ -66,6 +75,6 @@ def write_dicom(
     hu : (slices, rows, columns) int16, as ``scan.hu``.
     """
     staged.folder(folder)
-    hu = in_file_order(hu, scan)
+    hu, source_hu = (in_file_order(image, scan) for image in (hu, scan.hu))
     paths = [staged.path(folder / name) for name in file_names(len(hu))]
-    write_series(paths, hu, scan.dicom_slices, series)
+    write_series(paths, hu, scan.dicom_slices, source_hu, series)

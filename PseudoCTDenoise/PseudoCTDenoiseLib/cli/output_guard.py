@@ -79,13 +79,19 @@ def check_outputs(
             )
 
 
+def same_name(path: Path) -> str:
+    """Return a text that is the same for all names that may lead to one file.
+
+    File systems may ignore upper case and the form of accents.
+    """
+    return unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
+
+
 def _check_different(outputs: Sequence[Output]) -> None:
     seen: set[object] = set()
     for output in outputs:
         path = output.path
-        # File systems may ignore upper case and the form of accents.
-        name = unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
-        keys = {name, _identity(path)} - {None}
+        keys = {same_name(path), _identity(path)} - {None}
         if seen & keys:
             raise BadInputError(f"Two results would be written to {path}: choose another name.")
         seen |= keys

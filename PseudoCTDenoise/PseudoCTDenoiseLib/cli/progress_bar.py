@@ -31,13 +31,6 @@ class ProgressBar(contextlib.AbstractContextManager):
         self._bar.set_postfix_str(detail, refresh=False)
         self._bar.update(max(0.0, 100 * share - self._bar.n))
 
-    def print(self, text: str) -> None:
-        """Print a line on standard error, above the bar if there is one."""
-        if self._bar is None:
-            print(text, file=sys.stderr)
-        else:
-            self._bar.write(text, file=sys.stderr)
-
     def __exit__(self, *error) -> None:
         if self._bar is not None:
             self._bar.close()

@@ -19,9 +19,9 @@ from ..ct.io.volume_hash import volume_hash
 from ..denoising.repetition import compare_images, differences, outcome, repeat_settings
 from ..errors import BadInputError
 from ..exit_codes import DIFFERENT, DONE
+from ..input_file import read_json
 from ..models.catalog import SHIPPED_MODELS
 from . import denoise
-from .json_file import read_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

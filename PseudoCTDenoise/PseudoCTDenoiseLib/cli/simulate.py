@@ -18,7 +18,7 @@ from ..ct.io.derived_note import NOTICE
 from ..ct.io.volume_files import check_output_path, write_volume
 from ..ct.noise_level import soft_tissue_noise
 from ..ct.reference_metrics import psnr_4096
-from ..denoising.clipping import unmeasured
+from ..denoising.clipping import with_padding
 from ..denoising.device import choose_device
 from ..errors import BadInputError
 from ..simulation.low_dose import LowDoseSimulator, simulate_low_dose
@@ -29,6 +29,7 @@ from .input_warnings import print_warnings
 from .output_guard import add_overwrite_argument, check_outputs
 from .progress_bar import ProgressBar
 from .scan_arguments import add_scan_arguments, read_scan
+from .staged_files import write_together
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,10 +90,11 @@ def run(arguments: argparse.Namespace) -> None:
             device=device.name,
             progress=lambda done, total: bar.show(done / total, "simulation", f"{done}/{total}"),
         )
-    for before, after in zip(scan.hu, low_dose, strict=True):
-        kept = unmeasured(before)
-        after[kept] = before[kept]
-    write_volume(arguments.output, low_dose, scan, note=f"Simulated low dose. {NOTICE}")
+    low_dose = with_padding(low_dose, scan.hu)
+    note = f"Simulated low dose. {NOTICE}"
+    write_together(
+        lambda staged: write_volume(staged.path(arguments.output), low_dose, scan, note=note)
+    )
 
     before, after = soft_tissue_noise(scan.hu), soft_tissue_noise(low_dose)
     print(f"Estimated unattenuated photon count: N0 = {simulator.quanta:.0f} photons per ray.")

@@ -5,28 +5,34 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import TypeVar
 
 from ..errors import BadInputError
-from ..temporary_files import TemporaryFolder, with_cleanup
+from ..temporary_files import TemporaryFolder, link_file, with_cleanup
 
 T = TypeVar("T")
+
+_PLACES = ("new", "old", "saved")
+"""Folders for the new files, and for the older and the new files while names are exchanged."""
 
 
 def write_together(write: Callable[[StagedFiles], T]) -> T:
     """Return ``write(staged)``; then give the files that it wrote their final names.
 
     An error or a signal removes all files and the folders created for them, and older files stay or
-    come back. This also holds if it comes between two renames.
+    come back. This also holds if it comes between two renames. Only if an older file cannot be
+    replaced because of its permissions, or on Windows because a program uses it, do the new files
+    stay beside their final places, as ``new-NAME``.
 
     Raises
     ------
     BadInputError
         If a file cannot be written, for example on a full disk. The message states the final path.
+        If the new files stay, it says where.
 
     >>> write_together(lambda staged: staged.path(Path("result.json")).write_text("{}"))
     """
@@ -45,29 +51,44 @@ def write_together(write: Callable[[StagedFiles], T]) -> T:
 
 @dataclass
 class _StagedFile:
-    """A file under its temporary path, and the path that keeps an older file at ``final``."""
+    """A file under its temporary path, and the path that keeps an older file at ``final``.
+
+    The new file is saved at ``saved`` before the older one takes its place again.
+    """
 
     temporary: Path
     final: Path
     older: Path
+    saved: Path
     had_older: bool = False
 
     def keep_older(self) -> None:
         """Keep the older file, which stays in its place until it is replaced."""
         self.had_older = os.path.lexists(self.final)
         if self.had_older:
-            _duplicate(self.final, self.older)
+            link_file(self.final, self.older)
 
     def rename(self) -> None:
         os.replace(self.temporary, self.final)
 
-    def restore(self) -> None:
-        """Undo :meth:`rename`; may be repeated."""
+    def restore(self, save: bool) -> None:
+        """Undo :meth:`rename`, after the new file is saved if ``save`` is True; may be repeated."""
+        is_renamed = not self.temporary.exists()
         if self.had_older:
-            if os.path.lexists(self.older):
+            if is_renamed and os.path.lexists(self.older):
+                if save and not self.saved.exists():
+                    link_file(self.final, self.saved)
                 os.replace(self.older, self.final)
-        elif not self.temporary.exists():  # it was renamed
+        elif is_renamed:
             os.replace(self.final, self.temporary)
+
+    def keep(self) -> Path:
+        """Give a new file that has no final name another one beside it, and return it."""
+        prefixes = chain(["new"], (f"new-{number}" for number in count(2)))
+        paths = (self.final.with_name(f"{prefix}-{self.final.name}") for prefix in prefixes)
+        path = next(path for path in paths if not os.path.lexists(path))
+        os.replace(self.saved if self.saved.exists() else self.temporary, path)
+        return path
 
 
 class StagedFiles:
@@ -78,7 +99,8 @@ class StagedFiles:
         self._retired: list[_StagedFile] = []
         self._made: list[Path] = []
         self._temporary_folders: dict[Path, TemporaryFolder] = {}
-        self._is_renaming = self._is_done = False
+        self._kept: list[Path] = []
+        self._is_renaming = self._is_done = self._is_refused = False
 
     def folder(self, path: Path) -> None:
         """Create a folder if it is missing."""
@@ -100,10 +122,11 @@ class StagedFiles:
         if final.parent not in self._temporary_folders:
             folder = self._temporary_folders[final.parent] = TemporaryFolder(final.parent)
             folder.create()
-            for name in ("new", "old"):
+            for name in _PLACES:
                 (folder.path / name).mkdir()
         folder = self._temporary_folders[final.parent].path
-        return _StagedFile(folder / "new" / final.name, final, folder / "old" / final.name)
+        new, old, saved = (folder / name / final.name for name in _PLACES)
+        return _StagedFile(new, final, old, saved)
 
     def rename(self) -> None:
         """Give all files their final names.
@@ -116,24 +139,31 @@ class StagedFiles:
         for file in self._files:
             if not file.temporary.exists():
                 raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), str(file.temporary))
-        for file in (*self._files, *self._retired):
-            file.keep_older()
-        self._is_renaming = True
-        for file in self._retired:
-            file.final.unlink()
-        for file in self._files:
-            file.rename()
+        try:
+            for file in (*self._files, *self._retired):
+                file.keep_older()
+            self._is_renaming = True
+            for file in self._retired:
+                file.final.unlink()
+            for file in self._files:
+                file.rename()
+        except PermissionError:
+            self._is_refused = True
+            raise
         self._is_done = True
 
     def end(self) -> None:
         """Undo what is unfinished and remove the temporary files; may be repeated."""
         if self._is_renaming and not self._is_done:
-            for file in (*self._files, *self._retired):
+            removed = (file for file in self._retired if not os.path.lexists(file.final))
+            for file in (*self._files, *removed):
                 try:
-                    file.restore()
+                    file.restore(save=self._is_refused and file in self._files)
                 except OSError:  # the older file must not be removed with the temporary folder
                     self._temporary_folders[file.final.parent].keep()
             self._is_renaming = False
+        if self._is_refused:
+            self._keep_new_files()
         for folder in self._temporary_folders.values():
             folder.remove()
         if not self._is_done:
@@ -141,27 +171,31 @@ class StagedFiles:
                 with contextlib.suppress(OSError):  # another program put a file there
                     made.rmdir()
 
+    def _keep_new_files(self) -> None:
+        """Give the new files other names, or keep them in the temporary folder."""
+        for file in self._files[len(self._kept) :]:
+            try:
+                self._kept.append(file.keep())
+            except OSError:
+                self._temporary_folders[file.final.parent].keep()
+                self._kept.append(file.saved if file.saved.exists() else file.temporary)
+
     def error_message(self, error: Exception) -> str:
         """Return the message of an error, with final instead of temporary paths."""
         text = str(error)
         if isinstance(error, OSError):
             # Some libraries do not state the file. It is then the last one begun.
             name = error.filename or (self._files[-1].final if self._files else "The folder")
-            text = (
-                f"{name} could not be written ({error.strerror or error}): free some space or "
-                "choose another folder."
-            )
+            reason = error.strerror or error
+            if self._kept:
+                text = f"{name} could not be replaced ({reason}): close the programs that use it."
+            else:
+                text = (
+                    f"{name} could not be written ({reason}): free some space or choose another "
+                    "folder."
+                )
         for file in self._files:
             text = text.replace(str(file.temporary), str(file.final))
+        if self._kept:
+            text += f" The new result is kept as {', '.join(map(str, self._kept))}."
         return text
-
-
-def _duplicate(path: Path, copy: Path) -> None:
-    """Make ``copy`` a second name of a file, or a copy where there are no hard links."""
-    if path.is_symlink():
-        copy.symlink_to(os.readlink(path))
-        return
-    try:
-        os.link(path, copy)
-    except OSError:
-        shutil.copy2(path, copy)

@@ -40,6 +40,12 @@ def unmeasured(hu: np.ndarray) -> np.ndarray:
     return (hu < MIN_CT_HU) | at_limit | constant_areas(hu)
 
 
+def with_padding(hu: np.ndarray, scan: np.ndarray) -> np.ndarray:
+    """Return HU with the padding of a scan; both are (slices, rows, columns)."""
+    pairs = zip(hu, scan, strict=True)
+    return np.stack([np.where(unmeasured(part), part, image) for image, part in pairs])
+
+
 def clipping_probability(signal_hu: torch.Tensor, deviation_hu: torch.Tensor) -> torch.Tensor:
     """Return the probability that Gaussian noise takes a voxel below the lower HU limit."""
     return _normal_cdf((MIN_CT_HU - signal_hu) / deviation_hu.clamp(min=_MINIMUM_NOISE_HU))

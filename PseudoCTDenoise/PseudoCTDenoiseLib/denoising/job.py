@@ -154,17 +154,14 @@ class DenoisingJob:
         self.settings = replace(self.settings, batch=max(1, self.settings.batch // 4))
 
     @cached_property
-    def maps_while_denoising(self) -> bool:
-        """True if the noise maps come from the passes of the denoiser, whose trunk they share.
+    def have_one_trunk(self) -> bool:
+        """True if denoiser and noise models differ in their last layers only, before a tuning."""
+        return have_one_trunk([self.denoiser, *self.noise_models])
 
-        Tuning with the scan as target changes the trunk a little, with which the maps are at least
-        as good. The paper's loop changes it more.
-        """
-        settings = self.settings
-        keeps_trunk = not settings.tunes or settings.teacher == "scan"
-        return (
-            self.want_noise and keeps_trunk and have_one_trunk([self.denoiser, *self.noise_models])
-        )
+    @property
+    def maps_while_denoising(self) -> bool:
+        """True if the noise maps come from the passes of the denoiser, whose trunk they share."""
+        return self.want_noise and self.settings.keeps_trunk and self.have_one_trunk
 
     @property
     def separate_maps(self) -> bool:

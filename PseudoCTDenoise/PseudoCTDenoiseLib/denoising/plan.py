@@ -30,7 +30,7 @@ MAPS = "noise maps of all slices"
 class PartSeconds(NamedTuple):
     """Seconds of one slice's forward pass, of one update, and of one slice's noise maps.
 
-    The time for maps is that beyond the slice's forward pass if the noise models share its trunk.
+    The time for maps is that of passes of their own, see :func:`job_stages`.
     ``tuning_slice`` is a slice's forward pass during tuning, which is in float32.
     """
 

@@ -159,6 +159,15 @@ class DenoisingSettings:
         """True if the tuning uses maps of the noise models."""
         return self.tunes and self.noise_source == "models"
 
+    @property
+    def keeps_trunk(self) -> bool:
+        """True if noise models may share the trunk of the network that denoises the scan.
+
+        Tuning with the scan as target changes the trunk a little, with which the noise maps are at
+        least as good. The paper's loop changes it more.
+        """
+        return not self.tunes or self.teacher == "scan"
+
     def as_dict(self) -> dict:
         """Return plain values by name, for JSON; :func:`settings_from_values` reads them."""
         return asdict(self)

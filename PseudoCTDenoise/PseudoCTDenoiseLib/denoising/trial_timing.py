@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-from ..models.networks import have_one_trunk, trainable_copy
+from ..models.networks import trainable_copy
 from .inference import apply_network
 from .losses import image_loss
 from .noise_maps import predict_noise_maps
@@ -46,8 +46,6 @@ def time_parts(
         noise_seconds = shortest_time(
             lambda: predict_noise_maps(noise_models, image, precision), device
         )
-        if have_one_trunk([denoiser, *noise_models]):
-            noise_seconds = max(0.0, noise_seconds - slice_seconds)
     return PartSeconds(slice_seconds, update_seconds, noise_seconds, tuning_slice_seconds)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 
 from ..errors import BadInputError
+from ..input_file import read_json
 from .denoise_options import denoise_options
 
 LOOPBACK = "127.0.0.1"
@@ -85,12 +85,7 @@ def read_configuration(path: Path) -> NodeConfiguration:
     BadInputError
         If the file cannot be read, is not JSON, lacks a value, or has a wrong or unknown one.
     """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInputError(f"Cannot read {path}: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise BadInputError(f"{path} is not JSON in UTF-8: {error}.") from error
+    values = read_json(path)
     try:
         return _configuration(values, path.resolve().parent)
     except BadInputError as error:

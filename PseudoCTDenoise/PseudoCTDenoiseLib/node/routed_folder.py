@@ -6,7 +6,6 @@ The names are those of mercure (https://mercure-imaging.org/docs/modules.html): 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections import defaultdict
@@ -19,6 +18,7 @@ from ..ct.io.dicom_content import CT_CLASSES
 from ..ct.io.dicom_files import ignore_pydicom_warnings
 from ..errors import BadInputError
 from ..exit_codes import BAD_INPUT, DONE
+from ..input_file import read_json
 from .denoise_options import denoise_options
 from .denoising_child import DenoisingChild, Outcome, denoised_files
 from .loop_guard import GUARD_KEYWORDS, is_own_image
@@ -42,11 +42,7 @@ def task_options(folder: Path) -> list[str]:
     path = folder / TASK
     if not path.is_file():
         return []
-    try:
-        task = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInputError(f"{path} is not JSON in UTF-8: {error}.") from error
-    process = task.get("process") if isinstance(task, dict) else None
+    process = read_json(path).get("process")
     settings = process.get("settings") if isinstance(process, dict) else None
     try:
         return denoise_options(settings or {})

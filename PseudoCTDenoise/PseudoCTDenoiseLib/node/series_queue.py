@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from ..errors import BadInputError
-from ..temporary_files import remove_folder
-from .image_files import keep_file, link_file
+from ..temporary_files import link_file, remove_folder
+from .durable_file import keep_file
 from .process_lock import lock_for_process
 from .series_record import (
     DENOISING,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from ..errors import BadInputError
 from ..json_text import json_text
 from ..temporary_files import remove_folder
+from .durable_file import keep_file
 
 RECEIVING, WAITING, DENOISING, SENDING = "receiving", "waiting", "denoising", "sending"
 SENT, FAILED = "sent", "not denoised"
@@ -86,9 +86,7 @@ class SeriesRecord:
         new = self.folder / f"{RECORD}.new"
         with open(new, "w", encoding="utf-8") as file:
             file.write(json_text(values))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, self.folder / RECORD)
+        keep_file(new, self.folder / RECORD)
 
     def remove_images(self) -> None:
         for folder in (self.images, self.result):

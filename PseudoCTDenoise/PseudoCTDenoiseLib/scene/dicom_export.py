@@ -70,7 +70,7 @@ def exportVolume(node, folder: str | os.PathLike) -> Path:
 
     result, kind = _resultAndKind(node)
     original = originalOf(result)
-    slices = _slicesOf(original)
+    slices, sourceHu = _slicesOf(original)
     check_source(slices, original.GetName())
     hu = checked_int16(slicer.util.arrayFromVolume(node), node.GetName())
     if hu.shape != (len(slices), *slices[0].size):
@@ -83,7 +83,7 @@ def exportVolume(node, folder: str | os.PathLike) -> Path:
     def write(temporary: Path) -> None:
         part = temporary / "series"
         part.mkdir()
-        write_series([part / name for name in file_names(len(hu))], hu, slices, series)
+        write_series([part / name for name in file_names(len(hu))], hu, slices, sourceHu, series)
         os.replace(part, final)
 
     try:
@@ -127,8 +127,8 @@ def _note(result) -> str:
     return note
 
 
-def _slicesOf(original) -> tuple[Slice, ...]:
-    """Return the slices of a volume's DICOM files in the order of its voxels (k)."""
+def _slicesOf(original) -> tuple[tuple[Slice, ...], np.ndarray]:
+    """Return the slices of a volume's DICOM files and their HU, in the order of its voxels (k)."""
     from ..ct.io.dicom_series import read_slices
 
     paths = []
@@ -148,7 +148,7 @@ def _slicesOf(original) -> tuple[Slice, ...]:
         if hu.shape == voxels.shape:
             read = hu[order]
             if np.array_equal(np.where(read == MIN_CT_HU, read, voxels), read):
-                return slices[order]
+                return slices[order], read
     raise BadInputError(
         f"{original.GetName()} differs from its DICOM files: it was changed after it was loaded. "
         "Load the scan again in the module DICOM and denoise it again."

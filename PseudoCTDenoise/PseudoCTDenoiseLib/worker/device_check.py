@@ -72,7 +72,8 @@ class DeviceCheck(WorkerProcess):
             # In float32 a tuning slice takes as long as any slice and is not timed separately.
             trial += part.tuning_slice if part.tuning_slice != part.slice else 0.0
         trial += part.noise if want_noise or settings.needs_noise_models else 0.0
-        plan = plan_job(settings, slices, want_noise, part)
+        separate_maps = want_noise and not (timing.have_one_trunk and settings.keeps_trunk)
+        plan = plan_job(settings, slices, separate_maps, part)
         return timing.seconds_to_start + 2 * trial + plan.total_seconds
 
     def _prepare(self) -> Sequence[str]:

@@ -99,13 +99,17 @@ class Result:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Seconds of the start and of the parts of a job, see :class:`.PartSeconds`."""
+    """Seconds of the start and of the parts of a job, see :class:`.PartSeconds`.
+
+    ``have_one_trunk`` is True if denoiser and noise models share a trunk.
+    """
 
     seconds_to_start: float
     seconds_per_slice: float
     seconds_per_update: float
     seconds_per_noise: float
     seconds_per_tuning_slice: float
+    have_one_trunk: bool
     default_settings: dict
 
 

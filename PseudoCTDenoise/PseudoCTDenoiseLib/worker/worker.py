@@ -326,6 +326,7 @@ def check(parsed: argparse.Namespace, link: ParentLink) -> None:
             seconds_per_update=part.update,
             seconds_per_noise=part.noise,
             seconds_per_tuning_slice=part.tuning_slice,
+            have_one_trunk=job.have_one_trunk,
             default_settings=default.as_dict(),
         )
     )

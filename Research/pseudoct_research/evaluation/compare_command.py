@@ -13,13 +13,14 @@ from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments
 from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
 from PseudoCTDenoiseLib.cli.scan_arguments import add_slice_axis_argument
 from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
-from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid, check_writable, read_volume
+from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid, check_writable
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import markdown
 from PseudoCTDenoiseLib.models.store import load_models, model_files
 
+from ..datasets.series_choices import NO_CHOICE, read_scans
 from ..results.results_table import write_csv
 from .comparison import COLUMNS, CtPair, compare, filter_methods, network_methods, summary
 
@@ -86,7 +87,7 @@ def check_comparison_arguments(
 
 def run(arguments: argparse.Namespace) -> int:
     check_comparison_arguments(arguments, [path for pair in arguments.pair for path in pair])
-    series = arguments.series or [("-", "-")] * len(arguments.pair)
+    series = arguments.series or [(NO_CHOICE, NO_CHOICE)] * len(arguments.pair)
     if len(series) != len(arguments.pair):
         raise BadInputError(
             f"--series is given {len(series)} times and --pair {len(arguments.pair)} times: give "
@@ -94,18 +95,15 @@ def run(arguments: argparse.Namespace) -> int:
         )
     pairs = []
     for (low, normal), choices in zip(arguments.pair, series, strict=True):
-        ldct, ndct = (
-            read_volume(
-                path,
-                series=None if choice == "-" else choice,
-                slice_axis=arguments.slice_axis,
-                allow_uneven=True,  # slices are compared one by one
-            )
-            for path, choice in zip((low, normal), choices, strict=True)
+        ldct, ndct = read_scans(
+            (low, normal),
+            choices,
+            slice_axis=arguments.slice_axis,
+            allow_uneven=True,  # slices are compared one by one
         )
         check_same_grid(ldct, ndct)
         # Path and series identify a patient: files of several patients may share a name.
-        name = str(low) if choices[0] == "-" else f"{low} {choices[0]}"
+        name = str(low) if choices[0] == NO_CHOICE else f"{low} {choices[0]}"
         pairs.append(CtPair(name, ldct.hu, ndct.hu, ldct.pixel_mm))
     scores = compare_all(arguments, pairs, "pairs")
     print(markdown(summary(scores), COLUMNS))

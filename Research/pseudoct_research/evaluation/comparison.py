@@ -11,6 +11,7 @@ import torch
 from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU, to_hu, to_int16
 from PseudoCTDenoiseLib.ct.noise_level import noise_reduction
 from PseudoCTDenoiseLib.ct.reference_metrics import image_metrics
+from PseudoCTDenoiseLib.denoising.clipping import with_padding
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.noise_maps import predict_noise_maps
 from PseudoCTDenoiseLib.denoising.presets import paper_settings
@@ -64,21 +65,23 @@ def simulated_pair(scan: CtScan, dose: float, kernel: ReconstructionKernel, seed
     """Simulate the low-dose scan of a normal-dose scan, both with the given kernel.
 
     The scan is assumed to have the soft kernel. For another kernel, anatomy and noise are filtered
-    together: a reference without the noise of its kernel would reward smoothing.
+    together: a reference without the noise of its kernel would reward smoothing. Padding of the
+    scan stays as it is.
     """
     simulator = LowDoseSimulator(scan.pixel_mm).fitted(scan.hu)
     ndct = scan.hu
     if kernel != SOFT:
-        ndct = np.stack([_with_kernel(image, scan.pixel_mm, kernel) for image in scan.hu])
+        converted = np.stack([_with_kernel(image, scan.pixel_mm, kernel) for image in scan.hu])
+        ndct = with_padding(converted, scan.hu)
     ldct = simulate_low_dose(ndct, simulator, dose, kernel, seed=seed)
-    return CtPair(scan.patient, ldct, ndct, scan.pixel_mm)
+    return CtPair(scan.patient, with_padding(ldct, scan.hu), ndct, scan.pixel_mm)
 
 
 def _with_kernel(hu: np.ndarray, pixel_mm: float, kernel: ReconstructionKernel) -> np.ndarray:
     """Convert a slice of the soft kernel, (rows, columns) int16 HU, to another kernel."""
     scanned = np.maximum(hu, MIN_CT_HU).astype(np.float32)
     converted = change_kernel(torch.from_numpy(scanned), pixel_mm, SOFT, kernel).numpy()
-    return np.where(hu < MIN_CT_HU, hu, to_int16(np.maximum(converted, MIN_CT_HU)))
+    return to_int16(np.maximum(converted, MIN_CT_HU))
 
 
 def filter_methods(pairs: Sequence[CtPair]) -> list[Method]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PseudoCTDenoiseLib.ct.body_mask import body_mask
 from PseudoCTDenoiseLib.ct.flat_windows import flat_windows, without_trend
-from PseudoCTDenoiseLib.ct.noise_texture import noise_power_spectrum
+from PseudoCTDenoiseLib.ct.noise_texture import mean_frequency, noise_power_spectrum
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.noise_maps import REMOVED_NOISE
@@ -84,4 +84,4 @@ def _level_and_frequency(windows: np.ndarray, pixel_mm: float) -> tuple[float, f
     windows = without_trend(windows.astype(np.float64))
     frequency, power = noise_power_spectrum(windows, pixel_mm)
     rings = frequency * power  # a ring's circumference is proportional to its frequency
-    return float(windows.std()), float((frequency * rings).sum() / rings.sum())
+    return float(windows.std()), mean_frequency(frequency, rings)

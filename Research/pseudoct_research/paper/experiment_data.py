@@ -185,7 +185,7 @@ def _few_slices(scans: Sequence[CtScan], most: int) -> list[CtScan]:
 
 
 def _simulated(scan: CtScan, seed: int, cache: Path) -> CtPair:
-    setting = f"{LowDoseSimulator(scan.pixel_mm)} {DOSE} {SOFT} {seed}"
+    setting = f"{LowDoseSimulator(scan.pixel_mm)} {DOSE} {SOFT} {seed}, padding kept"
     digest = hashlib.sha256(setting.encode())
     digest.update(np.ascontiguousarray(scan.hu))
     file = cache / f"ldct-{digest.hexdigest()[:24]}.npy"

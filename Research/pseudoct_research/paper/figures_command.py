@@ -6,15 +6,11 @@ import argparse
 from pathlib import Path
 
 from PseudoCTDenoiseLib.cli.output_guard import add_overwrite_argument, check_outputs
-from PseudoCTDenoiseLib.ct.io.volume_files import (
-    check_same_grid,
-    check_writable,
-    make_folder,
-    read_volume,
-)
+from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid, check_writable, make_folder
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 from PseudoCTDenoiseLib.models.store import load_model, model_files
 
+from ..datasets.series_choices import read_scans
 from ..evaluation.comparison import CtPair
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2V
 from .experiment_runs import SLICES
@@ -47,6 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("LDCT", "NDCT"),
         help="two scans on the same grid, for example from `pseudoct phantom`",
     )
+    parser.add_argument(
+        "--series",
+        nargs=2,
+        default=(),
+        metavar=("LDCT", "NDCT"),
+        help="numbers or UIDs of the DICOM series of the pair, '-' for a scan without a choice",
+    )
     parser.add_argument("--network", choices=CHANNELS, default="red-cnn-32")
     parser.add_argument(
         "--work",
@@ -65,7 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
         check_writable(folder / name)
     inputs = [*arguments.pair, *model_files(arguments.work / "models")]
     check_outputs([folder / name for name in names], inputs, overwrite=arguments.overwrite)
-    ldct, ndct = map(read_volume, arguments.pair)
+    ldct, ndct = read_scans(arguments.pair, arguments.series)
     check_same_grid(ldct, ndct)
     _, manifest = load_model(start_name(arguments.network, N2C), arguments.work / "models")
     starts = (N2C, N2N_GAUSSIAN, N2V)

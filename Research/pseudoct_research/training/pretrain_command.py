@@ -13,7 +13,6 @@ import torch
 from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
 from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
 from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
-from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from PseudoCTDenoiseLib.denoising.device import choose_device
 from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.denoising.target_noise import RESIDUAL_NOISE_FRACTION
@@ -29,6 +28,7 @@ from PseudoCTDenoiseLib.models.store import (
 from torch import nn
 
 from ..datasets.ct_dataset import CtScan, index_files, read_index, scan_credits
+from ..datasets.series_choices import NO_CHOICE, check_choices, read_scans
 from ..time_limit import add_time_limit
 from .measured_domain import measured_domain
 from .pretraining import (
@@ -81,6 +81,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--ldct", type=Path, nargs="+", help="the low-dose scans of --ndct, in the same order"
     )
+    for name, scans in (("ndct", "normal-dose"), ("ldct", "low-dose")):
+        data.add_argument(
+            f"--{name}-series",
+            nargs="+",
+            default=(),
+            metavar="SERIES",
+            help=f"number or UID of the DICOM series of each of the {scans} scans, in their order; "
+            f"'{NO_CHOICE}' for a scan without a choice",
+        )
     parser.add_argument(
         "--validation-split", default="val", help="split for validation (default: val)"
     )
@@ -140,6 +149,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise BadInputError("Training needs either --index or --ndct. Give one of them.")
     if arguments.ldct and not arguments.ndct:
         raise BadInputError("--ldct needs normal-dose scans. Give --ndct instead of --index.")
+    check_choices(arguments.ndct or (), arguments.ndct_series, "--ndct-series")
+    check_choices(arguments.ldct or (), arguments.ldct_series, "--ldct-series")
     if settings.last_layers_only and not arguments.start:
         arguments.start = TRUNK
     checkpoint = arguments.work / f"{arguments.name}.checkpoint.npz"
@@ -276,7 +287,8 @@ def _load(
         scans = read_index(arguments.index, "train", arguments.patient)
         held_out = read_index(arguments.index, arguments.validation_split)
     else:
-        scans = [_scan(path) for path in arguments.ndct]
+        volumes = read_scans(arguments.ndct, arguments.ndct_series)
+        scans = [CtScan(volume.name, volume.hu, volume.pixel_size[0]) for volume in volumes]
         held_out = []
     if arguments.ldct:
         if len(arguments.ldct) != len(arguments.ndct):
@@ -284,7 +296,7 @@ def _load(
                 f"--ldct has {len(arguments.ldct)} scans and --ndct {len(arguments.ndct)}. Give "
                 "the same number."
             )
-        low = [read_volume(path).hu for path in arguments.ldct]
+        low = [volume.hu for volume in read_scans(arguments.ldct, arguments.ldct_series)]
         slices = [s for x, y in zip(low, scans, strict=True) for s in paired_slices(x, y.hu)]
         return [replace(y, hu=x) for x, y in zip(low, scans, strict=True)], slices, {}
 
@@ -304,8 +316,3 @@ def _denoiser(network: nn.Module, device: str) -> Callable[[torch.Tensor], torch
     """Return a function that denoises normalised slices on the CPU with a network on the device."""
     network = network.to(device)
     return lambda slices: apply_network(network, slices.to(device)).cpu()
-
-
-def _scan(path: Path) -> CtScan:
-    volume = read_volume(path)
-    return CtScan(volume.name, volume.hu, volume.pixel_size[0])

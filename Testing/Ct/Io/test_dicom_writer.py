@@ -45,6 +45,8 @@ from pydicom.encaps import encapsulate
 from pydicom.tag import Tag
 from pydicom.uid import JPEG2000, CTImageStorage, ExplicitVRLittleEndian, JPEGExtended12Bit
 
+PLACE = "AAAAAAAA"
+"""Text of a test that is replaced in the file."""
 NOTE = derivation_note("1.2", "fast", 70)
 Edit = Callable[[int, Dataset], object]
 
@@ -63,7 +65,7 @@ def derive(
     check_source(scan.dicom_slices, scan.name)
     folder.mkdir()
     paths = [folder / name for name in file_names(len(hu))]
-    write_series(paths, hu, scan.dicom_slices, series or DerivedSeries(DENOISED, NOTE))
+    write_series(paths, hu, scan.dicom_slices, scan.hu, series or DerivedSeries(DENOISED, NOTE))
     return scan, hu
 
 
@@ -177,8 +179,13 @@ def padded(value: int, vr: str = "US", **values) -> Edit:
         (padded(0), 0),
         (padded(2000, "SS", PixelRepresentation=1, RescaleIntercept="0"), 2000),
         (padded(-2000, "SS", PixelRepresentation=1, RescaleIntercept="0"), -2000),
+        (padded(-2001, "SS", PixelRepresentation=1, RescaleSlope="0.4"), -2001),
+        (padded(6001, RescaleSlope="0.4"), 6001),
     ],
-    ids=["bright", "air", "bright and signed", "dark and signed"],
+    ids=[
+        *("bright", "air", "bright and signed", "dark and signed"),
+        *("dark between whole HU", "bright between whole HU"),
+    ],
 )
 def test_padding_keeps_its_value_and_its_pixels(tmp_path, edit, value):
     images = derived(tmp_path, edit)
@@ -368,11 +375,12 @@ def test_every_kind_of_image_has_a_number_of_its_own():
         (None, "denoised"),
         ("x" * 64, "x" * 55 + " denoised"),
         ("Thorax", "Thorax denoised"),
+        ("Thorax\\1.0 mm", ["Thorax", "1.0 mm denoised"]),
     ],
 )
 def test_the_description_has_at_most_64_characters(tmp_path, description, expected):
     images = derived(tmp_path, SeriesDescription=description)
-    assert {image.SeriesDescription for image in images} == {expected}
+    assert [image.SeriesDescription for image in images] == [expected] * len(HEIGHTS)
 
 
 @pytest.mark.parametrize(
@@ -434,6 +442,37 @@ def test_names_keep_their_characters(tmp_path, charset, name, description):
         assert image.SeriesDescription.startswith(description[:55])
         assert image.SeriesDescription.endswith(" denoised")
         assert len(image.SeriesDescription) <= 64
+
+
+@pytest.mark.parametrize(
+    "charset, text",
+    [
+        ("ISO_IR 192", "Müller".encode("latin-1")),
+        ("ISO_IR 192", b"M\xfc\\ller"),
+        ("ISO_IR 13", b"M\x80\xfcller"),
+        ("GB18030", b"M\xfc\xfcller\xff"),
+        (None, "Müller".encode()),
+    ],
+    ids=["Latin-1 as UTF-8", "two values", "Latin-1 as Japanese", "Chinese", "UTF-8 as ASCII"],
+)
+def test_texts_that_contradict_the_character_set_keep_their_bytes(tmp_path, charset, text):
+    keywords = ("PatientName", "StudyDescription", "SeriesDescription", "DerivationDescription")
+    item = Dataset()
+    for keyword in keywords[:2]:
+        setattr(item, keyword, PLACE)
+    source = write_slices(
+        tmp_path / "source",
+        SpecificCharacterSet=charset or "",
+        ReferencedStudySequence=[item],
+        **dict.fromkeys(keywords, PLACE),
+    )
+    for path in source.iterdir():
+        path.write_bytes(path.read_bytes().replace(PLACE.encode(), text.ljust(len(PLACE))))
+    derive(source, tmp_path / "derived")
+    for path in (tmp_path / "derived").iterdir():
+        stored = path.read_bytes()
+        assert stored.count(text) == 6 and PLACE.encode() not in stored
+        assert text + b" denoised" in stored and text + b" " + NOTE.encode() in stored
 
 
 @pytest.mark.parametrize("stated", [True, False])
@@ -552,7 +591,29 @@ def test_a_source_that_has_gone_is_an_error(tmp_path):
     shutil.rmtree(source)
     paths = [tmp_path / name for name in file_names(4)]
     with pytest.raises(BadInputError, match="cannot be read"):
-        write_series(paths, scan.hu, scan.dicom_slices, DerivedSeries(DENOISED, NOTE))
+        write_series(paths, scan.hu, scan.dicom_slices, scan.hu, DerivedSeries(DENOISED, NOTE))
+
+
+def test_a_header_with_nan_does_not_count_as_changed(tmp_path):
+    images = derived(tmp_path, lambda index, image: image.add_new("KVP", "DS", "nan"))
+    assert all(np.isnan(image.KVP) for image in images)
+
+
+@pytest.mark.parametrize("what", ["patient", "pixel"])
+def test_a_source_that_was_changed_after_it_was_read_is_an_error(tmp_path, what):
+    source = write_slices(tmp_path / "source")
+    scan = read_volume(source)
+    path = scan.dicom_slices[2].frame.path
+    image = dcmread(path)
+    if what == "patient":
+        image.PatientName = "Another"
+    else:
+        set_pixels(image, image.pixel_array + np.eye(20, 24, dtype=np.uint16))
+    image.save_as(path)
+    paths = [tmp_path / name for name in file_names(4)]
+    with pytest.raises(BadInputError, match=f"{path.name} was changed after it was read"):
+        write_series(paths, scan.hu, scan.dicom_slices, scan.hu, DerivedSeries(DENOISED, NOTE))
+    assert not paths[2].exists()
 
 
 # ------------------------------------------------------------------- the standard

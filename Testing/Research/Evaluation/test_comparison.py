@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from pseudoct_research.datasets.ct_dataset import CtScan
 from pseudoct_research.evaluation import comparison
@@ -219,6 +220,16 @@ def test_the_reference_of_a_sharp_pair_has_the_sharpness_and_noise_of_the_kernel
     assert made.ndct.dtype == np.int16 and (made.ndct[0, :4] == -3024).all()
     assert made.ndct[0, 8:40].std() > 1.5 * hu[0, 8:40].std()
     assert abs(made.ndct[0, 16:32].mean() - 40) < 5
+
+
+@pytest.mark.parametrize("kernel", [SOFT, SHARP])
+@pytest.mark.parametrize("fill", [-3024, -1024, 0])
+def test_padding_of_a_simulated_pair_stays_as_it_is(kernel, fill):
+    hu = np.random.default_rng(0).normal(40, 10, (1, 48, 48)).astype(np.int16)
+    hu[0, :12] = fill
+    made = simulated_pair(CtScan("one", hu, 0.8), 0.25, kernel, seed=1)
+    assert (made.ndct[0, :12] == fill).all() and (made.ldct[0, :12] == fill).all()
+    assert (made.ldct[0, 12:] != made.ndct[0, 12:]).mean() > 0.9
 
 
 def test_a_simulated_pair_is_the_scan_and_a_noisier_version():

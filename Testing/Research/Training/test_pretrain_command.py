@@ -255,6 +255,8 @@ def test_the_seed_determines_the_model(tmp_path, simulator):
         (["--ndct", "gone.nrrd"], "gone.nrrd"),
         (["--ndct", "scan.nrrd", "scan.nrrd", "--ldct", "scan.nrrd"], "the same number"),
         (["--ndct", "scan.nrrd", "--ldct", "wide.nrrd"], "same grid"),
+        (["--ndct", "scan.nrrd", "--ndct-series", "1", "2"], "names 2 series for 1 scans"),
+        (["--ndct", "scan.nrrd", "--ldct-series", "1"], "names 1 series for 0 scans"),
         (["--ndct", "scan.nrrd", "--steps", "0"], "steps must be positive"),
         (["--ndct", "scan.nrrd", "--clean", "0.1"], "--clean needs a denoiser as --start"),
         (["--ndct", "scan.nrrd", "--seed", "-1"], "seed must not be negative"),

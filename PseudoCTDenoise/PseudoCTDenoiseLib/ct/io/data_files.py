@@ -113,28 +113,6 @@ def check_streams(voxels: StoredVoxels, compressed: int | None, name: str) -> No
             raise damaged(name)
 
 
-def check_regular(path: Path) -> None:
-    """Reject devices and pipes, which may never end.
-
-    Raises
-    ------
-    BadInputError
-        If the path is missing, or is neither a file nor a folder; links are followed.
-    """
-    try:
-        mode = os.stat(path).st_mode
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise BadInputError(f"The file {path} does not exist: check the path.") from error
-    except OSError as error:
-        raise BadInputError(
-            f"{path} cannot be opened ({error.strerror}): check the path."
-        ) from error
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise BadInputError(
-            f"{path} is a pipe or a device, not a file: save the scan to a file and give that."
-        )
-
-
 def named_files(header: Path, names: Sequence[str]) -> list[Path]:
     """Return the files of voxels that a header names.
 

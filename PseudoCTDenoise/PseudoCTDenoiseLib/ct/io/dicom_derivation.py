@@ -20,6 +20,7 @@ from .derived_note import NOISE_MAP
 from .dicom_classic import classic_header
 from .dicom_content import LOSSY
 from .dicom_slices import Slice
+from .dicom_text import appended
 
 MANUFACTURER = "PseudoCTDenoise"
 SMOOTHING = ("113087", "DCM", "Smoothing")
@@ -122,9 +123,8 @@ def _set_identity(image: Dataset, series: DerivedSeries) -> None:
     number = (former if isinstance(former, int) else 0) + series.kind.number_offset
     if number < NUMBER_LIMIT:
         image.SeriesNumber = number
-    suffix = f" {series.kind.suffix}"[:DESCRIPTION_LENGTH]
-    described = str(image.get("SeriesDescription") or "")[: DESCRIPTION_LENGTH - len(suffix)]
-    image.SeriesDescription = f"{described}{suffix}".strip()
+    described = image.get("SeriesDescription")
+    image.SeriesDescription = appended(described, series.kind.suffix, DESCRIPTION_LENGTH)
     made = _local_time(image, series.made)
     for kind in ("Series", "Content", "InstanceCreation"):
         setattr(image, f"{kind}Date", made.strftime("%Y%m%d"))
@@ -143,9 +143,9 @@ def _local_time(image: Dataset, time: datetime) -> datetime:
 
 def _set_derivation(image: Dataset, source: Slice, series: DerivedSeries) -> None:
     image.ImageType = series.image_type
-    earlier = str(image.get("DerivationDescription") or "")
-    both = f"{earlier} {series.note}".strip()
-    image.DerivationDescription = both if len(both) <= DERIVATION_LENGTH else series.note
+    earlier = image.get("DerivationDescription") or ""
+    fits = len(earlier) + 1 + len(series.note) <= DERIVATION_LENGTH
+    image.DerivationDescription = appended(earlier if fits else "", series.note, DERIVATION_LENGTH)
     codes = list(image.get("DerivationCodeSequence") or ())
     image.DerivationCodeSequence = [*codes, _code(SMOOTHING)]
     item = Dataset()

@@ -27,6 +27,7 @@ from pydicom.uid import (
 from ...errors import is_out_of_memory
 from .data_files import max_expanded
 from .dicom_attributes import HEADER_TAGS
+from .dicom_text import has_undecodable_text, restore_bytes
 
 MAGIC = b"DICM"
 MAGIC_OFFSET = 128
@@ -141,10 +142,16 @@ def load_dataset(path: Path, tags: Sequence[int] | None = None) -> Dataset:
 
     Parameters
     ----------
-    tags : elements to read, which takes a fraction of the time; None for all.
+    tags : elements to read, which takes a fraction of the time; None for all. Texts that contradict
+        the character set of the file are then bytes.
     """
     with _open(path) as file:
-        return _parse(file, tags, pixels=True)
+        dataset = _parse(file, tags, pixels=True)
+        if tags is None and has_undecodable_text(dataset):
+            file.seek(0)
+            with ignore_pydicom_warnings():
+                restore_bytes(dataset, dcmread(file, force=True, stop_before_pixels=True))
+    return dataset
 
 
 class _BoundedFile(io.BufferedReader):

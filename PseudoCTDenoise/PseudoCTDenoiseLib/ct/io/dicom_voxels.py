@@ -67,13 +67,30 @@ def read_hu(slices: Sequence[Slice], name: str) -> tuple[np.ndarray, int]:
     hu = np.empty((len(slices), *slices[0].size), np.int16)
     padding = 0
     for number, stored in stored_slices(slices):
-        part = slices[number]
-        values = stored * part.slope + part.intercept
-        is_padding = bright_padding(part, stored)
-        values[is_padding] = MIN_CT_HU
+        hu[number], is_padding = slice_hu(slices[number], stored, name)
         padding += np.count_nonzero(is_padding)
-        hu[number] = checked_int16(values, name)
     return hu, padding
+
+
+def slice_hu(part: Slice, stored: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the HU of a slice, int16, and where its bright padding became air.
+
+    Parameters
+    ----------
+    stored : (rows, columns) integers, the stored values of the slice.
+    name : name of its stack in messages.
+
+    Raises
+    ------
+    BadInputError
+        If the HU do not fit int16.
+    """
+    values = stored * part.slope + part.intercept
+    padding = has_padding_value(part, stored) & (values > MIN_CT_HU)
+    if padding.any():  # a single pixel of tissue may have the padding's value by chance
+        padding &= constant_areas(values)
+    values[padding] = MIN_CT_HU
+    return checked_int16(values, name), padding
 
 
 def stored_slices(slices: Sequence[Slice]) -> Iterator[tuple[int, np.ndarray]]:
@@ -164,20 +181,12 @@ def _write_stored_frame(path: Path, dataset: Dataset, stream: bytes) -> None:
     dcmwrite(path, single, enforce_file_format=True)
 
 
-def bright_padding(part: Slice, stored: np.ndarray) -> np.ndarray:
-    """Return where a slice has padding above the lowest HU of a CT, (rows, columns) bool.
-
-    Parameters
-    ----------
-    stored : (rows, columns) integers, the stored values of the slice.
-    """
+def has_padding_value(part: Slice, stored: np.ndarray) -> np.ndarray:
+    """Return where stored values, (rows, columns) integers, are those of padding."""
     limits = padding_values(part.frame.header).values()
     if not limits:
         return np.zeros(stored.shape, bool)
-    values = stored * part.slope + part.intercept
-    padding = (stored >= min(limits)) & (stored <= max(limits)) & (values > MIN_CT_HU)
-    # A single pixel of tissue may have the padding's value by chance.
-    return padding & constant_areas(values) if padding.any() else padding
+    return (stored >= min(limits)) & (stored <= max(limits))
 
 
 def padding_values(header: Dataset) -> dict[str, int]:

@@ -15,10 +15,15 @@ from ...errors import BadInputError, is_out_of_memory
 from ..display_window import noise_limit
 from .derived_kinds import DENOISED
 from .dicom_derivation import DerivedSeries, derived_header
-from .dicom_files import ignore_pydicom_warnings, load_dataset
+from .dicom_files import (
+    DicomFile,
+    ignore_pydicom_warnings,
+    load_dataset,
+    read_dicom_header,
+)
 from .dicom_slices import Slice
 from .dicom_stored_values import HU_FORMAT, format_for
-from .dicom_voxels import PADDING, bright_padding, stored_slices
+from .dicom_voxels import PADDING, has_padding_value, slice_hu, stored_slices
 
 NEEDED_UIDS = {
     "StudyInstanceUID": "Study Instance UID (0020,000D)",
@@ -77,7 +82,11 @@ def file_names(slices: int) -> list[str]:
 
 @ignore_pydicom_warnings()
 def write_series(
-    paths: Sequence[Path], hu: np.ndarray, sources: Sequence[Slice], series: DerivedSeries
+    paths: Sequence[Path],
+    hu: np.ndarray,
+    sources: Sequence[Slice],
+    source_hu: np.ndarray,
+    series: DerivedSeries,
 ) -> None:
     """Write one file for each slice; patient, study, geometry and acquisition are those of it.
 
@@ -89,17 +98,19 @@ def write_series(
     paths : file of each slice.
     hu : (slices, rows, columns) int16, in the order of ``sources``.
     sources : slices of the source that :func:`check_source` accepts.
+    source_hu : HU of the slices as they were read, in the shape of ``hu``.
 
     Raises
     ------
     BadInputError
-        If a file of the source can no longer be read.
+        If a file of the source can no longer be read, or was changed after it was read.
     OSError
         If a file cannot be written.
     ValueError
         If the shape of ``hu`` is not that of the sources.
     """
-    if hu.shape != (len(sources), *sources[0].size) or len(paths) != len(sources):
+    shape = (len(sources), *sources[0].size)
+    if not hu.shape == source_hu.shape == shape or len(paths) != len(sources):
         raise ValueError(f"hu has shape {hu.shape}, the source has {len(sources)} slices")
     pixel_format = HU_FORMAT if series.kind.noise else format_for(hu, sources)
     window = 2 * noise_limit(hu) if series.kind.noise else None
@@ -108,16 +119,30 @@ def write_series(
         source = sources[number]
         if source.frame.path != path:
             path, header = source.frame.path, load_dataset(source.frame.path)
+            found = read_dicom_header(path)
+            # NaN differs from itself as a number, but not as text.
+            if not isinstance(found, DicomFile) or str(found.header) != str(source.frame.header):
+                raise _changed(source)
+        original, bright = slice_hu(source, stored_source, source.frame.name)
+        if not np.array_equal(original, source_hu[number]):
+            raise _changed(source)
         image = derived_header(header, source, number + 1, series)
         stored = pixel_format.stored(hu[number], source)
         pixel_format.describe(image, source)
         if window is None:
-            padding = bright_padding(source, stored_source)
+            unchanged = has_padding_value(source, stored_source) & (hu[number] == original)
+            padding = bright | unchanged
             stored[padding] = pixel_format.padding(stored_source[padding], source)
         else:
             _show_noise(image, window)
         image.add_new("PixelData", "OW", stored.tobytes())
         _write(paths[number], image)
+
+
+def _changed(source: Slice) -> BadInputError:
+    return BadInputError(
+        f"{source.frame.name} was changed after it was read: denoise the scan again."
+    )
 
 
 def _show_noise(image: Dataset, window: float) -> None:

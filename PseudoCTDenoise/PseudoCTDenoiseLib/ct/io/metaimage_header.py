@@ -65,19 +65,18 @@ def check_metaimage(path: Path) -> tuple[str, ...]:
         another modality than CT.
     """
     fields, listed, start = _read_fields(path)
-    dimension = to_integer(fields.get("NDims", ""), 1, _MAX_DIMENSION, path)
-    sizes = [to_integer(t, 1, 2**31 - 1, path) for t in fields.get("DimSize", "").split()]
+    sizes = _sizes(fields, path)
+    dimension = len(sizes)
     size = _BYTES_BY_TYPE.get(fields.get("ElementType", ""))
     channels = to_integer(fields.get("ElementNumberOfChannels", "1"), 1, 1 << 16, path)
-    if len(sizes) != dimension or size is None:
+    if size is None:
         raise damaged(path.name)
     vectors = _check_numbers(fields, dimension, path)
     _check_meaning(fields, path)
-    names = _data_file_names(fields["ElementDataFile"], listed, sizes, path)
-    files = [path] if names is None else named_files(path, names)
+    files = _files(fields, listed, sizes, path)
     numbers = math.prod(sizes) * channels // len(files)
     coding = _coding(fields)
-    skipped = start if names is None else 0
+    skipped = start if _is_inside(fields) else 0
     # −1 stands for voxels at the end of the file.
     header = to_integer(fields.get("HeaderSize", "0"), -1, 2**31 - 1, path)
     voxels = StoredVoxels(files, max(skipped, header), numbers * size, numbers, coding)
@@ -86,14 +85,34 @@ def check_metaimage(path: Path) -> tuple[str, ...]:
         rest = min(file.stat().st_size for file in files) - skipped
         compressed = to_integer(fields.get("CompressedDataSize", "0"), 0, max(0, rest), path)
         # ITK takes another place for the stream than this check would.
-        if header or (skipped and not compressed):
-            raise damaged(path.name)
+        if header:
+            raise BadInputError(
+                f"{path.name} states a HeaderSize for compressed voxels, which readers understand "
+                "in different ways: save the scan again, without compression."
+            )
         check_streams(voxels, compressed or None, path.name)
+        if skipped and not compressed:
+            raise BadInputError(
+                f"{path.name} does not state the length of its compressed voxels: add the line "
+                f"'CompressedDataSize = {rest}' to its header, before ElementDataFile."
+            )
     spacing = vectors.get("ElementSpacing", vectors.get("ElementSize"))
     for distance, count in zip(spacing or (), sizes, strict=False):
         if count > 1:
             check_spacing(distance, path)
     return () if spacing else (NO_SPACING,)
+
+
+def metaimage_files(path: Path) -> list[Path]:
+    """Return the files with the voxels of a MetaImage file.
+
+    Raises
+    ------
+    BadInputError
+        If a part of the header is malformed, or a data file is missing or outside its folder.
+    """
+    fields, listed, _ = _read_fields(path)
+    return _files(fields, listed, _sizes(fields, path), path)
 
 
 def _read_fields(path: Path) -> tuple[dict[str, str], list[str], int]:
@@ -158,13 +177,28 @@ def _coding(fields: dict[str, str]) -> str:
     return COMPRESSED if is_true("CompressedData") else RAW
 
 
-def _data_file_names(
-    named: str, listed: list[str], sizes: list[int], path: Path
-) -> list[str] | None:
-    """Return the names of the data files, or None if the voxels follow the header."""
+def _sizes(fields: dict[str, str], path: Path) -> list[int]:
+    dimension = to_integer(fields.get("NDims", ""), 1, _MAX_DIMENSION, path)
+    sizes = [to_integer(text, 1, 2**31 - 1, path) for text in fields.get("DimSize", "").split()]
+    if len(sizes) != dimension:
+        raise damaged(path.name)
+    return sizes
+
+
+def _is_inside(fields: dict[str, str]) -> bool:
+    """Return True if the voxels follow the header."""
+    return fields["ElementDataFile"] in ("Local", "LOCAL", "local")
+
+
+def _files(fields: dict[str, str], listed: list[str], sizes: list[int], path: Path) -> list[Path]:
+    """Return the files with the voxels: the data files, or the file of the header itself."""
+    if _is_inside(fields):
+        return [path]
+    return named_files(path, _data_file_names(fields["ElementDataFile"], listed, sizes, path))
+
+
+def _data_file_names(named: str, listed: list[str], sizes: list[int], path: Path) -> list[str]:
     slices = sizes[-1]
-    if named in ("Local", "LOCAL", "local"):
-        return None
     if not named or len(named) > _MAX_NAME:
         raise damaged(path.name)
     if named.startswith("LIST"):

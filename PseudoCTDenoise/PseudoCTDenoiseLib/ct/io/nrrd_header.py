@@ -68,10 +68,10 @@ def check_nrrd(path: Path) -> tuple[str, ...]:
     size = _BYTES_BY_TYPE.get(fields.get("type", "").lower())
     if coding is None or size is None:
         raise damaged(path.name)
-    names = _data_file_names(fields, listed, len(sizes), path)
-    files = [path] if names is None else named_files(path, names)
+    files = _files(fields, listed, sizes, path)
+    inside = "datafile" not in fields
     numbers, rest = divmod(math.prod(sizes), len(files))
-    if rest or start is None and names is None:
+    if rest or start is None and inside:
         raise damaged(path.name)
     lines = to_integer(fields.get("lineskip", "0"), 0, _MAX_SKIP, path)
     # In compressed data, −1 would expand everything before the voxels are found.
@@ -81,7 +81,7 @@ def check_nrrd(path: Path) -> tuple[str, ...]:
     check_length(
         StoredVoxels(
             files,
-            (start if names is None else 0) + lines + (0 if coding == COMPRESSED else max(0, skip)),
+            (start if inside else 0) + lines + (0 if coding == COMPRESSED else max(0, skip)),
             numbers * size + skip * (coding == COMPRESSED),
             numbers,
             coding,
@@ -89,6 +89,18 @@ def check_nrrd(path: Path) -> tuple[str, ...]:
         path.name,
     )
     return () if _states_spacing(fields, sizes, path) else (NO_SPACING,)
+
+
+def nrrd_files(path: Path) -> list[Path]:
+    """Return the files with the voxels of an NRRD file.
+
+    Raises
+    ------
+    BadInputError
+        If a part of the header is malformed, or a data file is missing or outside its folder.
+    """
+    fields, listed, _ = _read_fields(path)
+    return _files(fields, listed, _sizes(fields, path), path)
 
 
 def _read_fields(path: Path) -> tuple[dict[str, str], list[str], int | None]:
@@ -138,13 +150,15 @@ def _sizes(fields: dict[str, str], path: Path) -> list[int]:
     return sizes
 
 
-def _data_file_names(
-    fields: dict[str, str], listed: list[str], dimension: int, path: Path
-) -> list[str] | None:
-    """Return the names of the data files, or None if the voxels follow the header."""
+def _files(fields: dict[str, str], listed: list[str], sizes: list[int], path: Path) -> list[Path]:
+    """Return the files with the voxels: the data files, or the file of the header itself."""
     named = fields.get("datafile")
     if named is None:
-        return None
+        return [path]
+    return named_files(path, _data_file_names(named, listed, len(sizes), path))
+
+
+def _data_file_names(named: str, listed: list[str], dimension: int, path: Path) -> list[str]:
     if named.startswith("LIST"):
         parts = named.split()
         if len(parts) > 2 or parts[0] != "LIST":

@@ -15,11 +15,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...errors import BadInputError
+from ...input_file import check_regular
 from ...temporary_files import in_temporary_folder
 from ..hu_validation import check_ct, check_finite, checked_int16
 from ..orientation import axial_axis, tilt_degrees
 from ..pixel_spacing import spacing_in_decimals
-from .data_files import check_regular
 from .derived_note import ALREADY_DENOISED, DERIVED
 from .dicom_files import DICOM_SUFFIXES, folder_of_dicomdir, is_dicom_file
 from .dicom_series import read_dicom_file, read_series

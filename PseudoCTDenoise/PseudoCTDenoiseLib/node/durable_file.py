@@ -1,10 +1,9 @@
-"""Files of received images: final names that survive a loss of power, and second names."""
+"""Final names of files that survive a loss of power."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from pathlib import Path
 
 
@@ -19,11 +18,3 @@ def keep_file(path: Path, target: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def link_file(path: Path, copy: Path) -> None:
-    """Make ``copy`` a second name of a file, or a copy where there are no hard links."""
-    try:
-        os.link(path, copy)
-    except OSError:
-        shutil.copyfile(path, copy)
