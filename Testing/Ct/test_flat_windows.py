@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PseudoCTDenoiseLib.ct.flat_windows import flat_windows, mean_frequency
+from PseudoCTDenoiseLib.ct.flat_windows import flat_windows, low_frequency_share, mean_frequency
 from PseudoCTDenoiseLib.errors import BadInputError
 from scipy.ndimage import gaussian_filter
 
@@ -31,3 +31,17 @@ def test_an_image_without_noise_has_no_frequency_and_one_without_tissue_no_windo
     assert frequency(flat) is None
     with pytest.raises(BadInputError, match="too little soft tissue"):
         flat_windows(flat - 1000, flat - 1000)
+
+
+def test_half_of_the_power_is_at_low_frequencies_if_the_texture_is_the_scans():
+    scan = flat_windows(filtered(0.7), filtered(0.7))[0]
+
+    def share(sigma_px, level_hu=20.0):
+        noise = filtered(sigma_px, level_hu, seed=1)
+        return low_frequency_share(flat_windows(noise, noise)[0], scan)
+
+    assert share(0.7) == pytest.approx(0.5, abs=0.04)
+    assert share(0.7, 60.0) == pytest.approx(share(0.7), abs=0.01)
+    assert share(0.0) < 0.4 and share(1.5) > 0.7
+    assert low_frequency_share(scan, np.full_like(scan, 50.0)) is None
+    assert low_frequency_share(np.full_like(scan, 50.0), scan) is None

@@ -85,14 +85,42 @@ def test_air_and_values_that_are_kept_by_design_are_not_judged():
     assert measured(kept, SCAN + metal, metal > 0).strongest_spot < SPOT_LIMITS[0]
 
 
+def test_the_border_of_the_image_is_not_judged():
+    uniform = np.full((SIZE, SIZE), 50.0)
+    strongest = [measured(uniform, uniform + noise(seed)).strongest_spot for seed in range(20)]
+    assert max(strongest) < 6.5
+    cut = measured(uniform, uniform + noise() + disc(0, 128, 6, 60) + disc(255, 255, 6, 60))
+    assert cut.strongest_spot == pytest.approx(strongest[0], rel=0.15)
+
+
+def test_rounding_of_a_quiet_area_is_no_spot():
+    quiet = disc(128, 128, 40, 1) > 0
+    scan = CLEAN + np.where(quiet, 0.0, noise(hu=8.0))
+    assert measured(CLEAN, scan).strongest_spot < SPOT_LIMITS[0]
+    step = np.zeros((SIZE, SIZE))
+    step[126:128, 126:128] = 1.0
+    before, after = (measured(CLEAN, scan + factor * step) for factor in (1, 20))
+    assert before.strongest_spot < SPOT_LIMITS[0] and after.strongest_spot > SPOT_LIMITS[1]
+
+
+def test_small_errors_at_the_steepest_edges_are_no_spots():
+    tooth = gaussian_filter(disc(128, 128, 5, 2500), 0.8)
+    error = 0.005 * np.gradient(tooth, axis=1)
+    clean = CLEAN + tooth
+    scan = clean + noise(hu=1.0)
+    assert measured(clean + error, scan).strongest_spot < SPOT_LIMITS[0]
+    assert measured(clean + 4 * error, scan).strongest_spot > SPOT_LIMITS[1]
+
+
 @pytest.mark.parametrize(
     ("scan", "denoised"),
     [
         (np.full((SIZE, SIZE), -1000.0), np.full((SIZE, SIZE), -1000.0)),
         (SCAN, SCAN),
-        (SCAN[:40, :40], DENOISED[:40, :40]),
+        (SCAN[100:140, 100:140], DENOISED[100:140, 100:140]),
+        (SCAN[128:129, :], DENOISED[128:129, :]),
     ],
-    ids=["air", "nothing removed", "too small"],
+    ids=["air", "nothing removed", "too small", "a single row"],
 )
 def test_a_slice_without_body_or_without_removed_noise_is_not_judged(scan, denoised):
     assert removed_structure(scan, denoised, np.zeros(scan.shape, bool)) is None

@@ -9,8 +9,8 @@ from PseudoCTDenoiseLib.ct.removed_structure import RemovedStructure
 from PseudoCTDenoiseLib.denoising.removed_noise import (
     AMBER,
     EDGE_LIMITS,
-    FREQUENCY_RATIO,
     GREEN,
+    LOWEST_FREQUENCY_RATIO,
     NOT_JUDGED,
     RED,
     SPOT_LIMITS,
@@ -35,9 +35,9 @@ def test_the_worst_slice_decides():
             assert light(GOOD, RemovedStructure(*below)) != colour
 
 
-def test_another_texture_than_the_scans_is_amber():
-    low, high = FREQUENCY_RATIO
-    assert light(GOOD, ratio=low - 0.01) == light(GOOD, ratio=high + 0.01) == AMBER
+def test_coarser_removed_noise_than_the_scans_is_amber_and_finer_is_not():
+    assert light(GOOD, ratio=LOWEST_FREQUENCY_RATIO - 0.01) == AMBER
+    assert light(GOOD, ratio=LOWEST_FREQUENCY_RATIO) == light(GOOD, ratio=2.7) == GREEN
     assert light(GOOD, ratio=None) == GREEN
 
 

@@ -120,6 +120,15 @@ def test_a_report_has_the_direction_of_the_noise_if_there_is_enough_soft_tissue(
     assert metrics["direction_ratio_before"] == metrics["direction_ratio_after"] > 1
 
 
+def test_a_report_has_the_low_frequencies_of_the_removed_noise():
+    scan = np.tile(LDCT, (1, 3, 3)).astype(float)
+    key = "removed_low_frequency_percent"
+    assert noise_metrics(LDCT, DENOISED)[key] is None  # too little soft tissue
+    assert noise_metrics(scan, scan)[key] is None  # nothing was removed
+    mean = scan.mean()
+    assert noise_metrics(scan, mean + 0.5 * (scan - mean))[key] == pytest.approx(50, abs=0.1)
+
+
 def test_the_change_is_right_where_int16_would_overflow():
     far = np.full((1, 32, 32), 30000, np.int16)
     found = report(hu=far, result=replace(RESULT, hu=-far))

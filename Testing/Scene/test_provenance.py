@@ -46,6 +46,7 @@ REPORT = {
         "soft_tissue_before_hu": 20.0,
         "soft_tissue_after_hu": 5.0,
         "reduction_percent": 75.0,
+        "removed_low_frequency_percent": 41.6,
     },
 }
 
@@ -121,6 +122,7 @@ def test_the_table_is_for_people_with_units(scene, output):
     assert told["Slices denoised"] == ("4 to 15", "counted from 1")
     assert told["Mean absolute change at full strength"] == ("12.35", "HU")
     assert told["Noise removed at full strength"] == ("75.0", "%")
+    assert told["Low frequencies in the removed noise"] == ("42", "%")
     assert told["Last tuning loss"] == ("20.5", "HU²")
     assert told["Time of tuning"] == ("1.2", "s")
     assert told["Peak memory, process"] == ("800", "MiB")

@@ -108,3 +108,28 @@ def mean_frequency(windows: np.ndarray) -> float | None:
     frequency, _, power = window_spectrum(windows)
     radial = power / frequency  # a ring has samples in proportion to its radius
     return float(np.sum(frequency * radial) / np.sum(radial)) if power.any() else None
+
+
+def low_frequency_share(windows: np.ndarray, scan: np.ndarray) -> float | None:
+    """Return the fraction of the power at low frequencies: 0.5 if noise has the scan's texture.
+
+    Low are the frequencies below which the scan's noise has half of its power, between 0.07 and
+    0.5 cycles per pixel.
+
+    Parameters
+    ----------
+    windows, scan : HU, (count, 22, 22); the noise and the scan's noise.
+
+    Returns
+    -------
+    None if one of both has no noise.
+    """
+    frequency, _, power = window_spectrum(windows)
+    _, _, reference = window_spectrum(scan)
+    if not power.any() or not reference.any():
+        return None
+    order = np.argsort(frequency)
+    below, reference_below = (
+        np.cumsum(values[order]) / values.sum() for values in (power, reference)
+    )
+    return float(np.interp(0.5, reference_below, below))

@@ -7,16 +7,12 @@ in X − Y it is a spot that is too coherent for noise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
 from .hounsfield import MIN_CT_HU
 
-MIN_SIZE = 64
-"""Minimum number of rows and columns of a slice that is judged."""
 MIN_PIXELS = 1000
 """Minimum number of judged pairs of rows and columns of a slice, about 32×32 of them."""
 MIN_EDGE_PIXELS = 200
@@ -29,12 +25,20 @@ _MIN_SHARE = 0.5
 """Minimum fraction of the surroundings that is judged."""
 _AIR_HU = -950.0
 """Level below which a pixel is air outside the body or in the bowel. The lung is above."""
-_MAXIMUM_CLIPPED = 0.005
-"""Local fraction of clipped pixels above which none is judged: clipped noise has a mean."""
+_CLIPPED_BOX = 7
+"""Side in pairs of pixels of the surroundings without clipped pixels, whose noise has a mean."""
+_AIR_MARGIN = 2
+"""Distance in pairs of pixels from air and padding within which nothing is judged."""
+_BORDER_MARGIN = 4
+"""The same from the border of the image, where boxes are incomplete and the body may be cut."""
 _EDGE = 1.0
 """Gradient of the result per pair of pixels from which it is an edge, in units of the noise."""
 _NEGLIGIBLE_HU = 0.05
 """Level of the removed noise below which nothing was removed; rounding to whole HU exceeds it."""
+_ROUNDING_HU = 0.3
+"""Least local noise level. Below it, rounding to whole HU makes single large steps."""
+_EDGE_ERROR = 0.01
+"""Fraction of the gradient per pair of pixels that counts as noise, for teeth, bone and metal."""
 _MEDIAN_OF_NORMAL = 0.6745
 """Median of the absolute value of a standard normal variable."""
 
@@ -70,54 +74,70 @@ def removed_structure(
     -------
     None if too little of the body can be judged or nothing was removed.
     """
-    if min(scan.shape) < MIN_SIZE:
-        return None
     x, y = (_pairs(np.maximum(image, MIN_CT_HU)) for image in (scan, denoised))
-    clipped = _pairs(scan <= MIN_CT_HU)
-    inside = (y > _AIR_HU) & (_pairs(unchanged) == 0)
-    judged = (_box(inside, 5) > 0.99) & (_box(clipped, 7) < _MAXIMUM_CLIPPED)
+    judged = _judged(y, scan <= MIN_CT_HU, unchanged)
     removed = x - y
-    means = _boxes(removed, sorted({3, *chain(*SCALES)}))
-    fine = (removed - means[3]) ** 2
     share = _box(judged, _NOISE_BOX)
-    energy = _box(fine * judged, _NOISE_BOX)
+    energy = _box(np.where(judged, (removed - _box(removed, 3)) ** 2, 0), _NOISE_BOX)
     judged &= share >= _MIN_SHARE
-    if np.count_nonzero(judged) < MIN_PIXELS:
+    places = np.flatnonzero(judged)
+    if len(places) < MIN_PIXELS:
         return None
-    noise = np.sqrt(np.maximum(energy, 0) / np.maximum(share, _MIN_SHARE))
-    if np.median(noise[judged]) < _NEGLIGIBLE_HU:
+    noise = np.sqrt(energy / np.maximum(share, _MIN_SHARE))
+    if _median(noise.take(places)) < _NEGLIGIBLE_HU:
         return None
+    down, right = np.gradient(y)
+    slope = np.sqrt(down**2 + right**2)
     noise = np.maximum(noise, _NEGLIGIBLE_HU)
-    spots = [(means[small] - means[large]) / noise for small, large in SCALES]
+    weight = np.minimum(1, noise / np.maximum(_ROUNDING_HU, _EDGE_ERROR * slope)).take(places)
+    spots = [(_box(removed, small) - _box(removed, large)) / noise for small, large in SCALES]
+    edges = np.flatnonzero(judged & (slope >= _EDGE * noise))
+    contrast = y - _box(y, SCALES[0][1])
+    shapes = [(shape / noise).take(edges) for shape in (contrast, down, right)]
     return RemovedStructure(
-        _edge_correlation(spots[0], y, noise, judged),
-        max(_strongest(spot[judged]) for spot in spots),
+        _edge_correlation(spots[0].take(edges), np.stack(shapes)),
+        max(_strongest(spot.take(places), weight) for spot in spots),
     )
 
 
-def _strongest(values: np.ndarray) -> float:
-    values = np.abs(values)
-    spread = np.median(values) / _MEDIAN_OF_NORMAL
-    return float(values.max() / spread) if spread > 0 else 0.0
+def _judged(denoised: np.ndarray, clipped: np.ndarray, unchanged: np.ndarray) -> np.ndarray:
+    """Return True where pairs of rows and columns of ``denoised`` lie well inside the body.
 
-
-def _edge_correlation(
-    removed: np.ndarray, clean: np.ndarray, noise: np.ndarray, judged: np.ndarray
-) -> float | None:
-    """Return the multiple correlation with the gradient, as of shifts, and contrast, as of blurs.
-
-    ``removed`` is in units of the noise.
+    The border of the image is left out: means over a part of a box vary more than over the whole.
     """
-    down, right = np.gradient(clean)
-    edges = judged & (np.hypot(down, right) >= _EDGE * noise)
-    if np.count_nonzero(edges) < MIN_EDGE_PIXELS:
+    outside = (denoised <= _AIR_HU) | _any_of_pairs(unchanged)
+    judged = np.zeros(denoised.shape, bool)
+    judged[_BORDER_MARGIN:-_BORDER_MARGIN, _BORDER_MARGIN:-_BORDER_MARGIN] = True
+    judged &= _box(outside, 2 * _AIR_MARGIN + 1) == 0
+    return judged & (_box(_any_of_pairs(clipped), _CLIPPED_BOX) == 0)
+
+
+def _strongest(values: np.ndarray, weight: np.ndarray) -> float:
+    """Return the largest weighted value, in standard deviations of all values."""
+    values = np.abs(values)
+    spread = _median(values) / _MEDIAN_OF_NORMAL
+    return float((values * weight).max() / spread) if spread > 0 else 0.0
+
+
+def _median(values: np.ndarray) -> np.floating:
+    """Return the upper median, for which one partition is enough."""
+    middle = len(values) // 2
+    return np.partition(values, middle)[middle]
+
+
+def _edge_correlation(removed: np.ndarray, shapes: np.ndarray) -> float | None:
+    """Return the multiple correlation of the removed noise at edges with shapes there.
+
+    Parameters
+    ----------
+    removed : (edges,), in units of the noise.
+    shapes : contrast, as of blurs, and gradient, as of shifts: (3, edges), in the same units.
+    """
+    if len(removed) < MIN_EDGE_PIXELS:
         return None
-    contrast = clean - _box(clean, SCALES[0][1])
-    shapes = np.stack([shape[edges] for shape in (contrast, down, right)]) / noise[edges]
-    values = removed[edges]
-    products = shapes @ values
+    products = shapes @ removed
     explained = products @ np.linalg.lstsq(shapes @ shapes.T, products, rcond=None)[0]
-    return float(np.sqrt(np.clip(explained / (values @ values), 0, 1)))
+    return float(np.sqrt(np.clip(explained / (removed @ removed), 0, 1)))
 
 
 def _pairs(image: np.ndarray) -> np.ndarray:
@@ -128,21 +148,37 @@ def _pairs(image: np.ndarray) -> np.ndarray:
     return (rows[:, ::2] + rows[:, 1::2]) / 4
 
 
+def _any_of_pairs(mask: np.ndarray) -> np.ndarray:
+    """Return True where any of 2×2 pixels is True; an odd last row or column is left out."""
+    rows, columns = (size - size % 2 for size in mask.shape)
+    mask = mask[:rows, :columns]
+    rows = mask[::2] | mask[1::2]
+    return rows[:, ::2] | rows[:, 1::2]
+
+
 def _box(image: np.ndarray, side: int) -> np.ndarray:
-    """Return the mean around each pixel; the image continues with its border."""
-    return _boxes(image, [side])[side]
+    """Return the mean around each pixel, over the part of the box that lies in the image."""
+    half = side // 2
+    padded = np.zeros([size + 2 * half for size in image.shape], np.float32)
+    padded[half : half + len(image), half : half + len(image.T)] = image
+    sums = _sums(_sums(padded, side).T, side).T
+    rows, columns = (_pixels_in_box(size, half) for size in image.shape)
+    return sums / (rows[:, None] * columns)
 
 
-def _boxes(image: np.ndarray, sides: Sequence[int]) -> dict[int, np.ndarray]:
-    """Return :func:`_box` of several odd sides from one table of sums, which takes the time."""
-    reach = max(sides) // 2
-    sums = np.pad(image, reach, mode="edge").astype(np.float64).cumsum(0).cumsum(1)
-    sums = np.pad(sums, ((1, 0), (1, 0)))
-    means = {}
-    for side in sides:
-        first = reach - side // 2
-        rows, columns = (slice(first, first + size) for size in image.shape)
-        below, right = (slice(s.start + side, s.stop + side) for s in (rows, columns))
-        total = sums[below, right] - sums[rows, right] - sums[below, columns] + sums[rows, columns]
-        means[side] = total / side**2
-    return means
+def _sums(image: np.ndarray, length: int) -> np.ndarray:
+    """Return the sums of ``length`` consecutive rows; sums of sums take few additions."""
+    sums, added = image, 1
+    for bit in f"{length:b}"[1:]:
+        sums = sums[:-added] + sums[added:]
+        added *= 2
+        if bit == "1":
+            sums = sums[:-1] + image[added:]
+            added += 1
+    return sums
+
+
+def _pixels_in_box(size: int, half: int) -> np.ndarray:
+    """Return the number of pixels within ``half`` of each of ``size`` pixels in a row."""
+    place = np.arange(size, dtype=np.float32)
+    return 1 + np.minimum(place, half) + np.minimum(place[::-1], half)

@@ -13,11 +13,11 @@ from ..ct.removed_structure import RemovedStructure
 GREEN, AMBER, RED, NOT_JUDGED = "green", "amber", "red", "not judged"
 EDGE_LIMITS = (0.28, 0.4)
 """Correlation with edges from which the light is amber and red."""
-SPOT_LIMITS = (8.0, 9.0)
+SPOT_LIMITS = (8.5, 9.0)
 """Strongest spot, in standard deviations, from which the light is amber and red."""
-FREQUENCY_RATIO = (0.8, 1.7)
-"""Range of the removed noise's mean frequency over that of the scan's. Outside, the light is
-amber."""
+LOWEST_FREQUENCY_RATIO = 0.8
+"""Mean frequency of the removed noise over that of the scan's below which the light is amber.
+There is no highest ratio: where only fine noise was removed, coarse noise and structure remain."""
 
 _MEANING = {
     GREEN: "The removed noise shows no structure",
@@ -72,7 +72,8 @@ def removed_noise_sentence(check: dict, first_slice: int = 0) -> str:
     if check["light"] == NOT_JUDGED:
         return (
             "The removed noise was not judged: no slice shows enough of the body (about 64×64 "
-            "pixels away from air) from which noise was removed. Look at the difference image."
+            "pixels away from air and from the border of the image) from which noise was removed. "
+            "Look at the difference image."
         )
     figures = f"the strongest spot has {check['strongest_spot']:.1f} standard deviations"
     if check["edge_correlation"] is not None:
@@ -96,10 +97,9 @@ def _light(check: dict) -> str:
     edge, spot = check["edge_correlation"] or 0.0, check["strongest_spot"]
     if edge >= EDGE_LIMITS[1] or spot >= SPOT_LIMITS[1]:
         return RED
-    low, high = FREQUENCY_RATIO
     ratio = check["mean_frequency_ratio"]
-    unlike = ratio is not None and not low <= ratio <= high
-    return AMBER if unlike or edge >= EDGE_LIMITS[0] or spot >= SPOT_LIMITS[0] else GREEN
+    coarse = ratio is not None and ratio < LOWEST_FREQUENCY_RATIO
+    return AMBER if coarse or edge >= EDGE_LIMITS[0] or spot >= SPOT_LIMITS[0] else GREEN
 
 
 def _doubtful_slice(check: dict) -> int:

@@ -14,7 +14,7 @@ import SimpleITK as sitk
 import torch
 
 from .. import __version__
-from ..ct.flat_windows import flat_windows, mean_frequency
+from ..ct.flat_windows import flat_windows, low_frequency_share, mean_frequency
 from ..ct.io.derived_note import NOTICE
 from ..ct.noise_direction import direction_ratio
 from ..ct.noise_level import noise_reduction, soft_tissue_noise
@@ -110,7 +110,8 @@ def noise_metrics(before: np.ndarray, after: np.ndarray) -> dict | None:
     It is measured on up to :data:`NOISE_SLICES` slices, spread over the body. The median over these
     slices is accurate enough. The direction is that of :func:`.direction_ratio`, or None if there
     is too little soft tissue for it. The mean frequencies of the scan's noise, in cycles per pixel,
-    and of the removed noise relative to it are None in that case, or without noise.
+    and of the removed noise relative to it are None in that case, or without noise. So is the
+    percentage of the removed noise's power at low frequencies, see :func:`.low_frequency_share`.
     """
     indices = evenly_spaced_slices(before, NOISE_SLICES)
     before, after = (np.stack([scan[index] for index in indices]) for scan in (before, after))
@@ -127,6 +128,7 @@ def noise_metrics(before: np.ndarray, after: np.ndarray) -> dict | None:
         "direction_ratio_after",
         "mean_frequency_per_pixel",
         "removed_mean_frequency_ratio",
+        "removed_low_frequency_percent",
     )
     try:
         old, new = flat_windows(before, after)
@@ -134,7 +136,9 @@ def noise_metrics(before: np.ndarray, after: np.ndarray) -> dict | None:
         return metrics | dict.fromkeys(keys)
     frequency, removed = mean_frequency(old), mean_frequency(old - new)
     ratio = removed / frequency if frequency and removed else None
-    values = direction_ratio(old), direction_ratio(new), frequency, ratio
+    low = low_frequency_share(old - new, old)
+    percent = None if low is None else 100 * low
+    values = direction_ratio(old), direction_ratio(new), frequency, ratio, percent
     return metrics | dict(zip(keys, values, strict=True))
 
 

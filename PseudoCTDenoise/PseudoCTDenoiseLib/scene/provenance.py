@@ -271,6 +271,9 @@ def _metrics(report: dict) -> Iterator[Row]:
         yield Row("Noise in soft tissue, input", f"{before:.2f}", _HU)
         yield Row("Noise in soft tissue, full strength", f"{after:.2f}", _HU)
         yield Row("Noise removed at full strength", f"{noise['reduction_percent']:.1f}", _PERCENT)
+        low = noise.get("removed_low_frequency_percent")
+        if low is not None:  # earlier versions do not measure it
+            yield Row("Low frequencies in the removed noise", f"{low:.0f}", _PERCENT)
     for warning in report.get("warnings", ()):
         yield Row("Warning", warning)
     if "removed_noise" in report:

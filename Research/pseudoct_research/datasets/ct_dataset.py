@@ -58,6 +58,24 @@ def read_index(index: Path | str, split: str, patients: list[str] | None = None)
     return scans
 
 
+def index_splits(index: Path | str) -> list[str]:
+    """Return the splits of the scans that an index lists, for :func:`read_index`.
+
+    Raises
+    ------
+    BadInputError
+        If the index or the table of a stack of unrelated slices cannot be read.
+    """
+    index = Path(index)
+    splits = []
+    for row in _rows(index, {"file", "split"}):
+        rows = [row]
+        if row["split"].startswith("see"):
+            rows = _rows(_slice_table(index.parent / row["file"]), {"split"})
+        splits += [row["split"] for row in rows]
+    return list(dict.fromkeys(splits))
+
+
 def index_files(index: Path | str) -> list[Path]:
     """Return the files that :func:`read_index` may read: the index, its scans and their tables.
 

@@ -9,9 +9,11 @@ from PseudoCTDenoiseLib.ct.hounsfield import to_int16
 from PseudoCTDenoiseLib.ct.removed_structure import removed_structure
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.removed_noise import check_removed_noise
+from PseudoCTDenoiseLib.denoising.report import noise_metrics
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from torch import nn
 
+from ..datasets.ct_dataset import CtScan
 from .comparison import CtPair
 from .filters import gaussian, non_local_means
 
@@ -44,6 +46,28 @@ def removed_noise_rows(
                 continue
             name = f"disc of {2 * radius} pixels and {contrast:g} σ erased"
             yield _row(name, index, scan + lesion, good[index], unchanged)
+
+
+def whole_scan_row(scan: CtScan, denoiser: nn.Module, settings: DenoisingSettings) -> dict:
+    """Judge the result of a whole scan at its own dose, as a job does.
+
+    Returns
+    -------
+    Number of ``slices``; ``noise_hu`` of the scan in soft tissue; ``light``, ``edge_correlation``,
+    ``strongest_spot`` and ``mean_frequency_ratio`` of :func:`.check_removed_noise`; and
+    ``low_frequency_percent``, see :func:`.noise_metrics`. Unknown figures are empty.
+    """
+    result = DenoisingJob(scan.hu, denoiser, [], settings, pixel_mm=scan.pixel_mm).run_at_once()
+    noise = noise_metrics(scan.hu, result.hu) or {}
+    ratio = noise.get("removed_mean_frequency_ratio")
+    check = check_removed_noise(result.structures, ratio)
+    figures = ("light", "edge_correlation", "strongest_spot", "mean_frequency_ratio")
+    return {
+        "slices": len(scan.hu),
+        "noise_hu": noise.get("soft_tissue_before_hu"),
+        **{figure: check[figure] for figure in figures},
+        "low_frequency_percent": noise.get("removed_low_frequency_percent"),
+    }
 
 
 def _row(name: str, index: int, scan: np.ndarray, image: np.ndarray, unchanged: np.ndarray) -> dict:

@@ -16,7 +16,7 @@ from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
-from PseudoCTDenoiseLib.denoising.removed_noise import AMBER, GREEN, NOT_JUDGED, RED
+from PseudoCTDenoiseLib.denoising.presets import preset_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
@@ -24,7 +24,7 @@ from PseudoCTDenoiseLib.models.store import load_denoiser, load_models, model_fi
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from torch import nn
 
-from ..datasets.ct_dataset import CtScan, index_files, read_index
+from ..datasets.ct_dataset import CtScan, index_files, index_splits, read_index
 from ..phantom.phantom_scan import scan_phantom
 from ..phantom.torso import torso_phantom
 from ..results.pictures import coronal_picture, curve_picture
@@ -47,12 +47,14 @@ from .method_study import (
     study_pairs,
 )
 from .noise_map_study import NOISE_MAP_COLUMNS, measure_noise_maps
-from .removed_noise_study import removed_noise_rows
+from .removed_noise_study import removed_noise_rows, whole_scan_row
+from .removed_noise_tables import removed_noise_table, whole_scans_table
 
 TUNED = {WITH_METHOD: METHOD}
 QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))
 STOPPING_STEPS = 240
-LIGHTS = (GREEN, AMBER, RED, NOT_JUDGED)
+LIGHT_DOSES = (0.25, 0.5, 1.0)
+"""Doses at which the light is judged; the last one is that of the scan as it is."""
 _GAINS = (
     Column("gain", "Gain (dB)", signed=True),
     Column("more", "Gain over baseline (dB)", decimals=3, signed=True),
@@ -261,14 +263,33 @@ def _make_noise_maps(arguments: argparse.Namespace, name: str) -> None:
 def _make_removed_noise(arguments: argparse.Namespace, name: str) -> None:
     denoiser, _ = _shipped(arguments)
     scans = read_index(arguments.index, "val")
+    conditions = [Condition(kernel, dose) for dose in LIGHT_DOSES for kernel in ("soft", "sharp")]
     rows = []
-    pairs = study_pairs(scans, QUARTER, arguments.slices)
-    for condition, number, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
-        about = {"kernel": condition.kernel, "patient": pair.patient, "scan": number}
+    pairs = study_pairs(scans, conditions, arguments.slices)
+    for condition, number, pair in _with_bar(pairs, len(scans) * len(conditions), name):
+        about = {"kernel": condition.kernel, "dose": condition.dose}
+        about |= {"patient": pair.patient, "scan": number}
         # The method is tuned on stacks only, which takes long.
         tuned = TUNED if len(scans[number].hu) >= LEAST_SLICES else {}
         settings = {"one orientation, not tuned": replace(START, orientations=1)} | tuned
         rows += [about | row for row in removed_noise_rows(pair, denoiser, settings, number)]
+        write_csv(_csv(arguments, name), rows)
+
+
+def _make_whole_scans(arguments: argparse.Namespace, name: str) -> None:
+    denoiser, _ = _shipped(arguments)
+    cases = [
+        (split, preset, scan)
+        for split in index_splits(arguments.index)
+        for scan in read_index(arguments.index, split)
+        for preset in ("quick", "standard")
+        # Tuning takes long. The limits are chosen on `val`.
+        if preset == "quick" or (split == "val" and len(scan.hu) >= LEAST_SLICES)
+    ]
+    rows = []
+    for split, preset, scan in _with_bar(cases, len(cases), name):
+        about = {"split": split, "preset": preset, "patient": scan.patient}
+        rows.append(about | whole_scan_row(scan, denoiser, preset_settings(preset)))
         write_csv(_csv(arguments, name), rows)
 
 
@@ -423,32 +444,6 @@ def _noise_maps_table(rows: list[dict]) -> str:
     return markdown(lines, (Column("kernel", "Kernel"), Column("map", "Map"), *NOISE_MAP_COLUMNS))
 
 
-def _removed_noise_table(rows: list[dict]) -> str:
-    lines = []
-    for result, kernel in sorted(
-        dict.fromkeys((row["result"], row["kernel"]) for row in rows),
-        key=lambda key: list(KERNELS).index(key[1]),
-    ):
-        group = [row for row in rows if (row["result"], row["kernel"]) == (result, kernel)]
-        line = {"kernel": kernel, "result": result, "slices": len(group)}
-        line |= {light: sum(row["light"] == light for row in group) for light in LIGHTS}
-        for figure in ("edge_correlation", "strongest_spot"):
-            values = [float(row[figure]) for row in group if row[figure]]
-            line[figure] = "–"
-            if values:
-                line[figure] = f"{min(values):.2f} to {max(values):.2f}"
-        lines.append(line)
-    columns = (
-        Column("kernel", "Kernel"),
-        Column("result", "Result"),
-        Column("slices", "Slices", decimals=0),
-        *(Column(light, light.capitalize(), decimals=0) for light in LIGHTS),
-        Column("edge_correlation", "Correlation with edges"),
-        Column("strongest_spot", "Strongest spot (σ)"),
-    )
-    return markdown(lines, columns)
-
-
 def _curve_key(row: dict) -> tuple[str, str, str, str]:
     return row["start"], row["kernel"], row["patient"], row["scan"]
 
@@ -487,5 +482,6 @@ STUDIES = {
     "clean": Study(_make_clean, _clean_table, ("scan", "noise_found_hu")),
     "banding": Study(_make_banding, _banding_table, ("variant", "banding_hu")),
     "noise-maps": Study(_make_noise_maps, _noise_maps_table, ("map", "level_percent")),
-    "removed-noise": Study(_make_removed_noise, _removed_noise_table, ("result", "light")),
+    "removed-noise": Study(_make_removed_noise, removed_noise_table, ("result", "light")),
+    "removed-noise-scans": Study(_make_whole_scans, whole_scans_table, ("preset", "light")),
 }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from dicom_factory import bodies, write_slices
-from pseudoct_research.datasets.ct_dataset import read_index
+from pseudoct_research.datasets.ct_dataset import index_splits, read_index
 from PseudoCTDenoiseLib.errors import BadInputError
 
 HEAD = "file,patient,split,licence,source\n"
@@ -58,6 +58,13 @@ def test_a_split_holds_its_scans_and_the_slices_of_its_stacks(folder):
 def test_a_patient_is_in_two_splits_only_if_the_index_lists_both(folder):
     val = {scan.patient for scan in read(folder, "val")}
     assert val == {"P2", "P4"} and val.isdisjoint(scan.patient for scan in read(folder))
+
+
+def test_the_splits_are_those_of_scans_and_of_single_slices(folder):
+    index = folder / "index.csv"
+    splits = index_splits(index)
+    assert len(splits) == len(set(splits)) and "see stack.csv" not in splits
+    assert all(read_index(index, split) for split in splits)
 
 
 def test_patients_can_be_chosen(folder):
