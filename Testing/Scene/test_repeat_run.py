@@ -88,9 +88,9 @@ def test_a_missing_input_is_refused(result, scan, scene):
 
 
 def test_only_a_result_can_be_made_again(scan):
-    with pytest.raises(BadInputError, match="no result"):
+    with pytest.raises(BadInputError, match="not a result"):
         repeatRequest(scan)
-    with pytest.raises(BadInputError, match="no result"):
+    with pytest.raises(BadInputError, match="not a result"):
         repeatRequest(None)
 
 

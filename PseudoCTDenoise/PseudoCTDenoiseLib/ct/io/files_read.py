@@ -31,4 +31,4 @@ def files_read(path: Path) -> Iterator[Path]:
     find = _DATA_FILES.get(path.suffix.lower())
     if find and os.path.isfile(path):
         with contextlib.suppress(BadInputError):
-            yield from find(path)
+            yield from (file for file in find(path) if file != path)
