@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from limited_reader import READ, REFUSED, LimitedReader
 from mutated_files import SEEDS, damage
 from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NEIGHBOUR_MODEL, NOISE_MODEL
 from PseudoCTDenoiseLib.models.networks import UNet
 from PseudoCTDenoiseLib.models.store import (
     Manifest,
@@ -135,14 +135,27 @@ def test_a_denoiser_is_loaded_with_its_noise_models(folder):
         save_model(network(), replace(MANIFEST, name=name, role=NOISE_MODEL), folder)
 
     def names(*arguments, **options):
-        (_, manifest), noise_models = load_models(*arguments, **options)
-        return [manifest.name, *(noise_model.name for _, noise_model in noise_models)]
+        models = load_models(*arguments, **options)
+        return [manifest.name for manifest in models.manifests]
 
     assert names("own", folder) == ["own", "noise_1"]
     assert names("fast", folder) == ["fast", "noise_1", "noise_2"]
     assert names("own", folder, with_noise_models=False) == ["own"]
     assert names("fast")[0] == "fast"
     assert "is a noise model" in refusal(load_models, "noise_1", folder)
+
+
+def test_a_denoiser_is_loaded_with_its_neighbour_model(folder):
+    neighbours = replace(MANIFEST, name="stack", role=NEIGHBOUR_MODEL)
+    save_model(network(), neighbours, folder)
+    save_model(network(), replace(MANIFEST, name="own", neighbour_model="stack"), folder)
+    save_model(network(), replace(MANIFEST, name="wrong", neighbour_model="fast"), folder)
+    models = load_models("own", folder)
+    assert models.neighbour_manifest.name == "stack" and models.manifests[-1].name == "stack"
+    assert models.neighbour_network is models.neighbour_model[0]
+    assert load_models("fast", folder).neighbour_network is None
+    assert "is a neighbour model: choose" in refusal(load_models, "stack", folder)
+    assert "'fast' is not a neighbour model" in refusal(load_models, "wrong", folder)
 
 
 def test_an_unknown_model_is_refused_with_a_list_of_models(folder):

@@ -12,11 +12,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..markdown_table import Column, markdown
-from .catalog import DENOISER
+from .catalog import DENOISER, NEIGHBOUR_MODEL, NOISE_MODEL
 from .networks import ARCHITECTURES
 from .store import Manifest
 
 NOT_STATED = "Not stated."
+_TASKS = {
+    DENOISER: ("LDCT to NDCT, slice by slice", "the slice denoised"),
+    NOISE_MODEL: ("LDCT to its noise, slice by slice", "its noise"),
+    NEIGHBOUR_MODEL: (
+        "LDCT to NDCT, from a slice and its neighbours as scanned and as denoised",
+        "the slice denoised",
+    ),
+}
+"""Role → what the model does, and its output."""
 _UNITS = {"db": "dB", "hu": "HU", "mm": "mm", "percent": "%"}
 _NAMES = {
     "doses": "fractions of the dose",
@@ -32,21 +41,25 @@ _CC_BY = re.compile(r"CC BY (\d\.\d)")
 
 def model_card(manifest: Manifest, weights: int) -> str:
     """Return the card in Markdown; ``weights`` is the number of weights of the network."""
-    denoises = manifest.role == DENOISER
+    task, output = _TASKS[manifest.role]
     offset, scale = (manifest.normalisation[key] for key in ("offset_hu", "range_hu"))
     network = inspect.getdoc(ARCHITECTURES[manifest.architecture]).partition("\n\n")[0]
     sections = {
         "What it is": _list(
-            f"A {manifest.role}: {'LDCT to NDCT' if denoises else 'LDCT to its noise'}, slice by "
-            "slice.",
+            f"A {manifest.role}: {task}.",
             f"Network: `{manifest.architecture}`"
             + (f" with {_settings_line(manifest.parameters)}" if manifest.parameters else "")
             + f", {weights:,} weights. {' '.join(network.split())}",
             f"Input: a CT slice in HU, of any size, seen as (HU + {offset:g}) / {scale:g}.",
-            "Output: " + ("the slice denoised, in HU." if denoises else "its noise, in HU."),
+            f"Output: {output}, in HU.",
             *(
                 [f"Goes with the noise models {', '.join(map(_code, manifest.noise_models))}."]
                 if manifest.noise_models
+                else []
+            ),
+            *(
+                [f"Goes with the neighbour model {_code(manifest.neighbour_model)}."]
+                if manifest.neighbour_model
                 else []
             ),
             f"SHA-256 of the weights: `{manifest.sha256}`",

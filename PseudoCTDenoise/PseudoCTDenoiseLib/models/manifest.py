@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..ct.hounsfield import OFFSET_HU, RANGE_HU
 from ..errors import BadInputError
-from .catalog import DENOISER, NOISE_MODEL, PREFIX, SHIPPED_MODELS
+from .catalog import DENOISER, NEIGHBOUR_MODEL, NOISE_MODEL, PREFIX, SHIPPED_MODELS
 
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_DEPTH = 8
@@ -53,6 +53,7 @@ class Manifest:
     validity: list = field(default_factory=list)
     known_failures: list = field(default_factory=list)
     noise_models: list = field(default_factory=list)
+    neighbour_model: str = ""
     domain: dict = field(default_factory=dict)
     normalisation: dict = field(default_factory=lambda: dict(_NORMALISATION))
     sha256: str = ""
@@ -62,10 +63,10 @@ class Manifest:
             raise BadInputError(
                 f"'{self.name}' cannot name a model: use letters, digits, spaces and _ . + -."
             )
-        if self.role not in (DENOISER, NOISE_MODEL):
+        if self.role not in (DENOISER, NOISE_MODEL, NEIGHBOUR_MODEL):
             raise BadInputError(
                 f"Model '{self.name}' has the unknown role '{self.role}': "
-                f"use {DENOISER} or {NOISE_MODEL}."
+                f"use {DENOISER}, {NOISE_MODEL} or {NEIGHBOUR_MODEL}."
             )
 
 
@@ -244,6 +245,7 @@ _FITS = {
     "validity": _are_texts,
     "known_failures": _are_texts,
     "noise_models": lambda value: isinstance(value, list) and all(map(is_model_name, value)),
+    "neighbour_model": lambda value: value == "" or is_model_name(value),
     "domain": lambda value: isinstance(value, dict) and all(map(_is_range, value.values())),
     "normalisation": lambda value: isinstance(value, dict),
 }

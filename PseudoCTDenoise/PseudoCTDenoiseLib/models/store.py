@@ -12,6 +12,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from torch import nn
@@ -19,7 +20,7 @@ from torch import nn
 from ..errors import BadInputError
 from ..json_text import json_text
 from ..temporary_files import replace_file
-from .catalog import DENOISER, NOISE_MODEL, PREFIX, SHIPPED_MODELS
+from .catalog import DENOISER, NEIGHBOUR_MODEL, NOISE_MODEL, PREFIX, SHIPPED_MODELS
 from .manifest import Manifest, broken_models, is_model_name, list_models, read_manifest
 from .networks import build_network
 from .weight_archive import max_archive_bytes, read_archive
@@ -90,11 +91,11 @@ def load_denoiser(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Mo
     Raises
     ------
     BadInputError
-        Also if the model is a noise model.
+        Also if the model has another role.
     """
     network, manifest = load_model(name, folder)
     if manifest.role != DENOISER:
-        raise BadInputError(f"'{name}' is a noise model: choose a denoiser.")
+        raise BadInputError(f"'{name}' is a {manifest.role}: choose a denoiser.")
     return network, manifest
 
 
@@ -115,26 +116,68 @@ def load_noise_models(
     return [load_model(name, folder) for name in names]
 
 
+class LoadedModels(NamedTuple):
+    """A denoiser and the models that belong to it, each with its manifest.
+
+    ``neighbour_model`` is None if the denoiser has none.
+    """
+
+    denoiser: tuple[nn.Module, Manifest]
+    noise_models: list[tuple[nn.Module, Manifest]]
+    neighbour_model: tuple[nn.Module, Manifest] | None
+
+    @property
+    def noise_networks(self) -> list[nn.Module]:
+        return [network for network, _ in self.noise_models]
+
+    @property
+    def noise_manifests(self) -> list[Manifest]:
+        return [manifest for _, manifest in self.noise_models]
+
+    @property
+    def neighbour_network(self) -> nn.Module | None:
+        return None if self.neighbour_model is None else self.neighbour_model[0]
+
+    @property
+    def neighbour_manifest(self) -> Manifest | None:
+        return None if self.neighbour_model is None else self.neighbour_model[1]
+
+    @property
+    def manifests(self) -> list[Manifest]:
+        """The manifests of all models."""
+        every = [self.denoiser, *self.noise_models, self.neighbour_model]
+        return [model[1] for model in every if model is not None]
+
+
 def load_models(
     name: str, folder: Path | str | None = None, with_noise_models: bool = True
-) -> tuple[tuple[nn.Module, Manifest], list[tuple[nn.Module, Manifest]]]:
-    """Load a denoiser and the noise models that belong to it, each with its manifest.
+) -> LoadedModels:
+    """Load a denoiser and the models that belong to it.
 
     Parameters
     ----------
     name : name of a denoiser.
-    folder : folder of both; None for the shipped models.
+    folder : folder of all of them; None for the shipped models.
     with_noise_models : False leaves the list of noise models empty.
 
     Raises
     ------
     BadInputError
-        If a model is missing or damaged, or ``name`` is a noise model.
+        If a model is missing or damaged, or has another role.
     """
     folder = SHIPPED_MODELS if folder is None else folder
     denoiser = load_denoiser(name, folder)
-    names = denoiser[1].noise_models
-    return denoiser, load_noise_models(folder, names) if with_noise_models else []
+    manifest = denoiser[1]
+    noise_models = load_noise_models(folder, manifest.noise_models) if with_noise_models else []
+    neighbour_model = None
+    if manifest.neighbour_model:
+        neighbour_model = load_model(manifest.neighbour_model, folder)
+        if neighbour_model[1].role != NEIGHBOUR_MODEL:
+            raise BadInputError(
+                f"'{manifest.neighbour_model}' is not a neighbour model: correct the manifest of "
+                f"'{name}'."
+            )
+    return LoadedModels(denoiser, noise_models, neighbour_model)
 
 
 def save_model(network: nn.Module, manifest: Manifest, folder: Path | str) -> Manifest:
