@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PseudoCTDenoiseLib.denoising.denoised_scan import DenoisedScan
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.neighbours import STACK
 from PseudoCTDenoiseLib.denoising.plan import JobPlan
 from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
@@ -58,6 +59,14 @@ def scan(slices=3, rows=40, columns=48):
     return np.rint(hu + rng.normal(0, 20, hu.shape)).clip(-1024).astype(np.int16)
 
 
+def bodies(count=7, size=48, seed=0):
+    """Return slices of organs that drift slowly, with noise of 5 HU, (count, size, size) HU."""
+    rng = np.random.default_rng(seed)
+    organs = np.kron(rng.uniform(-100, 200, (size // 8 + 1,) * 2), np.ones((8, 8)))
+    drift = np.stack([organs[:size, index // 2 : index // 2 + size] for index in range(count)])
+    return np.rint(drift + rng.normal(0, 5, drift.shape)).astype(np.int16)
+
+
 def scan_with_padding():
     hu = scan()
     hu[:, :5] = -2000
@@ -68,6 +77,11 @@ def scan_with_padding():
 def unet(seed=0, residual=True):
     torch.manual_seed(seed)
     return UNet([4, 8], residual=residual)
+
+
+def unet_of_stacks():
+    torch.manual_seed(0)
+    return UNet([4, 8], images=2 * STACK)
 
 
 def with_other_last_layers(network, seed):

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from torch import nn
 
 from .. import __version__
 from ..ct.comparison_figure import check_png_path, side_by_side
@@ -47,7 +46,7 @@ from ..errors import BadInputError
 from ..input_file import read_json
 from ..json_text import json_text
 from ..models.catalog import SHIPPED_MODELS
-from ..models.store import Manifest, load_models, model_files
+from ..models.store import LoadedModels, Manifest, load_models, model_files
 from ..temporary_files import in_temporary_folder, replace_file
 from .device_argument import add_device_argument
 from .dicom_output import check_dicom_folder, is_dicom_output, noise_kinds, write_dicom
@@ -60,7 +59,7 @@ from .scan_arguments import add_scan_arguments, add_series_argument, read_scan
 from .side_outputs import SideOutputs
 from .staged_files import StagedFiles, write_together
 
-FLAGS = ("method", "steps", "strength", "device", "seed", "tuning", "orientations")
+FLAGS = ("method", "steps", "strength", "device", "seed", "tuning", "orientations", "neighbours")
 """Settings that have a flag; ``--settings`` sets the others."""
 
 
@@ -132,7 +131,13 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         choices=(1, 3, 8),
         help="number of flips and rotations by 90 degrees to average "
-        f"(default: 8; 3 for {SHORT_SCAN + 1} or more slices of 512×512)",
+        f"(default: 8; 3 for {SHORT_SCAN + 1} or more slices of 512×512); slices that are "
+        "corrected by neighbours take 3 instead of 8, and 1 instead of 3",
+    )
+    parser.add_argument(
+        "--neighbours",
+        action=argparse.BooleanOptionalAction,
+        help="correct every slice by the slices above and below that are similar to it (default)",
     )
     parser.add_argument(
         "--settings",
@@ -180,17 +185,18 @@ def denoise(
     _check_packages(arguments)
     outputs = _writable_outputs(arguments)
     models = load_models(arguments.model, arguments.models)
-    _check_outputs(arguments, outputs, [manifest for _, manifest in models[1]])
+    _check_outputs(arguments, outputs, models.noise_manifests)
     inputs = _read_inputs(arguments, outputs, models, keep_values=settings.strength == 0)
     check_scan(inputs.volume)
     job = DenoisingJob(
         inputs.volume.hu,
-        inputs.denoiser,
-        [network for network, _ in inputs.noise_models],
+        models.denoiser[0],
+        models.noise_networks,
         settings,
         pixel_mm=inputs.volume.pixel_mm,
         want_noise=outputs.noise_folder is not None,
-        domain=inputs.manifest.domain,
+        domain=models.denoiser[1].domain,
+        neighbour_model=models.neighbour_network,
     )
     plan = job.estimate()
     _print_plan(inputs.volume, job, plan)
@@ -253,13 +259,7 @@ class _Inputs:
     arguments: argparse.Namespace
     volume: CtVolume
     reference: np.ndarray | None
-    denoiser: nn.Module
-    manifest: Manifest
-    noise_models: list[tuple[nn.Module, Manifest]]
-
-    @property
-    def noise_manifests(self) -> list[Manifest]:
-        return [manifest for _, manifest in self.noise_models]
+    models: LoadedModels
 
 
 def _writable_outputs(arguments: argparse.Namespace) -> _Outputs:
@@ -310,7 +310,7 @@ def _check_outputs(
 def _read_inputs(
     arguments: argparse.Namespace,
     outputs: _Outputs,
-    models: tuple[tuple[nn.Module, Manifest], list[tuple[nn.Module, Manifest]]],
+    models: LoadedModels,
     keep_values: bool,
 ) -> _Inputs:
     """Read scan and reference, and check them against the outputs."""
@@ -327,11 +327,9 @@ def _read_inputs(
     else:
         check_output_path(outputs.volume, volume)
     reference = _read_reference(arguments, volume)
-    (denoiser, manifest), noise_models = models
-    inputs = _Inputs(arguments, volume, reference, denoiser, manifest, noise_models)
     if arguments.settings:
-        _compare_models(arguments.settings, [manifest, *inputs.noise_manifests])
-    return inputs
+        _compare_models(arguments.settings, models)
+    return _Inputs(arguments, volume, reference, models)
 
 
 def _print_plan(volume: CtVolume, job: DenoisingJob, plan: JobPlan) -> None:
@@ -350,7 +348,7 @@ def _write_volumes(
 ) -> DenoisedScan:
     """Write all volumes of a run; return the result with the denoised scan in memory."""
     volume = inputs.volume
-    note = derivation_note(__version__, inputs.manifest.name, result.settings.strength)
+    note = derivation_note(__version__, inputs.models.denoiser[1].name, result.settings.strength)
 
     def write_image(path: Path, hu: np.ndarray, kind: DerivedKind) -> None:
         if outputs.dicom:
@@ -361,8 +359,8 @@ def _write_volumes(
     if outputs.noise_folder is not None:
         staged.folder(outputs.noise_folder)
         images = [result.noise, result.pseudo_ldct, *result.noise_maps]
-        paths = outputs.noise_files(inputs.noise_manifests)
-        kinds = noise_kinds([manifest.name for manifest in inputs.noise_manifests])
+        paths = outputs.noise_files(inputs.models.noise_manifests)
+        kinds = noise_kinds([manifest.name for manifest in inputs.models.noise_manifests])
         for path, slices, kind in zip(paths, images, kinds, strict=True):
             write_image(path, slices.read(), kind)
             slices.path.unlink()  # the results of a long scan do not fit on the disk twice
@@ -379,10 +377,15 @@ def _write_report(
     side_outputs: SideOutputs, result: DenoisedScan, inputs: _Inputs, outputs: _Outputs
 ) -> dict:
     """Write the report of a run and return it; return an empty one if it cannot be made."""
-    volume, report = inputs.volume, {}
+    volume, models, report = inputs.volume, inputs.models, {}
     with side_outputs.writing(outputs.report):
         values = job_report(
-            volume.hu, result, inputs.manifest, inputs.noise_manifests, inputs.reference
+            volume.hu,
+            result,
+            models.denoiser[1],
+            models.noise_manifests,
+            inputs.reference,
+            models.neighbour_manifest,
         )
         values["warnings"] = [*volume.warnings, *values["warnings"]]
         report = _files(inputs, outputs, result.hu) | {"dicom": volume.uids or None}
@@ -483,19 +486,21 @@ def read_settings(arguments: argparse.Namespace) -> DenoisingSettings:
     return replace(settings, **{name: flags[name] for name in FLAGS if flags[name] is not None})
 
 
-def _compare_models(path: Path, manifests: Sequence[Manifest]) -> None:
+def _compare_models(path: Path, models: LoadedModels) -> None:
     """Print a note if the report to be repeated was made with other weights."""
     report = read_json(path)
     try:
-        models = (report["model"], *report["noise_models"])
-        weights = [model["sha256"] for model in models]
+        older = [report["model"], *report["noise_models"]]
+        if report.get("neighbour_model"):
+            older.append(report["neighbour_model"])
+        weights = [model["sha256"] for model in older]
     except (KeyError, TypeError):  # the file holds only settings
         return
-    if weights != [manifest.sha256 for manifest in manifests]:
+    if weights != [manifest.sha256 for manifest in models.manifests]:
         print(
             f"Note: {path} was made with other models, '{report['model'].get('name')}' and "
-            f"{len(weights) - 1} noise models, so the result will differ. To reproduce it, pass "
-            "the original models with --models.",
+            f"{len(weights) - 1} models that go with it, so the result will differ. To reproduce "
+            "it, pass the original models with --models.",
             file=sys.stderr,
         )
 

@@ -106,9 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
         _positive(arguments.workers, "--workers")
     settings = read_settings(arguments)
     _check_device(settings.device)
-    denoiser, noise_models = load_models(arguments.model, arguments.models)
-    models = [manifest for _, manifest in (denoiser, *noise_models)]
-    description = _description(settings, models, arguments.format)
+    models = load_models(arguments.model, arguments.models)
+    description = _description(settings, models.manifests, arguments.format)
     _check_folder(folder, arguments.input)
     scans = find_scans(arguments.input)
     (folder / SCANS).mkdir(parents=True, exist_ok=True)
@@ -121,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
         replace_file(folder / SETTINGS, json_text(settings.as_dict(), indent=2).encode())
         if manifest.counts()[PENDING]:
             _denoise_pending(arguments, folder, manifest)
-        return _write_results(folder, manifest, _about(settings, denoiser[1]))
+        return _write_results(folder, manifest, _about(settings, models.denoiser[1]))
 
     return with_cleanup(work, manifest.close)
 

@@ -30,7 +30,8 @@ class DenoisedScan:
     ensemble's noise. ``tunings`` has the record of the scan's tuning, or one for every slice;
     ``seconds`` those of every stage; ``warnings`` those of the job, and
     :func:`divergence_warning` last. ``structures`` describes the removed noise of every slice at
-    full strength, None for a slice that is not judged.
+    full strength, None for a slice that is not judged. ``corrected`` is the number of slices that
+    were corrected by their neighbours.
     """
 
     hu: np.ndarray
@@ -44,6 +45,7 @@ class DenoisedScan:
     pseudo_ldct: np.ndarray | None = None
     warnings: list[str] = field(default_factory=list)
     structures: list[RemovedStructure | None] = field(default_factory=list)
+    corrected: int = 0
 
     @property
     def losses(self) -> list[float]:

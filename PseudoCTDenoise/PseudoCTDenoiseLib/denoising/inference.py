@@ -28,7 +28,8 @@ def apply_network(
 
     Parameters
     ----------
-    slices : (N, rows, columns), normalised, on the network's device.
+    slices : (N, rows, columns), normalised, on the network's device; (N, images, rows, columns) for
+        a network with several images of a slice.
     orientations : 1, or 8 to average over the square's symmetries, or 3 of them.
     precision : number format of the layers after the first (autocast); the result is float32.
     upright : called instead of the network, which it replaces, for the slices that are not turned.
@@ -42,7 +43,7 @@ def apply_network(
         torch.inference_mode(),
         torch.autocast(kind, precision, enabled=precision != torch.float32),
     ):
-        views = slices[:, None, None]
+        views = slices[:, None] if slices.ndim == 4 else slices[:, None, None]
         outputs = [_apply(network, image, orientations, upright or network) for image in views]
     # Joined outside of inference mode, so that the result may be trained on.
     return torch.cat(outputs)

@@ -25,8 +25,9 @@ from .denoised_scan import (
 )
 from .device import precision_name
 from .fine_tuning import TuningRecord, fine_tune, tuning_warning
+from .neighbours import OFFSETS, STACK, neighbour_input, tuned_likewise
 from .noise_maps import ensemble, predict_noise_maps, whole_noise_hu
-from .plan import DENOISING, MAPS, NOISE, TUNING, JobPlan
+from .plan import CORRECTED_ORIENTATIONS, DENOISING, MAPS, NOISE, TUNING, JobPlan
 from .progress import JobClock, Progress, ProgressCallback
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class JobRun:
         self._denoised = new_array("denoised", job.hu.shape)
         self._noise = _noise_arrays(job, new_array) if job.want_noise else {}
         self._finished: set[int] = set()
+        self._outputs: dict[int, torch.Tensor] = {}  # of neighbours
+        self._neighbour_model: nn.Module | None = None
         self._structures: dict[int, RemovedStructure | None] = {}
         self._check_failed = ""
         self._shown: int | None = None  # the finished slice that the last preview showed
@@ -84,6 +87,7 @@ class JobRun:
                 *self._doubts(tunings),
                 *filter(None, [divergence_warning(tunings)]),
             ],
+            corrected=job.corrected,
             structures=[self._structures.get(index) for index in range(self._count)],
             **self._noise,
         )
@@ -99,8 +103,12 @@ class JobRun:
         return tunings
 
     def _denoise_all(self, network: nn.Module) -> None:
+        job = self._job
         self._finished.clear()
-        correction = self._bias_correction(network, self._job.tuning_slices)
+        self._outputs.clear()
+        if job.corrected:
+            self._neighbour_model = tuned_likewise(job.neighbour_model, job.denoiser, network)
+        correction = self._bias_correction(network, job.tuning_slices)
         for index in self._order():
             self._denoise_slice(network, index, correction)
 
@@ -140,19 +148,51 @@ class JobRun:
     def _denoise_slice(
         self, network: nn.Module, index: int, correction: DensityBiasCorrection | None
     ) -> None:
-        job, slices = self._job, self._job.normalised([index])
-        unchanged = job.unchanged(index)
-        if job.maps_while_denoising:
-            output, maps = job.apply_with_noise_maps(network, slices)
-            self._keep_noise(index, maps, unchanged)
-        else:
-            output = job.apply(network, slices)
-        image = output_image(output, correction)
+        job, unchanged = self._job, self._job.unchanged(index)
+        image = output_image(self._output(network, index), correction)
         denoised = np.where(unchanged, job.hu[index], image)
         self._denoised[index] = denoised
         self._judge(index, job.hu[index], denoised, unchanged)
         self._finished.add(index)
         self._report(DENOISING, len(self._finished), self._count)
+
+    def _output(self, network: nn.Module, index: int) -> torch.Tensor:
+        """Return the denoised slice, (1, rows, columns), and keep its noise maps."""
+        job, settings = self._job, self._settings
+        if not job.neighbours[index]:
+            return self._own_output(network, index, settings.orientations)
+        images = self._with_neighbours(network, index)
+        orientations = CORRECTED_ORIENTATIONS[settings.orientations]
+        return job.apply(self._neighbour_model, images, orientations)
+
+    def _own_output(self, network: nn.Module, index: int, orientations: int) -> torch.Tensor:
+        """Return a network's output for a slice, (1, rows, columns), and keep its noise maps."""
+        job = self._job
+        slices = job.normalised([index])
+        if not job.maps_while_denoising:
+            return job.apply(network, slices, orientations)
+        output, maps = job.apply_with_noise_maps(network, slices, orientations)
+        self._keep_noise(index, maps, job.unchanged(index))
+        return output
+
+    def _with_neighbours(self, network: nn.Module, index: int) -> torch.Tensor:
+        """Return the images of a slice that the neighbour model corrects."""
+        scanned, denoised = [self._job.normalised([index])] * STACK, []
+        for number, offset in enumerate((0, *OFFSETS)):
+            if offset in (0, *self._job.neighbours[index]):
+                scanned[number] = self._job.normalised([index + offset])
+                denoised.append(self._kept_output(network, index + offset))
+            else:
+                denoised.append(denoised[0])
+        return neighbour_input(torch.cat(scanned)[None], torch.cat(denoised)[None])
+
+    def _kept_output(self, network: nn.Module, index: int) -> torch.Tensor:
+        """Return a network's output for a slice in one orientation; the latest ones are kept."""
+        if index not in self._outputs:
+            self._outputs[index] = self._own_output(network, index, 1)
+        if len(self._outputs) > 2 * STACK:
+            del self._outputs[next(iter(self._outputs))]
+        return self._outputs[index]
 
     def _judge(
         self, index: int, scan: np.ndarray, denoised: np.ndarray, unchanged: np.ndarray

@@ -21,6 +21,8 @@ SIMULATION_SECONDS = 0.3
 SHORT_SCAN = 75
 """Largest number of 512×512 slices that are averaged over eight orientations. Slices of another
 size count by their pixels. 75 · 8 forward passes are as many as 200 · 3."""
+CORRECTED_ORIENTATIONS = {1: 1, 3: 1, 8: 3}
+"""Orientations of a lone slice → of one that is corrected by neighbours, which gain more."""
 NOISE = "noise maps for tuning"
 TUNING = "tuning"
 DENOISING = "denoising"
@@ -28,16 +30,18 @@ MAPS = "noise maps of all slices"
 
 
 class PartSeconds(NamedTuple):
-    """Seconds of one slice's forward pass, of one update, and of one slice's noise maps.
+    """Seconds of one slice's forward pass, one update, and one slice's maps and correction.
 
-    The time for maps is that of passes of their own, see :func:`job_stages`.
-    ``tuning_slice`` is a slice's forward pass during tuning, which is in float32.
+    The time for maps is that of passes of their own, see :func:`job_stages`. ``tuning_slice`` is a
+    slice's forward pass during tuning, which is in float32. ``correction`` is that by the
+    neighbours, 0 without a neighbour model.
     """
 
     slice: float
     update: float
     noise: float
     tuning_slice: float
+    correction: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -84,12 +88,20 @@ def job_stages(settings: DenoisingSettings, separate_maps: bool) -> list[str]:
 
 
 def plan_job(
-    settings: DenoisingSettings, slices: int, separate_maps: bool, part: PartSeconds
+    settings: DenoisingSettings,
+    slices: int,
+    separate_maps: bool,
+    part: PartSeconds,
+    corrected: int = 0,
 ) -> JobPlan:
-    """Return the plan of a job. The settings must set the number of orientations."""
+    """Return the plan of a job. The settings must set the number of orientations.
+
+    ``corrected`` is the number of slices that are corrected by neighbours.
+    """
     tunings, sampled = _tunings(settings, slices)
     targets = _seconds_of_targets(settings, slices, part)
-    passes = slices * settings.orientations
+    passes = (slices - corrected) * settings.orientations + corrected
+    corrections = corrected * CORRECTED_ORIENTATIONS[settings.orientations]
     if settings.anchor:
         passes += tunings * sampled
     period = settings.update_period
@@ -99,7 +111,7 @@ def plan_job(
     seconds = {
         NOISE: tunings * sampled * part.noise,
         TUNING: tuning,
-        DENOISING: passes * part.slice,
+        DENOISING: passes * part.slice + corrections * part.correction,
         MAPS: slices * part.noise,
     }
     first_targets_share = targets / tuning if settings.tunes and tuning else 0.0

@@ -22,6 +22,7 @@ def paper_settings(**changes) -> DenoisingSettings:
             learning_rate=1e-4,
             anchor=None,
             orientations=1,
+            neighbours=False,
             rescale=(0.5, 2.0),
         ),
         **changes,

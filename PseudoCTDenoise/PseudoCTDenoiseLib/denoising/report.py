@@ -35,6 +35,7 @@ def job_report(
     denoiser: Manifest,
     noise_models: Sequence[Manifest],
     reference: np.ndarray | None = None,
+    neighbour_model: Manifest | None = None,
 ) -> dict:
     """Return the report of a job as values for JSON. Units are part of the names.
 
@@ -53,6 +54,7 @@ def job_report(
         "settings": result.settings.as_dict(),
         "model": _identity(denoiser),
         "noise_models": [_identity(manifest) for manifest in noise_models],
+        "neighbour_model": neighbour_model and _identity(neighbour_model),
         "versions": {
             "pseudoctdenoise": __version__,
             "python": platform.python_version(),
@@ -70,6 +72,7 @@ def job_report(
         },
         "warnings": result.warnings,
         "slices": len(hu),
+        "slices_with_neighbours": result.corrected,
         "steps_done": len(result.losses),
         "tuning_loss": result.losses,
         "tunings": [

@@ -74,6 +74,8 @@ class DenoisingSettings:
         :mod:`.bias_correction`; None leaves the network's output unchanged (the paper).
     orientations : 1, or 3 or 8 to average the result over that many flips and rotations by 90°.
         None takes 8 for a short scan and 3 for a long one, see :func:`.resolve_orientations`.
+    neighbours : True corrects every slice by the neighbours that are similar to it, see
+        :mod:`.neighbours`.
     strength : 0 to 100 %; 0 returns the input, 100 the network's output.
     seed : of all random choices.
     device : name of a device, see :func:`check_device_name`.
@@ -104,6 +106,7 @@ class DenoisingSettings:
     tuning_slices: int = 8
     anchor: str | None = "density"
     orientations: int | None = None
+    neighbours: bool = True
     strength: float = 100.0
     seed: int = 0
     device: str = "auto"
@@ -124,8 +127,9 @@ class DenoisingSettings:
                 "The teacher 'scan' needs noise that is independent of the scan's own: choose the "
                 "noise_source simulator, or the teacher network."
             )
-        if type(self.flips) is not bool:
-            raise BadInputError(f"flips must be true or false, not {self.flips!r}.")
+        for name in ("flips", "neighbours"):
+            if type(getattr(self, name)) is not bool:
+                raise BadInputError(f"{name} must be true or false, not {getattr(self, name)!r}.")
         if not _is_number(self.learning_rate) or not 0 < self.learning_rate <= _MAXIMUM_RATE:
             raise BadInputError(
                 f"learning_rate must be above 0 and at most {_MAXIMUM_RATE:g}, not "
@@ -153,6 +157,14 @@ class DenoisingSettings:
     def tunes(self) -> bool:
         """True if the network is tuned."""
         return self.method == "pseudo-ct" and self.steps > 0
+
+    @property
+    def uses_neighbours(self) -> bool:
+        """True if slices may be corrected by neighbours.
+
+        A slice that is tuned on its own has a network of its own, which has seen no neighbour.
+        """
+        return self.neighbours and not (self.tunes and self.tuning == "slice")
 
     @property
     def needs_noise_models(self) -> bool:

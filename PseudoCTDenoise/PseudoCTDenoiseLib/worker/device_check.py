@@ -64,6 +64,7 @@ class DeviceCheck(WorkerProcess):
             update,
             timing.seconds_per_noise,
             timing.seconds_per_tuning_slice,
+            timing.seconds_per_correction,
         )
         # The worker runs each part twice before it starts, to estimate the remaining time.
         trial = part.slice
@@ -71,9 +72,13 @@ class DeviceCheck(WorkerProcess):
             trial += part.update
             # In float32 a tuning slice takes as long as any slice and is not timed separately.
             trial += part.tuning_slice if part.tuning_slice != part.slice else 0.0
+        # Most scans are stacks of similar slices.
+        corrects = part.correction and settings.uses_neighbours and slices > 1
+        corrected = slices if corrects else 0
+        trial += part.correction if corrected else 0.0
         trial += part.noise if want_noise or settings.needs_noise_models else 0.0
         separate_maps = want_noise and not (timing.have_one_trunk and settings.keeps_trunk)
-        plan = plan_job(settings, slices, separate_maps, part)
+        plan = plan_job(settings, slices, separate_maps, part, corrected)
         return timing.seconds_to_start + 2 * trial + plan.total_seconds
 
     def _prepare(self) -> Sequence[str]:

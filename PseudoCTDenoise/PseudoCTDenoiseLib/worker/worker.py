@@ -155,19 +155,20 @@ def denoise(path: str, link: ParentLink) -> None:
     folder = JobFolder(path)
     hu, request = folder.read_job()
     settings = replace(request.settings, strength=100.0)  # the display applies the strength
-    (denoiser, manifest), noise_models = load_models(
+    models = load_models(
         request.model, request.models_folder, request.want_noise or settings.needs_noise_models
     )
-    manifests = [manifest for _, manifest in noise_models]
+    denoiser, manifest = models.denoiser
     job = DenoisingJob(
         hu,
         denoiser,
-        [network for network, _ in noise_models],
+        models.noise_networks,
         settings,
         pixel_mm=request.pixel_mm,
         want_noise=request.want_noise,
         preview_slice=request.preview_slice,
         domain=manifest.domain,
+        neighbour_model=models.neighbour_network,
     )
     report_device(job.device, link)
     for warning in job.warnings:
@@ -185,8 +186,10 @@ def denoise(path: str, link: ParentLink) -> None:
 
     for warning in result.warnings[len(job.warnings) :]:  # those that arose during the run
         link.say(Log(f"Warning: {warning}"))
-    report = job_report(hu, result, manifest, manifests)
-    maps = {model.name: f"noise_{k}.npy" for k, model in enumerate(manifests)}
+    report = job_report(
+        hu, result, manifest, models.noise_manifests, neighbour_model=models.neighbour_manifest
+    )
+    maps = {model.name: f"noise_{k}.npy" for k, model in enumerate(models.noise_manifests)}
     if request.want_noise:
         link.say(Result("denoised.npy", report, "noise.npy", "pseudo_ldct.npy", maps))
     else:
@@ -310,12 +313,18 @@ def check(parsed: argparse.Namespace, link: ParentLink) -> None:
     rows, _, columns = parsed.check.partition("x")
     if not (rows.isdigit() and columns.isdigit()):
         raise BadInputError(f"'{parsed.check}' is not the size of a slice. Write ROWSxCOLUMNS.")
-    hu = np.full((1, int(rows), int(columns)), -1000, np.int16)
+    hu = np.full((2, int(rows), int(columns)), -1000, np.int16)
     hu[:, int(rows) // 4 : -int(rows) // 4, int(columns) // 4 : -int(columns) // 4] = 40
     default = DenoisingSettings(device=parsed.device)
-    (denoiser, _), noise_models = load_models(parsed.model, parsed.models)
-    networks = [network for network, _ in noise_models]
-    job = DenoisingJob(hu, denoiser, networks, default, want_noise=bool(networks))
+    models = load_models(parsed.model, parsed.models)
+    job = DenoisingJob(
+        hu,
+        models.denoiser[0],
+        models.noise_networks,
+        default,
+        want_noise=bool(models.noise_models),
+        neighbour_model=models.neighbour_network,
+    )
     report_device(job.device, link)
     started = time.monotonic() - STARTED
     part = job.part_seconds()
@@ -325,6 +334,7 @@ def check(parsed: argparse.Namespace, link: ParentLink) -> None:
             seconds_per_slice=part.slice,
             seconds_per_update=part.update,
             seconds_per_noise=part.noise,
+            seconds_per_correction=part.correction,
             seconds_per_tuning_slice=part.tuning_slice,
             have_one_trunk=job.have_one_trunk,
             default_settings=default.as_dict(),

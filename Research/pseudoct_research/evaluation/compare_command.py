@@ -80,9 +80,9 @@ def check_comparison_arguments(
     outputs += [Output(page, is_own=True)] if page else []
     models = model_files(arguments.models)
     check_outputs(outputs, [*inputs, *models], overwrite=arguments.overwrite)
-    (denoiser, _), noise_models = load_models(arguments.model, arguments.models)
+    loaded = load_models(arguments.model, arguments.models)
     blank = np.zeros((1, 16, 16), np.int16)
-    DenoisingJob(blank, denoiser, [network for network, _ in noise_models], _settings(arguments))
+    DenoisingJob(blank, loaded.denoiser[0], loaded.noise_networks, _settings(arguments))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -118,10 +118,11 @@ def compare_all(arguments: argparse.Namespace, pairs: Sequence[CtPair], name: st
     """Return the scores of every method on the pairs; show a progress bar labelled ``name``."""
     from tqdm import tqdm
 
-    (denoiser, manifest), noise_models = load_models(arguments.model, arguments.models)
+    models = load_models(arguments.model, arguments.models)
+    denoiser, manifest = models.denoiser
     print(f"{name}: searching the filters' best settings", file=sys.stderr)
     methods = filter_methods(pairs) + network_methods(
-        denoiser, [network for network, _ in noise_models], manifest.name, _settings(arguments)
+        denoiser, models.noise_networks, manifest.name, _settings(arguments)
     )
     total = (len(methods) + 1) * len(pairs)
     return list(tqdm(compare(methods, pairs), name, total, unit="scan", disable=None))

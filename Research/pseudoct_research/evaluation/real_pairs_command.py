@@ -12,7 +12,7 @@ from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, 
 from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
-from PseudoCTDenoiseLib.models.store import load_models, model_files
+from PseudoCTDenoiseLib.models.store import load_denoiser, model_files
 from torch import nn
 
 from ..datasets.real_pairs import ADDRESS, RealPairs, read_real_pairs
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     inputs = [arguments.checkout, *model_files(arguments.models)]
     check_outputs(outputs, inputs, overwrite=arguments.overwrite)
     if arguments.checkout:
-        (denoiser, _), _ = load_models(arguments.model, arguments.models)
+        denoiser, _ = load_denoiser(arguments.model, arguments.models)
         groups = read_real_pairs(arguments.checkout)
         rows = {name: [] for name in MEASUREMENTS}
         for pairs in tqdm(groups, "Groups", unit="group", disable=None):

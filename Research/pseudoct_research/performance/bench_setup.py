@@ -47,8 +47,8 @@ def bench_settings(
 
 def load_networks(name: str) -> tuple[nn.Module, list[nn.Module]]:
     """Load a denoiser and its noise models from disk: a job moves them to its device."""
-    (denoiser, _), noise_models = load_models(name)
-    return denoiser, [network for network, _ in noise_models]
+    models = load_models(name)
+    return models.denoiser[0], models.noise_networks
 
 
 def with_bar(items: Iterable, unit: str) -> Iterable:

@@ -1,0 +1,114 @@
+"""Correction of denoised slices by their neighbours in the scan.
+
+A denoiser treats every slice alone. What a slice and its neighbours have in common is anatomy; what
+they do not have in common is mostly noise. The neighbour model sees both, as scanned and denoised,
+and corrects the denoised slice.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..ct.hounsfield import MIN_CT_HU
+from ..models.networks import widened
+
+REACH = 2
+"""Number of neighbours that are used on each side of a slice."""
+STACK = 1 + 2 * REACH
+"""Number of slices in a stack: the slice, then its neighbours in the order of :data:`OFFSETS`."""
+OFFSETS = tuple(sign * distance for distance in range(1, REACH + 1) for sign in (-1, 1))
+"""Positions of the neighbours relative to the slice: -1, 1, -2, 2."""
+
+LEAST_SIMILARITY = 0.7
+"""Similarity of two slices from which they correct each other. Unrelated ones have less."""
+_BLOCK = 8
+_BODY_HU, _BONE_HU = -300, 300
+
+
+def similar_neighbours(hu: np.ndarray) -> list[tuple[int, ...]]:
+    """Return which of the :data:`OFFSETS` lead to a similar slice, for each slice of a scan.
+
+    Slices of another scan or after a gap are not similar, nor are copies, which have the same noise
+    and say nothing.
+
+    Parameters
+    ----------
+    hu : (slices, rows, columns), HU.
+    """
+    few = [_block_means(part) for part in hu]
+
+    def is_similar(index: int, other: int) -> bool:
+        return (
+            other in range(len(few))
+            and similarity(few[index], few[other]) >= LEAST_SIMILARITY
+            and not np.array_equal(hu[index], hu[other])
+        )
+
+    return [
+        tuple(offset for offset in OFFSETS if is_similar(index, index + offset))
+        for index in range(len(few))
+    ]
+
+
+def similarity(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the correlation of two slices inside the body, of which at least one has some.
+
+    The result is 0 for slices without body or contrast.
+
+    Parameters
+    ----------
+    first, second : (rows, columns) HU. Means of blocks, so that noise matters little.
+    """
+    body = (first > _BODY_HU) | (second > _BODY_HU)
+    values = np.stack([first[body], second[body]])
+    if body.sum() < 2 or not values.std(axis=1).all():
+        return 0.0
+    return float(np.corrcoef(values)[0, 1])
+
+
+def _block_means(hu: np.ndarray) -> np.ndarray:
+    """Return the means of blocks of a slice, in which bone counts as at most 300 HU."""
+    block = min(_BLOCK, *hu.shape)
+    rows, columns = (size - size % block for size in hu.shape)
+    blocks = hu[:rows, :columns].clip(MIN_CT_HU, _BONE_HU).astype(np.float32)
+    return blocks.reshape(rows // block, block, columns // block, block).mean(axis=(1, 3))
+
+
+def tuned_likewise(neighbour_model: nn.Module, denoiser: nn.Module, tuned: nn.Module) -> nn.Module:
+    """Return the neighbour model with the change of the weights that tuned its denoiser.
+
+    The training of a neighbour model starts from the weights of its denoiser, so the change suits
+    both (compare Ilharco et al., ICLR 2023, arXiv:2212.04089). It needs no steps of its own. A
+    neighbour model of another architecture is returned as it is.
+    """
+    if tuned is denoiser:
+        return neighbour_model
+    before = denoiser.state_dict()
+    change = {key: value - before[key] for key, value in tuned.state_dict().items()}
+    try:
+        change = widened(change, neighbour_model)
+    except ValueError:
+        return neighbour_model
+    weights = neighbour_model.state_dict()
+    likewise = copy.deepcopy(neighbour_model)
+    likewise.load_state_dict({key: weights[key] + change[key] for key in weights})
+    return likewise.eval()
+
+
+def neighbour_input(scanned: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
+    """Return the input of the neighbour model, (N, 2·STACK, rows, columns), normalised.
+
+    Parameters
+    ----------
+    scanned, denoised : stacks, (N, STACK, rows, columns), normalised. A copy of the slice stands
+        for a neighbour that is missing. Its noise would look like anatomy, so the denoised slice
+        replaces it.
+    """
+    missing = (scanned[:, 1:] == scanned[:, :1]).flatten(2).all(dim=2)[:, :, None, None]
+    neighbours = torch.where(missing, denoised[:, :1], scanned[:, 1:])
+    denoised_neighbours = torch.where(missing, denoised[:, :1], denoised[:, 1:])
+    return torch.cat([scanned[:, :1], denoised[:, :1], denoised_neighbours, neighbours], dim=1)

@@ -1,0 +1,249 @@
+"""Slices are corrected by neighbours that are similar to them, and by no others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PseudoCTDenoiseLib.denoising.neighbours import (
+    LEAST_SIMILARITY,
+    OFFSETS,
+    STACK,
+    neighbour_input,
+    similar_neighbours,
+    similarity,
+    tuned_likewise,
+)
+from PseudoCTDenoiseLib.denoising.plan import DENOISING, plan_job
+from PseudoCTDenoiseLib.models.networks import UNet, widened
+from torch import nn
+
+from .job_cases import (
+    DEFAULT,
+    PRETRAINED,
+    bodies,
+    denoise,
+    job,
+    unet,
+    unet_of_stacks,
+    with_other_last_layers,
+)
+
+CORRECTED = replace(PRETRAINED, neighbours=True)
+
+
+class Recorder(nn.Module):
+    """Adds 10 HU to the denoised slice, and records the images that it receives."""
+
+    def __init__(self):
+        super().__init__()
+        self.images = []
+
+    def forward(self, images):
+        self.images.append(images[0])
+        return images[:, 1:2] + 10 / 4096
+
+
+def test_the_order_is_the_slice_then_its_denoised_neighbours_then_the_scanned_ones():
+    scanned = torch.arange(STACK).float().view(1, STACK, 1, 1).expand(-1, -1, 4, 4)
+    denoised = 100 + scanned
+    images = neighbour_input(scanned, denoised)
+    assert images.shape == (1, 2 * STACK, 4, 4)
+    assert images[0, :, 0, 0].tolist() == [0, 100, 101, 102, 103, 104, 1, 2, 3, 4]
+
+
+def test_a_missing_neighbour_is_replaced_by_the_denoised_slice():
+    scanned = torch.rand(2, STACK, 4, 4)
+    denoised = torch.rand(2, STACK, 4, 4)
+    scanned[1, 3] = scanned[1, 0]
+    images = neighbour_input(scanned, denoised)
+    for place in (1 + 3, STACK + 3):
+        assert torch.equal(images[1, place], denoised[1, 0])
+        assert not torch.equal(images[0, place], denoised[0, 0])
+
+
+def test_neighbours_are_similar_and_unrelated_slices_are_not():
+    hu = bodies(5)
+    assert similar_neighbours(hu) == [(1, 2), (-1, 1, 2), (-1, 1, -2, 2), (-1, 1, -2), (-1, -2)]
+    hu[2] = bodies(1, seed=4)[0]
+    assert similar_neighbours(hu) == [(1,), (-1, 2), (), (1, -2), (-1,)]
+
+
+def test_shifted_and_empty_slices_are_not_similar():
+    one = bodies(1)[0].astype(float)
+    assert similarity(one, one) == pytest.approx(1.0)
+    assert similarity(one, np.roll(one, 16, axis=1)) < LEAST_SIMILARITY
+    assert similarity(one, np.full_like(one, -1000)) == 0.0
+
+
+@pytest.mark.parametrize("value", [-1000, 50])
+def test_slices_without_a_body_or_without_contrast_are_not_similar(value):
+    flat = np.full((40, 40), float(value))
+    assert similarity(flat, flat) == 0.0
+
+
+def test_strong_noise_hides_no_neighbour():
+    hu = bodies(3) + np.random.default_rng(1).normal(0, 80, (3, 48, 48))
+    assert similar_neighbours(hu) == [(1, 2), (-1, 1), (-1, -2)]
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 5), (2, 5, 200), (2, 1, 1)])
+def test_slices_of_any_size_are_compared(shape):
+    assert similar_neighbours(np.zeros(shape, np.int16)) == [()] * shape[0]
+
+
+def test_every_slice_is_corrected_by_the_neighbours_that_it_has():
+    hu, recorder = bodies(), Recorder()
+    made = job(hu, CORRECTED, neighbour_model=recorder)
+    result = made.run_at_once()
+    alone = denoise(hu, CORRECTED)
+    np.testing.assert_array_equal(result.hu, alone.hu + 10)
+    assert result.corrected == len(hu) and alone.corrected == 0
+    scanned = made.normalised(range(len(hu)))
+    for images in recorder.images:
+        (index,) = (k for k in range(len(hu)) if torch.equal(scanned[k], images[0]))
+        for number, offset in enumerate(OFFSETS, start=1):
+            denoised, raw = images[1 + number], images[STACK + number]
+            if index + offset in range(len(hu)):
+                assert torch.equal(raw, scanned[index + offset])
+                assert not torch.equal(denoised, images[1])
+            else:
+                assert torch.equal(raw, images[1]) and torch.equal(denoised, images[1])
+
+
+def test_unrelated_slices_give_the_result_of_lone_slices():
+    hu = np.stack([bodies(1, seed=seed)[0] for seed in range(6)])
+    recorder = Recorder()
+    result = denoise(hu, CORRECTED, neighbour_model=recorder)
+    np.testing.assert_array_equal(result.hu, denoise(hu, CORRECTED).hu)
+    assert result.corrected == 0 and not recorder.images
+
+
+def test_a_slice_of_another_scan_is_neither_corrected_nor_used():
+    hu, recorder = bodies(), Recorder()
+    hu[3] = bodies(1, seed=9)[0]
+    result = denoise(hu, CORRECTED, neighbour_model=recorder)
+    alone = denoise(hu, CORRECTED)
+    assert result.corrected == len(hu) - 1
+    np.testing.assert_array_equal(result.hu[3], alone.hu[3])
+    stray = job(hu, CORRECTED).normalised([3])[0]
+    assert not any(torch.equal(part, stray) for images in recorder.images for part in images)
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_a_lone_slice_and_copies_of_it_are_not_corrected(copies):
+    hu = np.repeat(bodies(1), copies, axis=0)
+    result = denoise(hu, CORRECTED, neighbour_model=Recorder())
+    np.testing.assert_array_equal(result.hu, denoise(hu, CORRECTED).hu)
+    assert result.corrected == 0
+
+
+def test_without_the_setting_the_neighbours_are_ignored():
+    hu, recorder = bodies(), Recorder()
+    denoise(hu, replace(CORRECTED, neighbours=False), neighbour_model=recorder)
+    assert not recorder.images
+
+
+def test_the_order_of_the_slices_does_not_matter():
+    """Previews jump to other slices."""
+    hu = bodies(9)
+    model = unet_of_stacks()
+    expected = denoise(hu, CORRECTED, neighbour_model=model).hu
+    made = job(hu, CORRECTED, neighbour_model=model, preview_slice=6)
+    jumps = iter([1, 7, 3])
+
+    def jump(report):
+        if report.stage == DENOISING and (place := next(jumps, None)) is not None:
+            made.show_slice(place)
+
+    np.testing.assert_array_equal(made.run(progress=jump).hu, expected)
+
+
+def test_noise_maps_and_tuning_are_those_of_lone_slices():
+    hu = bodies()
+    denoiser = unet()
+    models = [with_other_last_layers(denoiser, 5)]
+    options = {"models": models, "denoiser": denoiser, "want_noise": True}
+    settings = replace(DEFAULT, learning_rate=1e-3)
+    alone = denoise(hu, settings, **options)
+    corrected = denoise(hu, settings, neighbour_model=unet_of_stacks(), **options)
+    np.testing.assert_array_equal(corrected.noise, alone.noise)
+    np.testing.assert_array_equal(corrected.pseudo_ldct, alone.pseudo_ldct)
+    assert corrected.losses == alone.losses
+    assert not np.array_equal(corrected.hu, alone.hu)
+
+
+def test_padding_comes_back_unchanged():
+    hu = bodies()
+    hu[:, :6] = -2000
+    result = denoise(hu, CORRECTED, neighbour_model=unet_of_stacks())
+    assert result.corrected
+    np.testing.assert_array_equal(result.hu[:, :6], hu[:, :6])
+
+
+def test_the_plan_contains_the_corrections():
+    hu = bodies()
+    with_model = job(hu, CORRECTED, neighbour_model=unet_of_stacks())
+    part = with_model.part_seconds()
+    assert part.correction > 0
+    assert job(hu, CORRECTED).part_seconds().correction == 0
+    assert with_model.corrected == len(hu)
+    plan = plan_job(with_model.settings, len(hu), False, part, len(hu))
+    assert plan.seconds[DENOISING] == pytest.approx(len(hu) * (part.slice + part.correction))
+
+
+@pytest.mark.parametrize(("orientations", "passes"), [(1, 1), (3, 1), (8, 3)])
+def test_the_neighbour_model_needs_fewer_orientations(orientations, passes):
+    hu, recorder = bodies(), Recorder()
+    settings = replace(CORRECTED, orientations=orientations)
+    denoise(hu, settings, denoiser=unet(), neighbour_model=recorder)
+    assert len(recorder.images) == len(hu) * passes
+
+
+def test_lone_slices_are_averaged_over_all_orientations():
+    hu = np.stack([bodies(1, seed=seed)[0] for seed in range(3)])
+    settings = replace(CORRECTED, orientations=8)
+    alone = denoise(hu, settings, denoiser=unet())
+    result = denoise(hu, settings, denoiser=unet(), neighbour_model=unet_of_stacks())
+    np.testing.assert_array_equal(result.hu, alone.hu)
+
+
+def test_slices_that_are_tuned_on_their_own_are_not_corrected():
+    settings = replace(DEFAULT, tuning="slice")
+    assert job(bodies(), settings, neighbour_model=Recorder()).corrected == 0
+
+
+def test_the_change_that_tuned_the_denoiser_is_added_to_the_neighbour_model():
+    denoiser, tuned = unet(0), unet(1)
+    model = UNet([4, 8], images=2 * STACK)
+    model.load_state_dict(widened(denoiser.state_dict(), model))
+    stacks = torch.rand(1, 2 * STACK, 24, 24)
+    assert torch.allclose(model(stacks), denoiser(stacks[:, :1]), atol=1e-6)
+    likewise = tuned_likewise(model, denoiser, tuned)
+    assert torch.allclose(likewise(stacks), tuned(stacks[:, :1]), atol=1e-5)
+    assert torch.allclose(model(stacks), denoiser(stacks[:, :1]), atol=1e-6)
+    assert tuned_likewise(model, denoiser, denoiser) is model
+
+
+@pytest.mark.parametrize(
+    "other", [UNet([4, 12], images=2 * STACK), Recorder()], ids=["wide", "own"]
+)
+def test_a_neighbour_model_of_another_architecture_stays_as_it_is(other):
+    assert tuned_likewise(other, unet(0), unet(1)) is other
+
+
+def test_the_tuned_network_also_tunes_the_neighbour_model():
+    hu = bodies()
+    denoiser = unet()
+    model = unet_of_stacks()
+    model.load_state_dict(widened(denoiser.state_dict(), model))
+    settings = replace(DEFAULT, learning_rate=1e-3, anchor=None)
+    alone = denoise(hu, settings, denoiser=denoiser)
+    corrected = denoise(hu, settings, denoiser=denoiser, neighbour_model=model)
+    assert corrected.corrected == len(hu)
+    # The model does not see the neighbours yet, so it is the tuned network.
+    assert np.abs(corrected.hu - alone.hu).max() <= 1
+    untuned = denoise(hu, replace(settings, method="pretrained"), denoiser=denoiser)
+    assert np.abs(untuned.hu - alone.hu).max() > 1
