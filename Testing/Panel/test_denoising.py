@@ -316,6 +316,20 @@ def test_the_box_averages_as_the_preset_does_or_as_fits_the_scan(panel, preset, 
         assert settingsOf(panel.logic.getParameterNode()).orientations == (averaged if now else 1)
 
 
+@pytest.mark.parametrize(
+    ("preset", "ticked"), [("Quick: pre-trained network", True), (STANDARD, True), (PAPER, False)]
+)
+def test_the_box_of_the_neighbours_follows_the_preset(panel, preset, ticked):
+    from PseudoCTDenoiseLib.panel.job_options import settingsOf
+
+    user.click(panel.ui.advancedCollapsibleButton)
+    user.choose(panel.ui.presetComboBox, preset)
+    box = panel.ui.neighboursCheckBox
+    assert box.checked is ticked
+    user.click(box)
+    assert settingsOf(panel.logic.getParameterNode()).neighbours is not ticked
+
+
 def test_an_unknown_preset_is_refused(panel, phantom):
     with pytest.raises(ValueError, match="Unknown preset 'best': choose quick, standard"):
         panel.logic.process(phantom, preset="best")

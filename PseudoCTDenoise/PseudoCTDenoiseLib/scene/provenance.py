@@ -259,6 +259,9 @@ def _identity(report: dict, sliceRange: tuple[int, int]) -> Iterator[Row]:
     yield Row("Model's SHA-256", report["model"]["sha256"])
     for model in report.get("noise_models", ()):
         yield Row(f"Noise model {model['name']}, SHA-256", model["sha256"])
+    if model := report.get("neighbour_model"):
+        yield Row(f"Neighbour model {model['name']}, SHA-256", model["sha256"])
+        yield Row("Slices corrected by neighbours", str(report["slices_with_neighbours"]))
 
 
 def _metrics(report: dict) -> Iterator[Row]:
