@@ -19,6 +19,7 @@ from PseudoCTDenoiseLib.ct.hounsfield import (
     to_hu,
     to_int16,
 )
+from PseudoCTDenoiseLib.denoising.neighbours import OFFSETS, REACH, STACK
 from PseudoCTDenoiseLib.denoising.patches import Augmentation, augment, check_fits, patch_corner
 from PseudoCTDenoiseLib.denoising.target_noise import target_noise_fraction
 from PseudoCTDenoiseLib.errors import BadInputError
@@ -28,6 +29,7 @@ from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import (
     SHARP,
     SOFT,
+    ReconstructionKernel,
     StackedKernels,
     nearest_kernel,
 )
@@ -136,18 +138,18 @@ def draw_patches(
 
     Returns
     -------
-    LDCT and NDCT, (count, 1, size, size) each, normalised.
+    LDCT and NDCT, (count, 1, size, size) each, normalised. In a domain with neighbours the LDCT is
+    a stack, (count, STACK, size, size), see :func:`.neighbour_input`.
     """
     if domain is None:
         pairs = (_measured_patch(_any(slices, rng), size, rng) for _ in range(count))
     else:
         pairs = _simulated_patches(slices, count, size, rng, domain)
     turned = [
-        augment(torch.stack([normalise(low), normalise(normal)]), rng, augmentation)
-        for low, normal in pairs
+        augment(normalise(torch.cat([low, normal])), rng, augmentation) for low, normal in pairs
     ]
-    ldct, ndct = torch.stack(turned, dim=1)[:, :, None]
-    return ldct, ndct
+    patches = torch.stack(turned)
+    return patches[:, :-1], patches[:, -1:]
 
 
 def _clean(hu: np.ndarray, denoise: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
@@ -163,10 +165,10 @@ def _any(slices: Sequence[NoisySlice], rng: np.random.Generator) -> NoisySlice:
 def _measured_patch(
     noisy: NoisySlice, size: int, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw a patch of a real pair; return LDCT and NDCT, (size, size) HU."""
+    """Draw a patch of a real pair; return LDCT and NDCT, (1, size, size) HU."""
     top, left = patch_corner(noisy.ndct, size, rng, tissue=TISSUE_HU)
     here = np.s_[top : top + size, left : left + size]
-    normal = torch.from_numpy(noisy.ndct[here].astype(np.float32)).clamp(min=MIN_CT_HU)
+    normal = torch.from_numpy(noisy.ndct[here].astype(np.float32)).clamp(min=MIN_CT_HU)[None]
     noise = torch.from_numpy(noisy.noise[(0, *here)].astype(np.float32))
     return (normal + noise).clamp(min=MIN_CT_HU), normal
 
@@ -178,7 +180,7 @@ def _simulated_patches(
     rng: np.random.Generator,
     domain: TrainingDomain,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield LDCT and target of each patch, (size, size) HU."""
+    """Yield LDCT and target of each patch, (images, size, size) and (1, size, size) HU."""
     wide = size + 2 * MARGIN
     for first in range(0, count, SAME_ZOOM):
         cut = 2 * round(wide * math.exp(rng.uniform(*np.log(domain.zoom))) / 2)
@@ -211,11 +213,19 @@ def _filtered_patches(
     source = StackedKernels([(SOFT, SHARP)[number] for number in drawn])
     target_kernels = StackedKernels(kernels)
     pixel_mm = torch.tensor([noisy.pixel_mm for noisy in few], dtype=torch.float32)[:, None, None]
-    normal = change_kernel(normal, pixel_mm, SOFT, target_kernels, (wide, wide))
-    noise = change_kernel(noise, pixel_mm, source, target_kernels, (wide, wide))
+
+    def filtered(stacks: torch.Tensor, kernel: StackedKernels | ReconstructionKernel):
+        images = [
+            change_kernel(image, pixel_mm, kernel, target_kernels, (wide, wide))
+            for image in stacks.unbind(1)
+        ]
+        return torch.stack(images, dim=1)
+
+    normal, noise = filtered(normal, SOFT), filtered(noise, source)
     if domain.inserts:
-        normal += draw_inserts(wide, pixel_mm * (cut / wide), target_kernels, rng, domain.inserts)
-    inner = np.s_[MARGIN : MARGIN + size, MARGIN : MARGIN + size]
+        inserts = draw_inserts(wide, pixel_mm * (cut / wide), target_kernels, rng, domain.inserts)
+        normal += inserts[:, None] * _insert_shares(noise, rng)
+    inner = np.s_[:, MARGIN : MARGIN + size, MARGIN : MARGIN + size]
     for low, target in zip(*_blend(normal, noise, doses, domain), strict=True):
         yield low[inner], target[inner]
 
@@ -253,37 +263,87 @@ def _cut_out(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Crop NDCT and the noise of the drawn kernels; average neighbouring slices.
 
-    Both results are (count, cut, cut) HU.
+    Both results are (count, images, cut, cut) HU.
     """
+    stacks = [_draw_stack(noisy, rng, domain) for noisy in few]
+    images = len(stacks[0])
     normal, noise, owner, shares = [], [], [], []
-    fewest, most = domain.thickness
     for number, (noisy, kernel, cleaned) in enumerate(zip(few, drawn, clean, strict=True)):
-        thick = [noisy]
-        for _ in range(int(rng.integers(fewest, most + 1)) - 1):
-            if thick[-1].below is not None:
-                thick.append(thick[-1].below)
         top, left = patch_corner(noisy.ndct, cut, rng, tissue=TISSUE_HU)
         here = np.s_[top : top + cut, left : left + cut]
-        normal += [(layer.clean if cleaned else layer.ndct)[here] for layer in thick]
-        noise += [layer.noise[(kernel, *here)] for layer in thick]
-        owner += [number] * len(thick)
-        shares += [1 / len(thick)] * len(thick)
+        for place, thick in enumerate(stacks[number]):
+            normal += [(layer.clean if cleaned else layer.ndct)[here] for layer in thick]
+            noise += [layer.noise[(kernel, *here)] for layer in thick]
+            owner += [number * images + place] * len(thick)
+            shares += [1 / len(thick)] * len(thick)
     owner, shares = (torch.tensor(column) for column in (owner, shares))
 
     def mean(layers: list[np.ndarray]) -> torch.Tensor:
-        images = torch.from_numpy(np.stack(layers)).float()
-        means = torch.zeros(len(few), cut, cut)
-        return means.index_add(0, owner, images * shares[:, None, None])
+        layers = torch.from_numpy(np.stack(layers)).float()
+        means = torch.zeros(len(few) * images, cut, cut)
+        means.index_add_(0, owner, layers * shares[:, None, None])
+        return means.unflatten(0, (len(few), images))
 
     return mean(normal), mean(noise)
+
+
+def _draw_stack(
+    noisy: NoisySlice, rng: np.random.Generator, domain: TrainingDomain
+) -> list[list[NoisySlice]]:
+    """Return the scan's slices of which each image of a patch is the mean.
+
+    A domain without neighbours has one image, otherwise there are STACK. Their distance is at most
+    their thickness. Smaller distances are those of overlapping slices, whose noise is correlated.
+    """
+    thickness = int(rng.integers(domain.thickness[0], domain.thickness[1] + 1))
+    if domain.neighbours is None:
+        return [_chain(noisy, thickness)]
+    if rng.random() >= domain.neighbours:
+        return [_chain(noisy, thickness)] * STACK
+    distance = int(rng.integers(1, thickness + 1))
+    chain = _chain(noisy, thickness + 2 * REACH * distance)
+    thickness = min(thickness, len(chain))
+    starts = range(0, len(chain) - thickness + 1, distance)
+    images = [chain[start : start + thickness] for start in starts]
+    middle = REACH if len(images) == STACK else int(rng.integers(len(images)))
+    known, upwards = range(len(images)), rng.choice([-1, 1])
+    places = [middle + upwards * offset for offset in OFFSETS]
+    return [images[middle]] + [images[place if place in known else middle] for place in places]
+
+
+def _chain(noisy: NoisySlice, length: int) -> list[NoisySlice]:
+    """Return a slice and those below it, at most ``length``."""
+    chain = [noisy]
+    while len(chain) < length and chain[-1].below is not None:
+        chain.append(chain[-1].below)
+    return chain
+
+
+def _insert_shares(noise: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Return how much of its inserts each image of a stack has, (count, images, 1, 1).
+
+    The inserts of half of the stacks continue through all images. The others end between the
+    slice and its last neighbour on either side, in an image that has a part of them. Copies of
+    the slice, which have its ``noise``, (count, images, rows, columns), stay copies.
+    """
+    shares = torch.ones(noise.shape[:2])
+    for stack in shares:
+        if len(stack) == 1 or rng.random() < 0.5:
+            continue
+        ends = rng.uniform(0, REACH, 2)  # below and above
+        for place, offset in enumerate(OFFSETS, start=1):
+            end = ends[int(offset > 0)]
+            stack[place] = float(np.clip(end - abs(offset) + 1, 0, 1))
+    copies = (noise == noise[:, :1]).flatten(2).all(dim=2)
+    return shares.where(~copies, 1.0)[..., None, None]
 
 
 def _blend(
     normal: torch.Tensor, noise: torch.Tensor, doses: Sequence[float], domain: TrainingDomain
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return LDCT and target, (count, rows, columns) HU.
+    """Return LDCT and target, (count, images, rows, columns) and (count, 1, rows, columns) HU.
 
-    ``normal`` is the NDCT and ``noise`` the noise at 25 % dose.
+    ``normal`` is the NDCT and ``noise`` the noise at 25 % dose, (count, images, rows, columns).
 
     Targets are not clipped at the lower HU limit: clipping their noise would raise the mean.
     """
@@ -292,10 +352,10 @@ def _blend(
     coefficients = [
         0.0 if left is None or dose == 1 else target_noise_fraction(dose, left) for dose in doses
     ]
-    factor, coefficient = torch.tensor([factors, coefficients])[..., None, None]
+    factor, coefficient = torch.tensor([factors, coefficients])[..., None, None, None]
     normal = normal.clamp(min=MIN_CT_HU)
     noise = noise * factor
-    return (normal + noise).clamp(min=MIN_CT_HU), normal + coefficient * noise
+    return (normal + noise).clamp(min=MIN_CT_HU), (normal + coefficient * noise)[:, :1]
 
 
 def dose_factor(dose: float) -> float:
