@@ -20,7 +20,7 @@ from PseudoCTDenoiseLib.denoising.presets import preset_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
-from PseudoCTDenoiseLib.models.store import load_denoiser, load_models, model_files
+from PseudoCTDenoiseLib.models.store import LoadedModels, load_denoiser, load_models, model_files
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from torch import nn
 
@@ -46,6 +46,13 @@ from .method_study import (
     stopping_curve,
     study_pairs,
 )
+from .neighbour_study import (
+    DISC_COLUMNS,
+    NEIGHBOUR_COLUMNS,
+    SLICES,
+    measure_disc,
+    measure_neighbours,
+)
 from .noise_map_study import NOISE_MAP_COLUMNS, measure_noise_maps
 from .removed_noise_study import removed_noise_rows, whole_scan_row
 from .removed_noise_tables import removed_noise_table, whole_scans_table
@@ -53,6 +60,8 @@ from .removed_noise_tables import removed_noise_table, whole_scans_table
 TUNED = {WITH_METHOD: METHOD}
 QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))
 STOPPING_STEPS = 240
+DISC = "disc in one slice"
+_VARIANT = Column("variant", "Method")
 LIGHT_DOSES = (0.25, 0.5, 1.0)
 """Doses at which the light is judged; the last one is that of the scan as it is."""
 _GAINS = (
@@ -105,6 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
         _shipped(arguments)
         if {"narrow", "stopping"} & set(studies):
             _narrow(arguments)
+        if "neighbours" in studies:
+            _with_neighbour_model(arguments)
     side_outputs = SideOutputs()
     for name in studies:
         if arguments.index:
@@ -248,9 +259,9 @@ def _make_banding(arguments: argparse.Namespace, name: str) -> None:
 
 
 def _make_noise_maps(arguments: argparse.Namespace, name: str) -> None:
-    (denoiser, _), noise_models = load_models(arguments.model, arguments.models)
-    names = [manifest.name for _, manifest in noise_models]
-    networks = [network for network, _ in noise_models]
+    models = load_models(arguments.model, arguments.models)
+    denoiser, networks = models.denoiser[0], models.noise_networks
+    names = [manifest.name for manifest in models.noise_manifests]
     scans = _stacks(read_index(arguments.index, "test"))
     rows = []
     pairs = study_pairs(scans, QUARTER, arguments.slices)
@@ -258,6 +269,24 @@ def _make_noise_maps(arguments: argparse.Namespace, name: str) -> None:
         about = {"kernel": condition.kernel, "patient": pair.patient}
         rows += [about | row for row in measure_noise_maps(pair, denoiser, networks, names)]
         write_csv(_csv(arguments, name), rows)
+
+
+def _make_neighbours(arguments: argparse.Namespace, name: str) -> None:
+    models = _with_neighbour_model(arguments)
+    scans = [_middle(scan) for scan in _stacks(read_index(arguments.index, "test"))]
+    rows = []
+    pairs = study_pairs(scans, QUARTER, SLICES)
+    for condition, _, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
+        about = {"kernel": condition.kernel, "patient": pair.patient}
+        rows += [about | row for row in measure_neighbours(pair, models)]
+        rows += [about | {"variant": DISC} | row for row in measure_disc(pair, models)]
+        write_csv(_csv(arguments, name), rows)
+
+
+def _middle(scan: CtScan) -> CtScan:
+    """Return the consecutive slices in the middle of a scan."""
+    first = max(0, (len(scan.hu) - SLICES) // 2)
+    return replace(scan, hu=scan.hu[first : first + SLICES])
 
 
 def _make_removed_noise(arguments: argparse.Namespace, name: str) -> None:
@@ -314,8 +343,17 @@ def _stacks(scans: Sequence[CtScan]) -> list[CtScan]:
 
 
 def _shipped(arguments: argparse.Namespace) -> tuple[nn.Module, list[nn.Module]]:
-    (denoiser, _), noise_models = load_models(arguments.model, arguments.models)
-    return denoiser, [network for network, _ in noise_models]
+    models = load_models(arguments.model, arguments.models)
+    return models.denoiser[0], models.noise_networks
+
+
+def _with_neighbour_model(arguments: argparse.Namespace) -> LoadedModels:
+    models = load_models(arguments.model, arguments.models)
+    if models.neighbour_model is None:
+        raise BadInputError(
+            f"'{arguments.model}' has no neighbour model. Choose a denoiser that has one."
+        )
+    return models
 
 
 def _narrow(arguments: argparse.Namespace) -> tuple[nn.Module, list[nn.Module]]:
@@ -444,6 +482,22 @@ def _noise_maps_table(rows: list[dict]) -> str:
     return markdown(lines, (Column("kernel", "Kernel"), Column("map", "Map"), *NOISE_MAP_COLUMNS))
 
 
+def _neighbours_table(rows: list[dict]) -> str:
+    about = (Column("kernel", "Kernel"), Column("patient", "Patient"))
+    gains = [row for row in rows if row["variant"] != DISC]
+    discs = [row for row in rows if row["variant"] == DISC]
+    return "\n".join(
+        [
+            markdown(_numbers(gains, NEIGHBOUR_COLUMNS), (*about, _VARIANT, *NEIGHBOUR_COLUMNS)),
+            markdown(_numbers(discs, DISC_COLUMNS), (*about, *DISC_COLUMNS)),
+        ]
+    )
+
+
+def _numbers(rows: list[dict], columns: Sequence[Column]) -> list[dict]:
+    return [row | {column.key: float(row[column.key]) for column in columns} for row in rows]
+
+
 def _curve_key(row: dict) -> tuple[str, str, str, str]:
     return row["start"], row["kernel"], row["patient"], row["scan"]
 
@@ -482,6 +536,7 @@ STUDIES = {
     "clean": Study(_make_clean, _clean_table, ("scan", "noise_found_hu")),
     "banding": Study(_make_banding, _banding_table, ("variant", "banding_hu")),
     "noise-maps": Study(_make_noise_maps, _noise_maps_table, ("map", "level_percent")),
+    "neighbours": Study(_make_neighbours, _neighbours_table, ("variant", "alone")),
     "removed-noise": Study(_make_removed_noise, removed_noise_table, ("result", "light")),
     "removed-noise-scans": Study(_make_whole_scans, whole_scans_table, ("preset", "light")),
 }

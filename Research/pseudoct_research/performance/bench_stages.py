@@ -13,6 +13,7 @@ from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, read_volume, write_v
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
+from PseudoCTDenoiseLib.models.store import load_models
 from PseudoCTDenoiseLib.temporary_files import in_temporary_folder
 
 from .bench_setup import BenchSetup, bench_settings, load_networks
@@ -41,11 +42,17 @@ def _stages(setup: BenchSetup) -> dict:
         clock = _Clock()
         loaded = read_volume(scan)
         seconds["read"] = clock.lap()
-        networks = load_networks("fast")
+        models = load_models("fast")
         seconds["load models"] = clock.lap()
         settings, _ = bench_settings(setup.arguments, setup.device.name)
         job = DenoisingJob(
-            loaded.hu, *networks, settings, want_noise=True, pixel_mm=loaded.pixel_mm
+            loaded.hu,
+            models.denoiser[0],
+            models.noise_networks,
+            settings,
+            want_noise=True,
+            pixel_mm=loaded.pixel_mm,
+            neighbour_model=models.neighbour_network,
         )
         plan = job.estimate()
         seconds["prepare, estimate"] = clock.lap()

@@ -11,6 +11,7 @@ from pseudoct_research.performance import (
     bench_operations,
     bench_setup,
     bench_speed,
+    bench_stages,
 )
 from PseudoCTDenoiseLib.denoising.device import ComputeDevice
 from PseudoCTDenoiseLib.models.networks import RedCnn
@@ -33,9 +34,12 @@ def read(folder, part):
 @pytest.mark.slow
 def test_all_parts_are_timed_and_written_to_page_and_figure(pseudoct, tmp_path, monkeypatch):
     monkeypatch.setattr(bench_operations, "load_denoiser", load_small_denoiser)
-    monkeypatch.setattr(
-        bench_setup, "load_models", lambda name: (load_small_denoiser(name), load_models(name)[1])
-    )
+
+    def load_small_models(name):
+        return load_models(name)._replace(denoiser=load_small_denoiser(name))
+
+    monkeypatch.setattr(bench_setup, "load_models", load_small_models)
+    monkeypatch.setattr(bench_stages, "load_models", load_small_models)
     page = tmp_path / "page.md"
     page.write_text(
         "".join(f"<!-- BENCH {name} -->\n<!-- /BENCH {name} -->\n" for name in bench_command.PARTS)
