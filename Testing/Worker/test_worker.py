@@ -399,6 +399,7 @@ def test_a_check_times_the_parts_of_a_job():
     assert isinstance(device, Device) and device.name == "cpu"
     assert isinstance(result, CheckResult)
     assert result.seconds_per_slice > 0 and result.seconds_per_noise > 0
+    assert result.seconds_per_correction > 0
     assert result.seconds_per_update >= 0
     assert 0 < result.seconds_to_start < time.monotonic() - worker.STARTED
     assert result.default_settings == DenoisingSettings(device="cpu").as_dict()

@@ -14,12 +14,13 @@ import torch
 from torch import nn
 
 from ..ct.hounsfield import MIN_CT_HU
+from ..models.catalog import NEIGHBOUR_IMAGES
 from ..models.networks import widened
 
-REACH = 2
-"""Number of neighbours that are used on each side of a slice."""
-STACK = 1 + 2 * REACH
+STACK = NEIGHBOUR_IMAGES // 2
 """Number of slices in a stack: the slice, then its neighbours in the order of :data:`OFFSETS`."""
+REACH = (STACK - 1) // 2
+"""Number of neighbours that are used on each side of a slice."""
 OFFSETS = tuple(sign * distance for distance in range(1, REACH + 1) for sign in (-1, 1))
 """Positions of the neighbours relative to the slice: -1, 1, -2, 2."""
 
@@ -41,11 +42,15 @@ def similar_neighbours(hu: np.ndarray) -> list[tuple[int, ...]]:
     """
     few = [_block_means(part) for part in hu]
 
+    def is_copy(index: int, other: int) -> bool:
+        # The means are in memory; the slices may be on disk.
+        return np.array_equal(few[index], few[other]) and np.array_equal(hu[index], hu[other])
+
     def is_similar(index: int, other: int) -> bool:
         return (
             other in range(len(few))
             and similarity(few[index], few[other]) >= LEAST_SIMILARITY
-            and not np.array_equal(hu[index], hu[other])
+            and not is_copy(index, other)
         )
 
     return [

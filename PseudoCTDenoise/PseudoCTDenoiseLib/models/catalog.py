@@ -12,5 +12,7 @@ NOISE_MODEL = "noise model"
 """Role of a network that maps LDCT to its noise."""
 NEIGHBOUR_MODEL = "neighbour model"
 """Role of a network that corrects a denoised slice by its neighbours."""
+NEIGHBOUR_IMAGES = 10
+"""Input images of a neighbour model: a slice and four neighbours, as scanned and as denoised."""
 PREFIX = "PseudoCTDenoise_"
 """Prefix of the name of every model file."""

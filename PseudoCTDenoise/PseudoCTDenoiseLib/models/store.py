@@ -20,7 +20,14 @@ from torch import nn
 from ..errors import BadInputError
 from ..json_text import json_text
 from ..temporary_files import replace_file
-from .catalog import DENOISER, NEIGHBOUR_MODEL, NOISE_MODEL, PREFIX, SHIPPED_MODELS
+from .catalog import (
+    DENOISER,
+    NEIGHBOUR_IMAGES,
+    NEIGHBOUR_MODEL,
+    NOISE_MODEL,
+    PREFIX,
+    SHIPPED_MODELS,
+)
 from .manifest import Manifest, broken_models, is_model_name, list_models, read_manifest
 from .networks import build_network
 from .weight_archive import max_archive_bytes, read_archive
@@ -172,12 +179,20 @@ def load_models(
     neighbour_model = None
     if manifest.neighbour_model:
         neighbour_model = load_model(manifest.neighbour_model, folder)
-        if neighbour_model[1].role != NEIGHBOUR_MODEL:
-            raise BadInputError(
-                f"'{manifest.neighbour_model}' is not a neighbour model: correct the manifest of "
-                f"'{name}'."
-            )
+        _check_neighbour_model(neighbour_model[1], name)
     return LoadedModels(denoiser, noise_models, neighbour_model)
+
+
+def _check_neighbour_model(manifest: Manifest, denoiser: str) -> None:
+    if manifest.role != NEIGHBOUR_MODEL:
+        raise BadInputError(
+            f"'{manifest.name}' is not a neighbour model: correct the manifest of '{denoiser}'."
+        )
+    if manifest.architecture != "UNet" or manifest.parameters.get("images") != NEIGHBOUR_IMAGES:
+        raise BadInputError(
+            f"The neighbour model '{manifest.name}' must be a UNet of {NEIGHBOUR_IMAGES} images: "
+            "train it with 'pseudoct pretrain --preset neighbours'."
+        )
 
 
 def save_model(network: nn.Module, manifest: Manifest, folder: Path | str) -> Manifest:

@@ -314,7 +314,10 @@ def check(parsed: argparse.Namespace, link: ParentLink) -> None:
     if not (rows.isdigit() and columns.isdigit()):
         raise BadInputError(f"'{parsed.check}' is not the size of a slice. Write ROWSxCOLUMNS.")
     hu = np.full((2, int(rows), int(columns)), -1000, np.int16)
-    hu[:, int(rows) // 4 : -int(rows) // 4, int(columns) // 4 : -int(columns) // 4] = 40
+    body = hu[:, int(rows) // 4 : -int(rows) // 4, int(columns) // 4 : -int(columns) // 4]
+    body[:] = 40
+    body[:, ::16] = -100
+    body[1] += 1  # two slices that correct each other
     default = DenoisingSettings(device=parsed.device)
     models = load_models(parsed.model, parsed.models)
     job = DenoisingJob(
