@@ -32,6 +32,18 @@ def test_a_processor_is_kept_and_a_gpu_is_looked_for(used, repeated):
     assert (settings.steps, settings.seed, settings.orientations) == (7, 3, 3)
 
 
+def test_a_report_of_an_earlier_version_is_repeated_without_neighbours():
+    values = SETTINGS.as_dict()
+    assert repeat_settings(report()).neighbours
+    del values["neighbours"]
+    assert not repeat_settings(report(settings=values)).neighbours
+
+
+def test_another_neighbour_model_is_told():
+    old, new = (report(neighbour_model={"name": "stack", "sha256": letter * 64}) for letter in "cd")
+    assert differences(old, new) == ["neighbour model stack (cccccccc) → stack (dddddddd)"]
+
+
 @pytest.mark.parametrize("missing", ["settings", "device"])
 def test_a_report_without_settings_or_device_is_refused(missing):
     with pytest.raises(BadInputError, match="not recorded"):

@@ -40,7 +40,7 @@ from ..denoising.plan import SHORT_SCAN, JobPlan
 from ..denoising.progress import Progress
 from ..denoising.removed_noise import removed_noise_sentence
 from ..denoising.report import job_report
-from ..denoising.settings import DenoisingSettings, settings_from_values
+from ..denoising.settings import DenoisingSettings, settings_from_values, settings_of_report
 from ..duration import duration
 from ..errors import BadInputError
 from ..input_file import read_json
@@ -473,13 +473,14 @@ def read_settings(arguments: argparse.Namespace) -> DenoisingSettings:
     settings = DenoisingSettings()
     if arguments.settings:
         values = read_json(arguments.settings)
+        is_report = "settings" in values
         values = values.get("settings", values)
         if not isinstance(values, dict):
             raise BadInputError(
                 f"{arguments.settings} does not contain settings by name: give a JSON object."
             )
         try:
-            settings = settings_from_values(values)
+            settings = (settings_of_report if is_report else settings_from_values)(values)
         except BadInputError as error:
             raise BadInputError(f"{arguments.settings}: {error}") from error
     flags = {name: getattr(arguments, name) for name in FLAGS}
@@ -491,12 +492,14 @@ def _compare_models(path: Path, models: LoadedModels) -> None:
     report = read_json(path)
     try:
         older = [report["model"], *report["noise_models"]]
-        if report.get("neighbour_model"):
+        current = [models.denoiser[1], *models.noise_manifests]
+        if report.get("neighbour_model"):  # it corrected slices
             older.append(report["neighbour_model"])
+            current += filter(None, [models.neighbour_manifest])
         weights = [model["sha256"] for model in older]
     except (KeyError, TypeError):  # the file holds only settings
         return
-    if weights != [manifest.sha256 for manifest in models.manifests]:
+    if weights != [manifest.sha256 for manifest in current]:
         print(
             f"Note: {path} was made with other models, '{report['model'].get('name')}' and "
             f"{len(weights) - 1} models that go with it, so the result will differ. To reproduce "

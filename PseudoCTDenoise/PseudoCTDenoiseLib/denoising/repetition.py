@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import BadInputError
-from .settings import PRECISIONS, DenoisingSettings, settings_from_values
+from .settings import PRECISIONS, DenoisingSettings, settings_of_report
 
 _PROGRAMS = {"pseudoctdenoise": "PseudoCTDenoise"}
 _DEVICE = {
@@ -44,7 +44,7 @@ def repeat_settings(report: dict) -> DenoisingSettings:
             "The settings or the device of the job were not recorded, so it cannot be repeated. "
             "Denoise the scan with settings of your choice."
         )
-    settings = settings_from_values(values)
+    settings = settings_of_report(values)
     precision = device.get("precision")
     return replace(
         settings,
@@ -71,7 +71,12 @@ def _compared(before: dict, after: dict) -> Iterator[tuple[str, object, object]]
         yield name, _entry(before, "versions", program), version
     for key, name in _DEVICE.items():
         yield name, _entry(before, "device", key), _entry(after, "device", key)
-    yield "model", _model(before), _model(after)
+    yield "model", _model(before, "model"), _model(after, "model")
+    yield (
+        "neighbour model",
+        _model(before, "neighbour_model"),
+        _model(after, "neighbour_model"),
+    )
     yield (
         "geometry of the input",
         _hash(before, "input_hash", "geometry"),
@@ -87,9 +92,9 @@ def _entry(report: dict, part: str, name: str) -> object:
     return values.get(name) if isinstance(values, dict) else None
 
 
-def _model(report: dict) -> str | None:
-    sha256 = _entry(report, "model", "sha256")
-    return None if sha256 is None else f"{_entry(report, 'model', 'name')} ({str(sha256)[:8]})"
+def _model(report: dict, role: str) -> str | None:
+    sha256 = _entry(report, role, "sha256")
+    return None if sha256 is None else f"{_entry(report, role, 'name')} ({str(sha256)[:8]})"
 
 
 def _hash(report: dict, part: str, name: str) -> str | None:

@@ -54,7 +54,9 @@ def job_report(
         "settings": result.settings.as_dict(),
         "model": _identity(denoiser),
         "noise_models": [_identity(manifest) for manifest in noise_models],
-        "neighbour_model": neighbour_model and _identity(neighbour_model),
+        "neighbour_model": (
+            _identity(neighbour_model) if neighbour_model and result.corrected else None
+        ),
         "versions": {
             "pseudoctdenoise": __version__,
             "python": platform.python_version(),

@@ -211,6 +211,14 @@ def settings_from_values(values: dict) -> DenoisingSettings:
     return DenoisingSettings(**{name: values[name] for name in known if name in values})
 
 
+def settings_of_report(values: dict) -> DenoisingSettings:
+    """Return the settings of a report, which has all settings of its version.
+
+    Earlier versions knew no neighbours. For the errors see :func:`settings_from_values`.
+    """
+    return settings_from_values({"neighbours": False} | values)
+
+
 def check_device_name(name: str) -> None:
     """Raise BadInputError if a name is neither in DEVICES nor ``cuda:`` and a GPU's index."""
     if name not in DEVICES and not re.fullmatch(r"cuda:(0|[1-9][0-9]?)", str(name)):
