@@ -23,7 +23,7 @@ def test_a_job_shows_its_light_in_the_panel_the_log_and_the_provenance(panel, ph
         panel.ui.logTextEdit.toPlainText()
     )
     table = output.GetNodeReference(provenance.PROVENANCE)
-    rows = {table.GetCellText(row, 0): table.GetCellText(row, 1) for row in range(20)}
+    rows = {table.GetCellText(row, 0): table.GetCellText(row, 1) for row in range(40)}
     assert rows["Removed noise, light"] == "green"
     assert rows["Removed noise, correlation with edges"] == f"{check['edge_correlation']:.2f}"
 

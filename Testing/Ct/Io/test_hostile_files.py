@@ -108,9 +108,7 @@ METAIMAGE_EDITS = [
     ("MetaImage", rb"NDims = 3", b"NDims = 3\n" + b"x" * 600 + b" = 1"),
     ("MetaImage, zlib", rb"CompressedDataSize = \d+", b"CompressedDataSize = 999999999999"),
     ("MetaImage, zlib", rb"CompressedDataSize = \d+", b"CompressedDataSize = -1"),
-    ("MetaImage, zlib", rb"CompressedDataSize = \d+", b"CompressedDataSize = 0"),
     ("MetaImage, zlib", rb"CompressedDataSize = \d+", b"CompressedDataSize = 100"),
-    ("MetaImage, zlib", rb"CompressedDataSize = \d+\n", b""),
     ("MetaImage, data file", rb"CompressedDataSize = \d+", b"CompressedDataSize = 100"),
     ("MetaImage, zlib", rb"DimSize = 18 16 4", b"DimSize = 18 16 8"),
     ("MetaImage, list of files", rb"p2\.raw\n", b""),
@@ -124,6 +122,15 @@ def test_a_hostile_text_header_is_refused(tmp_path, reader, kind, before, after)
     edit(path, before, after)
     outcome = reader.read(path)
     assert (outcome.kind, DAMAGED in outcome.text) == (REFUSED, True), outcome
+
+
+@pytest.mark.parametrize("after", [b"CompressedDataSize = 0\n", b""])
+def test_compressed_voxels_of_unknown_length_are_refused(tmp_path, reader, after):
+    path = write(tmp_path, "MetaImage, zlib")
+    edit(path, rb"CompressedDataSize = \d+\n", after)
+    outcome = reader.read(path)
+    assert outcome.kind == REFUSED
+    assert "does not state the length of its compressed voxels" in outcome.text
 
 
 @pytest.mark.parametrize(
