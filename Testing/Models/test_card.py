@@ -59,9 +59,10 @@ def test_the_card_of_a_neighbour_model_states_what_it_sees():
     parameters = {"widths": [4, 8], "images": 10}
     card = model_card(Manifest("n", NEIGHBOUR_MODEL, "UNet", parameters, training=training), 5)
     lines = section(card, "What it is").splitlines()
-    task = "LDCT to NDCT, from a slice and its neighbours as scanned and as denoised"
+    task = "LDCT to NDCT, from a slice and its neighbours"
     assert lines[0] == f"- A neighbour model: {task}."
     assert "widths 4, 8; images 10, 5 weights" in lines[1]
+    assert "two neighbours on each side in HU, as scanned and as denoised" in lines[2]
     assert "- Output: the slice denoised, in HU." in lines
     assert section(card, "Training").splitlines() == [
         "- Denoiser: fast",

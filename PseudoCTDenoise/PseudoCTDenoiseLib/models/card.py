@@ -18,14 +18,15 @@ from .store import Manifest
 
 NOT_STATED = "Not stated."
 _TASKS = {
-    DENOISER: ("LDCT to NDCT, slice by slice", "the slice denoised"),
-    NOISE_MODEL: ("LDCT to its noise, slice by slice", "its noise"),
+    DENOISER: ("LDCT to NDCT, slice by slice", "a CT slice in HU", "the slice denoised"),
+    NOISE_MODEL: ("LDCT to its noise, slice by slice", "a CT slice in HU", "its noise"),
     NEIGHBOUR_MODEL: (
-        "LDCT to NDCT, from a slice and its neighbours as scanned and as denoised",
+        "LDCT to NDCT, from a slice and its neighbours",
+        "a CT slice and two neighbours on each side in HU, as scanned and as denoised",
         "the slice denoised",
     ),
 }
-"""Role → what the model does, and its output."""
+"""Role → what the model does, its input, and its output."""
 _UNITS = {"db": "dB", "hu": "HU", "mm": "mm", "percent": "%"}
 _NAMES = {
     "doses": "fractions of the dose",
@@ -41,7 +42,7 @@ _CC_BY = re.compile(r"CC BY (\d\.\d)")
 
 def model_card(manifest: Manifest, weights: int) -> str:
     """Return the card in Markdown; ``weights`` is the number of weights of the network."""
-    task, output = _TASKS[manifest.role]
+    task, image, output = _TASKS[manifest.role]
     offset, scale = (manifest.normalisation[key] for key in ("offset_hu", "range_hu"))
     network = inspect.getdoc(ARCHITECTURES[manifest.architecture]).partition("\n\n")[0]
     sections = {
@@ -50,7 +51,7 @@ def model_card(manifest: Manifest, weights: int) -> str:
             f"Network: `{manifest.architecture}`"
             + (f" with {_settings_line(manifest.parameters)}" if manifest.parameters else "")
             + f", {weights:,} weights. {' '.join(network.split())}",
-            f"Input: a CT slice in HU, of any size, seen as (HU + {offset:g}) / {scale:g}.",
+            f"Input: {image}, of any size, seen as (HU + {offset:g}) / {scale:g}.",
             f"Output: {output}, in HU.",
             *(
                 [f"Goes with the noise models {', '.join(map(_code, manifest.noise_models))}."]

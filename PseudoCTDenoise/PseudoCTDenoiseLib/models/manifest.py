@@ -29,11 +29,12 @@ _NORMALISATION = {"offset_hu": OFFSET_HU, "range_hu": RANGE_HU}
 class Manifest:
     """Description of a model.
 
-    ``role`` is "denoiser" (LDCT to NDCT) or "noise model" (LDCT to its noise). ``training`` holds
+    ``role`` is one of those in :mod:`.catalog`. ``training`` holds
     the patients with source and licence, doses, kernels and settings; ``metrics`` holds the results
     on the validation scans. ``validity`` lists the scans that the model suits, ``known_failures``
     its observed failures, one sentence per item. ``noise_models`` lists the noise models of the
-    folder that belong to a denoiser; an empty list stands for all. ``domain`` holds the range of
+    folder that belong to a denoiser; an empty list stands for all. ``neighbour_model`` names its
+    neighbour model, if there is one. ``domain`` holds the range of
     each of the :func:`.scan_figures` of the training inputs, [smallest, largest]; it may be empty.
     ``sha256`` is the SHA-256 of the file of weights.
 

@@ -103,6 +103,8 @@ def load_denoiser(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Mo
     network, manifest = load_model(name, folder)
     if manifest.role != DENOISER:
         raise BadInputError(f"'{name}' is a {manifest.role}: choose a denoiser.")
+    if manifest.parameters.get("images", 1) != 1:
+        raise BadInputError(f"The denoiser '{name}' must have one image: correct its manifest.")
     return network, manifest
 
 
