@@ -198,7 +198,8 @@ def run(arguments: argparse.Namespace) -> int:
     denoiser = None
     if corrects and start_manifest.role == NEIGHBOUR_MODEL:
         data["denoiser"] = start_manifest.training.get("denoiser", TRUNK)
-        denoiser, _ = _own_or_shipped(arguments, data["denoiser"])
+        denoiser, manifest_of_denoiser = _own_or_shipped(arguments, data["denoiser"])
+        data["denoiser_sha256"] = manifest_of_denoiser.sha256
     elif corrects:
         data["denoiser"], denoiser, start = arguments.start, start, None
     training = Pretraining(

@@ -127,9 +127,9 @@ def reuse_steps(
     drawn_before = max(0, steps.start // reuse + 1 - POOL)
     drawn = draw_steps(patches, range(drawn_before, -(-steps.stop // reuse)), workers)
     size = (patches.patch_size, patches.patch_size)
-    images = 1 if patches.domain is None else patches.domain.images
-    images *= 1 if patches.denoise is None else 2
-    pool = [torch.empty(POOL, patches.batch, count, *size, device=device) for count in (images, 1)]
+    count = 1 if patches.domain is None else patches.domain.images
+    count *= 1 if patches.denoise is None else 2
+    pool = [torch.empty(POOL, patches.batch, many, *size, device=device) for many in (count, 1)]
     batches = drawn_before
     for step in steps:
         while batches <= step // reuse:
@@ -147,7 +147,7 @@ def reuse_steps(
 
 
 def _turned(images: torch.Tensor, first: int) -> torch.Tensor:
-    """Turn each eighth of (patches, images, size, size) to another orientation."""
+    """Turn each eighth of (patches, images, rows, columns) differently, from ``first`` on."""
     parts = []
     for start in range(8):
         turns, flipped = ORIENTATIONS[8][(start + first) % 8]

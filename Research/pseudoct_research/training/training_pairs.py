@@ -306,8 +306,8 @@ def _draw_stack(
     starts = range(0, len(chain) - thickness + 1, distance)
     images = [chain[start : start + thickness] for start in starts]
     middle = REACH if len(images) == STACK else int(rng.integers(len(images)))
-    known, upwards = range(len(images)), rng.choice([-1, 1])
-    places = [middle + upwards * offset for offset in OFFSETS]
+    known, direction = range(len(images)), rng.choice([-1, 1])
+    places = [middle + direction * offset for offset in OFFSETS]
     return [images[middle]] + [images[place if place in known else middle] for place in places]
 
 
