@@ -72,7 +72,7 @@ class DeviceCheck(WorkerProcess):
             trial += part.update
             # In float32 a tuning slice takes as long as any slice and is not timed separately.
             trial += part.tuning_slice if part.tuning_slice != part.slice else 0.0
-        # Most scans are stacks of similar slices.
+        # The check knows only the number of slices, so it takes them for similar.
         corrects = part.correction and settings.uses_neighbours and slices > 1
         corrected = slices if corrects else 0
         trial += part.correction if corrected else 0.0

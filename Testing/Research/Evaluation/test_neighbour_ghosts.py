@@ -18,7 +18,7 @@ def phantom(repository, monkeypatch):
     monkeypatch.setattr(neighbour_study, "START", once)
     folder = repository / "PseudoCTDenoise/Resources/SampleData"
     volume = read_volume(folder / "PseudoCTDenoise_phantom_ldct.nrrd")
-    hu = volume.hu[6:11, 160:352, 60:252]
+    hu = volume.hu[8:13, 160:352, 60:252]
     return CtPair("phantom", hu, hu, volume.pixel_mm)
 
 
