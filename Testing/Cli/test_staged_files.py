@@ -72,6 +72,7 @@ def test_an_error_leaves_no_files(tmp_path, end):
     assert (tmp_path / "old.txt").read_text("utf-8") == "old"
 
 
+@pytest.mark.slow
 def test_a_signal_at_any_instruction_leaves_all_files_or_none(tmp_path, interrupt_everywhere):
     made, first, last, stale = (tmp_path / name for name in ("made", "1.txt", "2.txt", "3.txt"))
 

@@ -608,6 +608,7 @@ def test_another_item_of_a_sequence_is_not_taken_for_the_denoised_one(
     assert label(VIEWS[0]) == "Phantom\ntime 0 s"
 
 
+@pytest.mark.slow
 def test_all_items_of_a_sequence_are_denoised_and_shown_side_by_side(panel, phantom, movie):
     user.choose(panel.ui.inputSelector, phantom)
     user.choose(panel.ui.presetComboBox, "Quick: pre-trained network")
@@ -627,6 +628,7 @@ def test_all_items_of_a_sequence_are_denoised_and_shown_side_by_side(panel, phan
         assert 0 < abs(voxels(output) - voxels(phantom)).mean() < 30
 
 
+@pytest.mark.slow
 def test_a_sequence_is_cancelled_with_the_button(panel, phantom, movie, scene):
     user.choose(panel.ui.inputSelector, phantom)
     user.click(panel.ui.advancedCollapsibleButton)

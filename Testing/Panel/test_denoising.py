@@ -85,6 +85,7 @@ def test_click_to_result(panel, phantom, slicerApp, scene, jobFolders):
     assert not slicerApp.dialogs.shown
 
 
+@pytest.mark.slow
 def test_a_tuning_that_diverges_is_told_with_the_result(panel, phantom):
     from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
     from PseudoCTDenoiseLib.scene.denoising_run import Request
@@ -116,6 +117,7 @@ def test_the_log_names_scan_and_device_and_can_be_copied(panel, phantom):
     assert qt.QToolTip.isVisible()
 
 
+@pytest.mark.slow
 def test_two_runs_in_a_row_fill_the_same_output(panel, phantom, scene):
     first = denoise(panel, phantom)
     quick = voxels(first).copy()
@@ -126,6 +128,7 @@ def test_two_runs_in_a_row_fill_the_same_output(panel, phantom, scene):
     assert scene.GetNumberOfNodes() == count
 
 
+@pytest.mark.slow
 def test_a_second_output_is_made_on_demand(panel, phantom):
     first = denoise(panel, phantom)
     user.choose(panel.ui.outputSelector, "Create a new volume")
@@ -226,6 +229,7 @@ def test_a_range_beside_the_slice_on_screen_is_denoised(panel, phantom, slicerAp
     assert denoise(panel, phantom).GetName() == "Phantom denoised"
 
 
+@pytest.mark.slow
 def test_another_scan_gets_a_result_of_its_own(panel, phantom):
     import slicer
 

@@ -328,6 +328,7 @@ def test_a_preview_version_of_a_newer_torch_is_accepted(panel, monkeypatch):
     assert panel.logic.environmentProblem() is None
 
 
+@pytest.mark.slow
 def test_without_a_main_window_it_loads_and_denoises(scene, phantom, loadModule, monkeypatch):
     """Scripts and the module tests of Slicer's build run without a main window."""
     import slicer
@@ -348,6 +349,7 @@ def test_the_first_ct_is_taken_not_a_segmentation_that_came_before(scene, loadMo
     assert loadModule(MODULE).ui.inputSelector.currentNode() is scan
 
 
+@pytest.mark.slow
 def test_returning_to_the_panel_does_not_repeat_the_check(deviceCheck, phantom, panel, slicerApp):
     user.waitUntil(lambda: "torch" in panel.ui.deviceLabel.text, PATIENCE, "the check")
     slicerApp.leave()
@@ -376,6 +378,7 @@ def test_one_of_several_gpus_is_chosen_by_its_index(phantom, panel, monkeypatch)
     assert checks[-1].device == "cpu" and not panel.ui.gpuSpinBox.enabled
 
 
+@pytest.mark.slow
 def test_a_gpu_that_does_not_exist_is_reported_before_the_click(deviceCheck, phantom, panel):
     user.click(panel.ui.advancedCollapsibleButton)
     user.choose(panel.ui.deviceComboBox, "NVIDIA GPU (CUDA)")

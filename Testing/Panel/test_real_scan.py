@@ -8,6 +8,7 @@ from .conftest import denoise, voxels
 user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("series", ["lungdx-a0002_b40f", "totalseg-example_jpeg2000"])
 def test_a_dicom_series_comes_back_denoised_in_its_own_place(shared, scene, panel, series):
     import SimpleITK as sitk

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
 
 
+@pytest.mark.slow
 @pytest.mark.new_process
 def test_no_volume_outlives_its_scene(panel, slicerApp, scene, makeResult):
     import slicer

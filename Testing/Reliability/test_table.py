@@ -41,6 +41,7 @@ def test_an_input_is_read_as_it_was_made_or_refused_with_its_reason(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", list(samples()))
 def test_the_command_denoises_or_refuses_it_alike(case: Case, tmp_path: Path, models: Path):
     assert problem_of_command(case, tmp_path, models) == ""
