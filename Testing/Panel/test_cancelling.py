@@ -11,6 +11,7 @@ from PseudoCTDenoiseLib.worker.worker_process import Silence
 from .conftest import PATIENCE, alive, denoise, nodeIDs, viewNodes, voxels
 
 user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
+pytestmark = pytest.mark.slow
 
 
 def waitForEnd(panel):
@@ -39,7 +40,6 @@ def test_cancel_right_after_the_click(panel, phantom, jobFolders):
     assert nodeIDs() == before and list(jobFolders.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_after_a_cancel_the_next_click_denoises(panel, busy, phantom):
     user.click(panel.ui.applyButton)
     waitForEnd(panel)
@@ -75,7 +75,6 @@ def test_a_stopped_worker_is_reported_and_cancel_ends_it(quickSilence, panel, bu
     assert status.text == "Cancelled. The scene is unchanged."
 
 
-@pytest.mark.slow
 def test_a_stopped_worker_that_continues_shows_its_progress_again(quickSilence, panel, busy):
     os.kill(busy.workerId, signal.SIGSTOP)
     status = panel.ui.statusLabel
@@ -86,7 +85,6 @@ def test_a_stopped_worker_that_continues_shows_its_progress_again(quickSilence, 
     waitForEnd(panel)
 
 
-@pytest.mark.slow
 def test_a_worker_without_progress_shows_for_how_long(panel, busy):
     before = panel.ui.statusLabel.text
     panel.runPanel.onSilence(Silence(without_progress=120, without_message=5))
@@ -96,7 +94,6 @@ def test_a_worker_without_progress_shows_for_how_long(panel, busy):
     waitForEnd(panel)
 
 
-@pytest.mark.slow
 def test_closing_the_scene_cancels(panel, busy, slicerApp):
     slicerApp.clearScene()
     waitForEnd(panel)
@@ -106,7 +103,6 @@ def test_closing_the_scene_cancels(panel, busy, slicerApp):
     assert not panel.logic.comparison.shown
 
 
-@pytest.mark.slow
 def test_removing_the_input_cancels(panel, busy, phantom, scene):
     scene.RemoveNode(phantom)
     waitForEnd(panel)
@@ -115,7 +111,6 @@ def test_removing_the_input_cancels(panel, busy, phantom, scene):
     assert not panel.ui.applyButton.enabled
 
 
-@pytest.mark.slow
 def test_leaving_the_panel_does_not_cancel(panel, busy, slicerApp):
     slicerApp.leave()
     user.waitUntil(lambda: busy.run._process.state.is_active, PATIENCE)

@@ -14,6 +14,7 @@ from PseudoCTDenoiseLib.worker import worker_process
 from .conftest import PATIENCE, alive, nodeIDs, voxels
 
 user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -34,7 +35,6 @@ def test_a_new_scene_starts_with_the_standard_preset_for_the_whole_scan(logic):
     assert outputsOf(node) == Outputs()
 
 
-@pytest.mark.slow
 def test_the_three_lines_of_the_readme(repository, logic, slicerApp):
     import slicer
     from SampleData import downloadSample
@@ -61,7 +61,6 @@ def test_a_blocking_call_reports_progress_and_gives_the_node(logic, phantom, sce
     assert not np.array_equal(voxels(denoised), voxels(phantom))
 
 
-@pytest.mark.slow
 def test_an_exception_of_a_progress_callback_cancels_and_is_raised(logic, phantom, jobFolders):
     before = nodeIDs()
 
@@ -73,7 +72,6 @@ def test_an_exception_of_a_progress_callback_cancels_and_is_raised(logic, phanto
     assert nodeIDs() == before and list(jobFolders.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_a_stopped_worker_does_not_keep_a_script_waiting(
     logic, phantom, jobFolders, monkeypatch, caplog
 ):
@@ -112,7 +110,6 @@ def test_a_job_handle_cancels_and_tells_its_state(logic, phantom, jobFolders):
     assert job.outputVolume is None and list(jobFolders.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_a_seed_makes_a_run_repeatable(logic, phantom):
     short = {"steps": 5, "orientations": 1, "sliceRange": (1, 1)}
     first = logic.process(phantom, seed=7, **short)
