@@ -56,7 +56,7 @@ class JobRun:
         self._denoised = new_array("denoised", job.hu.shape)
         self._noise = _noise_arrays(job, new_array) if job.want_noise else {}
         self._finished: set[int] = set()
-        self._outputs: dict[int, torch.Tensor] = {}  # of neighbours
+        self._latest: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # neighbours
         self._neighbour_model: nn.Module | None = None
         self._structures: dict[int, RemovedStructure | None] = {}
         self._check_failed = ""
@@ -105,7 +105,7 @@ class JobRun:
     def _denoise_all(self, network: nn.Module) -> None:
         job = self._job
         self._finished.clear()
-        self._outputs.clear()
+        self._latest.clear()
         if job.corrected:
             self._neighbour_model = tuned_likewise(job.neighbour_model, job.denoiser, network)
         correction = self._bias_correction(network, job.tuning_slices)
@@ -160,15 +160,17 @@ class JobRun:
         """Return the denoised slice, (1, rows, columns), and keep its noise maps."""
         job, settings = self._job, self._settings
         if not job.neighbours[index]:
-            return self._own_output(network, index, settings.orientations)
+            slices = job.normalised([index])
+            return self._own_output(network, index, slices, settings.orientations)
         images = self._with_neighbours(network, index)
         orientations = CORRECTED_ORIENTATIONS[settings.orientations]
         return job.apply(self._neighbour_model, images, orientations)
 
-    def _own_output(self, network: nn.Module, index: int, orientations: int) -> torch.Tensor:
+    def _own_output(
+        self, network: nn.Module, index: int, slices: torch.Tensor, orientations: int
+    ) -> torch.Tensor:
         """Return a network's output for a slice, (1, rows, columns), and keep its noise maps."""
         job = self._job
-        slices = job.normalised([index])
         if not job.maps_while_denoising:
             return job.apply(network, slices, orientations)
         output, maps = job.apply_with_noise_maps(network, slices, orientations)
@@ -177,22 +179,22 @@ class JobRun:
 
     def _with_neighbours(self, network: nn.Module, index: int) -> torch.Tensor:
         """Return the images of a slice that the neighbour model corrects."""
-        scanned, denoised = [self._job.normalised([index])] * STACK, []
-        for number, offset in enumerate((0, *OFFSETS)):
-            if offset in (0, *self._job.neighbours[index]):
-                scanned[number] = self._job.normalised([index + offset])
-                denoised.append(self._kept_output(network, index + offset))
-            else:
-                denoised.append(denoised[0])
-        return neighbour_input(torch.cat(scanned)[None], torch.cat(denoised)[None])
+        similar = self._job.neighbours[index]
+        places = [index, *(index + offset if offset in similar else index for offset in OFFSETS)]
+        stack = [self._scanned_and_denoised(network, place) for place in places]
+        scanned, denoised = (torch.cat(images)[None] for images in zip(*stack, strict=True))
+        return neighbour_input(scanned, denoised)
 
-    def _kept_output(self, network: nn.Module, index: int) -> torch.Tensor:
-        """Return a network's output for a slice in one orientation; the latest ones are kept."""
-        if index not in self._outputs:
-            self._outputs[index] = self._own_output(network, index, 1)
-        if len(self._outputs) > 2 * STACK:
-            del self._outputs[next(iter(self._outputs))]
-        return self._outputs[index]
+    def _scanned_and_denoised(
+        self, network: nn.Module, index: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return a slice and a network's output in one orientation; the latest ones are kept."""
+        if index not in self._latest:
+            slices = self._job.normalised([index])
+            self._latest[index] = slices, self._own_output(network, index, slices, 1)
+        if len(self._latest) > 2 * STACK:
+            del self._latest[next(iter(self._latest))]
+        return self._latest[index]
 
     def _judge(
         self, index: int, scan: np.ndarray, denoised: np.ndarray, unchanged: np.ndarray

@@ -47,15 +47,16 @@ def similar_neighbours(hu: np.ndarray) -> list[tuple[int, ...]]:
         # The means are in memory; the slices may be on disk.
         return np.array_equal(means[index], means[other]) and np.array_equal(hu[index], hu[other])
 
-    def is_similar(index: int, other: int) -> bool:
-        return (
-            other in range(len(means))
-            and similarity(means[index], means[other]) >= LEAST_SIMILARITY
-            and not is_copy(index, other)
-        )
-
+    similar = {
+        (index, index + distance)
+        for distance in range(1, REACH + 1)
+        for index in range(len(means) - distance)
+        if similarity(means[index], means[index + distance]) >= LEAST_SIMILARITY
+        and not is_copy(index, index + distance)
+    }
+    similar |= {(other, index) for index, other in similar}
     return [
-        tuple(offset for offset in OFFSETS if is_similar(index, index + offset))
+        tuple(offset for offset in OFFSETS if (index, index + offset) in similar)
         for index in range(len(means))
     ]
 
