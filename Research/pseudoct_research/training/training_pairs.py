@@ -265,13 +265,13 @@ def _cut_out(
 
     Both results are (count, images, cut, cut) HU.
     """
-    stacks = [_draw_stack(noisy, rng, domain) for noisy in few]
-    images = len(stacks[0])
+    images = domain.images
     normal, noise, owner, shares = [], [], [], []
     for number, (noisy, kernel, cleaned) in enumerate(zip(few, drawn, clean, strict=True)):
+        stack = _draw_stack(noisy, rng, domain)
         top, left = patch_corner(noisy.ndct, cut, rng, tissue=TISSUE_HU)
         here = np.s_[top : top + cut, left : left + cut]
-        for place, thick in enumerate(stacks[number]):
+        for place, thick in enumerate(stack):
             normal += [(layer.clean if cleaned else layer.ndct)[here] for layer in thick]
             noise += [layer.noise[(kernel, *here)] for layer in thick]
             owner += [number * images + place] * len(thick)
