@@ -199,7 +199,7 @@ def replace_file(path: str | os.PathLike, content: bytes) -> None:
 
 
 def link_file(path: Path, copy: Path) -> None:
-    """Make ``copy`` a second name of a file, or a copy where there are no hard links."""
+    """Make ``copy`` a second name of a file, or a copy where hard links do not exist."""
     if path.is_symlink():
         copy.symlink_to(os.readlink(path))
         return

@@ -17,7 +17,7 @@ SPOT_LIMITS = (8.5, 9.0)
 """Strongest spot, in standard deviations, from which the light is amber and red."""
 LOWEST_FREQUENCY_RATIO = 0.8
 """Mean frequency of the removed noise over that of the scan's below which the light is amber.
-There is no highest ratio: where only fine noise was removed, coarse noise and structure remain."""
+A high ratio is not amber: where only fine noise was removed, coarse noise and structure remain."""
 
 _MEANING = {
     GREEN: "The removed noise shows no structure",

@@ -171,11 +171,11 @@ def denoise(path: str, link: ParentLink) -> None:
         neighbour_model=models.neighbour_network,
     )
     report_device(job.device, link)
-    for warning in job.warnings:
-        link.say(Log(f"Warning: {warning}"))
     reporter = Reporter(job, folder, link)
     if request.preview_seconds is not None:
         reporter.show_first()
+    for warning in job.warnings:  # takes seconds for large slices, so the preview comes first
+        link.say(Log(f"Warning: {warning}"))
     result = run(
         job,
         link,

@@ -1,4 +1,4 @@
-"""What the correction of slices by their neighbours gains, and what it does to lone structures."""
+"""Gain of the correction of slices by their neighbours, and its effect on lone structures."""
 
 from __future__ import annotations
 
