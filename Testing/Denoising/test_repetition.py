@@ -37,6 +37,8 @@ def test_a_report_of_an_earlier_version_is_repeated_without_neighbours():
     assert repeat_settings(report()).neighbours
     del values["neighbours"]
     assert not repeat_settings(report(settings=values)).neighbours
+    del values["keep_texture"]
+    assert not repeat_settings(report(settings=values)).keep_texture
 
 
 def test_another_neighbour_model_is_told():

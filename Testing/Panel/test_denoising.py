@@ -154,7 +154,10 @@ def test_the_user_is_asked_before_another_volume_is_overwritten(panel, phantom, 
 
 def test_the_strength_acts_immediately_on_a_finished_result(panel, phantom):
     output = denoise(panel, phantom)
+    first = voxels(output).copy()
+    user.enterText(panel.ui.strengthSlider, "100")
     full = voxels(output).copy()
+    assert np.array_equal(first, apply_strength(voxels(phantom), full, 80))
     user.enterText(panel.ui.strengthSlider, "40")
     assert np.array_equal(voxels(output), apply_strength(voxels(phantom), full, 40))
     user.enterText(panel.ui.strengthSlider, "0")
@@ -189,6 +192,7 @@ def test_further_outputs_are_made_where_they_are_ticked(panel, phantom):
     assert maps == {f"Phantom {name}" for name in noiseModelNames()}
     assert shown - maps == {"Phantom", "Phantom denoised", "Phantom removed noise"}
     removed = output.GetNodeReference("PseudoCTDenoise.FullStrengthRemoved")
+    user.enterText(panel.ui.strengthSlider, "100")
     assert np.array_equal(voxels(removed), voxels(phantom) - voxels(output))
 
 

@@ -31,7 +31,7 @@ def choices(panel):
 
 MODULE_DEFAULTS = (
     "Standard: tuned on this scan",
-    100.0,
+    80.0,
     ("Automatic", 0),
     [True, True, False, False],
     PRESETS["standard"].steps,

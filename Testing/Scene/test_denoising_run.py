@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PseudoCTDenoiseLib.ct.strength import apply_strength
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.worker.job_folder import PREVIEW_SECONDS, JobFolder
@@ -105,15 +106,20 @@ def test_the_job_folder_receives_what_the_node_and_the_request_say(scan):
     assert np.array_equal(reader.hu, np.moveaxis(voxels(scan), 2, 0)[1:3])
 
 
-def test_a_preview_of_a_range_lies_on_its_slice_of_the_volume(scan):
-    reader, places = JobReader(), []
-    run = DenoisingRun(Request(scan, sliceRange=(1, 2)), reader, preview=True, previewSlice=2)
+def test_a_preview_of_a_range_lies_on_its_slice_of_the_volume_at_the_chosen_strength(scan):
+    reader, places, shown = JobReader(), [], []
+    request = Request(scan, strength=40, sliceRange=(1, 2))
+    run = DenoisingRun(request, reader, preview=True, previewSlice=2)
     run.previewed.connect(lambda node, new: places.append(geometryOf(node)[:, 3]))
+    run.previewed.connect(lambda node, new: shown.append(voxels(node)[:, :, 0]))
     run.start()
     reader.folder.write_array("preview.npy", np.zeros((64, 72), np.int16))
     reader.on_line(encode(Preview(1, "preview.npy")))
     run.abort()
     assert np.allclose(places, [geometryOf(scan) @ [2, 0, 0, 1]])
+    original = voxels(scan)[None, :, :, 2]
+    expected = apply_strength(original, np.zeros_like(original), 40)
+    assert np.array_equal(shown, expected) and not np.array_equal(expected, original)
 
 
 def test_a_failure_of_the_process_is_that_of_the_run(scan):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .box_mean import box_mean
 from .hounsfield import MIN_CT_HU
 
 MIN_PIXELS = 1000
@@ -77,8 +78,8 @@ def removed_structure(
     x, y = (_pairs(np.maximum(image, MIN_CT_HU)) for image in (scan, denoised))
     judged = _judged(y, scan <= MIN_CT_HU, unchanged)
     removed = x - y
-    share = _box(judged, _NOISE_BOX)
-    energy = _box(np.where(judged, (removed - _box(removed, 3)) ** 2, 0), _NOISE_BOX)
+    share = box_mean(judged, _NOISE_BOX)
+    energy = box_mean(np.where(judged, (removed - box_mean(removed, 3)) ** 2, 0), _NOISE_BOX)
     judged &= share >= _MIN_SHARE
     places = np.flatnonzero(judged)
     if len(places) < MIN_PIXELS:
@@ -90,9 +91,11 @@ def removed_structure(
     slope = np.sqrt(down**2 + right**2)
     noise = np.maximum(noise, _NEGLIGIBLE_HU)
     weight = np.minimum(1, noise / np.maximum(_ROUNDING_HU, _EDGE_ERROR * slope)).take(places)
-    spots = [(_box(removed, small) - _box(removed, large)) / noise for small, large in SCALES]
+    spots = [
+        (box_mean(removed, small) - box_mean(removed, large)) / noise for small, large in SCALES
+    ]
     edges = np.flatnonzero(judged & (slope >= _EDGE * noise))
-    contrast = y - _box(y, SCALES[0][1])
+    contrast = y - box_mean(y, SCALES[0][1])
     shapes = [(shape / noise).take(edges) for shape in (contrast, down, right)]
     return RemovedStructure(
         _edge_correlation(spots[0].take(edges), np.stack(shapes)),
@@ -108,8 +111,8 @@ def _judged(denoised: np.ndarray, clipped: np.ndarray, unchanged: np.ndarray) ->
     outside = (denoised <= _AIR_HU) | _any_of_pairs(unchanged)
     judged = np.zeros(denoised.shape, bool)
     judged[_BORDER_MARGIN:-_BORDER_MARGIN, _BORDER_MARGIN:-_BORDER_MARGIN] = True
-    judged &= _box(outside, 2 * _AIR_MARGIN + 1) == 0
-    return judged & (_box(_any_of_pairs(clipped), _CLIPPED_BOX) == 0)
+    judged &= box_mean(outside, 2 * _AIR_MARGIN + 1) == 0
+    return judged & (box_mean(_any_of_pairs(clipped), _CLIPPED_BOX) == 0)
 
 
 def _strongest(values: np.ndarray, weight: np.ndarray) -> float:
@@ -154,31 +157,3 @@ def _any_of_pairs(mask: np.ndarray) -> np.ndarray:
     mask = mask[:rows, :columns]
     rows = mask[::2] | mask[1::2]
     return rows[:, ::2] | rows[:, 1::2]
-
-
-def _box(image: np.ndarray, side: int) -> np.ndarray:
-    """Return the mean around each pixel, over the part of the box that lies in the image."""
-    half = side // 2
-    padded = np.zeros([size + 2 * half for size in image.shape], np.float32)
-    padded[half : half + len(image), half : half + len(image.T)] = image
-    sums = _sums(_sums(padded, side).T, side).T
-    rows, columns = (_pixels_in_box(size, half) for size in image.shape)
-    return sums / (rows[:, None] * columns)
-
-
-def _sums(image: np.ndarray, length: int) -> np.ndarray:
-    """Return the sums of ``length`` consecutive rows; sums of sums take few additions."""
-    sums, added = image, 1
-    for bit in f"{length:b}"[1:]:
-        sums = sums[:-added] + sums[added:]
-        added *= 2
-        if bit == "1":
-            sums = sums[:-1] + image[added:]
-            added += 1
-    return sums
-
-
-def _pixels_in_box(size: int, half: int) -> np.ndarray:
-    """Return the number of pixels within ``half`` of each of ``size`` pixels in a row."""
-    place = np.arange(size, dtype=np.float32)
-    return 1 + np.minimum(place, half) + np.minimum(place[::-1], half)

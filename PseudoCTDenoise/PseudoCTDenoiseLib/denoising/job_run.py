@@ -13,10 +13,12 @@ from torch import nn
 
 from ..ct.hounsfield import MIN_CT_HU, to_int16
 from ..ct.removed_structure import RemovedStructure, removed_structure
+from ..ct.slice_selection import evenly_spaced_slices
 from ..ct.strength import apply_strength
 from ..errors import is_out_of_memory
 from .bias_correction import DensityBiasCorrection, measure_density_bias
 from .denoised_scan import (
+    NOISE_SLICES,
     DenoisedScan,
     NewArray,
     NotFiniteError,
@@ -72,8 +74,17 @@ class JobRun:
             tunings = self._denoise_scan()
         if job.separate_maps:
             self._predict_noise()
+        full_strength = None
         if settings.strength < 100:
-            apply_strength(job.hu, self._denoised, settings.strength, out=self._denoised)
+            sampled = evenly_spaced_slices(job.hu, NOISE_SLICES)
+            full_strength = np.stack([self._denoised[index] for index in sampled])
+            apply_strength(
+                job.hu,
+                self._denoised,
+                settings.strength,
+                out=self._denoised,
+                keep_texture=settings.keep_texture,
+            )
         return DenoisedScan(
             self._denoised,
             settings,
@@ -88,6 +99,7 @@ class JobRun:
                 *filter(None, [divergence_warning(tunings)]),
             ],
             corrected=job.corrected,
+            full_strength=full_strength,
             structures=[self._structures.get(index) for index in range(self._count)],
             **self._noise,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import slicer
 
+from ..ct.strength import apply_strength
 from ..denoising.settings import DenoisingSettings
 from ..errors import BadInputError
 from ..worker.denoising_process import DenoisingProcess
@@ -33,7 +34,7 @@ class Request:
     model : name of a denoiser.
     settings : settings of the job; their strength is ignored.
     outputs : additional nodes to create.
-    strength : strength at which the result is shown, 0 to 100 %.
+    strength : strength at which previews and the result are shown, 0 to 100 %.
     sliceRange : first and last slice, counted from 0; None for all. Other slices are not changed.
     """
 
@@ -159,7 +160,14 @@ class DenoisingRun(SceneRun):
     def _onPreview(self, index: int, image) -> None:
         if self._withdrawn:
             return
-        new = self._preview.show(index + self._range[0], image)
+        index += self._range[0]
+        (shown,) = apply_strength(
+            self._ct.hu[index : index + 1],
+            image[None],
+            self.request.strength,
+            keep_texture=self.request.settings.keep_texture,
+        )
+        new = self._preview.show(index, shown)
         self.previewed.emit(self._preview.node, new)
 
     def _onEnded(self, state: JobState) -> None:

@@ -49,6 +49,10 @@ _LABELS = {  # functions, because the language may change while Slicer runs
 
 DEFAULT = PRESETS["standard"]
 """Settings that a new scene starts with."""
+DISPLAY_STRENGTH = 80.0
+"""Strength in percent at which a new scene shows results. Full strength is closest to the normal
+dose; this costs little of it, and edges of low contrast and the noise look more like a scanner's,
+see Docs/research/quality.md."""
 
 Region = slicer.vtkMRMLMarkupsROINode | slicer.vtkMRMLMarkupsClosedCurveNode | None
 
@@ -69,7 +73,7 @@ class PseudoCTDenoiseParameterNode:
     makeRemovedNoise: bool = False
     preset: Preset = Preset.STANDARD
     model: str = "fast"
-    strength: Annotated[float, WithinRange(0, 100)] = DEFAULT.strength
+    strength: Annotated[float, WithinRange(0, 100)] = DISPLAY_STRENGTH
     steps: Annotated[int, WithinRange(0, 5000)] = DEFAULT.steps
     averageOrientations: bool = DEFAULT.orientations != 1
     useNeighbours: bool = DEFAULT.neighbours

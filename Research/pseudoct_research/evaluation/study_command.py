@@ -56,6 +56,7 @@ from .neighbour_study import (
 from .noise_map_study import NOISE_MAP_COLUMNS, measure_noise_maps
 from .removed_noise_study import removed_noise_rows, whole_scan_row
 from .removed_noise_tables import removed_noise_table, whole_scans_table
+from .strength_study import measure_strengths, strength_table
 
 TUNED = {WITH_METHOD: METHOD}
 QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))
@@ -114,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
         _shipped(arguments)
         if {"narrow", "stopping"} & set(studies):
             _narrow(arguments)
-        if "neighbours" in studies:
+        if {"neighbours", "strength"} & set(studies):
             _with_neighbour_model(arguments)
     side_outputs = SideOutputs()
     for name in studies:
@@ -319,6 +320,17 @@ def _make_whole_scans(arguments: argparse.Namespace, name: str) -> None:
     for split, preset, scan in _with_bar(cases, len(cases), name):
         about = {"split": split, "preset": preset, "patient": scan.patient}
         rows.append(about | whole_scan_row(scan, denoiser, preset_settings(preset)))
+        write_csv(_csv(arguments, name), rows)
+
+
+def _make_strength(arguments: argparse.Namespace, name: str) -> None:
+    models = _with_neighbour_model(arguments)
+    scans = [_middle(scan) for scan in _stacks(read_index(arguments.index, "val"))]
+    rows = []
+    pairs = study_pairs(scans, QUARTER, SLICES)
+    for condition, _, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
+        about = {"kernel": condition.kernel, "patient": pair.patient}
+        rows += [about | row for row in measure_strengths(pair, models)]
         write_csv(_csv(arguments, name), rows)
 
 
@@ -537,6 +549,7 @@ STUDIES = {
     "banding": Study(_make_banding, _banding_table, ("variant", "banding_hu")),
     "noise-maps": Study(_make_noise_maps, _noise_maps_table, ("map", "level_percent")),
     "neighbours": Study(_make_neighbours, _neighbours_table, ("variant", "alone")),
+    "strength": Study(_make_strength, strength_table, ("mixture", "reduction_percent")),
     "removed-noise": Study(_make_removed_noise, removed_noise_table, ("result", "light")),
     "removed-noise-scans": Study(_make_whole_scans, whole_scans_table, ("preset", "light")),
 }

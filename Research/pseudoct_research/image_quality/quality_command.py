@@ -33,7 +33,7 @@ from .quality_page import quality_page
 from .quality_report import goals_table, report
 from .quality_scan import check_realisations, scan_quality_phantom
 
-STRENGTHS = (0.0, 25.0, 50.0, 75.0, 100.0)
+STRENGTHS = (0.0, 40.0, 60.0, 80.0, 100.0)
 PICTURE, FIGURES = "quality.png", "quality.json"
 BLOCK = "QUALITY"
 
@@ -53,7 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         nargs="+",
         default=STRENGTHS,
-        help="strengths in %%; the goals apply to the highest (default: 0 25 50 75 100)",
+        help="strengths in %%; the picture's verdict applies to the highest (default: "
+        f"{' '.join(f'{strength:g}' for strength in STRENGTHS)})",
     )
     parser.add_argument(
         "--realisations",
@@ -87,13 +88,14 @@ def run(arguments: argparse.Namespace) -> int:
         scan = scan_quality_phantom(
             _denoiser(network, device),
             KERNELS[arguments.kernel],
+            strengths=strengths,
             dose=arguments.dose,
             realisations=arguments.realisations,
             seed=arguments.seed,
             device=device.name,
             progress=lambda done, _: bar.update(done - bar.n),
         )
-    metrics = quality_metrics(scan, strengths)
+    metrics = quality_metrics(scan)
 
     about = _about(arguments, manifest)
     text = json_text(report(about, metrics), indent=1, ensure_ascii=False)
@@ -103,9 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
     side_outputs = SideOutputs()
     with side_outputs.writing(arguments.folder / PICTURE):
         quality_page(arguments.folder / PICTURE, metrics, title=title, subtitle=setting)
-    table = f"`{manifest.name}` at strength {strengths[-1]:g} %. {setting}.\n\n" + goals_table(
-        goals(metrics[0], metrics[-1])
-    )
+    judged = {part.strength: goals(metrics[0], part) for part in metrics[1:]}
+    table = f"`{manifest.name}` by strength. {setting}.\n\n{goals_table(judged)}"
     print(table)
     if arguments.page:
         with side_outputs.writing(arguments.page):

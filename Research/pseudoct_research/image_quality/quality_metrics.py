@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -79,20 +78,23 @@ class QualityMetrics:
     discs: list[Disc]
 
 
-def quality_metrics(scan: QualityScan, strengths: Sequence[float]) -> list[QualityMetrics]:
-    """Compute the metrics of a scan at each strength, 0 to 100 %."""
+def quality_metrics(scan: QualityScan) -> list[QualityMetrics]:
+    """Compute the metrics of a scan at each of its strengths."""
     clean = _rod_transfer(scan.clean_inserts)
     truth = {name: half_frequency(curve) for name, curve in clean.items()}
-    return [_figures(scan.mixed(strength), strength, truth) for strength in strengths]
+    return [_figures(scan, part, truth) for part in range(len(scan.strengths))]
 
 
-def _figures(scan: QualityScan, strength: float, truth: dict[str, float]) -> QualityMetrics:
-    noise_before, noise = (np.sqrt(part.var(axis=(-1, -2)).mean()) for part in scan.windows)
-    spectrum = nps_tg233(scan.windows[1], PIXEL_MM)
-    ttf = _rod_transfer(scan.inserts[1])
+def _figures(scan: QualityScan, part: int, truth: dict[str, float]) -> QualityMetrics:
+    """Compute the metrics of the strength with number ``part``."""
+    noise_before, noise = (
+        np.sqrt(windows.var(axis=(-1, -2)).mean()) for windows in scan.windows[[0, part]]
+    )
+    spectrum = nps_tg233(scan.windows[part], PIXEL_MM)
+    ttf = _rod_transfer(scan.inserts[part])
     ttf50 = {name: half_frequency(curve) for name, curve in ttf.items()}
     return QualityMetrics(
-        float(strength),
+        float(scan.strengths[part]),
         float(noise),
         float(100 * (1 - noise / noise_before)),
         spectrum,
@@ -100,8 +102,8 @@ def _figures(scan: QualityScan, strength: float, truth: dict[str, float]) -> Qua
         ttf,
         ttf50,
         {name: value / truth[name] for name, value in ttf50.items()},
-        _tissue_means(scan.inserts[1] - scan.clean_inserts),
-        _discs(scan, ttf["low"], spectrum),
+        _tissue_means(scan.inserts[part] - scan.clean_inserts),
+        _discs(scan, part, ttf["low"], spectrum),
     )
 
 
@@ -127,11 +129,12 @@ def _tissue_means(image: np.ndarray) -> dict[str, float]:
     }
 
 
-def _discs(scan: QualityScan, transfer: Curve, spectrum: Curve) -> list[Disc]:
+def _discs(scan: QualityScan, part: int, transfer: Curve, spectrum: Curve) -> list[Disc]:
     found = []
     for diameter, contrast in DISC_KINDS:
         before, after = (
-            win_shares(observer_scores(part)) for part in scan.responses[diameter, contrast]
+            win_shares(observer_scores(responses))
+            for responses in scan.responses[diameter, contrast][[0, part]]
         )
         auc = area_under_curve(after)
         d_prime = detectability(transfer, spectrum, DISCS_MM, contrast)

@@ -12,14 +12,6 @@ from PseudoCTDenoiseLib.markdown_table import Column, markdown
 from .goals import Goal, goals
 from .quality_metrics import QualityMetrics
 
-_COLUMNS = (
-    Column("goal", "Goal"),
-    Column("value", "Measured"),
-    Column("limit", "Limit"),
-    Column("met", "Met"),
-    Column("detail", "Where, or interval"),
-)
-
 
 def report(about: Mapping[str, Any], metrics: Sequence[QualityMetrics]) -> dict[str, Any]:
     """Return all metrics as values for JSON; NaN becomes null.
@@ -43,19 +35,27 @@ def report(about: Mapping[str, Any], metrics: Sequence[QualityMetrics]) -> dict[
     )
 
 
-def goals_table(judged: Sequence[Goal]) -> str:
-    """Format the goals as a Markdown table."""
+def goals_table(judged: Mapping[float, Sequence[Goal]]) -> str:
+    """Format the goals at each strength in percent, in ascending order, as a Markdown table."""
+    highest = max(judged)
+    columns = (
+        Column("goal", "Goal"),
+        Column("limit", "Limit"),
+        *(Column(str(strength), f"{strength:g} %") for strength in judged),
+        Column("detail", f"At {highest:g} %: where, or interval"),
+    )
     rows = [
-        {
-            "goal": goal.name,
-            "value": number(goal, goal.value),
-            "limit": limit(goal),
-            "met": "yes" if goal.met else "**missed**",
-            "detail": goal.detail,
-        }
-        for goal in judged
+        {"goal": goal.name, "limit": limit(goal), "detail": goal.detail}
+        | {str(strength): _verdict(goals[row]) for strength, goals in judged.items()}
+        for row, goal in enumerate(judged[highest])
     ]
-    return markdown(rows, _COLUMNS)
+    return markdown(rows, columns)
+
+
+def _verdict(goal: Goal) -> str:
+    """Format a measured value, in bold with a cross if the goal is missed."""
+    value = number(goal, goal.value)
+    return value if goal.met else f"**{value} ✗**"
 
 
 def number(goal: Goal, value: float) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU
+from PseudoCTDenoiseLib.ct.strength import apply_strength
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import ReconstructionKernel
@@ -37,31 +38,23 @@ _DISC_MARGIN = 21
 
 @dataclass(frozen=True)
 class QualityScan:
-    """Data of all realisations; a first axis of size 2 is LDCT, denoised.
+    """Data of all realisations; S is the number of strengths.
 
     Attributes
     ----------
-    windows : HU of a uniform region, (2, realisations, rows, columns).
-    inserts : HU of the section with rods, mean over the realisations, (2, rows, columns).
+    strengths : 0 to 100 %; the first is 0, the LDCT.
+    windows : HU of a uniform region, (S, realisations, rows, columns).
+    inserts : HU of the section with rods, mean over the realisations, (S, rows, columns).
     clean_inserts : the same section without noise, (rows, columns).
-    responses : channel responses by disc, each (2, 2, realisations, positions, channels); the
+    responses : channel responses by disc, each (S, 2, realisations, positions, channels); the
         second axis is without and with the disc, in the same noise.
     """
 
+    strengths: Sequence[float]
     windows: np.ndarray
     inserts: np.ndarray
     clean_inserts: np.ndarray
     responses: dict[tuple[float, float], np.ndarray]
-
-    def mixed(self, strength: float) -> QualityScan:
-        """Return the scan with the denoised part at a strength of 0 to 100 %."""
-        share = strength / 100
-
-        def mix(values: np.ndarray) -> np.ndarray:
-            return np.stack([values[0], (1 - share) * values[0] + share * values[1]])
-
-        responses = {disc: mix(values) for disc, values in self.responses.items()}
-        return QualityScan(mix(self.windows), mix(self.inserts), self.clean_inserts, responses)
 
 
 def check_realisations(count: int) -> None:
@@ -83,6 +76,7 @@ def scan_quality_phantom(
     denoise: Denoise,
     kernel: ReconstructionKernel,
     *,
+    strengths: Sequence[float] = (0.0, 100.0),
     dose: float = 0.25,
     realisations: int = 200,
     seed: int = 0,
@@ -94,8 +88,9 @@ def scan_quality_phantom(
     The resolution follows from the kernel's apodisation and the detector channels; images are
     clipped at -1024 HU, as on a scanner. In the section with rods, every second realisation has the
     noise of the previous one with opposite sign: the mean of the LDCT is then free of noise, and
-    the mean of the denoised images shows the effect of the denoiser alone. ``progress`` receives
-    the number of finished realisations and their total.
+    the mean of the denoised images shows the effect of the denoiser alone. The images are shown at
+    each of the ``strengths``, 0 to 100 %, of which the first is 0. ``progress`` receives the number
+    of finished realisations and their total.
 
     Raises
     ------
@@ -130,11 +125,11 @@ def scan_quality_phantom(
         torch.from_numpy(clean[:2]).to(device), dose, image_dose=math.inf
     )
     flat = flat_window(WINDOW)
-    windows = np.empty((2, realisations, WINDOW, WINDOW), np.float32)
-    inserts = np.zeros((2, PIXELS, PIXELS))
+    windows = np.empty((len(strengths), realisations, WINDOW, WINDOW), np.float32)
+    inserts = np.zeros((len(strengths), PIXELS, PIXELS))
     rod_noise = np.zeros((PIXELS, PIXELS))
     responses = {
-        disc: np.empty((2, 2, realisations, len(group), len(channels[disc])))
+        disc: np.empty((len(strengths), 2, realisations, len(group), len(channels[disc])))
         for disc, group in circles.items()
     }
     for number in range(realisations):
@@ -143,13 +138,15 @@ def scan_quality_phantom(
         rod_noise = -rod_noise if number % 2 else noise[0]
         # The same noise with and without discs, so only the disc differs.
         ldct = np.maximum(clean + np.stack([rod_noise, noise[1], noise[1]]), MIN_CT_HU)
-        for part, images in enumerate((ldct, _checked(denoise(ldct), ldct))):
+        denoised = _checked(denoise(ldct), ldct)
+        for part, strength in enumerate(strengths):
+            images = apply_strength(ldct, denoised, strength, out=np.empty_like(ldct))
             inserts[part] += images[0] / realisations
             windows[part, number] = images[1][flat]
             for disc, group in circles.items():
                 responses[disc][part, :, number] = _responses(images[1:], group, channels[disc])
         progress(number + 1, realisations)
-    return QualityScan(windows, inserts, clean[0], responses)
+    return QualityScan(strengths, windows, inserts, clean[0], responses)
 
 
 def blur_mm(mtf: Callable[[torch.Tensor], torch.Tensor]) -> float:

@@ -28,10 +28,10 @@ def test_the_page_the_figures_and_the_table_are_written(pseudoct, short, tmp_pat
     for goal in written["goals"]:
         assert {"value", "limit", "met"} <= goal.keys()
         line = next(line for line in ended.out.splitlines() if f"| {goal['name']} |" in line)
-        assert ("| yes |" if goal["met"] else "| **missed** |") in line
+        assert ("✗" in line) is not goal["met"]
     text = page.read_text(encoding="utf-8")
     assert text.startswith("Before\n") and text.endswith("After\n") and "old" not in text
-    assert "`fast` at strength 60 %. Soft kernel, 50 % dose" in text
+    assert "`fast` by strength. Soft kernel, 50 % dose" in text
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         *("quality.json", "quality.png")
     ]

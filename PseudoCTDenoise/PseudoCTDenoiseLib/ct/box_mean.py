@@ -1,0 +1,39 @@
+"""Means over square boxes of pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def box_mean(image: np.ndarray, side: int) -> np.ndarray:
+    """Return the mean around each pixel, over the part of the box that lies in the image.
+
+    Parameters
+    ----------
+    image : (rows, columns).
+    side : of the box, an odd number of pixels.
+    """
+    half = side // 2
+    padded = np.zeros([size + 2 * half for size in image.shape], np.float32)
+    padded[half : half + len(image), half : half + len(image.T)] = image
+    sums = _sums(_sums(padded, side).T, side).T
+    rows, columns = (_pixels_in_box(size, half) for size in image.shape)
+    return sums / (rows[:, None] * columns)
+
+
+def _sums(image: np.ndarray, length: int) -> np.ndarray:
+    """Return the sums of ``length`` consecutive rows; sums of sums take few additions."""
+    sums, added = image, 1
+    for bit in f"{length:b}"[1:]:
+        sums = sums[:-added] + sums[added:]
+        added *= 2
+        if bit == "1":
+            sums = sums[:-1] + image[added:]
+            added += 1
+    return sums
+
+
+def _pixels_in_box(size: int, half: int) -> np.ndarray:
+    """Return the number of pixels within ``half`` of each of ``size`` pixels in a row."""
+    place = np.arange(size, dtype=np.float32)
+    return 1 + np.minimum(place, half) + np.minimum(place[::-1], half)

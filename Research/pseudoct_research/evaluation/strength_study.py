@@ -1,0 +1,90 @@
+"""Noise, its texture and the error at each strength, with an even mixture and with texture kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PseudoCTDenoiseLib.ct.flat_windows import flat_windows, mean_frequency, without_trend
+from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
+from PseudoCTDenoiseLib.ct.strength import apply_strength
+from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.markdown_table import Column, markdown
+from PseudoCTDenoiseLib.models.store import LoadedModels
+
+from .comparison import CtPair
+from .method_study import METHOD
+
+STRENGTHS = (50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
+MIXTURES = {"even mixture": False, "texture kept": True}
+"""Name of the mixture and ``keep_texture`` of :func:`.apply_strength`."""
+
+_MEASURED = (
+    Column("reduction_percent", "Noise removed (%)", decimals=0),
+    Column("frequency_percent", "Mean frequency (% of the scan's)", decimals=0),
+    Column("gain", "Gain (dB)", signed=True),
+)
+
+
+def measure_strengths(pair: CtPair, models: LoadedModels) -> list[dict]:
+    """Denoise a simulated scan with the default method and show it at every strength.
+
+    Returns
+    -------
+    A row for each mixture and strength. ``reduction_percent`` and ``frequency_percent`` describe
+    the noise in flat soft tissue: what is removed of its standard deviation, and its mean frequency
+    over that of the scan's noise. ``gain`` is that in PSNR-4096 over the LDCT, in dB.
+    """
+    job = DenoisingJob(
+        pair.ldct,
+        models.denoiser[0],
+        [],
+        METHOD,
+        pixel_mm=pair.pixel_mm,
+        neighbour_model=models.neighbour_network,
+    )
+    denoised = job.run_at_once().hu
+    cases = [(name, strength) for name in MIXTURES for strength in STRENGTHS]
+    images = [
+        apply_strength(pair.ldct, denoised, strength, keep_texture=MIXTURES[name])
+        for name, strength in cases
+    ]
+    scan, _, *windows = flat_windows(
+        *(image.astype(np.float32) for image in (pair.ldct, denoised, *images))
+    )
+    before = psnr_4096(pair.ldct, pair.ndct)
+    return [
+        {
+            "mixture": name,
+            "strength": strength,
+            "reduction_percent": 100 * (1 - _deviation(few) / _deviation(scan)),
+            "frequency_percent": 100 * mean_frequency(few) / mean_frequency(scan),
+            "gain": psnr_4096(image, pair.ndct) - before,
+        }
+        for (name, strength), image, few in zip(cases, images, windows, strict=True)
+    ]
+
+
+def strength_table(rows: Sequence[dict]) -> str:
+    """Return a Markdown table of the means over the scans, by kernel, mixture and strength."""
+    lines = []
+    keys = ("kernel", "mixture", "strength")
+    for key in dict.fromkeys(tuple(row[name] for name in keys) for row in rows):
+        group = [row for row in rows if tuple(row[name] for name in keys) == key]
+        line = dict(zip(keys, (*key[:2], float(key[2])), strict=True))
+        line |= {
+            column.key: float(np.mean([float(row[column.key]) for row in group]))
+            for column in _MEASURED
+        }
+        lines.append(line)
+    about = (
+        Column("kernel", "Kernel"),
+        Column("mixture", "Mixture"),
+        Column("strength", "Strength (%)", decimals=0),
+    )
+    return markdown(lines, (*about, *_MEASURED))
+
+
+def _deviation(windows: np.ndarray) -> float:
+    """Return the standard deviation in HU of windows without their trend."""
+    return float(without_trend(windows.astype(np.float64)).std())
