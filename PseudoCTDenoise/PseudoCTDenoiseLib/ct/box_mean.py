@@ -16,19 +16,22 @@ def box_mean(image: np.ndarray, side: int) -> np.ndarray:
     half = side // 2
     padded = np.zeros([size + 2 * half for size in image.shape], np.float32)
     padded[half : half + len(image), half : half + len(image.T)] = image
-    sums = _sums(_sums(padded, side).T, side).T
+    sums = running_sums(running_sums(padded, side).T, side).T
     rows, columns = (_pixels_in_box(size, half) for size in image.shape)
     return sums / (rows[:, None] * columns)
 
 
-def _sums(image: np.ndarray, length: int) -> np.ndarray:
-    """Return the sums of ``length`` consecutive rows; sums of sums take few additions."""
-    sums, added = image, 1
+def running_sums(values, length: int):
+    """Return the sums of ``length`` consecutive entries along the first axis of an array.
+
+    The array may also be a tensor. Sums of sums take few additions.
+    """
+    sums, added = values, 1
     for bit in f"{length:b}"[1:]:
         sums = sums[:-added] + sums[added:]
         added *= 2
         if bit == "1":
-            sums = sums[:-1] + image[added:]
+            sums = sums[:-1] + values[added:]
             added += 1
     return sums
 

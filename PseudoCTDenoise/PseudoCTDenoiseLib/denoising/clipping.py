@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from ..ct.box_mean import running_sums
 from ..ct.constant_areas import constant_areas
 from ..ct.hounsfield import MIN_CT_HU
 
@@ -27,8 +28,8 @@ def padding(hu: torch.Tensor) -> torch.Tensor:
     (N, rows, columns) of bool. Padding thinner than the window, or than half of it along the
     edge of the image, counts as part of the scan.
     """
-    above = _box_max((hu > MIN_CT_HU).float())
-    return _box_max(1 - above) > 0
+    at_limit = _box_sum((hu > MIN_CT_HU).float(), _WINDOW) == 0
+    return _box_sum(at_limit.float(), _WINDOW) > 0
 
 
 def unmeasured(hu: np.ndarray) -> np.ndarray:
@@ -67,12 +68,6 @@ def clipping_bias(signal_hu: torch.Tensor, deviation_hu: torch.Tensor) -> torch.
     return deviation_hu * (density + distance * _normal_cdf(distance)).clamp(min=0)
 
 
-def _box_max(images: torch.Tensor) -> torch.Tensor:
-    reach = _WINDOW // 2
-    images = F.max_pool2d(images, (_WINDOW, 1), 1, (reach, 0))
-    return F.max_pool2d(images, (1, _WINDOW), 1, (0, reach))
-
-
 def _normal_cdf(distance: torch.Tensor) -> torch.Tensor:
     """Return Φ. Every device has erf, and some lack torch.special.ndtr."""
     return (1 + torch.erf(distance / math.sqrt(2))) / 2
@@ -81,8 +76,15 @@ def _normal_cdf(distance: torch.Tensor) -> torch.Tensor:
 def box_mean(images: torch.Tensor) -> torch.Tensor:
     """Return the mean around each voxel of its slice, (N, rows, columns)."""
     window = min(_WINDOW, *(size - 1 + size % 2 for size in images.shape[-2:]))
-    for _ in range(2):  # along the rows, then transposed along the columns: memory in order
-        for _ in range(2):
-            images = F.avg_pool1d(images, window, 1, window // 2, count_include_pad=False)
-        images = images.mT.contiguous()
+    inside = _box_sum(torch.ones_like(images[:1]), window)
+    for _ in range(2):
+        images = _box_sum(images, window) / inside
+    return images
+
+
+def _box_sum(images: torch.Tensor, window: int) -> torch.Tensor:
+    """Return the sum over a square around each voxel of its slice, (N, rows, columns)."""
+    images = F.pad(images, (window // 2,) * 4)
+    for axis in (-2, -1):
+        images = running_sums(images.movedim(axis, 0), window).movedim(0, axis)
     return images
