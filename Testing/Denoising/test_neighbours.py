@@ -16,7 +16,7 @@ from PseudoCTDenoiseLib.denoising.neighbours import (
     similarity,
     tuned_likewise,
 )
-from PseudoCTDenoiseLib.denoising.plan import DENOISING, plan_job
+from PseudoCTDenoiseLib.denoising.plan import DENOISING, PartSeconds, plan_job
 from PseudoCTDenoiseLib.models.networks import UNet, widened
 from torch import nn
 
@@ -35,15 +35,16 @@ CORRECTED = replace(PRETRAINED, neighbours=True)
 
 
 class Recorder(nn.Module):
-    """Adds 10 HU to the denoised slice, and records the images that it receives."""
+    """Adds HU to the denoised slice, and records the images that it receives."""
 
-    def __init__(self):
+    def __init__(self, hu=10):
         super().__init__()
         self.images = []
+        self.shift = hu / 4096
 
     def forward(self, images):
         self.images.append(images[0])
-        return images[:, 1:2] + 10 / 4096
+        return images[:, 1:2] + self.shift
 
 
 def test_the_order_is_the_slice_then_its_denoised_neighbours_then_the_scanned_ones():
@@ -192,6 +193,47 @@ def test_the_plan_contains_the_corrections():
     assert with_model.corrected == len(hu)
     plan = plan_job(with_model.settings, len(hu), False, part, len(hu))
     assert plan.seconds[DENOISING] == pytest.approx(len(hu) * (part.slice + part.correction))
+
+
+def test_the_plan_contains_the_measurement_of_the_bias():
+    settings = replace(CORRECTED, anchor="density", orientations=1, tuning_slices=8)
+    part = PartSeconds(slice=1.0, update=0.0, noise=0.0, tuning_slice=0.0, correction=100.0)
+
+    def seconds(slices, corrected):
+        return plan_job(settings, slices, False, part, corrected).seconds[DENOISING]
+
+    assert seconds(20, 0) == 20 + 8
+    assert seconds(20, 20) == 20 + 4 * STACK + 100 * (20 + 4)
+    assert seconds(20, 3) == 20 + 8 + 3 * STACK + 100 * (3 + 3)
+
+
+def test_corrected_and_lone_slices_keep_the_means_of_the_scan():
+    hu = bodies(10)
+    hu[7] = bodies(1, seed=9)[0]  # a slice of another scan
+    settings = replace(CORRECTED, anchor="density")
+    model = Recorder(hu=2)
+    biased = denoise(hu, replace(settings, anchor=None), neighbour_model=model)
+    result = denoise(hu, settings, neighbour_model=model)
+    inside = np.s_[:, 12:-12, 12:-12]
+    lone = np.arange(len(hu)) == 7
+    for part in (lone, ~lone):
+        left, before = (
+            abs((image[part][inside] - hu[part][inside].astype(float)).mean())
+            for image in (result.hu, biased.hu)
+        )
+        assert left < max(0.5, before / 2)
+    assert (biased.hu[~lone][inside] - result.hu[~lone][inside]).mean() > 1
+
+
+@pytest.mark.parametrize("neighbours", [True, False])
+def test_a_bias_is_only_measured_where_it_is_needed(neighbours):
+    hu, passes = bodies(12), []
+    made = job(hu, replace(CORRECTED, anchor="density"), neighbour_model=Recorder())
+    if not neighbours:
+        made = job(hu, replace(CORRECTED, anchor="density"))
+    made.denoiser.register_forward_hook(lambda *_: passes.append(1))
+    made.run_at_once()
+    assert len(passes) <= len(hu) + (4 * STACK if neighbours else 8)
 
 
 @pytest.mark.parametrize(("orientations", "passes"), [(1, 1), (3, 1), (8, 3)])

@@ -13,7 +13,7 @@ from torch import nn
 
 from ..ct.hounsfield import MIN_CT_HU, to_int16
 from ..ct.removed_structure import RemovedStructure, removed_structure
-from ..ct.slice_selection import evenly_spaced_slices
+from ..ct.slice_selection import evenly_spaced_indices, evenly_spaced_slices
 from ..ct.strength import apply_strength
 from ..errors import is_out_of_memory
 from .bias_correction import DensityBiasCorrection, measure_density_bias
@@ -29,7 +29,7 @@ from .device import precision_name
 from .fine_tuning import TuningRecord, fine_tune, tuning_warning
 from .neighbours import OFFSETS, STACK, neighbour_input, tuned_likewise
 from .noise_maps import ensemble, predict_noise_maps, whole_noise_hu
-from .plan import CORRECTED_ORIENTATIONS, DENOISING, MAPS, NOISE, TUNING, JobPlan
+from .plan import BIAS_SLICES, CORRECTED_ORIENTATIONS, DENOISING, MAPS, NOISE, TUNING, JobPlan
 from .progress import JobClock, Progress, ProgressCallback
 
 if TYPE_CHECKING:
@@ -120,8 +120,13 @@ class JobRun:
         self._latest.clear()
         if job.corrected:
             self._neighbour_model = tuned_likewise(job.neighbour_model, job.denoiser, network)
-        correction = self._bias_correction(network, job.tuning_slices)
+        alone = with_neighbours = None
+        if job.corrected < self._count:
+            alone = self._bias_correction(network, job.tuning_slices)
+        if job.corrected:
+            with_neighbours = self._bias_with_neighbours(network)
         for index in self._order():
+            correction = with_neighbours if job.neighbours[index] else alone
             self._denoise_slice(network, index, correction)
 
     def _denoise_slice_by_slice(self) -> list[TuningRecord]:
@@ -264,6 +269,22 @@ class JobRun:
             return self._job.apply(network, image, orientations=1)
 
         return measure_density_bias(self._job.normalised_for_tuning(indices), denoise)
+
+    def _bias_with_neighbours(self, network: nn.Module) -> DensityBiasCorrection | None:
+        """Return the correction of slices that neighbours correct, measured on some of them."""
+        job = self._job
+        if self._settings.anchor is None:
+            return None
+        corrected = [index for index in range(self._count) if job.neighbours[index]]
+        few = [corrected[i] for i in evenly_spaced_indices(len(corrected), BIAS_SLICES)]
+        waiting = iter(few)
+
+        def denoise(image: torch.Tensor) -> torch.Tensor:
+            self._report(DENOISING, len(self._finished), self._count)
+            images = self._with_neighbours(network, next(waiting))
+            return job.apply(self._neighbour_model, images, orientations=1)
+
+        return measure_density_bias(job.normalised_for_tuning(few), denoise)
 
     def _order(self) -> Iterator[int]:
         """Yield every slice once, the preview's as soon as it is chosen, otherwise in order."""

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from ..models.catalog import NEIGHBOUR_IMAGES
 from .settings import DenoisingSettings
 
 RISK_EVERY = 20
@@ -23,6 +24,8 @@ SHORT_SCAN = 75
 size count by their pixels. 75 · 8 forward passes are as many as 200 · 3."""
 CORRECTED_ORIENTATIONS = {1: 1, 3: 1, 8: 3}
 """Orientations of a lone slice → of one that is corrected by neighbours, which gain more."""
+BIAS_SLICES = 4
+"""Number of slices on which the bias of the correction by neighbours is measured."""
 NOISE = "noise maps for tuning"
 TUNING = "tuning"
 DENOISING = "denoising"
@@ -102,8 +105,12 @@ def plan_job(
     targets = _seconds_of_targets(settings, slices, part)
     passes = (slices - corrected) * settings.orientations + corrected
     corrections = corrected * CORRECTED_ORIENTATIONS[settings.orientations]
-    if settings.anchor:
+    if settings.anchor and corrected < slices:
         passes += tunings * sampled
+    if settings.anchor and corrected:
+        few = min(BIAS_SLICES, corrected)
+        passes += few * NEIGHBOUR_IMAGES // 2
+        corrections += few
     period = settings.update_period
     updates = (settings.steps - 1) // period if period else 0
     risks = _seconds_of_risks(settings, slices, part)
