@@ -27,7 +27,8 @@ from ..phantom.quality_phantom import (
 from .model_observer import channel_width_mm, laguerre_gauss
 
 Denoise = Callable[[np.ndarray], np.ndarray]
-"""Function from float32 HU of unrelated slices, (slices, rows, columns), to denoised HU."""
+"""Function from float32 HU of unrelated sections, (sections, slices, rows, columns), to the
+denoised HU of the first slice of each, (sections, rows, columns). The others are its neighbours."""
 
 WINDOW = 128
 """Side in pixels of the noise region: with 64, 4 % of the power leaks to other frequencies."""
@@ -77,6 +78,7 @@ def scan_quality_phantom(
     kernel: ReconstructionKernel,
     *,
     strengths: Sequence[float] = (0.0, 100.0),
+    slices: int = 1,
     dose: float = 0.25,
     realisations: int = 200,
     seed: int = 0,
@@ -89,8 +91,9 @@ def scan_quality_phantom(
     clipped at -1024 HU, as on a scanner. In the section with rods, every second realisation has the
     noise of the previous one with opposite sign: the mean of the LDCT is then free of noise, and
     the mean of the denoised images shows the effect of the denoiser alone. The images are shown at
-    each of the ``strengths``, 0 to 100 %, of which the first is 0. ``progress`` receives the number
-    of finished realisations and their total.
+    each of the ``strengths``, 0 to 100 %, of which the first is 0. Several ``slices`` show the same
+    section in independent noise, and one of them is denoised and measured. ``progress`` receives
+    the number of finished realisations and their total.
 
     Raises
     ------
@@ -127,18 +130,20 @@ def scan_quality_phantom(
     flat = flat_window(WINDOW)
     windows = np.empty((len(strengths), realisations, WINDOW, WINDOW), np.float32)
     inserts = np.zeros((len(strengths), PIXELS, PIXELS))
-    rod_noise = np.zeros((PIXELS, PIXELS))
+    rod_noise = np.zeros((slices, PIXELS, PIXELS))
     responses = {
         disc: np.empty((len(strengths), 2, realisations, len(group), len(channels[disc])))
         for disc, group in circles.items()
     }
     for number in range(realisations):
-        rays = torch.randn(deviation.shape, generator=generator, device=device)
-        noise = simulator.reconstruct(deviation * rays, (PIXELS, PIXELS), kernel).cpu().numpy()
-        rod_noise = -rod_noise if number % 2 else noise[0]
+        rays = torch.randn((slices, *deviation.shape), generator=generator, device=device)
+        noise = [simulator.reconstruct(deviation * r, (PIXELS, PIXELS), kernel) for r in rays]
+        of_rods, plain = torch.stack(noise, dim=1).cpu().numpy()
+        rod_noise = -rod_noise if number % 2 else of_rods
         # The same noise with and without discs, so only the disc differs.
-        ldct = np.maximum(clean + np.stack([rod_noise, noise[1], noise[1]]), MIN_CT_HU)
-        denoised = _checked(denoise(ldct), ldct)
+        scanned = np.maximum(clean[:, None] + np.stack([rod_noise, plain, plain]), MIN_CT_HU)
+        ldct = scanned[:, 0]
+        denoised = _checked(denoise(scanned), ldct)
         for part, strength in enumerate(strengths):
             images = apply_strength(ldct, denoised, strength, out=np.empty_like(ldct))
             inserts[part] += images[0] / realisations
