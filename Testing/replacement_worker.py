@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+from PseudoCTDenoiseLib.worker import worker_process
 from PseudoCTDenoiseLib.worker.protocol import PROTOCOL_VERSION
 
 SPEAK = f"""\
@@ -55,3 +57,10 @@ def write_worker(path: Path, code: str) -> str:
     path.write_text(SPEAK + code, encoding="utf-8")
     path.chmod(0o700)
     return str(path)
+
+
+@pytest.fixture
+def halvingWorker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: N802
+    """Run jobs with :data:`HALVING` in place of the worker."""
+    program = write_worker(tmp_path / "worker", HALVING)
+    monkeypatch.setattr(worker_process, "python_program", lambda: program)

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PseudoCTDenoiseLib.worker import worker_process
-from replacement_worker import HALVING, write_worker
+from replacement_worker import halvingWorker  # noqa: F401
 from SlicerHarness.fixtures import loadModule, scene, slicerApp  # noqa: F401
 
 MODULE = Path(__file__).parents[2] / "PseudoCTDenoise" / "PseudoCTDenoise.py"
@@ -68,13 +67,6 @@ def withoutDeviceCheck(
 def panel(loadModule: Callable, jobFolders: Path, withoutDeviceCheck: None) -> Any:
     """The widget object of the open panel."""
     return loadModule(MODULE)
-
-
-@pytest.fixture
-def halvingWorker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace the worker by one that halves the HU, so that a job takes no time."""
-    program = write_worker(tmp_path / "worker", HALVING)
-    monkeypatch.setattr(worker_process, "python_program", lambda: program)
 
 
 @pytest.fixture

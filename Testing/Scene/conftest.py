@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from PseudoCTDenoiseLib.worker import worker_process
-from replacement_worker import HALVING, write_worker
+from replacement_worker import halvingWorker  # noqa: F401
 from SlicerHarness.fixtures import slicerApp  # noqa: F401
 from SlicerHarness.slicer_source import slicerSource
 
@@ -32,13 +31,6 @@ def scene(request: pytest.FixtureRequest) -> Iterator:
     slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     yield slicer.mrmlScene
     slicer.mrmlScene.Clear(0)
-
-
-@pytest.fixture
-def halvingWorker(tmp_path, monkeypatch) -> None:
-    """Replace the worker by one that halves the HU, so that a job takes no time."""
-    program = write_worker(tmp_path / "worker", HALVING)
-    monkeypatch.setattr(worker_process, "python_program", lambda: program)
 
 
 @pytest.fixture
