@@ -106,6 +106,12 @@ def quick(models) -> list[str]:
     return ["--models", os.fspath(models), "--device", "cpu", "--steps", "2"]
 
 
+@pytest.fixture
+def untuned(quick) -> list[str]:
+    """Arguments for a run without fine-tuning, for tests of what is read and written."""
+    return [*quick, "--method", "pretrained"]
+
+
 @pytest.fixture(scope="session")
 def listing() -> Callable[[Path], dict[str, bytes]]:
     """Function that returns all files of a folder, also hidden ones, with their content."""

@@ -78,58 +78,58 @@ def test_the_engine_receives_the_same_pixel_size_from_every_format(
 
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
-def test_the_output_has_exactly_the_geometry_of_the_input(pseudoct, scan, quick, suffix):
+def test_the_output_has_exactly_the_geometry_of_the_input(pseudoct, scan, untuned, suffix):
     output = scan.with_name("out" + suffix)
-    assert pseudoct("denoise", scan, output, *quick).code == 0
+    assert pseudoct("denoise", scan, output, *untuned).code == 0
     assert geometry(output) == geometry(scan)
     assert sitk.ReadImage(str(output)).GetPixelID() == sitk.sitkInt16
 
 
-def test_an_oblique_output_has_the_geometry_of_the_input(pseudoct, tmp_path, write, hu, quick):
+def test_an_oblique_output_has_the_geometry_of_the_input(pseudoct, tmp_path, write, hu, untuned):
     oblique = (1.0, 0.0, 0.0, 0.0, 0.96, -0.28, 0.0, 0.28, 0.96)
     scan, output = write(tmp_path / "scan.nrrd", hu, direction=oblique), tmp_path / "out.nrrd"
-    assert pseudoct("denoise", scan, output, *quick).code == 0
+    assert pseudoct("denoise", scan, output, *untuned).code == 0
     for ours, theirs in zip(geometry(output), geometry(scan), strict=True):
         assert ours == pytest.approx(theirs, rel=1e-14)
 
 
-def test_nifti_output_has_the_geometry_of_nifti_input(pseudoct, tmp_path, write, hu, quick):
+def test_nifti_output_has_the_geometry_of_nifti_input(pseudoct, tmp_path, write, hu, untuned):
     scan, output = write(tmp_path / "scan.nii.gz", hu), tmp_path / "out.nii.gz"
-    assert pseudoct("denoise", scan, output, *quick).code == 0
+    assert pseudoct("denoise", scan, output, *untuned).code == 0
     for ours, theirs in zip(geometry(output), geometry(scan), strict=True):
         assert ours == pytest.approx(theirs, abs=1e-6)
     assert (tmp_path / "out.json").is_file()
 
 
 def test_a_single_slice_and_slices_along_another_axis_are_denoised(
-    pseudoct, tmp_path, write, hu, quick
+    pseudoct, tmp_path, write, hu, untuned
 ):
     image = sitk.GetImageFromArray(hu[1])
     image.SetSpacing((0.7, 0.8))
     sitk.WriteImage(image, str(tmp_path / "lone.nrrd"))
     write(tmp_path / "axis.nrrd", np.moveaxis(hu, 0, 2))
-    assert pseudoct("denoise", tmp_path / "lone.nrrd", tmp_path / "out.nrrd", *quick).code == 0
+    assert pseudoct("denoise", tmp_path / "lone.nrrd", tmp_path / "out.nrrd", *untuned).code == 0
     assert geometry(tmp_path / "out.nrrd") == geometry(tmp_path / "lone.nrrd")
-    arguments = [tmp_path / "axis.nrrd", tmp_path / "axes.nrrd", *quick, "--slice-axis", "i"]
-    arguments += ["--reference", tmp_path / "axis.nrrd", "--method", "pretrained"]
+    arguments = [tmp_path / "axis.nrrd", tmp_path / "axes.nrrd", *untuned, "--slice-axis", "i"]
+    arguments += ["--reference", tmp_path / "axis.nrrd"]
     assert pseudoct("denoise", *arguments).code == 0
     assert geometry(tmp_path / "axes.nrrd") == geometry(tmp_path / "axis.nrrd")
     assert report_of(tmp_path / "axes.json")["slices"] == 3
 
 
-def test_the_header_states_derived_and_research_use(pseudoct, scan, quick):
+def test_the_header_states_derived_and_research_use(pseudoct, scan, untuned):
     output = scan.with_name("out.nrrd")
-    pseudoct("denoise", scan, output, *quick)
+    pseudoct("denoise", scan, output, *untuned)
     note = sitk.ReadImage(str(output)).GetMetaData("ITK_FileNotes")
     assert "Derived" in note and "Research use only" in note
 
 
-def test_a_denoised_scan_is_denoised_again_with_a_warning(pseudoct, scan, quick):
+def test_a_denoised_scan_is_denoised_again_with_a_warning(pseudoct, scan, untuned):
     once, twice = scan.with_name("once.nrrd"), scan.with_name("twice.nrrd")
-    assert "Warning" not in pseudoct("denoise", scan, once, *quick).err
+    assert "Warning" not in pseudoct("denoise", scan, once, *untuned).err
     assert report_of(once.with_suffix(".json"))["warnings"] == []
     assert report_of(once.with_suffix(".json"))["dicom"] is None
-    ended = pseudoct("denoise", once, twice, *quick)
+    ended = pseudoct("denoise", once, twice, *untuned)
     assert ended.code == 0
     assert "Warning: The scan is denoised already: use the original" in ended.err
     (warning,) = report_of(twice.with_suffix(".json"))["warnings"]
@@ -148,14 +148,14 @@ def write_series(folder: Path, hu: np.ndarray, heights, **values) -> Path:
     return folder
 
 
-def test_unevenly_spaced_slices_need_a_permission_and_are_reported(pseudoct, tmp_path, hu, quick):
+def test_unevenly_spaced_slices_need_a_permission_and_are_reported(pseudoct, tmp_path, hu, untuned):
     folder, output = tmp_path / "series", tmp_path / "out.nrrd"
     write_series(folder, hu, [0.0, 2.0, 7.0])
-    ended = pseudoct("denoise", folder, output, *quick)
+    ended = pseudoct("denoise", folder, output, *untuned)
     assert ended.code == 2
     assert "unevenly spaced (distances from 2 to 5 mm: " in ended.err
     assert "or add --allow-uneven" in ended.err and not output.exists()
-    ended = pseudoct("denoise", folder, output, *quick, "--allow-uneven")
+    ended = pseudoct("denoise", folder, output, *untuned, "--allow-uneven")
     assert ended.code == 0
     report = report_of(tmp_path / "out.json")
     assert report["uneven_slice_offsets_mm"] == [0, 2, 7]
@@ -166,23 +166,23 @@ def test_unevenly_spaced_slices_need_a_permission_and_are_reported(pseudoct, tmp
     assert geometry(output)[1] == (0.7, 0.8, 3.5)
 
 
-def test_unevenly_spaced_slices_are_denoised_like_others(pseudoct, tmp_path, hu, quick):
+def test_unevenly_spaced_slices_are_denoised_like_others(pseudoct, tmp_path, hu, untuned):
     results = []
     for name, heights in (("even", [0.0, 2.5, 5.0]), ("uneven", [0.0, 2.0, 7.0])):
         write_series(tmp_path / name, hu, heights)
         output = tmp_path / f"{name}.nrrd"
-        assert pseudoct("denoise", tmp_path / name, output, *quick, "--allow-uneven").code == 0
+        assert pseudoct("denoise", tmp_path / name, output, *untuned, "--allow-uneven").code == 0
         results.append(values(output))
     assert np.array_equal(*results)
     assert report_of(tmp_path / "even.json")["warnings"] == []
 
 
-def test_the_series_of_the_reference_is_chosen(pseudoct, tmp_path, hu, quick):
+def test_the_series_of_the_reference_is_chosen(pseudoct, tmp_path, hu, untuned):
     folder, output = tmp_path / "series", tmp_path / "out.nrrd"
     for number, part in (("1", hu), ("2", hu + np.int16(5))):
         uid = f"1.2.{number}"
         write_series(folder, part, [0, 2, 4], SeriesNumber=number, SeriesInstanceUID=uid)
-    given = ["denoise", folder, output, *quick, "--series", "1", "--reference", folder]
+    given = ["denoise", folder, output, *untuned, "--series", "1", "--reference", folder]
     ended = pseudoct(*given)
     assert ended.code == 2 and "contains 2 DICOM series" in ended.err
     assert pseudoct(*given, "--reference-series", "2").code == 0
@@ -190,7 +190,7 @@ def test_the_series_of_the_reference_is_chosen(pseudoct, tmp_path, hu, quick):
     assert metrics["rmse_hu"] == pytest.approx(5)
 
 
-def test_warnings_and_uids_of_a_dicom_series_are_in_the_report(pseudoct, tmp_path, hu, quick):
+def test_warnings_and_uids_of_a_dicom_series_are_in_the_report(pseudoct, tmp_path, hu, untuned):
     for index, part in enumerate(hu):
         image = ct_slice(2.5 * index, index + 1)
         image.Rows, image.Columns = part.shape
@@ -198,7 +198,7 @@ def test_warnings_and_uids_of_a_dicom_series_are_in_the_report(pseudoct, tmp_pat
         store(image, part)
         write_file(image, tmp_path / "series" / f"{index}.dcm")
     output = tmp_path / "out.nrrd"
-    ended = pseudoct("denoise", tmp_path / "series", output, *quick)
+    ended = pseudoct("denoise", tmp_path / "series", output, *untuned)
     assert ended.code == 0
     assert "Warning: The images contain burned-in text" in ended.err
     report = report_of(tmp_path / "out.json")
@@ -284,30 +284,30 @@ def test_the_noise_folder_holds_every_map_and_the_pseudo_ldct(pseudoct, scan, qu
     assert np.abs(pseudo_ldct - expected).max() <= 2
 
 
-def test_an_existing_noise_folder_keeps_its_files(pseudoct, scan, quick):
+def test_an_existing_noise_folder_keeps_its_files(pseudoct, scan, untuned):
     folder = scan.with_name("noise")
     folder.mkdir()
     (folder / "mine.txt").write_text("mine")
-    arguments = ["denoise", scan, scan.with_name("out.nrrd"), *quick, "--noise-dir", folder]
+    arguments = ["denoise", scan, scan.with_name("out.nrrd"), *untuned, "--noise-dir", folder]
     assert pseudoct(*arguments).code == 0
     assert pseudoct(*arguments).code == 0
     assert (folder / "mine.txt").read_text("utf-8") == "mine"
     assert len(list(folder.iterdir())) == 5
 
 
-def test_the_picture_is_a_png(pseudoct, scan, quick):
+def test_the_picture_is_a_png(pseudoct, scan, untuned):
     picture = scan.with_name("picture.png")
-    arguments = ["denoise", scan, scan.with_name("out.nrrd"), *quick, "--picture", picture]
+    arguments = ["denoise", scan, scan.with_name("out.nrrd"), *untuned, "--picture", picture]
     assert pseudoct(*arguments, "--reference", scan).code == 0
     assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert min(sitk.ReadImage(str(picture)).GetSize()) > 500
     assert not [path for path in scan.parent.iterdir() if path.name.startswith(".")]
 
 
-def test_a_reference_adds_metrics_to_the_report(pseudoct, scan, write, hu, quick):
+def test_a_reference_adds_metrics_to_the_report(pseudoct, scan, write, hu, untuned):
     reference = write(scan.with_name("ndct.nrrd"), hu + np.int16(3))
     output = scan.with_name("out.nrrd")
-    assert pseudoct("denoise", scan, output, *quick, "--reference", reference).code == 0
+    assert pseudoct("denoise", scan, output, *untuned, "--reference", reference).code == 0
     metrics = report_of(scan.with_name("out.json"))["against_reference"]
     assert metrics["input"]["psnr_4096"] == psnr_4096(hu, hu + np.int16(3))
     assert metrics["result"]["psnr_4096"] == psnr_4096(values(output), hu + np.int16(3))
@@ -330,10 +330,10 @@ def test_an_earlier_report_repeats_the_run_bit_for_bit(pseudoct, scan, models, q
 
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ".nii", ".mha"])
-def test_the_same_command_replaces_its_own_results(pseudoct, scan, quick, suffix):
+def test_the_same_command_replaces_its_own_results(pseudoct, scan, untuned, suffix):
     picture, noise = scan.with_name("picture.png"), scan.with_name("noise")
-    arguments = [scan, scan.with_name(f"out{suffix}"), *quick]
-    arguments += ["--picture", picture, "--noise-dir", noise, "--method", "pretrained"]
+    arguments = [scan, scan.with_name(f"out{suffix}"), *untuned]
+    arguments += ["--picture", picture, "--noise-dir", noise]
     assert pseudoct("denoise", *arguments, "--strength", "0").code == 0
     assert report_of(scan.with_name("out.json"))["mean_absolute_change_hu"] == 0
     assert pseudoct("denoise", *arguments).code == 0
@@ -341,10 +341,10 @@ def test_the_same_command_replaces_its_own_results(pseudoct, scan, quick, suffix
     assert not np.array_equal(values(scan.with_name(f"out{suffix}")), values(scan))
 
 
-def test_an_empty_file_can_become_the_report(pseudoct, scan, quick, tmp_path):
+def test_an_empty_file_can_become_the_report(pseudoct, scan, untuned, tmp_path):
     report = tmp_path / "report.json"
     report.touch()
-    arguments = ["denoise", scan, tmp_path / "out.nrrd", *quick, "--report", report]
+    arguments = ["denoise", scan, tmp_path / "out.nrrd", *untuned, "--report", report]
     assert pseudoct(*arguments).code == 0
     assert report_of(report)["output"] == "out.nrrd"
 
@@ -368,11 +368,13 @@ def test_settings_can_be_written_by_hand(pseudoct, scan, quick, tmp_path):
     assert used["steps"] == 2  # the flag
 
 
-def test_a_file_of_another_program_is_replaced_on_demand_and_the_input_never(pseudoct, scan, quick):
+def test_a_file_of_another_program_is_replaced_on_demand_and_the_input_never(
+    pseudoct, scan, untuned
+):
     before = scan.read_bytes()
     output = scan.with_name("out.nrrd")
     output.write_text("another program's")
-    arguments = ["denoise", scan, output, *quick, "--strength", "0", "--method", "pretrained"]
+    arguments = ["denoise", scan, output, *untuned, "--strength", "0"]
     ended = pseudoct(*arguments)
     assert ended.code == 2 and "--overwrite" in ended.err
     assert output.read_text() == "another program's"
@@ -384,12 +386,12 @@ def test_a_file_of_another_program_is_replaced_on_demand_and_the_input_never(pse
 @pytest.mark.parametrize("kind", [np.float32, np.float64, np.int32])
 @pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ".mha"])
 def test_strength_0_writes_the_values_and_the_type_of_the_input(
-    pseudoct, tmp_path, write, hu, quick, kind, suffix
+    pseudoct, tmp_path, write, hu, untuned, kind, suffix
 ):
     fractions = np.random.default_rng(0).uniform(-0.49, 0.49, hu.shape) if kind != np.int32 else 0
     scan = write(tmp_path / f"scan{suffix}", (hu + fractions).astype(kind))
     output = tmp_path / f"out{suffix}"
-    assert pseudoct("denoise", scan, output, *quick, "--strength", "0").code == 0
+    assert pseudoct("denoise", scan, output, *untuned, "--strength", "0").code == 0
     assert values(output).dtype == kind
     assert np.array_equal(values(output), values(scan))
 
@@ -443,10 +445,10 @@ def test_a_full_disk_is_noticed_before_the_fine_tuning_and_leaves_no_files(
 
 
 def test_a_report_or_picture_without_room_costs_a_warning_and_not_the_result(
-    pseudoct, scan, quick, listing, limit_file_size, monkeypatch
+    pseudoct, scan, untuned, listing, limit_file_size, monkeypatch
 ):
     output, report, picture = (scan.with_name(n) for n in ("out.nrrd", "out.json", "p.png"))
-    arguments = ["denoise", scan, output, *quick, "--picture", picture, "--method", "pretrained"]
+    arguments = ["denoise", scan, output, *untuned, "--picture", picture]
     assert pseudoct(*arguments, "--strength", "0").code == 0
     limit_file_size(65536)
     ended = pseudoct(*arguments)
@@ -468,14 +470,14 @@ def test_a_report_or_picture_without_room_costs_a_warning_and_not_the_result(
 @pytest.mark.parametrize("part", ["side_by_side", "job_report"])
 @pytest.mark.parametrize("error", [ValueError("odd"), MemoryError(), BadInputError("Odd.")])
 def test_an_error_in_the_picture_or_the_report_leaves_the_result(
-    pseudoct, scan, quick, monkeypatch, part, error
+    pseudoct, scan, untuned, monkeypatch, part, error
 ):
     def fail(*arguments, **options):
         raise error
 
     output = scan.with_name("out.nrrd")
     monkeypatch.setattr(command, part, fail)
-    arguments = [*quick, "--picture", scan.with_name("picture.png"), "--method", "pretrained"]
+    arguments = [*untuned, "--picture", scan.with_name("picture.png")]
     ended = pseudoct("denoise", scan, output, *arguments)
     assert ended.code == INCOMPLETE
     assert ended.err.count("Warning: ") == 1 and "Traceback" not in ended.err
@@ -488,25 +490,25 @@ def test_an_error_in_the_picture_or_the_report_leaves_the_result(
     "name", [r"$\frac{x}$", "a$b$c", "_^{$", "100 % & #1 ~\\", "CT\nof\ttoday", "扫描 🫁"]
 )
 def test_every_file_name_can_be_the_title_of_the_picture(
-    pseudoct, tmp_path, write, hu, quick, name
+    pseudoct, tmp_path, write, hu, untuned, name
 ):
     name = name.replace("/", "_")
     scan, picture = write(tmp_path / f"{name}.nrrd", hu), tmp_path / f"{name}.png"
-    arguments = [*quick, "--picture", picture, "--method", "pretrained"]
+    arguments = [*untuned, "--picture", picture]
     ended = pseudoct("denoise", scan, tmp_path / f"{name} out.nrrd", *arguments)
     assert ended.code == 0, ended.err
     assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes any bytes for a name")
-def test_a_dicom_folder_with_any_bytes_in_its_name_has_a_picture(pseudoct, tmp_path, hu, quick):
+def test_a_dicom_folder_with_any_bytes_in_its_name_has_a_picture(pseudoct, tmp_path, hu, untuned):
     odd = tmp_path / os.fsdecode(b"sc\xe4n")
     for index, part in enumerate(hu):
         image = ct_slice(2.5 * index, index + 1)
         image.Rows, image.Columns = part.shape
         store(image, part)
         write_file(image, odd / f"{index}.dcm")
-    arguments = [*quick, "--picture", tmp_path / "picture.png", "--method", "pretrained"]
+    arguments = [*untuned, "--picture", tmp_path / "picture.png"]
     assert pseudoct("denoise", odd, tmp_path / "out.nrrd", *arguments).code == 0
     assert (tmp_path / "picture.png").exists()
 

@@ -24,11 +24,11 @@ def dicom(tmp_path, write_dicom, hu) -> Path:
 
 
 @pytest.mark.parametrize("prepare", [lambda path: None, Path.mkdir], ids=["new", "empty"])
-def test_a_folder_gets_the_series_that_a_file_gets(pseudoct, dicom, quick, tmp_path, prepare):
+def test_a_folder_gets_the_series_that_a_file_gets(pseudoct, dicom, untuned, tmp_path, prepare):
     folder, file = tmp_path / "denoised", tmp_path / "out.nrrd"
     prepare(folder)
-    assert pseudoct("denoise", dicom, folder, *quick).code == 0
-    assert pseudoct("denoise", dicom, file, *quick).code == 0
+    assert pseudoct("denoise", dicom, folder, *untuned).code == 0
+    assert pseudoct("denoise", dicom, file, *untuned).code == 0
     written, expected = read_volume(folder), read_volume(file)
     assert np.array_equal(written.hu, expected.hu)
     assert written.origin == expected.origin and written.spacing == expected.spacing
@@ -37,9 +37,9 @@ def test_a_folder_gets_the_series_that_a_file_gets(pseudoct, dicom, quick, tmp_p
     assert "model fast, strength 100 %" in note
 
 
-def test_the_report_and_the_picture_are_beside_the_folder(pseudoct, dicom, quick, tmp_path):
+def test_the_report_and_the_picture_are_beside_the_folder(pseudoct, dicom, untuned, tmp_path):
     picture = tmp_path / "picture.png"
-    options = [*quick, "--strength", "70", "--picture", picture]
+    options = [*untuned, "--strength", "70", "--picture", picture]
     assert pseudoct("denoise", dicom, tmp_path / "denoised", *options).code == 0
     report = json.loads((tmp_path / "denoised.json").read_text("utf-8"))
     assert report["output"] == "denoised" and report["settings"]["strength"] == 70
@@ -47,32 +47,32 @@ def test_the_report_and_the_picture_are_beside_the_folder(pseudoct, dicom, quick
     assert "strength 70 %" in dcmread(tmp_path / "denoised" / "0001.dcm").DerivationDescription
 
 
-def test_a_folder_with_hidden_files_only_is_empty(pseudoct, dicom, quick, tmp_path):
+def test_a_folder_with_hidden_files_only_is_empty(pseudoct, dicom, untuned, tmp_path):
     folder = tmp_path / "denoised"
     (folder / ".pseudoct-0123456789abcdef" / "new").mkdir(parents=True)  # of a killed run
     (folder / ".DS_Store").write_bytes(b"Bud1")
-    assert pseudoct("denoise", dicom, folder, *quick).code == 0
+    assert pseudoct("denoise", dicom, folder, *untuned).code == 0
     assert read_volume(folder).hu.shape[0] == 3
 
 
-def test_the_current_folder(pseudoct, dicom, quick, tmp_path, monkeypatch):
+def test_the_current_folder(pseudoct, dicom, untuned, tmp_path, monkeypatch):
     (tmp_path / "denoised").mkdir()
     monkeypatch.chdir(tmp_path / "denoised")
-    assert pseudoct("denoise", dicom, ".", *quick).code == 0
+    assert pseudoct("denoise", dicom, ".", *untuned).code == 0
     assert len(list(Path().iterdir())) == 3
     assert (tmp_path / "denoised.json").is_file()
 
 
-def test_a_name_with_a_suffix_is_a_folder_if_the_format_says_so(pseudoct, dicom, quick, tmp_path):
+def test_a_name_with_a_suffix_is_a_folder_if_the_format_says_so(pseudoct, dicom, untuned, tmp_path):
     folder = tmp_path / "2026.11"
-    assert pseudoct("denoise", dicom, folder, *quick, "--format", "dicom").code == 0
+    assert pseudoct("denoise", dicom, folder, *untuned, "--format", "dicom").code == 0
     assert len(list(folder.iterdir())) == 3
     assert (tmp_path / "2026.11.json").is_file()
 
 
-def test_a_single_slice_becomes_a_series_of_one(pseudoct, dicom, quick, tmp_path):
+def test_a_single_slice_becomes_a_series_of_one(pseudoct, dicom, untuned, tmp_path):
     slice_ = sorted(dicom.iterdir())[1]
-    assert pseudoct("denoise", slice_, tmp_path / "denoised", *quick).code == 0
+    assert pseudoct("denoise", slice_, tmp_path / "denoised", *untuned).code == 0
     (path,) = (tmp_path / "denoised").iterdir()
     source, image = dcmread(slice_), dcmread(path)
     (item,) = image.SourceImageSequence
@@ -80,9 +80,9 @@ def test_a_single_slice_becomes_a_series_of_one(pseudoct, dicom, quick, tmp_path
     assert image.ImagePositionPatient == source.ImagePositionPatient
 
 
-def test_the_noise_is_a_series_for_each_image(pseudoct, dicom, quick, tmp_path):
+def test_the_noise_is_a_series_for_each_image(pseudoct, dicom, untuned, tmp_path):
     folder, noise = tmp_path / "denoised", tmp_path / "noise"
-    assert pseudoct("denoise", dicom, folder, *quick, "--noise-dir", noise).code == 0
+    assert pseudoct("denoise", dicom, folder, *untuned, "--noise-dir", noise).code == 0
     series = {path.name: dcmread(path / "0002.dcm") for path in noise.iterdir()}
     assert set(series) == {"noise_ensemble", "noise_noise-a", "noise_noise-b", "pseudo_ldct"}
     headers = [*series.values(), dcmread(folder / "0002.dcm")]
@@ -93,18 +93,18 @@ def test_the_noise_is_a_series_for_each_image(pseudoct, dicom, quick, tmp_path):
     assert {header.ImageType[3] for header in maps} == {"NOISE_MAP"}
 
 
-def test_a_denoised_series_is_recognised_as_input(pseudoct, dicom, quick, tmp_path):
-    assert pseudoct("denoise", dicom, tmp_path / "denoised", *quick).code == 0
-    ended = pseudoct("denoise", tmp_path / "denoised", tmp_path / "again", *quick)
+def test_a_denoised_series_is_recognised_as_input(pseudoct, dicom, untuned, tmp_path):
+    assert pseudoct("denoise", dicom, tmp_path / "denoised", *untuned).code == 0
+    ended = pseudoct("denoise", tmp_path / "denoised", tmp_path / "again", *untuned)
     assert ended.code == 0
     assert f"Warning: {ALREADY_DENOISED}" in ended.err
 
 
-def test_slices_that_are_denoised_along_another_axis_keep_their_order(pseudoct, quick, tmp_path):
+def test_slices_that_are_denoised_along_another_axis_keep_their_order(pseudoct, untuned, tmp_path):
     scan = write_slices(tmp_path / "scan", [2.5 * number for number in range(18)])
     folder, file = tmp_path / "denoised", tmp_path / "out.nrrd"
     for output in (folder, file):
-        assert pseudoct("denoise", scan, output, *quick, "--slice-axis", "j").code == 0
+        assert pseudoct("denoise", scan, output, *untuned, "--slice-axis", "j").code == 0
     assert np.array_equal(read_volume(folder).hu, read_volume(file).hu)
 
 
@@ -189,7 +189,7 @@ def test_a_file_in_the_place_of_the_folder(refused, dicom, tmp_path):
 
 
 def test_an_error_leaves_neither_slices_nor_folders(
-    pseudoct, dicom, quick, listing, tmp_path, monkeypatch
+    pseudoct, dicom, untuned, listing, tmp_path, monkeypatch
 ):
     write, written = dicom_writer._write, []
 
@@ -203,7 +203,7 @@ def test_an_error_leaves_neither_slices_nor_folders(
 
     monkeypatch.setattr(dicom_writer, "_write", on_full_disk)
     before = listing(tmp_path)
-    ended = pseudoct("denoise", dicom, tmp_path / "denoised", *quick)
+    ended = pseudoct("denoise", dicom, tmp_path / "denoised", *untuned)
     assert ended.code == 2 and written
     assert f"{tmp_path / 'denoised' / '0003.dcm'} could not be written" in ended.err
     assert listing(tmp_path) == before

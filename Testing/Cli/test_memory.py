@@ -65,20 +65,20 @@ def test_a_command_that_cannot_load_its_libraries_says_so(limited, command):
     assert_says_so(limited(250, command, "a", "b", loaded=("numpy",)))
 
 
-@pytest.fixture
-def large_scan(tmp_path, write):
+@pytest.fixture(scope="module")
+def large_scan(tmp_path_factory, write):
     """File of a scan of 96 MiB, which is small because it is compressed."""
     hu = np.full((192, 512, 512), -1000, np.int16)
     hu[:, 100:400, 100:400] = 50
     hu[:, ::2, ::2] += 7
-    return write(tmp_path / "large.nrrd", hu)
+    return write(tmp_path_factory.mktemp("large") / "large.nrrd", hu)
 
 
 READING = ("torch", "PseudoCTDenoiseLib.cli.denoise", "PseudoCTDenoiseLib.cli.simulate")
 
 
 @pytest.mark.parametrize("room", [40, 150], ids=["SimpleITK", "numpy"])
-@pytest.mark.parametrize("command", ["denoise", "simulate"])
+@pytest.mark.parametrize("command", ["denoise", pytest.param("simulate", marks=pytest.mark.slow)])
 def test_a_scan_that_does_not_fit_says_so(limited, large_scan, tmp_path, command, room):
     output = tmp_path / "output.nrrd"
     arguments = (command, large_scan, output, "--device", "cpu")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +54,7 @@ def within(name: str, packages: set[str] | frozenset[str]) -> bool:
     return any(".".join(parts[:count]) in packages for count in range(1, len(parts) + 1))
 
 
+@cache
 def imports_of(source: str, package: str = "") -> list[Import]:
     """Return every import statement of a source, including those inside functions."""
     found = []
@@ -70,16 +72,17 @@ def imports_of(source: str, package: str = "") -> list[Import]:
         for child in ast.iter_child_nodes(node):
             visit(child, at_file_scope and not function and child not in for_types)
 
-    visit(ast.parse(source), True)
+    visit(_parsed(source), True)
     return found
 
 
+@cache
 def dotted_names(source: str, package: str = "") -> list[tuple[int, str]]:
     """Return (line, absolute dotted name) of every name and attribute of a source.
 
     Import aliases are resolved: after `import numpy as np`, `np.load` is numpy.load.
     """
-    tree = ast.parse(source)
+    tree = _parsed(source)
     aliases = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -105,7 +108,7 @@ def texts_of(source: str) -> list[tuple[int, str]]:
     """Return (line, text) of every string of a source, docstrings included."""
     return [
         (node.lineno, node.value)
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(_parsed(source))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
 
@@ -119,7 +122,7 @@ def unsafe_lines(source: str) -> Iterator[str]:
         # A mention counts as a call, because `load = torch.load` can be called later.
         if name in UNSAFE_CALLS or within(name, {"torch.hub"}):
             yield f"{line}: {name}"
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_parsed(source)):
         if isinstance(node, ast.keyword) and node.arg in ("allow_pickle", "shell"):
             false = isinstance(node.value, ast.Constant) and not node.value.value
             if not false:
@@ -142,6 +145,11 @@ def loaded_with(path: Path) -> set[str]:
             inner = imports_of(file.read_text("utf-8"), package_of(file))
             waiting += [found.name for found in inner if found.at_file_scope]
     return loaded
+
+
+@cache
+def _parsed(source: str) -> ast.Module:
+    return ast.parse(source)
 
 
 def _absolute_base(node: ast.ImportFrom, package: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable, Iterable
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -92,12 +93,25 @@ def layer_files(*names: str) -> list[Path]:
 BASE_FILES = sorted(LIBRARY.glob("*.py"))
 SLICER_FILES = [*layer_files("worker", "panel", "scene"), *sorted(MODULE_FOLDER.glob("*.py"))]
 """The files that Slicer's own process loads."""
+OUTSIDE_SLICER = [*BASE_FILES, *layer_files(*ENGINE, "node", "cli", "cohort")]
+"""The files that must also load without Slicer."""
 
 
-def files(paths: list[Path]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize(
-        "path", paths, ids=[path.relative_to(REPOSITORY).as_posix() for path in paths]
-    )
+def source_of(path: Path) -> tuple[str, str]:
+    """Return the source of a file, and the package that holds the file."""
+    return path.read_text("utf-8"), package_of(path)
+
+
+def violations_in(paths: list[Path], rule: Callable[[Path], Iterable]) -> dict[str, list]:
+    """Return the violations of a rule by file, without the files that have none."""
+    assert paths
+    found = {path.relative_to(REPOSITORY).as_posix(): list(rule(path)) for path in paths}
+    return {name: violations for name, violations in found.items() if violations}
+
+
+def loaded_in(path: Path, packages: set[str]) -> list[str]:
+    """Return the modules of the packages that are loaded with a file."""
+    return [name for name in loaded_with(path) if within(name, packages)]
 
 
 def layer_violations(source: str, package: str) -> list[str]:
@@ -175,15 +189,15 @@ def test_the_product_is_two_module_files_and_their_library():
     assert sorted(RESEARCH_PACKAGES) == ["pseudoct_research"]
 
 
-@files(layer_files(""))
-def test_a_layer_imports_only_the_layers_below(path: Path):
-    assert not layer_violations(path.read_text("utf-8"), package_of(path))
+def test_a_layer_imports_only_the_layers_below():
+    assert not violations_in(layer_files(""), lambda path: layer_violations(*source_of(path)))
 
 
-@files(PRODUCT)
-def test_the_product_never_imports_research(path: Path):
-    source = path.read_text("utf-8")
-    assert not research_violations(source, package_of(path), path == COMMAND_LINE)
+def test_the_product_never_imports_research():
+    def imported(path: Path) -> list[str]:
+        return research_violations(*source_of(path), may_import_by_name=path == COMMAND_LINE)
+
+    assert not violations_in(PRODUCT, imported)
 
 
 def test_the_command_line_imports_only_its_own_commands_by_name():
@@ -207,19 +221,18 @@ def test_packaging_of_the_product_never_names_research(name: str):
     assert "pseudoct.commands" not in packaging
 
 
-@files([*BASE_FILES, *layer_files(*ENGINE, "node", "cli", "cohort")])
-def test_the_engine_loads_its_requirements_only(path: Path):
-    assert not foreign_violations(path.read_text("utf-8"), package_of(path))
+def test_the_engine_loads_its_requirements_only():
+    assert not violations_in(OUTSIDE_SLICER, lambda path: foreign_violations(*source_of(path)))
 
 
-@files([*BASE_FILES, *layer_files(*ENGINE, "node", "cli", "cohort"), WORKER, *RESEARCH_FILES])
-def test_engine_commands_worker_and_research_never_import_slicer(path: Path):
-    assert not slicer_violations(path.read_text("utf-8"), package_of(path))
+def test_engine_commands_worker_and_research_never_import_slicer():
+    paths = [*OUTSIDE_SLICER, WORKER, *RESEARCH_FILES]
+    assert not violations_in(paths, lambda path: slicer_violations(*source_of(path)))
 
 
-@files([path for path in RESEARCH_FILES if path.parent.name in RESEARCH_MAY_IMPORT])
-def test_a_research_folder_imports_only_the_folders_below(path: Path):
-    assert not research_layer_violations(path.read_text("utf-8"), package_of(path))
+def test_a_research_folder_imports_only_the_folders_below():
+    paths = [path for path in RESEARCH_FILES if path.parent.name in RESEARCH_MAY_IMPORT]
+    assert not violations_in(paths, lambda path: research_layer_violations(*source_of(path)))
 
 
 def test_every_research_folder_has_a_rule_and_none_forms_a_circle():
@@ -242,42 +255,47 @@ def test_a_higher_research_folder_in_training_is_detected(source: str):
     assert not research_layer_violations("from ..datasets import x", "pseudoct_research.training")
 
 
-@files(RESEARCH_FILES)
-def test_research_never_imports_tests(path: Path):
-    imported = imports_of(path.read_text("utf-8"), package_of(path))
-    assert not [found for found in imported if within(found.name, TEST_PACKAGES | {"Testing"})]
+def test_research_never_imports_tests():
+    def imported(path: Path) -> list[Import]:
+        found = imports_of(*source_of(path))
+        return [entry for entry in found if within(entry.name, TEST_PACKAGES | {"Testing"})]
+
+    assert not violations_in(RESEARCH_FILES, imported)
 
 
-@files([*PRODUCT, *RESEARCH_FILES])
-def test_no_file_runs_foreign_code_or_reaches_the_network(path: Path):
-    assert not list(unsafe_lines(path.read_text("utf-8")))
+def test_no_file_runs_foreign_code_or_reaches_the_network():
+    paths = [*PRODUCT, *RESEARCH_FILES]
+    assert not violations_in(paths, lambda path: unsafe_lines(path.read_text("utf-8")))
 
 
-@files([path for path in [*PRODUCT, *RESEARCH_FILES] if not path.is_relative_to(LIBRARY / "node")])
-def test_only_the_node_and_its_command_use_the_dicom_network(path: Path):
-    if path == LIBRARY / "cli/listen.py":
-        return
-    names = used_names(path.read_text("utf-8"), package_of(path))
-    assert not [name for name in names if within(name[1], DICOM_NETWORK)]
+def test_only_the_node_and_its_command_use_the_dicom_network():
+    def used(path: Path) -> list[tuple[int, str]]:
+        return [name for name in used_names(*source_of(path)) if within(name[1], DICOM_NETWORK)]
+
+    node = {*layer_files("node"), LIBRARY / "cli/listen.py"}
+    assert not violations_in([p for p in [*PRODUCT, *RESEARCH_FILES] if p not in node], used)
 
 
-@files([path for path in SLICER_FILES if path != WORKER])
-def test_the_process_of_slicer_never_loads_torch_and_pydicom_only_to_export(path: Path):
-    loaded = loaded_with(path)
-    forbidden = {"torch"} if path == DICOM_EXPORT else {"torch", "pydicom"}
-    assert not [name for name in loaded if within(name, forbidden)]
-    assert not [name for name in loaded if library_file(name) == WORKER]
+def test_the_process_of_slicer_never_loads_torch_and_pydicom_only_to_export():
+    def loaded(path: Path) -> list[str]:
+        forbidden = {"torch"} if path == DICOM_EXPORT else {"torch", "pydicom"}
+        return loaded_in(path, forbidden | {f"{package_of(WORKER)}.{WORKER.stem}"})
+
+    assert not violations_in([path for path in SLICER_FILES if path != WORKER], loaded)
 
 
-@files([*layer_files("node"), LIBRARY / "cli/listen.py", LIBRARY / "cli/supervised.py"])
-def test_the_node_never_loads_torch(path: Path):
-    assert not [name for name in loaded_with(path) if within(name, {"torch"})]
+def test_the_node_never_loads_torch():
+    paths = [*layer_files("node"), LIBRARY / "cli/listen.py", LIBRARY / "cli/supervised.py"]
+    assert not violations_in(paths, lambda path: loaded_in(path, {"torch"}))
 
 
-@files(BASE_FILES)
-def test_the_base_files_load_only_the_standard_library(path: Path):
+def test_the_base_files_load_only_the_standard_library():
     known = set(sys.stdlib_module_names) | {LIBRARY.name}
-    assert not [name for name in loaded_with(path) if not within(name, known)]
+
+    def foreign(path: Path) -> list[str]:
+        return [name for name in loaded_with(path) if not within(name, known)]
+
+    assert not violations_in(BASE_FILES, foreign)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from replacement_worker import halvingWorker  # noqa: F401
 from SlicerHarness.fixtures import loadModule, scene, slicerApp  # noqa: F401
 
 MODULE = Path(__file__).parents[2] / "PseudoCTDenoise" / "PseudoCTDenoise.py"

@@ -1,4 +1,7 @@
-"""A click on Denoise denoises the scan in the real background process."""
+"""A click on Denoise denoises the scan in the background process.
+
+Tests of what the panel does with any result replace the worker by one without torch.
+"""
 
 import json
 import re
@@ -136,7 +139,9 @@ def test_a_second_output_is_made_on_demand(panel, phantom):
     assert second is not first and second.GetName() == "Phantom denoised_1"
 
 
-def test_the_user_is_asked_before_another_volume_is_overwritten(panel, phantom, slicerApp):
+def test_the_user_is_asked_before_another_volume_is_overwritten(
+    panel, phantom, slicerApp, halvingWorker
+):
     import slicer
 
     other = slicer.modules.volumes.logic().CloneVolume(slicer.mrmlScene, phantom, "Other scan")
@@ -152,7 +157,7 @@ def test_the_user_is_asked_before_another_volume_is_overwritten(panel, phantom, 
     assert not np.array_equal(voxels(other), voxels(phantom))
 
 
-def test_the_strength_acts_immediately_on_a_finished_result(panel, phantom):
+def test_the_strength_acts_immediately_on_a_finished_result(panel, phantom, halvingWorker):
     output = denoise(panel, phantom)
     first = voxels(output).copy()
     user.enterText(panel.ui.strengthSlider, "100")
@@ -166,7 +171,7 @@ def test_the_strength_acts_immediately_on_a_finished_result(panel, phantom):
     assert np.array_equal(voxels(output), full)
 
 
-def test_only_the_chosen_slices_are_denoised(panel, phantom):
+def test_only_the_chosen_slices_are_denoised(panel, phantom, halvingWorker):
     user.click(panel.ui.advancedCollapsibleButton)
     user.enterText(panel.ui.firstSliceSpinBox, "2")
     user.enterText(panel.ui.lastSliceSpinBox, "3")
@@ -223,7 +228,7 @@ def test_a_preview_can_be_removed_by_the_user(panel, phantom, busy, scene):
     user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the end")
 
 
-def test_a_range_beside_the_slice_on_screen_is_denoised(panel, phantom, slicerApp):
+def test_a_range_beside_the_slice_on_screen_is_denoised(panel, phantom, slicerApp, halvingWorker):
     import slicer
 
     slicer.util.setSliceViewerLayers(background=phantom, fit=True)
@@ -247,7 +252,9 @@ def test_another_scan_gets_a_result_of_its_own(panel, phantom):
 
 
 @pytest.mark.parametrize("change", ["voxels", "geometry"])
-def test_an_input_that_changes_meanwhile_is_reported(panel, phantom, slicerApp, change):
+def test_an_input_that_changes_meanwhile_is_reported(
+    panel, phantom, slicerApp, change, halvingWorker
+):
     import slicer
 
     user.choose(panel.ui.inputSelector, phantom)

@@ -64,7 +64,7 @@ def test_the_lists_follow_a_volume_that_changes(panel, phantom, result, scene):
     assert panel.ui.inputSelector.currentNode() is None
 
 
-def test_a_deleted_result_selects_nothing(panel, phantom, result, scene):
+def test_a_deleted_result_selects_nothing(panel, phantom, result, scene, halvingWorker):
     import slicer
 
     second = slicer.modules.volumes.logic().CloneVolume(scene, result, "Second")
@@ -140,7 +140,7 @@ def test_a_derived_input_of_a_loaded_scene_is_replaced_by_a_scan(
 
 
 @pytest.mark.parametrize("created", ["in the selector", "before"])
-def test_an_empty_volume_becomes_the_result(panel, phantom, scene, created):
+def test_an_empty_volume_becomes_the_result(panel, phantom, scene, created, halvingWorker):
     if created == "before":
         empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Denoised")
         user.choose(panel.ui.outputSelector, empty)
@@ -152,21 +152,23 @@ def test_an_empty_volume_becomes_the_result(panel, phantom, scene, created):
     assert listed(panel.ui.outputSelector) == ["Denoised"]
 
 
-def test_a_script_that_fills_the_selected_output_keeps_it_selected(panel, phantom, scene):
+def test_a_script_that_fills_the_selected_output_keeps_it_selected(
+    panel, phantom, scene, halvingWorker
+):
     empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Denoised")
     user.choose(panel.ui.outputSelector, empty)
     panel.logic.process(phantom, empty, preset="quick")
     assert panel.ui.outputSelector.currentNode() is empty
 
 
-def test_a_script_may_denoise_a_result_and_is_warned(panel, phantom, result, caplog):
+def test_a_script_may_denoise_a_result_and_is_warned(panel, phantom, result, caplog, halvingWorker):
     again = panel.logic.process(result, preset="quick")
     assert again.GetName() == "Phantom denoised denoised"
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "Phantom denoised was made by this module" in caplog.text
 
 
-def test_removed_noise_is_in_no_selector(panel, phantom, result):
+def test_removed_noise_is_in_no_selector(panel, phantom, result, halvingWorker):
     import slicer
 
     selector = slicer.qMRMLNodeComboBox()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from replacement_worker import halvingWorker  # noqa: F401
 from SlicerHarness.fixtures import slicerApp  # noqa: F401
 from SlicerHarness.slicer_source import slicerSource
 

@@ -1,4 +1,4 @@
-"""A job from the input node to the result's nodes, with the real worker and without a window."""
+"""A job from the input node to the result's nodes, without a window."""
 
 import numpy as np
 import pytest
@@ -132,7 +132,7 @@ def test_a_failure_of_the_process_is_that_of_the_run(scan):
     assert run.failure.kind == "not-started" and "Python is missing" in run.failure.message
 
 
-def test_without_its_input_a_job_is_cancelled_and_leaves_nothing(scan, scene):
+def test_without_its_input_a_job_is_cancelled_and_leaves_nothing(scan, scene, halvingWorker):
     run = run_of(scan, settings=DenoisingSettings(steps=5000))
     run.stateChanged.connect(
         lambda state: scene.RemoveNode(scan) if state is JobState.RUNNING else None
@@ -176,7 +176,7 @@ def test_the_item_that_was_shown_at_the_start_is_denoised_and_shown_again(movie)
     assert provenance.provenanceOf(output)["Item"] == "time 0 s"
 
 
-def test_a_result_is_not_mixed_with_another_item_of_the_sequence(movie):
+def test_a_result_is_not_mixed_with_another_item_of_the_sequence(movie, halvingWorker):
     node, browser = movie
     run = run_of(node)
     run.start()
@@ -195,7 +195,9 @@ def test_a_result_is_not_mixed_with_another_item_of_the_sequence(movie):
     assert np.array_equal(voxels(output), voxels(originalOf(output)))
 
 
-def test_an_error_during_the_import_is_a_failure_with_a_message(scan, scene, monkeypatch):
+def test_an_error_during_the_import_is_a_failure_with_a_message(
+    scan, scene, monkeypatch, halvingWorker
+):
     def fail(*arguments):
         raise MemoryError("no room")
 

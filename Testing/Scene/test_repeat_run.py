@@ -4,26 +4,44 @@ import numpy as np
 import pytest
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.worker.denoising_process import DenoisingProcess
 from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
 from PseudoCTDenoiseLib.worker.worker_process import JobState
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 from PseudoCTDenoiseLib.scene import provenance  # noqa: E402
-from PseudoCTDenoiseLib.scene.denoising_run import DenoisingRun, Request  # noqa: E402
+from PseudoCTDenoiseLib.scene.ct_input import ctFromNode  # noqa: E402
 from PseudoCTDenoiseLib.scene.repeat_run import RepeatRun, repeatRequest  # noqa: E402
-from PseudoCTDenoiseLib.scene.results import Outputs, removedNoiseOf  # noqa: E402
+from PseudoCTDenoiseLib.scene.results import Outputs, removedNoiseOf, storeResult  # noqa: E402
 
 SETTINGS = DenoisingSettings(steps=2, seed=9, orientations=1, tuning_slices=2)
 
 
-@pytest.fixture
-def scan(scene):
+OUTPUTS = Outputs(noiseMap=False, pseudoLdct=False)
+PIXEL_MM = 0.7
+
+
+@pytest.fixture(scope="module")
+def hu():
     rng = np.random.default_rng(2)
     hu = np.full((3, 48, 64), -1000.0)
     hu[:, 8:-8, 8:-8] = 50
-    hu = np.rint(hu + rng.normal(0, 20, hu.shape)).clip(-1024).astype(np.int16)
+    return np.rint(hu + rng.normal(0, 20, hu.shape)).clip(-1024).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def job(hu):
+    """Result of a job of the last two slices, without noise maps."""
+    job = DenoisingProcess(
+        SubprocessRunner(), hu[1:], SETTINGS, want_noise=False, pixel_mm=PIXEL_MM
+    )
+    return completed(job).result
+
+
+@pytest.fixture
+def scan(scene, hu):
     node = slicer.util.addVolumeFromArray(hu, name="scan")
-    node.SetSpacing(0.7, 0.7, 3.0)
+    node.SetSpacing(PIXEL_MM, PIXEL_MM, 3.0)
     return node
 
 
@@ -34,11 +52,9 @@ def completed(run):
 
 
 @pytest.fixture
-def result(scan):
+def result(scan, job):
     """A result of two slices at 60 %, without noise maps."""
-    outputs = Outputs(noiseMap=False, pseudoLdct=False)
-    request = Request(scan, None, "fast", SETTINGS, outputs, 60.0, (1, 2))
-    return completed(DenoisingRun(request, SubprocessRunner())).outputVolume
+    return storeResult(scan, None, ctFromNode(scan), job, OUTPUTS, 60.0, (1, 2))
 
 
 def voxels(node):
@@ -110,7 +126,7 @@ def test_a_result_that_does_not_know_its_machine_is_repeated_all_the_same(result
     assert not request.outputs.noiseMap
 
 
-def test_an_old_result_that_is_removed_during_the_job_is_not_compared(result, scene):
+def test_an_old_result_that_is_removed_during_the_job_is_not_compared(result, scene, halvingWorker):
     run = RepeatRun(result, SubprocessRunner())
     scene.RemoveNode(result)
     assert "no longer in the scene" in completed(run).outcome

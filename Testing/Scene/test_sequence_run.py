@@ -48,7 +48,7 @@ def runOf(node, **more):
     return SequenceRun(Request(node, settings=settings, **more), SubprocessRunner)
 
 
-def test_strength_nothing_keeps_the_fractions_of_hu(movie):
+def test_strength_nothing_keeps_the_fractions_of_hu(movie, halvingWorker):
     node, browser = movie
     sequence = browser.GetSequenceNode(node)
     for number in range(ITEMS):
@@ -96,7 +96,7 @@ def test_all_items_are_denoised_and_shown_together_with_the_originals(movie, sce
         assert provenance.provenanceOf(output)["Settings"]["method"] == "pretrained"
 
 
-def test_a_cancelled_run_leaves_the_scene_as_it_was(movie, scene):
+def test_a_cancelled_run_leaves_the_scene_as_it_was(movie, scene, halvingWorker):
     node, _ = movie
     before = nodeIDs(scene)
     run = runOf(node)
@@ -107,7 +107,7 @@ def test_a_cancelled_run_leaves_the_scene_as_it_was(movie, scene):
     assert run.outputVolume is None and nodeIDs(scene) == before
 
 
-def test_a_failed_item_leaves_the_scene_as_it_was(movie, scene, monkeypatch):
+def test_a_failed_item_leaves_the_scene_as_it_was(movie, scene, monkeypatch, halvingWorker):
     node, _ = movie
     before = nodeIDs(scene)
     run = runOf(node)
@@ -123,7 +123,7 @@ def test_a_failed_item_leaves_the_scene_as_it_was(movie, scene, monkeypatch):
     assert run.failure.kind == "not-started" and nodeIDs(scene) == before
 
 
-def test_a_sequence_that_was_changed_gives_no_result(movie):
+def test_a_sequence_that_was_changed_gives_no_result(movie, halvingWorker):
     node, browser = movie
     sequence = browser.GetSequenceNode(node)
     run = runOf(node)
@@ -136,7 +136,7 @@ def test_a_sequence_that_was_changed_gives_no_result(movie):
     assert len(run._denoised) == 0
 
 
-def test_an_item_whose_voxels_were_changed_gives_no_result(movie, scene):
+def test_an_item_whose_voxels_were_changed_gives_no_result(movie, scene, halvingWorker):
     node, browser = movie
     first = browser.GetSequenceNode(node).GetNthDataNode(0)
     before = nodeIDs(scene)
@@ -150,7 +150,7 @@ def test_an_item_whose_voxels_were_changed_gives_no_result(movie, scene):
 
 
 @pytest.mark.parametrize("removed", ["input", "browser", "sequence"])
-def test_the_removal_of_a_node_cancels_the_run(movie, scene, removed):
+def test_the_removal_of_a_node_cancels_the_run(movie, scene, removed, halvingWorker):
     node, browser = movie
     gone = {"input": node, "browser": browser, "sequence": browser.GetSequenceNode(node)}[removed]
     run, texts, ends = runOf(node, settings=DenoisingSettings(steps=5000)), [], []
@@ -165,7 +165,7 @@ def test_the_removal_of_a_node_cancels_the_run(movie, scene, removed):
     assert f"{name} was removed, so the job was cancelled." in texts
 
 
-def test_an_item_that_cannot_start_ends_the_run_once(movie, scene):
+def test_an_item_that_cannot_start_ends_the_run_once(movie, scene, halvingWorker):
     node, _ = movie
     run, ends = runOf(node), []
 
@@ -182,7 +182,7 @@ def test_an_item_that_cannot_start_ends_the_run_once(movie, scene):
     run.abort()
 
 
-def test_names_are_new_and_do_not_repeat_the_shown_item(movie, scene):
+def test_names_are_new_and_do_not_repeat_the_shown_item(movie, scene, halvingWorker):
     node, browser = movie
     sequence = browser.GetSequenceNode(node)
     browser.SetOverwriteProxyName(sequence, True)
@@ -196,7 +196,7 @@ def test_names_are_new_and_do_not_repeat_the_shown_item(movie, scene):
     assert len(set(names)) == 2 and all(name.startswith("movie denoised") for name in names)
 
 
-def test_a_shorter_sequence_of_a_browser_is_denoised(movie, scene):
+def test_a_shorter_sequence_of_a_browser_is_denoised(movie, scene, halvingWorker):
     node, browser = movie
     master = browser.GetSequenceNode(node)
     short = scene.AddNewNodeByClass("vtkMRMLSequenceNode", "short")
@@ -212,7 +212,7 @@ def test_a_shorter_sequence_of_a_browser_is_denoised(movie, scene):
     assert browser.GetSequenceNode(run.outputVolume).GetNumberOfDataNodes() == 1
 
 
-def test_a_closed_scene_cancels_the_run(movie, scene):
+def test_a_closed_scene_cancels_the_run(movie, scene, halvingWorker):
     node, _ = movie
     run = runOf(node, settings=DenoisingSettings(steps=5000))
     run.stateChanged.connect(lambda state: scene.Clear(0) if state is JobState.RUNNING else None)

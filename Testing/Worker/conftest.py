@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import stat
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -18,27 +16,13 @@ from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
 from PseudoCTDenoiseLib.models.networks import build_network
 from PseudoCTDenoiseLib.models.store import Manifest, save_model
 from PseudoCTDenoiseLib.worker import runner
-from PseudoCTDenoiseLib.worker.protocol import PROTOCOL_VERSION
 from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
+from replacement_worker import write_worker
 from SlicerHarness.fixtures import scene, slicerApp  # noqa: F401
 from SlicerHarness.requirements import missingRequirement
 
 PATIENCE_SECONDS = 120.0
 """Longest time that a test waits; only a busy computer needs that long."""
-
-SPEAK = f"""\
-#!/bin/sh
-"exec" "{sys.executable}" "-SE" "$0" "$@"
-import json, os, sys, time
-def say(type, **fields):
-    print(json.dumps({{"type": type, **fields}}), flush=True)
-def hello(protocol={PROTOCOL_VERSION}, pid=os.getpid()):
-    say("hello", protocol=protocol, pid=pid, python="3")
-def until_the_input_ends():
-    while sys.stdin.readline():
-        pass
-folder = sys.argv[2]
-"""
 
 
 @pytest.fixture(scope="session")
@@ -69,10 +53,7 @@ def fake_worker(tmp_path: Path) -> Callable[[str], str]:
     """Return a function that writes a replacement of the worker and returns its path."""
 
     def write(code: str, name: str = "worker") -> str:
-        path = tmp_path / name
-        path.write_text(SPEAK + code, encoding="utf-8")
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
-        return str(path)
+        return write_worker(tmp_path / name, code)
 
     return write
 

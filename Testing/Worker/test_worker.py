@@ -162,7 +162,7 @@ class Link:
         print(type(message).__name__, getattr(message, "text", ""), flush=True)
 
 folder = JobFolder.make(sys.argv[1])
-settings = DenoisingSettings(steps=3, tuning_slices=1, patch_size=16, batch=1, device="cpu")
+settings = DenoisingSettings(method="pretrained", orientations=1, device="cpu")
 request = JobRequest(settings, want_noise=False, preview_seconds=0, models_folder=sys.argv[2])
 hu = np.random.default_rng(0).normal(0, 20, (4, 64, 64)).round().astype(np.int16)
 hu[:, :8] = -1000

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from dicom_factory import bodies, write_slices
 from pseudoct_research.evaluation import compare_command as command
+from pseudoct_research.evaluation import comparison
 from pseudoct_research.evaluation.comparison import Method
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
+from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 
 
@@ -34,6 +36,7 @@ def pairs(tmp_path, write, hu) -> list[tuple[Path, Path]]:
 def quick_methods(monkeypatch):
     """Use one filter and few steps: filters and tuning have tests of their own."""
     monkeypatch.setattr(command, "DenoisingSettings", partial(DenoisingSettings, steps=2))
+    monkeypatch.setattr(comparison, "paper_settings", partial(paper_settings, steps=2))
     monkeypatch.setattr(
         command, "filter_methods", lambda pairs: [Method("none", lambda hu, _: hu + np.int16(1))]
     )

@@ -8,14 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pseudoct_research.evaluation import (
-    compare_command as compare,
-)
-from pseudoct_research.evaluation import (
-    evaluate_command as evaluate,
-)
+from pseudoct_research.evaluation import compare_command as compare
+from pseudoct_research.evaluation import comparison
+from pseudoct_research.evaluation import evaluate_command as evaluate
 from pseudoct_research.evaluation.comparison import CtPair, Method
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
+from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 
 
@@ -49,6 +47,7 @@ def references(monkeypatch):
 
     monkeypatch.setattr(evaluate, "simulated_pair", simulated_pair)
     monkeypatch.setattr(compare, "DenoisingSettings", partial(DenoisingSettings, steps=2))
+    monkeypatch.setattr(comparison, "paper_settings", partial(paper_settings, steps=2))
     monkeypatch.setattr(
         compare, "filter_methods", lambda pairs: [Method("none", lambda hu, _: hu + np.int16(1))]
     )

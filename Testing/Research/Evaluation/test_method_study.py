@@ -119,10 +119,10 @@ def test_a_noise_free_scan_hardly_changes(monkeypatch):
 
 
 def test_banding_is_the_deviation_of_the_slice_means():
-    reference = body(slices=400)
+    reference = body(slices=400, size=32)
     off = np.random.default_rng(0).normal(0, 3, size=(400, 1, 1))
     drift = np.linspace(0, 5, 400)[:, None, None]  # a slow drift is not banding
-    assert banding(reference, reference) == 0
+    assert banding(reference[:9], reference[:9]) == 0
     assert banding(reference + off + drift, reference) == pytest.approx(3, rel=0.08)
 
 
