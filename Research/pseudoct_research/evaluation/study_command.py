@@ -15,6 +15,7 @@ from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, 
 from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
 from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
+from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.presets import preset_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
@@ -30,7 +31,8 @@ from ..phantom.torso import torso_phantom
 from ..results.pictures import coronal_picture, curve_picture
 from ..results.results_table import check_block, read_csv, replace_block, write_csv
 from ..training.training_pairs import LEAST_SLICES
-from .filters import FILTERS
+from .comparison import CtPair
+from .filters import FILTERS, best_setting
 from .method_study import (
     INGREDIENTS,
     METHOD,
@@ -156,6 +158,30 @@ def _make_doses(arguments: argparse.Namespace, name: str) -> None:
     conditions = [Condition(kernel, dose) for dose in (0.1, 0.5) for kernel in ("soft", "sharp")]
     scans = read_index(arguments.index, "test")
     _make_cases(arguments, name, scans, conditions, _shipped(arguments))
+
+
+def _make_unseen(arguments: argparse.Namespace, name: str) -> None:
+    """Measure on scans of the training split that the denoiser did not learn from."""
+    denoiser, manifest = load_models(arguments.model, arguments.models).denoiser
+    known = {scan["patient"] for scan in manifest.training.get("scans", ())}
+    scans = [scan for scan in read_index(arguments.index, "train") if scan.patient not in known]
+    rows = []
+    pairs = study_pairs(_stacks(scans), QUARTER, arguments.slices)
+    for condition, _, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
+        about = {"kernel": condition.kernel, "patient": pair.patient}
+        row = _with_filter(pair)
+        for measured in measure(pair, denoiser, [], TUNED, condition.dose):
+            row |= {f"{key} {measured['variant']}": measured[key] for key in ("gain", "hu_bias")}
+        rows.append(about | row)
+        write_csv(_csv(arguments, name), rows)
+
+
+def _with_filter(pair: CtPair) -> dict:
+    """Return the gain of non-local means in dB, with the setting that is best on this pair."""
+    non_local_means = FILTERS["non_local_means"]
+    setting = best_setting(non_local_means, [pair.ldct], [pair.ndct])
+    filtered = non_local_means.function(pair.ldct, **setting)
+    return {"filter": psnr_4096(filtered, pair.ndct) - psnr_4096(pair.ldct, pair.ndct)}
 
 
 def _make_narrow(arguments: argparse.Namespace, name: str) -> None:
@@ -494,6 +520,17 @@ def _noise_maps_table(rows: list[dict]) -> str:
     return markdown(lines, (Column("kernel", "Kernel"), Column("map", "Map"), *NOISE_MAP_COLUMNS))
 
 
+def _unseen_table(rows: list[dict]) -> str:
+    columns = (
+        Column("filter", "Gain, non-local means (dB)", signed=True),
+        Column(f"gain {NO_TUNING}", f"Gain, {NO_TUNING} (dB)", signed=True),
+        Column(f"gain {WITH_METHOD}", "Gain, method (dB)", signed=True),
+        Column(f"hu_bias {WITH_METHOD}", "HU bias, method (HU)", signed=True),
+    )
+    about = (Column("kernel", "Kernel"), Column("patient", "Patient"))
+    return markdown(_numbers(rows, columns), (*about, *columns))
+
+
 def _neighbours_table(rows: list[dict]) -> str:
     about = (Column("kernel", "Kernel"), Column("patient", "Patient"))
     gains = [row for row in rows if row["variant"] != DISC]
@@ -543,6 +580,7 @@ class Study(NamedTuple):
 STUDIES = {
     "ingredients": Study(_make_ingredients, _ingredients_table, ("variant", "gain")),
     "doses": Study(_make_doses, _conditions_table, ("variant", "gain")),
+    "unseen": Study(_make_unseen, _unseen_table, ("patient", "filter")),
     "narrow": Study(_make_narrow, _conditions_table, ("variant", "gain")),
     "stopping": Study(_make_stopping, _stopping_table, ("start", "risk_hu2"), _plot_stopping),
     "clean": Study(_make_clean, _clean_table, ("scan", "noise_found_hu")),

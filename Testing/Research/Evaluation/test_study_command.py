@@ -125,6 +125,38 @@ def test_clean_scans_are_a_phantom_denoised_and_filtered_scans(
     assert again.code == 0 and again.out == made.out and "| 0.25 |" in again.out
 
 
+def test_unseen_scans_are_those_of_the_training_that_the_denoiser_did_not_learn_from(
+    pseudoct, index, models, tmp_path, monkeypatch
+):
+    text = index.read_text("utf-8")
+    index.write_text(text + "train.nrrd,known,train\n", "utf-8")
+    loaded = study.load_models("fast", models)
+    network, manifest = loaded.denoiser
+    manifest = replace(manifest, training={"scans": [{"patient": "known"}]})
+    loaded = loaded._replace(denoiser=(network, manifest))
+    monkeypatch.setattr(study, "load_models", lambda *_: loaded)
+    seen = []
+
+    def measured(pair, denoiser, noise_models, variants, dose):
+        seen.append((pair.patient, dose))
+        return [
+            {"variant": name, "gain": gain, "hu_bias": -0.25}
+            for name, gain in ((NO_TUNING, 1.0), (WITH_METHOD, 2.0))
+        ]
+
+    monkeypatch.setattr(study, "measure", measured)
+    monkeypatch.setattr(study, "QUARTER", study.QUARTER[:1])
+    rest = ["--study", "unseen", "--csv", tmp_path]
+    made = pseudoct("study", "--index", index, "--models", models, "--slices", "1", *rest)
+    assert made.code == 0, made.err
+    assert seen == [("train", 0.25)]
+    (row,) = read(tmp_path / "study-unseen.csv")
+    assert float(row["filter"]) > 3  # non-local means on a homogeneous body
+    assert made.out.rstrip().endswith("| +1.00 | +2.00 | −0.25 |")
+    again = pseudoct("study", *rest)
+    assert again.code == 0 and again.out == made.out
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
