@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -31,8 +30,6 @@ NEIGHBOUR_COLUMNS = (
     Column("bias_alone", "HU bias, alone (HU)", signed=True),
     Column("bias", "HU bias, with neighbours (HU)", signed=True),
     Column("banding", "Banding, with neighbours (HU)", decimals=3),
-    Column("seconds_alone", "Time, alone (s)", decimals=0),
-    Column("seconds", "Time, with neighbours (s)", decimals=0),
 )
 """Columns of :func:`measure_neighbours`."""
 DISC_COLUMNS = (
@@ -56,8 +53,8 @@ def measure_neighbours(pair: CtPair, models: LoadedModels) -> list[dict]:
     before = image_metrics(pair.ldct, pair.ndct)["psnr_4096"]
     rows = []
     for variant, settings in {UNTUNED: START, WITH_METHOD: METHOD}.items():
-        alone, seconds_alone = _timed(pair, models, replace(settings, neighbours=False))
-        result, seconds = _timed(pair, models, settings)
+        alone = _denoised(pair, models, replace(settings, neighbours=False))
+        result = _denoised(pair, models, settings)
         old, new = (image_metrics(hu, pair.ndct) for hu in (alone, result))
         squared = [
             ((hu - pair.ndct.astype(np.float32)) ** 2).mean(axis=(1, 2)) for hu in (alone, result)
@@ -72,8 +69,6 @@ def measure_neighbours(pair: CtPair, models: LoadedModels) -> list[dict]:
                 "bias_alone": old["hu_bias"],
                 "bias": new["hu_bias"],
                 "banding": banding(result, pair.ndct),
-                "seconds_alone": seconds_alone,
-                "seconds": seconds,
             }
         )
     return rows
@@ -98,7 +93,7 @@ def measure_disc(pair: CtPair, models: LoadedModels) -> list[dict]:
         row: dict[str, float] = {"contrast": contrast}
         for settings, suffix in ((replace(START, neighbours=False), "_alone"), (START, "")):
             with_disc, without = (
-                _timed(replace(plain, ldct=hu), models, settings)[0].astype(np.float32)
+                _denoised(replace(plain, ldct=hu), models, settings).astype(np.float32)
                 for hu in (marked, plain.ldct)
             )
             shares = 100 * (with_disc - without)[:, disc].mean(axis=1) / contrast
@@ -108,11 +103,7 @@ def measure_disc(pair: CtPair, models: LoadedModels) -> list[dict]:
     return rows
 
 
-def _timed(
-    pair: CtPair, models: LoadedModels, settings: DenoisingSettings
-) -> tuple[np.ndarray, float]:
-    """Return the denoised slices, and the seconds that they took."""
-    started = time.monotonic()
+def _denoised(pair: CtPair, models: LoadedModels, settings: DenoisingSettings) -> np.ndarray:
     job = DenoisingJob(
         pair.ldct,
         models.denoiser[0],
@@ -121,7 +112,7 @@ def _timed(
         pixel_mm=pair.pixel_mm,
         neighbour_model=models.neighbour_network,
     )
-    return job.run_at_once().hu, time.monotonic() - started
+    return job.run_at_once().hu
 
 
 def _disc(hu: np.ndarray, radius: float) -> np.ndarray:

@@ -77,7 +77,7 @@ def test_the_mean_of_the_neighbours_has_the_expected_gain():
     assert method["more"] == method["worst"] == 0 and method["bias"] == method["bias_alone"]
     for row in (untuned, method):
         assert {column.key for column in NEIGHBOUR_COLUMNS} < row.keys()
-        assert row["seconds"] > 0 and row["seconds_alone"] > 0 and row["banding"] >= 0
+        assert row["banding"] >= 0
 
 
 def test_a_disc_in_one_slice_is_kept_alone_and_shared_by_the_mean():
