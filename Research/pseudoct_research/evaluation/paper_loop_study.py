@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 from PseudoCTDenoiseLib.ct.body_mask import body_mask
+from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
@@ -83,7 +84,7 @@ def _images(
         return job.run_at_once().hu.astype(np.float32)
 
     untuned = denoised(_UNTUNED)
-    control = subtract_mean_noise(pair.ldct, noise_models, _UNTUNED)
+    control = subtract_mean_noise(pair.ldct, noise_models, _UNTUNED).clip(min=MIN_CT_HU)
     return {
         LDCT: pair.ldct.astype(np.float32),
         UNTUNED: untuned,

@@ -273,15 +273,13 @@ def _make_noise_maps(arguments: argparse.Namespace, name: str) -> None:
 
 
 def _make_paper_loop(arguments: argparse.Namespace, name: str) -> None:
-    rows = []
-    for split, slices in (("val", arguments.slices), ("test", sys.maxsize)):
+    models, rows = _shipped(arguments), []
+    for split in ("val", "test"):
         scans = read_index(arguments.index, split)
-        pairs = study_pairs(scans, QUARTER, slices)
-        for condition, number, pair in _with_bar(
-            pairs, len(scans) * len(QUARTER), f"{name} {split}"
-        ):
+        pairs = study_pairs(scans, QUARTER, arguments.slices)
+        for condition, number, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
             about = {"split": split, "kernel": condition.kernel, "scan": number}
-            rows += [about | row for row in measure_paper_loop(pair, *_shipped(arguments))]
+            rows += [about | row for row in measure_paper_loop(pair, *models)]
             write_csv(_csv(arguments, name), rows)
 
 
