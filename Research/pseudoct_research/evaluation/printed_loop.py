@@ -7,12 +7,11 @@ from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 
 
 def printed_settings(**changes) -> DenoisingSettings:
-    """Return the printed loop, with a number of steps and C, which the paper omits."""
+    """Return the printed loop, with C and the preset's number of steps, which the paper omits."""
     printed = {
         "rescale": (0.5, 2.0),
         "learning_rate": 1e-4,
         "moving_average": None,
-        "steps": 200,
         "update_period": 50,
     }
     return paper_settings(**printed | changes)

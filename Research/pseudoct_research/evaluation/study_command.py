@@ -276,6 +276,8 @@ def _make_paper_loop(arguments: argparse.Namespace, name: str) -> None:
     models, rows = _shipped(arguments), []
     for split in ("val", "test"):
         scans = read_index(arguments.index, split)
+        if split == "test":
+            scans = _stacks(scans)
         pairs = study_pairs(scans, QUARTER, arguments.slices)
         for condition, number, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
             about = {"split": split, "kernel": condition.kernel, "scan": number}
