@@ -40,7 +40,7 @@ PAPER_LOOP_COLUMNS = (
     Column("ssim_4096", "SSIM", decimals=4),
     Column("noise_reduction", "Noise reduction (%)", decimals=0),
     Column("correction", "Best factor on the removed noise"),
-    Column("own_noise", "Correlation of pseudo-LDCT and scan"),
+    Column("own_noise", "Correlation of pseudo-LDCT and scan", decimals=3),
 )
 
 
