@@ -26,7 +26,7 @@ SMALL = {
     "tuning_slices": 2,
 }
 DEFAULT = DenoisingSettings(**SMALL, moving_average=0.5)
-PAPER = paper_settings(**SMALL, update_period=2)
+PAPER = paper_settings(**SMALL, moving_average=None, update_period=2)
 PRETRAINED = replace(PAPER, method="pretrained")
 BOTH = [DEFAULT, PAPER]
 NAMES = ["default", "paper"]

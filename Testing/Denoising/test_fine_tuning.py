@@ -16,8 +16,7 @@ from torch import nn
 
 SETTINGS = paper_settings(
     steps=7,
-    update_period=None,
-    rescale=None,
+    moving_average=None,
     learning_rate=1e-3,
     patch_size=16,
     batch=2,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.repetition import (
     compare_images,
     differences,
@@ -39,6 +40,18 @@ def test_a_report_of_an_earlier_version_is_repeated_without_neighbours():
     assert not repeat_settings(report(settings=values)).neighbours
     del values["keep_texture"]
     assert not repeat_settings(report(settings=values)).keep_texture
+
+
+def test_a_report_of_the_earlier_preset_paper_is_repeated_with_its_settings():
+    earlier = {
+        "rescale": [0.5, 2.0],
+        "learning_rate": 1e-4,
+        "moving_average": None,
+        "steps": 200,
+        "update_period": 50,
+    }
+    repeated = repeat_settings(report(settings=paper_settings().as_dict() | earlier)).as_dict()
+    assert {name: repeated[name] for name in earlier} == earlier | {"rescale": (0.5, 2.0)}
 
 
 def test_another_neighbour_model_is_told():

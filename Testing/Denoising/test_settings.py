@@ -129,16 +129,17 @@ def test_the_dictionary_is_a_copy():
     assert settings == DenoisingSettings()
 
 
-def test_the_papers_settings_are_the_papers():
-    """Sections 2.2 and 3 of arXiv 2104.02326."""
-    paper = paper_settings()
+def test_the_preset_paper_is_the_papers_loop_with_a_careful_update():
+    """Algorithm 1 of arXiv 2104.02326 without the update of the teacher."""
+    paper = preset_settings("paper")
+    assert paper == paper_settings()
     assert paper.method == "pseudo-ct" and paper.teacher == "network"
     assert paper.noise_source == "models" and paper.noise_sign == "as-is"
-    assert paper.loss == "mse" and paper.learning_rate == 1e-4
-    assert paper.patch_size == 64 and paper.flips and paper.rescale == (0.5, 2.0)
-    assert paper.update_period is not None and paper.patience is None
-    assert paper.orientations == 1 and paper.strength == 100
-    assert paper_settings(update_period=None, steps=3).update_period is None
+    assert paper.loss == "mse" and paper.patch_size == 64 and paper.flips
+    assert paper.rescale is None and paper.moving_average
+    assert paper.update_period is None and paper.patience is None
+    assert paper.orientations == 1 and not paper.neighbours and paper.anchor is None
+    assert paper_settings(update_period=5, steps=3).update_period == 5
 
 
 def test_the_presets_take_increasing_effort():

@@ -2,6 +2,8 @@
 
 import pytest
 from pseudoct_research.evaluation.comparison import COLUMNS, summary
+from pseudoct_research.evaluation.paper_loop_study import PRESET
+from pseudoct_research.evaluation.study_command import STUDIES
 from pseudoct_research.paper import ablate_command as ablate
 from pseudoct_research.paper.ablations import ABLATIONS, ablation_rows
 from pseudoct_research.paper.cells import fresh_cells, read_cells, table
@@ -12,13 +14,13 @@ from pseudoct_research.paper.table1 import ROWS
 from pseudoct_research.paper.table1_command import table_text
 from pseudoct_research.results.results_table import check_block, read_csv
 from PseudoCTDenoiseLib.markdown_table import markdown
+from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 
 METHOD_PAGE = "Docs/research/method.md"
 DEFAULT_METHOD_PAGE = "Docs/research/default-method.md"
 README_ROWS = {
     "Low-dose scan": "LDCT",
     "Non-local means, best setting": "Non-local means (strength 0.6)",
-    "Our network, the paper's loop": "fast + the paper's loop",
     "Our network, not tuned": "fast, 8 orientations",
     "Our network, default method": "fast + method",
 }
@@ -53,6 +55,15 @@ def test_the_ablations_are_those_of_their_cells(repository):
     for name in next(iter(ABLATIONS.values())):
         text = ablate.setting_table(name, lines)
         assert block(repository / METHOD_PAGE, f"ABLATION {name}") == text.strip()
+
+
+def test_the_preset_paper_gains_on_every_validation_scan(repository):
+    rows = read_csv(repository / "Docs" / "results" / "study-paper-loop.csv")
+    table = STUDIES["paper-loop"].table(rows)
+    assert block(repository / METHOD_PAGE, "STUDY paper-loop") == table.strip()
+    of_preset = [row for row in rows if (row["split"], row["method"]) == ("val", PRESET)]
+    assert {row["kernel"] for row in of_preset} == set(KERNELS)
+    assert min(float(row["more"]) for row in of_preset) > 0
 
 
 def scores_of_the_test_scans(repository, kernel):

@@ -99,6 +99,7 @@ def timed():
         DenoisingSettings(method="pretrained"),
         DenoisingSettings(steps=0, orientations=8),
         paper_settings(),
+        paper_settings(update_period=20),
         DenoisingSettings(teacher="network", tuning_slices=2),
         paper_settings(tuning="slice", steps=7),
     ],

@@ -135,7 +135,7 @@ def network_methods(
         Method(name, variant(as_it_is)),
         Method(f"{name}, 8 orientations", variant(replace(as_it_is, orientations=8))),
         Method(f"{name} + method", variant(replace(settings, method="pseudo-ct"))),
-        Method(f"{name} + the paper's loop", variant(paper)),
+        Method(f"{name} + preset Paper", variant(paper)),
         Method("X − mean Z (control)", control),
     ]
 

@@ -56,6 +56,7 @@ from .neighbour_study import (
     measure_neighbours,
 )
 from .noise_map_study import NOISE_MAP_COLUMNS, measure_noise_maps
+from .paper_loop_study import PAPER_LOOP_COLUMNS, measure_paper_loop, paper_loop_summary
 from .removed_noise_study import removed_noise_rows, whole_scan_row
 from .removed_noise_tables import removed_noise_table, whole_scans_table
 from .strength_study import measure_strengths, strength_table
@@ -298,6 +299,19 @@ def _make_noise_maps(arguments: argparse.Namespace, name: str) -> None:
         write_csv(_csv(arguments, name), rows)
 
 
+def _make_paper_loop(arguments: argparse.Namespace, name: str) -> None:
+    models, rows = _shipped(arguments), []
+    for split in ("val", "test"):
+        scans = read_index(arguments.index, split)
+        if split == "test":
+            scans = _stacks(scans)
+        pairs = study_pairs(scans, QUARTER, arguments.slices)
+        for condition, number, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
+            about = {"split": split, "kernel": condition.kernel, "scan": number}
+            rows += [about | row for row in measure_paper_loop(pair, *models)]
+            write_csv(_csv(arguments, name), rows)
+
+
 def _make_neighbours(arguments: argparse.Namespace, name: str) -> None:
     models = _with_neighbour_model(arguments)
     scans = [_middle(scan) for scan in _stacks(read_index(arguments.index, "test"))]
@@ -531,6 +545,18 @@ def _unseen_table(rows: list[dict]) -> str:
     return markdown(_numbers(rows, columns), (*about, *columns))
 
 
+def _paper_loop_table(rows: list[dict]) -> str:
+    lines = []
+    for group in dict.fromkeys((row["split"], row["kernel"]) for row in rows):
+        about = dict(zip(("split", "kernel"), group, strict=True))
+        few = [row for row in rows if (row["split"], row["kernel"]) == group]
+        few = [{key: row[key] for key in row if key not in about} for row in few]
+        texts = ("method", "patient")
+        few = [{k: v if k in texts else float(v) for k, v in row.items()} for row in few]
+        lines += [about | line for line in paper_loop_summary(few)]
+    return markdown(lines, PAPER_LOOP_COLUMNS)
+
+
 def _neighbours_table(rows: list[dict]) -> str:
     about = (Column("kernel", "Kernel"), Column("patient", "Patient"))
     gains = [row for row in rows if row["variant"] != DISC]
@@ -586,6 +612,7 @@ STUDIES = {
     "clean": Study(_make_clean, _clean_table, ("scan", "noise_found_hu")),
     "banding": Study(_make_banding, _banding_table, ("variant", "banding_hu")),
     "noise-maps": Study(_make_noise_maps, _noise_maps_table, ("map", "level_percent")),
+    "paper-loop": Study(_make_paper_loop, _paper_loop_table, ("method", "own_noise")),
     "neighbours": Study(_make_neighbours, _neighbours_table, ("variant", "alone")),
     "strength": Study(_make_strength, strength_table, ("mixture", "reduction_percent")),
     "removed-noise": Study(_make_removed_noise, removed_noise_table, ("result", "light")),

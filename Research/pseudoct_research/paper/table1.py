@@ -14,11 +14,11 @@ import numpy as np
 from PseudoCTDenoiseLib.ct.hounsfield import RANGE_HU, TISSUE_HU, normalise
 from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
-from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from torch import nn
 
 from ..evaluation.comparison import subtract_mean_noise
+from ..evaluation.printed_loop import printed_settings
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2S, N2V
 from .noise_sources import DRAWS, GaussianNoise
 from .pretrained import ALL_SUBJECTS, N2N_DRAWS, noise_model_name, start_name
@@ -37,11 +37,11 @@ _COUNTS = {MODELS: None, TWO_MODELS: 2, ONE_MODEL: 1}
 PRINTED_SIGMA = 0.02
 """Standard deviation of the paper's Gaussian noise, normalised: 82 HU."""
 
-METHOD = paper_settings(steps=40, update_period=20)
+METHOD = printed_settings(steps=40, update_period=20)
 """Settings of the paper's loop. The paper does not give the number of steps and the update period;
 they are chosen on the validation split `val`."""
 WITHOUT_UPDATE = replace(METHOD, update_period=None)
-START = paper_settings(method="pretrained", steps=0)
+START = printed_settings(method="pretrained", steps=0)
 
 
 class Printed(NamedTuple):

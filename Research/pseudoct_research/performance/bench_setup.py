@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from PseudoCTDenoiseLib.denoising.device import ComputeDevice
-from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.models.store import load_models
 from torch import nn
 
+from ..evaluation.printed_loop import printed_settings
 from ..phantom.phantom_scan import PhantomScan, scan_phantom
 from ..phantom.torso import torso_phantom
 
@@ -38,11 +38,11 @@ def quarter_dose_scan(pixel_mm: float, rows: int) -> PhantomScan:
 def bench_settings(
     arguments: argparse.Namespace, device: str
 ) -> tuple[DenoisingSettings, DenoisingSettings]:
-    """Return the settings of the default method and of the paper's loop."""
+    """Return the settings of the default method and of the paper's loop as printed."""
     chosen = {"device": device, "precision": arguments.precision}
     if arguments.steps is not None:
         chosen["steps"] = arguments.steps
-    return DenoisingSettings(**chosen), paper_settings(**chosen)
+    return DenoisingSettings(**chosen), printed_settings(**chosen)
 
 
 def load_networks(name: str) -> tuple[nn.Module, list[nn.Module]]:

@@ -35,7 +35,7 @@ def denoise_with_reference_loop(
 ) -> np.ndarray:
     """Run the paper's loop on (slices, rows, columns) HU; return int16 HU.
 
-    ``settings`` are those of :func:`.paper_settings`.
+    ``settings`` are those of :func:`.printed_settings`.
     """
     x = _normalised(hu[evenly_spaced_slices(hu, settings.tuning_slices)])
     maps = torch.stack([_output(model, x) for model in noise_models])

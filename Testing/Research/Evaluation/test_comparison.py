@@ -153,7 +153,7 @@ def test_the_network_has_rows_untuned_averaged_and_tuned(monkeypatch):
         "tiny",
         "tiny, 8 orientations",
         "tiny + method",
-        "tiny + the paper's loop",
+        "tiny + preset Paper",
         "X − mean Z (control)",
     ]
     chosen = [

@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from pseudoct_research.evaluation.printed_loop import printed_settings
 from pseudoct_research.performance.reference_loop import (
     apply_reference,
     denoise_with_reference_loop,
 )
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
-from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.models.networks import RedCnn, UNet
 
-SETTINGS = paper_settings(
+SETTINGS = printed_settings(
     device="cpu",
     precision="float32",
     steps=12,
