@@ -242,8 +242,7 @@ def test_a_job_reports_the_number_of_orientations(monkeypatch, short, orientatio
 def test_strength_0_is_the_input_bit_by_bit_and_50_the_mean(settings):
     hu = scan_with_padding()
     full, half, none = (
-        denoise(hu, replace(settings, strength=strength, keep_texture=False)).hu
-        for strength in (100.0, 50.0, 0.0)
+        denoise(hu, replace(settings, strength=strength)).hu for strength in (100.0, 50.0, 0.0)
     )
     assert np.array_equal(none, hu)
     body = hu >= -1024
@@ -295,8 +294,7 @@ def test_noise_that_lifts_dense_bone_above_the_range_leaves_bone_to_the_network(
 @every_kind
 @pytest.mark.parametrize("strength", [100.0, 37.0, 0.0])
 def test_metal_above_the_trained_range_is_limited_for_the_network_and_kept(settings, strength):
-    # With the texture kept, the noise removed at the border of the metal would matter beside it.
-    settings = replace(settings, strength=strength, keep_texture=False)
+    settings = replace(settings, strength=strength)
     hu = scan()
     metal = np.zeros(hu.shape, bool)
     metal[:, 20:24, 20:24] = True

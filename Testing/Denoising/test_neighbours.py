@@ -203,14 +203,14 @@ def test_the_plan_contains_the_measurement_of_the_bias():
         return plan_job(settings, slices, False, part, corrected).seconds[DENOISING]
 
     assert seconds(20, 0) == 20 + 8
-    assert seconds(20, 20) == 20 + 4 * STACK + 100 * (20 + 4)
-    assert seconds(20, 3) == 20 + 8 + 3 * STACK + 100 * (3 + 3)
+    assert seconds(30, 30) == 30 + 4 * STACK + 100 * (30 + 4)
+    assert seconds(20, 3) == 20 + 8 + 3 + 100 * (3 + 3)
 
 
 def test_corrected_and_lone_slices_keep_the_means_of_the_scan():
     hu = bodies(10)
     hu[7] = bodies(1, seed=9)[0]  # a slice of another scan
-    settings = replace(CORRECTED, anchor="density")
+    settings = replace(CORRECTED, anchor="density", tuning_slices=8)
     model = Recorder(hu=2)
     biased = denoise(hu, replace(settings, anchor=None), neighbour_model=model)
     result = denoise(hu, settings, neighbour_model=model)

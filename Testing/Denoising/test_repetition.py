@@ -38,8 +38,6 @@ def test_a_report_of_an_earlier_version_is_repeated_without_neighbours():
     assert repeat_settings(report()).neighbours
     del values["neighbours"]
     assert not repeat_settings(report(settings=values)).neighbours
-    del values["keep_texture"]
-    assert not repeat_settings(report(settings=values)).keep_texture
 
 
 def test_a_report_of_the_earlier_preset_paper_is_repeated_with_its_settings():

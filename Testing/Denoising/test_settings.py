@@ -28,7 +28,6 @@ BAD = {
     "batch": [0, -1, 1.5, None],
     "flips": ["no", 0, 1, None],
     "neighbours": ["no", 0, 1, None],
-    "keep_texture": ["yes", 0, 1, None],
     "rescale": [
         *((2.0, 0.5), (0.0, 1.0), (-1, 1), (1, 9), (0.5,), (0.5, 1, 2), ("a", "b"), "12", 2.0),
         *((NAN, 1.0), (True, True), [0.5], {}, ()),

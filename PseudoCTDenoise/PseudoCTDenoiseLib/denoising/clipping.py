@@ -77,9 +77,10 @@ def box_mean(images: torch.Tensor) -> torch.Tensor:
     """Return the mean around each voxel of its slice, (N, rows, columns)."""
     window = min(_WINDOW, *(size - 1 + size % 2 for size in images.shape[-2:]))
     inside = _box_sum(torch.ones_like(images[:1]), window)
-    for _ in range(2):
-        images = _box_sum(images, window) / inside
-    return images
+    means = torch.empty_like(images)
+    for image, mean in zip(images.split(1), means.split(1), strict=True):  # to save memory
+        mean.copy_(_box_sum(_box_sum(image, window) / inside, window) / inside)
+    return means
 
 
 def _box_sum(images: torch.Tensor, window: int) -> torch.Tensor:

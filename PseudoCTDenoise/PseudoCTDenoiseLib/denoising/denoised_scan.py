@@ -16,9 +16,6 @@ from .device import ComputeDevice
 from .fine_tuning import TuningRecord
 from .settings import DenoisingSettings
 
-NOISE_SLICES = 16
-"""Largest number of slices in which the noise of a result is measured."""
-
 NewArray = Callable[[str, tuple[int, int, int]], np.ndarray]
 """Makes an int16 array of a name and shape."""
 
@@ -34,8 +31,7 @@ class DenoisedScan:
     ``seconds`` those of every stage; ``warnings`` those of the job, and
     :func:`divergence_warning` last. ``structures`` describes the removed noise of every slice at
     full strength, None for a slice that is not judged. ``corrected`` is the number of slices that
-    were corrected by their neighbours. ``full_strength`` has up to :data:`NOISE_SLICES` slices
-    spread over the scan at full strength, (slices, rows, columns), or is None if ``hu`` has it.
+    were corrected by their neighbours.
     """
 
     hu: np.ndarray
@@ -50,7 +46,6 @@ class DenoisedScan:
     warnings: list[str] = field(default_factory=list)
     structures: list[RemovedStructure | None] = field(default_factory=list)
     corrected: int = 0
-    full_strength: np.ndarray | None = None
 
     @property
     def losses(self) -> list[float]:

@@ -13,12 +13,11 @@ from torch import nn
 
 from ..ct.hounsfield import MIN_CT_HU, to_int16
 from ..ct.removed_structure import RemovedStructure, removed_structure
-from ..ct.slice_selection import evenly_spaced_indices, evenly_spaced_slices
+from ..ct.slice_selection import evenly_spaced_indices
 from ..ct.strength import apply_strength
 from ..errors import is_out_of_memory
 from .bias_correction import DensityBiasCorrection, measure_density_bias
 from .denoised_scan import (
-    NOISE_SLICES,
     DenoisedScan,
     NewArray,
     NotFiniteError,
@@ -58,7 +57,7 @@ class JobRun:
         self._denoised = new_array("denoised", job.hu.shape)
         self._noise = _noise_arrays(job, new_array) if job.want_noise else {}
         self._finished: set[int] = set()
-        self._latest: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # neighbours
+        self._latest: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # of one stack
         self._neighbour_model: nn.Module | None = None
         self._structures: dict[int, RemovedStructure | None] = {}
         self._check_failed = ""
@@ -74,17 +73,8 @@ class JobRun:
             tunings = self._denoise_scan()
         if job.separate_maps:
             self._predict_noise()
-        full_strength = None
         if settings.strength < 100:
-            sampled = evenly_spaced_slices(job.hu, NOISE_SLICES)
-            full_strength = np.stack([self._denoised[index] for index in sampled])
-            apply_strength(
-                job.hu,
-                self._denoised,
-                settings.strength,
-                out=self._denoised,
-                keep_texture=settings.keep_texture,
-            )
+            apply_strength(job.hu, self._denoised, settings.strength, out=self._denoised)
         return DenoisedScan(
             self._denoised,
             settings,
@@ -99,7 +89,6 @@ class JobRun:
                 *filter(None, [divergence_warning(tunings)]),
             ],
             corrected=job.corrected,
-            full_strength=full_strength,
             structures=[self._structures.get(index) for index in range(self._count)],
             **self._noise,
         )
@@ -209,7 +198,7 @@ class JobRun:
         if index not in self._latest:
             slices = self._job.normalised([index])
             self._latest[index] = slices, self._own_output(network, index, slices, 1)
-        if len(self._latest) > 2 * STACK:
+        if len(self._latest) > STACK:
             del self._latest[next(iter(self._latest))]
         return self._latest[index]
 
@@ -275,7 +264,8 @@ class JobRun:
         job = self._job
         if self._settings.anchor is None:
             return None
-        corrected = [index for index in range(self._count) if job.neighbours[index]]
+        corrected = [index for index in job.tuning_slices if job.neighbours[index]]
+        corrected = corrected or [index for index in range(self._count) if job.neighbours[index]]
         few = [corrected[i] for i in evenly_spaced_indices(len(corrected), BIAS_SLICES)]
         waiting = iter(few)
 

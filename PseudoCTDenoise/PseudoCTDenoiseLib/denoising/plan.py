@@ -109,7 +109,7 @@ def plan_job(
         passes += tunings * sampled
     if settings.anchor and corrected:
         few = min(BIAS_SLICES, corrected)
-        passes += few * NEIGHBOUR_IMAGES // 2
+        passes += min(few * NEIGHBOUR_IMAGES // 2, corrected)
         corrections += few
     period = settings.update_period
     updates = (settings.steps - 1) // period if period else 0

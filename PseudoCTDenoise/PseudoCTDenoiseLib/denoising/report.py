@@ -22,9 +22,11 @@ from ..ct.reference_metrics import image_metrics
 from ..ct.slice_selection import evenly_spaced_slices
 from ..errors import BadInputError
 from ..models.store import Manifest
-from .denoised_scan import NOISE_SLICES, DenoisedScan
+from .denoised_scan import DenoisedScan
 from .noise_estimation import NoiseTexture
 from .removed_noise import check_removed_noise
+
+NOISE_SLICES = 16
 
 
 def job_report(
@@ -45,7 +47,7 @@ def job_report(
     reference : NDCT on the same grid. If it is given, the report contains the metrics of input and
         result, and both must be arrays in memory.
     """
-    noise = noise_metrics(hu, result.hu, result.full_strength)
+    noise = noise_metrics(hu, result.hu)
     frequency_ratio = noise and noise["removed_mean_frequency_ratio"]
     report = {
         "notice": NOTICE,
@@ -107,9 +109,7 @@ def job_report(
     return report
 
 
-def noise_metrics(
-    before: np.ndarray, after: np.ndarray, full_strength: np.ndarray | None = None
-) -> dict | None:
+def noise_metrics(before: np.ndarray, after: np.ndarray) -> dict | None:
     """Return the noise in uniform soft tissue before and after, or None without soft tissue.
 
     It is measured on up to :data:`NOISE_SLICES` slices, spread over the body. The median over these
@@ -117,16 +117,9 @@ def noise_metrics(
     is too little soft tissue for it. The mean frequencies of the scan's noise, in cycles per pixel,
     and of the removed noise relative to it are None in that case, or without noise. So is the
     percentage of the removed noise's power at low frequencies, see :func:`.low_frequency_share`.
-
-    Parameters
-    ----------
-    before, after : HU, (slices, rows, columns).
-    full_strength : the measured slices of :attr:`.DenoisedScan.full_strength`, which the removed
-        noise refers to; None if ``after`` has full strength.
     """
     indices = evenly_spaced_slices(before, NOISE_SLICES)
     before, after = (np.stack([scan[index] for index in indices]) for scan in (before, after))
-    removed_from = after if full_strength is None else full_strength
     try:
         metrics = {
             "soft_tissue_before_hu": soft_tissue_noise(before),
@@ -143,12 +136,12 @@ def noise_metrics(
         "removed_low_frequency_percent",
     )
     try:
-        old, full, new = flat_windows(before, removed_from, after)
+        old, new = flat_windows(before, after)
     except BadInputError:
         return metrics | dict.fromkeys(keys)
-    frequency, removed = mean_frequency(old), mean_frequency(old - full)
+    frequency, removed = mean_frequency(old), mean_frequency(old - new)
     ratio = removed / frequency if frequency and removed else None
-    low = low_frequency_share(old - full, old)
+    low = low_frequency_share(old - new, old)
     percent = None if low is None else 100 * low
     values = direction_ratio(old), direction_ratio(new), frequency, ratio, percent
     return metrics | dict(zip(keys, values, strict=True))

@@ -77,8 +77,6 @@ class DenoisingSettings:
     neighbours : True corrects every slice by the neighbours that are similar to it, see
         :mod:`.neighbours`.
     strength : 0 to 100 %; 0 returns the input, 100 the network's output.
-    keep_texture : at a strength between 0 and 100 %, True keeps the texture of the scan's noise,
-        see :mod:`.ct.strength`; False mixes input and output evenly.
     seed : of all random choices.
     device : name of a device, see :func:`check_device_name`.
     precision : number format of inference on the scan; ``auto`` takes bfloat16 where the device
@@ -110,7 +108,6 @@ class DenoisingSettings:
     orientations: int | None = None
     neighbours: bool = True
     strength: float = 100.0
-    keep_texture: bool = True
     seed: int = 0
     device: str = "auto"
     precision: str = "auto"
@@ -130,7 +127,7 @@ class DenoisingSettings:
                 "The teacher 'scan' needs noise that is independent of the scan's own: choose the "
                 "noise_source simulator, or the teacher network."
             )
-        for name in ("flips", "neighbours", "keep_texture"):
+        for name in ("flips", "neighbours"):
             if type(getattr(self, name)) is not bool:
                 raise BadInputError(f"{name} must be true or false, not {getattr(self, name)!r}.")
         if not _is_number(self.learning_rate) or not 0 < self.learning_rate <= _MAXIMUM_RATE:
@@ -217,10 +214,9 @@ def settings_from_values(values: dict) -> DenoisingSettings:
 def settings_of_report(values: dict) -> DenoisingSettings:
     """Return the settings of a report, which has all settings of its version.
 
-    Earlier versions knew no neighbours and mixed evenly. For the errors see
-    :func:`settings_from_values`.
+    Earlier versions knew no neighbours. For the errors see :func:`settings_from_values`.
     """
-    return settings_from_values({"neighbours": False, "keep_texture": False} | values)
+    return settings_from_values({"neighbours": False} | values)
 
 
 def check_device_name(name: str) -> None:

@@ -161,12 +161,8 @@ class DenoisingRun(SceneRun):
         if self._withdrawn:
             return
         index += self._range[0]
-        (shown,) = apply_strength(
-            self._ct.hu[index : index + 1],
-            image[None],
-            self.request.strength,
-            keep_texture=self.request.settings.keep_texture,
-        )
+        original = self._ct.hu[index : index + 1]
+        (shown,) = apply_strength(original, image[None], self.request.strength)
         new = self._preview.show(index, shown)
         self.previewed.emit(self._preview.node, new)
 

@@ -217,16 +217,6 @@ def provenanceOf(node) -> dict:
     return found
 
 
-def keepsTexture(settings) -> bool:
-    """Return True if a result keeps the texture of the noise at strengths between 0 and 100 %.
-
-    Parameters
-    ----------
-    settings : of its report; those of earlier versions, and unreadable ones, mix evenly.
-    """
-    return isinstance(settings, dict) and settings.get("keep_texture") is True
-
-
 def removedNoiseSentence(output) -> tuple[str | None, str]:
     """Return the light of a result's removed noise and its sentence; None and "" without one."""
     known = provenanceOf(output)

@@ -112,12 +112,7 @@ def storeResult(
         output.SetNodeReferenceID(provenance.INPUT, inputVolume.GetID())
         output.SetAttribute(provenance.INPUT_CRC32, checksum(inputVolume))
         original = exactSlices(inputVolume, ct)
-        denoised = apply_strength(
-            original[here],
-            result.denoised,
-            strength,
-            keep_texture=provenance.keepsTexture(result.report["settings"]),
-        )
+        denoised = apply_strength(original[here], result.denoised, strength)
         with slicer.util.NodeModify(output):  # observers see the image as a result
             _fillCt(output, inputVolume, whole(denoised, original))
             provenance.recordProvenance(output, result.report, strength, (first, last))
@@ -154,13 +149,10 @@ def applyStrength(outputVolume, strength: float) -> None:
         blank = np.empty(slicer.util.arrayFromVolume(outputVolume).shape, voxel_type(original))
         slicer.util.updateVolumeFromArray(outputVolume, blank)
         shown = np.moveaxis(slicer.util.arrayFromVolume(outputVolume), axis, 0)
-    keepTexture = provenance.keepsTexture(provenance.provenanceOf(outputVolume).get("Settings"))
     for out, x, noise in zip(shown, original, removed, strict=True):
         if noise.any():
             denoised = to_int16(x).astype(np.int32) - noise
-            apply_strength(
-                x[None], denoised[None], strength, out=out[None], keep_texture=keepTexture
-            )
+            apply_strength(x[None], denoised[None], strength, out=out[None])
         else:  # the slice was not denoised
             out[...] = x
     provenance.recordStrength(outputVolume, strength)  # before the observers of the voxels run

@@ -17,7 +17,7 @@ from ..worker.worker_process import JobFailure, JobState
 from .ct_input import CtInput, ctFromNode, exactSlices
 from .denoising_run import Request, checkedRange
 from .geometry import geometryOf
-from .provenance import keepsTexture, provenanceAttributes, removedNoiseSentence
+from .provenance import provenanceAttributes, removedNoiseSentence
 from .results import checkStrength, checksum, newNodesOnlyOnSuccess, placeInStudy
 from .scene_run import SceneRun, changedFailure, importFailure
 from .sequence_item import browserOf, itemsOf
@@ -176,10 +176,7 @@ class SequenceRun(SceneRun):
         source = self._items[len(self._denoised)]
         hu = exactSlices(source, self._ct).copy()
         hu[first : last + 1] = apply_strength(
-            hu[first : last + 1],
-            result.denoised,
-            self.request.strength,
-            keep_texture=keepsTexture(result.report["settings"]),
+            hu[first : last + 1], result.denoised, self.request.strength
         )
         node = slicer.vtkMRMLScalarVolumeNode()
         node.CopyContent(source)

@@ -1,4 +1,4 @@
-"""Noise, its texture and the error at each strength, with an even mixture and with texture kept."""
+"""Noise, its texture and the error at each strength."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from .comparison import CtPair
 from .method_study import METHOD
 
 STRENGTHS = (50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
-MIXTURES = {"even mixture": False, "texture kept": True}
-"""Name of the mixture and ``keep_texture`` of :func:`.apply_strength`."""
 
 _MEASURED = (
     Column("reduction_percent", "Noise removed (%)", decimals=0),
@@ -31,9 +29,9 @@ def measure_strengths(pair: CtPair, models: LoadedModels) -> list[dict]:
 
     Returns
     -------
-    A row for each mixture and strength. ``reduction_percent`` and ``frequency_percent`` describe
-    the noise in flat soft tissue: what is removed of its standard deviation, and its mean frequency
-    over that of the scan's noise. ``gain`` is that in PSNR-4096 over the LDCT, in dB.
+    A row for each strength. ``reduction_percent`` and ``frequency_percent`` describe the noise in
+    flat soft tissue: what is removed of its standard deviation, and its mean frequency over that
+    of the scan's noise. ``gain`` is that in PSNR-4096 over the LDCT, in dB.
     """
     job = DenoisingJob(
         pair.ldct,
@@ -44,45 +42,27 @@ def measure_strengths(pair: CtPair, models: LoadedModels) -> list[dict]:
         neighbour_model=models.neighbour_network,
     )
     denoised = job.run_at_once().hu
-    cases = [(name, strength) for name in MIXTURES for strength in STRENGTHS]
-    images = [
-        apply_strength(pair.ldct, denoised, strength, keep_texture=MIXTURES[name])
-        for name, strength in cases
-    ]
+    images = [apply_strength(pair.ldct, denoised, strength) for strength in STRENGTHS]
     scan, _, *windows = flat_windows(
         *(image.astype(np.float32) for image in (pair.ldct, denoised, *images))
     )
     before = psnr_4096(pair.ldct, pair.ndct)
     return [
         {
-            "mixture": name,
             "strength": strength,
             "reduction_percent": 100 * (1 - _deviation(few) / _deviation(scan)),
             "frequency_percent": 100 * mean_frequency(few) / mean_frequency(scan),
             "gain": psnr_4096(image, pair.ndct) - before,
         }
-        for (name, strength), image, few in zip(cases, images, windows, strict=True)
+        for strength, image, few in zip(STRENGTHS, images, windows, strict=True)
     ]
 
 
 def strength_table(rows: Sequence[dict]) -> str:
-    """Return a Markdown table of the means over the scans, by kernel, mixture and strength."""
-    lines = []
-    keys = ("kernel", "mixture", "strength")
-    for key in dict.fromkeys(tuple(row[name] for name in keys) for row in rows):
-        group = [row for row in rows if tuple(row[name] for name in keys) == key]
-        line = dict(zip(keys, (*key[:2], float(key[2])), strict=True))
-        line |= {
-            column.key: float(np.mean([float(row[column.key]) for row in group]))
-            for column in _MEASURED
-        }
-        lines.append(line)
-    about = (
-        Column("kernel", "Kernel"),
-        Column("mixture", "Mixture"),
-        Column("strength", "Strength (%)", decimals=0),
-    )
-    return markdown(lines, (*about, *_MEASURED))
+    """Return a Markdown table by kernel, patient and strength."""
+    columns = (Column("strength", "Strength (%)", decimals=0), *_MEASURED)
+    lines = [row | {column.key: float(row[column.key]) for column in columns} for row in rows]
+    return markdown(lines, (Column("kernel", "Kernel"), Column("patient", "Patient"), *columns))
 
 
 def _deviation(windows: np.ndarray) -> float:

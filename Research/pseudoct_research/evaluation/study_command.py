@@ -614,7 +614,7 @@ STUDIES = {
     "noise-maps": Study(_make_noise_maps, _noise_maps_table, ("map", "level_percent")),
     "paper-loop": Study(_make_paper_loop, _paper_loop_table, ("method", "own_noise")),
     "neighbours": Study(_make_neighbours, _neighbours_table, ("variant", "alone")),
-    "strength": Study(_make_strength, strength_table, ("mixture", "reduction_percent")),
+    "strength": Study(_make_strength, strength_table, ("strength", "reduction_percent")),
     "removed-noise": Study(_make_removed_noise, removed_noise_table, ("result", "light")),
     "removed-noise-scans": Study(_make_whole_scans, whole_scans_table, ("preset", "light")),
 }

@@ -51,8 +51,8 @@ def cell_hash(row: TableRow, network: str, description: dict) -> str:
     if row.retired_hash is not None:
         return row.retired_hash
     tuning = row.settings.as_dict() | RETIRED_SETTINGS if row.start or row.noise else None
-    if tuning:  # every row has slices alone at full strength, and old cells know no such settings
-        del tuning["neighbours"], tuning["keep_texture"]
+    if tuning:  # no row has neighbours, and old cells know no such setting
+        del tuning["neighbours"]
     settings = {
         "data": description,
         "start": asdict(start_settings(network, row.start)) if row.start else None,
