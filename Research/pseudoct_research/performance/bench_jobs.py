@@ -37,7 +37,7 @@ def table(jobs: Sequence[dict]) -> str:
         Column("size", "Slices"),
         Column("preview_seconds", "First preview after (s)", decimals=1),
         Column("seconds", "Result after (s)", decimals=1),
-        *(Column(stage, f"{stage} (s)", decimals=1) for stage in stages),
+        *(Column(stage, f"{stage.capitalize()} (s)", decimals=1) for stage in stages),
         Column("rest", "Start, files, rest (s)", decimals=1),
         Column("peak_memory_mib", "Peak memory (MiB)", decimals=0),
     )
