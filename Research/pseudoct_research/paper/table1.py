@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from PseudoCTDenoiseLib.ct.hounsfield import RANGE_HU, TISSUE_HU, normalise
 from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
@@ -131,6 +132,7 @@ def denoise_row(row: TableRow, ldct: np.ndarray, networks: Networks) -> np.ndarr
     start = networks.starts[row.start]
     noise = noise_of(row, ldct, networks)
     job = DenoisingJob(ldct, start, noise, row.settings)
+    torch.manual_seed(row.settings.seed)  # of the noise that replaces the noise models
     return job.run_at_once().hu
 
 
