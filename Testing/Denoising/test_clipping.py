@@ -3,10 +3,10 @@
 import pytest
 import torch
 from PseudoCTDenoiseLib.denoising.clipping import (
-    box_mean,
     clipped_fraction,
     clipping_bias,
     clipping_probability,
+    local_mean,
     padding,
 )
 
@@ -60,7 +60,7 @@ def test_padding_is_distinguished_from_noise_around_the_limit():
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 40), (1, 9, 4), (3, 100, 37)])
 def test_a_uniform_image_is_its_own_mean(shape):
-    mean = box_mean(torch.full(shape, 7.0))
+    mean = local_mean(torch.full(shape, 7.0))
     assert mean.shape == shape and torch.allclose(mean, torch.tensor(7.0))
 
 
@@ -69,5 +69,5 @@ def test_the_mean_reaches_fourteen_pixels_along_rows_and_columns():
     image[0, 32, 40] = 1
     reached = torch.zeros(64, 80, dtype=torch.bool)
     reached[18:47, 26:55] = True
-    assert torch.equal(box_mean(image)[0] > 1e-8, reached)
-    assert box_mean(image).sum() == pytest.approx(1, abs=1e-5)
+    assert torch.equal(local_mean(image)[0] > 1e-8, reached)
+    assert local_mean(image).sum() == pytest.approx(1, abs=1e-5)

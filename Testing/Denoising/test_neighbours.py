@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PseudoCTDenoiseLib.denoising.job_run import JobRun
 from PseudoCTDenoiseLib.denoising.neighbours import (
     LEAST_SIMILARITY,
     OFFSETS,
@@ -174,6 +175,26 @@ def test_noise_maps_and_tuning_are_those_of_lone_slices():
     np.testing.assert_array_equal(corrected.pseudo_ldct, alone.pseudo_ldct)
     assert corrected.losses == alone.losses
     assert not np.array_equal(corrected.hu, alone.hu)
+
+
+def test_the_noise_maps_of_a_slice_are_made_once(monkeypatch):
+    """A slice passes more than once, for the bias and for its neighbours."""
+    hu, denoiser, kept = bodies(9), unet(), []
+    keep = JobRun._keep_noise
+    monkeypatch.setattr(
+        JobRun,
+        "_keep_noise",
+        lambda run, index, *rest: (kept.append(index), keep(run, index, *rest)),
+    )
+    denoise(
+        hu,
+        replace(CORRECTED, anchor="density", tuning_slices=8),
+        models=[with_other_last_layers(denoiser, 5)],
+        denoiser=denoiser,
+        want_noise=True,
+        neighbour_model=unet_of_stacks(),
+    )
+    assert sorted(kept) == list(range(9))
 
 
 def test_padding_comes_back_unchanged():

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
+
+Array = TypeVar("Array")
+"""A numpy array or a tensor."""
 
 
 def box_mean(image: np.ndarray, side: int) -> np.ndarray:
@@ -21,10 +26,10 @@ def box_mean(image: np.ndarray, side: int) -> np.ndarray:
     return sums / (rows[:, None] * columns)
 
 
-def running_sums(values, length: int):
-    """Return the sums of ``length`` consecutive entries along the first axis of an array.
+def running_sums(values: Array, length: int) -> Array:
+    """Return the sums of ``length`` consecutive entries along the first axis.
 
-    The array may also be a tensor. Sums of sums take few additions.
+    Sums of sums take few additions.
     """
     sums, added = values, 1
     for bit in f"{length:b}"[1:]:

@@ -19,7 +19,7 @@ _MINIMUM_NOISE_HU = 1e-6
 
 def clipped_fraction(hu: torch.Tensor) -> torch.Tensor:
     """Return the fraction of clipped voxels around each voxel, 0 to 1, (N, rows, columns)."""
-    return box_mean((hu <= MIN_CT_HU).float())
+    return local_mean((hu <= MIN_CT_HU).float())
 
 
 def padding(hu: torch.Tensor) -> torch.Tensor:
@@ -73,8 +73,8 @@ def _normal_cdf(distance: torch.Tensor) -> torch.Tensor:
     return (1 + torch.erf(distance / math.sqrt(2))) / 2
 
 
-def box_mean(images: torch.Tensor) -> torch.Tensor:
-    """Return the mean around each voxel of its slice, (N, rows, columns)."""
+def local_mean(images: torch.Tensor) -> torch.Tensor:
+    """Return the mean around each voxel of its slice, taken twice, (N, rows, columns)."""
     window = min(_WINDOW, *(size - 1 + size % 2 for size in images.shape[-2:]))
     inside = _box_sum(torch.ones_like(images[:1]), window)
     means = torch.empty_like(images)

@@ -57,6 +57,7 @@ class JobRun:
         self._denoised = new_array("denoised", job.hu.shape)
         self._noise = _noise_arrays(job, new_array) if job.want_noise else {}
         self._finished: set[int] = set()
+        self._mapped: set[int] = set()  # slices with noise maps
         self._latest: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # of one stack
         self._neighbour_model: nn.Module | None = None
         self._structures: dict[int, RemovedStructure | None] = {}
@@ -106,12 +107,13 @@ class JobRun:
     def _denoise_all(self, network: nn.Module) -> None:
         job = self._job
         self._finished.clear()
+        self._mapped.clear()
         self._latest.clear()
         if job.corrected:
             self._neighbour_model = tuned_likewise(job.neighbour_model, job.denoiser, network)
         alone = with_neighbours = None
         if job.corrected < self._count:
-            alone = self._bias_correction(network, job.tuning_slices)
+            alone = self._bias_alone(network, job.tuning_slices)
         if job.corrected:
             with_neighbours = self._bias_with_neighbours(network)
         for index in self._order():
@@ -127,7 +129,7 @@ class JobRun:
             def denoise(network: nn.Module, index: int = index) -> None:
                 tuned = network is not self._job.denoiser
                 measured = [index] if tuned else self._job.tuning_slices
-                self._denoise_slice(network, index, self._bias_correction(network, measured))
+                self._denoise_slice(network, index, self._bias_alone(network, measured))
 
             tunings[index] = self._unless_diverged(denoise, network, record)
         return [tunings[index] for index in sorted(tunings)]
@@ -168,28 +170,31 @@ class JobRun:
         if not job.neighbours[index]:
             slices = job.normalised([index])
             return self._own_output(network, index, slices, settings.orientations)
-        images = self._with_neighbours(network, index)
-        orientations = CORRECTED_ORIENTATIONS[settings.orientations]
-        return job.apply(self._neighbour_model, images, orientations)
+        return self._corrected(network, index, CORRECTED_ORIENTATIONS[settings.orientations])
 
     def _own_output(
         self, network: nn.Module, index: int, slices: torch.Tensor, orientations: int
     ) -> torch.Tensor:
-        """Return a network's output for a slice, (1, rows, columns), and keep its noise maps."""
+        """Return a network's output for a slice, (1, rows, columns), and keep its noise maps.
+
+        A slice may pass more than once, as its neighbours need it; its maps are made once.
+        """
         job = self._job
-        if not job.maps_while_denoising:
+        if not job.maps_while_denoising or index in self._mapped:
             return job.apply(network, slices, orientations)
         output, maps = job.apply_with_noise_maps(network, slices, orientations)
         self._keep_noise(index, maps, job.unchanged(index))
+        self._mapped.add(index)
         return output
 
-    def _with_neighbours(self, network: nn.Module, index: int) -> torch.Tensor:
-        """Return the images of a slice that the neighbour model corrects."""
+    def _corrected(self, network: nn.Module, index: int, orientations: int) -> torch.Tensor:
+        """Return a network's output for a slice as its neighbours correct it."""
         similar = self._job.neighbours[index]
         places = [index, *(index + offset if offset in similar else index for offset in OFFSETS)]
         stack = [self._scanned_and_denoised(network, place) for place in places]
         scanned, denoised = (torch.cat(images)[None] for images in zip(*stack, strict=True))
-        return neighbour_input(scanned, denoised)
+        images = neighbour_input(scanned, denoised)
+        return self._job.apply(self._neighbour_model, images, orientations)
 
     def _scanned_and_denoised(
         self, network: nn.Module, index: int
@@ -247,34 +252,41 @@ class JobRun:
             self._report(NOISE, number, len(slices), (turn, turns))
         return torch.cat(maps, dim=1)
 
-    def _bias_correction(
+    def _bias_alone(
         self, network: nn.Module, indices: Sequence[int]
     ) -> DensityBiasCorrection | None:
-        if self._settings.anchor is None:
-            return None
+        """Return the correction of lone slices, measured on some slices."""
 
-        def denoise(image: torch.Tensor) -> torch.Tensor:
-            self._report(DENOISING, len(self._finished), self._count)
+        def denoise(index: int, image: torch.Tensor) -> torch.Tensor:
             return self._job.apply(network, image, orientations=1)
 
-        return measure_density_bias(self._job.normalised_for_tuning(indices), denoise)
+        return self._bias_correction(indices, denoise)
 
     def _bias_with_neighbours(self, network: nn.Module) -> DensityBiasCorrection | None:
         """Return the correction of slices that neighbours correct, measured on some of them."""
         job = self._job
-        if self._settings.anchor is None:
-            return None
         corrected = [index for index in job.tuning_slices if job.neighbours[index]]
         corrected = corrected or [index for index in range(self._count) if job.neighbours[index]]
         few = [corrected[i] for i in evenly_spaced_indices(len(corrected), BIAS_SLICES)]
-        waiting = iter(few)
 
-        def denoise(image: torch.Tensor) -> torch.Tensor:
+        def denoise(index: int, image: torch.Tensor) -> torch.Tensor:
+            return self._corrected(network, index, orientations=1)
+
+        return self._bias_correction(few, denoise)
+
+    def _bias_correction(
+        self, indices: Sequence[int], denoise: Callable[[int, torch.Tensor], torch.Tensor]
+    ) -> DensityBiasCorrection | None:
+        """Return the correction for a function of a slice's index and its normalised image."""
+        if self._settings.anchor is None:
+            return None
+        waiting = iter(indices)
+
+        def next_denoised(image: torch.Tensor) -> torch.Tensor:
             self._report(DENOISING, len(self._finished), self._count)
-            images = self._with_neighbours(network, next(waiting))
-            return job.apply(self._neighbour_model, images, orientations=1)
+            return denoise(next(waiting), image)
 
-        return measure_density_bias(job.normalised_for_tuning(few), denoise)
+        return measure_density_bias(self._job.normalised_for_tuning(indices), next_denoised)
 
     def _order(self) -> Iterator[int]:
         """Yield every slice once, the preview's as soon as it is chosen, otherwise in order."""

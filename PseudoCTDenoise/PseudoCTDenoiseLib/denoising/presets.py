@@ -11,11 +11,11 @@ from .settings import DenoisingSettings
 def paper_settings(**changes) -> DenoisingSettings:
     """Return the paper's loop (arXiv 2104.02326, algorithm 1) as the preset *Paper* runs it.
 
-    Four settings keep it from losing on a good pre-trained network. There is no rescale: zoomed
-    noise has a texture that the scan does not have. The result is a moving average of the student's
-    weights, because single steps vary, and so may learn twice as fast. The teacher
-    stays as it is, the paper's variant without update, as otherwise errors of the student become
-    targets. The paper gives no number of steps: with half of these, the noisiest scan loses.
+    Four settings keep it from losing on a good pre-trained network. Patches are not rescaled,
+    because zoomed noise has a texture that the scan does not have. The result is a moving average
+    of the student's weights, because single steps vary, and the student may then learn twice as
+    fast. The teacher stays as it is (the paper's variant without update); otherwise errors of the
+    student become targets. The paper gives no number of steps.
     """
     return replace(
         DenoisingSettings(
