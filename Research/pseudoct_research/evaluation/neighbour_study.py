@@ -53,8 +53,8 @@ def measure_neighbours(pair: CtPair, models: LoadedModels) -> list[dict]:
     before = image_metrics(pair.ldct, pair.ndct)["psnr_4096"]
     rows = []
     for variant, settings in {UNTUNED: START, WITH_METHOD: METHOD}.items():
-        alone = _denoised(pair, models, replace(settings, neighbours=False))
-        result = _denoised(pair, models, settings)
+        alone = denoised(pair, models, replace(settings, neighbours=False))
+        result = denoised(pair, models, settings)
         old, new = (image_metrics(hu, pair.ndct) for hu in (alone, result))
         squared = [
             ((hu - pair.ndct.astype(np.float32)) ** 2).mean(axis=(1, 2)) for hu in (alone, result)
@@ -93,7 +93,7 @@ def measure_disc(pair: CtPair, models: LoadedModels) -> list[dict]:
         row: dict[str, float] = {"contrast": contrast}
         for settings, suffix in ((replace(START, neighbours=False), "_alone"), (START, "")):
             with_disc, without = (
-                _denoised(replace(plain, ldct=hu), models, settings).astype(np.float32)
+                denoised(replace(plain, ldct=hu), models, settings).astype(np.float32)
                 for hu in (marked, plain.ldct)
             )
             shares = 100 * (with_disc - without)[:, disc].mean(axis=1) / contrast
@@ -103,7 +103,11 @@ def measure_disc(pair: CtPair, models: LoadedModels) -> list[dict]:
     return rows
 
 
-def _denoised(pair: CtPair, models: LoadedModels, settings: DenoisingSettings) -> np.ndarray:
+def denoised(pair: CtPair, models: LoadedModels, settings: DenoisingSettings) -> np.ndarray:
+    """Return the denoised slices of a pair, corrected by their neighbours if the settings say so.
+
+    (slices, rows, columns) int16 HU.
+    """
     job = DenoisingJob(
         pair.ldct,
         models.denoiser[0],

@@ -68,8 +68,7 @@ def measure_paper_loop(
         row["correction"] = float((removed * added[body]).sum()) / energy if energy else math.nan
         row["own_noise"] = math.nan
         rows.append(row)
-    untuned = images[UNTUNED].astype(np.float32)
-    pseudo_ldct = untuned + (pair.ldct - images[CONTROL])
+    pseudo_ldct = images[UNTUNED] + (pair.ldct - images[CONTROL])
     by_name = {row["method"]: row for row in rows}
     by_name[PRESET]["own_noise"] = float(
         np.corrcoef((pseudo_ldct - pair.ndct)[body], added[body])[0, 1]

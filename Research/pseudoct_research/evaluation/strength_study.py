@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from PseudoCTDenoiseLib.ct.flat_windows import flat_windows, mean_frequency, without_trend
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.ct.strength import apply_strength
-from PseudoCTDenoiseLib.denoising.job import DenoisingJob
-from PseudoCTDenoiseLib.markdown_table import Column, markdown
+from PseudoCTDenoiseLib.markdown_table import Column
 from PseudoCTDenoiseLib.models.store import LoadedModels
 
 from .comparison import CtPair
 from .method_study import METHOD
+from .neighbour_study import denoised
 
 STRENGTHS = (50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
 
-_MEASURED = (
+STRENGTH_COLUMNS = (
+    Column("strength", "Strength (%)", decimals=0),
     Column("reduction_percent", "Noise removed (%)", decimals=0),
     Column("frequency_percent", "Mean frequency (% of the scan's)", decimals=0),
     Column("gain", "Gain (dB)", signed=True),
 )
+"""Columns of :func:`measure_strengths`."""
 
 
 def measure_strengths(pair: CtPair, models: LoadedModels) -> list[dict]:
@@ -33,18 +33,10 @@ def measure_strengths(pair: CtPair, models: LoadedModels) -> list[dict]:
     flat soft tissue: what is removed of its standard deviation, and its mean frequency over that
     of the scan's noise. ``gain`` is that in PSNR-4096 over the LDCT, in dB.
     """
-    job = DenoisingJob(
-        pair.ldct,
-        models.denoiser[0],
-        [],
-        METHOD,
-        pixel_mm=pair.pixel_mm,
-        neighbour_model=models.neighbour_network,
-    )
-    denoised = job.run_at_once().hu
-    images = [apply_strength(pair.ldct, denoised, strength) for strength in STRENGTHS]
+    full = denoised(pair, models, METHOD)
+    images = [apply_strength(pair.ldct, full, strength) for strength in STRENGTHS]
     scan, _, *windows = flat_windows(
-        *(image.astype(np.float32) for image in (pair.ldct, denoised, *images))
+        *(image.astype(np.float32) for image in (pair.ldct, full, *images))
     )
     before = psnr_4096(pair.ldct, pair.ndct)
     return [
@@ -56,13 +48,6 @@ def measure_strengths(pair: CtPair, models: LoadedModels) -> list[dict]:
         }
         for strength, image, few in zip(STRENGTHS, images, windows, strict=True)
     ]
-
-
-def strength_table(rows: Sequence[dict]) -> str:
-    """Return a Markdown table by kernel, patient and strength."""
-    columns = (Column("strength", "Strength (%)", decimals=0), *_MEASURED)
-    lines = [row | {column.key: float(row[column.key]) for column in columns} for row in rows]
-    return markdown(lines, (Column("kernel", "Kernel"), Column("patient", "Patient"), *columns))
 
 
 def _deviation(windows: np.ndarray) -> float:

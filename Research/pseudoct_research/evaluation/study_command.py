@@ -59,7 +59,7 @@ from .noise_map_study import NOISE_MAP_COLUMNS, measure_noise_maps
 from .paper_loop_study import PAPER_LOOP_COLUMNS, measure_paper_loop, paper_loop_summary
 from .removed_noise_study import removed_noise_rows, whole_scan_row
 from .removed_noise_tables import removed_noise_table, whole_scans_table
-from .strength_study import measure_strengths, strength_table
+from .strength_study import STRENGTH_COLUMNS, measure_strengths
 
 TUNED = {WITH_METHOD: METHOD}
 QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))
@@ -313,14 +313,31 @@ def _make_paper_loop(arguments: argparse.Namespace, name: str) -> None:
 
 
 def _make_neighbours(arguments: argparse.Namespace, name: str) -> None:
+    def measure_both(pair: CtPair, models: LoadedModels) -> list[dict]:
+        discs = [{"variant": DISC} | row for row in measure_disc(pair, models)]
+        return measure_neighbours(pair, models) + discs
+
+    _make_with_neighbours(arguments, name, "test", measure_both)
+
+
+def _make_strength(arguments: argparse.Namespace, name: str) -> None:
+    _make_with_neighbours(arguments, name, "val", measure_strengths)
+
+
+def _make_with_neighbours(
+    arguments: argparse.Namespace,
+    name: str,
+    split: str,
+    measured: Callable[[CtPair, LoadedModels], list[dict]],
+) -> None:
+    """Measure the consecutive slices in the middle of every scan of a split that has them."""
     models = _with_neighbour_model(arguments)
-    scans = [_middle(scan) for scan in _stacks(read_index(arguments.index, "test"))]
+    scans = [_middle(scan) for scan in _stacks(read_index(arguments.index, split))]
     rows = []
     pairs = study_pairs(scans, QUARTER, SLICES)
     for condition, _, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
         about = {"kernel": condition.kernel, "patient": pair.patient}
-        rows += [about | row for row in measure_neighbours(pair, models)]
-        rows += [about | {"variant": DISC} | row for row in measure_disc(pair, models)]
+        rows += [about | row for row in measured(pair, models)]
         write_csv(_csv(arguments, name), rows)
 
 
@@ -360,17 +377,6 @@ def _make_whole_scans(arguments: argparse.Namespace, name: str) -> None:
     for split, preset, scan in _with_bar(cases, len(cases), name):
         about = {"split": split, "preset": preset, "patient": scan.patient}
         rows.append(about | whole_scan_row(scan, denoiser, preset_settings(preset)))
-        write_csv(_csv(arguments, name), rows)
-
-
-def _make_strength(arguments: argparse.Namespace, name: str) -> None:
-    models = _with_neighbour_model(arguments)
-    scans = [_middle(scan) for scan in _stacks(read_index(arguments.index, "val"))]
-    rows = []
-    pairs = study_pairs(scans, QUARTER, SLICES)
-    for condition, _, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
-        about = {"kernel": condition.kernel, "patient": pair.patient}
-        rows += [about | row for row in measure_strengths(pair, models)]
         write_csv(_csv(arguments, name), rows)
 
 
@@ -541,7 +547,18 @@ def _unseen_table(rows: list[dict]) -> str:
         Column(f"gain {WITH_METHOD}", "Gain, method (dB)", signed=True),
         Column(f"hu_bias {WITH_METHOD}", "HU bias, method (HU)", signed=True),
     )
-    about = (Column("kernel", "Kernel"), Column("patient", "Patient"))
+    return _scans_table(rows, columns)
+
+
+def _strength_table(rows: list[dict]) -> str:
+    return _scans_table(rows, STRENGTH_COLUMNS)
+
+
+def _scans_table(
+    rows: list[dict], columns: Sequence[Column], further: Sequence[Column] = ()
+) -> str:
+    """Tabulate columns of numbers by kernel and patient, and by ``further`` columns of texts."""
+    about = (Column("kernel", "Kernel"), Column("patient", "Patient"), *further)
     return markdown(_numbers(rows, columns), (*about, *columns))
 
 
@@ -558,13 +575,12 @@ def _paper_loop_table(rows: list[dict]) -> str:
 
 
 def _neighbours_table(rows: list[dict]) -> str:
-    about = (Column("kernel", "Kernel"), Column("patient", "Patient"))
     gains = [row for row in rows if row["variant"] != DISC]
     discs = [row for row in rows if row["variant"] == DISC]
     return "\n".join(
         [
-            markdown(_numbers(gains, NEIGHBOUR_COLUMNS), (*about, _VARIANT, *NEIGHBOUR_COLUMNS)),
-            markdown(_numbers(discs, DISC_COLUMNS), (*about, *DISC_COLUMNS)),
+            _scans_table(gains, NEIGHBOUR_COLUMNS, [_VARIANT]),
+            _scans_table(discs, DISC_COLUMNS),
         ]
     )
 
@@ -614,7 +630,7 @@ STUDIES = {
     "noise-maps": Study(_make_noise_maps, _noise_maps_table, ("map", "level_percent")),
     "paper-loop": Study(_make_paper_loop, _paper_loop_table, ("method", "own_noise")),
     "neighbours": Study(_make_neighbours, _neighbours_table, ("variant", "alone")),
-    "strength": Study(_make_strength, strength_table, ("strength", "reduction_percent")),
+    "strength": Study(_make_strength, _strength_table, ("strength", "reduction_percent")),
     "removed-noise": Study(_make_removed_noise, removed_noise_table, ("result", "light")),
     "removed-noise-scans": Study(_make_whole_scans, whole_scans_table, ("preset", "light")),
 }

@@ -7,11 +7,8 @@ import pytest
 import torch
 from pseudoct_research.evaluation import strength_study
 from pseudoct_research.evaluation.comparison import CtPair
-from pseudoct_research.evaluation.strength_study import (
-    STRENGTHS,
-    measure_strengths,
-    strength_table,
-)
+from pseudoct_research.evaluation.strength_study import STRENGTHS, measure_strengths
+from pseudoct_research.evaluation.study_command import STUDIES
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from scipy.ndimage import gaussian_filter
 from torch import nn
@@ -58,7 +55,7 @@ def test_coarse_noise_that_is_left_lowers_the_mean_frequency(rows):
 
 def test_the_table_has_a_line_for_every_strength(rows):
     scans = [{"kernel": "soft", "patient": "one"} | row for row in rows]
-    *_, line = strength_table(scans).splitlines()
+    *_, line = STUDIES["strength"].table(scans).splitlines()
     assert line.startswith("| soft | one | 100 |")
     assert line.endswith(f"| {rows[-1]['gain']:+.2f} |")
     assert f"| {rows[-1]['reduction_percent']:.0f} |" in line
