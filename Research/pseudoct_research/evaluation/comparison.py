@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU, to_hu, to_int16
+from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU, to_int16
 from PseudoCTDenoiseLib.ct.noise_level import noise_reduction
 from PseudoCTDenoiseLib.ct.reference_metrics import image_metrics
 from PseudoCTDenoiseLib.denoising.clipping import with_padding
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
-from PseudoCTDenoiseLib.denoising.noise_maps import predict_noise_maps
 from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
@@ -143,14 +142,25 @@ def network_methods(
 def subtract_mean_noise(
     hu: np.ndarray, noise_models: Sequence[nn.Module], settings: DenoisingSettings
 ) -> np.ndarray:
-    """Return X − mean Z of (slices, rows, columns) HU: the noise models used as denoisers."""
-    job = DenoisingJob(hu, nn.Identity(), noise_models, settings)
-    cleaned = np.empty(hu.shape, np.float32)
-    for index in range(len(hu)):
-        slices = job.normalised([index])
-        maps = predict_noise_maps(job.noise_models, slices, job.precision)
-        cleaned[index] = to_hu(slices - maps.mean(dim=0))[0].cpu().numpy()
-    return cleaned
+    """Return X − mean Z of (slices, rows, columns) HU: the noise models used as denoisers.
+
+    Only device and precision of the settings are used.
+    """
+    untuned = paper_settings(
+        method="pretrained", device=settings.device, precision=settings.precision
+    )
+    return DenoisingJob(hu, _SubtractMeanNoise(noise_models), [], untuned).run_at_once().hu
+
+
+class _SubtractMeanNoise(nn.Module):
+    """X − mean Z as a denoiser."""
+
+    def __init__(self, noise_models: Sequence[nn.Module]):
+        super().__init__()
+        self.noise_models = nn.ModuleList(noise_models)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x - torch.stack([model(x) for model in self.noise_models]).mean(dim=0)
 
 
 def score(method: Method, pair: CtPair) -> dict:

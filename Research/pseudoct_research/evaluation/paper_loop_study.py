@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 from PseudoCTDenoiseLib.ct.body_mask import body_mask
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.presets import paper_settings
@@ -15,7 +14,7 @@ from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.markdown_table import Column
 from torch import nn
 
-from .comparison import CtPair, Method, score, summary
+from .comparison import CtPair, Method, score, subtract_mean_noise, summary
 from .printed_loop import printed_settings
 
 LDCT = "LDCT"
@@ -80,12 +79,12 @@ def measure_paper_loop(
 def _images(
     pair: CtPair, denoiser: nn.Module, noise_models: Sequence[nn.Module]
 ) -> dict[str, np.ndarray]:
-    def denoised(settings: DenoisingSettings, network: nn.Module = denoiser) -> np.ndarray:
-        job = DenoisingJob(pair.ldct, network, noise_models, settings, pixel_mm=pair.pixel_mm)
+    def denoised(settings: DenoisingSettings) -> np.ndarray:
+        job = DenoisingJob(pair.ldct, denoiser, noise_models, settings, pixel_mm=pair.pixel_mm)
         return job.run_at_once().hu.astype(np.float32)
 
     untuned = denoised(_UNTUNED)
-    control = denoised(_UNTUNED, _SubtractMeanNoise(noise_models))
+    control = subtract_mean_noise(pair.ldct, noise_models, _UNTUNED).astype(np.float32)
     return {
         LDCT: pair.ldct.astype(np.float32),
         UNTUNED: untuned,
@@ -94,17 +93,6 @@ def _images(
         CONTROL: control,
         ENSEMBLE: (untuned + control) / 2,
     }
-
-
-class _SubtractMeanNoise(nn.Module):
-    """X − mean Z as a denoiser."""
-
-    def __init__(self, noise_models: Sequence[nn.Module]):
-        super().__init__()
-        self.noise_models = nn.ModuleList(noise_models)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x - torch.stack([model(x) for model in self.noise_models]).mean(dim=0)
 
 
 def paper_loop_summary(rows: Sequence[dict]) -> list[dict]:

@@ -33,7 +33,6 @@ from .trained_networks import load_networks
 
 TEXTURE = "texture"
 STEPS_PLOT, TEXTURE_PLOT = "steps.png", "texture.png"
-RETIRED_NOTE = " (no longer available)"
 TEXTURE_COLUMNS = (
     Column("noise", "Noise"),
     Column("sigma_hu", "σ (HU)", decimals=1),
@@ -100,7 +99,7 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
 
 
 def _texture(arguments: argparse.Namespace, data: ExperimentData, side_outputs: SideOutputs) -> str:
-    networks = load_networks(arguments.work, arguments.network, [], subject_models(data))
+    networks = load_networks(arguments.work, arguments.network, [N2C], subject_models(data))
     pair = max(data.measured, key=lambda pair: len(pair.ndct))
     curves, metrics = ensemble_texture(pair, networks)
     if arguments.plots:
@@ -112,19 +111,15 @@ def _texture(arguments: argparse.Namespace, data: ExperimentData, side_outputs: 
 
 def setting_table(name: str, lines: dict[str, dict]) -> str:
     """Return the ablation of one setting in Markdown: a row per value, a column per denoiser."""
+    ablated = {label: groups[name] for label, groups in ABLATIONS.items() if name in groups}
     rows = []
-    for group in zip(*(groups[name] for groups in ABLATIONS.values()), strict=True):
-        words = group[0].name.partition(": ")[2] or _unchanged(name)
-        if any(row.retired_hash for row in group):
-            words += RETIRED_NOTE
-        gains = {row.start: lines.get(row.name, {}).get("gain") for row in group}
+    for of_value in zip(*ablated.values(), strict=True):
+        words = of_value[0].name.partition(": ")[2] or _unchanged(name)
+        gains = {row.start: lines.get(row.name, {}).get("gain") for row in of_value}
         rows.append({"setting": words, **gains})
     columns = [
         Column("setting", "Setting"),
-        *(
-            Column(groups[name][0].start, f"From {label}: gain (dB)")
-            for label, groups in ABLATIONS.items()
-        ),
+        *(Column(group[0].start, f"From {label}: gain (dB)") for label, group in ablated.items()),
     ]
     return markdown(rows, columns)
 
@@ -133,12 +128,12 @@ def _unchanged(name: str) -> str:
     """Describe the unchanged value of a setting."""
     return {
         "sign": "sign as it is",
-        "ensemble": "ensemble by pixel",
         "noise models": "three noise models",
         "rescale": "rescale 0.5 to 2",
         "loss": "mean squared error",
         "teacher": f"update every {METHOD.update_period} steps",
         "per scan or slice": "tuned once a patient",
+        "preset": "loop as printed",
         "steps": f"{METHOD.steps} steps",
     }[name]
 

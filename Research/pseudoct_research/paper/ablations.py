@@ -1,7 +1,7 @@
 """Ablations of the paper's loop: one setting changed at a time.
 
 Each ablation has a row with the unchanged loop of the table, and rows that differ from it in one
-setting. Every number of steps is a separate run.
+setting, but for the preset *Paper*. Every number of steps is a separate run.
 """
 
 from __future__ import annotations
@@ -15,25 +15,22 @@ from PseudoCTDenoiseLib.ct.hounsfield import RANGE_HU
 from PseudoCTDenoiseLib.ct.noise_texture import autocorrelation
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.noise_maps import ensemble, predict_noise_maps
+from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from torch import nn
 
 from ..evaluation.comparison import CtPair
-from ..training.supervision import N2C, N2V
+from ..training.supervision import N2C, N2N_GAUSSIAN, N2V
 from .figures import body_windows, noise_texture
-from .table1 import METHOD, MODELS, ONE_MODEL, START, TWO_MODELS, TableRow
+from .table1 import METHOD, MODELS, ONE_MODEL, SHIPPED, START, TWO_MODELS, TableRow
 from .trained_networks import Networks
 
-STEPS = (5, 10, 20, 40, 80, 160)
-STARTS = {N2C: "N2C", N2V: "N2V"}
-"""Pre-trained denoisers: a strong one, which the loop may degrade, and a weak one."""
-
-RETIRED_HASHES = {
-    "N2C: sign mirrored": "d72df6f6b377",
-    "N2C: ensemble by region": "106963e3e932",
-    "N2V: sign mirrored": "1d7f62139be4",
-    "N2V: ensemble by region": "6a895eead193",
-}
-"""Rows with removed settings: name → hash of the settings with which their cells were computed."""
+STEPS = (5, 10, 20, 40, 80, 160, 320, 640)
+STARTS = {N2C: "N2C", N2N_GAUSSIAN: "N2N", N2V: "N2V"}
+"""Pre-trained denoisers: a strong one, which the loop may degrade, and two weak ones."""
+ONLY_STEPS = (N2N_GAUSSIAN,)
+"""Denoisers from which only the number of steps is ablated."""
+PRESET = paper_settings().as_dict()
+"""Settings of the preset *Paper*, of which several differ from the loop as printed."""
 
 
 def _rows(label: str, start: str) -> dict[str, list[TableRow]]:
@@ -42,18 +39,23 @@ def _rows(label: str, start: str) -> dict[str, list[TableRow]]:
     def but(name: str, noise: str = MODELS, **changes) -> TableRow:
         return TableRow(f"{label}: {name}", start, replace(METHOD, **changes), noise)
 
-    def retired(name: str) -> TableRow:
-        name = f"{label}: {name}"
-        return TableRow(name, start, METHOD, MODELS, retired_hash=RETIRED_HASHES[name])
-
+    steps = [
+        TableRow(f"{label}: 0 steps", start, START),
+        *(
+            unchanged if steps == METHOD.steps else but(f"{steps} steps", steps=steps)
+            for steps in STEPS
+        ),
+    ]
+    if start in ONLY_STEPS:
+        return {"steps": steps}
     return {
-        "sign": [
+        "sign": [unchanged, but("sign random", noise_sign="random")],
+        "noise models": [
             unchanged,
-            retired("sign mirrored"),
-            but("sign random", noise_sign="random"),
+            but("one noise model", ONE_MODEL),
+            but("two", TWO_MODELS),
+            but("those of this extension", SHIPPED),
         ],
-        "ensemble": [unchanged, retired("ensemble by region")],
-        "noise models": [unchanged, but("one noise model", ONE_MODEL), but("two", TWO_MODELS)],
         "rescale": [unchanged, but("no rescale", rescale=None)],
         "loss": [unchanged, but("L1", loss="l1")],
         "teacher": [
@@ -63,14 +65,9 @@ def _rows(label: str, start: str) -> dict[str, list[TableRow]]:
             but("moving average 0.9, every 5 steps", update_period=5, moving_average=0.9),
             but("moving average 0.98, every 5 steps", update_period=5, moving_average=0.98),
         ],
+        "preset": [unchanged, but("preset *Paper*", **PRESET)],
         "per scan or slice": [unchanged, but("tuned on each slice alone", tuning="slice")],
-        "steps": [
-            TableRow(f"{label}: 0 steps", start, START),
-            *(
-                unchanged if steps == METHOD.steps else but(f"{steps} steps", steps=steps)
-                for steps in STEPS
-            ),
-        ],
+        "steps": steps,
     }
 
 
@@ -100,11 +97,15 @@ def map_correlation(maps: torch.Tensor, masks: np.ndarray) -> float:
 def ensemble_texture(
     pair: CtPair, networks: Networks
 ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], list[dict]]:
-    """Compare the noise texture of the pseudo-LDCT with the true noise, by ensemble.
+    """Compare the texture of predicted noise, and of the pseudo-LDCT, with the true noise.
+
+    The noise of a pseudo-LDCT is its difference from the NDCT: the ensemble of the maps and the
+    noise that the N2C denoiser has left.
 
     Parameters
     ----------
     pair : patient with a known pixel size.
+    networks : with the N2C denoiser and noise models.
 
     Returns
     -------
@@ -119,6 +120,8 @@ def ensemble_texture(
     for name, used in (("one noise model", maps[:1]), ("ensemble by pixel", maps)):
         drawn = ensemble(used, torch.Generator(maps.device).manual_seed(METHOD.seed))
         noises[name] = drawn.cpu().numpy() * RANGE_HU
+    untuned = DenoisingJob(pair.ldct, networks.starts[N2C], [], START).run_at_once().hu
+    noises["pseudo-LDCT"] = untuned.astype(np.float32) + noises["ensemble by pixel"] - pair.ndct
     curves, metrics = {}, []
     for name, noise in noises.items():
         windows = np.concatenate(

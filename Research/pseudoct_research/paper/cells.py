@@ -48,8 +48,6 @@ def cell_hash(row: TableRow, network: str, description: dict) -> str:
 
     Settings that are None do not enter: a setting that a later version adds keeps old cells fresh.
     """
-    if row.retired_hash is not None:
-        return row.retired_hash
     tuning = row.settings.as_dict() | RETIRED_SETTINGS if row.start or row.noise else None
     if tuning:  # no row has neighbours, and old cells know no such setting
         del tuning["neighbours"]

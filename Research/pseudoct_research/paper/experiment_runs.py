@@ -63,19 +63,13 @@ def choose_rows(arguments: argparse.Namespace, rows: Sequence[TableRow]) -> list
     Raises
     ------
     BadInputError
-        If a row does not exist or can no longer be computed, the number of slices is below 1, or
-        ``--remake`` names neither row nor patient: a resumed run would then start over each time.
+        If a row does not exist, the number of slices is below 1, or ``--remake`` names neither row
+        nor patient: a resumed run would then start over each time.
     """
     if arguments.remake and not (arguments.row or arguments.patient):
         raise BadInputError("--remake needs a selection. Add --row NAME or --patient NAME.")
     if arguments.slices is not None and arguments.slices < 1:
         raise BadInputError(f"--slices must be at least 1, not {arguments.slices}.")
-    retired = {row.name for row in rows if row.retired_hash is not None}
-    if requested := retired & set(arguments.row or ()):
-        raise BadInputError(
-            f"The row '{min(requested)}' uses a setting that was removed. Choose another --row."
-        )
-    rows = [row for row in rows if row.name not in retired]
     unknown = set(arguments.row or ()) - {row.name for row in rows}
     if unknown:
         known = "; ".join(row.name for row in rows)

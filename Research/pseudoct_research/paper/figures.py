@@ -79,10 +79,10 @@ def shown_slices(pair: CtPair, most: int) -> tuple[CtPair, int]:
 def pseudo_ldct_panels(pair: CtPair, index: int, networks: Networks) -> list[Panel]:
     """Return panels of the LDCT and of pseudo-LDCT with noise of Hist, Gaussian and the models.
 
-    Images and noise are (rows, columns) in HU. The LDCT comes with its true noise.
+    Images and noise are (rows, columns) in HU. The noise of every image is its difference from the
+    NDCT: pseudo-LDCT has the noise that was added and the noise that the denoiser has left.
     """
-    true = pair.ldct[index].astype(np.float32) - pair.ndct[index]
-    panels = [Panel("LDCT", pair.ldct[index], derived=False, noise=true)]
+    panels = [Panel("LDCT", pair.ldct[index], derived=False)]
     row = next(row for row in ROWS if row.start == N2C and row.noise == MODELS)
     job = DenoisingJob(pair.ldct, networks.starts[N2C], [], replace(METHOD, method="pretrained"))
     clean = job.run_at_once().hu[index]
@@ -92,8 +92,10 @@ def pseudo_ldct_panels(pair: CtPair, index: int, networks: Networks) -> list[Pan
         ("noise models (ours)", MODELS),
     ):
         noise = drawn_noise(replace(row, noise=source), pair.ldct, index, networks)
-        panels.append(Panel(f"Pseudo-LDCT, {name}", clean + noise, noise=noise))
-    return panels
+        panels.append(Panel(f"Pseudo-LDCT, {name}", clean + noise))
+    return [
+        replace(panel, noise=panel.image.astype(np.float32) - pair.ndct[index]) for panel in panels
+    ]
 
 
 def drawn_noise(row: TableRow, ldct: np.ndarray, index: int, networks: Networks) -> np.ndarray:
@@ -199,7 +201,7 @@ def start_panels(pair: CtPair, index: int, networks: Networks) -> list[list[Pane
         [Panel("NDCT", ndct, derived=False)],
     ]
     for start in (N2C, N2N_GAUSSIAN, N2V):
-        alone, _, tuned = [r for r in ROWS if r.start == start and r.settings.orientations == 1][:3]
+        alone, _, tuned = [row for row in ROWS if row.start == start][:3]
         for line, row in zip(lines, (alone, tuned), strict=True):
             image = denoise_row(row, pair.ldct, networks)[index]
             line.append(Panel(row.name, image, _psnr_text(image, ndct)))

@@ -1,7 +1,7 @@
 """Table 1 of the paper: its rows with the published values, and how this project computes each.
 
 The paper does not have these rows: two dose draws, Noise2Self, Gaussian noise
-matched to the scan, the parent method, X − mean Z, and orientations averaged.
+matched to the scan, the parent method, X − mean Z, and averages without tuning.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from ..evaluation.printed_loop import printed_settings
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2S, N2V
 from .noise_sources import DRAWS, GaussianNoise
 from .pretrained import ALL_SUBJECTS, N2N_DRAWS, noise_model_name, start_name
-from .trained_networks import Networks
+from .trained_networks import Networks, shipped_models
 
-MODELS, ONE_MODEL, TWO_MODELS, HIST, GAUSSIAN, MATCHED, MODEL_AND_HIST = (
+MODELS, ONE_MODEL, TWO_MODELS, SHIPPED, HIST, GAUSSIAN, MATCHED, MODEL_AND_HIST = (
     "one noise model a subject",
     "one noise model, of the first subject",
     "two noise models, of the first two subjects",
+    "shipped noise models",
     "histogram of the body",
     "Gaussian, 82 HU",
     "Gaussian, matched to the body",
@@ -58,9 +59,7 @@ class TableRow:
 
     ``start`` specifies how the denoiser was trained. It is None for the two rows without a
     denoiser: the LDCT, whose ``noise`` is None too, and the control X − mean Z, which uses noise
-    models.
-    ``retired_hash`` is None, or the :func:`.cell_hash` of a row whose settings this version can no
-    longer run. The cells of such a row are shown and not computed again.
+    models. A denoiser with noise models that is not tuned is averaged with that control.
     """
 
     name: str
@@ -68,11 +67,10 @@ class TableRow:
     settings: DenoisingSettings = START
     noise: str | None = None
     printed: Printed | None = None
-    retired_hash: str | None = None
 
     @property
     def needs_noise_models(self) -> bool:
-        """True if noise models predict at least a part of the noise."""
+        """True if noise models of the experiment predict at least a part of the noise."""
         return self.noise in (*_COUNTS, MODEL_AND_HIST)
 
 
@@ -104,8 +102,8 @@ ROWS = (
     TableRow("N2C + Gaussian matched to the scan", N2C, METHOD, MATCHED),
     TableRow("N2C + parent method", N2C, WITHOUT_UPDATE, MATCHED),
     TableRow("X − mean Z (control)", None, START, MODELS),
+    TableRow("Mean of N2C and X − mean Z", N2C, START, MODELS),
     TableRow("N2C, 8 orientations", N2C, replace(START, orientations=8)),
-    TableRow("N2C + method, 8 orientations", N2C, replace(METHOD, orientations=8), MODELS),
     *_with_method("N2N of two dose draws", N2N_DRAWS),
     *_with_method("N2S", N2S),
 )
@@ -118,6 +116,8 @@ def needed_models(row: TableRow, network: str, subjects: Sequence[str]) -> list[
     ``subjects`` are the subjects of the noise models.
     """
     names = [start_name(network, row.start)] if row.start else []
+    if row.noise == SHIPPED:
+        names += [manifest.name for manifest in shipped_models().noise_manifests]
     if row.needs_noise_models:
         names += [noise_model_name(subject) for subject in (*subjects, ALL_SUBJECTS)]
     return names
@@ -133,7 +133,10 @@ def denoise_row(row: TableRow, ldct: np.ndarray, networks: Networks) -> np.ndarr
     noise = noise_of(row, ldct, networks)
     job = DenoisingJob(ldct, start, noise, row.settings)
     torch.manual_seed(row.settings.seed)  # of the noise that replaces the noise models
-    return job.run_at_once().hu
+    denoised = job.run_at_once().hu
+    if noise and not row.settings.tunes:
+        return (denoised + subtract_mean_noise(ldct, noise, row.settings)) / 2
+    return denoised
 
 
 def noise_of(row: TableRow, ldct: np.ndarray, networks: Networks) -> list[nn.Module]:
@@ -142,6 +145,8 @@ def noise_of(row: TableRow, ldct: np.ndarray, networks: Networks) -> list[nn.Mod
         return []
     if row.noise in _COUNTS:
         return list(networks.noise_models[: _COUNTS[row.noise]])
+    if row.noise == SHIPPED:
+        return shipped_models().noise_networks
     if row.noise == HIST:
         return [networks.histogram] * DRAWS
     if row.noise == MODEL_AND_HIST:

@@ -6,11 +6,12 @@ import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.models.store import list_models, load_model
+from PseudoCTDenoiseLib.models.store import LoadedModels, list_models, load_model, load_models
 from PseudoCTDenoiseLib.temporary_files import replace_file
 from torch import nn
 
@@ -31,9 +32,16 @@ class Networks:
     noise_model_of_all: nn.Module | None = None
 
 
+@cache
+def shipped_models() -> LoadedModels:
+    """Return the default denoiser of this extension and its noise models."""
+    return load_models("fast")
+
+
 def weights_digest(names: Sequence[str], work: Path) -> str | None:
     """Return a hash of the models' weights; None if a model is not trained yet."""
-    known = {m.name: m.sha256 for m in list_models(work / "models")}
+    models = [*shipped_models().noise_manifests, *list_models(work / "models")]
+    known = {m.name: m.sha256 for m in models}
     if not all(name in known for name in names):
         return None
     return hashlib.sha256(" ".join(known[name] for name in names).encode()).hexdigest()[:12]

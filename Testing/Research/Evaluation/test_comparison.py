@@ -140,7 +140,7 @@ def test_the_control_is_the_ldct_minus_the_mean_noise_map():
         x = normalise(torch.from_numpy(hu).float())[:, None]
         noise = 4096 * sum(model(x) for model in models)[:, 0].numpy() / len(models)
     control = methods["X − mean Z (control)"].denoise(hu, None)
-    np.testing.assert_allclose(control, hu - noise, atol=0.01)
+    np.testing.assert_allclose(control, (hu - noise).clip(-1024), atol=0.51)  # whole HU
     assert np.abs(noise).mean() > 1
 
 

@@ -1,6 +1,5 @@
 """Ablations change one setting at a time; known correlations and textures are recovered."""
 
-import argparse
 from dataclasses import asdict
 
 import numpy as np
@@ -8,17 +7,15 @@ import pytest
 import torch
 from pseudoct_research.paper.ablations import (
     ABLATIONS,
-    RETIRED_HASHES,
     ablation_rows,
     ensemble_texture,
     map_correlation,
 )
-from pseudoct_research.paper.cells import cell_hash
-from pseudoct_research.paper.experiment_runs import choose_rows
 from pseudoct_research.paper.figures import body_windows
 from pseudoct_research.paper.pretrained import subject_models
 from pseudoct_research.paper.table1 import METHOD, MODELS
 from pseudoct_research.paper.trained_networks import load_networks
+from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.errors import BadInputError
 
 
@@ -27,10 +24,13 @@ def test_every_row_differs_from_the_loop_in_one_setting(label):
     for name, group in ABLATIONS[label].items():
         others = [row for row in group if row.settings.tunes and row.settings != METHOD]
         for row in others:
-            changed = {k for k, v in asdict(row.settings).items() if v != asdict(METHOD)[k]}
-            # A moving average per step needs a shorter update period than 20 steps.
-            assert len(changed - {"update_period"} or changed) == 1, row.name
             assert row.noise == MODELS
+            if name == "preset":
+                assert row.settings == paper_settings()
+                continue
+            changed = {k for k, v in asdict(row.settings).items() if v != asdict(METHOD)[k]}
+            # A moving average per step needs a shorter update period than the loop's.
+            assert len(changed - {"update_period"} or changed) == 1, row.name
         assert len({row.start for row in group}) == 1
         assert group[0].settings == METHOD or name == "steps"
 
@@ -39,18 +39,6 @@ def test_rows_are_unique_and_the_ldct_is_first():
     names = [row.name for row in ablation_rows()]
     assert names[0] == "LDCT" and len(set(names)) == len(names)
     assert "N2C: 40 steps" not in names  # the loop itself
-
-
-def test_a_row_with_a_removed_setting_keeps_its_hash_and_cannot_be_requested():
-    rows = ablation_rows()
-    retired = [row for row in rows if row.retired_hash is not None]
-    assert {row.name: cell_hash(row, "red-cnn-32", {}) for row in retired} == RETIRED_HASHES
-    arguments = argparse.Namespace(row=None, remake=False, patient=None, slices=None)
-    computed = choose_rows(arguments, rows)
-    assert computed == [row for row in rows if row not in retired]
-    arguments.row = [retired[0].name]
-    with pytest.raises(BadInputError, match="sign mirrored' uses a setting that was removed"):
-        choose_rows(arguments, rows)
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.96])
@@ -82,10 +70,10 @@ def test_the_texture_of_the_true_noise_is_reported(trained, data):
     networks = load_networks(trained, "red-cnn-32", ["n2c"], subject_models(data))
     pair = data.measured[0]
     curves, metrics = ensemble_texture(pair, networks)
-    assert list(curves) == [*("true noise", "one noise model", "ensemble by pixel")]
+    assert list(curves) == ["true noise", "one noise model", "ensemble by pixel", "pseudo-LDCT"]
     true = metrics[0]
     # White noise of 20 HU: neighbours are independent, and the spectrum is flat.
     assert true["sigma_hu"] == pytest.approx(20, rel=0.05)
     assert true["neighbours"] == pytest.approx(0, abs=0.03)
     assert all(power.sum() == pytest.approx(1) for _, power in curves.values())
-    assert [row["rho"] is None for row in metrics] == [True, True, False]
+    assert [row["rho"] is None for row in metrics] == [True, True, False, True]

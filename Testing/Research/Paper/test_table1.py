@@ -11,6 +11,7 @@ from pseudoct_research.paper.table1 import (
     METHOD,
     N2C_ROWS,
     ROWS,
+    SHIPPED,
     WITHOUT_UPDATE,
     denoise_row,
     matched_sigma,
@@ -61,6 +62,8 @@ def test_each_row_has_its_noise_source(networks, data):
 
     assert of("N2C + method") == list(networks.noise_models) and len(networks.noise_models) == 3
     assert of("N2C") == []
+    shipped = noise_of(replace(BY_NAME["N2C + method"], noise=SHIPPED), ldct, networks)
+    assert len(shipped) == 3 and not set(shipped) & set(networks.noise_models)
     assert of("N2C + Hist") == [networks.histogram] * DRAWS
     model_and_hist = of("N2C + Model+Hist")
     assert model_and_hist[:DRAWS] == [networks.noise_model_of_all] * DRAWS
@@ -86,6 +89,15 @@ def test_the_matched_deviation_is_that_of_the_removed_noise(data):
             return y
 
     assert matched_sigma(data.measured[0].ldct, Offset(), METHOD) == pytest.approx(10, abs=0.1)
+
+
+def test_two_denoisers_without_tuning_are_averaged(networks, data):
+    ldct = data.measured[1].ldct
+    n2c, control, mean = (
+        denoise_row(BY_NAME[name], ldct, networks).astype(float)
+        for name in ("N2C", "X − mean Z (control)", "Mean of N2C and X − mean Z")
+    )
+    assert np.abs(mean - (n2c + control) / 2).max() < 0.01 and not np.array_equal(n2c, control)
 
 
 @pytest.mark.parametrize("name", BY_NAME)

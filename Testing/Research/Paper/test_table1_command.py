@@ -248,7 +248,7 @@ def test_ablations_fill_the_page_and_draw_the_plots(
     assert ended.code == 0, ended.err
     assert {cell["row"] for cell in cells(tmp_path / "a.csv")} == set(chosen)
     text = page.read_text("utf-8")
-    assert "| sign as it is |" in text and "| ensemble by region (no longer available) |" in text
+    assert "| sign as it is |" in text and "| sign random |" in text
     assert "true noise" in text and "ρ between the maps" in text
     for name in ("steps.png", "texture.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
