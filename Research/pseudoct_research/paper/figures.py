@@ -1,6 +1,7 @@
 """Figures 2 and 3 of the paper: pseudo-LDCT by noise source, and denoisers with the method.
 
-Both figures show the slice with the most organ tissue of a pair of LDCT and NDCT.
+Both show the slice with the most organ tissue of a pair of LDCT and NDCT. A further picture shows
+the training of the networks.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -42,7 +44,8 @@ from PseudoCTDenoiseLib.denoising.noise_maps import apply_sign, ensemble, predic
 from PseudoCTDenoiseLib.errors import BadInputError
 
 from ..evaluation.comparison import CtPair
-from ..results.pictures import spectra_picture
+from ..results.pictures import curve_picture, spectra_picture
+from ..results.results_table import read_csv
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2V
 from .table1 import GAUSSIAN, HIST, METHOD, MODELS, ROWS, TableRow, denoise_row, noise_of
 from .trained_networks import Networks
@@ -188,6 +191,20 @@ def spectra_figure(
         {f"true noise, {true}": curve},
         title="Noise of the pseudo-LDCT compared with the true noise of the LDCT",
     )
+
+
+# --------------------------------------------------------------- training
+
+
+def training_picture(path: str | os.PathLike, curves: Sequence[Path]) -> None:
+    """Draw the validation gain over the training steps from the networks' CSV files."""
+    rows, series = [], {}
+    for curve in curves:
+        name = curve.name.partition(".")[0]
+        series[name] = name
+        for row in read_csv(curve):
+            rows.append({"step": row["step"], name: row["gain_soft_db"]})
+    curve_picture(path, rows, series, y_label="Validation gain over LDCT (dB)")
 
 
 # --------------------------------------------------------------- figure 3

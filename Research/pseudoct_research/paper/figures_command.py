@@ -1,4 +1,4 @@
-"""Draw figures 2 and 3 of the paper with the networks of `pseudoct table1`."""
+"""Draw figures 2 and 3 of the paper with the networks of `pseudoct table1`, and their training."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from .figures import (
     shown_slices,
     spectra_figure,
     start_panels,
+    training_picture,
 )
 from .pretrained import CHANNELS, start_name
 from .trained_networks import load_networks
@@ -63,10 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     folder = arguments.folder
     make_folder(folder)
-    names = ("figure2.png", "figure2_nps.png", "figure3.png")
+    names = ("figure2.png", "figure2_nps.png", "figure3.png", "training.png")
     for name in names:
         check_writable(folder / name)
-    inputs = [*arguments.pair, *model_files(arguments.work / "models")]
+    trained = sorted(arguments.work.glob("*.checkpoint.csv"))
+    inputs = [*arguments.pair, *model_files(arguments.work / "models"), *trained]
     check_outputs([folder / name for name in names], inputs, overwrite=arguments.overwrite)
     ldct, ndct = read_scans(arguments.pair, arguments.series)
     check_same_grid(ldct, ndct)
@@ -82,4 +84,5 @@ def run(arguments: argparse.Namespace) -> None:
     spectra_figure(folder / names[1], curves)
     print(markdown(metrics, COLUMNS))
     figure_3(folder / names[2], start_panels(pair, index, networks), pixel_mm)
+    training_picture(folder / names[3], trained)
     print(f"Wrote {', '.join(names)} to {folder}.")

@@ -18,19 +18,19 @@ from ..datasets.ct_dataset import CtScan
 from ..training.measured_domain import measured_domain
 from ..training.pretraining import PAPER_PRETRAINING, Pretraining, PretrainingSettings
 from ..training.settings_comparison import enabled_settings
-from ..training.supervision import N2C, N2N_GAUSSIAN, N2S, N2V
+from ..training.supervision import N2C, N2N_GAUSSIAN, N2V
 from ..training.training_pairs import NoisySlice, draw_patches, paired_slices
 from .experiment_data import ExperimentData
 
 N2N_DRAWS = "n2n-draws"
-STARTS = (N2C, N2N_GAUSSIAN, N2V, N2N_DRAWS, N2S)
+STARTS = (N2C, N2N_GAUSSIAN, N2V, N2N_DRAWS)
 CHANNELS = {"paper": 96, "red-cnn-32": 32}
 """Channels of the paper's RED-CNN, and of the same network with a third of the channels."""
 STEPS = {"paper": 1000, "red-cnn-32": 10000}
 LEARNING_RATE = 5e-4
 """Learning rate of the denoisers: the curves of the paper's 1e-4 take several times the steps."""
-MASKED_STEPS = 1500
-"""Maximum number of steps of N2V and Noise2Self, whose validation loss plateaus within hundreds."""
+SELF_SUPERVISED_STEPS = 5000
+"""Maximum number of steps of N2V and the paper's N2N, which are soon flat."""
 NOISE_MODEL_STEPS = 15000
 NOISE_MODEL_LEARNING_RATE = 1e-3
 ALL_SUBJECTS = "all"
@@ -40,7 +40,7 @@ ALL_SUBJECTS = "all"
 def start_settings(network: str, start: str) -> PretrainingSettings:
     """Return the pre-training settings of a denoiser; two dose draws are N2C on other pairs.
 
-    N2V and Noise2Self use no rescaling: a reduced patch is padded with its mirror image, which
+    N2V uses no rescaling: a reduced patch is padded with its mirror image, which
     shows the hidden pixels, and in an enlarged patch the neighbours determine each pixel.
     """
     settings = replace(
@@ -50,9 +50,11 @@ def start_settings(network: str, start: str) -> PretrainingSettings:
         steps=STEPS[network],
         learning_rate=LEARNING_RATE,
     )
-    if start in (N2V, N2S):
+    if start == N2V:
         still = replace(settings.augmentation, rescale=None)
-        settings = replace(settings, augmentation=still, steps=min(settings.steps, MASKED_STEPS))
+        settings = replace(settings, augmentation=still)
+    if start in (N2V, N2N_GAUSSIAN):
+        settings = replace(settings, steps=min(settings.steps, SELF_SUPERVISED_STEPS))
     return settings
 
 

@@ -1,7 +1,7 @@
 """Table 1 of the paper: its rows with the published values, and how this project computes each.
 
-The paper does not have these rows: two dose draws, Noise2Self, Gaussian noise
-matched to the scan, the parent method, X − mean Z, and averages without tuning.
+The paper does not have these rows: two dose draws, Gaussian noise matched to the scan, the parent
+method, X − mean Z, and averages without tuning.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import nn
 
 from ..evaluation.comparison import subtract_mean_noise
 from ..evaluation.printed_loop import printed_settings
-from ..training.supervision import N2C, N2N_GAUSSIAN, N2S, N2V
+from ..training.supervision import N2C, N2N_GAUSSIAN, N2V
 from .noise_sources import DRAWS, GaussianNoise
 from .pretrained import ALL_SUBJECTS, N2N_DRAWS, noise_model_name, start_name
 from .trained_networks import Networks, shipped_models
@@ -105,7 +105,6 @@ ROWS = (
     TableRow("Mean of N2C and X − mean Z", N2C, START, MODELS),
     TableRow("N2C, 8 orientations", N2C, replace(START, orientations=8)),
     *_with_method("N2N of two dose draws", N2N_DRAWS),
-    *_with_method("N2S", N2S),
 )
 N2C_ROWS = tuple(row for row in ROWS if row.start in (None, N2C))
 

@@ -1,20 +1,17 @@
-"""Masking of pixels, which are hidden in the input and predicted (Noise2Void and Noise2Self).
+"""Masking of pixels, which are hidden in the input and predicted (Noise2Void).
 
 If the noise of the pixels is independent, the network can predict a hidden pixel only from its
-surroundings, without its noise. CT noise is correlated, which limits both methods.
+surroundings, without its noise. CT noise is correlated, which limits the method.
 """
 
 from __future__ import annotations
 
 import torch
-from torch.nn import functional as F
 
 BOX_PIXELS = 8
 """Side of the boxes of which N2V hides one pixel each: 64 pixels in a patch of 64×64."""
 REACH_PIXELS = 2
 """Reach of the neighbourhood, 5×5, from which N2V replaces a hidden pixel."""
-GRID_PIXELS = 4
-"""Spacing of the grid that Noise2Self hides: every fourth pixel of every fourth row."""
 
 
 def mask_n2v(images: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -59,20 +56,6 @@ def mask_n2v(images: torch.Tensor, generator: torch.Generator) -> tuple[torch.Te
     masked = images.clone()
     masked[image, 0, row, column] = images[image, 0, from_row, from_column]
     return masked, hidden
-
-
-def mask_n2s(images: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mask pixels as Noise2Self does (Batson and Royer, ICML 2019, arXiv:1901.11365, section 3).
-
-    The pixels of a regular grid at a random offset are replaced by a weighted mean of their eight
-    neighbours. Arguments and result are those of :func:`mask_n2v`.
-    """
-    shift = torch.randint(GRID_PIXELS, (2,), generator=generator)
-    mask = torch.zeros(images.shape, dtype=torch.bool)
-    mask[..., shift[0] :: GRID_PIXELS, shift[1] :: GRID_PIXELS] = True
-    weights = torch.tensor([[0.5, 1.0, 0.5], [1.0, 0.0, 1.0], [0.5, 1.0, 0.5]]) / 6
-    around = F.conv2d(F.pad(images, (1, 1, 1, 1), mode="reflect"), weights[None, None])
-    return torch.where(mask, around, images), mask
 
 
 def _draw(first: torch.Tensor, end: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Input and target of a denoiser in training: N2C, N2N or masked pixels (N2V, N2S)."""
+"""Input and target of a denoiser in training: N2C, N2N or masked pixels (N2V)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import NamedTuple
 import torch
 from PseudoCTDenoiseLib.ct.hounsfield import RANGE_HU
 
-from .masking import mask_n2s, mask_n2v
+from .masking import mask_n2v
 
-N2C, N2N_GAUSSIAN, N2V, N2S = "n2c", "n2n-gaussian", "n2v", "n2s"
-SUPERVISIONS = (N2C, N2N_GAUSSIAN, N2V, N2S)
+N2C, N2N_GAUSSIAN, N2V = "n2c", "n2n-gaussian", "n2v"
+SUPERVISIONS = (N2C, N2N_GAUSSIAN, N2V)
 
 
 class TrainingBatch(NamedTuple):
@@ -45,5 +45,5 @@ def supervise(
     if supervision == N2N_GAUSSIAN:
         noise = torch.randn((2, *ldct.shape), generator=generator) * (gaussian_hu / RANGE_HU)
         return TrainingBatch(ldct + noise[0], ldct + noise[1], None)
-    masked, mask = (mask_n2v if supervision == N2V else mask_n2s)(ldct, generator)
+    masked, mask = mask_n2v(ldct, generator)
     return TrainingBatch(masked, ldct, mask)

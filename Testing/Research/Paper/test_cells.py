@@ -19,8 +19,9 @@ from pseudoct_research.paper.trained_networks import Networks
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.errors import BadInputError
 
-LDCT, N2C, METHOD, N2S = (
-    next(row for row in ROWS if row.name == name) for name in ("LDCT", "N2C", "N2C + method", "N2S")
+LDCT, N2C, METHOD, CONTROL = (
+    next(row for row in ROWS if row.name == name)
+    for name in ("LDCT", "N2C", "N2C + method", "X − mean Z (control)")
 )
 
 
@@ -111,21 +112,22 @@ CELLS = [
     cell(LDCT, "b", 46.0),
     cell(N2C, "a", 47.0),
     cell(N2C, "b", 48.0),
-    cell(N2S, "a", 43.0),
+    cell(CONTROL, "a", 43.0),
 ]
 
 
 def test_the_table_has_means_deviations_gains_and_the_papers_figures():
-    ldct, n2c, n2s = table(CELLS, ROWS)
+    ldct, n2c, control = table(CELLS, ROWS)
     assert ldct["psnr_4096"] == "45.00 ± 1.00" and "gain" not in ldct
     assert (n2c["psnr_4096"], n2c["gain"], n2c["patients"]) == ("47.50 ± 0.50", "+2.50 ± 0.50", 2)
     assert (n2c["printed_psnr"], n2c["printed_gain"]) == (50.30, pytest.approx(4.09))
-    assert n2s["gain"] == "−1.00 ± 0.00" and "printed_psnr" not in n2s
+    assert control["gain"] == "−1.00 ± 0.00" and "printed_psnr" not in control
     assert n2c["gain_mean"] == pytest.approx(2.5)
 
 
 def test_a_row_states_its_number_of_patients_if_some_are_missing():
-    assert [line["row"] for line in table(CELLS, ROWS)] == ["LDCT", "N2C", "N2S (1 of 2 patients)"]
+    names = [line["row"] for line in table(CELLS, ROWS)]
+    assert names == ["LDCT", "N2C", "X − mean Z (control) (1 of 2 patients)"]
 
 
 def test_cells_of_other_networks_settings_and_data_are_not_fresh():

@@ -269,7 +269,7 @@ def test_the_figures_are_drawn_from_the_trained_networks(
     ended = pseudoct("figures", tmp_path / "bildér", "--pair", ldct, ndct, *work)
     assert ended.code == 0, ended.err
     assert sorted(path.name for path in (tmp_path / "bildér").iterdir()) == [
-        *("figure2.png", "figure2_nps.png", "figure3.png")
+        *("figure2.png", "figure2_nps.png", "figure3.png", "training.png")
     ]
     assert "| Gaussian, 82 HU | 8" in ended.out
 

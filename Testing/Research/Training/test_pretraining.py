@@ -285,7 +285,7 @@ def idle_row(folder, role, **changes):
     return run.best_row()
 
 
-SELF_SUPERVISED = ["n2n-gaussian", "n2v", "n2s"]
+SELF_SUPERVISED = ["n2n-gaussian", "n2v"]
 
 
 @pytest.mark.parametrize("supervision", SELF_SUPERVISED)
