@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.index:
         data = read_simulated(arguments)
         whole = make_cells(arguments, rows, order, data)
-        if whole and any(row.start == N2C and row.noise for row in rows):
+        if whole and any(row.start == N2C and row.needs_noise_models for row in rows):
             texts[TEXTURE] = _texture(arguments, data, side_outputs)
     fresh = fresh_cells(read_cells(arguments.csv), arguments.network, order, description)
     lines = {line["row"]: line for line in table(fresh, order)}
@@ -132,7 +132,6 @@ def _unchanged(name: str) -> str:
         "rescale": "rescale 0.5 to 2",
         "loss": "mean squared error",
         "teacher": f"update every {METHOD.update_period} steps",
-        "per scan or slice": "tuned once a patient",
         "preset": "loop as printed",
         "steps": f"{METHOD.steps} steps",
     }[name]
@@ -148,4 +147,5 @@ def _plot_steps(path: Path, lines: dict[str, dict]) -> None:
             row[label] = line.get("gain_mean", "")
         rows.append(row)
     series = {f"from {label}": label for label in ABLATIONS}
-    curve_picture(path, rows, series, y_label="PSNR-4096 gain over LDCT (dB)")
+    label = "PSNR-4096 gain over LDCT (dB)"
+    curve_picture(path, rows, series, y_label=label, linear_to=STEPS[0])

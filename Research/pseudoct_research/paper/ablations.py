@@ -1,7 +1,8 @@
 """Ablations of the paper's loop: one setting changed at a time.
 
 Each ablation has a row with the unchanged loop of the table, and rows that differ from it in one
-setting, but for the preset *Paper*. Every number of steps is a separate run.
+setting. Moving averages and an update every few steps go together, and the preset *Paper* differs
+in several settings. Every number of steps is a separate run.
 """
 
 from __future__ import annotations
@@ -15,13 +16,12 @@ from PseudoCTDenoiseLib.ct.hounsfield import RANGE_HU
 from PseudoCTDenoiseLib.ct.noise_texture import autocorrelation
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.noise_maps import ensemble, predict_noise_maps
-from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from torch import nn
 
 from ..evaluation.comparison import CtPair
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2V
 from .figures import body_windows, noise_texture
-from .table1 import METHOD, MODELS, ONE_MODEL, SHIPPED, START, TWO_MODELS, TableRow
+from .table1 import FAST_MODELS, METHOD, MODELS, ONE_MODEL, PRESET, START, TWO_MODELS, TableRow
 from .trained_networks import Networks
 
 STEPS = (5, 10, 20, 40, 80, 160, 320, 640)
@@ -29,8 +29,6 @@ STARTS = {N2C: "N2C", N2N_GAUSSIAN: "N2N", N2V: "N2V"}
 """Pre-trained denoisers: a strong one, which the loop may degrade, and two weak ones."""
 ONLY_STEPS = (N2N_GAUSSIAN,)
 """Denoisers from which only the number of steps is ablated."""
-PRESET = paper_settings().as_dict()
-"""Settings of the preset *Paper*, of which several differ from the loop as printed."""
 
 
 def _rows(label: str, start: str) -> dict[str, list[TableRow]]:
@@ -54,19 +52,16 @@ def _rows(label: str, start: str) -> dict[str, list[TableRow]]:
             unchanged,
             but("one noise model", ONE_MODEL),
             but("two", TWO_MODELS),
-            but("those of this extension", SHIPPED),
+            but("those of `fast`", FAST_MODELS),
         ],
         "rescale": [unchanged, but("no rescale", rescale=None)],
         "loss": [unchanged, but("L1", loss="l1")],
         "teacher": [
             unchanged,
             but("no update", update_period=None),
-            but("update every 5 steps", update_period=5),
-            but("moving average 0.9, every 5 steps", update_period=5, moving_average=0.9),
             but("moving average 0.98, every 5 steps", update_period=5, moving_average=0.98),
         ],
-        "preset": [unchanged, but("preset *Paper*", **PRESET)],
-        "per scan or slice": [unchanged, but("tuned on each slice alone", tuning="slice")],
+        "preset": [unchanged, TableRow(f"{label}: preset *Paper*", start, PRESET, MODELS)],
         "steps": steps,
     }
 
@@ -117,11 +112,11 @@ def ensemble_texture(
     maps = predict_noise_maps(job.noise_models, slices, job.precision)
     masks = body_mask(pair.ndct)
     noises = {"true noise": pair.ldct.astype(np.float32) - pair.ndct}
-    for name, used in (("one noise model", maps[:1]), ("ensemble by pixel", maps)):
+    for name, used in (("one noise model", maps[:1]), ("ensemble", maps)):
         drawn = ensemble(used, torch.Generator(maps.device).manual_seed(METHOD.seed))
         noises[name] = drawn.cpu().numpy() * RANGE_HU
     untuned = DenoisingJob(pair.ldct, networks.starts[N2C], [], START).run_at_once().hu
-    noises["pseudo-LDCT"] = untuned.astype(np.float32) + noises["ensemble by pixel"] - pair.ndct
+    noises["pseudo-LDCT"] = untuned.astype(np.float32) + noises["ensemble"] - pair.ndct
     curves, metrics = {}, []
     for name, noise in noises.items():
         windows = np.concatenate(
@@ -134,7 +129,7 @@ def ensemble_texture(
                 "noise": name,
                 **texture,
                 "neighbours": (neighbours["x1"] + neighbours["y1"]) / 2,
-                "rho": map_correlation(maps, masks) if name == "ensemble by pixel" else None,
+                "rho": map_correlation(maps, masks) if name == "ensemble" else None,
             }
         )
     return curves, metrics

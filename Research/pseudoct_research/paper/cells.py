@@ -21,14 +21,11 @@ from ..evaluation.comparison import CtPair, Method, score
 from ..results.results_table import write_csv
 from ..training.settings_comparison import enabled_settings
 from .pretrained import noise_model_settings, start_settings
-from .table1 import PRINTED_LDCT, TableRow, denoise_row
-from .trained_networks import Networks
+from .table1 import FAST_MODELS, PRINTED_LDCT, TableRow, denoise_row
+from .trained_networks import Networks, fast_noise_models
 
 METRICS = ("psnr_4096", "psnr_400", "ssim_4096", "ssim_400", "rmse_hu", "hu_bias")
 HASHES = ("settings", "data", "weights")
-# The settings once had an `ensemble`, whose value was in the hash of every cell. All jobs now run
-# with this value, so it stays in the hash and the cells of earlier versions stay fresh.
-RETIRED_SETTINGS = {"ensemble": "pixel"}
 KEYS = ("network", "row", "patient", "slices", *METRICS, "seconds", *HASHES)
 COLUMNS = (
     Column("row", "Row"),
@@ -48,16 +45,15 @@ def cell_hash(row: TableRow, network: str, description: dict) -> str:
 
     Settings that are None do not enter: a setting that a later version adds keeps old cells fresh.
     """
-    tuning = row.settings.as_dict() | RETIRED_SETTINGS if row.start or row.noise else None
-    if tuning:  # no row has neighbours, and old cells know no such setting
-        del tuning["neighbours"]
+    of_fast = [manifest.sha256 for manifest in fast_noise_models()]
     settings = {
         "data": description,
         "start": asdict(start_settings(network, row.start)) if row.start else None,
         "lesson": row.start,
-        "tuning": tuning,
+        "tuning": row.settings.as_dict() if row.start or row.noise else None,
         "noise": row.noise,
         "noise models": asdict(noise_model_settings()) if row.needs_noise_models else None,
+        "noise models of fast": of_fast if row.noise == FAST_MODELS else None,
     }
     text = json.dumps(enabled_settings(settings), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -45,7 +44,6 @@ from PseudoCTDenoiseLib.errors import BadInputError
 
 from ..evaluation.comparison import CtPair
 from ..results.pictures import curve_picture, spectra_picture
-from ..results.results_table import read_csv
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2V
 from .table1 import GAUSSIAN, HIST, METHOD, MODELS, ROWS, TableRow, denoise_row, noise_of
 from .trained_networks import Networks
@@ -145,9 +143,8 @@ def noise_spectra(
     mask = body_mask(panels[0].image)
     for panel in panels:
         curve, texture = noise_texture(body_windows(panel.noise, mask), pixel_mm)
-        name = panel.name.removeprefix("Pseudo-LDCT, ")
-        curves[f"{name}: σ {texture['sigma_hu']:.0f} HU"] = curve
-        metrics.append({"noise": name, **texture})
+        curves[f"{panel.name}: σ {texture['sigma_hu']:.0f} HU"] = curve
+        metrics.append({"image": panel.name, **texture})
     return curves, metrics
 
 
@@ -196,15 +193,13 @@ def spectra_figure(
 # --------------------------------------------------------------- training
 
 
-def training_picture(path: str | os.PathLike, curves: Sequence[Path]) -> None:
-    """Draw the validation gain over the training steps from the networks' CSV files."""
-    rows, series = [], {}
-    for curve in curves:
-        name = curve.name.partition(".")[0]
-        series[name] = name
-        for row in read_csv(curve):
-            rows.append({"step": row["step"], name: row["gain_soft_db"]})
-    curve_picture(path, rows, series, y_label="Validation gain over LDCT (dB)")
+def training_picture(
+    path: str | os.PathLike, curves: Mapping[str, Sequence[tuple[int, float]]]
+) -> None:
+    """Draw the curves of :func:`.validation_curves`."""
+    rows = [{"step": step, name: gain} for name, curve in curves.items() for step, gain in curve]
+    label = "Validation gain over LDCT (dB)"
+    curve_picture(path, rows, {name: name for name in curves}, y_label=label)
 
 
 # --------------------------------------------------------------- figure 3

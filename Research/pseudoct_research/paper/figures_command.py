@@ -25,10 +25,10 @@ from .figures import (
     training_picture,
 )
 from .pretrained import CHANNELS, start_name
-from .trained_networks import load_networks
+from .trained_networks import load_networks, validation_curves
 
 COLUMNS = (
-    Column("noise", "Noise"),
+    Column("image", "Noise of"),
     Column("sigma_hu", "σ (HU)", decimals=1),
     Column("f_av_per_cm", "f_av (1/cm)"),
 )
@@ -67,8 +67,11 @@ def run(arguments: argparse.Namespace) -> None:
     names = ("figure2.png", "figure2_nps.png", "figure3.png", "training.png")
     for name in names:
         check_writable(folder / name)
-    trained = sorted(arguments.work.glob("*.checkpoint.csv"))
-    inputs = [*arguments.pair, *model_files(arguments.work / "models"), *trained]
+    inputs = [
+        *arguments.pair,
+        *model_files(arguments.work / "models"),
+        *arguments.work.glob("*.checkpoint.csv"),
+    ]
     check_outputs([folder / name for name in names], inputs, overwrite=arguments.overwrite)
     ldct, ndct = read_scans(arguments.pair, arguments.series)
     check_same_grid(ldct, ndct)
@@ -84,5 +87,9 @@ def run(arguments: argparse.Namespace) -> None:
     spectra_figure(folder / names[1], curves)
     print(markdown(metrics, COLUMNS))
     figure_3(folder / names[2], start_panels(pair, index, networks), pixel_mm)
-    training_picture(folder / names[3], trained)
+    models = [start_name(arguments.network, start) for start in starts] + manifest.noise_models
+    if curves := validation_curves(models, arguments.work):
+        training_picture(folder / names[3], curves)
+    else:  # the experiment had no validation scans
+        names = names[:3]
     print(f"Wrote {', '.join(names)} to {folder}.")

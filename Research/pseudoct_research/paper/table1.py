@@ -1,7 +1,7 @@
 """Table 1 of the paper: its rows with the published values, and how this project computes each.
 
-The paper does not have these rows: two dose draws, Gaussian noise matched to the scan, the parent
-method, X − mean Z, and averages without tuning.
+The paper does not have these rows: the preset *Paper*, two dose draws, Gaussian noise matched to
+the scan, the parent method, X − mean Z, and averages without tuning.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import torch
 from PseudoCTDenoiseLib.ct.hounsfield import RANGE_HU, TISSUE_HU, normalise
 from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.models.store import load_models
 from torch import nn
 
 from ..evaluation.comparison import subtract_mean_noise
@@ -23,13 +25,13 @@ from ..evaluation.printed_loop import printed_settings
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2V
 from .noise_sources import DRAWS, GaussianNoise
 from .pretrained import ALL_SUBJECTS, N2N_DRAWS, noise_model_name, start_name
-from .trained_networks import Networks, shipped_models
+from .trained_networks import Networks, fast_noise_models
 
-MODELS, ONE_MODEL, TWO_MODELS, SHIPPED, HIST, GAUSSIAN, MATCHED, MODEL_AND_HIST = (
+MODELS, ONE_MODEL, TWO_MODELS, FAST_MODELS, HIST, GAUSSIAN, MATCHED, MODEL_AND_HIST = (
     "one noise model a subject",
     "one noise model, of the first subject",
     "two noise models, of the first two subjects",
-    "shipped noise models",
+    "noise models of fast",
     "histogram of the body",
     "Gaussian, 82 HU",
     "Gaussian, matched to the body",
@@ -39,11 +41,13 @@ _COUNTS = {MODELS: None, TWO_MODELS: 2, ONE_MODEL: 1}
 PRINTED_SIGMA = 0.02
 """Standard deviation of the paper's Gaussian noise, normalised: 82 HU."""
 
-METHOD = printed_settings(steps=40, update_period=20)
+METHOD = printed_settings(steps=160, update_period=20)
 """Settings of the paper's loop. The paper does not give the number of steps and the update period;
 they are chosen on the validation split `val`."""
 WITHOUT_UPDATE = replace(METHOD, update_period=None)
 START = printed_settings(method="pretrained", steps=0)
+PRESET = paper_settings()
+"""The loop as this extension runs it."""
 
 
 class Printed(NamedTuple):
@@ -59,7 +63,7 @@ class TableRow:
 
     ``start`` specifies how the denoiser was trained. It is None for the two rows without a
     denoiser: the LDCT, whose ``noise`` is None too, and the control X − mean Z, which uses noise
-    models. A denoiser with noise models that is not tuned is averaged with that control.
+    models. ``mean_with_control`` returns the mean of the denoiser and that control.
     """
 
     name: str
@@ -67,6 +71,7 @@ class TableRow:
     settings: DenoisingSettings = START
     noise: str | None = None
     printed: Printed | None = None
+    mean_with_control: bool = False
 
     @property
     def needs_noise_models(self) -> bool:
@@ -74,11 +79,12 @@ class TableRow:
         return self.noise in (*_COUNTS, MODEL_AND_HIST)
 
 
-def _with_method(label: str, start: str, printed: Sequence[Printed | None] = (None,) * 3):
+def _with_method(label: str, start: str, printed: Sequence[Printed]) -> list[TableRow]:
     return [
         TableRow(label, start, START, None, printed[0]),
         TableRow(f"{label} + method without update", start, WITHOUT_UPDATE, MODELS, printed[1]),
         TableRow(f"{label} + method", start, METHOD, MODELS, printed[2]),
+        TableRow(f"{label} + preset *Paper*", start, PRESET, MODELS),
     ]
 
 
@@ -102,9 +108,11 @@ ROWS = (
     TableRow("N2C + Gaussian matched to the scan", N2C, METHOD, MATCHED),
     TableRow("N2C + parent method", N2C, WITHOUT_UPDATE, MATCHED),
     TableRow("X − mean Z (control)", None, START, MODELS),
-    TableRow("Mean of N2C and X − mean Z", N2C, START, MODELS),
+    TableRow("Mean of N2C and X − mean Z", N2C, START, MODELS, mean_with_control=True),
     TableRow("N2C, 8 orientations", N2C, replace(START, orientations=8)),
-    *_with_method("N2N of two dose draws", N2N_DRAWS),
+    TableRow("N2N of two dose draws", N2N_DRAWS),
+    TableRow("N2N of two dose draws + method", N2N_DRAWS, METHOD, MODELS),
+    TableRow("N2N of two dose draws + preset *Paper*", N2N_DRAWS, PRESET, MODELS),
 )
 N2C_ROWS = tuple(row for row in ROWS if row.start in (None, N2C))
 
@@ -115,8 +123,8 @@ def needed_models(row: TableRow, network: str, subjects: Sequence[str]) -> list[
     ``subjects`` are the subjects of the noise models.
     """
     names = [start_name(network, row.start)] if row.start else []
-    if row.noise == SHIPPED:
-        names += [manifest.name for manifest in shipped_models().noise_manifests]
+    if row.noise == FAST_MODELS:
+        names += [manifest.name for manifest in fast_noise_models()]
     if row.needs_noise_models:
         names += [noise_model_name(subject) for subject in (*subjects, ALL_SUBJECTS)]
     return names
@@ -133,8 +141,9 @@ def denoise_row(row: TableRow, ldct: np.ndarray, networks: Networks) -> np.ndarr
     job = DenoisingJob(ldct, start, noise, row.settings)
     torch.manual_seed(row.settings.seed)  # of the noise that replaces the noise models
     denoised = job.run_at_once().hu
-    if noise and not row.settings.tunes:
-        return (denoised + subtract_mean_noise(ldct, noise, row.settings)) / 2
+    if row.mean_with_control:
+        control = subtract_mean_noise(ldct, noise, row.settings)
+        return (denoised.astype(np.float32) + control) / 2
     return denoised
 
 
@@ -144,8 +153,8 @@ def noise_of(row: TableRow, ldct: np.ndarray, networks: Networks) -> list[nn.Mod
         return []
     if row.noise in _COUNTS:
         return list(networks.noise_models[: _COUNTS[row.noise]])
-    if row.noise == SHIPPED:
-        return shipped_models().noise_networks
+    if row.noise == FAST_MODELS:
+        return load_models("fast").noise_networks
     if row.noise == HIST:
         return [networks.histogram] * DRAWS
     if row.noise == MODEL_AND_HIST:

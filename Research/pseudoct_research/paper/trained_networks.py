@@ -6,15 +6,16 @@ import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.models.store import LoadedModels, list_models, load_model, load_models
+from PseudoCTDenoiseLib.models.manifest import Manifest, list_models
+from PseudoCTDenoiseLib.models.store import load_model
 from PseudoCTDenoiseLib.temporary_files import replace_file
 from torch import nn
 
+from ..results.results_table import read_csv
 from .experiment_data import ExperimentData
 from .noise_sources import HistogramNoise, difference_histogram
 from .pretrained import ALL_SUBJECTS, noise_model_name, start_name
@@ -32,19 +33,32 @@ class Networks:
     noise_model_of_all: nn.Module | None = None
 
 
-@cache
-def shipped_models() -> LoadedModels:
-    """Return the default denoiser of this extension and its noise models."""
-    return load_models("fast")
+def fast_noise_models() -> list[Manifest]:
+    """Return the manifests of the noise models that this extension uses with ``fast``."""
+    shipped = {manifest.name: manifest for manifest in list_models()}
+    return [shipped[name] for name in shipped["fast"].noise_models]
 
 
 def weights_digest(names: Sequence[str], work: Path) -> str | None:
     """Return a hash of the models' weights; None if a model is not trained yet."""
-    models = [*shipped_models().noise_manifests, *list_models(work / "models")]
+    models = [*fast_noise_models(), *list_models(work / "models")]
     known = {m.name: m.sha256 for m in models}
     if not all(name in known for name in names):
         return None
     return hashlib.sha256(" ".join(known[name] for name in names).encode()).hexdigest()[:12]
+
+
+def validation_curves(names: Sequence[str], work: Path) -> dict[str, list[tuple[int, float]]]:
+    """Return model → (training step, gain over the LDCT in dB), without models not validated."""
+    curves = {}
+    for name in names:
+        rows = read_csv(work / f"{name}.checkpoint.csv")
+        curve = [
+            (int(float(r["step"])), float(r["gain_soft_db"])) for r in rows if "gain_soft_db" in r
+        ]
+        if curve:
+            curves[name] = curve
+    return curves
 
 
 def write_histogram(data: ExperimentData, work: Path) -> None:

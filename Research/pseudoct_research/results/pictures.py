@@ -107,6 +107,7 @@ def curve_picture(
     x_label: str = "Step",
     y_label: str = "PSNR-4096 in dB",
     title: str = "",
+    linear_to: float | None = None,
 ) -> None:
     """Draw curves over the steps from the rows of a CSV file.
 
@@ -114,9 +115,13 @@ def curve_picture(
     ----------
     rows : rows as csv.DictReader yields them; curves skip empty cells.
     series : name in the legend → column of the rows.
+    linear_to : step from which on the axis is logarithmic; None for a linear axis.
     """
     rows = list(rows)
     figure, axes = _graph(x_label, y_label, title)
+    if linear_to is not None:
+        axes.set_xscale("symlog", linthresh=linear_to)
+        axes.xaxis.set_major_formatter("{x:g}")
     for (name, column), colour in zip(series.items(), itertools.cycle(_COLOURS), strict=False):
         points = [(float(r[x]), float(r[column])) for r in rows if r.get(column) not in (None, "")]
         marker = "o" if len(points) <= 40 else ""

@@ -36,8 +36,8 @@ def supervise(
     Parameters
     ----------
     supervision : ``n2c`` maps LDCT to NDCT. ``n2n-gaussian`` maps LDCT to LDCT, each with
-        independent Gaussian noise (N2N in the sense of arXiv 2104.02326). ``n2v`` and ``n2s``
-        predict masked pixels of the LDCT. Only ``n2c`` uses ``ndct``.
+        independent Gaussian noise (N2N in the sense of arXiv 2104.02326). ``n2v``
+        predicts masked pixels of the LDCT. Only ``n2c`` uses ``ndct``.
     gaussian_hu : standard deviation of the Gaussian noise in HU.
     """
     if supervision == N2C:

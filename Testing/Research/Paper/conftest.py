@@ -37,7 +37,7 @@ def data() -> ExperimentData:
 
 def make_tiny(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(pretrained.CHANNELS, "red-cnn-32", 2)
-    patch.setitem(pretrained.STEPS, "red-cnn-32", 2)  # also of masked training
+    patch.setattr(pretrained, "STEPS", 2)
     patch.setattr(pretrained, "NOISE_MODEL_STEPS", 2)
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
+from pseudoct_research.paper import figures
 from pseudoct_research.paper.ablations import (
     ABLATIONS,
     ablation_rows,
@@ -14,7 +15,7 @@ from pseudoct_research.paper.ablations import (
 from pseudoct_research.paper.figures import body_windows
 from pseudoct_research.paper.pretrained import subject_models
 from pseudoct_research.paper.table1 import METHOD, MODELS
-from pseudoct_research.paper.trained_networks import load_networks
+from pseudoct_research.paper.trained_networks import load_networks, validation_curves
 from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.errors import BadInputError
 
@@ -38,7 +39,7 @@ def test_every_row_differs_from_the_loop_in_one_setting(label):
 def test_rows_are_unique_and_the_ldct_is_first():
     names = [row.name for row in ablation_rows()]
     assert names[0] == "LDCT" and len(set(names)) == len(names)
-    assert "N2C: 40 steps" not in names  # the loop itself
+    assert f"N2C: {METHOD.steps} steps" not in names  # the loop itself
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.96])
@@ -70,10 +71,32 @@ def test_the_texture_of_the_true_noise_is_reported(trained, data):
     networks = load_networks(trained, "red-cnn-32", ["n2c"], subject_models(data))
     pair = data.measured[0]
     curves, metrics = ensemble_texture(pair, networks)
-    assert list(curves) == ["true noise", "one noise model", "ensemble by pixel", "pseudo-LDCT"]
+    assert list(curves) == ["true noise", "one noise model", "ensemble", "pseudo-LDCT"]
     true = metrics[0]
     # White noise of 20 HU: neighbours are independent, and the spectrum is flat.
     assert true["sigma_hu"] == pytest.approx(20, rel=0.05)
     assert true["neighbours"] == pytest.approx(0, abs=0.03)
     assert all(power.sum() == pytest.approx(1) for _, power in curves.values())
     assert [row["rho"] is None for row in metrics] == [True, True, False, True]
+
+
+def test_pseudo_ldct_panels_show_their_difference_from_the_ndct(trained, data):
+    networks = load_networks(trained, "red-cnn-32", ["n2c"], subject_models(data))
+    pair = data.measured[0]
+    panels = figures.pseudo_ldct_panels(pair, 1, networks)
+    assert [panel.derived for panel in panels] == [False, True, True, True]
+    for panel in panels:
+        assert np.array_equal(panel.noise, panel.image.astype(np.float32) - pair.ndct[1])
+    assert panels[2].noise.std() > 60  # Gaussian noise of 82 HU in the body
+
+
+def test_the_curves_of_training_are_those_of_the_validated_models(trained, tmp_path):
+    curves = validation_curves(["red-cnn-32", "paper-noise-a"], trained)
+    assert {name: [step for step, _ in curve] for name, curve in curves.items()} == {
+        "red-cnn-32": [2],
+        "paper-noise-a": [2],
+    }
+    figures.training_picture(tmp_path / "training.png", curves)
+    assert (tmp_path / "training.png").read_bytes().startswith(b"\x89PNG")
+    (tmp_path / "x.checkpoint.csv").write_text("step,validation_loss\n2,1.5\n")
+    assert validation_curves(["x"], tmp_path) == {}

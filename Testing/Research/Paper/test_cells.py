@@ -14,8 +14,8 @@ from pseudoct_research.paper.cells import (
     table,
     write_cells,
 )
-from pseudoct_research.paper.table1 import ROWS, TableRow
-from pseudoct_research.paper.trained_networks import Networks
+from pseudoct_research.paper.table1 import FAST_MODELS, ROWS, TableRow
+from pseudoct_research.paper.trained_networks import Networks, fast_noise_models
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.errors import BadInputError
 
@@ -78,9 +78,18 @@ def test_the_hash_depends_on_all_settings_of_a_cell(monkeypatch):
     monkeypatch.setattr(pretrained, "NOISE_MODEL_STEPS", 5)
     changed.append(cell_hash(METHOD, "red-cnn-32", description))
     monkeypatch.undo()
-    monkeypatch.setitem(pretrained.STEPS, "red-cnn-32", 5)
+    monkeypatch.setattr(pretrained, "STEPS", 5)
     changed.append(cell_hash(METHOD, "red-cnn-32", description))
     assert len({known, *changed}) == 1 + len(changed)
+
+
+def test_a_row_with_the_noise_models_of_fast_depends_on_their_weights(monkeypatch):
+    row = replace(METHOD, noise=FAST_MODELS)
+    before = cell_hash(row, "red-cnn-32", {}), cell_hash(METHOD, "red-cnn-32", {})
+    changed = [replace(manifest, sha256="other") for manifest in fast_noise_models()]
+    monkeypatch.setattr(module, "fast_noise_models", lambda: changed)
+    after = cell_hash(row, "red-cnn-32", {}), cell_hash(METHOD, "red-cnn-32", {})
+    assert after[0] != before[0] and after[1] == before[1]
 
 
 @pytest.mark.parametrize("name", ["N2C", "N2C + Hist", "N2C + Gaussian", "N2C + parent method"])

@@ -8,13 +8,14 @@ from pseudoct_research.paper import table1
 from pseudoct_research.paper.noise_sources import DRAWS, GaussianNoise
 from pseudoct_research.paper.pretrained import subject_models
 from pseudoct_research.paper.table1 import (
+    FAST_MODELS,
     METHOD,
     N2C_ROWS,
     ROWS,
-    SHIPPED,
     WITHOUT_UPDATE,
     denoise_row,
     matched_sigma,
+    needed_models,
     noise_of,
 )
 from pseudoct_research.paper.trained_networks import load_networks
@@ -62,8 +63,12 @@ def test_each_row_has_its_noise_source(networks, data):
 
     assert of("N2C + method") == list(networks.noise_models) and len(networks.noise_models) == 3
     assert of("N2C") == []
-    shipped = noise_of(replace(BY_NAME["N2C + method"], noise=SHIPPED), ldct, networks)
-    assert len(shipped) == 3 and not set(shipped) & set(networks.noise_models)
+    row_of_fast = replace(BY_NAME["N2C + method"], noise=FAST_MODELS)
+    of_fast = noise_of(row_of_fast, ldct, networks)
+    assert len(of_fast) == 3 and not set(of_fast) & set(networks.noise_models)
+    assert needed_models(row_of_fast, "red-cnn-32", ["A"]) == [
+        *("red-cnn-32", "noise-acrin-flt-49f", "noise-lidc-idri-0001", "noise-tcga-de-a4ma")
+    ]
     assert of("N2C + Hist") == [networks.histogram] * DRAWS
     model_and_hist = of("N2C + Model+Hist")
     assert model_and_hist[:DRAWS] == [networks.noise_model_of_all] * DRAWS

@@ -41,7 +41,7 @@ def challenge(tmp_path, torso, write_dicom):
 def tiny(monkeypatch):
     """Use networks of two channels with two steps of training and tuning."""
     monkeypatch.setitem(pretrained.CHANNELS, "red-cnn-32", 2)
-    monkeypatch.setitem(pretrained.STEPS, "red-cnn-32", 2)
+    monkeypatch.setattr(pretrained, "STEPS", 2)
     monkeypatch.setattr(pretrained, "NOISE_MODEL_STEPS", 2)
 
 
@@ -112,7 +112,7 @@ def test_fresh_cells_are_kept_and_stale_cells_are_recomputed(make, tmp_path, mon
 @pytest.mark.slow
 def test_networks_of_other_data_or_settings_are_refused(make, tmp_path, monkeypatch):
     assert make(rows=["N2C"]).code == 0
-    monkeypatch.setitem(pretrained.STEPS, "red-cnn-32", 3)
+    monkeypatch.setattr(pretrained, "STEPS", 3)
     ended = make(rows=["N2C"])
     assert ended.code == 2 and "'red-cnn-32' in" in ended.err and "--work" in ended.err
 
@@ -269,9 +269,9 @@ def test_the_figures_are_drawn_from_the_trained_networks(
     ended = pseudoct("figures", tmp_path / "bildér", "--pair", ldct, ndct, *work)
     assert ended.code == 0, ended.err
     assert sorted(path.name for path in (tmp_path / "bildér").iterdir()) == [
-        *("figure2.png", "figure2_nps.png", "figure3.png", "training.png")
+        *("figure2.png", "figure2_nps.png", "figure3.png")  # no validation scans, no curves
     ]
-    assert "| Gaussian, 82 HU | 8" in ended.out
+    assert "| Pseudo-LDCT, Gaussian, 82 HU | 8" in ended.out
 
 
 def test_figures_need_the_trained_networks(pseudoct, scan, tmp_path):
