@@ -56,6 +56,9 @@ def test_the_preset_paper_gains_on_every_validation_scan(repository):
     rows = read_csv(repository / "Docs" / "results" / "study-paper-loop.csv")
     table = STUDIES["paper-loop"].table(rows)
     assert block(repository / METHOD_PAGE, "STUDY paper-loop") == table.strip()
+    others = read_csv(repository / "Docs" / "results" / "study-paper-doses.csv")
+    table = STUDIES["paper-doses"].table(others)
+    assert block(repository / METHOD_PAGE, "STUDY paper-doses") == table.strip()
     of_preset = [row for row in rows if (row["split"], row["method"]) == ("val", PRESET)]
     assert {row["kernel"] for row in of_preset} == set(KERNELS)
     assert min(float(row["more"]) for row in of_preset) > 0

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 from PseudoCTDenoiseLib.ct.body_mask import body_mask
+from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
@@ -40,6 +41,15 @@ PAPER_LOOP_COLUMNS = (
     Column("noise_reduction", "Noise reduction (%)", decimals=0),
     Column("correction", "Best factor on the removed noise"),
     Column("own_noise", "Correlation of pseudo-LDCT and scan", decimals=3),
+)
+PRESET_COLUMNS = (
+    Column("kernel", "Kernel"),
+    Column("dose", "Dose"),
+    Column("scans", "Scans", decimals=0),
+    Column("gain", "Gain, not tuned (dB)", signed=True),
+    Column("more", "More with the preset (dB)", decimals=3, signed=True),
+    Column("worst", "Worst scan (dB)", decimals=3, signed=True),
+    Column("losing", "Scans that lose", decimals=0),
 )
 
 
@@ -76,12 +86,36 @@ def measure_paper_loop(
     return [row | {"more": row["psnr_4096"] - start} for row in rows]
 
 
+def measure_preset(
+    pair: CtPair, denoiser: nn.Module, noise_models: Sequence[nn.Module]
+) -> dict[str, float]:
+    """Return the ``gain`` of the untuned network in dB, and how much ``more`` the preset gains."""
+    ldct, untuned, preset = (
+        psnr_4096(image, pair.ndct)
+        for image in (
+            pair.ldct,
+            _denoised(pair, denoiser, noise_models, _UNTUNED),
+            _denoised(pair, denoiser, noise_models, _PRESET),
+        )
+    )
+    return {"gain": untuned - ldct, "more": preset - untuned}
+
+
+def _denoised(
+    pair: CtPair,
+    denoiser: nn.Module,
+    noise_models: Sequence[nn.Module],
+    settings: DenoisingSettings,
+) -> np.ndarray:
+    job = DenoisingJob(pair.ldct, denoiser, noise_models, settings, pixel_mm=pair.pixel_mm)
+    return job.run_at_once().hu.astype(np.float32)
+
+
 def _images(
     pair: CtPair, denoiser: nn.Module, noise_models: Sequence[nn.Module]
 ) -> dict[str, np.ndarray]:
     def denoised(settings: DenoisingSettings) -> np.ndarray:
-        job = DenoisingJob(pair.ldct, denoiser, noise_models, settings, pixel_mm=pair.pixel_mm)
-        return job.run_at_once().hu.astype(np.float32)
+        return _denoised(pair, denoiser, noise_models, settings)
 
     untuned = denoised(_UNTUNED)
     control = subtract_mean_noise(pair.ldct, noise_models, _UNTUNED).astype(np.float32)
@@ -93,6 +127,26 @@ def _images(
         CONTROL: control,
         ENSEMBLE: (untuned + control) / 2,
     }
+
+
+def preset_summary(rows: Sequence[dict]) -> list[dict]:
+    """Return the lines of :data:`PRESET_COLUMNS` for rows with ``kernel`` and ``dose``."""
+    lines = []
+    for kernel, dose in dict.fromkeys((row["kernel"], row["dose"]) for row in rows):
+        group = [row for row in rows if (row["kernel"], row["dose"]) == (kernel, dose)]
+        more = [float(row["more"]) for row in group]
+        lines.append(
+            {
+                "kernel": kernel,
+                "dose": dose,
+                "scans": len(group),
+                "gain": float(np.mean([float(row["gain"]) for row in group])),
+                "more": float(np.mean(more)),
+                "worst": min(more),
+                "losing": sum(value < 0 for value in more),
+            }
+        )
+    return lines
 
 
 def paper_loop_summary(rows: Sequence[dict]) -> list[dict]:

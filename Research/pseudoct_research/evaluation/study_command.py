@@ -56,13 +56,21 @@ from .neighbour_study import (
     measure_neighbours,
 )
 from .noise_map_study import NOISE_MAP_COLUMNS, measure_noise_maps
-from .paper_loop_study import PAPER_LOOP_COLUMNS, measure_paper_loop, paper_loop_summary
+from .paper_loop_study import (
+    PAPER_LOOP_COLUMNS,
+    PRESET_COLUMNS,
+    measure_paper_loop,
+    measure_preset,
+    paper_loop_summary,
+    preset_summary,
+)
 from .removed_noise_study import removed_noise_rows, whole_scan_row
 from .removed_noise_tables import removed_noise_table, whole_scans_table
 from .strength_study import STRENGTH_COLUMNS, measure_strengths
 
 TUNED = {WITH_METHOD: METHOD}
 QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))
+OTHER_DOSES = tuple(Condition(kernel, dose) for dose in (0.1, 0.5) for kernel in ("soft", "sharp"))
 STOPPING_STEPS = 240
 DISC = "disc in one slice"
 _VARIANT = Column("variant", "Method")
@@ -156,9 +164,8 @@ def _make_ingredients(arguments: argparse.Namespace, name: str) -> None:
 
 
 def _make_doses(arguments: argparse.Namespace, name: str) -> None:
-    conditions = [Condition(kernel, dose) for dose in (0.1, 0.5) for kernel in ("soft", "sharp")]
     scans = read_index(arguments.index, "test")
-    _make_cases(arguments, name, scans, conditions, _shipped(arguments))
+    _make_cases(arguments, name, scans, OTHER_DOSES, _shipped(arguments))
 
 
 def _make_unseen(arguments: argparse.Namespace, name: str) -> None:
@@ -310,6 +317,16 @@ def _make_paper_loop(arguments: argparse.Namespace, name: str) -> None:
             about = {"split": split, "kernel": condition.kernel, "scan": number}
             rows += [about | row for row in measure_paper_loop(pair, *models)]
             write_csv(_csv(arguments, name), rows)
+
+
+def _make_paper_doses(arguments: argparse.Namespace, name: str) -> None:
+    models, rows = _shipped(arguments), []
+    scans = read_index(arguments.index, "val")
+    pairs = study_pairs(scans, OTHER_DOSES, arguments.slices)
+    for condition, number, pair in _with_bar(pairs, len(scans) * len(OTHER_DOSES), name):
+        about = {"kernel": condition.kernel, "dose": condition.dose, "scan": number}
+        rows.append(about | {"patient": pair.patient} | measure_preset(pair, *models))
+        write_csv(_csv(arguments, name), rows)
 
 
 def _make_neighbours(arguments: argparse.Namespace, name: str) -> None:
@@ -574,6 +591,10 @@ def _paper_loop_table(rows: list[dict]) -> str:
     return markdown(lines, PAPER_LOOP_COLUMNS)
 
 
+def _paper_doses_table(rows: list[dict]) -> str:
+    return markdown(preset_summary(rows), PRESET_COLUMNS)
+
+
 def _neighbours_table(rows: list[dict]) -> str:
     gains = [row for row in rows if row["variant"] != DISC]
     discs = [row for row in rows if row["variant"] == DISC]
@@ -629,6 +650,7 @@ STUDIES = {
     "banding": Study(_make_banding, _banding_table, ("variant", "banding_hu")),
     "noise-maps": Study(_make_noise_maps, _noise_maps_table, ("map", "level_percent")),
     "paper-loop": Study(_make_paper_loop, _paper_loop_table, ("method", "own_noise")),
+    "paper-doses": Study(_make_paper_doses, _paper_doses_table, ("dose", "more")),
     "neighbours": Study(_make_neighbours, _neighbours_table, ("variant", "alone")),
     "strength": Study(_make_strength, _strength_table, ("strength", "reduction_percent")),
     "removed-noise": Study(_make_removed_noise, removed_noise_table, ("result", "light")),

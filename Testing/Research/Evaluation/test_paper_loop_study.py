@@ -55,14 +55,17 @@ def pair():
     return CtPair("one", ldct.astype(np.int16), ndct.astype(np.int16), 0.8)
 
 
-def measured(pair, monkeypatch):
+def networks(pair, monkeypatch):
     monkeypatch.setattr(study, "_PRESET", SETTINGS)
     monkeypatch.setattr(
         study, "_UNTUNED", DenoisingSettings(**{**SETTINGS.as_dict(), "method": "pretrained"})
     )
     noise = (pair.ldct - pair.ndct).astype(np.float32)
-    models = [Removing(noise, 0.8, denoiser=False)] * 2
-    return study.measure_paper_loop(pair, Removing(noise, 0.5), models)
+    return Removing(noise, 0.5), [Removing(noise, 0.8, denoiser=False)] * 2
+
+
+def measured(pair, monkeypatch):
+    return study.measure_paper_loop(pair, *networks(pair, monkeypatch))
 
 
 def test_known_shares_are_measured(pair, monkeypatch):
@@ -87,3 +90,21 @@ def test_the_summary_names_the_worst_scan_over_the_untuned_network(pair, monkeyp
     assert lines[ENSEMBLE]["more"] == pytest.approx(best)
     assert lines[ENSEMBLE]["scans"] == 2 and lines[PRESET]["own_noise"] is not None
     assert lines[UNTUNED]["more"] is lines[LDCT]["correction"] is None
+
+
+def test_the_preset_is_compared_with_the_untuned_network(pair, monkeypatch):
+    row = study.measure_preset(pair, *networks(pair, monkeypatch))
+    rows = {row["method"]: row for row in measured(pair, monkeypatch)}
+    assert row["gain"] == pytest.approx(rows[UNTUNED]["psnr_4096"] - rows[LDCT]["psnr_4096"])
+    assert row["more"] == pytest.approx(rows[PRESET]["more"]) and row["more"] != 0
+
+
+def test_the_summary_counts_the_scans_that_lose():
+    rows = [
+        {"kernel": "soft", "dose": dose, "gain": gain, "more": more}
+        for dose, gain, more in (("0.1", "4", "0.1"), ("0.1", "6", "-0.05"), ("0.5", "2", "0.2"))
+    ]
+    low, half = study.preset_summary(rows)
+    assert (low["scans"], low["gain"], low["worst"], low["losing"]) == (2, 5, -0.05, 1)
+    assert low["more"] == pytest.approx(0.025)
+    assert (half["dose"], half["more"], half["losing"]) == ("0.5", 0.2, 0)
