@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from PseudoCTDenoiseLib.ct.body_mask import body_mask
@@ -90,14 +91,9 @@ def measure_preset(
     pair: CtPair, denoiser: nn.Module, noise_models: Sequence[nn.Module]
 ) -> dict[str, float]:
     """Return the ``gain`` of the untuned network in dB, and how much ``more`` the preset gains."""
-    ldct, untuned, preset = (
-        psnr_4096(image, pair.ndct)
-        for image in (
-            pair.ldct,
-            _denoised(pair, denoiser, noise_models, _UNTUNED),
-            _denoised(pair, denoiser, noise_models, _PRESET),
-        )
-    )
+    denoised = partial(_denoised, pair, denoiser, noise_models)
+    images = (pair.ldct, denoised(_UNTUNED), denoised(_PRESET))
+    ldct, untuned, preset = (psnr_4096(image, pair.ndct) for image in images)
     return {"gain": untuned - ldct, "more": preset - untuned}
 
 
@@ -114,9 +110,7 @@ def _denoised(
 def _images(
     pair: CtPair, denoiser: nn.Module, noise_models: Sequence[nn.Module]
 ) -> dict[str, np.ndarray]:
-    def denoised(settings: DenoisingSettings) -> np.ndarray:
-        return _denoised(pair, denoiser, noise_models, settings)
-
+    denoised = partial(_denoised, pair, denoiser, noise_models)
     untuned = denoised(_UNTUNED)
     control = subtract_mean_noise(pair.ldct, noise_models, _UNTUNED).astype(np.float32)
     return {

@@ -45,7 +45,9 @@ def cell_hash(row: TableRow, network: str, description: dict) -> str:
 
     Settings that are None do not enter: a setting that a later version adds keeps old cells fresh.
     """
-    of_fast = [manifest.sha256 for manifest in fast_noise_models()]
+    of_fast = None
+    if row.noise == FAST_MODELS:
+        of_fast = [manifest.sha256 for manifest in fast_noise_models()]
     settings = {
         "data": description,
         "start": asdict(start_settings(network, row.start)) if row.start else None,
@@ -53,7 +55,7 @@ def cell_hash(row: TableRow, network: str, description: dict) -> str:
         "tuning": row.settings.as_dict() if row.start or row.noise else None,
         "noise": row.noise,
         "noise models": asdict(noise_model_settings()) if row.needs_noise_models else None,
-        "noise models of fast": of_fast if row.noise == FAST_MODELS else None,
+        "noise models of fast": of_fast,
     }
     text = json.dumps(enabled_settings(settings), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
