@@ -46,7 +46,7 @@ report = {
     "device": {"description": "CPU", "reason": "selected by the user"},
     "seconds": {"denoising": 1.0},
 }
-say("result", denoised="denoised.npy", noise="input.npy", pseudo_ldct="input.npy", report=report)
+say("result", denoised="denoised.npy", noise="input.npy", report=report)
 """
 """Worker whose denoised scan has half the HU of the scan; a job of 5000 steps waits until it is
 cancelled."""

@@ -35,6 +35,7 @@ from .job_cases import (
     with_other_last_layers,
 )
 
+ALL_MAPS = {"want_noise": True, "want_model_maps": True}
 both = pytest.mark.parametrize("settings", BOTH, ids=NAMES)
 every_kind = pytest.mark.parametrize(
     "settings",
@@ -201,8 +202,8 @@ def test_pretrained_slices_are_independent():
 @both
 def test_slices_may_be_smaller_than_a_patch(settings, shape):
     settings = replace(settings, steps=1, patch_size=64, orientations=8)
-    result = denoise(scan(*shape), settings, denoiser=unet(), want_noise=True)
-    images = [result.hu, result.noise, result.pseudo_ldct, *result.noise_maps]
+    result = denoise(scan(*shape), settings, denoiser=unet(), **ALL_MAPS)
+    images = [result.hu, result.noise, *result.noise_maps]
     assert {(image.shape, image.dtype) for image in images} == {(shape, np.dtype(np.int16))}
 
 
@@ -262,10 +263,9 @@ def test_padding_of_one_value_is_kept_and_does_not_affect_the_tuning(tuning, val
     outside = np.zeros(hu.shape, bool)
     outside[:, :20] = outside[1, :, 40:] = True
     padded, black = (np.where(outside, fill, hu).astype(np.int16) for fill in (value, -1024))
-    result = denoise(padded, settings, want_noise=True)
+    result = denoise(padded, settings, **ALL_MAPS)
     assert result.losses == denoise(black, settings).losses
     assert np.array_equal(result.hu[outside], padded[outside])
-    assert np.array_equal(result.pseudo_ldct[outside], padded[outside])
     assert not np.stack([result.noise, *result.noise_maps])[:, outside].any()
     assert not np.array_equal(result.hu[~outside], padded[~outside])
 
@@ -301,10 +301,9 @@ def test_metal_above_the_trained_range_is_limited_for_the_network_and_kept(setti
     results = {}
     for value in (2000, 30000):
         hu[metal] = value
-        results[value] = denoise(hu, settings, want_noise=True)
+        results[value] = denoise(hu, settings, **ALL_MAPS)
     result, limited = results[30000], results[2000]
     assert np.array_equal(result.hu[metal], hu[metal])
-    assert np.array_equal(result.pseudo_ldct[metal], hu[metal])
     assert not np.stack([result.noise, *result.noise_maps])[:, metal].any()
     assert np.array_equal(result.hu[~metal], limited.hu[~metal])
     assert result.losses == limited.losses
@@ -313,13 +312,16 @@ def test_metal_above_the_trained_range_is_limited_for_the_network_and_kept(setti
 @both
 def test_the_noise_is_described_only_on_request(settings):
     result = denoise(scan(), settings)
-    assert (result.noise, result.noise_maps, result.pseudo_ldct) == (None, None, None)
+    assert (result.noise, result.noise_maps) == (None, None)
     assert MAPS not in result.seconds
+    with_map = denoise(scan(), settings, want_noise=True)
+    assert with_map.noise_maps is None
+    np.testing.assert_array_equal(with_map.noise, denoise(scan(), settings, **ALL_MAPS).noise)
 
 
 @both
 def test_every_pixel_of_the_noise_comes_from_one_of_the_models(settings):
-    result = denoise(scan(), settings, noise_models(3), want_noise=True)
+    result = denoise(scan(), settings, noise_models(3), **ALL_MAPS)
     maps = np.stack(result.noise_maps)
     chosen = maps == result.noise
     assert len(maps) == 3
@@ -330,7 +332,7 @@ def test_every_pixel_of_the_noise_comes_from_one_of_the_models(settings):
 
 def test_the_noise_maps_are_the_predictions_of_the_noise_models_at_their_mean_level():
     hu, models = scan(), noise_models()
-    result = denoise(hu, PRETRAINED, models, want_noise=True)
+    result = denoise(hu, PRETRAINED, models, **ALL_MAPS)
     with torch.inference_mode():
         slices = normalise(torch.from_numpy(hu).float())[:, None]
         predicted = np.stack([model.cpu()(slices)[:, 0] for model in models])
@@ -343,18 +345,17 @@ def test_noise_models_that_share_the_trunk_need_no_passes_of_their_own():
     hu, denoiser = scan(), unet()
     models = [with_other_last_layers(denoiser, seed) for seed in (1, 2)]
     settings = replace(PRETRAINED, orientations=3)
-    shared = job(hu, settings, models, denoiser, want_noise=True)
+    shared = job(hu, settings, models, denoiser, **ALL_MAPS)
     assert shared.maps_while_denoising and MAPS not in shared.stages
     result = shared.run_at_once()
     with torch.no_grad():  # one weight of the trunk
         denoiser.bottom.first.bias[0] += 1e-6
-    apart = job(hu, settings, models, denoiser, want_noise=True)
+    apart = job(hu, settings, models, denoiser, **ALL_MAPS)
     assert not apart.maps_while_denoising and MAPS in apart.stages
     expected = apart.run_at_once()
     for one, other in (
         (result.hu, expected.hu),
         (result.noise, expected.noise),
-        (result.pseudo_ldct, expected.pseudo_ldct),
         *zip(result.noise_maps, expected.noise_maps, strict=True),
     ):
         np.testing.assert_allclose(one, other, atol=1)
@@ -381,17 +382,12 @@ def test_the_noise_does_not_depend_on_the_slice_that_is_denoised_first():
 
 
 @both
-def test_the_pseudo_ldct_is_the_scan_with_its_noise_reversed(settings):
+def test_the_noise_does_not_depend_on_the_strength_and_padding_has_none(settings):
     hu = scan_with_padding()
-    result = denoise(hu, settings, want_noise=True)
-    body = hu >= -1024
-    expected = np.maximum(hu.astype(int) - 2 * result.noise, -1024)
-    assert np.abs(result.pseudo_ldct - expected)[body].max() <= 2  # the noise is rounded
-    assert np.array_equal(result.pseudo_ldct[~body], hu[~body])
-    assert not np.stack([result.noise, *result.noise_maps])[:, ~body].any()
-    assert result.pseudo_ldct[body].min() >= -1024
+    result = denoise(hu, settings, **ALL_MAPS)
+    assert not np.stack([result.noise, *result.noise_maps])[:, hu < -1024].any()
     weaker = denoise(hu, replace(settings, strength=30.0), want_noise=True)
-    assert np.array_equal(weaker.pseudo_ldct, result.pseudo_ldct)
+    assert np.array_equal(weaker.noise, result.noise)
 
 
 @both
@@ -430,17 +426,16 @@ def test_nothing_is_left_either_if_patience_ends_the_tuning_early(tuning):
 def test_a_scan_on_disk_gives_the_result_of_one_in_memory(tmp_path, settings, tuning):
     hu = scan_with_padding()
     settings = replace(settings, tuning=tuning, strength=70.0)
-    expected = denoise(hu, settings, want_noise=True)
+    expected = denoise(hu, settings, **ALL_MAPS)
     np.save(tmp_path / "scan.npy", hu)
     on_disk = denoise(
         SliceFile(tmp_path / "scan.npy"),
         settings,
-        want_noise=True,
+        **ALL_MAPS,
         run={"new_array": lambda name, shape: SliceFile(tmp_path / f"{name}.npy", shape)},
     )
     assert on_disk.losses == expected.losses
     arrays = {"denoised": expected.hu, "noise": expected.noise}
-    arrays["pseudo_ldct"] = expected.pseudo_ldct
     arrays |= {f"noise_{number}": image for number, image in enumerate(expected.noise_maps)}
     for name, values in arrays.items():
         assert np.array_equal(np.load(tmp_path / f"{name}.npy"), values), name

@@ -7,6 +7,7 @@ import torch
 from PseudoCTDenoiseLib.ct.flat_windows import flat_windows, without_trend
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from PseudoCTDenoiseLib.ct.noise_texture import mean_frequency, noise_power_spectrum
+from PseudoCTDenoiseLib.ct.pseudo_ldct import pseudo_ldct
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.noise_maps import (
     REMOVED_NOISE,
@@ -150,10 +151,11 @@ def test_every_model_gives_one_map_of_every_slice(device, precision):
 def test_the_shipped_maps_have_level_and_texture_of_the_sample_scans_noise():
     hu = read_volume(SAMPLE).hu[8:10]
     networks = [network for network, _ in load_models("fast")[1]]
+    maps = {"want_noise": True, "want_model_maps": True}
     result = DenoisingJob(
-        hu, load_denoiser("fast")[0], networks, PRESETS["quick"], pixel_mm=0.8, want_noise=True
+        hu, load_denoiser("fast")[0], networks, PRESETS["quick"], pixel_mm=0.8, **maps
     ).run_at_once()
-    images = [result.noise, *result.noise_maps, result.pseudo_ldct]
+    images = [result.noise, *result.noise_maps, pseudo_ldct(hu, result.noise)]
     scan, _, *windows = flat_windows(hu, result.hu, *images)
 
     def level_and_frequency(few):

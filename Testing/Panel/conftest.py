@@ -91,7 +91,6 @@ def makeResult(panel: Any) -> Callable[[Any], Any]:
         job = SimpleNamespace(
             denoised=denoised,
             noise=noise,
-            pseudo_ldct=ct.hu,
             noise_maps={},
             report=report,
             losses=[2.0, 1.0],

@@ -43,7 +43,6 @@ def job_result(denoised=CLEAN, first=0, last=SHAPE[0] - 1):
     return SimpleNamespace(
         denoised=denoised[part],
         noise=noise,
-        pseudo_ldct=denoised[part] + noise,
         noise_maps={"noise-a": noise, "noise-b": -noise},
         report={
             "settings": {"seed": 3, "steps": 1},

@@ -88,7 +88,7 @@ def test_a_job_goes_through_its_states_and_gives_its_result(run, hu):
     assert job.device.torch == "2.6.0"
     assert job.progress == [ProgressMessage("tuning", 1, 2, 1.5, 0.25, 9.0)]
     assert np.array_equal(job.result.denoised, hu)
-    assert (job.result.noise, job.result.pseudo_ldct, job.result.noise_maps) == (None, None, {})
+    assert (job.result.noise, job.result.noise_maps) == (None, {})
     assert job.result.losses == [9.0]
 
 

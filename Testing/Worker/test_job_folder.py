@@ -48,7 +48,8 @@ def test_the_worker_reads_the_request(folder, hu):
     request = JobRequest(
         DenoisingSettings(steps=3, rescale=(0.5, 2.0)),
         "fast",
-        False,
+        True,
+        True,
         2,
         0.5,
         "/models/é \udcff",

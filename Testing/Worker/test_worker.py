@@ -97,7 +97,7 @@ def work(folder, hu, models_folder, monkeypatch):
 
 
 def test_a_job_reports_device_progress_and_result(work, folder, hu):
-    code, link = work(settings=WITH_MODELS)
+    code, link = work(settings=WITH_MODELS, want_model_maps=True)
     assert code == DONE
     assert isinstance(link.messages[0], Device) and isinstance(link.messages[-1], Result)
     progress, (result,) = link.of(ProgressMessage), link.of(Result)
@@ -109,19 +109,21 @@ def test_a_job_reports_device_progress_and_result(work, folder, hu):
     assert {message.loss is not None for message in progress if message.stage != "tuning"} == {
         False
     }
-    files = [result.denoised, result.noise, result.pseudo_ldct, *result.noise_maps.values()]
+    files = [result.denoised, result.noise, *result.noise_maps.values()]
     for file in files:
         folder.read_array(file, hu.shape)
-    assert len(set(files)) == len(files) == 3 + len(result.report["noise_models"])
+    assert len(set(files)) == len(files) == 2 + len(result.report["noise_models"])
     assert set(result.noise_maps) == {model["name"] for model in result.report["noise_models"]}
     assert result.report["steps_done"] == 3
 
 
-def test_the_noise_is_omitted_if_it_is_not_requested(work):
-    code, link = work(want_noise=False)
+@pytest.mark.parametrize("want_noise", [False, True])
+def test_only_what_is_requested_of_the_noise_is_stored(work, folder, want_noise):
+    code, link = work(want_noise=want_noise)
     (result,) = link.of(Result)
     assert code == DONE
-    assert (result.noise, result.pseudo_ldct, result.noise_maps) == (None, None, None)
+    assert (result.noise, result.noise_maps) == ("noise.npy" if want_noise else None, {})
+    assert sorted(path.name for path in folder.path.glob("noise*")) == ["noise.npy"] * want_noise
 
 
 def test_the_result_is_at_full_strength_whatever_the_settings_say(work):
@@ -516,7 +518,12 @@ def test_a_job_is_aborted_while_torch_is_loading(with_torch, is_alive, temporary
 
 def test_a_job_from_the_scan_to_the_results_arrays(hu, make_runner, models_folder):
     job = DenoisingProcess(
-        make_runner(), hu, WITH_MODELS, preview_seconds=0.0, models_folder=models_folder
+        make_runner(),
+        hu,
+        WITH_MODELS,
+        want_model_maps=True,
+        preview_seconds=0.0,
+        models_folder=models_folder,
     )
     previews = []
     job.previewed.connect(lambda index, image: previews.append((index, image.shape)))
@@ -525,7 +532,7 @@ def test_a_job_from_the_scan_to_the_results_arrays(hu, make_runner, models_folde
     result = job.result
     assert result.denoised.shape == hu.shape and result.denoised.dtype == np.int16
     assert not np.array_equal(result.denoised, hu) and len(result.losses) == 3
-    assert result.noise.shape == result.pseudo_ldct.shape == hu.shape
+    assert result.noise.shape == hu.shape
     assert {name: array.shape for name, array in result.noise_maps.items()} == {
         "noise-a": hu.shape,
         "noise-b": hu.shape,

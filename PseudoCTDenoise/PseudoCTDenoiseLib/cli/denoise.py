@@ -34,6 +34,7 @@ from ..ct.io.volume_files import (
     write_volume,
 )
 from ..ct.io.volume_hash import volume_hash
+from ..ct.pseudo_ldct import pseudo_ldct
 from ..denoising.denoised_scan import DenoisedScan
 from ..denoising.job import DenoisingJob
 from ..denoising.plan import SHORT_SCAN, JobPlan
@@ -195,6 +196,7 @@ def denoise(
         settings,
         pixel_mm=inputs.volume.pixel_mm,
         want_noise=outputs.noise_folder is not None,
+        want_model_maps=True,
         domain=models.denoiser[1].domain,
         neighbour_model=models.neighbour_network,
     )
@@ -350,7 +352,7 @@ def _write_volumes(
     volume = inputs.volume
     note = derivation_note(__version__, inputs.models.denoiser[1].name, result.settings.strength)
 
-    def write_image(path: Path, hu: np.ndarray, kind: DerivedKind) -> None:
+    def write_image(path: Path, kind: DerivedKind, hu: np.ndarray) -> None:
         if outputs.dicom:
             write_dicom(staged, path, hu, volume, DerivedSeries(kind, note))
         else:
@@ -358,16 +360,18 @@ def _write_volumes(
 
     if outputs.noise_folder is not None:
         staged.folder(outputs.noise_folder)
-        images = [result.noise, result.pseudo_ldct, *result.noise_maps]
         paths = outputs.noise_files(inputs.models.noise_manifests)
         kinds = noise_kinds([manifest.name for manifest in inputs.models.noise_manifests])
-        for path, slices, kind in zip(paths, images, kinds, strict=True):
-            write_image(path, slices.read(), kind)
+        of_noise, of_pseudo_ldct, *of_models = zip(paths, kinds, strict=True)
+        write_image(*of_pseudo_ldct, pseudo_ldct(volume.hu, result.noise))
+        images = [result.noise, *result.noise_maps]
+        for path_and_kind, slices in zip([of_noise, *of_models], images, strict=True):
+            write_image(*path_and_kind, slices.read())
             slices.path.unlink()  # the results of a long scan do not fit on the disk twice
     result = replace(result, hu=result.hu.read())
     # At strength 0 the values of the input are written, which may have fractions.
     values = result.hu if volume.values is None else volume.values
-    write_image(outputs.volume, values, DENOISED)
+    write_image(outputs.volume, DENOISED, values)
     for path in filter(None, (outputs.report, outputs.picture)):
         staged.retire(path)
     return result

@@ -25,13 +25,12 @@ class DenoisedScan:
     """Result of a job.
 
     All arrays are (slices, rows, columns) int16 HU, as the run's ``new_array`` made them. The
-    three that describe the noise are None unless they were requested: ``noise`` is the ensemble's
-    map, ``noise_maps`` has one map for each noise model, ``pseudo_ldct`` is the scan less twice the
-    ensemble's noise. ``tunings`` has the record of the scan's tuning, or one for every slice;
-    ``seconds`` those of every stage; ``warnings`` those of the job, and
-    :func:`divergence_warning` last. ``structures`` describes the removed noise of every slice at
-    full strength, None for a slice that is not judged. ``corrected`` is the number of slices that
-    were corrected by their neighbours.
+    ensemble's map ``noise``, from which :func:`.pseudo_ldct` makes the pseudo-LDCT, and the maps of
+    the noise models, ``noise_maps``, are None unless requested. ``tunings`` has the record of the
+    scan's tuning, or one for every slice; ``seconds`` those of every stage; ``warnings`` those of
+    the job, and :func:`divergence_warning` last. ``structures`` describes the removed noise of
+    every slice at full strength, None for a slice that is not judged. ``corrected`` is the number
+    of slices that were corrected by their neighbours.
     """
 
     hu: np.ndarray
@@ -42,7 +41,6 @@ class DenoisedScan:
     seconds: dict[str, float]
     noise: np.ndarray | None = None
     noise_maps: list[np.ndarray] | None = None
-    pseudo_ldct: np.ndarray | None = None
     warnings: list[str] = field(default_factory=list)
     structures: list[RemovedStructure | None] = field(default_factory=list)
     corrected: int = 0

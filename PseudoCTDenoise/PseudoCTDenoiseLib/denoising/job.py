@@ -65,6 +65,7 @@ class DenoisingJob:
         see :func:`.resolve_orientations`.
     pixel_mm : side of a pixel, for noise from the simulator; None if it is unknown.
     want_noise : return the noise of every slice as well.
+    want_model_maps : also return the map of each noise model; it needs ``want_noise``.
     preview_slice : the slice that previews show and that is denoised first, see
         :meth:`show_slice`. None takes the one with the most organ tissue.
     domain : ranges of the scans that the denoiser was trained on, see :class:`.Manifest`; they only
@@ -91,6 +92,7 @@ class DenoisingJob:
         *,
         pixel_mm: float | None = None,
         want_noise: bool = False,
+        want_model_maps: bool = False,
         preview_slice: int | None = None,
         domain: Mapping[str, Sequence[float]] = _UNKNOWN_DOMAIN,
         neighbour_model: nn.Module | None = None,
@@ -109,6 +111,7 @@ class DenoisingJob:
         self.settings = resolve_orientations(settings, hu.shape)
         self.pixel_mm = pixel_mm
         self.want_noise = want_noise
+        self.want_model_maps = want_noise and want_model_maps
         self._domain = domain
         self.device = choose_device(settings.device)
         self.precision = autocast_precision(settings.precision, self.device)
@@ -233,8 +236,8 @@ class DenoisingJob:
         progress : called often. An exception that it raises ends the run.
         preview_seconds : smallest interval between two previews at full strength. Infinite for no
             previews, since each costs a forward pass of a slice.
-        new_array : makes an int16 array of a name and shape for each result: "denoised", and with
-            the noise "noise", "pseudo_ldct", "noise_0" and so on. May make :class:`.SliceFile`s.
+        new_array : makes an int16 array of a name and shape for each result: "denoised", "noise",
+            and "noise_0" and so on for the maps of the noise models. May make :class:`.SliceFile`s.
 
         Raises
         ------

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..ct.hounsfield import MIN_CT_HU, to_int16
+from ..ct.hounsfield import to_int16
 from ..ct.removed_structure import RemovedStructure, removed_structure
 from ..ct.slice_selection import evenly_spaced_indices
 from ..ct.strength import apply_strength
@@ -307,22 +307,14 @@ class JobRun:
             self._report(MAPS, index + 1, self._count)
 
     def _keep_noise(self, index: int, maps: torch.Tensor, unchanged: np.ndarray) -> None:
-        """Fill a slice of the arrays of :class:`DenoisedScan` that describe the noise.
-
-        The pseudo-LDCT is the scan with its noise reversed: the scan less its noise is the
-        noise-free image, from which the noise is subtracted once more. What a noise model misses
-        is uncorrelated with what it finds, so the level and the texture are those of the scan.
-        """
-        scan, arrays = self._job.hu[index], self._noise
+        """Fill a slice of the arrays of :class:`DenoisedScan` that describe the noise."""
         generator = torch.Generator(maps.device).manual_seed(self._settings.seed + index)
         maps = whole_noise_hu(maps)
-        maps = maps.masked_fill(torch.from_numpy(unchanged).to(maps.device), 0)
-        mixed = ensemble(maps, generator)
-        outputs = [*arrays["noise_maps"], arrays["noise"]]
-        for output, values in zip(outputs, [*maps, mixed], strict=True):
-            output[index] = to_int16(values[0].cpu().numpy())
-        reversed_noise = np.maximum(scan - 2 * mixed[0].cpu().numpy(), MIN_CT_HU)
-        arrays["pseudo_ldct"][index] = np.where(unchanged, scan, to_int16(reversed_noise))
+        images = [(self._noise["noise"], ensemble(maps, generator))]
+        if self._job.want_model_maps:
+            images += zip(self._noise["noise_maps"], maps, strict=True)
+        for output, values in images:
+            output[index] = np.where(unchanged, 0, to_int16(values[0].cpu().numpy()))
 
     def _report(
         self,
@@ -406,9 +398,8 @@ class _Reporter:
 
 
 def _noise_arrays(job: DenoisingJob, new_array: NewArray) -> dict:
-    names = [f"noise_{number}" for number in range(len(job.noise_models))]
-    return {
-        "noise": new_array("noise", job.hu.shape),
-        "noise_maps": [new_array(name, job.hu.shape) for name in names],
-        "pseudo_ldct": new_array("pseudo_ldct", job.hu.shape),
-    }
+    arrays = {"noise": new_array("noise", job.hu.shape)}
+    if job.want_model_maps:
+        names = [f"noise_{number}" for number in range(len(job.noise_models))]
+        arrays["noise_maps"] = [new_array(name, job.hu.shape) for name in names]
+    return arrays

@@ -104,6 +104,7 @@ class DenoisingRun(SceneRun):
             request.settings,
             model=request.model,
             want_noise=request.outputs.needsNoiseModels,
+            want_model_maps=request.outputs.modelMaps,
             preview_slice=None if previewSlice is None else previewSlice - first,
             preview_seconds=PREVIEW_SECONDS if preview else None,
             pixel_mm=self._ct.pixelMm,

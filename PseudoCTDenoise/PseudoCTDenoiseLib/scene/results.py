@@ -12,6 +12,7 @@ import slicer
 
 from ..ct.display_window import noise_limit
 from ..ct.hounsfield import to_int16
+from ..ct.pseudo_ldct import pseudo_ldct
 from ..ct.strength import apply_strength, voxel_type
 from ..errors import BadInputError
 from . import provenance
@@ -100,7 +101,7 @@ def storeResult(
             _fillNoise(node, inputVolume, whole(result.noise))
         if outputs.pseudoLdct:
             node = companion(provenance.PSEUDO_LDCT, "pseudo-LDCT")
-            _fillCt(node, inputVolume, whole(result.pseudo_ldct, ct.hu))
+            _fillCt(node, inputVolume, whole(pseudo_ldct(ct.hu[here], result.noise), ct.hu))
         if outputs.modelMaps:
             for model, hu in result.noise_maps.items():
                 node = companion(f"{provenance.NOISE_MAP}.{model}", model)

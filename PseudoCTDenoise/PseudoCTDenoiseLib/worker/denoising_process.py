@@ -21,14 +21,13 @@ from .worker_process import JobState, WorkerProcess
 class JobResult:
     """The results of a job; all arrays are (slices, rows, columns) int16 HU.
 
-    ``denoised`` is at full strength. ``noise``, ``pseudo_ldct`` and ``noise_maps`` (by the noise
-    model's name) are empty unless they were requested. ``report`` comes from
+    ``denoised`` is at full strength. ``noise`` is None and ``noise_maps``, by the noise model's
+    name, empty unless they were requested. ``report`` comes from
     :func:`..denoising.report.job_report`. ``losses`` holds the loss of every tuning step.
     """
 
     denoised: np.ndarray
     noise: np.ndarray | None
-    pseudo_ldct: np.ndarray | None
     noise_maps: dict[str, np.ndarray]
     report: dict
     losses: list[float]
@@ -51,6 +50,7 @@ class DenoisingProcess(WorkerProcess):
         display applies it.
     model : name of a denoiser.
     want_noise : also estimate the noise of every slice.
+    want_model_maps : with ``want_noise``, also return the map of each noise model.
     preview_slice : slice to preview; None for the slice with the most organs.
     preview_seconds : shortest time between two previews, in seconds; None for no previews.
     models_folder : folder of the models; None for the shipped models.
@@ -72,6 +72,7 @@ class DenoisingProcess(WorkerProcess):
         settings: DenoisingSettings | None = None,
         model: str = "fast",
         want_noise: bool = True,
+        want_model_maps: bool = False,
         preview_slice: int | None = None,
         preview_seconds: float | None = PREVIEW_SECONDS,
         models_folder: Path | str | None = None,
@@ -91,6 +92,7 @@ class DenoisingProcess(WorkerProcess):
             settings or DenoisingSettings(),
             model,
             want_noise,
+            want_model_maps,
             preview_slice,
             preview_seconds,
             None if models_folder is None else str(models_folder),
@@ -141,7 +143,6 @@ class DenoisingProcess(WorkerProcess):
         self.result = JobResult(
             self._read(files.denoised),
             self._read(files.noise),
-            self._read(files.pseudo_ldct),
             {name: self._read(file) for name, file in (files.noise_maps or {}).items()},
             files.report,
             list(files.report.get("tuning_loss", [])),

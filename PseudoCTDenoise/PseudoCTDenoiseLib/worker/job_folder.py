@@ -39,6 +39,7 @@ class JobRequest:
     settings: DenoisingSettings
     model: str = "fast"
     want_noise: bool = True
+    want_model_maps: bool = False
     preview_slice: int | None = None
     preview_seconds: float | None = PREVIEW_SECONDS
     models_folder: str | None = None
@@ -226,6 +227,7 @@ def _is_number(value: object) -> bool:
 _REQUEST_VALUES = {
     "model": (lambda value: isinstance(value, str), "a name"),
     "want_noise": (lambda value: isinstance(value, bool), "true or false"),
+    "want_model_maps": (lambda value: isinstance(value, bool), "true or false"),
     "preview_slice": (
         lambda value: value is None or (type(value) is int and value >= 0),
         "null or the number of a slice",

@@ -93,7 +93,6 @@ class Result:
     denoised: str
     report: dict
     noise: str | None = None
-    pseudo_ldct: str | None = None
     noise_maps: dict | None = None
 
 

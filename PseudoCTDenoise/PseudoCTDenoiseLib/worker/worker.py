@@ -166,6 +166,7 @@ def denoise(path: str, link: ParentLink) -> None:
         settings,
         pixel_mm=request.pixel_mm,
         want_noise=request.want_noise,
+        want_model_maps=request.want_model_maps,
         preview_slice=request.preview_slice,
         domain=manifest.domain,
         neighbour_model=models.neighbour_network,
@@ -189,11 +190,11 @@ def denoise(path: str, link: ParentLink) -> None:
     report = job_report(
         hu, result, manifest, models.noise_manifests, neighbour_model=models.neighbour_manifest
     )
-    maps = {model.name: f"noise_{k}.npy" for k, model in enumerate(models.noise_manifests)}
-    if request.want_noise:
-        link.say(Result("denoised.npy", report, "noise.npy", "pseudo_ldct.npy", maps))
-    else:
-        link.say(Result("denoised.npy", report))
+    noise = "noise.npy" if request.want_noise else None
+    maps = {}
+    if request.want_model_maps:
+        maps = {model.name: f"noise_{k}.npy" for k, model in enumerate(models.noise_manifests)}
+    link.say(Result("denoised.npy", report, noise, maps))
 
 
 def run(job, link: ParentLink, **options):

@@ -8,6 +8,7 @@ import numpy as np
 from PseudoCTDenoiseLib.ct.body_mask import body_mask
 from PseudoCTDenoiseLib.ct.flat_windows import flat_windows, without_trend
 from PseudoCTDenoiseLib.ct.noise_texture import mean_frequency, noise_power_spectrum
+from PseudoCTDenoiseLib.ct.pseudo_ldct import pseudo_ldct
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.noise_maps import REMOVED_NOISE
@@ -48,12 +49,19 @@ def measure_noise_maps(
     of all models, finds.
     """
     job = DenoisingJob(
-        pair.ldct, denoiser, noise_models, METHOD, pixel_mm=pair.pixel_mm, want_noise=True
+        pair.ldct,
+        denoiser,
+        noise_models,
+        METHOD,
+        pixel_mm=pair.pixel_mm,
+        want_noise=True,
+        want_model_maps=True,
     )
     done = job.run_at_once()
     ldct, ndct = pair.ldct.astype(np.float32), pair.ndct.astype(np.float32)
     maps = dict(zip(names, done.noise_maps, strict=True))
-    images = {ADDED: ldct - ndct, **maps, ENSEMBLE: done.noise, PSEUDO_LDCT: done.pseudo_ldct}
+    images = {ADDED: ldct - ndct, **maps, ENSEMBLE: done.noise}
+    images[PSEUDO_LDCT] = pseudo_ldct(pair.ldct, done.noise)
     scan, _, *windows = flat_windows(ldct, done.hu.astype(np.float32), *images.values())
     level, frequency = _level_and_frequency(scan, pair.pixel_mm)
     body = body_mask(pair.ndct)
