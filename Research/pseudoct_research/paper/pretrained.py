@@ -1,6 +1,7 @@
 """Pre-training of the experiment's denoisers and noise models.
 
-The settings are the paper's, but the learning rates are higher.
+The settings are the paper's, but the learning rates are higher, and that of the denoisers decays
+at the end.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ N2N_DRAWS = "n2n-draws"
 STARTS = (N2C, N2N_GAUSSIAN, N2V, N2N_DRAWS)
 CHANNELS = {"paper": 96, "red-cnn-32": 32}
 """Channels of the paper's RED-CNN, and of the same network with a third of the channels."""
-STEPS = 10000
+STEPS = 12500
 LEARNING_RATE = 5e-4
 """Learning rate of the denoisers; with the paper's 1e-4 they learn more slowly."""
-SELF_SUPERVISED_STEPS = 5000
+SELF_SUPERVISED_STEPS = 6250
 """Maximum number of steps of N2V and the paper's N2N, which never see the NDCT."""
 NOISE_MODEL_STEPS = 15000
 NOISE_MODEL_LEARNING_RATE = 1e-3
@@ -52,6 +53,7 @@ def start_settings(network: str, start: str) -> PretrainingSettings:
         parameters={"channels": CHANNELS[network]},
         steps=STEPS,
         learning_rate=LEARNING_RATE,
+        schedule="decay",
     )
     if start == N2V:
         settings = replace(settings, augmentation=replace(settings.augmentation, rescale=None))

@@ -42,6 +42,8 @@ from .supervision import N2C, SUPERVISIONS, supervise
 from .training_domain import TrainingDomain
 from .training_pairs import NoisySlice, draw_patches
 
+SCHEDULES = ("plateau", "cosine", "decay")
+CONSTANT_SHARE = 0.8
 LEAST_NOISE_HU = 4.0
 """Lower limit of the standard deviation by which ``balance`` divides a patch."""
 
@@ -60,7 +62,9 @@ class PretrainingSettings:
     balance : divide the error of every patch by the standard deviation of LDCT − target, at least
         4 HU, so that low-noise and high-noise patches have equal weight in the loss.
     schedule : "plateau" is the paper's ReduceLROnPlateau (factor 0.5) on the validation loss,
-        "cosine" decays the learning rate to zero over ``steps``.
+        "cosine" decays the learning rate to zero over ``steps``, and "decay" keeps it for
+        :data:`CONSTANT_SHARE` of the steps and then lowers it linearly to zero (Hägele et al.,
+        NeurIPS 2024, arXiv:2405.18392).
     gradient_limit : maximum norm of the gradient. Without it, one unusual patch can undo
         thousands of steps. None does not clip.
     moving_average : decay of the exponential moving average of the weights, which is then
@@ -101,7 +105,7 @@ class PretrainingSettings:
             ("supervision", self.supervision, SUPERVISIONS),
             ("precision", self.precision, PRECISIONS),
             ("loss", self.loss, LOSSES),
-            ("schedule", self.schedule, ("plateau", "cosine")),
+            ("schedule", self.schedule, SCHEDULES),
         ):
             if value not in known:
                 raise BadInputError(f"Unknown {name} '{value}': choose {' or '.join(known)}.")
@@ -223,14 +227,7 @@ class Pretraining:
         self.network = network.to(device, memory_format=torch.channels_last)
         self.average = moving_average(self.network, settings.moving_average)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate)
-        if settings.schedule == "cosine":
-            self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-                self.optimizer, settings.steps
-            )
-        else:
-            self.schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-                self.optimizer, factor=0.5, patience=settings.patience
-            )
+        self.schedule = self._new_schedule()
         self.step = 0
         self.curve: list[dict[str, float]] = []
         self.best: dict[str, np.ndarray] = {}
@@ -238,6 +235,17 @@ class Pretraining:
         self._recent_loss = 0.0
         if self.checkpoint.is_file():
             self._resume()
+
+    def _new_schedule(self) -> torch.optim.lr_scheduler.LRScheduler:
+        steps, schedulers = self.settings.steps, torch.optim.lr_scheduler
+        if self.settings.schedule == "cosine":
+            return schedulers.CosineAnnealingLR(self.optimizer, steps)
+        if self.settings.schedule == "decay":
+            left = (1 - CONSTANT_SHARE) * steps
+            return schedulers.LambdaLR(self.optimizer, lambda step: min(1.0, (steps - step) / left))
+        return schedulers.ReduceLROnPlateau(
+            self.optimizer, factor=0.5, patience=self.settings.patience
+        )
 
     @property
     def result(self) -> nn.Module:
@@ -301,7 +309,7 @@ class Pretraining:
         self.optimizer.step()
         if self.average is not None:
             self.average.update_parameters(self.network)
-        if settings.schedule == "cosine":
+        if settings.schedule != "plateau":
             self.schedule.step()
         self.step += 1
         share = 1 / min(self.step, 100)

@@ -24,7 +24,7 @@ from PseudoCTDenoiseLib.models.store import load_model, load_noise_models
 def test_every_start_has_the_papers_settings_but_a_higher_learning_rate(start):
     settings = start_settings("paper", start)
     assert (settings.architecture, settings.parameters) == ("RedCnn", {"channels": 96})
-    assert (settings.loss, settings.learning_rate, settings.schedule) == ("l1", 5e-4, "plateau")
+    assert (settings.loss, settings.learning_rate, settings.schedule) == ("l1", 5e-4, "decay")
     # Rescaling would reveal hidden pixels.
     rescale = None if start == "n2v" else (0.5, 2.0)
     assert (settings.patch_size, settings.augmentation.rescale) == (64, rescale)
@@ -35,7 +35,7 @@ def test_every_start_has_the_papers_settings_but_a_higher_learning_rate(start):
 
 def test_noise_models_are_u_nets_with_the_settings_of_the_denoisers():
     settings, start = noise_model_settings(), start_settings("paper", "n2c")
-    names = ("role", "architecture", "parameters", "steps", "learning_rate")
+    names = ("role", "architecture", "parameters", "steps", "learning_rate", "schedule")
     own = {name: getattr(settings, name) for name in names}
     assert own["architecture"] == "UNet"
     assert replace(start, **own) == settings

@@ -26,6 +26,7 @@ SETTINGS = PretrainingSettings(
     learning_rate=1e-2,
     validate_every=4,
 )
+DECAY = replace(SETTINGS, schedule="decay")
 PLATEAU = replace(SETTINGS, schedule="plateau", patience=0, learning_rate=1e-7)
 
 
@@ -104,7 +105,14 @@ def whole_and_resumed(folder, settings, killed):
     return whole, resumed
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, PLATEAU], ids=["cosine", "plateau"])
+def test_the_schedule_decay_keeps_the_learning_rate_and_then_lowers_it_to_zero(tmp_path):
+    run = training(tmp_path, replace(DECAY, steps=20, validate_every=2))
+    run.run()
+    rates = [row["learning_rate"] for row in run.curve]
+    assert rates == pytest.approx([1e-2] * 8 + [5e-3, 0.0])
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, DECAY, PLATEAU], ids=["cosine", "decay", "plateau"])
 def test_the_same_seed_gives_the_same_weights(tmp_path, device, settings):
     runs = [training(tmp_path / name, settings, device=device) for name in ("one", "two")]
     for run in runs:
@@ -116,7 +124,7 @@ def test_the_same_seed_gives_the_same_weights(tmp_path, device, settings):
     assert not torch.equal(*weights)
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, PLATEAU], ids=["cosine", "plateau"])
+@pytest.mark.parametrize("settings", [SETTINGS, DECAY, PLATEAU], ids=["cosine", "decay", "plateau"])
 @pytest.mark.parametrize("widths", [[4, 8], [5, 18, 33]], ids=str)
 @pytest.mark.parametrize("kills", [(4,), (6,), (5, 11)], ids=str)
 def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path, device, settings, widths, kills):
