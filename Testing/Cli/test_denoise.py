@@ -281,7 +281,7 @@ def test_the_noise_folder_holds_every_map_and_the_pseudo_ldct(pseudoct, scan, qu
     mixed, a, b, pseudo_ldct = (values(folder / f"{name}.nrrd") for name in names)
     assert ((mixed == a) | (mixed == b)).all() and not np.array_equal(a, b)
     expected = np.maximum(values(scan).astype(int) - 2 * mixed, -1024)
-    assert np.abs(pseudo_ldct - expected).max() <= 2
+    assert np.array_equal(pseudo_ldct, expected)
 
 
 def test_an_existing_noise_folder_keeps_its_files(pseudoct, scan, untuned):

@@ -139,6 +139,13 @@ def test_all_maps_are_brought_to_their_mean_level_in_every_slice():
     assert not whole_noise_hu(torch.zeros(2, 1, 4, 4)).any()
 
 
+def test_a_map_without_noise_stays_empty_beside_strong_noise():
+    maps = 0.04 * torch.randn(3, 1, 256, 256, generator=seeded("cpu"))
+    maps[1] = 0
+    whole = whole_noise_hu(maps)
+    assert whole.isfinite().all() and not whole[1].any() and whole[0].any()
+
+
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_every_model_gives_one_map_of_every_slice(device, precision):
     slices = torch.rand(2, 8, 9, device=device)

@@ -101,7 +101,8 @@ def test_the_job_folder_receives_what_the_node_and_the_request_say(scan):
     run.abort()
     request = reader.request
     assert request.pixel_mm == pytest.approx((0.6 * 0.9) ** 0.5)
-    assert (request.settings, request.model, request.want_noise) == (settings, "paper", True)
+    assert (request.settings, request.model) == (settings, "paper")
+    assert (request.want_noise, request.want_model_maps) == (True, False)
     assert (request.preview_slice, request.preview_seconds) == (1, PREVIEW_SECONDS)
     assert np.array_equal(reader.hu, np.moveaxis(voxels(scan), 2, 0)[1:3])
 

@@ -203,6 +203,10 @@ def test_slices_outside_the_range_stay_as_they_are(scan):
     applyStrength(output, 0)
     assert np.array_equal(voxels(output), HU)
     assert not voxels(output.GetNodeReference(provenance.NOISE_MAP))[[0, 3, 4]].any()
+    expected = HU.copy()
+    expected[1:3] = np.maximum(HU[1:3] - 14, -1024)  # the noise is 7 HU everywhere
+    pseudoLdct = output.GetNodeReference(provenance.PSEUDO_LDCT)
+    assert np.array_equal(voxels(pseudoLdct), expected)
 
 
 def test_a_failure_half_way_leaves_the_scene_as_it_was(scan, scene, monkeypatch):

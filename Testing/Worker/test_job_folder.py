@@ -48,7 +48,7 @@ def test_the_worker_reads_the_request(folder, hu):
     request = JobRequest(
         DenoisingSettings(steps=3, rescale=(0.5, 2.0)),
         "fast",
-        True,
+        False,
         True,
         2,
         0.5,

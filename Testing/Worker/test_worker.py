@@ -117,9 +117,11 @@ def test_a_job_reports_device_progress_and_result(work, folder, hu):
     assert result.report["steps_done"] == 3
 
 
-@pytest.mark.parametrize("want_noise", [False, True])
-def test_only_what_is_requested_of_the_noise_is_stored(work, folder, want_noise):
-    code, link = work(want_noise=want_noise)
+@pytest.mark.parametrize(
+    ("want_noise", "want_model_maps"), [(False, False), (True, False), (False, True)]
+)
+def test_only_what_is_requested_of_the_noise_is_stored(work, folder, want_noise, want_model_maps):
+    code, link = work(want_noise=want_noise, want_model_maps=want_model_maps)
     (result,) = link.of(Result)
     assert code == DONE
     assert (result.noise, result.noise_maps) == ("noise.npy" if want_noise else None, {})

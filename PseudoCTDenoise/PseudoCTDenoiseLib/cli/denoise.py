@@ -362,11 +362,10 @@ def _write_volumes(
         staged.folder(outputs.noise_folder)
         paths = outputs.noise_files(inputs.models.noise_manifests)
         kinds = noise_kinds([manifest.name for manifest in inputs.models.noise_manifests])
-        of_noise, of_pseudo_ldct, *of_models = zip(paths, kinds, strict=True)
-        write_image(*of_pseudo_ldct, pseudo_ldct(volume.hu, result.noise))
+        write_image(paths.pop(1), kinds.pop(1), pseudo_ldct(volume.hu, result.noise))
         images = [result.noise, *result.noise_maps]
-        for path_and_kind, slices in zip([of_noise, *of_models], images, strict=True):
-            write_image(*path_and_kind, slices.read())
+        for path, kind, slices in zip(paths, kinds, images, strict=True):
+            write_image(path, kind, slices.read())
             slices.path.unlink()  # the results of a long scan do not fit on the disk twice
     result = replace(result, hu=result.hu.read())
     # At strength 0 the values of the input are written, which may have fractions.

@@ -1,4 +1,8 @@
-"""The pseudo-LDCT of a scan: the scan with its noise reversed."""
+"""The pseudo-LDCT of a scan: the scan with its noise reversed.
+
+The pseudo-LDCT on which the paper's loop tunes is another image, see
+:mod:`..denoising.pseudo_pairs`.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,8 @@ def pseudo_ldct(scan: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """Return X − 2Z for a scan X and its noise map Z.
 
     The scan less its noise is the noise-free image, from which the noise is subtracted once more.
-    What the map misses is uncorrelated with what it finds, so the level and the texture of the
-    noise are those of the scan.
+    The noise keeps its level and texture, because the part that the map misses is uncorrelated
+    with the part that it finds.
 
     Parameters
     ----------

@@ -24,13 +24,13 @@ NewArray = Callable[[str, tuple[int, int, int]], np.ndarray]
 class DenoisedScan:
     """Result of a job.
 
-    All arrays are (slices, rows, columns) int16 HU, as the run's ``new_array`` made them. The
-    ensemble's map ``noise``, from which :func:`.pseudo_ldct` makes the pseudo-LDCT, and the maps of
-    the noise models, ``noise_maps``, are None unless requested. ``tunings`` has the record of the
-    scan's tuning, or one for every slice; ``seconds`` those of every stage; ``warnings`` those of
-    the job, and :func:`divergence_warning` last. ``structures`` describes the removed noise of
-    every slice at full strength, None for a slice that is not judged. ``corrected`` is the number
-    of slices that were corrected by their neighbours.
+    All arrays are (slices, rows, columns) int16 HU, as the run's ``new_array`` made them. ``noise``
+    is the ensemble's map, and ``noise_maps`` has one map for each noise model. Both are None unless
+    requested. :func:`.pseudo_ldct` makes the pseudo-LDCT from ``noise``. ``tunings`` has the record
+    of the scan's tuning, or one for every slice; ``seconds`` those of every stage; ``warnings``
+    those of the job, and :func:`divergence_warning` last. ``structures`` describes the removed
+    noise of every slice at full strength, None for a slice that is not judged. ``corrected`` is
+    the number of slices that were corrected by their neighbours.
     """
 
     hu: np.ndarray

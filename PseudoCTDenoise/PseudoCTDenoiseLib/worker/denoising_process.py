@@ -21,8 +21,8 @@ from .worker_process import JobState, WorkerProcess
 class JobResult:
     """The results of a job; all arrays are (slices, rows, columns) int16 HU.
 
-    ``denoised`` is at full strength. ``noise`` is None and ``noise_maps``, by the noise model's
-    name, empty unless they were requested. ``report`` comes from
+    ``denoised`` is at full strength. ``noise`` is None unless it was requested.
+    ``noise_maps`` has the requested maps by the noise model's name. ``report`` comes from
     :func:`..denoising.report.job_report`. ``losses`` holds the loss of every tuning step.
     """
 

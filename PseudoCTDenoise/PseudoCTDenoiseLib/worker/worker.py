@@ -192,7 +192,7 @@ def denoise(path: str, link: ParentLink) -> None:
     )
     noise = "noise.npy" if request.want_noise else None
     maps = {}
-    if request.want_model_maps:
+    if job.want_model_maps:
         maps = {model.name: f"noise_{k}.npy" for k, model in enumerate(models.noise_manifests)}
     link.say(Result("denoised.npy", report, noise, maps))
 

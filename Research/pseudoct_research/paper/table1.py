@@ -45,7 +45,7 @@ METHOD = printed_settings(steps=160, update_period=20)
 """Settings of the paper's loop. The paper does not give the number of steps and the update period;
 they are chosen on the validation split `val`."""
 LONGER = replace(METHOD, steps=320)
-"""Settings with as many steps as poor pre-trained models need; chosen on `val`, too."""
+"""Settings with more steps, after which the gain from N2V and N2N hardly rises on `val`."""
 WITHOUT_UPDATE = replace(METHOD, update_period=None)
 START = printed_settings(method="pretrained", steps=0)
 PRESET = paper_settings()

@@ -63,8 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=JOBS,
         metavar="SLICESxROWS",
-        help="jobs of part 'jobs'; each runs once with the default settings and noise maps "
-        "(default: " + " ".join(f"{slices}x{rows}" for slices, rows in JOBS) + ")",
+        help="jobs of part 'jobs'; each runs with the default settings, with and without noise "
+        "maps (default: " + " ".join(f"{slices}x{rows}" for slices, rows in JOBS) + ")",
     )
     parser.add_argument(
         "--rows", type=int, default=512, help="rows per slice, except in part 'jobs' (default: 512)"

@@ -13,13 +13,15 @@ from .timed_job import time_job
 
 
 def measure(setup: BenchSetup) -> Iterator[list[dict]]:
-    """Run the jobs of ``--jobs`` with noise maps; yield the values of all jobs finished so far."""
+    """Run the jobs of ``--jobs`` with and without noise maps; yield the values so far."""
     default, _ = bench_settings(setup.arguments, setup.arguments.device)
     jobs = []
     for slices, rows in with_bar(setup.arguments.jobs, "job"):
         pixel_mm = FIELD_MM / rows
         hu = np.resize(quarter_dose_scan(pixel_mm, rows).ldct, (slices, rows, rows))
-        jobs.append(time_job(hu, pixel_mm, default, want_noise=True))
+        job = time_job(hu, pixel_mm, default, want_noise=True)
+        without = time_job(hu, pixel_mm, default, want_noise=False)
+        jobs.append(job | {"seconds_without_maps": without["seconds"]})
         yield jobs
 
 
@@ -30,7 +32,10 @@ def table(jobs: Sequence[dict]) -> str:
     lines = [
         {"size": f"{job['slices']} × {job['rows']}²", "rest": job["other"]}
         | {stage: job["stages"].get(stage) for stage in stages}
-        | {name: job[name] for name in ("preview_seconds", "seconds", "peak_memory_mib")}
+        | {
+            name: job[name]
+            for name in ("preview_seconds", "seconds", "seconds_without_maps", "peak_memory_mib")
+        }
         for job in jobs
     ]
     columns = (
@@ -39,6 +44,7 @@ def table(jobs: Sequence[dict]) -> str:
         Column("seconds", "Result after (s)", decimals=1),
         *(Column(stage, f"{stage.capitalize()} (s)", decimals=1) for stage in stages),
         Column("rest", "Start, files, rest (s)", decimals=1),
+        Column("seconds_without_maps", "Result without noise maps after (s)", decimals=1),
         Column("peak_memory_mib", "Peak memory (MiB)", decimals=0),
     )
     return markdown(lines, columns)

@@ -44,6 +44,7 @@ from .training_pairs import NoisySlice, draw_patches
 
 SCHEDULES = ("plateau", "cosine", "decay")
 CONSTANT_SHARE = 0.8
+"""Share of the steps at the full learning rate, with the schedule "decay"."""
 LEAST_NOISE_HU = 4.0
 """Lower limit of the standard deviation by which ``balance`` divides a patch."""
 

@@ -21,7 +21,7 @@ from PseudoCTDenoiseLib.models.store import load_model, load_noise_models
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_every_start_has_the_papers_settings_but_a_higher_learning_rate(start):
+def test_every_start_has_the_papers_settings_but_another_learning_rate(start):
     settings = start_settings("paper", start)
     assert (settings.architecture, settings.parameters) == ("RedCnn", {"channels": 96})
     assert (settings.loss, settings.learning_rate, settings.schedule) == ("l1", 5e-4, "decay")
@@ -33,11 +33,11 @@ def test_every_start_has_the_papers_settings_but_a_higher_learning_rate(start):
     assert settings.supervision == ("n2c" if start == "n2n-draws" else start)
 
 
-def test_noise_models_are_u_nets_with_the_settings_of_the_denoisers():
+def test_noise_models_are_u_nets_with_the_papers_settings_but_a_higher_learning_rate():
     settings, start = noise_model_settings(), start_settings("paper", "n2c")
     names = ("role", "architecture", "parameters", "steps", "learning_rate", "schedule")
     own = {name: getattr(settings, name) for name in names}
-    assert own["architecture"] == "UNet"
+    assert (own["architecture"], own["schedule"]) == ("UNet", "plateau")
     assert replace(start, **own) == settings
 
 

@@ -68,6 +68,7 @@ def test_all_parts_are_timed_and_written_to_page_and_figure(pseudoct, tmp_path, 
     (job,) = values["jobs"]
     assert (job["slices"], job["rows"], job["noise_maps"]) == (2, 48, True)
     assert 0 < job["preview_seconds"] < job["seconds"] and job["other"] > 0
+    assert job["seconds_without_maps"] > 0
     assert job["stages"].keys() == {"tuning", "denoising"}
     assert job["peak_memory_mib"] > 50
     assert values["variants"].keys() == {"fast", "a noise model"}
