@@ -297,13 +297,14 @@ def _make_noise_maps(arguments: argparse.Namespace, name: str) -> None:
     models = load_models(arguments.model, arguments.models)
     denoiser, networks = models.denoiser[0], models.noise_networks
     names = [manifest.name for manifest in models.noise_manifests]
-    scans = _stacks(read_index(arguments.index, "test"))
     rows = []
-    pairs = study_pairs(scans, QUARTER, arguments.slices)
-    for condition, _, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
-        about = {"kernel": condition.kernel, "patient": pair.patient}
-        rows += [about | row for row in measure_noise_maps(pair, denoiser, networks, names)]
-        write_csv(_csv(arguments, name), rows)
+    for split in ("val", "test"):
+        scans = _stacks(read_index(arguments.index, split))
+        pairs = study_pairs(scans, QUARTER, arguments.slices)
+        for condition, _, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
+            about = {"split": split, "kernel": condition.kernel, "patient": pair.patient}
+            rows += [about | row for row in measure_noise_maps(pair, denoiser, networks, names)]
+            write_csv(_csv(arguments, name), rows)
 
 
 def _make_paper_loop(arguments: argparse.Namespace, name: str) -> None:
@@ -546,15 +547,16 @@ def _banding_table(rows: list[dict]) -> str:
 
 
 def _noise_maps_table(rows: list[dict]) -> str:
+    about = (Column("split", "Split"), Column("kernel", "Kernel"), Column("map", "Map"))
     lines = []
-    for key in dict.fromkeys((row["kernel"], row["map"]) for row in rows):
-        group = [row for row in rows if (row["kernel"], row["map"]) == key]
-        line = dict(zip(("kernel", "map"), key, strict=True))
+    for key in dict.fromkeys(tuple(row[column.key] for column in about) for row in rows):
+        group = [row for row in rows if tuple(row[column.key] for column in about) == key]
+        line = dict(zip((column.key for column in about), key, strict=True))
         for column in NOISE_MAP_COLUMNS:
             values = [float(row[column.key]) for row in group if row[column.key] != ""]
             line[column.key] = float(np.mean(values)) if values else None
         lines.append(line)
-    return markdown(lines, (Column("kernel", "Kernel"), Column("map", "Map"), *NOISE_MAP_COLUMNS))
+    return markdown(lines, (*about, *NOISE_MAP_COLUMNS))
 
 
 def _unseen_table(rows: list[dict]) -> str:

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 from pseudoct_research.evaluation import noise_map_study
+from pseudoct_research.evaluation import study_command as study
 from pseudoct_research.evaluation.comparison import CtPair
 from pseudoct_research.evaluation.noise_map_study import ADDED, ENSEMBLE, PSEUDO_LDCT
+from PseudoCTDenoiseLib.denoising.noise_maps import REMOVED_NOISE
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from scipy.ndimage import gaussian_filter
 from torch import nn
@@ -39,7 +41,7 @@ def test_known_maps_are_measured(pair, monkeypatch):
     monkeypatch.setattr(noise_map_study, "METHOD", quick)
     noise = (pair.ldct - pair.ndct).astype(np.float32)
     smooth = gaussian_filter(noise, (0, 1, 1))
-    models = [Known(noise, 0.77), Known(smooth, 0.77)]
+    models = [Known(noise, REMOVED_NOISE), Known(smooth, REMOVED_NOISE)]
     rows = noise_map_study.measure_noise_maps(
         pair, Known(noise, denoiser=True), models, ["white", "smooth"]
     )
@@ -49,9 +51,20 @@ def test_known_maps_are_measured(pair, monkeypatch):
     assert by_map[ADDED]["frequency_percent"] == pytest.approx(100, abs=2)
     assert abs(by_map[ADDED]["edges"]) < 0.1
     # The rest of the noise is left. The smooth map has few high frequencies.
-    left = 1 - 0.77 * by_map["white"]["level_percent"] / 100
+    left = 1 - REMOVED_NOISE * by_map["white"]["level_percent"] / 100
     assert by_map["white"]["gain"] == pytest.approx(-20 * np.log10(left), abs=1)
     assert by_map["smooth"]["gain"] < 3
     assert by_map["smooth"]["frequency_percent"] < 80 < by_map["white"]["frequency_percent"]
     levels = [by_map[name]["level_percent"] for name in ("white", "smooth")]
     assert levels[0] == pytest.approx(levels[1], rel=0.15)  # both at their mean level
+
+
+def test_the_table_has_the_means_of_each_split():
+    rows = [
+        {"split": split, "kernel": "soft", "patient": patient, "map": ENSEMBLE}
+        | {"level_percent": level, "frequency_percent": "100", "edges": "", "gain": "4.5"}
+        for split, patient, level in (("val", "a", "90"), ("val", "b", "100"), ("test", "c", "70"))
+    ]
+    table = study._noise_maps_table(rows)
+    assert "| val | soft | noise map | 95 | 100 | – | +4.50 |" in table
+    assert "| test | soft | noise map | 70 | 100 | – | +4.50 |" in table
