@@ -19,6 +19,7 @@ from PseudoCTDenoiseLib.denoising.plan import DENOISING, MAPS, NOISE, TUNING
 from PseudoCTDenoiseLib.errors import BadInputError, Cancelled
 
 from .job_cases import (
+    ALL_MAPS,
     BOTH,
     DEFAULT,
     NAMES,
@@ -35,7 +36,6 @@ from .job_cases import (
     with_other_last_layers,
 )
 
-ALL_MAPS = {"want_noise": True, "want_model_maps": True}
 both = pytest.mark.parametrize("settings", BOTH, ids=NAMES)
 every_kind = pytest.mark.parametrize(
     "settings",

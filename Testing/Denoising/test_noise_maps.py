@@ -21,7 +21,7 @@ from PseudoCTDenoiseLib.models.networks import UNet
 from PseudoCTDenoiseLib.models.store import load_denoiser, load_models
 from torch import nn
 
-from .job_cases import unet, with_other_last_layers
+from .job_cases import ALL_MAPS, unet, with_other_last_layers
 
 SAMPLE = (
     Path(__file__).parents[2]
@@ -158,9 +158,8 @@ def test_every_model_gives_one_map_of_every_slice(device, precision):
 def test_the_shipped_maps_have_level_and_texture_of_the_sample_scans_noise():
     hu = read_volume(SAMPLE).hu[8:10]
     networks = [network for network, _ in load_models("fast")[1]]
-    maps = {"want_noise": True, "want_model_maps": True}
     result = DenoisingJob(
-        hu, load_denoiser("fast")[0], networks, PRESETS["quick"], pixel_mm=0.8, **maps
+        hu, load_denoiser("fast")[0], networks, PRESETS["quick"], pixel_mm=0.8, **ALL_MAPS
     ).run_at_once()
     images = [result.noise, *result.noise_maps, pseudo_ldct(hu, result.noise)]
     scan, _, *windows = flat_windows(hu, result.hu, *images)

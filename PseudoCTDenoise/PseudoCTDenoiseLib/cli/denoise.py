@@ -352,7 +352,7 @@ def _write_volumes(
     volume = inputs.volume
     note = derivation_note(__version__, inputs.models.denoiser[1].name, result.settings.strength)
 
-    def write_image(path: Path, kind: DerivedKind, hu: np.ndarray) -> None:
+    def write_image(path: Path, hu: np.ndarray, kind: DerivedKind) -> None:
         if outputs.dicom:
             write_dicom(staged, path, hu, volume, DerivedSeries(kind, note))
         else:
@@ -362,15 +362,15 @@ def _write_volumes(
         staged.folder(outputs.noise_folder)
         paths = outputs.noise_files(inputs.models.noise_manifests)
         kinds = noise_kinds([manifest.name for manifest in inputs.models.noise_manifests])
-        write_image(paths.pop(1), kinds.pop(1), pseudo_ldct(volume.hu, result.noise))
+        write_image(paths.pop(1), pseudo_ldct(volume.hu, result.noise), kinds.pop(1))
         images = [result.noise, *result.noise_maps]
         for path, kind, slices in zip(paths, kinds, images, strict=True):
-            write_image(path, kind, slices.read())
+            write_image(path, slices.read(), kind)
             slices.path.unlink()  # the results of a long scan do not fit on the disk twice
     result = replace(result, hu=result.hu.read())
     # At strength 0 the values of the input are written, which may have fractions.
     values = result.hu if volume.values is None else volume.values
-    write_image(outputs.volume, DENOISED, values)
+    write_image(outputs.volume, values, DENOISED)
     for path in filter(None, (outputs.report, outputs.picture)):
         staged.retire(path)
     return result

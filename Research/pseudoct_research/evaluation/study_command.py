@@ -458,9 +458,8 @@ def _conditions_table(rows: list[dict]) -> str:
 def _by(rows: list[dict], keys: tuple[str, ...], headings: tuple[str, ...]) -> str:
     """Tabulate the means over patients, and the worst scan, for each value of ``keys``."""
     lines = []
-    for value in dict.fromkeys(tuple(row[key] for key in keys) for row in rows):
-        group = [row for row in rows if tuple(row[key] for key in keys) == value]
-        line = dict(zip(keys, value, strict=True)) | {"scans": len(group)}
+    for line, group in _groups(rows, keys):
+        line["scans"] = len(group)
         of_patient = [
             [row for row in group if row["patient"] == patient] for patient in _patients(group)
         ]
@@ -474,6 +473,13 @@ def _by(rows: list[dict], keys: tuple[str, ...], headings: tuple[str, ...]) -> s
         *_GAINS,
     ]
     return markdown(lines, columns)
+
+
+def _groups(rows: list[dict], keys: Sequence[str]) -> Iterator[tuple[dict, list[dict]]]:
+    """Yield each combination of values of ``keys``, and the rows that have it."""
+    for values in dict.fromkeys(tuple(row[key] for key in keys) for row in rows):
+        group = [row for row in rows if tuple(row[key] for key in keys) == values]
+        yield dict(zip(keys, values, strict=True)), group
 
 
 def _patients(rows: list[dict]) -> list[str]:
@@ -549,9 +555,7 @@ def _banding_table(rows: list[dict]) -> str:
 def _noise_maps_table(rows: list[dict]) -> str:
     about = (Column("split", "Split"), Column("kernel", "Kernel"), Column("map", "Map"))
     lines = []
-    for key in dict.fromkeys(tuple(row[column.key] for column in about) for row in rows):
-        group = [row for row in rows if tuple(row[column.key] for column in about) == key]
-        line = dict(zip((column.key for column in about), key, strict=True))
+    for line, group in _groups(rows, [column.key for column in about]):
         for column in NOISE_MAP_COLUMNS:
             values = [float(row[column.key]) for row in group if row[column.key] != ""]
             line[column.key] = float(np.mean(values)) if values else None
