@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -266,7 +267,7 @@ def test_the_report_is_written_beside_the_output_or_to_the_given_path(pseudoct, 
     assert beside["settings"] == elsewhere["settings"]
     assert (beside["input"], beside["output"]) == ("scan.nrrd", "out.nrrd")
     assert beside["model"]["name"] == "fast"
-    assert [model["name"] for model in beside["noise_models"]] == ["noise-a", "noise-b"]
+    assert beside["noise_models"] == []
     assert beside["steps_done"] == 2
     assert beside["warnings"] == []
     assert set(beside["seconds"]) == {"tuning", "denoising"}
@@ -278,6 +279,8 @@ def test_the_noise_folder_holds_every_map_and_the_pseudo_ldct(pseudoct, scan, qu
     names = ["noise_ensemble", "noise_noise-a", "noise_noise-b", "pseudo_ldct"]
     assert sorted(path.name for path in folder.iterdir()) == [f"{name}.nrrd" for name in names]
     assert all(geometry(path) == geometry(scan) for path in folder.iterdir())
+    report = report_of(scan.with_name("out.json"))
+    assert [model["name"] for model in report["noise_models"]] == ["noise-a", "noise-b"]
     mixed, a, b, pseudo_ldct = (values(folder / f"{name}.nrrd") for name in names)
     assert ((mixed == a) | (mixed == b)).all() and not np.array_equal(a, b)
     expected = np.maximum(values(scan).astype(int) - 2 * mixed, -1024)
@@ -354,7 +357,20 @@ def test_a_repeated_run_with_other_models_prints_a_note(pseudoct, scan, models, 
     assert pseudoct("denoise", scan, output, *quick, "--model", "other").code == 0
     repeat = ["--models", models, "--settings", scan.with_name("out.json")]
     ended = pseudoct("denoise", scan, scan.with_name("again.nrrd"), *repeat)
-    assert ended.code == 0 and "Note: " in ended.err and "'other'" in ended.err
+    assert ended.code == 0 and "Note: " in ended.err and "model other (" in ended.err
+
+
+def test_noise_models_are_needed_for_noise_maps_only(pseudoct, scan, models, quick, tmp_path):
+    folder = tmp_path / "models without noise"
+    shutil.copytree(models, folder)
+    for path in folder.glob("*_noise-*"):
+        path.unlink()
+    first, again = tmp_path / "first.nrrd", tmp_path / "again.nrrd"
+    assert pseudoct("denoise", scan, first, *quick, "--models", folder).code == 0
+    maps = ["--noise-dir", tmp_path / "noise", "--settings", tmp_path / "first.json"]
+    ended = pseudoct("denoise", scan, again, "--models", models, *maps)
+    assert ended.code == 0 and "Note: " not in ended.err
+    assert np.array_equal(values(first), values(again))
 
 
 def test_settings_can_be_written_by_hand(pseudoct, scan, quick, tmp_path):

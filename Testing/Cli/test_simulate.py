@@ -65,6 +65,13 @@ def test_pixels_that_no_ct_has_give_a_warning_and_the_noise_of_larger_ones(scan,
     np.testing.assert_array_equal(*low_dose)
 
 
+def test_noise_that_cannot_be_measured_is_said_and_no_error(scan, tmp_path, capsys):
+    output = tmp_path / "ldct.nrrd"
+    arguments = ["simulate", str(scan), str(output), "--device", "cpu", "--dose", "0.000001"]
+    assert main(arguments) == DONE and output.is_file()
+    assert "it cannot be measured" in capsys.readouterr().out
+
+
 def test_seed_and_dose_determine_the_noise(scan, tmp_path):
     def low_dose(name, *options):
         output = tmp_path / f"{name}.nrrd"

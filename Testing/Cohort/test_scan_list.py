@@ -5,9 +5,17 @@ from __future__ import annotations
 import os
 
 import pytest
-from dicom_factory import write_slices
+from dicom_factory import ct_slice, write, write_slices
 from PseudoCTDenoiseLib.cohort.scan_list import find_scans
 from PseudoCTDenoiseLib.errors import BadInputError
+
+
+def dose_report():
+    report = ct_slice()
+    report.SOPClassUID = "1.2.840.10008.5.1.4.1.1.88.67"
+    report.Modality = "SR"
+    del report.PixelData, report.Rows, report.Columns
+    return report
 
 
 def listed(*inputs):
@@ -31,6 +39,15 @@ def test_a_folder_with_dicom_files_is_one_scan_with_its_subfolders(tmp_path):
     found = [("patient_1_series", patient / "series", True)]
     assert listed(tmp_path / "patients") == found
     assert listed(patient / "series") == [("series", patient / "series", True)]
+
+
+def test_other_dicom_objects_hide_no_volumes_and_damaged_files_are_listed(tmp_path, scans):
+    report = write(dose_report(), scans / "dose.dcm")
+    listed_alone = [(name, path) for name, path, _ in listed(scans)]
+    assert len(listed_alone) == 3 and report not in dict(listed_alone).values()
+    damaged = scans / "damaged.dcm"
+    damaged.write_bytes(bytes(128) + b"DICM" + b"junk" * 20)
+    assert listed(scans)[0] == ("damaged.dcm", damaged, True) and len(listed(scans)) == 4
 
 
 def test_each_scan_is_listed_once_and_hidden_ones_are_left_out(scans):

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from PseudoCTDenoiseLib.cohort.outliers import find_outliers
 from PseudoCTDenoiseLib.cohort.page import MOST_THUMBNAILS, page_text
 from PseudoCTDenoiseLib.cohort.table import read_table, table_text
-from PseudoCTDenoiseLib.cohort.thumbnail import SIDE_PX, thumbnail_png
+from PseudoCTDenoiseLib.cohort.thumbnail import SIDE_PX, write_thumbnail
 from PseudoCTDenoiseLib.errors import BadInputError
 
 EVIL = "<script>alert('1')</script>&\"<img src=x>"
@@ -85,7 +85,7 @@ def test_the_page_is_one_file_without_network_or_script(tmp_path):
     rows.append(outcome("bad", exit=2, words=EVIL, input=EVIL))
     (tmp_path / "scans" / "good").mkdir(parents=True)
     hu = np.zeros((2, 8, 8), np.int16)
-    (tmp_path / "scans" / "good" / "thumbnail.png").write_bytes(thumbnail_png(hu, hu))
+    write_thumbnail(tmp_path / "scans" / "good" / "thumbnail.png", hu, hu)
     text = page_text(tmp_path, rows, {EVIL: [EVIL]}, EVIL)
     page = Elements(text)
     assert set(page.tags) <= {
@@ -115,7 +115,7 @@ def test_a_thumbnail_shows_original_denoised_and_difference(tmp_path):
     before[1, 100:300, 100:200] = 40
     after = before.copy()
     after[1, 100:300, 100:200] = 90
-    (tmp_path / "thumbnail.png").write_bytes(thumbnail_png(before, after))
+    write_thumbnail(tmp_path / "thumbnail.png", before, after)
     image = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "thumbnail.png")))
     rows, columns = image.shape
     assert rows <= SIDE_PX and columns % 3 == 0

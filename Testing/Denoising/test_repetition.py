@@ -6,6 +6,7 @@ from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.repetition import (
     compare_images,
     differences,
+    model_differences,
     outcome,
     repeat_settings,
 )
@@ -55,6 +56,18 @@ def test_a_report_of_the_earlier_preset_paper_is_repeated_with_its_settings():
 def test_another_neighbour_model_is_told():
     old, new = (report(neighbour_model={"name": "stack", "sha256": letter * 64}) for letter in "cd")
     assert differences(old, new) == ["neighbour model stack (cccccccc) → stack (dddddddd)"]
+
+
+@pytest.mark.parametrize("source", ["models", "simulator"])
+def test_other_noise_models_count_only_if_they_change_the_result(source):
+    settings = SETTINGS.as_dict() | {"noise_source": source}
+    old, new = (
+        report(settings=settings, noise_models=[{"name": "noise", "sha256": letter * 64}])
+        for letter in "cd"
+    )
+    said = ["noise models noise (cccccccc) → noise (dddddddd)"] if source == "models" else []
+    assert differences(old, new) == model_differences(old, new) == said
+    assert model_differences(old | {"noise_models": []}, new) == []
 
 
 @pytest.mark.parametrize("missing", ["settings", "device"])

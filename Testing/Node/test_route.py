@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from dicom_factory import change, ct_slice, store, write
 from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.exit_codes import BAD_INPUT, DONE, FAULT, INCOMPLETE
+from PseudoCTDenoiseLib.node.denoising_child import DenoisingChild
 from PseudoCTDenoiseLib.node.routed_folder import DenoisingFailedError, denoise_routed
 from pydicom import dcmread
 
@@ -104,6 +106,15 @@ def test_a_child_that_ends_without_a_result(routed, tmp_path, code, error):
     assert not list(routed[1].iterdir())
 
 
+@pytest.mark.parametrize(
+    ("code", "outcome"), [(0, DONE), (INCOMPLETE, DONE), (2, BAD_INPUT), (3, FAULT), (1, FAULT)]
+)
+def test_a_complete_series_counts_although_a_file_beside_it_is_missing(tmp_path, code, outcome):
+    program = [sys.executable, "-c", f"import sys; sys.exit({code})"]
+    child = DenoisingChild(program, tmp_path, tmp_path / "derived", tmp_path, [], 60)
+    assert child.wait().code == outcome
+
+
 def test_a_series_that_takes_too_long_leaves_no_results(pseudoct, routed):
     ended = pseudoct("route", "--time-limit", "0.0001")
     assert ended.code == 1 and "time limit" in ended.err
@@ -118,4 +129,6 @@ def test_folders_are_arguments_or_variables(pseudoct, routed, tmp_path, monkeypa
     shutil.rmtree(source)
     source.mkdir()
     assert "SERIES#IMAGE.dcm" in pseudoct("route", source, output).err
+    monkeypatch.chdir(source)
+    assert "SERIES#IMAGE.dcm" in pseudoct("route", ".", output).err
     assert not list(output.iterdir())

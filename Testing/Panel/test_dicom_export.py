@@ -101,6 +101,21 @@ def test_the_noise_map_is_a_series_of_its_own(panel, makeResult, database, tmp_p
     image = dcmread(folder / "0003.dcm")
     assert np.array_equal(image.pixel_array, slicer.util.arrayFromVolume(noise)[2])
     assert image.SeriesDescription == "Thorax noise map" and image.ImageType[3] == "NOISE_MAP"
+    assert "strength" not in image.DerivationDescription
+
+
+def test_the_removed_noise_is_that_of_full_strength(panel, makeResult, database, tmp_path):
+    from PseudoCTDenoiseLib.scene import provenance
+    from PseudoCTDenoiseLib.scene.dicom_export import exportVolume
+
+    result = makeResult(imported(database, write_slices(tmp_path / "scan")))
+    panel.logic.applyStrength(result, 30)
+    removed = result.GetNodeReference(provenance.REMOVED_NOISE)
+    notes = [
+        dcmread(exportVolume(node, tmp_path) / "0001.dcm").DerivationDescription
+        for node in (result, removed)
+    ]
+    assert "strength 30 %" in notes[0] and "strength 100 %" in notes[1]
 
 
 def test_partly_denoised_scans_say_so(panel, makeResult, database, tmp_path):

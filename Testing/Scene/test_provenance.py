@@ -82,6 +82,12 @@ def test_attributes_hold_everything_to_reproduce_the_result(output):
     }
 
 
+def test_a_warning_is_one_row_of_the_table(output):
+    table = recordProvenance(output, {**REPORT, "warnings": ["Odd scan."]}, 80, (3, 14))
+    rows = [table.GetCellText(row, 0) for row in range(table.GetNumberOfRows())]
+    assert rows.count("Warning") == 1
+
+
 def test_a_result_is_known_as_derived(scene, output):
     assert not isDerived(output) and not isDerived(None)
     recordProvenance(output, REPORT, 100, (0, 11))

@@ -40,7 +40,8 @@ from ..denoising.job import DenoisingJob
 from ..denoising.plan import SHORT_SCAN, JobPlan
 from ..denoising.progress import Progress
 from ..denoising.removed_noise import removed_noise_sentence
-from ..denoising.report import job_report
+from ..denoising.repetition import model_differences
+from ..denoising.report import job_report, model_identities
 from ..denoising.settings import DenoisingSettings, settings_from_values, settings_of_report
 from ..duration import duration
 from ..errors import BadInputError
@@ -185,9 +186,12 @@ def denoise(
     """
     _check_packages(arguments)
     outputs = _writable_outputs(arguments)
-    models = load_models(arguments.model, arguments.models)
+    with_noise_models = outputs.noise_folder is not None or settings.needs_noise_models
+    models = load_models(arguments.model, arguments.models, with_noise_models)
     _check_outputs(arguments, outputs, models.noise_manifests)
     inputs = _read_inputs(arguments, outputs, models, keep_values=settings.strength == 0)
+    if arguments.settings:
+        _note_other_models(arguments.settings, models, settings)
     check_scan(inputs.volume)
     job = DenoisingJob(
         inputs.volume.hu,
@@ -329,8 +333,6 @@ def _read_inputs(
     else:
         check_output_path(outputs.volume, volume)
     reference = _read_reference(arguments, volume)
-    if arguments.settings:
-        _compare_models(arguments.settings, models)
     return _Inputs(arguments, volume, reference, models)
 
 
@@ -350,10 +352,12 @@ def _write_volumes(
 ) -> DenoisedScan:
     """Write all volumes of a run; return the result with the denoised scan in memory."""
     volume = inputs.volume
-    note = derivation_note(__version__, inputs.models.denoiser[1].name, result.settings.strength)
 
     def write_image(path: Path, hu: np.ndarray, kind: DerivedKind) -> None:
         if outputs.dicom:
+            # The noise does not depend on the strength.
+            strength = result.settings.strength if kind == DENOISED else None
+            note = derivation_note(__version__, inputs.models.denoiser[1].name, strength)
             write_dicom(staged, path, hu, volume, DerivedSeries(kind, note))
         else:
             write_volume(staged.path(path), hu, volume, note=NOTICE)
@@ -490,23 +494,16 @@ def read_settings(arguments: argparse.Namespace) -> DenoisingSettings:
     return replace(settings, **{name: flags[name] for name in FLAGS if flags[name] is not None})
 
 
-def _compare_models(path: Path, models: LoadedModels) -> None:
-    """Print a note if the report to be repeated was made with other weights."""
-    report = read_json(path)
-    try:
-        older = [report["model"], *report["noise_models"]]
-        current = [models.denoiser[1], *models.noise_manifests]
-        if report.get("neighbour_model"):  # it corrected slices
-            older.append(report["neighbour_model"])
-            current += filter(None, [models.neighbour_manifest])
-        weights = [model["sha256"] for model in older]
-    except (KeyError, TypeError):  # the file holds only settings
-        return
-    if weights != [manifest.sha256 for manifest in current]:
+def _note_other_models(path: Path, models: LoadedModels, settings: DenoisingSettings) -> None:
+    """Print a note if ``path`` is a report of a run with other models."""
+    current = model_identities(
+        models.denoiser[1], models.noise_manifests, models.neighbour_manifest
+    )
+    changes = model_differences(read_json(path), {**current, "settings": settings.as_dict()})
+    if changes:
         print(
-            f"Note: {path} was made with other models, '{report['model'].get('name')}' and "
-            f"{len(weights) - 1} models that go with it, so the result will differ. To reproduce "
-            "it, pass the original models with --models.",
+            f"Note: the run of {path} had other models, so the result will differ: "
+            f"{'; '.join(changes)}. To repeat it, give the folder of its models with --models.",
             file=sys.stderr,
         )
 

@@ -60,9 +60,10 @@ def run(arguments: argparse.Namespace) -> int | None:
 
 def _folder(arguments: argparse.Namespace, name: str) -> Path:
     """Return a folder from the arguments or from the environment."""
-    path = getattr(arguments, name) or Path(os.environ.get(VARIABLES[name], ""))
-    if not os.fspath(path) or path == Path():
+    path = getattr(arguments, name) or os.environ.get(VARIABLES[name])
+    if not path:
         raise BadInputError(f"Give the {name} folder, or set {VARIABLES[name]}.")
+    path = Path(path)
     if not path.is_dir():
         raise BadInputError(f"The {name} folder {path} does not exist.")
     return path

@@ -96,12 +96,16 @@ def run(arguments: argparse.Namespace) -> None:
         lambda staged: write_volume(staged.path(arguments.output), low_dose, scan, note=note)
     )
 
-    before, after = soft_tissue_noise(scan.hu), soft_tissue_noise(low_dose)
     print(f"Estimated unattenuated photon count: N0 = {simulator.quanta:.0f} photons per ray.")
-    print(
-        f"Noise in uniform soft tissue (comparable between scans only): {before:.1f} HU at full "
-        f"dose, {after:.1f} HU at {100 * arguments.dose:g} % dose."
-    )
+    try:
+        before, after = soft_tissue_noise(scan.hu), soft_tissue_noise(low_dose)
+    except BadInputError:  # little soft tissue, or little that this noise leaves recognisable
+        print("Noise in uniform soft tissue: it cannot be measured.")
+    else:
+        print(
+            f"Noise in uniform soft tissue (comparable between scans only): {before:.1f} HU at "
+            f"full dose, {after:.1f} HU at {100 * arguments.dose:g} % dose."
+        )
     print(
         "PSNR of the low-dose scan against the input: "
         f"{psnr_4096(low_dose, scan.hu):.2f} dB (data range 4096 HU)."

@@ -24,7 +24,7 @@ from ..ct.io.volume_files import OUTPUT_SUFFIXES
 from ..denoising.settings import DenoisingSettings
 from ..duration import duration
 from ..errors import BadInputError
-from ..exit_codes import DONE, INCOMPLETE
+from ..exit_codes import DONE, INCOMPLETE, SUCCESSES
 from ..json_text import json_text
 from ..models.catalog import SHIPPED_MODELS
 from ..models.store import Manifest, load_models
@@ -36,7 +36,7 @@ from .estimate import estimate_text
 from .manifest import FAILED, FILE, PENDING, CohortManifest
 from .outliers import find_outliers
 from .scan_list import VOLUME_SUFFIXES, Scan, find_scans
-from .scan_task import SCANS, SUCCESSES, ScanTask, finished_outcome, remove_unfinished
+from .scan_task import SCANS, ScanTask, finished_outcome, remove_unfinished
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -7,8 +7,8 @@ from statistics import fmean, median
 from typing import NamedTuple
 
 from ..errors import BadInputError
+from ..exit_codes import SUCCESSES
 from ..markdown_table import Column, markdown
-from .scan_task import SUCCESSES
 
 STORAGE_BYTES_PER_SECOND = 1.25e9
 """Assumed throughput of the storage that all workers share: a link of 10 Gbit/s."""

@@ -14,8 +14,9 @@ import numpy as np
 
 from ..ct.io.derived_note import NOTICE
 from ..duration import duration
+from ..exit_codes import SUCCESSES
 from .outliers import METRICS
-from .scan_task import SCANS, SUCCESSES, THUMBNAIL
+from .scan_task import SCANS, THUMBNAIL
 
 FILE = "cohort.html"
 MOST_THUMBNAILS = 200

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..ct.io.dicom_files import is_dicom_file
+from ..ct.io.dicom_files import DicomFile, UnreadableFile, read_dicom_header
 from ..ct.io.volume_files import IMAGE_IO
 from ..errors import BadInputError
 
@@ -36,8 +36,10 @@ class Scan:
 def find_scans(inputs: Iterable[Path]) -> list[Scan]:
     """Return the scans of all inputs, each once, whatever links lead to it.
 
-    A file is one scan. A folder is searched with its subfolders: every volume file is a scan, and
-    so is every folder that holds a DICOM file, together with its subfolders.
+    A file is one scan. A folder is searched with its subfolders. A folder that holds a DICOM image
+    is one scan, together with its subfolders; volume files in it are copies and not listed. In all
+    other folders every volume file is a scan, and so is every damaged DICOM file, whose reader then
+    says what is wrong with it.
 
     Raises
     ------
@@ -70,11 +72,14 @@ def _scans_of_folder(place: Path) -> Iterator[Scan]:
         seen.add(target)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         files = [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
-        if any(map(_is_slice, files)):
+        others = [file for file in files if _may_be_slice(file)]
+        if any(isinstance(read_dicom_header(file), DicomFile) for file in others):
             folders.clear()
             yield Scan(_name(Path(parent), place), Path(parent), True)
-        else:
-            yield from (_scan_of_file(file, place) for file in files if _is_volume(file))
+            continue
+        damaged = {f for f in others if isinstance(read_dicom_header(f), UnreadableFile)}
+        scans = (file for file in files if _is_volume(file) or file in damaged)
+        yield from (_scan_of_file(file, place) for file in scans)
 
 
 def _scan_of_file(file: Path, place: Path) -> Scan:
@@ -85,8 +90,8 @@ def _is_volume(file: Path) -> bool:
     return file.name.lower().endswith(VOLUME_SUFFIXES)
 
 
-def _is_slice(file: Path) -> bool:
-    return not _is_volume(file) and file.name.upper() != "DICOMDIR" and is_dicom_file(file)
+def _may_be_slice(file: Path) -> bool:
+    return not _is_volume(file) and file.name.upper() != "DICOMDIR" and file.is_file()
 
 
 def _name(path: Path, place: Path) -> str:

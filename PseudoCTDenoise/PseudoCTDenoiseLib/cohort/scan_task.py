@@ -19,17 +19,15 @@ from ..cli import denoise
 from ..cli.main import exit_code_of
 from ..ct.io.files_read import files_read
 from ..errors import BadInputError
-from ..exit_codes import DONE, INCOMPLETE
+from ..exit_codes import SUCCESSES
 from ..json_text import json_text
 from ..temporary_files import in_temporary_folder, remove_folder
-from .thumbnail import thumbnail_png
+from .thumbnail import write_thumbnail
 
 SCANS, UNFINISHED = "scans", "unfinished"
 """Folders of a cohort: one folder for each denoised scan, and work that is not finished."""
 DENOISED, REPORT, THUMBNAIL, OUTCOME = "denoised", "report.json", "thumbnail.png", "outcome.json"
 """Names in the folder of a scan; the denoised scan has a suffix unless it is a DICOM folder."""
-SUCCESSES = (DONE, INCOMPLETE)
-"""Exit codes of a run whose result is complete."""
 _LONGEST_LOG = 20_000
 _ONE_SCAN = threading.Lock()
 """Two scans in one process would share its threads and its standard output."""
@@ -129,7 +127,7 @@ def _denoise_into(new: Path, task: ScanTask) -> dict:
         arguments = _arguments(new, task)
         run = denoise.denoise(arguments, denoise.read_settings(arguments))
         report.update(run.report)
-        (new / THUMBNAIL).write_bytes(thumbnail_png(run.before, run.after))
+        write_thumbnail(new / THUMBNAIL, run.before, run.after)
         return run.exit_code
 
     printed = io.StringIO()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
+from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 
 from ..ct.slice_selection import most_informative_slice
+from ..errors import BadInputError
 
 SIDE_PX = 160
 """Longest side of each of the three images."""
@@ -17,8 +18,8 @@ DIFFERENCE_HU = 100.0
 """The difference is shown from −100 to +100 HU in every scan, so that scans can be compared."""
 
 
-def thumbnail_png(before: np.ndarray, after: np.ndarray) -> bytes:
-    """Return a PNG of the slice with the most organ tissue.
+def write_thumbnail(path: Path, before: np.ndarray, after: np.ndarray) -> None:
+    """Write a PNG of the slice with the most organ tissue.
 
     Parameters
     ----------
@@ -30,20 +31,11 @@ def thumbnail_png(before: np.ndarray, after: np.ndarray) -> bytes:
     old, new = (scan[index, ::step, ::step].astype(np.float32) for scan in (before, after))
     images = [_grey(old, *WINDOW_HU), _grey(new, *WINDOW_HU)]
     images.append(_grey(old - new, -DIFFERENCE_HU, DIFFERENCE_HU))
-    return _png(np.hstack(images))
+    try:
+        sitk.WriteImage(sitk.GetImageFromArray(np.hstack(images)), path, useCompression=True)
+    except RuntimeError as error:
+        raise BadInputError(f"{path} could not be written: free some space.") from error
 
 
 def _grey(hu: np.ndarray, black: float, white: float) -> np.ndarray:
     return np.rint(np.clip((hu - black) / (white - black), 0, 1) * 255).astype(np.uint8)
-
-
-def _png(grey: np.ndarray) -> bytes:
-    """Return (rows, columns) uint8 as a greyscale PNG (ISO/IEC 15948)."""
-    rows, columns = grey.shape
-    header = struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)  # 8 bits, grey, not interlaced
-    lines = np.pad(grey, ((0, 0), (1, 0)))  # each line begins with its filter, none
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 9)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in chunks
-    )

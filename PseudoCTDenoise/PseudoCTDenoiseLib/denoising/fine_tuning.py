@@ -71,13 +71,12 @@ def tuning_warning(tunings: Sequence[TuningRecord]) -> str | None:
 
 @dataclass(frozen=True)
 class FineTuned:
-    """Tuned networks.
+    """The tuned network, and how it was tuned.
 
-    ``student`` is the result; with a moving average, the average of the student's weights.
+    With a moving average, ``student`` has the average of the weights.
     """
 
     student: nn.Module
-    teacher: nn.Module
     record: TuningRecord
 
 
@@ -105,10 +104,9 @@ def fine_tune(
     Returns
     -------
     FineTuned
-        With an update period the teacher ends equal to the student. Without one the teacher is a
-        copy of ``network``. The student is the result in both cases. If a loss, a weight or a risk
-        is not finite, or the loss exceeds :data:`DIVERGED_LOSS_RATIO`, the tuning has diverged, and
-        student and teacher are copies of ``network``.
+        If a loss, a weight or a risk is not finite, or the loss exceeds
+        :data:`DIVERGED_LOSS_RATIO`, the tuning has diverged, and the student is a copy of
+        ``network``.
     """
     student = _Student(network, settings)
     teacher = copy.deepcopy(network).eval()
@@ -127,18 +125,15 @@ def fine_tune(
         progress(step, student.losses[-1], student.result)
         if stopping.ends(step, student.losses, student.result):
             break
-    share = stopping.restore(student.result, network)
+    share = stopping.restore(student.result, network) if student.losses else 0.0
     if student.losses and (
         student.diverged
         or student.result_is_bad(*pairs.draw())
         or not all(map(math.isfinite, stopping.risks.values()))
     ):
         untuned = copy.deepcopy(network).eval()
-        return FineTuned(untuned, untuned, _record(student.losses, stopping, 0.0, pairs, True))
-    if settings.update_period:
-        teacher.load_state_dict(student.result.state_dict())
-    record = _record(student.losses, stopping, share, pairs)
-    return FineTuned(student.result.eval(), teacher, record)
+        return FineTuned(untuned, _record(student.losses, stopping, 0.0, pairs, True))
+    return FineTuned(student.result.eval(), _record(student.losses, stopping, share, pairs))
 
 
 class _Student:

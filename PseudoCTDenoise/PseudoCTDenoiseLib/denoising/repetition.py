@@ -5,7 +5,7 @@ This file does not import torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -58,9 +58,18 @@ def differences(before: dict, after: dict) -> list[str]:
 
     Entries that one of the reports lacks are omitted.
     """
+    return _in_words(_compared(before, after))
+
+
+def model_differences(before: dict, after: dict) -> list[str]:
+    """Return those of the :func:`differences` that are models."""
+    return _in_words(_compared_models(before, after))
+
+
+def _in_words(compared: Iterable[tuple[str, object, object]]) -> list[str]:
     return [
         f"{name} {old} → {new}"
-        for name, old, new in _compared(before, after)
+        for name, old, new in compared
         if old != new and None not in (old, new)
     ]
 
@@ -71,20 +80,20 @@ def _compared(before: dict, after: dict) -> Iterator[tuple[str, object, object]]
         yield name, _entry(before, "versions", program), version
     for key, name in _DEVICE.items():
         yield name, _entry(before, "device", key), _entry(after, "device", key)
-    yield "model", _model(before, "model"), _model(after, "model")
-    yield (
-        "neighbour model",
-        _model(before, "neighbour_model"),
-        _model(after, "neighbour_model"),
-    )
-    yield (
-        "geometry of the input",
-        _hash(before, "input_hash", "geometry"),
-        _hash(after, "input_hash", "geometry"),
-    )
+    yield from _compared_models(before, after)
+    yield "geometry of the input", _geometry(before), _geometry(after)
     for name, value in after["settings"].items():
         if name not in ("device", "precision"):  # those of the device are what was used
             yield name, _entry(before, "settings", name), value
+
+
+def _compared_models(before: dict, after: dict) -> Iterator[tuple[str, object, object]]:
+    for key, name in {"model": "model", "neighbour_model": "neighbour model"}.items():
+        yield name, _model(before.get(key)), _model(after.get(key))
+    settings = after["settings"]
+    # Otherwise noise models make maps and do not change the denoised scan.
+    if settings.get("noise_source") == "models" and settings.get("method") != "pretrained":
+        yield "noise models", _noise_models(before), _noise_models(after)
 
 
 def _entry(report: dict, part: str, name: str) -> object:
@@ -92,13 +101,20 @@ def _entry(report: dict, part: str, name: str) -> object:
     return values.get(name) if isinstance(values, dict) else None
 
 
-def _model(report: dict, role: str) -> str | None:
-    sha256 = _entry(report, role, "sha256")
-    return None if sha256 is None else f"{_entry(report, role, 'name')} ({str(sha256)[:8]})"
+def _model(entry: object) -> str | None:
+    if not isinstance(entry, dict) or entry.get("sha256") is None:
+        return None
+    return f"{entry.get('name')} ({str(entry['sha256'])[:8]})"
 
 
-def _hash(report: dict, part: str, name: str) -> str | None:
-    value = _entry(report, part, name)
+def _noise_models(report: dict) -> str | None:
+    entries = report.get("noise_models")
+    names = [_model(entry) for entry in entries] if isinstance(entries, list) else []
+    return ", ".join(names) if names and None not in names else None
+
+
+def _geometry(report: dict) -> str | None:
+    value = _entry(report, "input_hash", "geometry")
     return None if value is None else str(value)[:8]
 
 

@@ -52,11 +52,7 @@ def job_report(
     report = {
         "notice": NOTICE,
         "settings": result.settings.as_dict(),
-        "model": _identity(denoiser),
-        "noise_models": [_identity(manifest) for manifest in noise_models],
-        "neighbour_model": (
-            _identity(neighbour_model) if neighbour_model and result.corrected else None
-        ),
+        **model_identities(denoiser, noise_models, neighbour_model if result.corrected else None),
         "versions": {
             "pseudoctdenoise": __version__,
             "python": platform.python_version(),
@@ -175,8 +171,19 @@ def _finite(metrics: dict[str, float]) -> dict[str, float | None]:
     return {key: value if math.isfinite(value) else None for key, value in metrics.items()}
 
 
-def _identity(manifest: Manifest) -> dict[str, str]:
-    return {"name": manifest.name, "sha256": manifest.sha256}
+def model_identities(
+    denoiser: Manifest, noise_models: Sequence[Manifest], neighbour_model: Manifest | None
+) -> dict:
+    """Return the entries of the models in a report: name and SHA-256 of each."""
+
+    def identity(manifest: Manifest) -> dict[str, str]:
+        return {"name": manifest.name, "sha256": manifest.sha256}
+
+    return {
+        "model": identity(denoiser),
+        "noise_models": [identity(manifest) for manifest in noise_models],
+        "neighbour_model": neighbour_model and identity(neighbour_model),
+    }
 
 
 def _texture(texture: NoiseTexture | None) -> dict[str, float | None]:

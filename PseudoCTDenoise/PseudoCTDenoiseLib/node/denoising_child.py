@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..duration import duration
-from ..exit_codes import BAD_INPUT, DONE, FAULT
+from ..exit_codes import BAD_INPUT, DONE, FAULT, SUCCESSES
 
 SAID_BYTES = 4096
 """Length of the end of the child's messages that is read."""
@@ -21,7 +21,7 @@ KILL_SECONDS = 30
 
 
 class Outcome(NamedTuple):
-    """End of a child: one of :mod:`..exit_codes`, and its last words on one line."""
+    """End of a child: DONE, BAD_INPUT or FAULT, and its last words on one line."""
 
     code: int
     words: str
@@ -78,7 +78,9 @@ class DenoisingChild:
         words = self._last_words()
         if code < 0:
             words = f"The process of the denoising was ended by signal {-code}. {words}".strip()
-        return Outcome(code if code in (DONE, BAD_INPUT) else FAULT, words)
+        if code in SUCCESSES:  # the files beside the series are not kept
+            return Outcome(DONE, words)
+        return Outcome(BAD_INPUT if code == BAD_INPUT else FAULT, words)
 
     def wait(self) -> Outcome:
         """Return how the child ended, when it has ended."""

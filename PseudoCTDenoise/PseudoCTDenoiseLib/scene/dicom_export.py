@@ -77,7 +77,7 @@ def exportVolume(node, folder: str | os.PathLike) -> Path:
         raise BadInputError(
             f"{node.GetName()} no longer has the size of its input. Denoise it again."
         )
-    series = DerivedSeries(kind, _note(result))
+    series = DerivedSeries(kind, _note(result, kind))
     final = Path(folder) / series.uid
 
     def write(temporary: Path) -> None:
@@ -116,9 +116,11 @@ def _resultAndKind(node) -> tuple[object, DerivedKind | None]:
     return None, None
 
 
-def _note(result) -> str:
+def _note(result, kind: DerivedKind) -> str:
     made = provenance.provenanceOf(result)
-    model, strength = made.get("Model", "unknown"), made.get("Strength", 100.0)
+    model = made.get("Model", "unknown")
+    strengths = {DENOISED: made.get("Strength", 100.0), REMOVED_NOISE: 100.0}
+    strength = strengths.get(kind)  # noise map and pseudo-LDCT do not depend on it
     note = derivation_note(made.get("Version", __version__), model, strength)
     first, last = made.get("Slices", (0, 0))
     slices = result.GetImageData().GetDimensions()[sliceAxis(result)]

@@ -61,7 +61,6 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         progressCallback=None,
         preview=False,
         previewSlice=None,
-        start=True,
         **settings,
     ):
         """Denoise a CT volume in a background process.
@@ -83,7 +82,6 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
             here.
         preview : show a slice of the unfinished result every few seconds (``previewSlice``,
             counted from 0, or the slice with the most tissue).
-        start : False returns a handle that is not started, so that signals can be connected.
 
         Returns
         -------
@@ -113,7 +111,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
             run = DenoisingRun(request, SubprocessRunner())
         else:
             run = self.backgroundRun(request, preview, previewSlice)
-        return _started(run, waitForCompletion, progressCallback, start)
+        return _started(run, waitForCompletion, progressCallback)
 
     def processSequence(
         self,
@@ -125,7 +123,6 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         sliceRange=None,
         waitForCompletion=True,
         progressCallback=None,
-        start=True,
         **settings,
     ):
         """Denoise all items of a sequence into a new sequence of the same browser.
@@ -135,8 +132,8 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         Parameters
         ----------
         inputVolume : the volume in which a sequence browser shows the items.
-        preset, model, strength, sliceRange, settings, waitForCompletion, progressCallback, start :
-            as in :meth:`process`. The strength of the result cannot be changed later.
+        preset, model, strength, sliceRange, settings, waitForCompletion, progressCallback : as in
+            :meth:`process`. The strength of the result cannot be changed later.
 
         Returns
         -------
@@ -160,17 +157,15 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
             run = SequenceRun(request, SubprocessRunner)
         else:
             run = self.backgroundSequenceRun(request)
-        return _started(run, waitForCompletion, progressCallback, start)
+        return _started(run, waitForCompletion, progressCallback)
 
-    def repeatResult(
-        self, outputVolume, *, waitForCompletion=True, progressCallback=None, start=True
-    ):
+    def repeatResult(self, outputVolume, *, waitForCompletion=True, progressCallback=None):
         """Make a result again, into a new volume, and log how it differs from the old one.
 
         Parameters
         ----------
         outputVolume : a denoised volume whose input is in the scene, unchanged.
-        waitForCompletion, progressCallback, start : as in :meth:`process`.
+        waitForCompletion, progressCallback : as in :meth:`process`.
 
         Returns
         -------
@@ -187,7 +182,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         else:
             run = self.backgroundRepeat(outputVolume)
         run.ended.connect(lambda state: logging.info(run.outcome) if run.outcome else None)
-        return _started(run, waitForCompletion, progressCallback, start)
+        return _started(run, waitForCompletion, progressCallback)
 
     def backgroundRepeat(self, outputVolume):
         """Return a :class:`.RepeatRun` that is not started and will run beside the window.
@@ -234,11 +229,9 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         """Show a finished result at another strength, 0 to 100 %, without denoising again."""
         results.applyStrength(outputVolume, strength)
 
-    def showSideBySide(self, outputVolume, withNoise=False):
-        """Show a result beside its input, optionally with its noise map."""
-        original = results.originalOf(outputVolume)
-        noise = outputVolume.GetNodeReference(provenance.NOISE_MAP) if withNoise else None
-        self.comparison.show(original, outputVolume, noise)
+    def showSideBySide(self, outputVolume):
+        """Show a result beside its input."""
+        self.comparison.show(results.originalOf(outputVolume), outputVolume)
 
     def measure(self, outputVolume, region, background=None, tableNode=None):
         """Measure mean, standard deviation and contrast-to-noise ratio; return a table node."""
@@ -299,12 +292,11 @@ def _warnOfDerived(inputVolume) -> None:
         logging.warning(derivedWarning(inputVolume))
 
 
-def _started(run, waitForCompletion, progressCallback, start):
+def _started(run, waitForCompletion, progressCallback):
     """Start a run, and return its output after its end; without waiting, return the run."""
     if progressCallback is not None:
         run.progressed.connect(progressCallback)
-    if start or waitForCompletion:
-        run.start()
+    run.start()
     if not waitForCompletion:
         return run
     run.silent.connect(_lossWatcher())

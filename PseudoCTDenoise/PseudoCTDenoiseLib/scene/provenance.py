@@ -277,8 +277,6 @@ def _metrics(report: dict) -> Iterator[Row]:
         low = noise.get("removed_low_frequency_percent")
         if low is not None:  # earlier versions do not measure it
             yield Row("Low frequencies in the removed noise", f"{low:.0f}", _PERCENT)
-    for warning in report.get("warnings", ()):
-        yield Row("Warning", warning)
     if "removed_noise" in report:
         yield from _removedNoise(report["removed_noise"])
     if "steps_done" in report:

@@ -1,24 +1,18 @@
-"""Figures of noise maps, coronal views, curves and spectra, drawn without a display."""
+"""Figures of coronal views, curves and spectra, drawn without a display."""
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PseudoCTDenoiseLib.ct.display_window import noise_limit
 from PseudoCTDenoiseLib.ct.figure_panels import (
-    DERIVED,
     GAP_PX,
-    PANEL_PX,
     black_figure,
-    colour_bar,
-    difference_colormap,
     label,
     save,
-    scale_bar,
     show,
 )
 
@@ -32,38 +26,6 @@ _COLOURS = (
 )
 _GREYS = ("#7f7f7f", "#4d4d4d", "#a8a8a8")
 _DASHES = ("-", "--", ":", "-.")
-
-
-def noise_maps_picture(
-    path: str | os.PathLike,
-    maps: Sequence[np.ndarray],
-    names: Sequence[str],
-    *,
-    limit_hu: float | None = None,
-    pixel_mm: float | None = None,
-) -> None:
-    """Draw noise maps of one slice, (rows, columns) in HU, in a row with one colour bar.
-
-    ``limit_hu`` is the limit of the symmetric colour scale; None uses the next round number above
-    three standard deviations of all maps.
-    """
-    maps = [np.asarray(noise, dtype=np.float32) for noise in maps]
-    limit = noise_limit(np.stack(maps)) if limit_hu is None else limit_hu
-    rows, columns = maps[0].shape
-    scale = max(1, PANEL_PX // max(rows, columns))
-    width, height = columns * scale, rows * scale
-    figure, place = black_figure(len(maps) * (width + GAP_PX) + GAP_PX + 92, height + 2 * GAP_PX)
-    look = {"cmap": difference_colormap(), "vmin": -limit, "vmax": limit}
-    for i, (noise, name) in enumerate(zip(maps, names, strict=True)):
-        panel = place(GAP_PX + i * (width + GAP_PX), GAP_PX, width, height)
-        drawn = show(panel, noise, look)
-        label(panel, name, 0, 1)
-        label(panel, DERIVED, 0, 0)
-        if pixel_mm:
-            scale_bar(panel, pixel_mm)
-    bar = place(GAP_PX + len(maps) * (width + GAP_PX) + 4, GAP_PX, 14, height)
-    colour_bar(figure, bar, drawn, "HU")
-    save(figure, path)
 
 
 def coronal_picture(

@@ -13,6 +13,10 @@ NOISE_MAP = "NOISE_MAP"
 ALREADY_DENOISED = "The scan is denoised already: use the original, or expect little change."
 
 
-def derivation_note(version: str, model: str, strength: float) -> str:
-    """Return the note with the version of this project, the model and the strength in percent."""
-    return f"{DERIVED} {version}: model {model}, strength {strength:g} %. {RESEARCH_USE}"
+def derivation_note(version: str, model: str, strength: float | None) -> str:
+    """Return the note with the version of this project, the model and the strength in percent.
+
+    ``strength`` is None for an image that does not depend on it.
+    """
+    of_strength = "" if strength is None else f", strength {strength:g} %"
+    return f"{DERIVED} {version}: model {model}{of_strength}. {RESEARCH_USE}"
