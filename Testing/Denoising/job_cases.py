@@ -30,7 +30,6 @@ PAPER = paper_settings(**SMALL, moving_average=None, update_period=2)
 PRETRAINED = replace(PAPER, method="pretrained")
 BOTH = [DEFAULT, PAPER]
 NAMES = ["default", "paper"]
-ALL_MAPS = {"want_noise": True, "want_model_maps": True}
 
 
 class Smoothing(nn.Module):

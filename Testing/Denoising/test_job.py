@@ -14,12 +14,12 @@ from PseudoCTDenoiseLib.denoising import job_run
 from PseudoCTDenoiseLib.denoising import plan as job_plan
 from PseudoCTDenoiseLib.denoising.clipping import unmeasured
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.map_choice import ALL_MAPS, ENSEMBLE, NO_MAPS
 from PseudoCTDenoiseLib.denoising.noise_maps import REMOVED_NOISE
 from PseudoCTDenoiseLib.denoising.plan import DENOISING, MAPS, NOISE, TUNING
 from PseudoCTDenoiseLib.errors import BadInputError, Cancelled
 
 from .job_cases import (
-    ALL_MAPS,
     BOTH,
     DEFAULT,
     NAMES,
@@ -63,7 +63,7 @@ def test_padding_and_metal_of_a_slice_are_searched_once(settings, monkeypatch):
         return unmeasured(slice_hu)
 
     monkeypatch.setattr("PseudoCTDenoiseLib.denoising.job.unmeasured", search)
-    result = job(hu, settings, want_noise=True).run(preview_seconds=0.0)
+    result = job(hu, settings, maps=ENSEMBLE).run(preview_seconds=0.0)
     assert len(calls) == len(set(calls)) == len(hu)
     for index, part in enumerate(hu):
         kept = unmeasured(part)
@@ -130,7 +130,7 @@ def test_the_scan_and_the_networks_are_not_changed(settings):
     before = copy.deepcopy([network.state_dict() for network in (denoiser, *models)])
     hu.flags.writeable = False
     original = hu.copy()
-    denoise(hu, settings, models, denoiser, want_noise=True)
+    denoise(hu, settings, models, denoiser, maps=ENSEMBLE)
     assert np.array_equal(hu, original)
     for old, network in zip(before, (denoiser, *models), strict=True):
         assert all(torch.equal(old[key], value) for key, value in network.state_dict().items())
@@ -202,7 +202,7 @@ def test_pretrained_slices_are_independent():
 @both
 def test_slices_may_be_smaller_than_a_patch(settings, shape):
     settings = replace(settings, steps=1, patch_size=64, orientations=8)
-    result = denoise(scan(*shape), settings, denoiser=unet(), **ALL_MAPS)
+    result = denoise(scan(*shape), settings, denoiser=unet(), maps=ALL_MAPS)
     images = [result.hu, result.noise, *result.noise_maps]
     assert {(image.shape, image.dtype) for image in images} == {(shape, np.dtype(np.int16))}
 
@@ -263,7 +263,7 @@ def test_padding_of_one_value_is_kept_and_does_not_affect_the_tuning(tuning, val
     outside = np.zeros(hu.shape, bool)
     outside[:, :20] = outside[1, :, 40:] = True
     padded, black = (np.where(outside, fill, hu).astype(np.int16) for fill in (value, -1024))
-    result = denoise(padded, settings, **ALL_MAPS)
+    result = denoise(padded, settings, maps=ALL_MAPS)
     assert result.losses == denoise(black, settings).losses
     assert np.array_equal(result.hu[outside], padded[outside])
     assert not np.stack([result.noise, *result.noise_maps])[:, outside].any()
@@ -301,7 +301,7 @@ def test_metal_above_the_trained_range_is_limited_for_the_network_and_kept(setti
     results = {}
     for value in (2000, 30000):
         hu[metal] = value
-        results[value] = denoise(hu, settings, **ALL_MAPS)
+        results[value] = denoise(hu, settings, maps=ALL_MAPS)
     result, limited = results[30000], results[2000]
     assert np.array_equal(result.hu[metal], hu[metal])
     assert not np.stack([result.noise, *result.noise_maps])[:, metal].any()
@@ -314,14 +314,14 @@ def test_the_noise_is_described_only_on_request(settings):
     result = denoise(scan(), settings)
     assert (result.noise, result.noise_maps) == (None, None)
     assert MAPS not in result.seconds
-    with_map = denoise(scan(), settings, want_noise=True)
+    with_map = denoise(scan(), settings, maps=ENSEMBLE)
     assert with_map.noise_maps is None
-    np.testing.assert_array_equal(with_map.noise, denoise(scan(), settings, **ALL_MAPS).noise)
+    np.testing.assert_array_equal(with_map.noise, denoise(scan(), settings, maps=ALL_MAPS).noise)
 
 
 @both
 def test_every_pixel_of_the_noise_comes_from_one_of_the_models(settings):
-    result = denoise(scan(), settings, noise_models(3), **ALL_MAPS)
+    result = denoise(scan(), settings, noise_models(3), maps=ALL_MAPS)
     maps = np.stack(result.noise_maps)
     chosen = maps == result.noise
     assert len(maps) == 3
@@ -332,7 +332,7 @@ def test_every_pixel_of_the_noise_comes_from_one_of_the_models(settings):
 
 def test_the_noise_maps_are_the_predictions_of_the_noise_models_at_their_mean_level():
     hu, models = scan(), noise_models()
-    result = denoise(hu, PRETRAINED, models, **ALL_MAPS)
+    result = denoise(hu, PRETRAINED, models, maps=ALL_MAPS)
     with torch.inference_mode():
         slices = normalise(torch.from_numpy(hu).float())[:, None]
         predicted = np.stack([model.cpu()(slices)[:, 0] for model in models])
@@ -345,12 +345,12 @@ def test_noise_models_that_share_the_trunk_need_no_passes_of_their_own():
     hu, denoiser = scan(), unet()
     models = [with_other_last_layers(denoiser, seed) for seed in (1, 2)]
     settings = replace(PRETRAINED, orientations=3)
-    shared = job(hu, settings, models, denoiser, **ALL_MAPS)
+    shared = job(hu, settings, models, denoiser, maps=ALL_MAPS)
     assert shared.maps_while_denoising and MAPS not in shared.stages
     result = shared.run_at_once()
     with torch.no_grad():  # one weight of the trunk
         denoiser.bottom.first.bias[0] += 1e-6
-    apart = job(hu, settings, models, denoiser, **ALL_MAPS)
+    apart = job(hu, settings, models, denoiser, maps=ALL_MAPS)
     assert not apart.maps_while_denoising and MAPS in apart.stages
     expected = apart.run_at_once()
     for one, other in (
@@ -365,7 +365,7 @@ def test_only_tuning_that_keeps_the_trunk_shares_its_passes_with_the_noise_model
     denoiser = unet()
     models = [with_other_last_layers(denoiser, seed) for seed in (1, 2)]
     shared = {
-        name: job(scan(), settings, models, denoiser, want_noise=True).maps_while_denoising
+        name: job(scan(), settings, models, denoiser, maps=ENSEMBLE).maps_while_denoising
         for name, settings in (("default", DEFAULT), ("paper", PAPER), ("none", PRETRAINED))
     }
     assert shared == {"default": True, "paper": False, "none": True}
@@ -375,7 +375,7 @@ def test_the_noise_does_not_depend_on_the_slice_that_is_denoised_first():
     hu, denoiser = scan(), unet()
     models = [with_other_last_layers(denoiser, seed) for seed in (1, 2)]
     first, last = (
-        denoise(hu, PRETRAINED, models, denoiser, want_noise=True, preview_slice=index)
+        denoise(hu, PRETRAINED, models, denoiser, maps=ENSEMBLE, preview_slice=index)
         for index in (0, 2)
     )
     assert np.array_equal(first.noise, last.noise)
@@ -384,9 +384,9 @@ def test_the_noise_does_not_depend_on_the_slice_that_is_denoised_first():
 @both
 def test_the_noise_does_not_depend_on_the_strength_and_padding_has_none(settings):
     hu = scan_with_padding()
-    result = denoise(hu, settings, **ALL_MAPS)
+    result = denoise(hu, settings, maps=ALL_MAPS)
     assert not np.stack([result.noise, *result.noise_maps])[:, hu < -1024].any()
-    weaker = denoise(hu, replace(settings, strength=30.0), want_noise=True)
+    weaker = denoise(hu, replace(settings, strength=30.0), maps=ENSEMBLE)
     assert np.array_equal(weaker.noise, result.noise)
 
 
@@ -395,7 +395,7 @@ def test_the_noise_does_not_depend_on_the_strength_and_padding_has_none(settings
 def test_progress_goes_through_the_stages_and_ends_with_nothing_left(settings, tuning):
     reports, hu = [], scan()
     settings = replace(settings, tuning=tuning)
-    denoise(hu, settings, want_noise=True, run={"progress": reports.append})
+    denoise(hu, settings, maps=ENSEMBLE, run={"progress": reports.append})
     tunings = len(hu) if tuning == "slice" else 1
     turn = [NOISE, TUNING, DENOISING] if settings.needs_noise_models else [TUNING, DENOISING]
     order = [reports[0].stage] + [
@@ -426,12 +426,12 @@ def test_nothing_is_left_either_if_patience_ends_the_tuning_early(tuning):
 def test_a_scan_on_disk_gives_the_result_of_one_in_memory(tmp_path, settings, tuning):
     hu = scan_with_padding()
     settings = replace(settings, tuning=tuning, strength=70.0)
-    expected = denoise(hu, settings, **ALL_MAPS)
+    expected = denoise(hu, settings, maps=ALL_MAPS)
     np.save(tmp_path / "scan.npy", hu)
     on_disk = denoise(
         SliceFile(tmp_path / "scan.npy"),
         settings,
-        **ALL_MAPS,
+        maps=ALL_MAPS,
         run={"new_array": lambda name, shape: SliceFile(tmp_path / f"{name}.npy", shape)},
     )
     assert on_disk.losses == expected.losses
@@ -560,7 +560,7 @@ def test_another_slice_can_be_shown_while_the_job_runs(settings, start, later):
 
 def test_a_finished_slice_can_be_shown_again():
     seen = []
-    shown = job(scan(), PRETRAINED, want_noise=True, preview_slice=0)
+    shown = job(scan(), PRETRAINED, maps=ENSEMBLE, preview_slice=0)
 
     def look(report):
         if report.preview is not None:
@@ -582,7 +582,7 @@ def test_a_slice_that_the_scan_lacks_cannot_be_shown(index):
 @pytest.mark.parametrize("stage", [NOISE, TUNING, DENOISING, MAPS])
 @both
 def test_a_callback_cancels_at_every_stage(settings, stage):
-    stages = job(scan(), settings, want_noise=True).stages
+    stages = job(scan(), settings, maps=ENSEMBLE).stages
 
     def cancel(report):
         if report.stage == stage:
@@ -592,7 +592,7 @@ def test_a_callback_cancels_at_every_stage(settings, stage):
         assert (stage, settings) == (NOISE, DEFAULT)
         return
     with pytest.raises(Cancelled):
-        denoise(scan(), settings, want_noise=True, run={"progress": cancel})
+        denoise(scan(), settings, maps=ENSEMBLE, run={"progress": cancel})
 
 
 def test_the_batch_can_be_reduced_for_another_run():
@@ -605,11 +605,11 @@ def test_the_batch_can_be_reduced_for_another_run():
 
 
 @pytest.mark.parametrize(
-    "settings, want_noise", [(PAPER, False), (PRETRAINED, True), (DEFAULT, True)]
+    "settings, maps", [(PAPER, NO_MAPS), (PRETRAINED, ENSEMBLE), (DEFAULT, ENSEMBLE)]
 )
-def test_a_job_that_lacks_noise_models_is_refused_before_it_starts(settings, want_noise):
+def test_a_job_that_lacks_noise_models_is_refused_before_it_starts(settings, maps):
     with pytest.raises(BadInputError, match="noise models"):
-        job(scan(), settings, [], want_noise=want_noise)
+        job(scan(), settings, [], maps=maps)
 
 
 @pytest.mark.parametrize("settings", [DEFAULT, PRETRAINED, replace(PAPER, steps=0)])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PseudoCTDenoiseLib.denoising.job_run import JobRun
+from PseudoCTDenoiseLib.denoising.map_choice import ENSEMBLE
 from PseudoCTDenoiseLib.denoising.neighbours import (
     LEAST_SIMILARITY,
     OFFSETS,
@@ -167,7 +168,7 @@ def test_noise_maps_and_tuning_are_those_of_lone_slices():
     hu = bodies()
     denoiser = unet()
     models = [with_other_last_layers(denoiser, 5)]
-    options = {"models": models, "denoiser": denoiser, "want_noise": True}
+    options = {"models": models, "denoiser": denoiser, "maps": ENSEMBLE}
     settings = replace(DEFAULT, learning_rate=1e-3)
     alone = denoise(hu, settings, **options)
     corrected = denoise(hu, settings, neighbour_model=unet_of_stacks(), **options)
@@ -190,7 +191,7 @@ def test_the_noise_maps_of_a_slice_are_made_once(monkeypatch):
         replace(CORRECTED, anchor="density", tuning_slices=8),
         models=[with_other_last_layers(denoiser, 5)],
         denoiser=denoiser,
-        want_noise=True,
+        maps=ENSEMBLE,
         neighbour_model=unet_of_stacks(),
     )
     assert sorted(kept) == list(range(9))

@@ -9,6 +9,7 @@ from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from PseudoCTDenoiseLib.ct.noise_texture import mean_frequency, noise_power_spectrum
 from PseudoCTDenoiseLib.ct.pseudo_ldct import pseudo_ldct
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.map_choice import ALL_MAPS
 from PseudoCTDenoiseLib.denoising.noise_maps import (
     REMOVED_NOISE,
     apply_sign,
@@ -21,7 +22,7 @@ from PseudoCTDenoiseLib.models.networks import UNet
 from PseudoCTDenoiseLib.models.store import load_denoiser, load_models
 from torch import nn
 
-from .job_cases import ALL_MAPS, unet, with_other_last_layers
+from .job_cases import unet, with_other_last_layers
 
 SAMPLE = (
     Path(__file__).parents[2]
@@ -159,7 +160,7 @@ def test_the_shipped_maps_have_level_and_texture_of_the_sample_scans_noise():
     hu = read_volume(SAMPLE).hu[8:10]
     networks = [network for network, _ in load_models("fast")[1]]
     result = DenoisingJob(
-        hu, load_denoiser("fast")[0], networks, PRESETS["quick"], pixel_mm=0.8, **ALL_MAPS
+        hu, load_denoiser("fast")[0], networks, PRESETS["quick"], pixel_mm=0.8, maps=ALL_MAPS
     ).run_at_once()
     images = [result.noise, *result.noise_maps, pseudo_ldct(hu, result.noise)]
     scan, _, *windows = flat_windows(hu, result.hu, *images)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from PseudoCTDenoiseLib.denoising import trial_timing
+from PseudoCTDenoiseLib.denoising.map_choice import ENSEMBLE, NO_MAPS
 from PseudoCTDenoiseLib.denoising.plan import (
     DENOISING,
     FIRST_SIMULATION_SECONDS,
@@ -47,14 +48,14 @@ def test_a_short_scan_has_eight_orientations_and_one_with_more_pixels_three(size
     assert resolve_orientations(PRETRAINED, (longest + 1, size, size)) is PRETRAINED
 
 
-@pytest.mark.parametrize("want_noise", [False, True])
+@pytest.mark.parametrize("maps", [NO_MAPS, ENSEMBLE])
 @pytest.mark.parametrize(
     "settings",
     [*BOTH, PRETRAINED, replace(PAPER, tuning="slice"), replace(DEFAULT, steps=0)],
     ids=[*NAMES, "pretrained", "paper, per slice", "no steps"],
 )
-def test_the_estimate_has_the_stages_that_run(settings, want_noise):
-    planned = job(scan(), settings, want_noise=want_noise)
+def test_the_estimate_has_the_stages_that_run(settings, maps):
+    planned = job(scan(), settings, maps=maps)
     plan = planned.estimate()
     reports = []
     result = planned.run(plan, progress=reports.append)
@@ -137,5 +138,5 @@ def test_passes_of_noise_models_are_planned_in_full_where_the_paper_needs_them(m
     monkeypatch.setattr(trial_timing, "shortest_time", lambda work, device: 1.0)
     denoiser = unet()
     models = [with_other_last_layers(denoiser, 1)]
-    seconds = job(scan(), PAPER, models, denoiser, want_noise=True).estimate().seconds
+    seconds = job(scan(), PAPER, models, denoiser, maps=ENSEMBLE).estimate().seconds
     assert (seconds[NOISE], seconds[MAPS]) == (2.0, 3.0)

@@ -59,7 +59,7 @@ with tempfile.TemporaryDirectory() as folder:
     write_volume(Path(folder) / "scan.nrrd", hu, like)
     volume = read_volume(Path(folder) / "scan.nrrd")
     settings = DenoisingSettings(steps=2, patch_size=16, batch=2, device="cpu")
-    job = DenoisingJob(volume.hu, network, [noise_model], settings, want_noise=True)
+    job = DenoisingJob(volume.hu, network, [noise_model], settings, maps="ensemble")
     result = job.run(job.estimate())
     job_report(volume.hu, result, manifest, [noise_manifest])
     write_volume(Path(folder) / "denoised.nii.gz", result.hu, volume)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PseudoCTDenoiseLib.ct.strength import apply_strength
+from PseudoCTDenoiseLib.denoising.map_choice import ENSEMBLE
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.worker.job_folder import PREVIEW_SECONDS, JobFolder
@@ -102,7 +103,7 @@ def test_the_job_folder_receives_what_the_node_and_the_request_say(scan):
     request = reader.request
     assert request.pixel_mm == pytest.approx((0.6 * 0.9) ** 0.5)
     assert (request.settings, request.model) == (settings, "paper")
-    assert (request.want_noise, request.want_model_maps) == (True, False)
+    assert request.maps == ENSEMBLE
     assert (request.preview_slice, request.preview_seconds) == (1, PREVIEW_SECONDS)
     assert np.array_equal(reader.hu, np.moveaxis(voxels(scan), 2, 0)[1:3])
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PseudoCTDenoiseLib.denoising.map_choice import NO_MAPS
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.worker.denoising_process import DenoisingProcess
@@ -32,9 +33,7 @@ def hu():
 @pytest.fixture(scope="module")
 def job(hu):
     """Result of a job of the last two slices, without noise maps."""
-    job = DenoisingProcess(
-        SubprocessRunner(), hu[1:], SETTINGS, want_noise=False, pixel_mm=PIXEL_MM
-    )
+    job = DenoisingProcess(SubprocessRunner(), hu[1:], SETTINGS, maps=NO_MAPS, pixel_mm=PIXEL_MM)
     return completed(job).result
 
 

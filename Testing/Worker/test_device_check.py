@@ -16,6 +16,7 @@ from Denoising.job_cases import (
 )
 from PseudoCTDenoiseLib.denoising import trial_timing
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.map_choice import ENSEMBLE, NO_MAPS
 from PseudoCTDenoiseLib.denoising.plan import SHORT_SCAN
 from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
@@ -91,7 +92,7 @@ def timed():
 
 
 @pytest.mark.parametrize("one_trunk", [False, True])
-@pytest.mark.parametrize("want_noise", [False, True])
+@pytest.mark.parametrize("with_maps", [False, True])
 @pytest.mark.parametrize(
     "settings",
     [
@@ -104,9 +105,7 @@ def timed():
         paper_settings(tuning="slice", steps=7),
     ],
 )
-def test_the_estimate_equals_that_of_the_engine(
-    timed, monkeypatch, settings, want_noise, one_trunk
-):
+def test_the_estimate_equals_that_of_the_engine(timed, monkeypatch, settings, with_maps, one_trunk):
     denoiser = unet()
     models = [with_other_last_layers(denoiser, 1)] if one_trunk else noise_models()
     timed.timing = replace(timed.timing, have_one_trunk=one_trunk)
@@ -119,10 +118,10 @@ def test_the_estimate_equals_that_of_the_engine(
         denoiser,
         models,
         replace(settings, device="cpu", precision="float32"),
-        want_noise=want_noise,
+        maps=ENSEMBLE if with_maps else NO_MAPS,
     )
     expected = job.estimate().total_seconds + 2 * len(trials)  # each is done twice
-    assert timed.estimate_seconds(settings, 3, want_noise) == expected
+    assert timed.estimate_seconds(settings, 3, with_maps) == expected
 
 
 @pytest.mark.parametrize("orientations", [1, 3, 8])
@@ -139,7 +138,7 @@ def test_the_estimate_of_a_stack_contains_the_corrections(
     assert stack.corrected == (len(hu) if corrects else 0)
     trials = 2 + corrects  # a slice, an update and a correction
     expected = stack.estimate().total_seconds + 2 * trials
-    assert timed.estimate_seconds(settings, len(hu), want_noise=False) == expected
+    assert timed.estimate_seconds(settings, len(hu), with_maps=False) == expected
 
 
 def test_a_long_scan_is_estimated_in_three_orientations_and_a_short_one_in_eight(timed):

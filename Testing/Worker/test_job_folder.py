@@ -48,8 +48,7 @@ def test_the_worker_reads_the_request(folder, hu):
     request = JobRequest(
         DenoisingSettings(steps=3, rescale=(0.5, 2.0)),
         "fast",
-        False,
-        True,
+        "all",
         2,
         0.5,
         "/models/é \udcff",
@@ -187,7 +186,7 @@ WRONG_REQUESTS = {
     "an unknown value": '{"settings": {}, "colour": 3}',
     "a model of another kind": '{"settings": {}, "model": ["fast"]}',
     "a model without a name": '{"settings": {}, "model": null}',
-    "a choice of another kind": '{"settings": {}, "want_noise": "yes"}',
+    "a choice of another kind": '{"settings": {}, "maps": "yes"}',
     "half a slice": '{"settings": {}, "preview_slice": 1.5}',
     "a slice before the first": '{"settings": {}, "preview_slice": -1}',
     "no interval": '{"settings": {}, "preview_seconds": NaN}',

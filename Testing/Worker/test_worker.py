@@ -26,6 +26,7 @@ import torch
 from PseudoCTDenoiseLib.denoising import job as job_module
 from PseudoCTDenoiseLib.denoising import trial_timing
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.map_choice import ALL_MAPS, ENSEMBLE, NO_MAPS
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT
 from PseudoCTDenoiseLib.worker import worker, worker_process
@@ -97,7 +98,7 @@ def work(folder, hu, models_folder, monkeypatch):
 
 
 def test_a_job_reports_device_progress_and_result(work, folder, hu):
-    code, link = work(settings=WITH_MODELS, want_model_maps=True)
+    code, link = work(settings=WITH_MODELS, maps=ALL_MAPS)
     assert code == DONE
     assert isinstance(link.messages[0], Device) and isinstance(link.messages[-1], Result)
     progress, (result,) = link.of(ProgressMessage), link.of(Result)
@@ -117,15 +118,14 @@ def test_a_job_reports_device_progress_and_result(work, folder, hu):
     assert result.report["steps_done"] == 3
 
 
-@pytest.mark.parametrize(
-    ("want_noise", "want_model_maps"), [(False, False), (True, False), (False, True)]
-)
-def test_only_what_is_requested_of_the_noise_is_stored(work, folder, want_noise, want_model_maps):
-    code, link = work(want_noise=want_noise, want_model_maps=want_model_maps)
+@pytest.mark.parametrize("maps", [NO_MAPS, ENSEMBLE])
+def test_only_what_is_requested_of_the_noise_is_stored(work, folder, maps):
+    code, link = work(maps=maps)
+    files = ["noise.npy"] * (maps == ENSEMBLE)
     (result,) = link.of(Result)
     assert code == DONE
-    assert (result.noise, result.noise_maps) == ("noise.npy" if want_noise else None, {})
-    assert sorted(path.name for path in folder.path.glob("noise*")) == ["noise.npy"] * want_noise
+    assert (result.noise, result.noise_maps) == (files[0] if files else None, {})
+    assert sorted(path.name for path in folder.path.glob("noise*")) == files
 
 
 def test_the_result_is_at_full_strength_whatever_the_settings_say(work):
@@ -167,7 +167,7 @@ class Link:
 
 folder = JobFolder.make(sys.argv[1])
 settings = DenoisingSettings(method="pretrained", orientations=1, device="cpu")
-request = JobRequest(settings, want_noise=False, preview_seconds=0, models_folder=sys.argv[2])
+request = JobRequest(settings, maps="none", preview_seconds=0, models_folder=sys.argv[2])
 hu = np.random.default_rng(0).normal(0, 20, (4, 64, 64)).round().astype(np.int16)
 hu[:, :8] = -1000
 folder.write_job(hu, request)
@@ -523,7 +523,7 @@ def test_a_job_from_the_scan_to_the_results_arrays(hu, make_runner, models_folde
         make_runner(),
         hu,
         WITH_MODELS,
-        want_model_maps=True,
+        maps=ALL_MAPS,
         preview_seconds=0.0,
         models_folder=models_folder,
     )

@@ -37,6 +37,7 @@ from ..ct.io.volume_hash import volume_hash
 from ..ct.pseudo_ldct import pseudo_ldct
 from ..denoising.denoised_scan import DenoisedScan
 from ..denoising.job import DenoisingJob
+from ..denoising.map_choice import ALL_MAPS, NO_MAPS
 from ..denoising.plan import SHORT_SCAN, JobPlan
 from ..denoising.progress import Progress
 from ..denoising.removed_noise import removed_noise_sentence
@@ -199,8 +200,7 @@ def denoise(
         models.noise_networks,
         settings,
         pixel_mm=inputs.volume.pixel_mm,
-        want_noise=outputs.noise_folder is not None,
-        want_model_maps=True,
+        maps=NO_MAPS if outputs.noise_folder is None else ALL_MAPS,
         domain=models.denoiser[1].domain,
         neighbour_model=models.neighbour_network,
     )

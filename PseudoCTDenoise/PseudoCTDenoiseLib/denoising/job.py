@@ -30,6 +30,7 @@ from .denoised_scan import (
 from .device import autocast_precision, choose_device
 from .inference import apply_network
 from .job_run import JobRun
+from .map_choice import MAP_CHOICES, NO_MAPS
 from .neighbours import similar_neighbours
 from .noise_maps import apply_with_noise_maps
 from .plan import JobPlan, PartSeconds, job_stages, plan_job, resolve_orientations
@@ -58,14 +59,13 @@ class DenoisingJob:
         :class:`.SliceFile`, which loads only some slices into memory.
     denoiser : network f from normalised slices to normalised slices.
     noise_models : networks N_1 to N_M from normalised slices to noise maps; needed for
-        ``want_noise`` and if the settings' noise source is ``models``.
+        maps and if the settings' noise source is ``models``.
     neighbour_model : network that corrects denoised slices by similar neighbours, see
         :mod:`.neighbours`; None, or settings without neighbours, leaves every slice alone.
     settings : settings of the job. The attribute :attr:`settings` has a number of orientations,
         see :func:`.resolve_orientations`.
     pixel_mm : side of a pixel, for noise from the simulator; None if it is unknown.
-    want_noise : return the noise of every slice as well.
-    want_model_maps : also return the map of each noise model; it needs ``want_noise``.
+    maps : one of :data:`.MAP_CHOICES`, the noise maps to return.
     preview_slice : the slice that previews show and that is denoised first, see
         :meth:`show_slice`. None takes the one with the most organ tissue.
     domain : ranges of the scans that the denoiser was trained on, see :class:`.Manifest`; they only
@@ -91,8 +91,7 @@ class DenoisingJob:
         settings: DenoisingSettings = _DEFAULT_SETTINGS,
         *,
         pixel_mm: float | None = None,
-        want_noise: bool = False,
-        want_model_maps: bool = False,
+        maps: str = NO_MAPS,
         preview_slice: int | None = None,
         domain: Mapping[str, Sequence[float]] = _UNKNOWN_DOMAIN,
         neighbour_model: nn.Module | None = None,
@@ -101,7 +100,9 @@ class DenoisingJob:
             raise BadInputError(
                 f"An array of shape {hu.shape} is not a scan: give (slices, rows, columns)."
             )
-        if not len(noise_models) and (settings.needs_noise_models or want_noise):
+        if maps not in MAP_CHOICES:
+            raise BadInputError(f"Unknown maps '{maps}': choose {' or '.join(MAP_CHOICES)}.")
+        if not len(noise_models) and (settings.needs_noise_models or maps != NO_MAPS):
             raise BadInputError(
                 "Noise maps and tuning on them need noise models and there are none: train some "
                 "with 'pseudoct pretrain', or choose the noise_source simulator and no maps."
@@ -110,8 +111,7 @@ class DenoisingJob:
         self._unchanged: dict[int, np.ndarray] = {}
         self.settings = resolve_orientations(settings, hu.shape)
         self.pixel_mm = pixel_mm
-        self.want_noise = want_noise
-        self.want_model_maps = want_noise and want_model_maps
+        self.maps = maps
         self._domain = domain
         self.device = choose_device(settings.device)
         self.precision = autocast_precision(settings.precision, self.device)
@@ -181,12 +181,12 @@ class DenoisingJob:
     @property
     def maps_while_denoising(self) -> bool:
         """True if the noise maps come from the passes of the denoiser, whose trunk they share."""
-        return self.want_noise and self.settings.keeps_trunk and self.have_one_trunk
+        return self.maps != NO_MAPS and self.settings.keeps_trunk and self.have_one_trunk
 
     @property
     def separate_maps(self) -> bool:
         """True if the noise maps of all slices are a stage of their own."""
-        return self.want_noise and not self.maps_while_denoising
+        return self.maps != NO_MAPS and not self.maps_while_denoising
 
     @property
     def stages(self) -> list[str]:
@@ -216,7 +216,7 @@ class DenoisingJob:
             self.normalised([self.preview_slice]),
             self.settings,
             self.precision,
-            with_noise=self.settings.needs_noise_models or self.want_noise,
+            with_noise=self.settings.needs_noise_models or self.maps != NO_MAPS,
             neighbour_model=self.neighbour_model if self.corrected else None,
         )
 

@@ -26,6 +26,7 @@ from .denoised_scan import (
 )
 from .device import precision_name
 from .fine_tuning import TuningRecord, fine_tune, tuning_warning
+from .map_choice import ALL_MAPS, NO_MAPS
 from .neighbours import OFFSETS, STACK, neighbour_input, tuned_likewise
 from .noise_maps import ensemble, predict_noise_maps, whole_noise_hu
 from .plan import BIAS_SLICES, CORRECTED_ORIENTATIONS, DENOISING, MAPS, NOISE, TUNING, JobPlan
@@ -55,7 +56,7 @@ class JobRun:
         self._first_targets_share = plan.first_targets_share
         # All arrays now: a full disk is better noticed before the computation than after it.
         self._denoised = new_array("denoised", job.hu.shape)
-        self._noise = _noise_arrays(job, new_array) if job.want_noise else {}
+        self._noise = _noise_arrays(job, new_array) if job.maps != NO_MAPS else {}
         self._finished: set[int] = set()
         self._mapped: set[int] = set()  # slices with noise maps
         self._latest: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # of one stack
@@ -311,7 +312,7 @@ class JobRun:
         generator = torch.Generator(maps.device).manual_seed(self._settings.seed + index)
         maps = whole_noise_hu(maps)
         images = [(self._noise["noise"], ensemble(maps, generator))]
-        if self._job.want_model_maps:
+        if self._job.maps == ALL_MAPS:
             images += zip(self._noise["noise_maps"], maps, strict=True)
         for output, values in images:
             output[index] = np.where(unchanged, 0, to_int16(values[0].cpu().numpy()))
@@ -399,7 +400,7 @@ class _Reporter:
 
 def _noise_arrays(job: DenoisingJob, new_array: NewArray) -> dict:
     arrays = {"noise": new_array("noise", job.hu.shape)}
-    if job.want_model_maps:
+    if job.maps == ALL_MAPS:
         names = [f"noise_{number}" for number in range(len(job.noise_models))]
         arrays["noise_maps"] = [new_array(name, job.hu.shape) for name in names]
     return arrays

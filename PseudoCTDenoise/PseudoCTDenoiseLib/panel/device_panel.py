@@ -27,7 +27,7 @@ class JobSize(NamedTuple):
 
     settings: DenoisingSettings
     slices: int
-    wantNoise: bool
+    withMaps: bool
     items: int = 1
 
 
@@ -115,8 +115,8 @@ class DevicePanel:
         elif self._known is None:
             text = _("available after the device check")
         else:
-            settings, slices, wantNoise, items = self._job
-            seconds = items * self._known.estimate_seconds(settings, slices, wantNoise)
+            settings, slices, withMaps, items = self._job
+            seconds = items * self._known.estimate_seconds(settings, slices, withMaps)
             text = _("about {time} for {count} slices").format(
                 time=duration(seconds), count=items * slices
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..denoising.map_choice import NO_MAPS
 from ..denoising.presets import preset_settings
 from ..denoising.settings import DenoisingSettings
 from ..errors import BadInputError
@@ -80,8 +81,8 @@ def jobSizeOf(node) -> JobSize:
     if wantsAllItems(node):
         sequence = browserOf(node.inputVolume).GetSequenceNode(node.inputVolume)
         items = sequence.GetNumberOfDataNodes()
-        return JobSize(settingsOf(node), slices, wantNoise=False, items=items)
-    return JobSize(settingsOf(node), slices, outputsOf(node).needsNoiseModels)
+        return JobSize(settingsOf(node), slices, withMaps=False, items=items)
+    return JobSize(settingsOf(node), slices, outputsOf(node).maps != NO_MAPS)
 
 
 def _sliceCount(node) -> int:

@@ -14,6 +14,7 @@ from ..ct.display_window import noise_limit
 from ..ct.hounsfield import to_int16
 from ..ct.pseudo_ldct import pseudo_ldct
 from ..ct.strength import apply_strength, voxel_type
+from ..denoising.map_choice import ALL_MAPS, ENSEMBLE, NO_MAPS
 from ..errors import BadInputError
 from . import provenance
 from .ct_input import CtInput, exactSlices, sliceAxis
@@ -35,9 +36,11 @@ class Outputs:
     removedNoise: bool = False
 
     @property
-    def needsNoiseModels(self) -> bool:
-        """True if a volume needs the noise models."""
-        return self.noiseMap or self.pseudoLdct or self.modelMaps
+    def maps(self) -> str:
+        """The noise maps of the job that the volumes need."""
+        if self.modelMaps:
+            return ALL_MAPS
+        return ENSEMBLE if self.noiseMap or self.pseudoLdct else NO_MAPS
 
 
 def storeResult(

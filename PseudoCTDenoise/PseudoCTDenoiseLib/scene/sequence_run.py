@@ -9,6 +9,7 @@ from dataclasses import replace
 import slicer
 
 from ..ct.strength import apply_strength
+from ..denoising.map_choice import NO_MAPS
 from ..errors import BadInputError
 from ..worker.denoising_process import DenoisingProcess
 from ..worker.protocol import ProgressMessage
@@ -129,7 +130,7 @@ class SequenceRun(SceneRun):
             self._ct.hu[first : last + 1],
             self.request.settings,
             model=self.request.model,
-            want_noise=False,
+            maps=NO_MAPS,
             preview_seconds=None,
             pixel_mm=self._ct.pixelMm,
         )

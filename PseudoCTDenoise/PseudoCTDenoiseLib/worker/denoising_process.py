@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..denoising.map_choice import ENSEMBLE
 from ..denoising.settings import DenoisingSettings
 from ..errors import BadInputError
 from .job_folder import PREVIEW_SECONDS, JobFolder, JobRequest
@@ -49,8 +50,7 @@ class DenoisingProcess(WorkerProcess):
     settings : settings of the job; None for the defaults. Their strength is ignored, because the
         display applies it.
     model : name of a denoiser.
-    want_noise : also estimate the noise of every slice.
-    want_model_maps : with ``want_noise``, also return the map of each noise model.
+    maps : one of :data:`.MAP_CHOICES`, the noise maps to return.
     preview_slice : slice to preview; None for the slice with the most organs.
     preview_seconds : shortest time between two previews, in seconds; None for no previews.
     models_folder : folder of the models; None for the shipped models.
@@ -71,8 +71,7 @@ class DenoisingProcess(WorkerProcess):
         hu: np.ndarray,
         settings: DenoisingSettings | None = None,
         model: str = "fast",
-        want_noise: bool = True,
-        want_model_maps: bool = False,
+        maps: str = ENSEMBLE,
         preview_slice: int | None = None,
         preview_seconds: float | None = PREVIEW_SECONDS,
         models_folder: Path | str | None = None,
@@ -91,8 +90,7 @@ class DenoisingProcess(WorkerProcess):
         self._request = JobRequest(
             settings or DenoisingSettings(),
             model,
-            want_noise,
-            want_model_maps,
+            maps,
             preview_slice,
             preview_seconds,
             None if models_folder is None else str(models_folder),

@@ -52,7 +52,7 @@ class DeviceCheck(WorkerProcess):
             self._arguments += ["--models", str(models_folder)]
 
     def estimate_seconds(
-        self, settings: DenoisingSettings, slices: int, want_noise: bool = True
+        self, settings: DenoisingSettings, slices: int, with_maps: bool = True
     ) -> float:
         """Estimate the seconds that a job takes, including the start of its process."""
         timing = self.timing
@@ -76,8 +76,8 @@ class DeviceCheck(WorkerProcess):
         corrects = part.correction and settings.uses_neighbours and slices > 1
         corrected = slices if corrects else 0
         trial += part.correction if corrected else 0.0
-        trial += part.noise if want_noise or settings.needs_noise_models else 0.0
-        separate_maps = want_noise and not (timing.have_one_trunk and settings.keeps_trunk)
+        trial += part.noise if with_maps or settings.needs_noise_models else 0.0
+        separate_maps = with_maps and not (timing.have_one_trunk and settings.keeps_trunk)
         plan = plan_job(settings, slices, separate_maps, part, corrected)
         return timing.seconds_to_start + 2 * trial + plan.total_seconds
 

@@ -15,6 +15,7 @@ import numpy as np
 from ..ct.hu_validation import checked_int16
 from ..ct.io.disk_space import explain_disk_errors
 from ..ct.io.slice_file import SliceFile
+from ..denoising.map_choice import ENSEMBLE, MAP_CHOICES
 from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..errors import BadInputError, one_line
 from ..json_text import json_text
@@ -33,13 +34,13 @@ class JobRequest:
 
     ``models_folder`` is None for the shipped models. ``preview_slice`` is None for the slice with
     the most organs. ``preview_seconds`` is the shortest time between two previews, or None for no
-    previews. ``pixel_mm`` is the side of a pixel in mm, None if it is not known.
+    previews. ``maps`` is one of :data:`.MAP_CHOICES`. ``pixel_mm`` is the side of a pixel in mm,
+    None if it is not known.
     """
 
     settings: DenoisingSettings
     model: str = "fast"
-    want_noise: bool = True
-    want_model_maps: bool = False
+    maps: str = ENSEMBLE
     preview_slice: int | None = None
     preview_seconds: float | None = PREVIEW_SECONDS
     models_folder: str | None = None
@@ -226,8 +227,7 @@ def _is_number(value: object) -> bool:
 
 _REQUEST_VALUES = {
     "model": (lambda value: isinstance(value, str), "a name"),
-    "want_noise": (lambda value: isinstance(value, bool), "true or false"),
-    "want_model_maps": (lambda value: isinstance(value, bool), "true or false"),
+    "maps": (lambda value: value in MAP_CHOICES, " or ".join(MAP_CHOICES)),
     "preview_slice": (
         lambda value: value is None or (type(value) is int and value >= 0),
         "null or the number of a slice",

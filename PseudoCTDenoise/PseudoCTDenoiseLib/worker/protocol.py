@@ -16,7 +16,7 @@ from typing import get_args, get_type_hints
 
 from ..json_text import json_text
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 """Increased with every change, because an open window may be older than an updated worker."""
 
 LARGEST_NUMBER = 2**31 - 1

@@ -148,6 +148,7 @@ def out_of_memory(error: Exception, link: ParentLink) -> int:
 def denoise(path: str, link: ParentLink) -> None:
     """Run the job of a folder and report its progress and result."""
     from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+    from PseudoCTDenoiseLib.denoising.map_choice import ALL_MAPS, NO_MAPS
     from PseudoCTDenoiseLib.denoising.report import job_report
     from PseudoCTDenoiseLib.models.store import load_models
     from PseudoCTDenoiseLib.worker.job_folder import JobFolder
@@ -155,9 +156,8 @@ def denoise(path: str, link: ParentLink) -> None:
     folder = JobFolder(path)
     hu, request = folder.read_job()
     settings = replace(request.settings, strength=100.0)  # the display applies the strength
-    models = load_models(
-        request.model, request.models_folder, request.want_noise or settings.needs_noise_models
-    )
+    with_noise_models = request.maps != NO_MAPS or settings.needs_noise_models
+    models = load_models(request.model, request.models_folder, with_noise_models)
     denoiser, manifest = models.denoiser
     job = DenoisingJob(
         hu,
@@ -165,8 +165,7 @@ def denoise(path: str, link: ParentLink) -> None:
         models.noise_networks,
         settings,
         pixel_mm=request.pixel_mm,
-        want_noise=request.want_noise,
-        want_model_maps=request.want_model_maps,
+        maps=request.maps,
         preview_slice=request.preview_slice,
         domain=manifest.domain,
         neighbour_model=models.neighbour_network,
@@ -190,9 +189,9 @@ def denoise(path: str, link: ParentLink) -> None:
     report = job_report(
         hu, result, manifest, models.noise_manifests, neighbour_model=models.neighbour_manifest
     )
-    noise = "noise.npy" if request.want_noise else None
+    noise = None if job.maps == NO_MAPS else "noise.npy"
     maps = {}
-    if job.want_model_maps:
+    if job.maps == ALL_MAPS:
         maps = {model.name: f"noise_{k}.npy" for k, model in enumerate(models.noise_manifests)}
     link.say(Result("denoised.npy", report, noise, maps))
 
@@ -308,6 +307,7 @@ def check(parsed: argparse.Namespace, link: ParentLink) -> None:
     import numpy as np
 
     from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+    from PseudoCTDenoiseLib.denoising.map_choice import ENSEMBLE, NO_MAPS
     from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
     from PseudoCTDenoiseLib.models.store import load_models
 
@@ -326,7 +326,7 @@ def check(parsed: argparse.Namespace, link: ParentLink) -> None:
         models.denoiser[0],
         models.noise_networks,
         default,
-        want_noise=bool(models.noise_models),
+        maps=ENSEMBLE if models.noise_models else NO_MAPS,
         neighbour_model=models.neighbour_network,
     )
     report_device(job.device, link)

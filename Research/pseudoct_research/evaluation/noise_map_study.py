@@ -11,6 +11,7 @@ from PseudoCTDenoiseLib.ct.noise_texture import mean_frequency, noise_power_spec
 from PseudoCTDenoiseLib.ct.pseudo_ldct import pseudo_ldct
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.map_choice import ALL_MAPS
 from PseudoCTDenoiseLib.denoising.noise_maps import REMOVED_NOISE
 from PseudoCTDenoiseLib.markdown_table import Column
 from scipy.ndimage import gaussian_gradient_magnitude
@@ -54,8 +55,7 @@ def measure_noise_maps(
         noise_models,
         METHOD,
         pixel_mm=pair.pixel_mm,
-        want_noise=True,
-        want_model_maps=True,
+        maps=ALL_MAPS,
     )
     done = job.run_at_once()
     ldct, ndct = pair.ldct.astype(np.float32), pair.ndct.astype(np.float32)

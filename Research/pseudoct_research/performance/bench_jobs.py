@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from PseudoCTDenoiseLib.denoising.map_choice import ENSEMBLE, NO_MAPS
 from PseudoCTDenoiseLib.denoising.plan import DENOISING, MAPS, TUNING
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 
@@ -19,8 +20,8 @@ def measure(setup: BenchSetup) -> Iterator[list[dict]]:
     for slices, rows in with_bar(setup.arguments.jobs, "job"):
         pixel_mm = FIELD_MM / rows
         hu = np.resize(quarter_dose_scan(pixel_mm, rows).ldct, (slices, rows, rows))
-        job = time_job(hu, pixel_mm, default, want_noise=True)
-        without = time_job(hu, pixel_mm, default, want_noise=False)
+        job = time_job(hu, pixel_mm, default, ENSEMBLE)
+        without = time_job(hu, pixel_mm, default, NO_MAPS)
         jobs.append(job | {"seconds_without_maps": without["seconds"]})
         yield jobs
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, read_volume, write_volume
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.map_choice import ENSEMBLE
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 from PseudoCTDenoiseLib.models.store import load_models
@@ -50,7 +51,7 @@ def _stages(setup: BenchSetup) -> dict:
             models.denoiser[0],
             models.noise_networks,
             settings,
-            want_noise=True,
+            maps=ENSEMBLE,
             pixel_mm=loaded.pixel_mm,
             neighbour_model=models.neighbour_network,
         )

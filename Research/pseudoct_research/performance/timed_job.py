@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+from PseudoCTDenoiseLib.denoising.map_choice import NO_MAPS
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.worker.denoising_process import DenoisingProcess
@@ -12,9 +13,7 @@ from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
 from PseudoCTDenoiseLib.worker.worker_process import JobState
 
 
-def time_job(
-    hu: np.ndarray, pixel_mm: float, settings: DenoisingSettings, want_noise: bool
-) -> dict:
+def time_job(hu: np.ndarray, pixel_mm: float, settings: DenoisingSettings, maps: str) -> dict:
     """Denoise (slices, rows, columns) HU with the model ``fast`` and return the timing.
 
     Returns
@@ -38,7 +37,7 @@ def time_job(
         SubprocessRunner(),
         hu,
         settings,
-        want_noise=want_noise,
+        maps=maps,
         pixel_mm=pixel_mm,
     )
     previews: list[float] = []
@@ -57,7 +56,7 @@ def time_job(
     return {
         "slices": len(hu),
         "rows": hu.shape[1],
-        "noise_maps": want_noise,
+        "noise_maps": maps != NO_MAPS,
         "precision": report["device"]["precision"],
         "preview_seconds": previews[0],
         "seconds": seconds,
