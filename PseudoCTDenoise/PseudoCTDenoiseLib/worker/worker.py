@@ -148,7 +148,7 @@ def out_of_memory(error: Exception, link: ParentLink) -> int:
 def denoise(path: str, link: ParentLink) -> None:
     """Run the job of a folder and report its progress and result."""
     from PseudoCTDenoiseLib.denoising.job import DenoisingJob
-    from PseudoCTDenoiseLib.denoising.map_choice import ALL_MAPS, NO_MAPS
+    from PseudoCTDenoiseLib.denoising.map_choice import NO_MAPS
     from PseudoCTDenoiseLib.denoising.report import job_report
     from PseudoCTDenoiseLib.models.store import load_models
     from PseudoCTDenoiseLib.worker.job_folder import JobFolder
@@ -189,11 +189,12 @@ def denoise(path: str, link: ParentLink) -> None:
     report = job_report(
         hu, result, manifest, models.noise_manifests, neighbour_model=models.neighbour_manifest
     )
-    noise = None if job.maps == NO_MAPS else "noise.npy"
+    noise = None if result.noise is None else result.noise.path.name
     maps = {}
-    if job.maps == ALL_MAPS:
-        maps = {model.name: f"noise_{k}.npy" for k, model in enumerate(models.noise_manifests)}
-    link.say(Result("denoised.npy", report, noise, maps))
+    if result.noise_maps is not None:
+        pairs = zip(models.noise_manifests, result.noise_maps, strict=True)
+        maps = {model.name: images.path.name for model, images in pairs}
+    link.say(Result(result.hu.path.name, report, noise, maps))
 
 
 def run(job, link: ParentLink, **options):

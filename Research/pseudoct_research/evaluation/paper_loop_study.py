@@ -16,6 +16,7 @@ from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.markdown_table import Column
 from torch import nn
 
+from ..results.row_groups import grouped
 from .comparison import CtPair, Method, score, subtract_mean_noise, summary
 from .printed_loop import printed_settings
 
@@ -126,13 +127,11 @@ def _images(
 def preset_summary(rows: Sequence[dict]) -> list[dict]:
     """Return the lines of :data:`PRESET_COLUMNS` for rows with ``kernel`` and ``dose``."""
     lines = []
-    for kernel, dose in dict.fromkeys((row["kernel"], row["dose"]) for row in rows):
-        group = [row for row in rows if (row["kernel"], row["dose"]) == (kernel, dose)]
+    for about, group in grouped(rows, ("kernel", "dose")):
         more = [float(row["more"]) for row in group]
         lines.append(
             {
-                "kernel": kernel,
-                "dose": dose,
+                **about,
                 "scans": len(group),
                 "gain": float(np.mean([float(row["gain"]) for row in group])),
                 "more": float(np.mean(more)),

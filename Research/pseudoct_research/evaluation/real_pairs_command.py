@@ -17,6 +17,7 @@ from torch import nn
 
 from ..datasets.real_pairs import ADDRESS, RealPairs, read_real_pairs
 from ..results.results_table import check_block, read_csv, replace_block, write_csv
+from ..results.row_groups import grouped
 from .method_study import RISK_COLUMNS, risk_accuracy
 from .real_pairs_study import LAGS, group_means, measure_gains, measure_noise, measure_risk
 
@@ -98,13 +99,7 @@ def _noise_table(rows: list[dict]) -> str:
 
 
 def _risk_table(rows: list[dict]) -> str:
-    curves: dict[tuple, list[dict]] = {}
-    for row in rows:
-        curves.setdefault((row["kernel"], row["patient"]), []).append(row)
-    lines = [
-        {"kernel": kernel, "patient": patient} | risk_accuracy(curve)
-        for (kernel, patient), curve in curves.items()
-    ]
+    lines = [about | risk_accuracy(curve) for about, curve in grouped(rows, ("kernel", "patient"))]
     return markdown(lines, (*GAIN_COLUMNS[:2], *RISK_COLUMNS))
 
 

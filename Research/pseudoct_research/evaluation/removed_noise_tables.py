@@ -5,6 +5,8 @@ from __future__ import annotations
 from PseudoCTDenoiseLib.denoising.removed_noise import AMBER, GREEN, NOT_JUDGED, RED
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 
+from ..results.row_groups import grouped
+
 LIGHTS = (GREEN, AMBER, RED, NOT_JUDGED)
 _RANGES = (
     Column("edge_correlation", "Correlation with edges"),
@@ -23,26 +25,23 @@ _DECIMALS = {
 
 def removed_noise_table(rows: list[dict]) -> str:
     """Tabulate the lights of every result by kernel and dose; rows of a CSV file, all texts."""
-    lines, conditions = [], {}
-    for result in dict.fromkeys(row["result"] for row in rows):
-        line = {"result": result}
-        group = [row for row in rows if row["result"] == result]
-        for row in group:
-            key = row["kernel"], row["dose"]
-            conditions[key] = f"{row['kernel']}, {float(row['dose']):.0%}".replace("%", " %")
-            same = [other for other in group if (other["kernel"], other["dose"]) == key]
-            line[conditions[key]] = _lights(same)
+    lines, conditions = [], []
+    for line, group in grouped(rows, ("result",)):
+        for condition, same in grouped(group, ("kernel", "dose")):
+            kernel, dose = condition.values()
+            name = f"{kernel}, {float(dose):.0%}".replace("%", " %")
+            conditions.append(name)
+            line[name] = _lights(same)
         lines.append(line | _ranges(group))
-    columns = (Column(name, name.capitalize()) for name in conditions.values())
+    columns = (Column(name, name.capitalize()) for name in dict.fromkeys(conditions))
     return markdown(lines, (Column("result", "Result"), *columns, *_RANGES[:2]))
 
 
 def whole_scans_table(rows: list[dict]) -> str:
     """Tabulate the lights and figures of whole scans by split and preset."""
     lines = []
-    for split, preset in dict.fromkeys((row["split"], row["preset"]) for row in rows):
-        group = [row for row in rows if (row["split"], row["preset"]) == (split, preset)]
-        line = {"split": split, "preset": preset, "scans": len(group)}
+    for line, group in grouped(rows, ("split", "preset")):
+        line["scans"] = len(group)
         line["slices"] = sum(int(row["slices"]) for row in group)
         line |= {light: sum(row["light"] == light for row in group) for light in LIGHTS}
         lines.append(line | _ranges(group))

@@ -30,6 +30,7 @@ from ..phantom.phantom_scan import scan_phantom
 from ..phantom.torso import torso_phantom
 from ..results.pictures import coronal_picture, curve_picture
 from ..results.results_table import check_block, read_csv, replace_block, write_csv
+from ..results.row_groups import grouped
 from ..training.training_pairs import LEAST_SLICES
 from .comparison import CtPair
 from .filters import FILTERS, best_setting
@@ -458,7 +459,7 @@ def _conditions_table(rows: list[dict]) -> str:
 def _by(rows: list[dict], keys: tuple[str, ...], headings: tuple[str, ...]) -> str:
     """Tabulate the means over patients, and the worst scan, for each value of ``keys``."""
     lines = []
-    for line, group in _groups(rows, keys):
+    for line, group in grouped(rows, keys):
         line["scans"] = len(group)
         of_patient = [
             [row for row in group if row["patient"] == patient] for patient in _patients(group)
@@ -473,13 +474,6 @@ def _by(rows: list[dict], keys: tuple[str, ...], headings: tuple[str, ...]) -> s
         *_GAINS,
     ]
     return markdown(lines, columns)
-
-
-def _groups(rows: list[dict], keys: Sequence[str]) -> Iterator[tuple[dict, list[dict]]]:
-    """Yield each combination of values of ``keys``, and the rows that have it."""
-    for values in dict.fromkeys(tuple(row[key] for key in keys) for row in rows):
-        group = [row for row in rows if tuple(row[key] for key in keys) == values]
-        yield dict(zip(keys, values, strict=True)), group
 
 
 def _patients(rows: list[dict]) -> list[str]:
@@ -555,7 +549,7 @@ def _banding_table(rows: list[dict]) -> str:
 def _noise_maps_table(rows: list[dict]) -> str:
     about = (Column("split", "Split"), Column("kernel", "Kernel"), Column("map", "Map"))
     lines = []
-    for line, group in _groups(rows, [column.key for column in about]):
+    for line, group in grouped(rows, [column.key for column in about]):
         for column in NOISE_MAP_COLUMNS:
             values = [float(row[column.key]) for row in group if row[column.key] != ""]
             line[column.key] = float(np.mean(values)) if values else None
@@ -587,9 +581,7 @@ def _scans_table(
 
 def _paper_loop_table(rows: list[dict]) -> str:
     lines = []
-    for group in dict.fromkeys((row["split"], row["kernel"]) for row in rows):
-        about = dict(zip(("split", "kernel"), group, strict=True))
-        few = [row for row in rows if (row["split"], row["kernel"]) == group]
+    for about, few in grouped(rows, ("split", "kernel")):
         few = [{key: row[key] for key in row if key not in about} for row in few]
         texts = ("method", "patient")
         few = [{k: v if k in texts else float(v) for k, v in row.items()} for row in few]
