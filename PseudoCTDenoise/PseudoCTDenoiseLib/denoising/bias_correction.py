@@ -7,7 +7,7 @@ that neighbours correct have an offset of their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -39,14 +39,13 @@ class DensityBiasCorrection:
 
 
 def measure_density_bias(
-    slices: torch.Tensor, denoise: Callable[[torch.Tensor], torch.Tensor]
+    pairs: Iterable[tuple[torch.Tensor, torch.Tensor]],
 ) -> DensityBiasCorrection:
     """Measure the bias of a denoiser as a function of the local CT number.
 
     Parameters
     ----------
-    slices : LDCT, (N, rows, columns), normalised.
-    denoise : maps one slice, (1, rows, columns), to the denoised one. A single orientation is
+    pairs : LDCT and denoised slices, (N, rows, columns) each, normalised. A single orientation is
         enough: the others have the same mean.
 
     Notes
@@ -56,8 +55,8 @@ def measure_density_bias(
     count = len(NODES_HU)
     matrix = torch.eye(count, dtype=torch.float64) * _RIDGE_VOXELS
     removed = torch.zeros(count, dtype=torch.float64)
-    for image in slices.split(1):
-        scan, clean = to_hu(image), to_hu(denoise(image))
+    for ldct, denoised in pairs:
+        scan, clean = to_hu(ldct), to_hu(denoised)
         valid = clipped_fraction(scan) < _MAXIMUM_CLIPPED_FRACTION
         weights = _weights(local_mean(clean))[:, valid].cpu().double()  # Apple's GPUs lack float64
         matrix += weights @ weights.T

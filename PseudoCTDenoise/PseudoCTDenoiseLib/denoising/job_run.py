@@ -281,13 +281,14 @@ class JobRun:
         """Return the correction for a function of a slice's index and its normalised image."""
         if self._settings.anchor is None:
             return None
-        waiting = iter(indices)
 
-        def next_denoised(image: torch.Tensor) -> torch.Tensor:
-            self._report(DENOISING, len(self._finished), self._count)
-            return denoise(next(waiting), image)
+        def pairs() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+            slices = self._job.normalised_for_tuning(indices).split(1)
+            for index, image in zip(indices, slices, strict=True):
+                self._report(DENOISING, len(self._finished), self._count)
+                yield image, denoise(index, image)
 
-        return measure_density_bias(self._job.normalised_for_tuning(indices), next_denoised)
+        return measure_density_bias(pairs())
 
     def _order(self) -> Iterator[int]:
         """Yield every slice once, the preview's as soon as it is chosen, otherwise in order."""

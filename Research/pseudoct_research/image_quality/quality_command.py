@@ -189,8 +189,7 @@ def _denoiser(
             outputs = outputs[:, 0]
         else:
             outputs = apply_network(neighbour_model, neighbour_input(scanned, outputs))
-        precomputed = iter(outputs.split(1))
-        anchor = measure_density_bias(slices, lambda one: next(precomputed))
+        anchor = measure_density_bias(zip(slices.split(1), outputs.split(1), strict=True))
         return anchor.apply(to_hu(outputs)).clamp(min=MIN_CT_HU).cpu().numpy()
 
     return denoise
