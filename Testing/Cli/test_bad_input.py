@@ -245,10 +245,11 @@ def test_modified_or_missing_weights(refused, scan, own_models, name):
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 1
     weights.write_bytes(content)
-    said = refused(scan, scan.with_name("out.nrrd"), "--models", own_models)
+    options = ["--models", own_models, "--noise-dir", scan.with_name("noise")]
+    said = refused(scan, scan.with_name("out.nrrd"), *options)
     assert f"'{name}' are damaged" in said
     weights.unlink()
-    said = refused(scan, scan.with_name("out.nrrd"), "--models", own_models)
+    said = refused(scan, scan.with_name("out.nrrd"), *options)
     assert f"'{name}' are missing" in said
 
 

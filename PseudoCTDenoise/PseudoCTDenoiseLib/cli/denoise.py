@@ -25,14 +25,7 @@ from ..ct.io.derived_note import NOTICE, derivation_note
 from ..ct.io.dicom_derivation import DerivedSeries
 from ..ct.io.dicom_writer import check_source
 from ..ct.io.slice_file import SliceFile
-from ..ct.io.volume_files import (
-    AXES,
-    CtVolume,
-    check_output_path,
-    check_same_grid,
-    check_writable,
-    write_volume,
-)
+from ..ct.io.volume_files import AXES, CtVolume, check_output_path, check_same_grid, write_volume
 from ..ct.io.volume_hash import volume_hash
 from ..ct.pseudo_ldct import pseudo_ldct
 from ..denoising.denoised_scan import DenoisedScan
@@ -50,6 +43,7 @@ from ..input_file import read_json
 from ..json_text import json_text
 from ..models.catalog import SHIPPED_MODELS
 from ..models.store import LoadedModels, Manifest, load_models, model_files
+from ..output_paths import check_writable
 from ..temporary_files import in_temporary_folder, replace_file
 from .device_argument import add_device_argument
 from .dicom_output import check_dicom_folder, is_dicom_output, noise_kinds, write_dicom

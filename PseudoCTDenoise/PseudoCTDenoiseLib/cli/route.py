@@ -11,10 +11,10 @@ import os
 import sys
 from pathlib import Path
 
-from ..ct.io.volume_files import check_writable
 from ..errors import BadInputError
 from ..exit_codes import FAULT
 from ..node.routed_folder import DenoisingFailedError, denoise_routed
+from ..output_paths import check_writable
 from ..temporary_files import in_temporary_folder
 from .supervised import child_program
 

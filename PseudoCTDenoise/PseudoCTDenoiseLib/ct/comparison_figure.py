@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BadInputError
+from ..output_paths import check_writable
 from .display_window import noise_limit
 from .figure_panels import (
     DERIVED,
@@ -27,7 +28,6 @@ from .figure_panels import (
     scale_bar,
     show,
 )
-from .io.volume_files import check_writable
 from .slice_selection import most_informative_slice, organ_box
 
 _ZOOM = 4

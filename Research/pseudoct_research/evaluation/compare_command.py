@@ -13,12 +13,13 @@ from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments
 from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
 from PseudoCTDenoiseLib.cli.scan_arguments import add_slice_axis_argument
 from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
-from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid, check_writable
+from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import markdown
 from PseudoCTDenoiseLib.models.store import load_models, model_files
+from PseudoCTDenoiseLib.output_paths import check_writable
 
 from ..datasets.series_choices import NO_CHOICE, read_scans
 from ..results.results_table import write_csv

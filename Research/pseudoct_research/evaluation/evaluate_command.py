@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
-from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import markdown
+from PseudoCTDenoiseLib.output_paths import check_writable
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 
 from ..datasets.ct_dataset import index_files, read_index

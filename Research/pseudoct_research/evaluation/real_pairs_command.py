@@ -10,9 +10,9 @@ from typing import NamedTuple
 from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments
 from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
 from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
-from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 from PseudoCTDenoiseLib.models.store import load_denoiser, model_files
+from PseudoCTDenoiseLib.output_paths import check_writable
 from torch import nn
 
 from ..datasets.real_pairs import ADDRESS, RealPairs, read_real_pairs

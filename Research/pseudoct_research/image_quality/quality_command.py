@@ -15,7 +15,6 @@ from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
 from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
 from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU, normalise, to_hu
-from PseudoCTDenoiseLib.ct.io.volume_files import check_writable, make_folder
 from PseudoCTDenoiseLib.denoising.bias_correction import measure_density_bias
 from PseudoCTDenoiseLib.denoising.device import ComputeDevice, choose_device
 from PseudoCTDenoiseLib.denoising.inference import apply_network
@@ -24,6 +23,7 @@ from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.json_text import json_text
 from PseudoCTDenoiseLib.models.catalog import SHIPPED_MODELS
 from PseudoCTDenoiseLib.models.store import Manifest, load_models, model_files
+from PseudoCTDenoiseLib.output_paths import check_writable, make_folder
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from PseudoCTDenoiseLib.temporary_files import replace_file
 from torch import nn

@@ -9,9 +9,9 @@ from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
 from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
 from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.comparison_figure import check_png_path
-from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.exit_codes import UNFINISHED
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
+from PseudoCTDenoiseLib.output_paths import check_writable
 
 from ..datasets.ct_dataset import index_files
 from ..results.pictures import curve_picture, spectra_picture

@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 
 from PseudoCTDenoiseLib.cli.output_guard import add_overwrite_argument, check_outputs
-from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid, check_writable, make_folder
+from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 from PseudoCTDenoiseLib.models.store import load_model, model_files
+from PseudoCTDenoiseLib.output_paths import check_writable, make_folder
 
 from ..datasets.series_choices import read_scans
 from ..evaluation.comparison import CtPair

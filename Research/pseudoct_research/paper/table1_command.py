@@ -9,10 +9,10 @@ from pathlib import Path
 from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
 from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
 from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
-from PseudoCTDenoiseLib.ct.io.volume_files import check_writable
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.exit_codes import UNFINISHED
 from PseudoCTDenoiseLib.markdown_table import markdown
+from PseudoCTDenoiseLib.output_paths import check_writable
 
 from ..datasets.challenge_pairs import TRAINING_PATIENTS
 from ..datasets.ct_dataset import index_files

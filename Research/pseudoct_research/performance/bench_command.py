@@ -15,7 +15,6 @@ from PseudoCTDenoiseLib import __version__
 from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
 from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
 from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
-from PseudoCTDenoiseLib.ct.io.volume_files import check_writable, make_folder
 from PseudoCTDenoiseLib.denoising.device import (
     ComputeDevice,
     autocast_precision,
@@ -25,6 +24,7 @@ from PseudoCTDenoiseLib.denoising.device import (
 from PseudoCTDenoiseLib.denoising.settings import PRECISIONS
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.json_text import json_text
+from PseudoCTDenoiseLib.output_paths import check_writable, make_folder
 from PseudoCTDenoiseLib.temporary_files import replace_file
 
 from ..results.pictures import cost_picture

@@ -8,14 +8,10 @@ from pathlib import Path
 import numpy as np
 from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
 from PseudoCTDenoiseLib.ct.io.derived_note import MADE_BY
-from PseudoCTDenoiseLib.ct.io.volume_files import (
-    CtVolume,
-    check_output_path,
-    make_folder,
-    write_volume,
-)
+from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, check_output_path, write_volume
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.json_text import json_text
+from PseudoCTDenoiseLib.output_paths import make_folder
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from PseudoCTDenoiseLib.temporary_files import replace_file
 

@@ -15,11 +15,11 @@ from PseudoCTDenoiseLib.ct.io.volume_files import (
     OUTPUT_SUFFIXES,
     check_output_path,
     check_same_grid,
-    make_folder,
     read_volume,
     write_volume,
 )
 from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.output_paths import make_folder
 
 SPACING = (0.7421875123456789, 1 / 3, np.pi)
 ORIGIN = (-123.45678901234567, 1 / 7e3, 1e3 / 3)
