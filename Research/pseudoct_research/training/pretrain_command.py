@@ -76,7 +76,7 @@ PRESETS = {
         steps=10000,
         reuse=8,
         learning_rate=6e-4,
-        domain=replace(FAST_PRETRAINING.domain, neighbours=0.9),
+        domain=replace(FAST_PRETRAINING.domain, neighbours=0.9, thinner=0.5, apart=0.25),
     ),
     "red-cnn": replace(PAPER_PRETRAINING, domain=TrainingDomain(noise_left=None)),
 }

@@ -19,7 +19,7 @@ from PseudoCTDenoiseLib.ct.hounsfield import (
     to_hu,
     to_int16,
 )
-from PseudoCTDenoiseLib.denoising.neighbours import OFFSETS, REACH, STACK
+from PseudoCTDenoiseLib.denoising.neighbours import OFFSETS, REACH
 from PseudoCTDenoiseLib.denoising.patches import Augmentation, augment, check_fits, patch_corner
 from PseudoCTDenoiseLib.denoising.target_noise import target_noise_fraction
 from PseudoCTDenoiseLib.errors import BadInputError
@@ -37,6 +37,7 @@ from PseudoCTDenoiseLib.temporary_files import write_atomically
 
 from ..datasets.ct_dataset import CtScan
 from .inserts import draw_inserts
+from .neighbour_stacks import draw_stack, moved
 from .training_domain import TrainingDomain
 
 CACHED_DOSE = 0.25
@@ -266,57 +267,43 @@ def _cut_out(
     Both results are (count, images, cut, cut) HU.
     """
     images = domain.images
-    normal, noise, owner, shares = [], [], [], []
+    normal, noise = _Means(len(few) * images, cut), _Means(len(few) * images, cut)
+    interpolated = []
     for number, (noisy, kernel, cleaned) in enumerate(zip(few, drawn, clean, strict=True)):
-        stack = _draw_stack(noisy, rng, domain)
+        stack = draw_stack(noisy, rng, domain)
+        if stack.is_interpolated:
+            interpolated.append(number)
         top, left = patch_corner(noisy.ndct, cut, rng, tissue=TISSUE_HU)
         here = np.s_[top : top + cut, left : left + cut]
-        for place, thick in enumerate(stack):
-            normal += [(layer.clean if cleaned else layer.ndct)[here] for layer in thick]
-            noise += [layer.noise[(kernel, *here)] for layer in thick]
-            owner += [number * images + place] * len(thick)
-            shares += [1 / len(thick)] * len(thick)
-    owner, shares = (torch.tensor(column) for column in (owner, shares))
-
-    def mean(layers: list[np.ndarray]) -> torch.Tensor:
-        layers = torch.from_numpy(np.stack(layers)).float()
-        means = torch.zeros(len(few) * images, cut, cut)
-        means.index_add_(0, owner, layers * shares[:, None, None])
-        return means.unflatten(0, (len(few), images))
-
-    return mean(normal), mean(noise)
+        for image, mixture in enumerate(stack.images, start=number * images):
+            for layer, share in mixture.anatomy:
+                normal.add(image, (layer.clean if cleaned else layer.ndct)[here], share)
+            for layer, share in mixture.noise:
+                noise.add(image, layer.noise[(kernel, *here)], share)
+    normal, noise = (means.result().unflatten(0, (len(few), images)) for means in (normal, noise))
+    for number in interpolated:
+        normal[number] = moved(normal[number], rng)
+    return normal, noise
 
 
-def _draw_stack(
-    noisy: NoisySlice, rng: np.random.Generator, domain: TrainingDomain
-) -> list[list[NoisySlice]]:
-    """Return the scan's slices of which each image of a patch is the mean.
+class _Means:
+    """Weighted means of many images of (side, side)."""
 
-    A domain without neighbours has one image, otherwise there are STACK. Their distance is at most
-    their thickness. Smaller distances are those of overlapping slices, whose noise is correlated.
-    """
-    thickness = int(rng.integers(domain.thickness[0], domain.thickness[1] + 1))
-    if domain.neighbours is None:
-        return [_chain(noisy, thickness)]
-    if rng.random() >= domain.neighbours:
-        return [_chain(noisy, thickness)] * STACK
-    distance = int(rng.integers(1, thickness + 1))
-    chain = _chain(noisy, thickness + 2 * REACH * distance)
-    thickness = min(thickness, len(chain))
-    starts = range(0, len(chain) - thickness + 1, distance)
-    images = [chain[start : start + thickness] for start in starts]
-    middle = REACH if len(images) == STACK else int(rng.integers(len(images)))
-    known, direction = range(len(images)), rng.choice([-1, 1])
-    places = [middle + direction * offset for offset in OFFSETS]
-    return [images[middle]] + [images[place if place in known else middle] for place in places]
+    def __init__(self, count: int, side: int):
+        self._count, self._side = count, side
+        self._images, self._owners, self._shares = [], [], []
 
+    def add(self, owner: int, image: np.ndarray, share: float) -> None:
+        self._images.append(image)
+        self._owners.append(owner)
+        self._shares.append(share)
 
-def _chain(noisy: NoisySlice, length: int) -> list[NoisySlice]:
-    """Return a slice and those below it, at most ``length``."""
-    chain = [noisy]
-    while len(chain) < length and chain[-1].below is not None:
-        chain.append(chain[-1].below)
-    return chain
+    def result(self) -> torch.Tensor:
+        """Return the means, (count, side, side)."""
+        images = torch.from_numpy(np.stack(self._images)).float()
+        images *= torch.tensor(self._shares)[:, None, None]
+        means = torch.zeros(self._count, self._side, self._side)
+        return means.index_add_(0, torch.tensor(self._owners), images)
 
 
 def _insert_shares(noise: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:

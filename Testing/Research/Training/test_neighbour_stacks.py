@@ -5,9 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from pseudoct_research.training.neighbour_stacks import (
+    APART,
+    LARGEST_MOTION_PX,
+    THINNER_BY,
+    moved,
+)
 from pseudoct_research.training.training_domain import TrainingDomain
 from pseudoct_research.training.training_pairs import NoisySlice, dose_factor, draw_patches
-from PseudoCTDenoiseLib.denoising.neighbours import OFFSETS, STACK
+from PseudoCTDenoiseLib.denoising.neighbours import OFFSETS, REACH, STACK
 from PseudoCTDenoiseLib.denoising.patches import Augmentation
 
 STEP_HU = 100
@@ -94,6 +100,52 @@ def test_the_noise_of_neighbours_correlates_as_far_as_they_overlap():
             shared = max(0, 3 - abs(offset) * distance) / 3
             assert correlation[0, place] == pytest.approx(shared, abs=0.1)
     assert distances == {1, 2, 3}  # slices three apart only touch
+
+
+def test_interpolated_slices_lie_closer_and_keep_their_noise():
+    ranges = replace(domain(), thinner=1.0)
+    ldct, target = drawn([stack(9, 10.0, size=80)], ranges, count=48, size=48)
+    levels = ldct.mean((2, 3)) / STEP_HU
+    factors = set()
+    for level, (middle,) in zip(levels, target.mean((2, 3)) / STEP_HU, strict=True):
+        distance = abs(float(level[1] - level[0]))
+        factors.add(round(1 / distance))
+        order = sorted(level.tolist())
+        assert np.allclose(np.diff(order), distance, atol=0.05)
+        assert level[0] == pytest.approx(order[REACH], abs=0.05)
+        assert middle == pytest.approx(float(level[0]), abs=0.05)
+    assert factors == set(range(THINNER_BY[0], THINNER_BY[1] + 1))
+    assert ldct.std((2, 3)).mean() == pytest.approx(10, rel=0.05)
+    correlations = [np.corrcoef(images.flatten(1).numpy()) for images in ldct]
+    assert np.abs(np.mean(correlations, axis=0) - np.eye(STACK)).max() < 0.05
+
+
+def test_a_scan_too_short_to_interpolate_gives_its_own_slices():
+    ldct, _ = drawn([stack(4)], replace(domain(), thinner=1.0), count=8)
+    assert set(positions(ldct)) <= {tuple(row) for row in positions(drawn([stack(4)], domain())[0])}
+
+
+def test_a_share_of_the_neighbours_is_far_away():
+    ldct, _ = drawn([stack(60)], replace(domain(), apart=0.5), count=160)
+    distances = [abs(images[1] - images[0]) for images in positions(ldct)]
+    assert 0.3 < distances.count(1) / len(distances) < 0.7
+    assert set(distances) == {1, *range(APART[0], APART[1] + 1)}
+
+
+def test_anatomy_moves_smoothly_and_farther_in_farther_images():
+    ramp = torch.arange(64.0).expand(STACK, 64, 64)
+    inner = np.s_[16:48, 16:48]
+    motions = []
+    for seed in range(20):
+        images = moved(ramp, np.random.default_rng(seed))
+        assert torch.equal(images[0], ramp[0])
+        by_offset = dict(zip(OFFSETS, (images[1:] - ramp[1:])[(slice(None), *inner)], strict=True))
+        assert torch.allclose(by_offset[1], -by_offset[-1], atol=0.15)
+        assert torch.allclose(by_offset[2], 2 * by_offset[1], atol=0.15)
+        motions.append(float(by_offset[1].std()))
+    assert min(motions) < 0.1 and 0.3 < max(motions) < 2 * LARGEST_MOTION_PX
+    flat = torch.ones(STACK, 64, 64)
+    assert torch.allclose(moved(flat, np.random.default_rng(0)), flat, atol=1e-5)
 
 
 def test_at_the_ends_of_a_scan_copies_of_the_slice_stand_for_missing_neighbours():
