@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sqlite3
 import sys
 from contextlib import closing
@@ -211,3 +212,13 @@ def test_a_missing_package_is_reported_with_its_installation(pseudoct, scans, mo
     assert ended.code == 2
     assert "pip install 'pseudoctdenoise[cohort]'" in ended.err
     assert not scans.with_name("out").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs names that are not UTF-8")
+def test_names_that_are_not_utf_8_do_not_end_the_cohort(cohort, scans, tmp_path):
+    os.rename(scans / "one.nrrd", os.fsencode(scans) + b"/M\xfcller.nrrd")
+    for _ in range(2):  # the second run resumes
+        ended = cohort(scans)
+        assert ended.code == 5 and "2 scans denoised, 1 set aside" in ended.out
+    assert "rename the file" in ended.err
+    assert len(rows_of(tmp_path / "out")) == 3

@@ -66,6 +66,18 @@ def test_names_are_safe_for_files_and_pages(tmp_path):
     assert found == ["a_b_c", "scan", "1+1", "é" * 80]
 
 
+def test_long_names_fit_into_a_folder_and_are_not_hidden(tmp_path):
+    long = [
+        tmp_path / ("患者" * 20) / ("胸部" * 20) / "a.nrrd",
+        tmp_path / ("1.2840" * 30 + ".nrrd"),
+    ]
+    for path in long:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    names = [scan.name for scan in find_scans([tmp_path])]
+    assert all(60 < len(name.encode()) <= 160 and name[0] not in "._" for name in names)
+
+
 @pytest.mark.parametrize(
     ("name", "words"), [("gone", "does not exist"), ("empty", "contains no scan")]
 )

@@ -403,14 +403,15 @@ def _write_picture(
 ) -> None:
     if outputs.picture is None:
         return
+    volume = inputs.volume
     with side_outputs.writing(outputs.picture):
         side_by_side(
             outputs.picture,
-            inputs.volume.hu,
+            volume.hu,
             result.hu,
             reference=inputs.reference,
-            pixel_mm=inputs.volume.pixel_size[0],
-            title=inputs.volume.name,
+            pixel_mm=volume.pixel_mm if volume.has_square_pixels else None,
+            title=volume.name,
         )
 
 

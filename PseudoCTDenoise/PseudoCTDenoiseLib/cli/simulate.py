@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     print_warnings(scan.warnings)
     check_output_path(arguments.output, scan)
     rows_mm, columns_mm = scan.pixel_size
-    if abs(rows_mm - columns_mm) > 0.01 * rows_mm:
+    if not scan.has_square_pixels:
         raise BadInputError(
             f"{scan.name} has pixels of {columns_mm:g} x {rows_mm:g} mm: "
             "resample it to square pixels."

@@ -278,7 +278,8 @@ def _write_results(folder: Path, manifest: CohortManifest, about: str) -> int:
     """Write table and page; print a summary and return the exit code."""
     outcomes = list(manifest.outcomes())
     outliers = find_outliers(outcomes)
-    replace_file(folder / table.FILE, table.table_text(outcomes, outliers).encode())
+    text = table.table_text(outcomes, outliers)
+    replace_file(folder / table.FILE, text.encode(errors="backslashreplace"))
     text = page.page_text(folder, outcomes, outliers, about)
     replace_file(folder / page.FILE, text.encode(errors="backslashreplace"))
     failed = [outcome for outcome in outcomes if outcome["exit"] not in SUCCESSES]

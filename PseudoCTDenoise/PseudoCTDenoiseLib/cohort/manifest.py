@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -79,13 +80,14 @@ class CohortManifest:
         """Add new scans under names that are unique; scans that are known stay as they are."""
         self._database.execute("BEGIN")
         for scan in scans:
-            if self._one("SELECT 1 FROM scans WHERE path = ?", str(scan.path)):
+            path = _stored(scan.path)
+            if self._one("SELECT 1 FROM scans WHERE path = ?", path):
                 continue
             name, number = scan.name, 1
             while self._one("SELECT 1 FROM scans WHERE name = ?", name):
                 number += 1
                 name = f"{scan.name}_{number}"
-            values = (name, str(scan.path), scan.is_dicom)
+            values = (name, path, scan.is_dicom)
             self._database.execute(
                 "INSERT INTO scans (name, path, is_dicom) VALUES (?, ?, ?)", values
             )
@@ -95,7 +97,7 @@ class CohortManifest:
         """Yield the scans that have no outcome yet, under their unique names."""
         query = "SELECT name, path, is_dicom FROM scans WHERE state = ? ORDER BY rowid"
         for name, path, is_dicom in self._database.execute(query, [PENDING]).fetchall():
-            yield Scan(name, Path(path), bool(is_dicom))
+            yield Scan(name, Path(os.fsdecode(path)), bool(is_dicom))
 
     def record(self, name: str, outcome: dict, *, failed: bool) -> None:
         """Store the outcome of a scan, values for JSON."""
@@ -119,10 +121,19 @@ class CohortManifest:
         """Yield the outcome of each scan that has one, with its name and path as ``input``."""
         query = "SELECT name, path, outcome FROM scans WHERE outcome IS NOT NULL ORDER BY rowid"
         for name, path, outcome in self._database.execute(query):
-            yield {"name": name, "input": path, **json.loads(outcome)}
+            yield {"name": name, "input": os.fsdecode(path), **json.loads(outcome)}
 
     def close(self) -> None:
         self._database.close()
 
-    def _one(self, query: str, value: str) -> tuple | None:
+    def _one(self, query: str, value: str | bytes) -> tuple | None:
         return self._database.execute(query, [value]).fetchone()
+
+
+def _stored(path: Path) -> str | bytes:
+    """Return a path as SQLite stores it: as text, or as bytes if it is not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return str(path)

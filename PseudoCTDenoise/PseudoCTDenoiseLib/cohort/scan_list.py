@@ -14,7 +14,8 @@ from ..errors import BadInputError
 
 VOLUME_SUFFIXES = tuple(IMAGE_IO)
 """Ends of the names of volume files."""
-_LONGEST_NAME = 100
+_LONGEST_NAME = 160
+"""Bytes of a name, of which file systems allow 255; a number and a suffix may follow."""
 
 
 @dataclass(frozen=True)
@@ -100,4 +101,5 @@ def _name(path: Path, place: Path) -> str:
     text = "_".join(parts)
     suffix = next((s for s in VOLUME_SUFFIXES if text.lower().endswith(s)), "")
     text = text[: len(text) - len(suffix)] if path.is_file() else text
-    return re.sub(r"[^\w.+-]+", "_", text).strip("._")[-_LONGEST_NAME:] or "scan"
+    safe = re.sub(r"[^\w.+-]+", "_", text).encode()
+    return safe[-_LONGEST_NAME:].decode(errors="ignore").strip("._") or "scan"

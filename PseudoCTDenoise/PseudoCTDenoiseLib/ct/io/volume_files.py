@@ -37,6 +37,7 @@ from .itk_reading import (
 from .metaimage_header import check_metaimage
 from .nifti_header import check_numbers, read_position, set_position
 from .nifti_layout import NiftiLayout, read_layout
+from .nifti_twins import apart_from_twin, check_no_twin
 from .nrrd_header import check_nrrd
 
 IMAGE_IO = {
@@ -91,6 +92,11 @@ class CtVolume:
         """Distances in mm between rows and between columns, the same from every format."""
         columns, rows = (s for axis, s in enumerate(self.spacing) if axis != self.slice_axis)
         return spacing_in_decimals(rows), spacing_in_decimals(columns)
+
+    @property
+    def has_square_pixels(self) -> bool:
+        rows, columns = self.pixel_size
+        return abs(rows - columns) <= 0.01 * rows
 
     @property
     def pixel_mm(self) -> float:
@@ -253,7 +259,8 @@ def check_output_path(path: str | Path, like: CtVolume | None = None) -> None:
     ------
     BadInputError
         If the suffix is unknown, the folder is missing, is not UTF-8 or cannot be written to, the
-        path is a folder, or the format is NIfTI and the axes are skewed by a tilted gantry.
+        path is a folder, or the format is NIfTI and the axes are skewed by a tilted gantry or the
+        same name with or without .gz exists.
     """
     path = Path(path)
     suffix = _suffix(path)
@@ -264,6 +271,8 @@ def check_output_path(path: str | Path, like: CtVolume | None = None) -> None:
         )
     itk_path(path.parent)
     check_writable(path)
+    if IMAGE_IO[suffix] == "NiftiImageIO":
+        check_no_twin(path)
     if like is not None and IMAGE_IO[suffix] == "NiftiImageIO":
         dimension = len(like.spacing)
         direction = np.array(like.direction).reshape(dimension, dimension)
@@ -330,8 +339,11 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
         warnings = check_nrrd(path)
     else:
         warnings = check_metaimage(path)
-    with nullcontext() if position is None else skewed_axes_allowed():
-        header = read_header(path, IMAGE_IO[suffix])
+    with (
+        nullcontext() if position is None else skewed_axes_allowed(),
+        apart_from_twin(path) as place,
+    ):
+        header = read_header(place, IMAGE_IO[suffix])
         check_header(header, path.name)
         image = read_voxels(header, path.name)
     if position is not None:

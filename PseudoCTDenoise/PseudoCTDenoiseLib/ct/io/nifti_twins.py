@@ -1,0 +1,67 @@
+"""NIfTI files that differ only by .gz, which ITK confuses.
+
+ITK takes the voxels of X.nii.gz from X.nii if both lie in one folder, and does not find those of a
+file whose suffix mixes capital and small letters.
+https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1_io.c, nifti_findimgname
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ...errors import BadInputError
+from ...temporary_files import temporary_parent
+
+COMPRESSED = ".nii.gz"
+
+
+@contextmanager
+def apart_from_twin(path: Path) -> Iterator[Path]:
+    """Yield a path from which ITK reads this NIfTI and no other file.
+
+    Raises
+    ------
+    BadInputError
+        If the file has a twin and the system allows no links.
+    """
+    if not path.name.lower().endswith(COMPRESSED):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(dir=temporary_parent()) as folder:
+        link = Path(folder, path.name[: -len(COMPRESSED)] + COMPRESSED)
+        try:
+            os.symlink(path.resolve(), link)
+        except OSError as error:
+            if twin_of(path):
+                raise BadInputError(
+                    f"{path.name} cannot be told from {twin_of(path).name}, which lies beside it: "
+                    "move one of them to another folder."
+                ) from error
+            link = path
+        yield link
+
+
+def check_no_twin(path: Path) -> None:
+    """Reject a new NIfTI that ITK would confuse with a file beside it.
+
+    Raises
+    ------
+    BadInputError
+        If there is such a file.
+    """
+    if twin := twin_of(path):
+        raise BadInputError(
+            f"{twin.name} lies in the same folder. Programs that use ITK, such as 3D Slicer, would "
+            f"take one of the two files for the other: choose another name than {path.name}."
+        )
+
+
+def twin_of(path: Path) -> Path | None:
+    """Return the file or folder whose name is that of a NIfTI with or without .gz, if it exists."""
+    name = path.name
+    other = name[:-3] if name.lower().endswith(COMPRESSED) else f"{name}.gz"
+    return path.with_name(other) if os.path.lexists(path.with_name(other)) else None
