@@ -44,10 +44,16 @@ def open_queue(tmp_path):
         queue.close()
 
 
-def add(queue: SeriesQueue, transfer: Transfer, *numbers: int, series: str = "1.2") -> None:
+def add(
+    queue: SeriesQueue,
+    transfer: Transfer,
+    *numbers: int,
+    series: str = "1.2",
+    content: bytes = bytes(100),
+) -> None:
     for number in numbers:
         part = queue.partial / "image"
-        part.write_bytes(bytes(100))
+        part.write_bytes(content)
         queue.add(part, Image(f"1.2.{number}", series, "Thorax"), "PACS", transfer)
 
 
@@ -118,6 +124,93 @@ def test_a_series_that_grows_while_it_is_sent_is_denoised_again(open_queue, tmp_
     queue.sent(series, "1 images sent.")
     queue.complete_quiet_series(0)
     assert series.state == WAITING and "grew from 1 to 2 images" in series.words
+
+
+@pytest.mark.parametrize("refused", [1, 2, 3])
+def test_a_refused_image_is_missed_whatever_other_transfers_bring(open_queue, refused):
+    queue = open_queue()
+    for number in range(1, 4):  # some senders open a connection for every image
+        transfer = Transfer()
+        if number == refused:
+            queue.fail(transfer, f"1.2.{number}", "1.2")
+        else:
+            add(queue, transfer, number)
+        queue.end_transfer(transfer)
+        queue.complete_quiet_series(0)
+    (series,) = queue.series()
+    assert series.state == RECEIVING and "send the series again" in series.words
+    transfer = Transfer()
+    add(queue, transfer, refused)
+    queue.end_transfer(transfer)
+    queue.complete_quiet_series(0)
+    assert series.state == WAITING and len(series.image_uids()) == 3
+
+
+@pytest.mark.parametrize("first_ends", [True, False])
+def test_a_parallel_transfer_does_not_complete_one_that_was_cut_off(open_queue, first_ends):
+    queue, whole, cut = open_queue(), Transfer(), Transfer()
+    add(queue, whole, 1, 2)
+    add(queue, cut, 3)
+    if first_ends:
+        queue.end_transfer(whole)
+    cut.alive = False
+    queue.complete_quiet_series(0)
+    queue.end_transfer(whole)
+    queue.complete_quiet_series(0)
+    (series,) = queue.series()
+    assert series.state == RECEIVING
+    rest = Transfer()
+    add(queue, rest, 4)  # the sender goes on after the last confirmed image
+    queue.end_transfer(rest)
+    queue.complete_quiet_series(0)
+    assert series.state == WAITING and len(series.image_uids()) == 4
+
+
+def test_a_corrected_series_is_denoised_again(open_queue, tmp_path):
+    queue = open_queue()
+
+    def send(content: bytes):
+        transfer = Transfer()
+        add(queue, transfer, 1, 2, content=content)
+        queue.end_transfer(transfer)
+        queue.complete_quiet_series(0)
+
+    send(b"wrong name")
+    (series,) = queue.series()
+    queue.fail_series(series, "A slice lacks its position.")
+    send(b"right name")
+    assert series.state == WAITING
+    assert {path.read_bytes() for path in series.images.iterdir()} == {b"right name"}
+    assert denoise(queue, tmp_path)
+    queue.sent(series, "2 images sent.")
+    send(b"right name")
+    assert series.state == SENT and "came again" in series.words
+    send(b"third name")
+    assert series.state == WAITING and "remove it where it was sent to" in series.words
+    assert {path.read_bytes() for path in series.images.iterdir()} == {b"third name"}
+    assert queue._bytes == series.bytes_on_disk()
+
+
+@pytest.mark.parametrize("is_sending", [True, False])
+def test_a_correction_counts_while_the_series_is_denoised_or_sent(open_queue, tmp_path, is_sending):
+    queue, transfer = open_queue(), Transfer()
+    add(queue, transfer, 1)
+    queue.end_transfer(transfer)
+    queue.complete_quiet_series(0)
+    series = queue.next_waiting()
+    if is_sending:
+        assert denoise(queue, tmp_path)
+    else:
+        queue.begin(series, tmp_path / "snapshot")
+    add(queue, transfer, 1, content=b"corrected")
+    queue.end_transfer(transfer)
+    if is_sending:
+        queue.sent(series, "1 images sent.")
+    else:
+        assert not queue.deliver(series, tmp_path / "derived", tmp_path / "snapshot")
+        assert "changed while it was denoised" in series.words
+    queue.complete_quiet_series(0)
+    assert series.state == WAITING
 
 
 def test_an_interrupted_denoising_is_repeated_a_few_times(open_queue, tmp_path):

@@ -110,7 +110,7 @@ class Receiver:
             transfer.abort()
 
     def _store(self, event: Event) -> int:
-        sender = _sender(event.assoc)
+        sender, image = _sender(event.assoc), None
         try:
             with ignore_pydicom_warnings():
                 header = dcmread(
@@ -147,7 +147,8 @@ class Receiver:
             with self._lock:
                 self._pending[event.assoc] = 0
         if status != SUCCESS:
-            self._queue.fail(event.assoc)
+            sop_uid = str(event.request.AffectedSOPInstanceUID)
+            self._queue.fail(event.assoc, sop_uid, image.series_uid if image else "")
         return status
 
     def _check_size(self, size: int) -> None:

@@ -6,6 +6,7 @@ Every change of state is one rename, and an image counts when it has its final n
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import logging
 import os
 import re
@@ -78,8 +79,10 @@ class SeriesQueue:
         self.partial = folder / "partial"
         self._folder, self._disk_bytes = folder / "series", disk_bytes
         self._lock = threading.RLock()
-        self._transfers: dict[Transfer, set[str]] = {}
+        # Whether the proper end of a transfer completes a series of which it sent images.
+        self._transfers: dict[Transfer, dict[str, bool]] = {}
         self._failed_transfers: set[Transfer] = set()
+        self._missing: dict[str, set[str]] = {}
         try:
             for path in (folder, self.partial, self._folder):
                 path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -106,6 +109,8 @@ class SeriesQueue:
     def add(self, path: Path, image: Image, sender: str, transfer: Transfer) -> None:
         """Take the file of a received image, which is on disk when the function returns.
 
+        An image that comes again with other content replaces the former one.
+
         Raises
         ------
         ValueError
@@ -120,8 +125,10 @@ class SeriesQueue:
             series = self._series.get(image.series_uid)
             target = self._folder / image.series_uid / "images" / f"{image.sop_uid}.dcm"
             is_new = not target.exists()
-            if is_new:
+            is_changed = not is_new and not filecmp.cmp(path, target, shallow=False)
+            if is_new or is_changed:
                 self._make_room(path.stat().st_size)
+                is_new = not target.exists()  # room may have been made of the series itself
             if series is None:
                 series = SeriesRecord(target.parents[1], image.series_uid)
                 series.folder.mkdir(exist_ok=True)
@@ -129,30 +136,50 @@ class SeriesQueue:
                 self._series[series.uid] = series
             series.last_image = time.monotonic()
             series.sender, series.description = sender, image.description
-            self._transfers.setdefault(transfer, set()).add(series.uid)
+            self._transfers.setdefault(transfer, {}).setdefault(series.uid, True)
+            for missing in self._missing.values():
+                missing.discard(image.sop_uid)
             is_repeated = image.sop_uid in series.denoised and series.state == SENDING
+            if is_changed and (series.denoised or series.state == DENOISING):
+                series.is_changed, is_repeated = True, False
+                series.save()
             if series.state in (*FINISHED, WAITING):
                 series.change(RECEIVING, attempts=0, is_open=True)
             elif not series.is_open and not is_repeated:
                 series.is_open = True
                 series.save()
-            if is_new:
+            if is_new or is_changed:
                 target.parent.mkdir(exist_ok=True)
-                self._bytes += path.stat().st_size
+                self._bytes += path.stat().st_size - (0 if is_new else target.stat().st_size)
                 keep_file(path, target)
 
-    def fail(self, transfer: Transfer) -> None:
-        """Remember that an image of a transfer was refused, so its series are incomplete."""
+    def fail(self, transfer: Transfer, sop_uid: str = "", series_uid: str = "") -> None:
+        """Remember that an image was refused: its series are incomplete until it comes.
+
+        Parameters
+        ----------
+        sop_uid, series_uid : the image and its series, as far as they are known. Without a series,
+            all series of the transfer are incomplete.
+        """
         with self._lock:
             self._failed_transfers.add(transfer)
+            for uid in [series_uid] if series_uid else self._transfers.get(transfer, ()):
+                self._missing.setdefault(uid, set()).update([sop_uid] if sop_uid else [])
+                series = self._series.get(uid)
+                if series and series.state in (*FINISHED, WAITING):
+                    series.change(RECEIVING, attempts=0, is_open=True)
+                elif series and not series.is_open:
+                    series.is_open = True
+                    series.save()
 
     def end_transfer(self, transfer: Transfer) -> None:
         """Note that a transfer ended properly."""
         with self._lock:
             is_complete = transfer not in self._failed_transfers
-            for uid in self._transfers.pop(transfer, ()):
+            for uid, counts in self._transfers.pop(transfer, {}).items():
                 series = self._series.get(uid)
-                if series and is_complete and not self._is_arriving(uid):
+                is_whole = is_complete and counts and not self._missing.get(uid)
+                if series and is_whole and not self._is_arriving(uid):
                     series.is_open = False
                     series.save()
             self._failed_transfers.discard(transfer)
@@ -179,12 +206,14 @@ class SeriesQueue:
             series.change(DENOISING, series.words, attempts=series.attempts + 1)
 
     def deliver(self, series: SeriesRecord, output: Path, snapshot: Path) -> bool:
-        """Take the derived series of a snapshot; return False if the series grew meanwhile."""
+        """Take the derived series of a snapshot; return False if the series changed meanwhile."""
         with self._lock:
             uids = {path.stem for path in snapshot.glob("*.dcm")}
-            if series.image_uids() != uids:
-                words = "The series grew while it was denoised, so it is denoised again as a whole."
-                series.change(RECEIVING, words, attempts=0)
+            if series.image_uids() != uids or series.is_changed or self._missing.get(series.uid):
+                what = "changed" if series.is_changed else "grew"
+                words = f"The series {what} while it was denoised, so it is denoised again."
+                still = series.is_changed and bool(series.denoised)
+                series.change(RECEIVING, words, attempts=0, is_changed=still)
                 return False
             remove_folder(series.result)
             os.replace(output, series.result)
@@ -214,8 +243,8 @@ class SeriesQueue:
         """Note that all images of a result arrived."""
         with self._lock:
             self._bytes -= sum(path.stat().st_size for path in series.result.iterdir())
-            has_grown = not series.image_uids() <= set(series.denoised)
-            series.change(RECEIVING if has_grown else SENT, words)
+            is_other = series.is_changed or not series.image_uids() <= set(series.denoised)
+            series.change(RECEIVING if is_other else SENT, words)
             remove_folder(series.result)
 
     def say(self, series: SeriesRecord, words: str) -> None:
@@ -264,7 +293,7 @@ class SeriesQueue:
         images, denoised = series.image_uids(), set(series.denoised)
         if not images:
             series.change(FAILED, "No image was received completely. Send the series again.")
-        elif images <= denoised:
+        elif images <= denoised and not series.is_changed:
             series.change(SENT, "The series came again; its derived series was sent before.")
         elif series.is_open:
             words = f"The transfer was cut off after {len(images)} images: send the series again."
@@ -278,6 +307,13 @@ class SeriesQueue:
                 "series that was denoised, and these were removed: send the whole series again."
             )
             series.change(FAILED, words)
+        elif series.is_changed:
+            words = (
+                "Images came again with other content after the series was denoised, so it is "
+                "denoised again. The earlier derived series has the former content: remove it "
+                "where it was sent to."
+            )
+            series.change(WAITING, words, is_changed=False)
         elif denoised:
             words = (
                 f"The series grew from {len(denoised)} to {len(images)} images after it was "
@@ -290,11 +326,14 @@ class SeriesQueue:
         LOG.info("%s: %s, %d images. %s", series.uid, series.state, len(images), series.words)
 
     def _is_arriving(self, uid: str) -> bool:
-        return any(uid in uids for uids in self._transfers.values())
+        return any(uid in series for series in self._transfers.values())
 
     def _forget_dead_transfers(self) -> None:
         for transfer in [each for each in self._transfers if not each.is_alive()]:
-            del self._transfers[transfer]
+            for uid in self._transfers.pop(transfer):
+                # A transfer that runs already does not send what this one did not.
+                for other in self._transfers.values():
+                    other.update({uid: False} if uid in other else {})
         self._failed_transfers = {each for each in self._failed_transfers if each.is_alive()}
 
     def _make_room(self, size: int) -> None:

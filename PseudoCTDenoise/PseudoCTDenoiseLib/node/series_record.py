@@ -27,6 +27,7 @@ class SeriesRecord:
     folder : holds ``images``, the derived series in ``result`` and the state in ``series.json``.
     uid : Series Instance UID.
     is_open : True if the last transfer has not ended properly, so images may be missing.
+    is_changed : True if an image was replaced since a derived series was made or begun.
     denoised : SOP Instance UIDs of the images of which a derived series was made.
     attempts : number of times that the denoising was begun since the last image.
     words : what a person should know about the state.
@@ -40,6 +41,7 @@ class SeriesRecord:
     sender: str = ""
     state: str = RECEIVING
     is_open: bool = True
+    is_changed: bool = False
     denoised: list[str] = field(default_factory=list)
     attempts: int = 0
     words: str = ""
