@@ -42,7 +42,7 @@ def read_json(path: Path) -> dict:
     """
     check_regular(path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise BadInputError(f"Cannot read {path}: {error.strerror}. Check the path.") from error
     except (ValueError, RecursionError) as error:

@@ -375,7 +375,8 @@ def test_noise_models_are_needed_for_noise_maps_only(pseudoct, scan, models, qui
 
 def test_settings_can_be_written_by_hand(pseudoct, scan, quick, tmp_path):
     settings = tmp_path / "mine.json"
-    settings.write_text('{"noise_sign": "random", "rescale": [0.5, 2], "seed": 3, "steps": 50}')
+    text = '{"noise_sign": "random", "rescale": [0.5, 2], "seed": 3, "steps": 50}'
+    settings.write_text(text, "utf-8-sig")  # as Windows' Notepad writes it
     assert (
         pseudoct("denoise", scan, tmp_path / "out.nrrd", *quick, "--settings", settings).code == 0
     )

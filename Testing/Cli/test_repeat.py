@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -88,6 +89,29 @@ def test_a_moved_scan_is_given_or_found_beside_the_report(pseudoct, report, scan
     moved.rename(elsewhere / "scan.nrrd")
     shutil.move(report, elsewhere)
     assert pseudoct("repeat", elsewhere / "out.json").code == DONE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs links")
+def test_a_scan_behind_a_link_is_repeated_under_the_name_of_the_link(
+    pseudoct, scan, quick, tmp_path
+):
+    (tmp_path / "store").mkdir()
+    scan.rename(tmp_path / "store" / "3f2a9c")
+    scan.symlink_to(tmp_path / "store" / "3f2a9c")
+    assert pseudoct("denoise", scan, tmp_path / "out.nrrd", *quick).code == DONE
+    assert json.loads((tmp_path / "out.json").read_text("utf-8"))["input"] == "scan.nrrd"
+    assert pseudoct("repeat", tmp_path / "out.json").code == DONE
+
+
+def test_a_series_is_found_again_beside_others(pseudoct, quick, tmp_path):
+    folder = write_slices(tmp_path / "disk" / "one")
+    assert pseudoct("denoise", folder.parent, tmp_path / "out.nrrd", *quick).code == DONE
+    write_slices(tmp_path / "disk" / "two", SeriesInstanceUID="1.2.3", SeriesNumber=9)
+    assert pseudoct("repeat", tmp_path / "out.json").code == DONE
+    (tmp_path / "disk" / "DICOMDIR").touch()
+    place = [tmp_path / "disk" / "DICOMDIR", tmp_path / "other.nrrd", *quick, "--series", "9"]
+    assert pseudoct("denoise", *place).code == DONE
+    assert pseudoct("repeat", tmp_path / "other.json").code == DONE
 
 
 def test_another_scan_is_refused(pseudoct, report, scan, hu, write, tmp_path, listing):

@@ -92,6 +92,8 @@ def test_seed_and_dose_determine_the_noise(scan, tmp_path):
         (["SCAN", "OUT.xyz"], "suffix"),
         (["SCAN", "missing/out.nrrd"], "does not exist"),
         (["SCAN", "OUT.nrrd", "--dose", "0"], "--dose 0"),
+        (["SCAN", "OUT.nrrd", "--seed", "-1"], "--seed -1"),
+        (["SCAN", "OUT.nrrd", "--seed", "99999999999999999999"], "out of range"),
         (["missing.nrrd", "OUT.nrrd"], "does not exist"),
     ],
 )

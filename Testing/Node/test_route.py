@@ -115,6 +115,15 @@ def test_a_complete_series_counts_although_a_file_beside_it_is_missing(tmp_path,
     assert child.wait().code == outcome
 
 
+def test_one_damaged_file_does_not_hide_a_series(pseudoct, routed):
+    source, output = routed
+    first = min(source.glob("1.2.826*.dcm"))
+    first.write_bytes(first.read_bytes()[:200])
+    ended = pseudoct("route")
+    assert ended.code == 2 and "is not denoised" in ended.err and "damaged" in ended.err
+    assert not list(output.iterdir())
+
+
 def test_a_series_that_takes_too_long_leaves_no_results(pseudoct, routed):
     ended = pseudoct("route", "--time-limit", "0.0001")
     assert ended.code == 1 and "time limit" in ended.err

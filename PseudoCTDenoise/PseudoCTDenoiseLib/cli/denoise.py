@@ -418,8 +418,10 @@ def _write_picture(
 def _files(inputs: _Inputs, outputs: _Outputs, denoised: np.ndarray) -> dict:
     """Return where the scan and the result lie and how to recognise them, for the report."""
     arguments, volume = inputs.arguments, inputs.volume
-    scan, output = arguments.input.resolve(), outputs.volume.resolve()
-    models = arguments.models.resolve()
+    # A link may have the only name that tells the format, so it is not followed.
+    scan, output, models = (
+        Path(os.path.abspath(path)) for path in (arguments.input, outputs.volume, arguments.models)
+    )
     return {
         "input": scan.name,
         "input_path": str(scan),

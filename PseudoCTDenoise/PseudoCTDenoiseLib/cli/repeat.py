@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from ..ct.io.derived_note import DERIVED
+from ..ct.io.dicom_files import folder_of_dicomdir
 from ..ct.io.volume_files import OUTPUT_SUFFIXES, CtVolume, read_volume
 from ..ct.io.volume_hash import volume_hash
 from ..denoising.repetition import compare_images, differences, outcome, repeat_settings
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         output=output,
         model=report["model"]["name"],
         models=arguments.models or _models_folder(report),
-        series=_text(report, "series") if scan.is_dir() else None,
+        series=_series(report) if folder_of_dicomdir(scan).is_dir() else None,
         slice_axis=_text(report, "slice_axis") or "auto",
         allow_uneven=True,  # the scan was accepted before
         overwrite=False,
@@ -128,6 +129,13 @@ def _new_name(report: dict, path: Path) -> Path:
 def _models_folder(report: dict) -> Path:
     folder = _text(report, "models_path")
     return Path(folder) if folder else SHIPPED_MODELS
+
+
+def _series(report: dict) -> str | None:
+    """Return the choice of the series, or its UID: other series may lie there now."""
+    uids = report.get("dicom")
+    uid = _text(uids, "series_uid") if isinstance(uids, dict) else None
+    return _text(report, "series") or uid
 
 
 def _text(report: dict, name: str) -> str | None:

@@ -6,6 +6,7 @@ The names are those of mercure (https://mercure-imaging.org/docs/modules.html): 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections import defaultdict
@@ -95,7 +96,7 @@ def denoise_routed(
     options = task_options(source)
     results, refused = [], []
     for uid, paths in series_in(source).items():
-        if reason := _left_out(paths[0]):
+        if reason := _left_out(paths):
             refused.append(f"{uid} {reason}")
             continue
         folder = work / uid
@@ -132,12 +133,20 @@ def _denoise(
         child.kill()
 
 
-def _left_out(path: Path) -> str:
-    """Return why a series is not for this program as the end of a sentence, or an empty text."""
-    try:
-        header = _header(path)
-    except Exception as error:  # pydicom raises many kinds of errors for damaged files
-        return f"is left out: {path.name} is damaged ({error})."
+def _left_out(paths: Sequence[Path]) -> str:
+    """Return why a series is not for this program as the end of a sentence, or an empty text.
+
+    The first file that states its kind decides. One damaged file must not hide a CT, whose
+    denoising then says what is wrong with it.
+    """
+    for path in paths:
+        # pydicom raises many kinds of errors for damaged files.
+        with contextlib.suppress(Exception):
+            header = _header(path)
+            if header.get("SOPClassUID"):
+                break
+    else:
+        return "is left out: its files are damaged."
     if header.get("SOPClassUID") not in CT_CLASSES:
         return f"is left out: its modality is {header.get('Modality') or 'unknown'}."
     return "is left out: it is a result of this project." if is_own_image(header) else ""
