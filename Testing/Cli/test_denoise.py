@@ -344,6 +344,16 @@ def test_the_same_command_replaces_its_own_results(pseudoct, scan, untuned, suff
     assert not np.array_equal(values(scan.with_name(f"out{suffix}")), values(scan))
 
 
+def test_the_report_of_another_result_is_not_replaced(pseudoct, scan, untuned, tmp_path):
+    assert pseudoct("denoise", scan, tmp_path / "out.nrrd", *untuned).code == 0
+    ended = pseudoct("denoise", scan, tmp_path / "out.mha", *untuned)
+    assert ended.code == 2 and "report of out.nrrd" in ended.err
+    assert not (tmp_path / "out.mha").exists()
+    assert pseudoct("denoise", scan, tmp_path / "out.mha", *untuned, "--overwrite").code == 0
+    (tmp_path / "out.mha").unlink()
+    assert pseudoct("denoise", scan, tmp_path / "out.nrrd", *untuned).code == 0
+
+
 def test_an_empty_file_can_become_the_report(pseudoct, scan, untuned, tmp_path):
     report = tmp_path / "report.json"
     report.touch()

@@ -305,6 +305,21 @@ def _check_outputs(
         ],
         overwrite=arguments.overwrite,
     )
+    if not arguments.overwrite:
+        _check_report_is_free(outputs.report, outputs.volume)
+
+
+def _check_report_is_free(path: Path, volume: Path) -> None:
+    """Reject the place of a report where that of another result lies which still exists."""
+    try:
+        place = read_json(path).get("output_path")
+    except BadInputError:  # there is none, or it is not a report and was checked before
+        return
+    if isinstance(place, str) and os.path.lexists(place) and place != os.path.abspath(volume):
+        raise BadInputError(
+            f"{path} is the report of {Path(place).name} and would be lost: give another name for "
+            "the report with --report, or replace it with --overwrite."
+        )
 
 
 def _read_inputs(
