@@ -132,7 +132,7 @@ def _models_folder(report: dict) -> Path:
 
 
 def _series(report: dict) -> str | None:
-    """Return the choice of the series, or its UID: other series may lie there now."""
+    """Return the choice of the series, or its UID: other series may be stored there now."""
     uids = report.get("dicom")
     uid = _text(uids, "series_uid") if isinstance(uids, dict) else None
     return _text(report, "series") or uid

@@ -20,7 +20,7 @@ import SimpleITK as sitk
 
 from ...errors import BadInputError
 from .itk_reading import damaged, read_header
-from .nifti_twins import apart_from_twin
+from .nifti_namesakes import apart_from_namesake
 
 HEADER_BYTES = 348
 NIFTI_2_BYTES = 540
@@ -218,7 +218,7 @@ def _agree(one: np.ndarray, other: np.ndarray, size: Sequence[int]) -> bool:
 
 def _position_of_itk(path: Path) -> np.ndarray:
     """Return the position that ITK reads as it is in the file, (3, 4)."""
-    with apart_from_twin(path) as place:
+    with apart_from_namesake(path) as place:
         header = read_header(place, "NiftiImageIO")
     steps = np.reshape(header.GetDirection(), (-1, header.GetDimension()))[:3, :3]
     position = np.column_stack([steps * header.GetSpacing()[:3], header.GetOrigin()[:3]])

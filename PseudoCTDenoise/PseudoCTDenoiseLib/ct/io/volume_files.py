@@ -37,7 +37,7 @@ from .itk_reading import (
 from .metaimage_header import check_metaimage
 from .nifti_header import check_numbers, read_position, set_position
 from .nifti_layout import NiftiLayout, read_layout
-from .nifti_twins import apart_from_twin, check_no_twin
+from .nifti_namesakes import apart_from_namesake, check_no_namesake
 from .nrrd_header import check_nrrd
 
 IMAGE_IO = {
@@ -272,7 +272,7 @@ def check_output_path(path: str | Path, like: CtVolume | None = None) -> None:
     itk_path(path.parent)
     check_writable(path)
     if IMAGE_IO[suffix] == "NiftiImageIO":
-        check_no_twin(path)
+        check_no_namesake(path)
     if like is not None and IMAGE_IO[suffix] == "NiftiImageIO":
         dimension = len(like.spacing)
         direction = np.array(like.direction).reshape(dimension, dimension)
@@ -341,7 +341,7 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
         warnings = check_metaimage(path)
     with (
         nullcontext() if position is None else skewed_axes_allowed(),
-        apart_from_twin(path) as place,
+        apart_from_namesake(path) as place,
     ):
         header = read_header(place, IMAGE_IO[suffix])
         check_header(header, path.name)

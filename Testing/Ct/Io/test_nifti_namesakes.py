@@ -46,7 +46,7 @@ def test_the_suffix_may_mix_capital_and_small_letters(save):
 
 
 @pytest.mark.parametrize("names", [("a.nii.gz", "a.nii"), ("a.nii", "a.nii.gz")])
-def test_no_twin_is_written(save, tmp_path, names):
+def test_no_namesake_is_written(save, tmp_path, names):
     volume = read_volume(save(names[0]))
     with pytest.raises(BadInputError, match=f"{names[0]} lies in the same folder"):
         write_volume(tmp_path / names[1], volume.hu, volume)
@@ -54,7 +54,7 @@ def test_no_twin_is_written(save, tmp_path, names):
     write_volume(tmp_path / names[0], volume.hu, volume)  # replaces itself
 
 
-def test_without_links_a_scan_with_a_twin_is_refused(save, monkeypatch):
+def test_without_links_a_scan_with_a_namesake_is_refused(save, monkeypatch):
     compressed = save("a.nii.gz")
     monkeypatch.setattr(os, "symlink", refuse)
     assert np.array_equal(read_volume(compressed).hu, scan(0))

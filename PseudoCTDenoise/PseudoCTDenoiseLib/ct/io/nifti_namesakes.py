@@ -20,13 +20,13 @@ COMPRESSED = ".nii.gz"
 
 
 @contextmanager
-def apart_from_twin(path: Path) -> Iterator[Path]:
+def apart_from_namesake(path: Path) -> Iterator[Path]:
     """Yield a path from which ITK reads this NIfTI and no other file.
 
     Raises
     ------
     BadInputError
-        If the file has a twin and the system allows no links.
+        If the file has a namesake and the system allows no links.
     """
     if not path.name.lower().endswith(COMPRESSED):
         yield path
@@ -36,16 +36,16 @@ def apart_from_twin(path: Path) -> Iterator[Path]:
         try:
             os.symlink(path.resolve(), link)
         except OSError as error:
-            if twin_of(path):
+            if namesake_of(path):
                 raise BadInputError(
-                    f"{path.name} cannot be told from {twin_of(path).name}, which lies beside it: "
+                    f"{path.name} cannot be distinguished from {namesake_of(path).name} beside it: "
                     "move one of them to another folder."
                 ) from error
             link = path
         yield link
 
 
-def check_no_twin(path: Path) -> None:
+def check_no_namesake(path: Path) -> None:
     """Reject a new NIfTI that ITK would confuse with a file beside it.
 
     Raises
@@ -53,14 +53,14 @@ def check_no_twin(path: Path) -> None:
     BadInputError
         If there is such a file.
     """
-    if twin := twin_of(path):
+    if namesake := namesake_of(path):
         raise BadInputError(
-            f"{twin.name} lies in the same folder. Programs that use ITK, such as 3D Slicer, would "
-            f"take one of the two files for the other: choose another name than {path.name}."
+            f"{namesake.name} lies in the same folder. Programs that use ITK, such as 3D Slicer, "
+            f"would take one of the two files for the other: choose another name than {path.name}."
         )
 
 
-def twin_of(path: Path) -> Path | None:
+def namesake_of(path: Path) -> Path | None:
     """Return the file or folder whose name is that of a NIfTI with or without .gz, if it exists."""
     name = path.name
     other = name[:-3] if name.lower().endswith(COMPRESSED) else f"{name}.gz"
