@@ -352,6 +352,8 @@ def test_the_report_of_another_result_is_not_replaced(pseudoct, scan, untuned, t
     assert pseudoct("denoise", scan, tmp_path / "out.mha", *untuned, "--overwrite").code == 0
     (tmp_path / "out.mha").unlink()
     assert pseudoct("denoise", scan, tmp_path / "out.nrrd", *untuned).code == 0
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert pseudoct("denoise", scan, tmp_path / "link" / "out.nrrd", *untuned).code == 0
 
 
 def test_an_empty_file_can_become_the_report(pseudoct, scan, untuned, tmp_path):

@@ -166,6 +166,35 @@ def test_a_parallel_transfer_does_not_complete_one_that_was_cut_off(open_queue, 
     assert series.state == WAITING and len(series.image_uids()) == 4
 
 
+def test_a_sender_that_sends_all_again_at_once_completes_a_series(open_queue):
+    queue, cut, again = open_queue(), Transfer(), Transfer()
+    add(queue, cut, 1, 2)
+    cut.alive = False
+    add(queue, again, 1, 2, 3)  # before the queue has seen the end of the first transfer
+    queue.complete_quiet_series(0)
+    queue.end_transfer(again)
+    queue.complete_quiet_series(0)
+    (series,) = queue.series()
+    assert series.state == WAITING
+
+
+def test_a_refused_image_concerns_its_own_series_and_is_forgotten_with_it(open_queue):
+    queue, transfer = open_queue(), Transfer()
+    add(queue, transfer, 1)
+    add(queue, transfer, 2, series="1.9")
+    queue.fail(transfer, "1.2.3", "1.9")
+    queue.end_transfer(transfer)
+    queue.complete_quiet_series(0)
+    states = {series.uid: series.state for series in queue.series()}
+    assert states == {"1.2": WAITING, "1.9": RECEIVING}
+    queue.remove_old(-1)
+    again = Transfer()
+    add(queue, again, 2, series="1.9")
+    queue.end_transfer(again)
+    queue.complete_quiet_series(0)
+    assert {series.uid: series.state for series in queue.series()}["1.9"] == WAITING
+
+
 def test_a_corrected_series_is_denoised_again(open_queue, tmp_path):
     queue = open_queue()
 

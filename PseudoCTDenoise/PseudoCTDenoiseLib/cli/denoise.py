@@ -315,7 +315,9 @@ def _check_report_is_free(path: Path, volume: Path) -> None:
         place = read_json(path).get("output_path")
     except BadInputError:  # there is none, or it is not a report and was checked before
         return
-    if isinstance(place, str) and os.path.lexists(place) and place != os.path.abspath(volume):
+    if not isinstance(place, str) or not os.path.lexists(place):
+        return
+    if os.path.realpath(place) != os.path.realpath(volume):
         raise BadInputError(
             f"{path} is the report of {Path(place).name} and would be lost: give another name for "
             "the report with --report, or replace it with --overwrite."
@@ -433,10 +435,9 @@ def _write_picture(
 def _files(inputs: _Inputs, outputs: _Outputs, denoised: np.ndarray) -> dict:
     """Return where the scan and the result lie and how to recognise them, for the report."""
     arguments, volume = inputs.arguments, inputs.volume
-    # A link may have the only name that tells the format, so it is not followed.
-    scan, output, models = (
-        Path(os.path.abspath(path)) for path in (arguments.input, outputs.volume, arguments.models)
-    )
+    # A link to the scan may have the only name that tells the format, so it is not followed.
+    scan, output = (_in_real_folder(path) for path in (arguments.input, outputs.volume))
+    models = arguments.models.resolve()
     return {
         "input": scan.name,
         "input_path": str(scan),
@@ -448,6 +449,11 @@ def _files(inputs: _Inputs, outputs: _Outputs, denoised: np.ndarray) -> dict:
         "output_path": str(output),
         "output_hash": volume_hash(denoised, volume),
     }
+
+
+def _in_real_folder(path: Path) -> Path:
+    """Return an absolute path whose folder has no links; its last part may be one."""
+    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
 
 
 def _print_summary(report: dict, output: Path, seconds: float) -> None:

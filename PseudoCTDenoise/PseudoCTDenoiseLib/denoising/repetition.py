@@ -88,9 +88,12 @@ def _compared(before: dict, after: dict) -> Iterator[tuple[str, object, object]]
 
 
 def _compared_models(before: dict, after: dict) -> Iterator[tuple[str, object, object]]:
-    for key, name in {"model": "model", "neighbour_model": "neighbour model"}.items():
-        yield name, _model(before.get(key)), _model(after.get(key))
     settings = after["settings"]
+    yield "model", _model(before.get("model")), _model(after.get("model"))
+    neighbour_model = _model(after.get("neighbour_model"))
+    if settings.get("neighbours") and not neighbour_model:
+        neighbour_model = "none"
+    yield "neighbour model", _model(before.get("neighbour_model")), neighbour_model
     # Otherwise noise models make maps and do not change the denoised scan.
     if settings.get("noise_source") == "models" and settings.get("method") != "pretrained":
         yield "noise models", _noise_models(before), _noise_models(after)

@@ -147,8 +147,10 @@ class Receiver:
             with self._lock:
                 self._pending[event.assoc] = 0
         if status != SUCCESS:
-            sop_uid = str(event.request.AffectedSOPInstanceUID)
-            self._queue.fail(event.assoc, sop_uid, image.series_uid if image else "")
+            if image:
+                self._queue.fail(event.assoc, image.sop_uid, image.series_uid)
+            else:
+                self._queue.fail(event.assoc, str(event.request.AffectedSOPInstanceUID))
         return status
 
     def _check_size(self, size: int) -> None:

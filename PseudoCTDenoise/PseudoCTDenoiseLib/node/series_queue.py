@@ -109,7 +109,8 @@ class SeriesQueue:
     def add(self, path: Path, image: Image, sender: str, transfer: Transfer) -> None:
         """Take the file of a received image, which is on disk when the function returns.
 
-        An image that comes again with other content replaces the former one.
+        An image that comes again with other content replaces the former one, as long as that is on
+        the disk.
 
         Raises
         ------
@@ -136,6 +137,8 @@ class SeriesQueue:
                 self._series[series.uid] = series
             series.last_image = time.monotonic()
             series.sender, series.description = sender, image.description
+            if transfer not in self._transfers:
+                self._forget_dead_transfers()  # this one comes after them, so it may complete them
             self._transfers.setdefault(transfer, {}).setdefault(series.uid, True)
             for missing in self._missing.values():
                 missing.discard(image.sop_uid)
@@ -162,8 +165,10 @@ class SeriesQueue:
             all series of the transfer are incomplete.
         """
         with self._lock:
-            self._failed_transfers.add(transfer)
-            for uid in [series_uid] if series_uid else self._transfers.get(transfer, ()):
+            known = UID.fullmatch(series_uid)
+            if not known:
+                self._failed_transfers.add(transfer)
+            for uid in [series_uid] if known else self._transfers.get(transfer, ()):
                 self._missing.setdefault(uid, set()).update([sop_uid] if sop_uid else [])
                 series = self._series.get(uid)
                 if series and series.state in (*FINISHED, WAITING):
@@ -355,5 +360,6 @@ class SeriesQueue:
         return self._bytes + size <= self._disk_bytes and size + FREE_BYTES <= free
 
     def _remove_images(self, series: SeriesRecord) -> None:
+        self._missing.pop(series.uid, None)
         self._bytes -= series.bytes_on_disk()
         series.remove_images()

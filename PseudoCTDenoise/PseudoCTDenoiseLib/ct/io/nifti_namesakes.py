@@ -16,7 +16,7 @@ from pathlib import Path
 from ...errors import BadInputError
 from ...temporary_files import temporary_parent
 
-COMPRESSED = ".nii.gz"
+COMPRESSED, PLAIN = ".nii.gz", ".nii"
 
 
 @contextmanager
@@ -26,22 +26,24 @@ def apart_from_namesake(path: Path) -> Iterator[Path]:
     Raises
     ------
     BadInputError
-        If the file has a namesake and the system allows no links.
+        If ITK confuses the file with another one, or does not know its suffix, and the system
+        allows no links.
     """
-    if not path.name.lower().endswith(COMPRESSED):
+    suffix = COMPRESSED if path.name.lower().endswith(COMPRESSED) else PLAIN
+    written = path.name[-len(suffix) :]
+    is_read_well = written in (suffix, suffix.upper())
+    if written.lower() != suffix or (is_read_well and not namesake_of(path)):
         yield path
         return
     with tempfile.TemporaryDirectory(dir=temporary_parent()) as folder:
-        link = Path(folder, path.name[: -len(COMPRESSED)] + COMPRESSED)
+        link = Path(folder, path.name[: -len(suffix)] + suffix)
         try:
             os.symlink(path.resolve(), link)
         except OSError as error:
-            if namesake_of(path):
-                raise BadInputError(
-                    f"{path.name} cannot be distinguished from {namesake_of(path).name} beside it: "
-                    "move one of them to another folder."
-                ) from error
-            link = path
+            raise BadInputError(
+                f"{path.name} cannot be read beside a file of this name without .gz, or with "
+                "capital and small letters in its suffix: rename it."
+            ) from error
         yield link
 
 
@@ -63,5 +65,8 @@ def check_no_namesake(path: Path) -> None:
 def namesake_of(path: Path) -> Path | None:
     """Return the file or folder whose name is that of a NIfTI with or without .gz, if it exists."""
     name = path.name
-    other = name[:-3] if name.lower().endswith(COMPRESSED) else f"{name}.gz"
+    if name.lower().endswith(COMPRESSED):
+        other = name[:-3]
+    else:
+        other = name + (".GZ" if name.endswith(PLAIN.upper()) else ".gz")
     return path.with_name(other) if os.path.lexists(path.with_name(other)) else None
