@@ -57,6 +57,14 @@ def add(
         queue.add(part, Image(f"1.2.{number}", series, "Thorax"), "PACS", transfer)
 
 
+def send(queue: SeriesQueue, *numbers: int, **image) -> None:
+    """Send images over a connection that ends properly, then none for a while."""
+    transfer = Transfer()
+    add(queue, transfer, *numbers, **image)
+    queue.end_transfer(transfer)
+    queue.complete_quiet_series(0)
+
+
 def denoise(queue: SeriesQueue, folder: Path) -> bool:
     """Deliver a result of the waiting series."""
     series = queue.next_waiting()
@@ -92,18 +100,13 @@ def test_a_series_that_may_lack_images_waits(open_queue, end):
     queue.complete_quiet_series(0)
     (series,) = queue.series()
     assert series.state == RECEIVING and "cut off after 1 images" in series.words
-    again = Transfer()
-    add(queue, again, 1, 2)
-    queue.end_transfer(again)
-    queue.complete_quiet_series(0)
+    send(queue, 1, 2)
     assert series.state == WAITING and series.image_uids() == {"1.2.1", "1.2.2"}
 
 
 def test_a_series_that_grows_while_it_is_denoised_is_not_sent(open_queue, tmp_path):
     queue, transfer = open_queue(), Transfer()
-    add(queue, transfer, 1)
-    queue.end_transfer(transfer)
-    queue.complete_quiet_series(0)
+    send(queue, 1)
     series = queue.next_waiting()
     queue.begin(series, tmp_path / "snapshot")
     add(queue, transfer, 2)
@@ -113,9 +116,7 @@ def test_a_series_that_grows_while_it_is_denoised_is_not_sent(open_queue, tmp_pa
 
 def test_a_series_that_grows_while_it_is_sent_is_denoised_again(open_queue, tmp_path):
     queue, transfer = open_queue(), Transfer()
-    add(queue, transfer, 1)
-    queue.end_transfer(transfer)
-    queue.complete_quiet_series(0)
+    send(queue, 1)
     assert denoise(queue, tmp_path)
     (series,) = queue.series()
     assert series.state == SENDING
@@ -139,10 +140,7 @@ def test_a_refused_image_is_missed_whatever_other_transfers_bring(open_queue, re
         queue.complete_quiet_series(0)
     (series,) = queue.series()
     assert series.state == RECEIVING and "send the series again" in series.words
-    transfer = Transfer()
-    add(queue, transfer, refused)
-    queue.end_transfer(transfer)
-    queue.complete_quiet_series(0)
+    send(queue, refused)
     assert series.state == WAITING and len(series.image_uids()) == 3
 
 
@@ -159,10 +157,7 @@ def test_a_parallel_transfer_does_not_complete_one_that_was_cut_off(open_queue, 
     queue.complete_quiet_series(0)
     (series,) = queue.series()
     assert series.state == RECEIVING
-    rest = Transfer()
-    add(queue, rest, 4)  # the sender goes on after the last confirmed image
-    queue.end_transfer(rest)
-    queue.complete_quiet_series(0)
+    send(queue, 4)  # the sender goes on after the last confirmed image
     assert series.state == WAITING and len(series.image_uids()) == 4
 
 
@@ -188,33 +183,23 @@ def test_a_refused_image_concerns_its_own_series_and_is_forgotten_with_it(open_q
     states = {series.uid: series.state for series in queue.series()}
     assert states == {"1.2": WAITING, "1.9": RECEIVING}
     queue.remove_old(-1)
-    again = Transfer()
-    add(queue, again, 2, series="1.9")
-    queue.end_transfer(again)
-    queue.complete_quiet_series(0)
+    send(queue, 2, series="1.9")
     assert {series.uid: series.state for series in queue.series()}["1.9"] == WAITING
 
 
 def test_a_corrected_series_is_denoised_again(open_queue, tmp_path):
     queue = open_queue()
-
-    def send(content: bytes):
-        transfer = Transfer()
-        add(queue, transfer, 1, 2, content=content)
-        queue.end_transfer(transfer)
-        queue.complete_quiet_series(0)
-
-    send(b"wrong name")
+    send(queue, 1, 2, content=b"wrong name")
     (series,) = queue.series()
     queue.fail_series(series, "A slice lacks its position.")
-    send(b"right name")
+    send(queue, 1, 2, content=b"right name")
     assert series.state == WAITING
     assert {path.read_bytes() for path in series.images.iterdir()} == {b"right name"}
     assert denoise(queue, tmp_path)
     queue.sent(series, "2 images sent.")
-    send(b"right name")
+    send(queue, 1, 2, content=b"right name")
     assert series.state == SENT and "came again" in series.words
-    send(b"third name")
+    send(queue, 1, 2, content=b"third name")
     assert series.state == WAITING and "remove it where it was sent to" in series.words
     assert {path.read_bytes() for path in series.images.iterdir()} == {b"third name"}
     assert queue._bytes == series.bytes_on_disk()
@@ -223,9 +208,7 @@ def test_a_corrected_series_is_denoised_again(open_queue, tmp_path):
 @pytest.mark.parametrize("is_sending", [True, False])
 def test_a_correction_counts_while_the_series_is_denoised_or_sent(open_queue, tmp_path, is_sending):
     queue, transfer = open_queue(), Transfer()
-    add(queue, transfer, 1)
-    queue.end_transfer(transfer)
-    queue.complete_quiet_series(0)
+    send(queue, 1)
     series = queue.next_waiting()
     if is_sending:
         assert denoise(queue, tmp_path)
@@ -243,10 +226,8 @@ def test_a_correction_counts_while_the_series_is_denoised_or_sent(open_queue, tm
 
 
 def test_an_interrupted_denoising_is_repeated_a_few_times(open_queue, tmp_path):
-    queue, transfer = open_queue(), Transfer()
-    add(queue, transfer, 1)
-    queue.end_transfer(transfer)
-    queue.complete_quiet_series(0)
+    queue = open_queue()
+    send(queue, 1)
     for attempt in range(ATTEMPTS):
         series = queue.next_waiting()
         queue.begin(series, tmp_path / f"snapshot{attempt}")
@@ -254,17 +235,13 @@ def test_an_interrupted_denoising_is_repeated_a_few_times(open_queue, tmp_path):
         queue = open_queue()  # the process was killed
     (series,) = queue.series()
     assert series.state == FAILED and "ended 3 times" in series.words
-    add(queue, transfer, 1)
-    queue.end_transfer(transfer)
-    queue.complete_quiet_series(0)
+    send(queue, 1)
     assert series.state == WAITING
 
 
 def test_a_result_that_cannot_be_recorded_is_made_again(open_queue, tmp_path, monkeypatch):
-    queue, transfer = open_queue(), Transfer()
-    add(queue, transfer, 1)
-    queue.end_transfer(transfer)
-    queue.complete_quiet_series(0)
+    queue = open_queue()
+    send(queue, 1)
     series = queue.next_waiting()
     queue.begin(series, tmp_path / "snapshot")
     (tmp_path / "derived").mkdir()

@@ -30,7 +30,7 @@ from ..ct.io.volume_hash import volume_hash
 from ..ct.pseudo_ldct import pseudo_ldct
 from ..denoising.denoised_scan import DenoisedScan
 from ..denoising.job import DenoisingJob
-from ..denoising.map_choice import ALL_MAPS, NO_MAPS
+from ..denoising.map_choice import ALL_MAPS, NO_MAPS, need_noise_models
 from ..denoising.plan import SHORT_SCAN, JobPlan
 from ..denoising.progress import Progress
 from ..denoising.removed_noise import removed_noise_sentence
@@ -181,8 +181,8 @@ def denoise(
     """
     _check_packages(arguments)
     outputs = _writable_outputs(arguments)
-    with_noise_models = outputs.noise_folder is not None or settings.needs_noise_models
-    models = load_models(arguments.model, arguments.models, with_noise_models)
+    maps = NO_MAPS if outputs.noise_folder is None else ALL_MAPS
+    models = load_models(arguments.model, arguments.models, need_noise_models(maps, settings))
     _check_outputs(arguments, outputs, models.noise_manifests)
     inputs = _read_inputs(arguments, outputs, models, keep_values=settings.strength == 0)
     if arguments.settings:
@@ -194,7 +194,7 @@ def denoise(
         models.noise_networks,
         settings,
         pixel_mm=inputs.volume.pixel_mm,
-        maps=NO_MAPS if outputs.noise_folder is None else ALL_MAPS,
+        maps=maps,
         domain=models.denoiser[1].domain,
         neighbour_model=models.neighbour_network,
     )

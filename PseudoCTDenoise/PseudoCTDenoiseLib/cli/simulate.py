@@ -58,7 +58,9 @@ def run(arguments: argparse.Namespace) -> None:
             f"--dose {arguments.dose:g} is out of range: choose a value above 0 and at most 1."
         )
     if not 0 <= arguments.seed < 2**63:
-        raise BadInputError(f"--seed {arguments.seed} is out of range: choose one from 0 to 2^63.")
+        raise BadInputError(
+            f"--seed {arguments.seed} is out of range: choose 0 or more, below 2^63."
+        )
     check_output_path(arguments.output)
     check_outputs([arguments.output], [arguments.input], overwrite=arguments.overwrite)
     device = choose_device(arguments.device)

@@ -73,14 +73,18 @@ def _scans_of_folder(place: Path) -> Iterator[Scan]:
         seen.add(target)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         files = [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
-        others = [file for file in files if _may_be_slice(file)]
-        if any(isinstance(read_dicom_header(file), DicomFile) for file in others):
-            folders.clear()
-            yield Scan(_name(Path(parent), place), Path(parent), True)
-            continue
-        damaged = {f for f in others if isinstance(read_dicom_header(f), UnreadableFile)}
-        scans = (file for file in files if _is_volume(file) or file in damaged)
-        yield from (_scan_of_file(file, place) for file in scans)
+        damaged = []
+        for file in filter(_may_be_slice, files):
+            header = read_dicom_header(file)
+            if isinstance(header, DicomFile):
+                folders.clear()
+                yield Scan(_name(Path(parent), place), Path(parent), True)
+                break
+            if isinstance(header, UnreadableFile):
+                damaged.append(file)
+        else:
+            scans = (file for file in files if _is_volume(file) or file in damaged)
+            yield from (_scan_of_file(file, place) for file in scans)
 
 
 def _scan_of_file(file: Path, place: Path) -> Scan:

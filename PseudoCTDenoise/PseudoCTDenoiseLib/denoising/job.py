@@ -30,7 +30,7 @@ from .denoised_scan import (
 from .device import autocast_precision, choose_device
 from .inference import apply_network
 from .job_run import JobRun
-from .map_choice import MAP_CHOICES, NO_MAPS
+from .map_choice import MAP_CHOICES, NO_MAPS, need_noise_models
 from .neighbours import similar_neighbours
 from .noise_maps import apply_with_noise_maps
 from .plan import JobPlan, PartSeconds, job_stages, plan_job, resolve_orientations
@@ -102,7 +102,7 @@ class DenoisingJob:
             )
         if maps not in MAP_CHOICES:
             raise BadInputError(f"Unknown maps '{maps}': choose {' or '.join(MAP_CHOICES)}.")
-        if not len(noise_models) and (settings.needs_noise_models or maps != NO_MAPS):
+        if not len(noise_models) and need_noise_models(maps, settings):
             raise BadInputError(
                 "Noise maps and tuning on them need noise models and there are none: train some "
                 "with 'pseudoct pretrain', or choose the noise_source simulator and no maps."
@@ -216,7 +216,7 @@ class DenoisingJob:
             self.normalised([self.preview_slice]),
             self.settings,
             self.precision,
-            with_noise=self.settings.needs_noise_models or self.maps != NO_MAPS,
+            with_noise=need_noise_models(self.maps, self.settings),
             neighbour_model=self.neighbour_model if self.corrected else None,
         )
 

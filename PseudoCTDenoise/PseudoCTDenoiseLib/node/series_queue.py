@@ -146,11 +146,8 @@ class SeriesQueue:
             if is_changed and (series.denoised or series.state == DENOISING):
                 series.is_changed, is_repeated = True, False
                 series.save()
-            if series.state in (*FINISHED, WAITING):
-                series.change(RECEIVING, attempts=0, is_open=True)
-            elif not series.is_open and not is_repeated:
-                series.is_open = True
-                series.save()
+            if not is_repeated:
+                _reopen(series)
             if is_new or is_changed:
                 target.parent.mkdir(exist_ok=True)
                 self._bytes += path.stat().st_size - (0 if is_new else target.stat().st_size)
@@ -170,12 +167,8 @@ class SeriesQueue:
                 self._failed_transfers.add(transfer)
             for uid in [series_uid] if known else self._transfers.get(transfer, ()):
                 self._missing.setdefault(uid, set()).update([sop_uid] if sop_uid else [])
-                series = self._series.get(uid)
-                if series and series.state in (*FINISHED, WAITING):
-                    series.change(RECEIVING, attempts=0, is_open=True)
-                elif series and not series.is_open:
-                    series.is_open = True
-                    series.save()
+                if uid in self._series:
+                    _reopen(self._series[uid])
 
     def end_transfer(self, transfer: Transfer) -> None:
         """Note that a transfer ended properly."""
@@ -338,7 +331,8 @@ class SeriesQueue:
             for uid in self._transfers.pop(transfer):
                 # A transfer that runs already does not send what this one did not.
                 for other in self._transfers.values():
-                    other.update({uid: False} if uid in other else {})
+                    if uid in other:
+                        other[uid] = False
         self._failed_transfers = {each for each in self._failed_transfers if each.is_alive()}
 
     def _make_room(self, size: int) -> None:
@@ -363,3 +357,12 @@ class SeriesQueue:
         self._missing.pop(series.uid, None)
         self._bytes -= series.bytes_on_disk()
         series.remove_images()
+
+
+def _reopen(series: SeriesRecord) -> None:
+    """Let a series wait for the proper end of a transfer."""
+    if series.state in (*FINISHED, WAITING):
+        series.change(RECEIVING, attempts=0, is_open=True)
+    elif not series.is_open:
+        series.is_open = True
+        series.save()

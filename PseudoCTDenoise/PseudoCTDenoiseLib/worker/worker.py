@@ -148,7 +148,7 @@ def out_of_memory(error: Exception, link: ParentLink) -> int:
 def denoise(path: str, link: ParentLink) -> None:
     """Run the job of a folder and report its progress and result."""
     from PseudoCTDenoiseLib.denoising.job import DenoisingJob
-    from PseudoCTDenoiseLib.denoising.map_choice import NO_MAPS
+    from PseudoCTDenoiseLib.denoising.map_choice import need_noise_models
     from PseudoCTDenoiseLib.denoising.report import job_report
     from PseudoCTDenoiseLib.models.store import load_models
     from PseudoCTDenoiseLib.worker.job_folder import JobFolder
@@ -156,8 +156,9 @@ def denoise(path: str, link: ParentLink) -> None:
     folder = JobFolder(path)
     hu, request = folder.read_job()
     settings = replace(request.settings, strength=100.0)  # the display applies the strength
-    with_noise_models = request.maps != NO_MAPS or settings.needs_noise_models
-    models = load_models(request.model, request.models_folder, with_noise_models)
+    models = load_models(
+        request.model, request.models_folder, need_noise_models(request.maps, settings)
+    )
     denoiser, manifest = models.denoiser
     job = DenoisingJob(
         hu,

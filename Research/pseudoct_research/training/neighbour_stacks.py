@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -98,18 +97,19 @@ def _interpolated(noisy: NoisySlice, thickness: int, rng: np.random.Generator) -
     """
     closer = int(rng.integers(THINNER_BY[0], THINNER_BY[1] + 1))
     step = int(rng.integers(1, thickness + 1))
-    chain = _chain(noisy, thickness + max(math.ceil(2 * REACH / closer), 2 * REACH * step))
-    if len(chain) < thickness + 2 * REACH * step:
+    length = thickness + 2 * REACH * step  # of which the anatomy needs a part
+    chain = _chain(noisy, length)
+    if len(chain) < length:
         return []
     images = []
     for place in range(STACK):
         first, between = divmod(place, closer)
-        upper, lower = (_mean(chain[i : i + thickness]).anatomy for i in (first, first + 1))
+        upper, lower = (_equal(chain[i : i + thickness]) for i in (first, first + 1))
         share = between / closer
         anatomy = [(layer, (1 - share) * part) for layer, part in upper]
         anatomy += [(layer, share * part) for layer, part in lower if share]
         noise = chain[place * step : place * step + thickness]
-        images.append(Mixture(anatomy, _mean(noise).noise))
+        images.append(Mixture(anatomy, _equal(noise)))
     return images
 
 
@@ -121,8 +121,11 @@ def _in_order(images: Sequence[Mixture], middle: int, rng: np.random.Generator) 
 
 
 def _mean(layers: Sequence[NoisySlice]) -> Mixture:
-    equal = [(layer, 1 / len(layers)) for layer in layers]
-    return Mixture(equal, equal)
+    return Mixture(_equal(layers), _equal(layers))
+
+
+def _equal(layers: Sequence[NoisySlice]) -> list[tuple[NoisySlice, float]]:
+    return [(layer, 1 / len(layers)) for layer in layers]
 
 
 def _chain(noisy: NoisySlice, length: int) -> list[NoisySlice]:

@@ -29,19 +29,19 @@ def apart_from_namesake(path: Path) -> Iterator[Path]:
         If ITK confuses the file with another one, or does not know its suffix, and the system
         allows no links.
     """
-    suffix = COMPRESSED if path.name.lower().endswith(COMPRESSED) else PLAIN
-    written = path.name[-len(suffix) :]
-    is_read_well = written in (suffix, suffix.upper())
-    if written.lower() != suffix or (is_read_well and not namesake_of(path)):
+    name = path.name
+    suffix = next((each for each in (COMPRESSED, PLAIN) if name.lower().endswith(each)), "")
+    is_mixed = not name.endswith((suffix, suffix.upper()))
+    if not is_mixed and not (suffix == COMPRESSED and namesake_of(path)):
         yield path
         return
     with tempfile.TemporaryDirectory(dir=temporary_parent()) as folder:
-        link = Path(folder, path.name[: -len(suffix)] + suffix)
+        link = Path(folder, name[: -len(suffix)] + suffix)
         try:
             os.symlink(path.resolve(), link)
         except OSError as error:
             raise BadInputError(
-                f"{path.name} cannot be read beside a file of this name without .gz, or with "
+                f"{name} cannot be read beside a file of this name without .gz, or with "
                 "capital and small letters in its suffix: rename it."
             ) from error
         yield link

@@ -273,13 +273,16 @@ def check_output_path(path: str | Path, like: CtVolume | None = None) -> None:
     check_writable(path)
     if IMAGE_IO[suffix] == "NiftiImageIO":
         check_no_namesake(path)
-    if like is not None and IMAGE_IO[suffix] == "NiftiImageIO":
-        dimension = len(like.spacing)
-        direction = np.array(like.direction).reshape(dimension, dimension)
-        if np.abs(direction.T @ direction - np.eye(dimension)).max() > 1e-4:
+        if like is not None and _has_skewed_axes(like):
             raise BadInputError(
                 f"{path.name} cannot store skewed axes (tilted gantry): write .nrrd or .mha."
             )
+
+
+def _has_skewed_axes(volume: CtVolume) -> bool:
+    dimension = len(volume.spacing)
+    direction = np.array(volume.direction).reshape(dimension, dimension)
+    return bool(np.abs(direction.T @ direction - np.eye(dimension)).max() > 1e-4)
 
 
 def check_same_grid(volume: CtVolume, other: CtVolume) -> None:
