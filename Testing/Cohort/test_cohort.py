@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import sqlite3
 import sys
@@ -62,6 +63,9 @@ def test_every_scan_is_denoised_once_and_failed_ones_are_set_aside(
     )
     assert (out / "scans" / "two" / "denoised.nii.gz").is_file()
     assert len(list((out / "scans" / "patient" / "denoised").iterdir())) == len(HEIGHTS)
+    for report in out.glob("scans/*/report.json"):
+        place = Path(json.loads(report.read_text("utf-8"))["output_path"])
+        assert place.parent == report.parent.resolve() and place.exists()
 
     rows = rows_of(out)
     assert {name: row["exit"] for name, row in rows.items()} == {

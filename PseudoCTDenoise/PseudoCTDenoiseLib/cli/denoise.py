@@ -409,10 +409,15 @@ def _write_report(
         report = _files(inputs, outputs, result.hu) | {"dicom": volume.uids or None}
         report |= {"uneven_slice_offsets_mm": list(volume.slice_offsets) or None}
         report |= values
-        text = json_text(report, indent=2, ensure_ascii=False) + "\n"
-        # File names may contain bytes that are not UTF-8; JSON can escape them.
-        replace_file(outputs.report, text.encode(errors="backslashreplace"))
+        write_report(outputs.report, report)
     return report
+
+
+def write_report(path: Path, report: dict) -> None:
+    """Write the report of a run as JSON."""
+    text = json_text(report, indent=2, ensure_ascii=False) + "\n"
+    # File names may contain bytes that are not UTF-8; JSON can escape them.
+    replace_file(path, text.encode(errors="backslashreplace"))
 
 
 def _write_picture(

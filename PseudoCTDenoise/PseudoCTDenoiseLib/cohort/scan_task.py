@@ -127,6 +127,10 @@ def _denoise_into(new: Path, task: ScanTask) -> dict:
         arguments = _arguments(new, task)
         run = denoise.denoise(arguments, denoise.read_settings(arguments))
         report.update(run.report)
+        if report:
+            # The folder is renamed once all is written.
+            report["output_path"] = str(task.result.resolve() / arguments.output.name)
+            denoise.write_report(arguments.report, report)
         write_thumbnail(new / THUMBNAIL, run.before, run.after)
         return run.exit_code
 
