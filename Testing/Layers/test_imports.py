@@ -42,7 +42,14 @@ DICOM_NETWORK = {"pynetdicom"}
 
 BASE = {
     *("errors", "exit_codes", "duration", "folder_lock", "input_file", "json_text"),
-    *("markdown_table", "output_paths", "temporary_files", "torch_cache", "__version__"),
+    *(
+        "markdown_table",
+        "output_paths",
+        "printed_words",
+        "temporary_files",
+        "torch_cache",
+        "__version__",
+    ),
 }
 ENGINE = {"ct", "models", "simulation", "denoising"}
 MAY_IMPORT = {

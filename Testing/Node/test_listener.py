@@ -184,6 +184,16 @@ def test_a_failing_child_and_a_late_one_are_told_and_tried_again(start_node, pac
     wait_for(lambda: node.states() == ["sent"])
 
 
+def test_what_may_spoil_a_result_is_told(start_node, pacs, scan):
+    node = start_node("print('Warning: Odd pixels.\\nCheck: red. Compare.\\nDone.')")
+    send(node.port, scan)
+    wait_for(lambda: node.states() == ["sent"])
+    words = "Odd pixels. Check: red. Compare."
+    assert node.records()[0]["words"].endswith(f"images sent to {PACS}. {words}")
+    assert f"denoised. {words}" in node.said()
+    wait_for(lambda: words in (node.folder / "queue/status.html").read_text("utf-8"))
+
+
 @pytest.mark.slow
 def test_a_time_limit_ends_the_child(start_node, scan):
     node = start_node("import time; time.sleep(1000)", time_limit_minutes=0.01)

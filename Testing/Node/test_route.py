@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from dicom_factory import change, ct_slice, store, write
+from dicom_network import STAND_IN
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.exit_codes import BAD_INPUT, DONE, FAULT, INCOMPLETE
 from PseudoCTDenoiseLib.node.denoising_child import DenoisingChild
@@ -122,6 +123,17 @@ def test_one_damaged_file_does_not_hide_a_series(pseudoct, routed):
     ended = pseudoct("route")
     assert ended.code == 2 and "is not denoised" in ended.err and "damaged" in ended.err
     assert not list(output.iterdir())
+
+
+def test_what_may_spoil_a_result_is_told(routed, tmp_path, capsys):
+    source, output = routed
+    stand_in = tmp_path / "stand_in.py"
+    first = "print('Warning: Odd pixels.\\nCheck: amber. Compare.')"
+    stand_in.write_text(STAND_IN.format(first=first), encoding="utf-8")
+    work = tmp_path / "work"
+    work.mkdir()
+    denoise_routed([sys.executable, str(stand_in)], source, output, work, 60)
+    assert ": Odd pixels. Check: amber. Compare." in capsys.readouterr().err
 
 
 def test_a_series_that_takes_too_long_leaves_no_results(pseudoct, routed):

@@ -21,6 +21,7 @@ from ..ct.io.files_read import files_read
 from ..errors import BadInputError
 from ..exit_codes import SUCCESSES
 from ..json_text import json_text
+from ..printed_words import last_words, warnings_in
 from ..temporary_files import in_temporary_folder, remove_folder
 from .thumbnail import write_thumbnail
 
@@ -163,12 +164,9 @@ def _arguments(new: Path, task: ScanTask) -> argparse.Namespace:
 
 def _words(printed: str, code: int) -> str:
     """Return the warnings of a run that succeeded, or the last line of another one."""
-    lines = [line.strip() for line in printed.splitlines() if line.strip()]
     if code in SUCCESSES:
-        warning = "Warning: "
-        lines = [line.removeprefix(warning) for line in lines if line.startswith(warning)]
-        return " ".join(lines)
-    return lines[-1].removeprefix("pseudoct: ") if lines else "The run ended without a message."
+        return " ".join(warnings_in(printed))
+    return last_words(printed) or "The run ended without a message."
 
 
 def _metrics(report: dict) -> dict:

@@ -13,15 +13,21 @@ from typing import NamedTuple
 
 from ..duration import duration
 from ..exit_codes import BAD_INPUT, DONE, FAULT, SUCCESSES
+from ..printed_words import doubts_in, last_words
 
-SAID_BYTES = 4096
+SAID_BYTES = 2**20
 """Length of the end of the child's messages that is read."""
+LONGEST_WORDS = 4000
+"""Maximum number of characters of the reason of a failure."""
 KILL_SECONDS = 30
 """Maximum time that the operating system needs to end a killed process."""
 
 
 class Outcome(NamedTuple):
-    """End of a child: DONE, BAD_INPUT or FAULT, and its last words on one line."""
+    """End of a child: DONE, BAD_INPUT or FAULT, and what a person should know on one line.
+
+    That is what may spoil a result, or why there is none.
+    """
 
     code: int
     words: str
@@ -75,11 +81,12 @@ class DenoisingChild:
             )
         if code is None:
             return None
-        words = self._last_words()
+        printed = self._printed()
+        if code in SUCCESSES:  # the files beside the series are not kept
+            return Outcome(DONE, " ".join(doubts_in(printed)))
+        words = last_words(printed)[-LONGEST_WORDS:]
         if code < 0:
             words = f"The process of the denoising was ended by signal {-code}. {words}".strip()
-        if code in SUCCESSES:  # the files beside the series are not kept
-            return Outcome(DONE, words)
         return Outcome(BAD_INPUT if code == BAD_INPUT else FAULT, words)
 
     def wait(self) -> Outcome:
@@ -95,13 +102,11 @@ class DenoisingChild:
         self._process.kill()
         self._process.wait(KILL_SECONDS)
 
-    def _last_words(self) -> str:
+    def _printed(self) -> str:
         with open(self._messages, "rb") as messages:
             messages.seek(0, os.SEEK_END)
             messages.seek(max(messages.tell() - SAID_BYTES, 0))
-            lines = messages.read().decode("utf-8", "replace").splitlines()
-        last = next((line for line in reversed(lines) if line.strip()), "")
-        return last.removeprefix("pseudoct: ").strip()
+            return messages.read().decode("utf-8", "replace")
 
 
 def denoised_files(output: Path) -> list[Path]:

@@ -131,8 +131,12 @@ class Listener:
             words = outcome.words or "The denoising failed without a message."
             LOG.warning("%s: not denoised. %s", series.uid, words)
             self._queue.fail_series(series, words)
-        elif not self._queue.deliver(series, self._work / "derived", self._work / "series"):
+            return
+        derived, snapshot = self._work / "derived", self._work / "series"
+        if not self._queue.deliver(series, derived, snapshot, outcome.words):
             LOG.info("%s: %s", series.uid, series.words)
+        elif outcome.words:
+            LOG.warning("%s: denoised. %s", series.uid, outcome.words)
 
     def _send(self) -> None:
         """Send the results that are due."""
@@ -158,6 +162,7 @@ class Listener:
             self._next_try.pop(series.uid, None)
             words = f"{len(paths)} images sent to {configuration.send_to.ae_title}."
             LOG.info("%s: %s", series.uid, words)
+            words = f"{words} {series.doubts}".strip()
             self._queue.sent(series, words)
 
     def _show(self) -> None:

@@ -77,7 +77,7 @@ def denoise_routed(
 
     The files get their names in ``output`` when all series are denoised. Scouts and other images
     that are not CT in HU, other modalities, and results of this project are left out with a note on
-    the standard error.
+    the standard error, which also tells what may spoil a result.
 
     Parameters
     ----------
@@ -107,6 +107,8 @@ def denoise_routed(
             raise DenoisingFailedError(f"{uid}: {outcome.words}")
         else:
             results += denoised_files(folder / "derived")
+            if outcome.words:
+                print(f"{uid}: {outcome.words}", file=sys.stderr)
     if not results:
         raise BadInputError(f"No series was denoised. {' '.join(refused)}")
     for text in refused:

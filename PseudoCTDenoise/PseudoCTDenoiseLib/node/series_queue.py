@@ -203,7 +203,7 @@ class SeriesQueue:
                 link_file(path, snapshot / path.name)
             series.change(DENOISING, series.words, attempts=series.attempts + 1)
 
-    def deliver(self, series: SeriesRecord, output: Path, snapshot: Path) -> bool:
+    def deliver(self, series: SeriesRecord, output: Path, snapshot: Path, doubts: str = "") -> bool:
         """Take the derived series of a snapshot; return False if the series changed meanwhile."""
         with self._lock:
             uids = {path.stem for path in snapshot.glob("*.dcm")}
@@ -215,7 +215,7 @@ class SeriesQueue:
                 return False
             remove_folder(series.result)
             os.replace(output, series.result)
-            series.change(SENDING, denoised=sorted(uids))
+            series.change(SENDING, denoised=sorted(uids), doubts=doubts)
             self._bytes += sum(path.stat().st_size for path in series.result.iterdir())
             return True
 

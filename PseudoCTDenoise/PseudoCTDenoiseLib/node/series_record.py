@@ -31,6 +31,7 @@ class SeriesRecord:
     denoised : SOP Instance UIDs of the images of which a derived series was made.
     attempts : number of times that the denoising was begun since the last image.
     words : what a person should know about the state.
+    doubts : what may spoil the latest derived series.
     changed : time of the last change in seconds since 1970.
     last_image : :func:`time.monotonic` of the last image.
     """
@@ -45,6 +46,7 @@ class SeriesRecord:
     denoised: list[str] = field(default_factory=list)
     attempts: int = 0
     words: str = ""
+    doubts: str = ""
     changed: float = field(default_factory=time.time)
     last_image: float = field(default_factory=time.monotonic)
 
