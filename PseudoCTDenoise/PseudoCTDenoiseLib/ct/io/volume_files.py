@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import math
 import os
-import zlib
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +15,7 @@ from ...errors import BadInputError
 from ...input_file import check_regular
 from ...output_paths import check_writable
 from ...temporary_files import in_temporary_folder
-from ..hu_validation import check_ct, check_finite, checked_int16
+from ..hu_validation import check_ct, checked_int16
 from ..orientation import axial_axis, tilt_degrees
 from ..pixel_spacing import spacing_in_decimals
 from .derived_note import ALREADY_DENOISED, DERIVED
@@ -26,7 +24,6 @@ from .dicom_series import read_dicom_file, read_series
 from .dicom_slices import Slice
 from .itk_reading import (
     check_header,
-    damaged,
     itk_path,
     read_header,
     read_voxels,
@@ -35,9 +32,10 @@ from .itk_reading import (
     tag,
 )
 from .metaimage_header import check_metaimage
-from .nifti_header import check_numbers, read_position, set_position
-from .nifti_layout import NiftiLayout, read_layout
+from .nifti_checks import check_nifti
+from .nifti_header import read_nifti_header
 from .nifti_namesakes import apart_from_namesake, check_no_namesake
+from .nifti_position import read_position, set_position
 from .nrrd_header import check_nrrd
 
 IMAGE_IO = {
@@ -49,8 +47,6 @@ IMAGE_IO = {
     ".mhd": "MetaImageIO",
 }
 OUTPUT_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
-MAX_TRAILING_BYTES = 1 << 26
-"""Longest part of a NIfTI after its voxels that is read to verify the checksum."""
 AXES = "ijk"
 
 
@@ -335,9 +331,9 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
         )
     position, warnings = None, ()
     if IMAGE_IO[suffix] == "NiftiImageIO":
-        position, warning = read_position(path)
-        warnings = (*check_numbers(path), *([warning] if warning else ()))
-        _check_nifti(path, read_layout(path))
+        fields = read_nifti_header(path)
+        position, warning = read_position(fields)
+        warnings = (*check_nifti(fields), *filter(None, [warning]))
     elif IMAGE_IO[suffix] == "NrrdImageIO":
         warnings = check_nrrd(path)
     else:
@@ -354,30 +350,6 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
     if tag(header, "ITK_FileNotes").startswith(DERIVED):
         warnings += (ALREADY_DENOISED,)
     return image, warnings
-
-
-def _check_nifti(path: Path, layout: NiftiLayout) -> None:
-    """Reject a NIfTI that is truncated, fails its gzip checksum or holds NaN.
-
-    ITK reports none of these: it fills truncated data with zeros and replaces NaN with zero.
-    """
-    bytes_left = layout.length
-    try:
-        with (gzip.open if layout.compressed else open)(path, "rb") as file:
-            file.read(layout.start)
-            while block := file.read(min(1 << 24, bytes_left)):
-                bytes_left -= len(block)
-                if layout.float_type:
-                    size = layout.float_type.itemsize
-                    whole = block[: len(block) // size * size]
-                    check_finite(np.frombuffer(whole, layout.float_type), path.name)
-            trailing = 0  # gzip verifies its checksum only at the end
-            while trailing <= MAX_TRAILING_BYTES and (block := file.read(1 << 24)):
-                trailing += len(block)
-    except (EOFError, OSError, zlib.error) as error:
-        raise damaged(path.name) from error
-    if bytes_left > 0 or trailing > MAX_TRAILING_BYTES:
-        raise damaged(path.name)
 
 
 def _check_pixels_are_rectangles(image: sitk.Image, slice_axis: int, name: str) -> None:
