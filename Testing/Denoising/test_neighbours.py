@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PseudoCTDenoiseLib.ct.hounsfield import RANGE_HU
 from PseudoCTDenoiseLib.denoising.job_run import JobRun
 from PseudoCTDenoiseLib.denoising.map_choice import ENSEMBLE
 from PseudoCTDenoiseLib.denoising.neighbours import (
@@ -49,22 +50,58 @@ class Recorder(nn.Module):
         return images[:, 1:2] + self.shift
 
 
+def noisy_stacks(count=1, size=64, seed=0):
+    """Return stacks of one flat tissue in HU, normalised, scanned with 20 HU of noise and denoised.
+
+    (count, STACK, size, size) each.
+    """
+    noise = torch.randn(count, STACK, size, size, generator=torch.Generator().manual_seed(seed))
+    return 0.26 + 20 / RANGE_HU * noise, 0.26 + 2 / RANGE_HU * noise
+
+
 def test_the_order_is_the_slice_then_its_denoised_neighbours_then_the_scanned_ones():
-    scanned = torch.arange(STACK).float().view(1, STACK, 1, 1).expand(-1, -1, 4, 4)
-    denoised = 100 + scanned
+    scanned, denoised = noisy_stacks()
     images = neighbour_input(scanned, denoised)
-    assert images.shape == (1, 2 * STACK, 4, 4)
-    assert images[0, :, 0, 0].tolist() == [0, 100, 101, 102, 103, 104, 1, 2, 3, 4]
+    order = [scanned[:, :1], denoised[:, :1], denoised[:, 1:], scanned[:, 1:]]
+    assert torch.equal(images, torch.cat(order, dim=1))
 
 
 def test_a_missing_neighbour_is_replaced_by_the_denoised_slice():
-    scanned = torch.rand(2, STACK, 4, 4)
-    denoised = torch.rand(2, STACK, 4, 4)
-    scanned[1, 3] = scanned[1, 0]
+    scanned, denoised = noisy_stacks(2)
+    scanned[1, 3], denoised[1, 3] = scanned[1, 0], denoised[1, 0]
     images = neighbour_input(scanned, denoised)
     for place in (1 + 3, STACK + 3):
         assert torch.equal(images[1, place], denoised[1, 0])
         assert not torch.equal(images[0, place], denoised[0, 0])
+
+
+@pytest.mark.parametrize("of", ["slice", "neighbour"])
+def test_a_neighbour_that_shows_something_else_is_replaced_there(of):
+    scanned, denoised = noisy_stacks()
+    square = np.s_[0, 0 if of == "slice" else 2, 20:40, 20:40]
+    for stacks in (scanned, denoised):
+        stacks[square] += 60 / RANGE_HU  # three times the noise
+    images = neighbour_input(scanned, denoised)[0]
+    differ = range(1, STACK) if of == "slice" else [2]
+    for neighbour in range(1, STACK):
+        for place, stacks in ((1 + neighbour, denoised), (STACK + neighbour, scanned)):
+            shown = denoised[0, 0] if neighbour in differ else stacks[0, neighbour]
+            assert torch.equal(images[place, 22:38, 22:38], shown[22:38, 22:38])
+            assert torch.equal(images[place, :14], stacks[0, neighbour, :14])
+
+
+def test_a_difference_below_the_noise_replaces_nothing():
+    scanned, denoised = noisy_stacks()
+    for stacks in (scanned, denoised):
+        stacks[0, 2, 20:40, 20:40] += 10 / RANGE_HU
+    assert torch.equal(neighbour_input(scanned, denoised)[:, STACK + 1 :], scanned[:, 1:])
+
+
+def test_slices_from_which_no_noise_was_removed_replace_neighbours_that_differ():
+    denoised = torch.full((1, STACK, 40, 40), 0.26)
+    denoised[0, 1] += 1 / RANGE_HU
+    images = neighbour_input(denoised.clone(), denoised)
+    assert torch.equal(images, denoised[:, :1].expand(-1, 2 * STACK, -1, -1))
 
 
 def test_neighbours_are_similar_and_unrelated_slices_are_not():
@@ -97,7 +134,9 @@ def test_slices_of_any_size_are_compared(shape):
     assert similar_neighbours(np.zeros(shape, np.int16)) == [()] * shape[0]
 
 
-def test_every_slice_is_corrected_by_the_neighbours_that_it_has():
+def test_every_slice_is_corrected_by_the_neighbours_that_it_has(monkeypatch):
+    # The network is not trained, so neighbours may differ anywhere.
+    monkeypatch.setattr("PseudoCTDenoiseLib.denoising.neighbours.DIFFERENCE", (1e6, 2e6))
     hu, recorder = bodies(), Recorder()
     made = job(hu, CORRECTED, neighbour_model=recorder)
     result = made.run_at_once()

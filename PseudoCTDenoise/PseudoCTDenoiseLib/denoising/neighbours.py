@@ -12,6 +12,7 @@ import copy
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from ..ct.hounsfield import MIN_CT_HU
 from ..models.catalog import NEIGHBOUR_IMAGES
@@ -27,6 +28,10 @@ OFFSETS = tuple(sign * distance for distance in range(1, REACH + 1) for sign in 
 LEAST_SIMILARITY = 0.9
 """Similarity of two slices from which they correct each other. Chosen on the validation scans, also
 with slices left out: neighbours that are less similar cost more than they gain."""
+DIFFERENCE = (1.0, 1.6)
+"""Difference of a neighbour, as a multiple of the removed noise's standard deviation, from which it
+is replaced in part and completely."""
+_CHANGE_PX, _NOISE_PX = 7, 31
 _BLOCK = 8
 _BODY_HU, _BONE_HU = -300, 300
 
@@ -109,13 +114,36 @@ def tuned_likewise(neighbour_model: nn.Module, denoiser: nn.Module, tuned: nn.Mo
 def neighbour_input(scanned: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
     """Return the input of the neighbour model, (N, 2·STACK, rows, columns), normalised.
 
+    The denoised slice replaces a neighbour, scanned and denoised, where the neighbour shows
+    something else. So a structure of one slice does not appear in the next.
+
     Parameters
     ----------
     scanned, denoised : stacks, (N, STACK, rows, columns), normalised. A copy of the slice stands
-        for a neighbour that is missing. Its noise would look like anatomy, so the denoised slice
-        replaces it.
+        for a neighbour that is missing. Its noise would look like anatomy, so it is replaced too.
     """
     missing = (scanned[:, 1:] == scanned[:, :1]).flatten(2).all(dim=2)[:, :, None, None]
-    neighbours = torch.where(missing, denoised[:, :1], scanned[:, 1:])
-    denoised_neighbours = torch.where(missing, denoised[:, :1], denoised[:, 1:])
-    return torch.cat([scanned[:, :1], denoised[:, :1], denoised_neighbours, neighbours], dim=1)
+    replaced = torch.where(missing, 1.0, _difference(scanned, denoised))
+    neighbours = torch.cat([denoised[:, 1:], scanned[:, 1:]], dim=1)
+    neighbours = neighbours.lerp(denoised[:, :1], replaced.repeat(1, 2, 1, 1))
+    return torch.cat([scanned[:, :1], denoised[:, :1], neighbours], dim=1)
+
+
+def _difference(scanned: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
+    """Return how certainly the neighbours differ from the slice, 0 to 1.
+
+    (N, STACK - 1, rows, columns). The difference of the denoised images, where it is wider than a
+    few pixels, is compared with the noise that was removed around it.
+    """
+    change = _box_mean(denoised[:, 1:] - denoised[:, :1], _CHANGE_PX).abs()
+    noise = _box_mean((scanned[:, :1] - denoised[:, :1]) ** 2, _NOISE_PX).clamp(min=1e-12).sqrt()
+    least, full = DIFFERENCE
+    return ((change / noise - least) / (full - least)).clamp(0, 1)
+
+
+def _box_mean(images: torch.Tensor, side: int) -> torch.Tensor:
+    """Return the mean of the square around each pixel; a square ends at the border."""
+    for window in ((side, 1), (1, side)):
+        padding = tuple(length // 2 for length in window)
+        images = F.avg_pool2d(images, window, 1, padding, count_include_pad=False)
+    return images

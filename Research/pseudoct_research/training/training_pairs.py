@@ -309,20 +309,21 @@ class _Means:
 def _insert_shares(noise: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Return how much of its inserts each image of a stack has, (count, images, 1, 1).
 
-    The inserts of half of the stacks continue through all images. The others end between the
-    slice and its last neighbour on either side, in an image that has a part of them. Copies of
-    the slice, which have its ``noise``, (count, images, rows, columns), stay copies.
+    The inserts of a third of the stacks continue through all images. The others begin and end at
+    random positions, and the slice itself may have a part of them or nothing. Copies of the slice,
+    which have its ``noise``, (count, images, rows, columns), stay copies.
     """
     shares = torch.ones(noise.shape[:2])
     for stack in shares:
-        if len(stack) == 1 or rng.random() < 0.5:
+        if len(stack) == 1 or rng.random() < 1 / 3:
             continue
-        ends = rng.uniform(0, REACH, 2)  # below and above
-        for place, offset in enumerate(OFFSETS, start=1):
-            end = ends[int(offset > 0)]
-            stack[place] = float(np.clip(end - abs(offset) + 1, 0, 1))
+        # Centres of the first and the last image that have the whole insert.
+        first, last = np.sort(rng.uniform(-REACH - 1, REACH + 1, 2))
+        for place, offset in enumerate((0, *OFFSETS)):
+            overlap = min(last, offset) - max(first, offset) + 1
+            stack[place] = float(np.clip(overlap, 0, 1))
     copies = (noise == noise[:, :1]).flatten(2).all(dim=2)
-    return shares.where(~copies, 1.0)[..., None, None]
+    return shares.where(~copies, shares[:, :1])[..., None, None]
 
 
 def _blend(

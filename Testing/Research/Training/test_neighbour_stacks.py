@@ -220,27 +220,31 @@ def insert_shares():
     ldct, target = drawn([first], domain(inserts=1.0), count=400)
     rows = []
     for images, normal in zip(ldct - 50, target - 50, strict=True):
-        strength, place = normal.abs().flatten().max(dim=0)
+        strength, place = images.abs().amax(dim=0).flatten().max(dim=0)
         if strength > 20:  # else the inserts lie beside the patch or are faint
-            rows.append(images.flatten(1)[:, place] / normal.flatten()[place])
+            shown = images.flatten(1)[:, place]
+            assert normal.flatten()[place] == pytest.approx(shown[0].item(), abs=0.1)
+            rows.append(shown / shown[shown.abs().argmax()])
     assert len(rows) > 100
     return torch.stack(rows)
 
 
-def test_inserts_continue_through_the_stack_or_end_on_both_sides():
+def test_inserts_continue_through_the_stack_or_lie_in_a_part_of_it():
     shares = insert_shares()
-    assert torch.allclose(shares[:, 0], torch.tensor(1.0), atol=0.01)  # also in the target
-    continued = torch.isclose(shares, torch.tensor(1.0), atol=0.01).all(dim=1)
-    assert 0.35 < continued.float().mean() < 0.65
-    ended = shares[~continued]
-    assert ended.min() > -0.01 and ended.max() < 1.01
+    continued = torch.isclose(shares, torch.tensor(1.0), atol=0.02).all(dim=1)
+    assert 0.25 < continued.float().mean() < 0.45
+    part = shares[~continued]
+    assert part.min() > -0.02 and part.max() < 1.02
+    own = part[:, 0]
+    assert ((own > 0.98) & (part[:, 1:] < 0.5).all(dim=1)).any()  # hardly in any neighbour
+    only_neighbours = own.abs() < 0.02
+    assert 0.1 < only_neighbours.float().mean() < 0.4
+    assert 0.4 < (own > 0.98).float().mean() < 0.8
     for near, far in ((1, 3), (2, 4)):  # below and above
-        assert ended[:, near].min() < 0.2 and ended[:, far].max() > 0.8
-        # The image in which the insert ends has a part of it.
-        reached = ended[:, far] > 0.01
-        assert torch.allclose(ended[reached, near], torch.tensor(1.0), atol=0.01)
-        assert 0.35 < reached.float().mean() < 0.65
-    assert (ended[:, 1] - ended[:, 2]).abs().max() > 0.5
+        # An image between two that have the insert has it too.
+        between = (own > 0.02) & (part[:, far] > 0.02)
+        assert between.any()
+        assert (part[between, near] > 0.98).all()
 
 
 @pytest.mark.parametrize("slices", [1, 3])
