@@ -492,6 +492,13 @@ def _is_installed(package: str) -> bool:
         return False
 
 
+def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments of the command, with its defaults."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(words)
+
+
 def read_settings(arguments: argparse.Namespace) -> DenoisingSettings:
     """Return the settings: the defaults, then ``--settings``, then the flags; the last one wins.
 

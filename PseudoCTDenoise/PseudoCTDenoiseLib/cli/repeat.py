@@ -53,27 +53,11 @@ def run(arguments: argparse.Namespace) -> int:
     output = arguments.output or _new_name(report, arguments.report)
     if os.path.lexists(output):
         raise BadInputError(f"{output} exists: choose another name for the new result.")
-    again = argparse.Namespace(
-        input=scan,
-        output=output,
-        model=report["model"]["name"],
-        models=arguments.models or _models_folder(report),
-        series=_series(report) if folder_of_dicomdir(scan).is_dir() else None,
-        slice_axis=_text(report, "slice_axis") or "auto",
-        allow_uneven=True,  # the scan was accepted before
-        overwrite=False,
-        **dict.fromkeys(
-            (
-                "settings",
-                "format",
-                "noise_dir",
-                "reference",
-                "reference_series",
-                "report",
-                "picture",
-            )
-        ),
-    )
+    again = denoise.parse_arguments(["--", os.fspath(scan), os.fspath(output)])
+    again.model, again.models = report["model"]["name"], arguments.models or _models_folder(report)
+    again.series = _series(report) if folder_of_dicomdir(scan).is_dir() else None
+    again.slice_axis = _text(report, "slice_axis") or "auto"
+    again.allow_uneven = True  # the scan was accepted before
     if report["device"].get("name") == "cpu" and _is_count(report["device"].get("threads")):
         torch.set_num_threads(report["device"]["threads"])  # sums depend on their order
     new = denoise.denoise(again, settings, lambda volume: _check_scan(volume, report))

@@ -155,11 +155,9 @@ def _denoise_into(new: Path, task: ScanTask) -> dict:
 
 
 def _arguments(new: Path, task: ScanTask) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    denoise.add_arguments(parser)
     output = [] if task.suffix else ["--format", "dicom"]
     output += [task.input, str(new / (DENOISED + task.suffix)), "--report", str(new / REPORT)]
-    return parser.parse_args([*output, *task.options])
+    return denoise.parse_arguments([*output, *task.options])
 
 
 def _words(printed: str, code: int) -> str:
