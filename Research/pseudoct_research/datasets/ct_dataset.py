@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,10 +38,11 @@ def read_index(index: Path | str, split: str, patients: list[str] | None = None)
     Raises
     ------
     BadInputError
-        If the index or one of its files cannot be read, a stack lacks a slice that is listed, or
-        nothing matches.
+        If the index or one of its files cannot be read, a patient of the split ``train`` is also in
+        another one, a stack lacks a slice that is listed, or nothing matches.
     """
     index = Path(index)
+    _check_splits(index)
     scans = []
     for row in _rows(index, {"file", "patient", "split"}):
         path = index.parent / row["file"]
@@ -66,14 +67,7 @@ def index_splits(index: Path | str) -> list[str]:
     BadInputError
         If the index or the table of a stack of unrelated slices cannot be read.
     """
-    index = Path(index)
-    splits = []
-    for row in _rows(index, {"file", "split"}):
-        rows = [row]
-        if row["split"].startswith("see"):
-            rows = _rows(_slice_table(index.parent / row["file"]), {"split"})
-        splits += [row["split"] for row in rows]
-    return list(dict.fromkeys(splits))
+    return list(dict.fromkeys(row["split"] for row in _all_rows(Path(index))))
 
 
 def index_files(index: Path | str) -> list[Path]:
@@ -99,6 +93,29 @@ def scan_credits(scans: Sequence[CtScan]) -> list[dict]:
         {"patient": patient, "source": source, "licence": licence}
         for patient, source, licence in sorted(rows)
     ]
+
+
+def _all_rows(index: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of an index, and those of the tables of its stacks in their place."""
+    for row in _rows(index, {"file", "patient", "split"}):
+        if row["split"].startswith("see"):
+            yield from _rows(_slice_table(index.parent / row["file"]), {"patient", "split"})
+        else:
+            yield row
+
+
+def _check_splits(index: Path) -> None:
+    """Reject an index in which a patient to learn from is also one to measure on."""
+    splits: dict[str, set[str]] = {}
+    for row in _all_rows(index):
+        splits.setdefault(row["patient"], set()).add(row["split"])
+    for patient, of_patient in splits.items():
+        if "train" in of_patient and len(of_patient) > 1:
+            others = ", ".join(sorted(of_patient - {"train"}))
+            raise BadInputError(
+                f"{index} has the patient {patient} in the splits train and {others}. Results on a "
+                "patient that a network learned from mean nothing. Choose one split."
+            )
 
 
 def _read(path: Path, row: dict[str, str]) -> CtVolume:

@@ -18,7 +18,7 @@ from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import markdown
-from PseudoCTDenoiseLib.models.store import load_models, model_files
+from PseudoCTDenoiseLib.models.store import load_denoiser, model_files
 from PseudoCTDenoiseLib.output_paths import check_writable
 
 from ..datasets.series_choices import NO_CHOICE, read_scans
@@ -81,9 +81,8 @@ def check_comparison_arguments(
     outputs += [Output(page, is_own=True)] if page else []
     models = model_files(arguments.models)
     check_outputs(outputs, [*inputs, *models], overwrite=arguments.overwrite)
-    loaded = load_models(arguments.model, arguments.models)
-    blank = np.zeros((1, 16, 16), np.int16)
-    DenoisingJob(blank, loaded.denoiser[0], loaded.noise_networks, _settings(arguments))
+    denoiser, _ = load_denoiser(arguments.model, arguments.models)
+    DenoisingJob(np.zeros((1, 16, 16), np.int16), denoiser, [], _settings(arguments))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -119,12 +118,9 @@ def compare_all(arguments: argparse.Namespace, pairs: Sequence[CtPair], name: st
     """Return the scores of every method on the pairs; show a progress bar labelled ``name``."""
     from tqdm import tqdm
 
-    models = load_models(arguments.model, arguments.models)
-    denoiser, manifest = models.denoiser
+    denoiser, manifest = load_denoiser(arguments.model, arguments.models)
     print(f"{name}: searching the filters' best settings", file=sys.stderr)
-    methods = filter_methods(pairs) + network_methods(
-        denoiser, models.noise_networks, manifest.name, _settings(arguments)
-    )
+    methods = filter_methods(pairs) + network_methods(denoiser, manifest.name, _settings(arguments))
     total = (len(methods) + 1) * len(pairs)
     return list(tqdm(compare(methods, pairs), name, total, unit="scan", disable=None))
 

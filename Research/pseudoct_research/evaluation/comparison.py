@@ -113,29 +113,21 @@ def _middle(hu: np.ndarray) -> np.ndarray:
     return hu[len(hu) // 2, rows // 4 : rows - rows // 4, columns // 4 : columns - columns // 4]
 
 
-def network_methods(
-    denoiser, noise_models: Sequence, name: str, settings: DenoisingSettings
-) -> list[Method]:
-    """A denoiser untuned, averaged over orientations and tuned; and the control X − mean Z."""
+def network_methods(denoiser, name: str, settings: DenoisingSettings) -> list[Method]:
+    """A denoiser untuned, averaged over orientations and tuned."""
 
     def variant(chosen: DenoisingSettings):
         def denoise(hu, pixel_mm):
-            job = DenoisingJob(hu, denoiser, noise_models, chosen, pixel_mm=pixel_mm)
+            job = DenoisingJob(hu, denoiser, [], chosen, pixel_mm=pixel_mm)
             return job.run_at_once().hu  # timed: no trial runs before
 
         return denoise
 
-    def control(hu, pixel_mm):
-        return subtract_mean_noise(hu, noise_models, settings)
-
     as_it_is = replace(settings, method="pretrained", orientations=1)
-    paper = paper_settings(device=settings.device, precision=settings.precision, seed=settings.seed)
     return [
         Method(name, variant(as_it_is)),
         Method(f"{name}, 8 orientations", variant(replace(as_it_is, orientations=8))),
         Method(f"{name} + method", variant(replace(settings, method="pseudo-ct"))),
-        Method(f"{name} + preset Paper", variant(paper)),
-        Method("X − mean Z (control)", control),
     ]
 
 

@@ -58,7 +58,7 @@ INGREDIENTS = {
 """Variants of the method over three orientations, with one setting changed."""
 
 RISK_COLUMNS = (
-    Column("estimated_hu2", f"Estimated change of the risk in {METHOD.steps} steps (HU²)"),
+    Column("estimated_hu2", "Estimated change of the risk at the selected step (HU²)"),
     Column("true_hu2", "True change (HU²)"),
     Column("correlation", "Correlation over the steps"),
 )
@@ -195,15 +195,16 @@ def risk_accuracy(curve: Sequence[dict]) -> dict[str, float]:
 
     Returns
     -------
-    Changes from the first to the last step in HU², ``estimated_hu2`` and ``true_hu2``, and the
+    Changes from the first to the selected step in HU², ``estimated_hu2`` and ``true_hu2``, and the
     ``correlation`` of both changes over all steps.
     """
     risks, errors = (
         np.array([float(row[key]) for row in curve]) for key in ("risk_hu2", "error_hu2")
     )
+    (selected,) = (place for place, row in enumerate(curve) if str(row["chosen"]) == "True")
     return {
-        "estimated_hu2": float(risks[-1] - risks[0]),
-        "true_hu2": float(errors[-1] - errors[0]),
+        "estimated_hu2": float(risks[selected] - risks[0]),
+        "true_hu2": float(errors[selected] - errors[0]),
         "correlation": float(np.corrcoef(risks, errors)[0, 1]),
     }
 

@@ -170,7 +170,8 @@ def read_facts(path: str | Path) -> dict[str, RealNoise]:
     Raises
     ------
     BadInputError
-        If the file cannot be read or lacks one of these.
+        If the file cannot be read, lacks one of these, or has spectra at other frequencies than
+        the simulator's.
     """
     try:
         facts = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -178,6 +179,8 @@ def read_facts(path: str | Path) -> dict[str, RealNoise]:
             name: _mean_of_patients(next(facts[key] for key in facts if key.startswith(name)))
             for name in KERNELS
         }
+    except BadInputError:
+        raise
     except OSError as error:
         raise BadInputError(f"Cannot read {path}: {error.strerror}. Check the path.") from error
     except (ValueError, TypeError, AttributeError, LookupError, StopIteration) as error:
@@ -255,6 +258,15 @@ def _figures(
 
 
 def _mean_of_patients(patients: list[dict]) -> RealNoise:
+    frequency, _ = noise_power_spectrum(np.zeros((1, WINDOW, WINDOW)), PIXEL_MM)
+    for patient in patients:
+        own = np.array(patient["nps_freq_per_cm"], float)
+        if own.shape != frequency.shape or not np.allclose(own, frequency):
+            raise BadInputError(
+                f"The noise power spectrum of {patient['patient']} is not at the "
+                f"{len(frequency)} frequencies from {frequency[0]:g} to {frequency[-1]:g} 1/cm: "
+                "measure it there, or choose another file with --facts."
+            )
     spectra = [np.array(patient["nps_normalised"], float) for patient in patients]
     correlations = {
         lag: [float(p["autocorr"][lag]) for p in patients] for lag in patients[0]["autocorr"]

@@ -29,7 +29,7 @@ from ..datasets.ct_dataset import CtScan, index_files, index_splits, read_index
 from ..phantom.phantom_scan import scan_phantom
 from ..phantom.torso import torso_phantom
 from ..results.pictures import coronal_picture, curve_picture
-from ..results.results_table import check_block, read_csv, replace_block, write_csv
+from ..results.results_table import check_block, has_block, read_csv, replace_block, write_csv
 from ..results.row_groups import grouped
 from ..training.training_pairs import LEAST_SLICES
 from .comparison import CtPair
@@ -91,7 +91,9 @@ _KEYS = ("gain", "more", "more_target", "change_hu", "hu_bias", "steps")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--study", choices=STUDIES, action="append", help="default: all")
+    parser.add_argument(
+        "--study", choices=STUDIES, action="append", help="default: those of --page"
+    )
     parser.add_argument(
         "--index", type=Path, help="CSV that lists the scans; without it, only print"
     )
@@ -112,13 +114,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    studies = arguments.study or list(STUDIES)
+    studies = arguments.study or _studies_of(arguments.page)
     if arguments.slices < 1:
         raise BadInputError(f"--slices must be at least 1, not {arguments.slices}.")
     for name in studies:
         check_writable(_csv(arguments, name))
         if arguments.page:
-            check_block(arguments.page, f"STUDY {name}")
+            check_block(arguments.page, _block(name))
     if arguments.plots:
         for name in ("stopping.png", "coronal.png"):
             check_png_path(arguments.plots / name)
@@ -138,11 +140,23 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{name}\n\n{text}")
         if arguments.page:
             with side_outputs.writing(arguments.page):
-                replace_block(arguments.page, f"STUDY {name}", text)
+                replace_block(arguments.page, _block(name), text)
         if arguments.plots and rows and STUDIES[name].plot:
             with side_outputs.writing(arguments.plots):
                 STUDIES[name].plot(arguments.plots, rows)
     return side_outputs.exit_code
+
+
+def _studies_of(page: Path | None) -> list[str]:
+    """Return the studies of a page, or all without a page."""
+    studies = [name for name in STUDIES if page is None or has_block(page, _block(name))]
+    if not studies:
+        raise BadInputError(f"{page} has no block of a study. Choose one with --study.")
+    return studies
+
+
+def _block(name: str) -> str:
+    return f"STUDY {name}"
 
 
 def _check_outputs(arguments: argparse.Namespace, studies: Sequence[str]) -> None:

@@ -63,10 +63,7 @@ def check_block(page: str | os.PathLike, marker: str) -> str:
     BadInputError
         If the page cannot be read, or does not hold this pair of lines exactly once.
     """
-    try:
-        content = Path(page).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"Cannot read the page {page}. Give a Markdown file.") from error
+    content = _text(page)
     first, last = _marks(marker)
     once = (content.count(first), content.count(last)) == (1, 1)
     if not once or content.index(last) < content.index(first):
@@ -74,6 +71,24 @@ def check_block(page: str | os.PathLike, marker: str) -> str:
             f"{page} lacks the block {marker}. Add one line {first} and, below it, one line {last}."
         )
     return content
+
+
+def has_block(page: str | os.PathLike, marker: str) -> bool:
+    """Return True if a Markdown page has a block.
+
+    Raises
+    ------
+    BadInputError
+        If the page cannot be read.
+    """
+    return _marks(marker)[0] in _text(page)
+
+
+def _text(page: str | os.PathLike) -> str:
+    try:
+        return Path(page).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(f"Cannot read the page {page}. Give a Markdown file.") from error
 
 
 def _marks(marker: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import torch
 from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
 from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
 from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
+from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid
 from PseudoCTDenoiseLib.denoising.device import choose_device
 from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.denoising.neighbours import STACK
@@ -337,9 +338,12 @@ def _load(
                 f"--ldct has {len(arguments.ldct)} scans and --ndct {len(arguments.ndct)}. Give "
                 "the same number."
             )
-        low = [volume.hu for volume in read_scans(arguments.ldct, arguments.ldct_series)]
-        slices = [s for x, y in zip(low, scans, strict=True) for s in paired_slices(x, y.hu)]
-        return [replace(y, hu=x) for x, y in zip(low, scans, strict=True)], slices, {}
+        low = read_scans(arguments.ldct, arguments.ldct_series)
+        for x, y in zip(low, volumes, strict=True):
+            check_same_grid(x, y)
+        pairs = list(zip((volume.hu for volume in low), scans, strict=True))
+        slices = [noisy for hu, scan in pairs for noisy in paired_slices(hu, scan.hu)]
+        return [replace(scan, hu=hu) for hu, scan in pairs], slices, {}
 
     with tqdm(total=len(scans) + len(held_out), unit="scan", desc="Noise") as bar:
         step = lambda done, total: bar.update()  # noqa: E731
@@ -348,8 +352,8 @@ def _load(
     validation = {}
     if held_out:
         for name, (dose, sharpness) in VALIDATION.items():
-            domain = exactly(dose, sharpness, TrainingDomain().noise_left)
-            domain = replace(domain, neighbours=settings.domain and settings.domain.neighbours)
+            domain = exactly(dose, sharpness, settings.domain.noise_left)
+            domain = replace(domain, neighbours=settings.domain.neighbours)
             validation[name] = validation_patches(held_out, 48, 160, domain)
     return scans, slices, validation
 

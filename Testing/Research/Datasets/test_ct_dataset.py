@@ -55,9 +55,18 @@ def test_a_split_holds_its_scans_and_the_slices_of_its_stacks(folder):
     assert all(scan.hu.dtype == np.int16 for scan in scans)
 
 
-def test_a_patient_is_in_two_splits_only_if_the_index_lists_both(folder):
-    val = {scan.patient for scan in read(folder, "val")}
-    assert val == {"P2", "P4"} and val.isdisjoint(scan.patient for scan in read(folder))
+@pytest.mark.parametrize("row", ["ct/two.nrrd,P1,test,,", "ct/two.nrrd,P4,train,,"])
+def test_a_patient_to_learn_from_is_in_no_other_split(folder, row):
+    index = folder / "index.csv"
+    index.write_text(index.read_text("utf-8") + row + "\n", "utf-8")
+    with pytest.raises(BadInputError, match="in the splits train and (test|val)"):
+        read(folder)
+
+
+def test_a_patient_may_be_in_two_splits_to_measure_on(folder):
+    index = folder / "index.csv"
+    index.write_text(index.read_text("utf-8") + "ct/two.nrrd,P2,test,,\n", "utf-8")
+    assert [scan.patient for scan in read(folder, "test")] == ["P2"]
 
 
 def test_the_splits_are_those_of_scans_and_of_single_slices(folder):

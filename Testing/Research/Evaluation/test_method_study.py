@@ -92,13 +92,13 @@ def test_the_error_of_a_stopping_curve_is_that_of_the_network_itself():
 
 def test_the_accuracy_of_the_risk_is_that_of_known_curves():
     curve = [
-        {"risk_hu2": str(risk), "error_hu2": str(error)}
-        for risk, error in ((40, 90), (30, 70), (35, 80), (10, 30))
+        {"risk_hu2": str(risk), "error_hu2": str(error), "chosen": str(risk == 10)}
+        for risk, error in ((40, 90), (30, 70), (10, 30), (35, 80))
     ]
     assert risk_accuracy(curve) == pytest.approx(
         {"estimated_hu2": -30, "true_hu2": -60, "correlation": 1}
     )
-    curve[-1]["error_hu2"] = "120"
+    curve[2]["error_hu2"] = "120"
     assert risk_accuracy(curve)["true_hu2"] == 30 and risk_accuracy(curve)["correlation"] < 0
 
 

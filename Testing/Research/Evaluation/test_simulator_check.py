@@ -129,22 +129,38 @@ def test_files_without_the_figures_are_refused(tmp_path, content):
         read_facts(path)
 
 
-def test_facts_are_means_over_patients(tmp_path):
-    def patient(name, f_av, x1):
-        return {
-            "patient": name,
-            "f_av_per_cm": f_av,
-            "autocorr": {"x1": x1},
-            "nps_freq_per_cm": [1.0, 2.0],
-            "nps_normalised": [x1, 1 - x1],
-        }
+FREQUENCIES = (np.arange(32) + 0.5) / 4
 
-    path = tmp_path / "facts.json"
-    soft = [patient("a", 2.0, 0.25), patient("b", 3.0, 0.75)]
-    path.write_text(json.dumps({"soft_kernel_X": soft, "sharp_kernel_Y": soft[:1], "what": ""}))
+
+def facts_of(folder, *patients):
+    path = folder / "facts.json"
+    kinds = {"soft_kernel_X": patients, "sharp_kernel_Y": patients[:1], "what": ""}
+    path.write_text(json.dumps(kinds), "utf-8")
+    return path
+
+
+def patient(name, f_av, x1, frequencies=FREQUENCIES):
+    return {
+        "patient": name,
+        "f_av_per_cm": f_av,
+        "autocorr": {"x1": x1},
+        "nps_freq_per_cm": list(frequencies),
+        "nps_normalised": [x1, 1 - x1, *[0.0] * (len(frequencies) - 2)],
+    }
+
+
+def test_facts_are_means_over_patients(tmp_path):
+    path = facts_of(tmp_path, patient("a", 2.0, 0.25), patient("b", 3.0, 0.75))
     facts = read_facts(path)["soft"]
     assert facts.f_av_per_cm == 2.5
     assert facts.autocorrelation == {"x1": 0.5}
     assert facts.spread == {"x1": 0.25}
-    np.testing.assert_allclose(facts.spectrum, [0.5, 0.5])
+    np.testing.assert_allclose(facts.spectrum[:3], [0.5, 0.5, 0])
     assert list(facts.patients) == ["a", "b"]
+
+
+@pytest.mark.parametrize("frequencies", [FREQUENCIES[:20], 1.1 * FREQUENCIES])
+def test_spectra_at_other_frequencies_are_refused(tmp_path, frequencies):
+    path = facts_of(tmp_path, patient("a", 2.0, 0.25, frequencies))
+    with pytest.raises(BadInputError, match="spectrum of a is not at the 32 frequencies"):
+        read_facts(path)

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 import torch
 from pseudoct_research.training import pretrain_command as pretrain
 from pseudoct_research.training import training_pairs
-from pseudoct_research.training.pretraining import Pretraining
+from pseudoct_research.training.pretraining import Pretraining, validation_patches
 from PseudoCTDenoiseLib.cli.main import main
 from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.models.networks import have_one_trunk
@@ -30,6 +30,7 @@ def tiny_presets(monkeypatch):
         "neighbours": replace(
             pretrain.PRESETS["neighbours"], parameters={"widths": [4, 8], "images": 10}, **TINY
         ),
+        "red-cnn": replace(pretrain.PRESETS["red-cnn"], parameters={"channels": 2}, **TINY),
     }
     monkeypatch.setattr(pretrain, "PRESETS", presets)
 
@@ -193,6 +194,21 @@ def test_training_and_validation_use_different_splits(tmp_path, index, simulator
     ] == ["B"]
 
 
+@pytest.mark.parametrize(("preset", "left"), [("fast", 0.25), ("red-cnn", None)])
+def test_a_model_is_validated_on_the_target_of_its_training(
+    tmp_path, index, simulator, monkeypatch, preset, left
+):
+    domains = []
+
+    def record(slices, count, size, domain):
+        domains.append(domain)
+        return validation_patches(slices, 1, 32, domain)
+
+    monkeypatch.setattr(pretrain, "validation_patches", record)
+    assert pretrained(tmp_path, "--index", index, "--preset", preset, "--steps", 1) == 0
+    assert {domain.noise_left for domain in domains} == {left}
+
+
 def test_the_same_command_resumes_a_killed_run(tmp_path, simulator, monkeypatch):
     scan = write_scan(tmp_path / "scan.nrrd")
     assert pretrained(tmp_path / "whole", "--ndct", scan) == 0
@@ -259,6 +275,7 @@ def test_the_seed_determines_the_model(tmp_path, simulator):
         (["--ndct", "gone.nrrd"], "gone.nrrd"),
         (["--ndct", "scan.nrrd", "scan.nrrd", "--ldct", "scan.nrrd"], "the same number"),
         (["--ndct", "scan.nrrd", "--ldct", "wide.nrrd"], "same grid"),
+        (["--ndct", "scan.nrrd", "--ldct", "moved.nrrd"], "same grid"),
         (["--ndct", "scan.nrrd", "--ndct-series", "1", "2"], "names 2 series for 1 scans"),
         (["--ndct", "scan.nrrd", "--ldct-series", "1"], "names 1 series for 0 scans"),
         (["--ndct", "scan.nrrd", "--steps", "0"], "steps must be positive"),
@@ -276,6 +293,9 @@ def test_invalid_training_data_are_reported_in_one_line(
     monkeypatch.chdir(tmp_path)
     for name, size in (("scan", SIZE), ("wide", SIZE + 16), ("small", 24)):
         write_scan(tmp_path / f"{name}.nrrd", size=size)
+    moved = sitk.ReadImage(str(tmp_path / "scan.nrrd"))
+    moved.SetOrigin((30, 0, 0))
+    sitk.WriteImage(moved, str(tmp_path / "moved.nrrd"))
     assert pretrained(tmp_path, *arguments) == 2
     err = capsys.readouterr().err
     assert words in err.splitlines()[-1] and "Traceback" not in err
