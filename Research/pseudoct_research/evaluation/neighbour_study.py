@@ -8,6 +8,7 @@ import numpy as np
 from PseudoCTDenoiseLib.ct.body_mask import body_mask
 from PseudoCTDenoiseLib.ct.reference_metrics import image_metrics
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.neighbours import similar_neighbours
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.markdown_table import Column
 from PseudoCTDenoiseLib.models.store import LoadedModels
@@ -75,16 +76,19 @@ def measure_neighbours(pair: CtPair, models: LoadedModels) -> list[dict]:
 
 
 def measure_disc(pair: CtPair, models: LoadedModels) -> list[dict]:
-    """Measure how much of a disc that only the middle slice shows the untuned networks keep.
+    """Measure how much of a disc that only one slice shows the untuned networks keep.
+
+    It is the slice with the most similar neighbours, and of these the nearest to the middle.
 
     Returns
     -------
     A row for each of :data:`DISC_HU`, see :data:`DISC_COLUMNS`. Percentages are those of the
     contrast, as the mean inside the disc of the difference of the results with and without it.
     """
-    middle = len(pair.ldct) // 2
-    disc = _disc(pair.ndct[middle], DISC_MM / 2 / pair.pixel_mm)
-    near = slice(middle - 2, middle + 3)  # all that see the slice
+    similar, middle = similar_neighbours(pair.ldct), len(pair.ldct) // 2
+    place = max(range(2, len(similar) - 2), key=lambda n: (len(similar[n]), -abs(n - middle)))
+    disc = _disc(pair.ndct[place], DISC_MM / 2 / pair.pixel_mm)
+    near = slice(place - 2, place + 3)  # all that see the slice
     plain = replace(pair, ldct=pair.ldct[near], ndct=pair.ndct[near])
     rows = []
     for contrast in DISC_HU:

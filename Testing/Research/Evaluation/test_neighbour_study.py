@@ -40,7 +40,8 @@ class Mean(nn.Module):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """Measure without tuning, and the method without neighbours."""
+    """Measure without tuning, and the method without neighbours, which count everywhere."""
+    monkeypatch.setattr("PseudoCTDenoiseLib.denoising.neighbours.DIFFERENCE", (1e6, 2e6))
     monkeypatch.setattr(neighbour_study, "START", QUICK)
     monkeypatch.setattr(neighbour_study, "METHOD", replace(QUICK, neighbours=False))
 
@@ -102,6 +103,16 @@ def test_a_dark_ghost_counts_as_much_as_a_bright_one():
     for row in measure_disc(pair(), models(neighbour_model=Difference())):
         assert row["kept"] == pytest.approx(100, abs=2)
         assert row["ghost"] == pytest.approx(-50, abs=2)
+
+
+def test_the_disc_lies_in_a_slice_with_similar_neighbours():
+    similar = pair()
+    others = np.random.default_rng(2).integers(-100, 100, (4, 8, 8)).repeat(8, 1).repeat(8, 2)
+    ldct, ndct = (
+        np.concatenate([others, x]).astype(np.int16) for x in (similar.ldct, similar.ndct)
+    )
+    rows = measure_disc(replace(similar, ldct=ldct, ndct=ndct), models())
+    assert [row["kept"] for row in rows] == pytest.approx([20, 20], abs=2)
 
 
 def test_the_disc_lies_where_the_body_has_the_least_contrast():
