@@ -39,7 +39,7 @@ def read_index(index: Path | str, split: str, patients: list[str] | None = None)
     ------
     BadInputError
         If the index or one of its files cannot be read, a patient of the split ``train`` is also in
-        another one, a stack lacks a slice that is listed, or nothing matches.
+        ``val`` or ``test``, a stack lacks a slice that is listed, or nothing matches.
     """
     index = Path(index)
     _check_splits(index)
@@ -110,11 +110,11 @@ def _check_splits(index: Path) -> None:
     for row in _all_rows(index):
         splits.setdefault(row["patient"], set()).add(row["split"])
     for patient, of_patient in splits.items():
-        if "train" in of_patient and len(of_patient) > 1:
-            others = ", ".join(sorted(of_patient - {"train"}))
+        others = sorted(of_patient & {"val", "test"})
+        if "train" in of_patient and others:
             raise BadInputError(
-                f"{index} has the patient {patient} in the splits train and {others}. Results on a "
-                "patient that a network learned from mean nothing. Choose one split."
+                f"{index} has the patient {patient} in the splits train and {', '.join(others)}. "
+                "Results on a patient that a network learned from mean nothing. Choose one split."
             )
 
 

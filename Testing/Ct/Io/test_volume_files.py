@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from PseudoCTDenoiseLib.ct.io.nifti_header import read_nifti_header
+from PseudoCTDenoiseLib.ct.io.nifti_position import read_position
 from PseudoCTDenoiseLib.ct.io.volume_files import (
     OUTPUT_SUFFIXES,
     check_output_path,
@@ -300,21 +302,65 @@ def test_a_big_endian_nifti_is_checked_in_its_byte_order(tmp_path):
     assert "NaN or infinity" in refusal(tmp_path / "in.nii", slice_axis="k")
 
 
+@pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ".mha"])
+def test_no_bit_of_compressed_voxels_may_be_wrong(tmp_path, suffix):
+    """ITK reads some damaged streams without an error."""
+    rng = np.random.default_rng(0)
+    array = rng.integers(-200, 200, (4, 40, 40)).astype(np.int16)
+    image = sitk.GetImageFromArray(array)
+    sitk.WriteImage(image, str(tmp_path / f"whole{suffix}"), useCompression=True)
+    whole = (tmp_path / f"whole{suffix}").read_bytes()
+    path = tmp_path / f"in{suffix}"
+    for place in rng.integers(1000, len(whole), 60):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        with pytest.raises(BadInputError):
+            read_volume(path)
+
+
+@pytest.mark.parametrize("lines", [0, 2])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_compressed_voxels_of_an_nrrd_may_follow_lines_and_have_parts(tmp_path, lines, parts):
+    array = stored_array((4, 20, 24))
+    voxels = array.tobytes()
+    half = len(voxels) // 2 if parts == 2 else len(voxels)
+    stream = gzip.compress(voxels[:half]) + (gzip.compress(voxels[half:]) if parts == 2 else b"")
+    (tmp_path / "in.raw.gz").write_bytes(b"A line.\n" * lines + stream)
+    (tmp_path / "in.nhdr").write_text(
+        "NRRD0004\ntype: short\ndimension: 3\nspace: left-posterior-superior\nsizes: 24 20 4\n"
+        "space directions: (0.7,0,0) (0,0.7,0) (0,0,2)\nspace origin: (0,0,0)\nencoding: gzip\n"
+        f"endian: little\nline skip: {lines}\ndata file: in.raw.gz\n"
+    )
+    np.testing.assert_array_equal(read_volume(tmp_path / "in.nhdr").hu, array)
+
+
 TILT = 3 * np.tan(np.radians(15))
 SQUARE = [(0.7, 0, 0, 5), (0, 0.7, 0, -6), (0, 0, 3, 7)]
 TILTED = [(0.7, 0, 0, 5), (0, 0.7, TILT, -6), (0, 0, 3, 7)]
 
 
 def write_nifti(
-    path, srow, *, qform=1, sform=1, pixdim=(0.7, 0.7, 3), order="<", b=0.0, qfac=1, units=2
+    path,
+    srow,
+    *,
+    qform=1,
+    sform=1,
+    pixdim=(0.7, 0.7, 3),
+    order="<",
+    quaternion=(0, 0, 0),
+    origin=(5, -6, 7),
+    qfac=1,
+    units=2,
+    slices=None,
 ):
-    """Write stored_array() under the positions given; the quaternion is (b, 0, 0)."""
-    array = stored_array()
+    """Write stored_array(), or its first slices, under the positions given."""
+    array = stored_array()[:slices]
     header = bytearray(352)
     for at, layout, *values in (
         *((0, "i", 348), (40, "8h", 3, *array.shape[::-1], 1, 1, 1, 1), (70, "2h", 4, 16)),
         *((76, "4f", qfac, *pixdim), (108, "2f", 352, 1), (123, "b", units)),
-        *((252, "2h", qform, sform), (256, "3f", b, 0, 0), (268, "3f", 5, -6, 7)),
+        *((252, "2h", qform, sform), (256, "6f", *quaternion, *origin)),
         (280, "12f", *np.ravel(srow)),
     ):
         struct.pack_into(order + layout, header, at, *values)
@@ -366,7 +412,7 @@ MIRRORED = [(0.7, 0, 0, 5), (0, 0.7, 0, -6), (0, 0, -3, 7)]
     [
         (SQUARE, {}),
         (SQUARE, {"qform": 0}),
-        (FLIPPED, {"b": 1.0}),
+        (FLIPPED, {"quaternion": (1, 0, 0)}),
         (FLIPPED, {"qform": 0}),
         (MIRRORED, {"qfac": -1}),
         (MIRRORED, {"qform": 0}),
@@ -398,6 +444,56 @@ def test_a_nifti_that_was_moved_is_read_where_itk_places_it(tmp_path, srow, qfor
     (warning,) = volume.warnings
     assert f"sform (code {sform}) and qform (code {qform})" in warning
     assert f"the {used} is used" in warning
+
+
+@pytest.mark.parametrize("units, mm", [(1, 1e3), (3, 1e-3)])
+def test_the_position_that_itk_reads_is_known_in_other_units(tmp_path, units, mm):
+    path, pixdim = tmp_path / "in.nii", np.array((0.7, 0.7, 3)) / mm
+    origin = np.array((5, -6, 7)) / mm
+    srow = np.add(SQUARE, 50 * np.eye(3, 4, 3)) / mm
+    write_nifti(path, srow, units=units, pixdim=pixdim, origin=origin)
+    volume = read_volume(path)
+    assert volume.origin == pytest.approx((-55, 6, 7), abs=1e-3)
+    (warning,) = volume.warnings
+    assert "the sform is used" in warning
+
+
+@pytest.mark.parametrize("shear", [0.0, TILT])
+def test_the_quaternion_of_a_half_turn_is_one_despite_rounding(tmp_path, shear):
+    """Without care, rounding turns the scan by up to 0.03 degrees, or 0.1 mm over 200 mm."""
+    path = tmp_path / "in.nii"
+    for degrees in np.arange(0.5, 30, 2.5):
+        half = np.radians(degrees) / 2
+        # 180° about z, then a tilt about x: the quaternion (0, 0, sin, cos).
+        quaternion = 0, -math.sin(half), math.cos(half)
+        down = np.array((0, -math.cos(2 * half), -math.sin(2 * half)))
+        normal = np.array((0, -math.sin(2 * half), math.cos(2 * half)))
+        axes = np.column_stack([(-1, 0, 0), down, normal])
+        steps = axes * (0.7, 0.7, 3)
+        steps[:, 2] += shear * down
+        srow = np.column_stack([steps, (5, -6, 7)])
+        write_nifti(path, srow, quaternion=quaternion)
+        header = replace(read_nifti_header(path), sizes=[512, 512, 300, 1, 1, 1, 1])
+        position, warning = read_position(header)
+        assert warning == ""
+        if shear:
+            np.testing.assert_allclose(np.diag((-1, -1, 1)) @ position, srow, atol=1e-5)
+        else:
+            assert position is None
+
+
+@pytest.mark.parametrize(("qform", "step"), [(0, 3), (1, 0), (1, 3)])
+@pytest.mark.parametrize("thickness", [0, 3])
+def test_a_slice_needs_no_distance_to_the_next(tmp_path, qform, step, thickness):
+    srow = np.multiply(SQUARE, 1.0)
+    srow[2, 2] = step
+    path = tmp_path / "in.nii"
+    write_nifti(path, srow, qform=qform, pixdim=(0.7, 0.7, thickness), slices=1)
+    volume = read_volume(path)
+    np.testing.assert_array_equal(volume.hu, stored_array()[:1])
+    assert volume.spacing[:2] == pytest.approx((0.7, 0.7)) and volume.spacing[2] > 0
+    assert volume.origin == pytest.approx((-5, 6, 7))
+    np.testing.assert_allclose(np.reshape(volume.direction, (3, 3)), np.diag((-1, -1, 1)))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,8 @@ SAME_VOXELS = 0.1
 """Distance below which two positions are equal, as a fraction of the smallest spacing."""
 SQUARE_TO_ITK = 1e-5
 """Skew (cosine) that ITK takes for the rounding of square axes."""
+_HALF_TURN = 1e-7
+"""Square of a quaternion's real part that is the rounding of a rotation by 180°."""
 MM_BY_UNIT = {1: 1e3, 3: 1e-3}
 """Length in mm of NIfTI's units metre and micrometre; all others are taken as mm."""
 
@@ -46,20 +49,21 @@ def read_position(header: NiftiHeader) -> tuple[np.ndarray | None, str]:
     qform_code, sform_code = header.qform_code, header.sform_code
     if header.length != HEADER_BYTES or header.dimension < 3 or sform_code <= 0:
         return None, ""
-    sform = np.array(header.sform)
+    mm = MM_BY_UNIT.get(header.units & 7, 1.0)
+    sform = _with_normal(np.array(header.sform), size)
     with np.errstate(all="ignore"):  # NaN agrees with nothing
         if qform_code > 0:
             axes, origin = _rotation(*header.quaternion), header.offset
             axes[:, 2] *= -1 if header.handedness < 0 else 1
         else:
             axes, origin = _squared(sform[:, :3]), sform[:, 3]
-        square = np.column_stack([axes * np.abs(header.spacing), origin])
+        square = _with_normal(np.column_stack([axes * np.abs(header.spacing), origin]), size)
         agree = _agree(sform, square, size)
         if agree and (qform_code > 0 or _skew(sform[:, :3]) < SQUARE_TO_ITK):
             return None, ""
         known = agree or _is_tilted(sform, square, size)
         if not known and qform_code > 0 and _is_moved(sform, square, size):
-            used = "sform" if _agree(_position_of_itk(header.path), sform, size) else "qform"
+            used = "sform" if _agree(_position_of_itk(header.path) / mm, sform, size) else "qform"
             return None, (
                 f"{name} holds two positions, sform (code {sform_code}) and qform (code "
                 f"{qform_code}), that turn or shift the scan against each other: the {used} is "
@@ -71,7 +75,6 @@ def read_position(header: NiftiHeader) -> tuple[np.ndarray | None, str]:
             + ("sform and qform differ" if qform_code > 0 else "its sform is skewed or not pixdim")
             + ". Copy the right one over the other, or convert the DICOM files again."
         )
-    mm = MM_BY_UNIT.get(header.units & 7, 1.0)
     return sform * mm * [[-1], [-1], [1]], ""
 
 
@@ -84,9 +87,25 @@ def set_position(image: sitk.Image, position: np.ndarray) -> None:
     image.SetOrigin(origin.tolist())
 
 
+def _with_normal(position: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Return a position (3, 4) in which no step along an axis of one voxel is zero.
+
+    No voxel lies there, so writers may state none. The unit normal of the other axes replaces it.
+    """
+    lone = [axis for axis in range(3) if size[axis] == 1 and not position[:, axis].any()]
+    if len(lone) != 1:
+        return position
+    axis, position = lone[0], position.copy()
+    normal = np.cross(position[:, (axis + 1) % 3], position[:, (axis + 2) % 3])
+    position[:, axis] = normal / np.linalg.norm(normal)
+    return position
+
+
 def _rotation(b: float, c: float, d: float) -> np.ndarray:
     """Return the rotation of the quaternion whose real part is left out, (3, 3)."""
     a = max(0.0, 1 - b * b - c * c - d * d) ** 0.5
+    if a * a < _HALF_TURN:
+        a, (b, c, d) = 0.0, np.array([b, c, d]) / math.hypot(b, c, d)
     return np.array(
         [
             [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
@@ -137,11 +156,12 @@ def _agree(one: np.ndarray, other: np.ndarray, size: Sequence[int]) -> bool:
     """Return True if two positions (3, 4) place every voxel at the same point."""
     corners = np.array([(*c, 1) for c in itertools.product(*((0, n - 1) for n in size))])
     distances = np.linalg.norm((one - other) @ corners.T, axis=0)
-    return bool(np.all(distances < SAME_VOXELS * np.linalg.norm(other[:, :3], axis=0).min()))
+    steps = np.linalg.norm(other[:, :3], axis=0)[np.greater(size, 1)]
+    return bool(np.all(distances < SAME_VOXELS * steps.min(initial=np.inf)))
 
 
 def _position_of_itk(path: Path) -> np.ndarray:
-    """Return the position that ITK reads as it is in the file, (3, 4)."""
+    """Return the position that ITK reads, (3, 4) in mm, RAS as in the file."""
     with apart_from_namesake(path) as place:
         header = read_header(place, "NiftiImageIO")
     steps = np.reshape(header.GetDirection(), (-1, header.GetDimension()))[:3, :3]

@@ -6,8 +6,10 @@ understood here. https://teem.sourceforge.net/nrrd/format.html
 
 from __future__ import annotations
 
+import gzip
 import math
 import re
+import zlib
 from pathlib import Path
 
 from ...errors import BadInputError
@@ -40,6 +42,7 @@ _CODINGS = {"raw": RAW, "gzip": COMPRESSED, "gz": COMPRESSED} | dict.fromkeys(
 _PATTERN = re.compile(r"(\S*%\d*d\S*)\s+(-?\d+)\s+(-?\d+)\s+(-?\d+)(?:\s+(\d+))?")
 _DIRECTION = re.compile(r"none|\(([^()]*)\)")
 _MAX_SKIP = 1 << 20
+_BLOCK_BYTES = 1 << 24
 _FIELDS = {
     *("type", "dimension", "sizes", "encoding", "endian", "datafile", "lineskip", "byteskip"),
     *("space", "spacedimension", "spaceunits", "spaceorigin", "spacedirections", "spacings"),
@@ -52,14 +55,16 @@ _MAX_FIELD = 500
 
 
 def check_nrrd(path: Path) -> tuple[str, ...]:
-    """Check header and length of an NRRD file; return warnings about it.
+    """Check header, length and checksums of an NRRD file; return warnings about it.
+
+    ITK does not read the checksum of compressed voxels: it ends with the last voxel.
 
     Raises
     ------
     BadInputError
-        If the header is malformed, the file or a data file is too short, a data file is missing or
-        outside the folder of the header, a spacing is NaN, infinite or zero, or positions are not
-        in mm.
+        If the header is malformed, the file or a data file is too short or fails its checksum, a
+        data file is missing or outside the folder of the header, a spacing is NaN, infinite or
+        zero, or positions are not in mm.
     """
     fields, listed, start = _read_fields(path)
     _check_units(fields.get("spaceunits", ""), path)
@@ -78,17 +83,34 @@ def check_nrrd(path: Path) -> tuple[str, ...]:
     skip = to_integer(
         fields.get("byteskip", "0"), 0 if coding == COMPRESSED else -_MAX_SKIP, _MAX_SKIP, path
     )
-    check_length(
-        StoredVoxels(
-            files,
-            (start if inside else 0) + lines + (0 if coding == COMPRESSED else max(0, skip)),
-            numbers * size + skip * (coding == COMPRESSED),
-            numbers,
-            coding,
-        ),
-        path.name,
+    voxels = StoredVoxels(
+        files,
+        (start if inside else 0) + lines + (0 if coding == COMPRESSED else max(0, skip)),
+        numbers * size + skip * (coding == COMPRESSED),
+        numbers,
+        coding,
     )
+    check_length(voxels, path.name)
+    if coding == COMPRESSED:
+        for file in files:
+            _check_stream(file, start if inside else 0, lines, voxels.length, path.name)
     return () if _states_spacing(fields, sizes, path) else (NO_SPACING,)
+
+
+def _check_stream(path: Path, start: int, lines: int, length: int, name: str) -> None:
+    """Expand the voxels after some lines of a file, to check their number and their checksum."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(start)
+            for _ in range(lines):
+                file.readline(MAX_BYTES)
+            with gzip.GzipFile(fileobj=file) as voxels:
+                while length and (block := voxels.read(min(length, _BLOCK_BYTES))):
+                    length -= len(block)
+                if length or voxels.read(1):  # gzip verifies its checksum only at the end
+                    raise damaged(name)
+    except (EOFError, OSError, zlib.error) as error:
+        raise damaged(name) from error
 
 
 def nrrd_files(path: Path) -> list[Path]:
