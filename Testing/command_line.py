@@ -17,7 +17,7 @@ from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
 from PseudoCTDenoiseLib.models.networks import build_network
 from PseudoCTDenoiseLib.models.store import Manifest, save_model
 
-SPACING, ORIGIN = (0.71, 0.83, 2.5), (-17.25, 31.5, -402.125)
+SPACING, ORIGIN = (0.71, 0.715, 2.5), (-17.25, 31.5, -402.125)
 DIRECTION = (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0)
 
 

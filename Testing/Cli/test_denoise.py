@@ -137,10 +137,21 @@ def test_a_denoised_scan_is_denoised_again_with_a_warning(pseudoct, scan, untune
     assert warning in ended.err
 
 
+def test_pixels_that_are_not_square_are_told(pseudoct, scan, untuned):
+    image = sitk.ReadImage(str(scan))
+    image.SetSpacing((0.7, 1.4, 2.5))
+    sitk.WriteImage(image, str(scan))
+    ended = pseudoct("denoise", scan, scan.with_name("out.nrrd"), *untuned)
+    (warning,) = report_of(scan.with_name("out.json"))["warnings"]
+    assert ended.code == 0 and f"Warning: {warning}\n" in ended.err
+    assert "pixels of 0.7×1.4 mm" in warning
+
+
 def write_series(folder: Path, hu: np.ndarray, heights, **values) -> Path:
     for index, (part, height) in enumerate(zip(hu, heights, strict=True)):
         image = ct_slice(height, index + 1)
         image.Rows, image.Columns = part.shape
+        image.PixelSpacing = [0.7, 0.7]
         for keyword, value in values.items():
             setattr(image, keyword, value)
         store(image, part)
@@ -164,7 +175,7 @@ def test_unevenly_spaced_slices_need_a_permission_and_are_reported(pseudoct, tmp
     assert f"Warning: {warning}" in ended.err
     assert "2 mm after slice 1, 5 mm after slice 2" in warning
     assert "median distance of 3.5 mm, so slices lie up to 1.5 mm from their true place" in warning
-    assert geometry(output)[1] == (0.7, 0.8, 3.5)
+    assert geometry(output)[1] == (0.7, 0.7, 3.5)
 
 
 def test_unevenly_spaced_slices_are_denoised_like_others(pseudoct, tmp_path, hu, untuned):

@@ -86,6 +86,14 @@ def test_the_warning_about_pixels_names_the_simulation_only_if_there_is_one(sett
     assert warning.startswith("The scan has pixels of 0.0007 mm") and warning.endswith(words)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused_as_the_fault_of_the_scan(value):
+    hu = scan().astype(np.float32)
+    hu[1, 3, 4] = value
+    with pytest.raises(BadInputError, match="The scan contains NaN or infinity"):
+        job(hu, PRETRAINED)
+
+
 @both
 def test_tuning_changes_the_result(settings):
     hu = scan()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from ast import literal_eval
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +22,12 @@ from PseudoCTDenoiseLib.denoising.denoised_scan import DenoisedScan
 from PseudoCTDenoiseLib.denoising.device import ComputeDevice
 from PseudoCTDenoiseLib.denoising.fine_tuning import TuningRecord
 from PseudoCTDenoiseLib.denoising.noise_estimation import NoiseTexture
-from PseudoCTDenoiseLib.denoising.report import job_report, noise_metrics, peak_memory_mib
+from PseudoCTDenoiseLib.denoising.report import (
+    job_report,
+    noise_metrics,
+    peak_memory_mib,
+    processor_name,
+)
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
 from PseudoCTDenoiseLib.models.store import Manifest
@@ -177,6 +183,19 @@ def test_the_peak_memory_is_not_that_of_the_parent():
     found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
     child = literal_eval(found.stdout.decode())
     assert held.all() and child["process"] < peak_memory_mib()["process"] - 100
+
+
+@pytest.mark.parametrize("text", ["Name: python", None])
+def test_what_a_sandbox_hides_costs_no_report(monkeypatch, text):
+    def read(path, *options):
+        if text is None:
+            raise PermissionError(path)
+        return text
+
+    monkeypatch.setattr(Path, "read_text", read)
+    monkeypatch.setattr("sys.platform", "linux")
+    assert "process" not in peak_memory_mib()
+    assert processor_name()
 
 
 def test_the_peak_memory_is_whole_mib():

@@ -61,6 +61,16 @@ def test_each_property_outside_the_training_has_its_sentence(case, words):
     assert words in sentence
 
 
+@pytest.mark.parametrize("case", [{"smoothing_px": 1.6}, {"radius": 300}])
+def test_without_a_simulation_no_sentence_speaks_of_one(case):
+    (with_simulation,), (without,) = (
+        domain_warnings(scan(**case), 0.8, DOMAIN, simulates=simulates)
+        for simulates in (True, False)
+    )
+    assert "uning" in with_simulation and "simulat" in with_simulation
+    assert "uning" not in without and "simulat" not in without
+
+
 def test_pixels_outside_the_training_are_named_with_their_size():
     (small,) = warnings(scan(), 0.35, DOMAIN | {"tissue_cm2": [1, 900]})
     assert "pixels of 0.35 mm, smaller than the 0.5 to 1.2 mm" in small

@@ -291,7 +291,10 @@ CASES = (
             "cut in the voxels": (file("in.nii", PLAIN[:-1]), "cannot be read: it is damaged"),
             "cut in the header": (file("in.nii", PLAIN[:300]), "cannot be read"),
             "header only": (file("in.nii", PLAIN[:352]), "cannot be read"),
-            "compressed, named .nii": (file("in.nii", gzip.compress(PLAIN)), "cannot be read"),
+            "compressed, named .nii": (
+                file("in.nii", gzip.compress(PLAIN)),
+                "is compressed: rename",
+            ),
             "empty": (file("in.nii", b""), "cannot be read"),
             "text": (file("in.nii", b"no image at all\n" * 99), "cannot be read"),
         },

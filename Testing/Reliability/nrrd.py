@@ -21,6 +21,12 @@ def hexadecimal(data: bytes) -> bytes:
     return data.hex().encode()
 
 
+def with_a_wrong_bit(stream: bytes) -> bytes:
+    """Return a compressed stream whose middle is damaged; ITK reads some of them."""
+    middle = len(stream) // 2
+    return stream[:middle] + bytes([stream[middle] ^ 1]) + stream[middle + 1 :]
+
+
 ENCODINGS = {"raw": bytes, "gzip": gzip.compress, "gz": gzip.compress, "bzip2": bz2.compress}
 ENCODINGS |= {"hex": hexadecimal}
 
@@ -203,6 +209,11 @@ CASES = (
                     "a wrong checksum",
                     ("cannot be read",),
                     {"encoding": "gzip", "data": gzip.compress(RAW)[:-8] + bytes(8)},
+                ),
+                (
+                    "a wrong bit in the compressed voxels",
+                    ("cannot be read",),
+                    {"encoding": "gzip", "data": with_a_wrong_bit(gzip.compress(RAW))},
                 ),
                 ("more voxels than the file holds", ("cannot be read",), {"sizes": "24 20 5"}),
                 ("an axis of length 0", ("in.nrrd",), {"sizes": "24 0 4"}),

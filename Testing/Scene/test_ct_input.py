@@ -117,6 +117,12 @@ def test_an_unlikely_pixel_size_gives_a_warning(scene):
     assert "pixels of 0.0007 mm" in warningFor(node)
 
 
+def test_pixels_that_are_not_square_give_a_warning(scene):
+    node = volume(ct((4, 96, 96)))
+    node.SetSpacing(0.7, 1.4, 3)
+    assert "pixels of 0.7×1.4 mm" in warningFor(node)
+
+
 def test_padding_of_one_value_does_not_make_a_noisy_scan_look_denoised(scene):
     hu = ct((4, 96, 96))
     hu[:, :50] = 0

@@ -27,6 +27,7 @@ from ..ct.io.dicom_writer import check_source
 from ..ct.io.slice_file import SliceFile
 from ..ct.io.volume_files import AXES, CtVolume, check_output_path, check_same_grid, write_volume
 from ..ct.io.volume_hash import volume_hash
+from ..ct.pixel_spacing import pixel_shape_warning
 from ..ct.pseudo_ldct import pseudo_ldct
 from ..denoising.denoised_scan import DenoisedScan
 from ..denoising.job import DenoisingJob
@@ -338,7 +339,8 @@ def _read_inputs(
         positions_kept=outputs.dicom,
         keep_values=keep_values and not outputs.dicom,
     )
-    print_warnings(volume.warnings)
+    shape = pixel_shape_warning(volume.pixel_size)
+    volume = replace(volume, warnings=(*volume.warnings, *filter(None, [shape])))
     if outputs.dicom:
         check_source(volume.dicom_slices, arguments.input.name)
     else:
@@ -355,7 +357,7 @@ def _print_plan(volume: CtVolume, job: DenoisingJob, plan: JobPlan) -> None:
         f"({job.device.reason}).",
         file=sys.stderr,
     )
-    print_warnings(job.warnings)
+    print_warnings([*volume.warnings, *job.warnings])
 
 
 def _write_volumes(

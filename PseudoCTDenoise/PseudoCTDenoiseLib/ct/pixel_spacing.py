@@ -1,8 +1,36 @@
-"""Pixel sizes that do not depend on the format of the file."""
+"""Size and shape of pixels, the same from every format."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+
+SQUARE = 0.01
+"""Largest relative difference of the sides of a square pixel."""
+
+
+def are_square(pixel_size: Sequence[float]) -> bool:
+    """Return True for square pixels; the size holds the distances of rows and of columns."""
+    rows, columns = pixel_size
+    return abs(rows - columns) <= SQUARE * rows
+
+
+def pixel_shape_warning(pixel_size: Sequence[float], name: str = "The scan") -> str | None:
+    """Return a warning for pixels that are not square, otherwise None.
+
+    Parameters
+    ----------
+    pixel_size : distances of rows and of columns in mm.
+    name : name of the scan in the warning.
+    """
+    if are_square(pixel_size):
+        return None
+    rows, columns = pixel_size
+    return (
+        f"{name} has pixels of {columns:g}×{rows:g} mm. The network was trained on square ones: "
+        "resample the slices to square pixels, or compare the result with the original."
+    )
 
 
 def spacing_in_decimals(spacing_mm: float) -> float:

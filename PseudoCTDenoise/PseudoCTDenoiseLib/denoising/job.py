@@ -14,7 +14,7 @@ from torch import nn
 
 from ..ct.constant_areas import surrounding_padding
 from ..ct.hounsfield import MAX_CT_HU, MIN_CT_HU, normalise
-from ..ct.hu_validation import ct_warning
+from ..ct.hu_validation import check_finite, ct_warning
 from ..ct.slice_selection import evenly_spaced_slices, most_informative_slice
 from ..errors import BadInputError
 from ..models.networks import have_one_trunk
@@ -100,6 +100,9 @@ class DenoisingJob:
             raise BadInputError(
                 f"An array of shape {hu.shape} is not a scan: give (slices, rows, columns)."
             )
+        if hu.dtype.kind == "f":
+            for part in hu:
+                check_finite(part, "The scan")
         if maps not in MAP_CHOICES:
             raise BadInputError(f"Unknown maps '{maps}': choose {' or '.join(MAP_CHOICES)}.")
         if not len(noise_models) and need_noise_models(maps, settings):
@@ -127,15 +130,15 @@ class DenoisingJob:
     def warnings(self) -> list[str]:
         """Doubts about the scan: no CT in HU, unusual pixels, metal, or unlike the training."""
         no_ct, pixels = ct_warning(self.hu), None
+        simulates = self.settings.tunes and self.settings.noise_source == "simulator"
         if self.pixel_mm:
-            simulates = self.settings.tunes and self.settings.noise_source == "simulator"
             pixels = pixel_size_warning(self.pixel_mm, simulates=simulates)
         doubts = [doubt for doubt in (no_ct, pixels, _metal_warning(self.hu)) if doubt]
         if no_ct or pixels:  # the figures would repeat it
             return doubts
         few = evenly_spaced_slices(self.hu, DOMAIN_SLICES)
         sample = np.stack([self.hu[index] for index in few])
-        return doubts + domain_warnings(sample, self.pixel_mm, self._domain)
+        return doubts + domain_warnings(sample, self.pixel_mm, self._domain, simulates=simulates)
 
     @cached_property
     def neighbours(self) -> list[tuple[int, ...]]:

@@ -28,10 +28,10 @@ OFFSETS = tuple(sign * distance for distance in range(1, REACH + 1) for sign in 
 LEAST_SIMILARITY = 0.9
 """Similarity of two slices from which they correct each other. Chosen on the validation scans, also
 with slices left out: neighbours that are less similar cost more than they gain."""
-DIFFERENCE = (1.0, 1.6)
+DIFFERENCE = (5.0, 8.0)
 """Difference of a neighbour, as a multiple of the removed noise's standard deviation, from which it
-is replaced in part and completely."""
-_CHANGE_PX, _NOISE_PX = 7, 31
+is replaced in part and completely. Both are means over boxes. Chosen on the validation scans."""
+_BOX_PX, _AROUND_PX = 7, 31
 _BLOCK = 8
 _BODY_HU, _BONE_HU = -300, 300
 
@@ -132,11 +132,12 @@ def neighbour_input(scanned: torch.Tensor, denoised: torch.Tensor) -> torch.Tens
 def _difference(scanned: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
     """Return how certainly the neighbours differ from the slice, 0 to 1.
 
-    (N, STACK - 1, rows, columns). The difference of the denoised images, where it is wider than a
-    few pixels, is compared with the noise that was removed around it.
+    (N, STACK - 1, rows, columns). The difference of the denoised images, as the mean over a small
+    box, is compared with the same mean of the noise that was removed around it.
     """
-    change = _box_mean(denoised[:, 1:] - denoised[:, :1], _CHANGE_PX).abs()
-    noise = _box_mean((scanned[:, :1] - denoised[:, :1]) ** 2, _NOISE_PX).clamp(min=1e-12).sqrt()
+    change = _box_mean(denoised[:, 1:] - denoised[:, :1], _BOX_PX).abs()
+    removed = _box_mean(scanned[:, :1] - denoised[:, :1], _BOX_PX)
+    noise = _box_mean(removed**2, _AROUND_PX).clamp(min=1e-12).sqrt()
     least, full = DIFFERENCE
     return ((change / noise - least) / (full - least)).clamp(0, 1)
 

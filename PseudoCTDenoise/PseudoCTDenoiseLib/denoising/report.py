@@ -146,18 +146,20 @@ def noise_metrics(before: np.ndarray, after: np.ndarray) -> dict | None:
 def processor_name() -> str:
     """Return the name of the processor, which decides how torch computes on it."""
     if sys.platform == "linux":
-        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text("utf-8"))
-        if found:
+        if found := re.search(r"model name\s*:\s*(.+)", _text_of("/proc/cpuinfo")):
             return found[1]
     return platform.processor() or platform.machine()
 
 
 def peak_memory_mib() -> dict[str, int]:
-    """Return the peak memory of this process, and of the GPU if one was used, in MiB."""
+    """Return the peak memory of this process, and of the GPU if one was used, in MiB.
+
+    What the system does not tell is left out.
+    """
     peak = {}
     if sys.platform == "linux":  # getrusage returns the parent's peak there, if it is higher
-        (line,) = re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
-        peak["process"] = int(line) // 2**10
+        if found := re.search(r"VmHWM:\s*(\d+) kB", _text_of("/proc/self/status")):
+            peak["process"] = int(found[1]) // 2**10
     elif sys.platform == "darwin":
         import resource
 
@@ -165,6 +167,14 @@ def peak_memory_mib() -> dict[str, int]:
     if torch.cuda.is_available():
         peak["gpu"] = torch.cuda.max_memory_allocated() // 2**20
     return peak
+
+
+def _text_of(path: str) -> str:
+    """Return the text of a file of the system, or nothing if a sandbox hides it."""
+    try:
+        return Path(path).read_text("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _finite(metrics: dict[str, float]) -> dict[str, float | None]:

@@ -57,7 +57,11 @@ def scan_figures(hu: np.ndarray, pixel_mm: float | None) -> dict[str, float]:
 
 
 def domain_warnings(
-    hu: np.ndarray, pixel_mm: float | None, domain: Mapping[str, Sequence[float]]
+    hu: np.ndarray,
+    pixel_mm: float | None,
+    domain: Mapping[str, Sequence[float]],
+    *,
+    simulates: bool = True,
 ) -> list[str]:
     """Return a sentence for each property in which a scan is far from those of the training.
 
@@ -65,6 +69,7 @@ def domain_warnings(
     ----------
     hu, pixel_mm : as for :func:`scan_figures`.
     domain : name of a figure → lowest and highest value of the training inputs.
+    simulates : True if noise is simulated for the scan.
     """
     if not (tissue_share(hu) > MIN_BODY_SHARE).any():
         return [
@@ -80,9 +85,9 @@ def domain_warnings(
     }
     sentences = [
         _noise(figures.get(NOISE), domain.get(NOISE)),
-        _frequency(*outside[FREQUENCY], pixel_mm) if FREQUENCY in outside else None,
+        _frequency(*outside[FREQUENCY], pixel_mm, simulates) if FREQUENCY in outside else None,
         _pixel(*outside[PIXEL]) if PIXEL in outside else None,
-        _anatomy(hu, outside.get(TISSUE)),
+        _anatomy(hu, outside.get(TISSUE), simulates),
     ]
     return [sentence for sentence in sentences if sentence]
 
@@ -118,14 +123,17 @@ def _noise(found: float | None, trained: Sequence[float] | None) -> str | None:
     )
 
 
-def _frequency(found: float, low: float, high: float, pixel_mm: float | None) -> str:
+def _frequency(
+    found: float, low: float, high: float, pixel_mm: float | None, simulates: bool
+) -> str:
     texture, kernel = ("coarser", "softer") if found < low else ("finer", "sharper")
     per_cm = "" if pixel_mm is None else f" ({10 * found / pixel_mm:.1f} per cm)"
     return (
         f"The noise of the scan has a mean frequency of {found:.2f} cycles per pixel{per_cm}, "
         f"{texture} than the {low:g} to {high:g} that the network was trained on. The kernel is "
-        f"{kernel} than usual, or the reconstruction is iterative or interpolated. Tuning uses the "
-        "most similar noise that the simulator makes; compare the result with the original."
+        f"{kernel} than usual, or the reconstruction is iterative or interpolated."
+        + " Tuning uses the most similar noise that the simulator makes." * simulates
+        + " Compare the result with the original."
     )
 
 
@@ -138,12 +146,14 @@ def _pixel(found: float, low: float, high: float) -> str:
     )
 
 
-def _anatomy(hu: np.ndarray, tissue: tuple[float, float, float] | None) -> str | None:
+def _anatomy(
+    hu: np.ndarray, tissue: tuple[float, float, float] | None, simulates: bool
+) -> str | None:
     if all(_border_share(part) > BORDER_SHARE for part in hu):
         return (
-            "Every slice lies inside the body: it shows no air around it. Noise for the tuning is "
-            "simulated as if nothing surrounded the image. Give the whole field of view if you "
-            "have it."
+            "Every slice lies inside the body: it shows no air around it."
+            + " Noise for the tuning is simulated as if nothing surrounded the image." * simulates
+            + " Give the whole field of view if you have it."
         )
     if tissue is None:
         return None

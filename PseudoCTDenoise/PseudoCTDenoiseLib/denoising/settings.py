@@ -60,8 +60,9 @@ class DenoisingSettings:
         for each patch.
     steps : largest number of updates. None are done if the simulator finds the scan's noise
         outside :data:`.TUNING_NOISE_RANGE_HU`.
-    patience : number of steps after the best step at which the tuning stops and returns to that
-        step, see :mod:`.stopping`. None runs all steps.
+    patience : number of steps after the best step at which the tuning stops, see
+        :mod:`.stopping`. With noise from the simulator it returns to that step, and the best step
+        is known to 20 steps. None runs all steps.
     update_period : C, steps between two copies of the student to the teacher; None never copies.
     moving_average : decay of the exponential moving average of the student's weights, for example
         0.99. The teacher is then a copy of that average, and the average is the result. None

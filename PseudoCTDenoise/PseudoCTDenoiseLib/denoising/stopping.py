@@ -91,8 +91,8 @@ class Stopping(Protocol):
 class RiskStopping:
     """Stops by the risk, estimated every :data:`.RISK_EVERY` steps and at the last one.
 
-    The result has the weights of the step of the lowest risk, averaged with the pre-trained ones
-    by :func:`tuned_weight_share`. See :class:`Stopping`.
+    The result has the weights of the best step of :class:`StopRule`, averaged with the pre-trained
+    ones by :func:`tuned_weight_share`. See :class:`Stopping`.
     """
 
     def __init__(self, risk: SureEstimate, patience: int, steps: int):

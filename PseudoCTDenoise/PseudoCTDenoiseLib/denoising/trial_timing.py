@@ -85,5 +85,7 @@ def shortest_time(work: Callable[[], object], device: str) -> float:
         work()
         if device == "cuda":
             torch.cuda.synchronize()
+        elif device == "mps":
+            torch.mps.synchronize()
         seconds.append(time.perf_counter() - started)
     return min(seconds)

@@ -12,7 +12,7 @@ import vtk
 from ..ct.hu_validation import check_ct, checked_int16, ct_warning
 from ..ct.noise_level import soft_tissue_noise
 from ..ct.orientation import axial_axis, tilt_degrees
-from ..ct.pixel_spacing import spacing_in_decimals
+from ..ct.pixel_spacing import pixel_shape_warning, spacing_in_decimals
 from ..ct.strength import voxel_type
 from ..denoising.scan_domain import quiet_warning
 from ..errors import BadInputError
@@ -131,7 +131,12 @@ def warningFor(node) -> str | None:
     if isDerived(node):
         return derivedWarning(node)
     ct = ctFromNode(node)
-    doubt = ct_warning(ct.hu, node.GetName()) or pixel_size_warning(ct.pixelMm, node.GetName())
+    name = node.GetName()
+    doubt = (
+        ct_warning(ct.hu, name)
+        or pixel_size_warning(ct.pixelMm, name)
+        or pixel_shape_warning(ct.pixelSizeMm, name)
+    )
     if doubt is not None:
         return doubt
     middle = ct.hu

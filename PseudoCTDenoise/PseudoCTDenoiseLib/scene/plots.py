@@ -10,6 +10,7 @@ import slicer
 
 from ..ct.hounsfield import TISSUE_HU
 from ..ct.noise_texture import noise_power_spectrum
+from ..ct.pixel_spacing import are_square
 from ..simulation.pixel_size import pixel_size_warning
 from .provenance import CHARTS, lossUnit, provenanceOf
 
@@ -26,8 +27,6 @@ SHOWN_PERCENT = 99.8
 WINDOW = 64
 MOST_SLICES = 32
 MOST_WINDOWS = 256
-SQUARE = 0.01
-"""Largest relative difference of row and column distance of square pixels."""
 
 SMOOTHED_STEPS = 20
 
@@ -161,7 +160,7 @@ def _spectrum(
     before: np.ndarray, after: np.ndarray, pixelSizeMm: float | tuple[float, float]
 ) -> Plot | None:
     rowMm, columnMm = np.broadcast_to(pixelSizeMm, 2)
-    if abs(rowMm - columnMm) > SQUARE * columnMm or pixel_size_warning(columnMm):
+    if not are_square((rowMm, columnMm)) or pixel_size_warning(columnMm):
         return None
     windows = _flatWindows(before, after)
     if windows is None:

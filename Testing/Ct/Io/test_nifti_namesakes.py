@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from PseudoCTDenoiseLib.ct.io.nifti_namesakes import apart_from_namesake
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume, write_volume
 from PseudoCTDenoiseLib.errors import BadInputError
 
@@ -44,6 +45,14 @@ def test_the_suffix_may_mix_capital_and_small_letters(save):
     for name in ("A.Nii.gz", "B.Nii"):
         volume = read_volume(save(name))
         assert np.array_equal(volume.hu, scan(0)) and volume.name == name[0]
+
+
+def test_the_link_lies_in_a_folder_that_a_later_run_recognises(save):
+    save("a.nii")
+    with apart_from_namesake(save("a.nii.gz")) as link:
+        folder = link.parent
+        assert folder.name.startswith(".pseudoct-") and link.is_symlink()
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(

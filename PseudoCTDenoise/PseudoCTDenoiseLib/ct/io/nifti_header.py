@@ -38,7 +38,7 @@ class NiftiHeader:
 
     Attributes
     ----------
-    is_compressed : gzip compresses the file, whatever its suffix.
+    is_compressed : gzip compresses the file.
     byte_order : ``<`` or ``>``.
     length : number of bytes of the header.
     dimension, sizes : number of axes, and of voxels along up to seven axes.
@@ -79,7 +79,8 @@ def read_nifti_header(path: Path) -> NiftiHeader:
     Raises
     ------
     BadInputError
-        If the file cannot be read, is cut within the header, or is NIfTI-2.
+        If the file cannot be read, is cut within the header, is NIfTI-2, or is compressed without
+        the suffix of compressed files, by which ITK decides.
     """
     try:
         with open(path, "rb") as file:
@@ -98,4 +99,6 @@ def read_nifti_header(path: Path) -> NiftiHeader:
         raise BadInputError(
             f"{path.name} is NIfTI-2, which cannot be read: save it as NIfTI-1 or NRRD."
         )
+    if is_compressed and not path.name.lower().endswith(".gz"):
+        raise BadInputError(f"{path.name} is compressed: rename it so that it ends with .nii.gz.")
     return NiftiHeader(path, is_compressed, byte_order, **values)

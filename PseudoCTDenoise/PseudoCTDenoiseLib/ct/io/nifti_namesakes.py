@@ -8,13 +8,12 @@ https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1_io.c, nifti_findimgname
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import BadInputError
-from ...temporary_files import temporary_parent
+from ...temporary_files import TemporaryFolder, temporary_parent
 
 COMPRESSED, PLAIN = ".nii.gz", ".nii"
 
@@ -35,8 +34,10 @@ def apart_from_namesake(path: Path) -> Iterator[Path]:
     if not is_mixed and not (suffix == COMPRESSED and namesake_of(path)):
         yield path
         return
-    with tempfile.TemporaryDirectory(dir=temporary_parent()) as folder:
-        link = Path(folder, name[: -len(suffix)] + suffix)
+    folder = TemporaryFolder(temporary_parent())
+    try:
+        folder.create()
+        link = folder.path / (name[: -len(suffix)] + suffix)
         try:
             os.symlink(path.resolve(), link)
         except OSError as error:
@@ -45,6 +46,8 @@ def apart_from_namesake(path: Path) -> Iterator[Path]:
                 "capital and small letters in its suffix: rename it."
             ) from error
         yield link
+    finally:
+        folder.remove()
 
 
 def check_no_namesake(path: Path) -> None:

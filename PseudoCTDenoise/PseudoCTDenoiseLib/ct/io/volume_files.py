@@ -17,7 +17,7 @@ from ...output_paths import check_writable
 from ...temporary_files import in_temporary_folder
 from ..hu_validation import check_ct, checked_int16
 from ..orientation import axial_axis, tilt_degrees
-from ..pixel_spacing import spacing_in_decimals
+from ..pixel_spacing import are_square, spacing_in_decimals
 from .derived_note import ALREADY_DENOISED, DERIVED
 from .dicom_files import DICOM_SUFFIXES, folder_of_dicomdir, is_dicom_file
 from .dicom_series import read_dicom_file, read_series
@@ -91,8 +91,7 @@ class CtVolume:
 
     @property
     def has_square_pixels(self) -> bool:
-        rows, columns = self.pixel_size
-        return abs(rows - columns) <= 0.01 * rows
+        return are_square(self.pixel_size)
 
     @property
     def pixel_mm(self) -> float:
