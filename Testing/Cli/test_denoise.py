@@ -206,7 +206,7 @@ def test_warnings_and_uids_of_a_dicom_series_are_in_the_report(pseudoct, tmp_pat
     for index, part in enumerate(hu):
         image = ct_slice(2.5 * index, index + 1)
         image.Rows, image.Columns = part.shape
-        image.BurnedInAnnotation = "YES"
+        image.BurnedInAnnotation, image.PixelSpacing = "YES", [0.7, 0.7]
         store(image, part)
         write_file(image, tmp_path / "series" / f"{index}.dcm")
     output = tmp_path / "out.nrrd"

@@ -192,8 +192,10 @@ def test_a_converters_json_beside_the_scan_is_kept_even_with_overwrite(refused, 
 def test_overwrite_replaces_a_file_of_another_program(pseudoct, scan, tmp_path):
     output = tmp_path / "out.nrrd"
     output.write_text("another program's")
+    image = sitk.ReadImage(str(scan))
+    image.SetSpacing((0.7, 1.4, 2.5))  # a refusal
+    sitk.WriteImage(image, str(scan))
     arguments = ["simulate", scan, output, "--device", "cpu"]
-    # The pixels of this scan are not square, so nothing is written.
     assert "square" in pseudoct(*arguments, "--overwrite").err
     assert output.read_text() == "another program's"
 

@@ -11,6 +11,7 @@ from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.removed_noise import check_removed_noise
 from PseudoCTDenoiseLib.denoising.report import noise_metrics
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.models.store import LoadedModels
 from torch import nn
 
 from ..datasets.ct_dataset import CtScan
@@ -48,7 +49,7 @@ def removed_noise_rows(
             yield _row(name, index, scan + lesion, good[index], unchanged)
 
 
-def whole_scan_row(scan: CtScan, denoiser: nn.Module, settings: DenoisingSettings) -> dict:
+def whole_scan_row(scan: CtScan, models: LoadedModels, settings: DenoisingSettings) -> dict:
     """Judge the result of a whole scan at its own dose, as a job does.
 
     Returns
@@ -57,7 +58,14 @@ def whole_scan_row(scan: CtScan, denoiser: nn.Module, settings: DenoisingSetting
     ``strongest_spot`` and ``mean_frequency_ratio`` of :func:`.check_removed_noise`; and
     ``low_frequency_percent``, see :func:`.noise_metrics`. Unknown figures are empty.
     """
-    result = DenoisingJob(scan.hu, denoiser, [], settings, pixel_mm=scan.pixel_mm).run_at_once()
+    result = DenoisingJob(
+        scan.hu,
+        models.denoiser[0],
+        [],
+        settings,
+        pixel_mm=scan.pixel_mm,
+        neighbour_model=models.neighbour_network,
+    ).run_at_once()
     noise = noise_metrics(scan.hu, result.hu) or {}
     ratio = noise.get("removed_mean_frequency_ratio")
     check = check_removed_noise(result.structures, ratio)

@@ -397,7 +397,7 @@ def _make_removed_noise(arguments: argparse.Namespace, name: str) -> None:
 
 
 def _make_whole_scans(arguments: argparse.Namespace, name: str) -> None:
-    denoiser, _ = _shipped(arguments)
+    models = load_models(arguments.model, arguments.models)
     cases = [
         (split, preset, scan)
         for split in index_splits(arguments.index)
@@ -409,7 +409,7 @@ def _make_whole_scans(arguments: argparse.Namespace, name: str) -> None:
     rows = []
     for split, preset, scan in _with_bar(cases, len(cases), name):
         about = {"split": split, "preset": preset, "patient": scan.patient}
-        rows.append(about | whole_scan_row(scan, denoiser, preset_settings(preset)))
+        rows.append(about | whole_scan_row(scan, models, preset_settings(preset)))
         write_csv(_csv(arguments, name), rows)
 
 

@@ -13,6 +13,7 @@ from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
+from PseudoCTDenoiseLib.models.store import load_models
 
 from ..evaluation.filters import FILTERS
 from .bench_setup import BenchSetup, bench_settings, load_networks, with_bar
@@ -50,14 +51,15 @@ def _methods(setup: BenchSetup) -> dict[str, Work]:
     default, loop = bench_settings(setup.arguments, device.name)
     forward = replace(loop, method="pretrained")
 
-    def job(name: str, settings: DenoisingSettings) -> Work:
-        return lambda hu: (
-            DenoisingJob(hu, *networks[name], settings, pixel_mm=pixel_mm).run_at_once().hu
-        )
+    neighbour_model = load_models("fast", with_noise_models=False).neighbour_network
+
+    def job(name: str, settings: DenoisingSettings, neighbour_model=None) -> Work:
+        about = {"pixel_mm": pixel_mm, "neighbour_model": neighbour_model}
+        return lambda hu: DenoisingJob(hu, *networks[name], settings, **about).run_at_once().hu
 
     methods = {
         FAST_PASS: job("fast", forward),
-        FAST_METHOD: job("fast", default),
+        FAST_METHOD: job("fast", default, neighbour_model),
         PAPER_PASS: job("paper", forward),
         PAPER_LOOP: job("paper", loop),
     }

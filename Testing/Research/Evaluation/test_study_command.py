@@ -179,6 +179,17 @@ def test_a_study_without_results_cannot_be_printed(pseudoct, tmp_path):
     assert ended.code == 2 and "study-doses.csv" in ended.err and text.read_text("utf-8") == before
 
 
+def test_the_studies_are_those_of_the_page(pseudoct, tmp_path, repository):
+    results = repository / "Docs/results"
+    text = page(tmp_path, "STUDY clean", "STUDY banding")
+    ended = pseudoct("study", "--csv", results, "--page", text)
+    assert ended.code == 0
+    assert [line for line in ended.out.splitlines() if line in study.STUDIES] == ["clean", "banding"]
+    empty = page(tmp_path, "STUDY nothing")
+    ended = pseudoct("study", "--csv", results, "--page", empty)
+    assert ended.code == 2 and "has no block of a study" in ended.err
+
+
 def rows_of(start, risk_to_gain, chosen, scan="0"):
     about = {"start": start, "kernel": "soft", "patient": "one", "scan": scan}
     return [
@@ -195,7 +206,7 @@ def test_the_loss_by_the_stop_rule_is_reported():
     table = study._stopping_table(rows + rows_of("fast", [1.0, 2.0], chosen=20, scan="1"))
     assert table.count("| fast | soft | one |") == 2  # two scans of one patient
     assert (
-        "| fast | soft | one | +1.00 | 20 | +1.50 | 40 | 0.100 | +1.90 | −6.00 | −12.00 | 1.00 |"
+        "| fast | soft | one | +1.00 | 20 | +1.50 | 40 | 0.100 | +1.90 | −2.00 | −4.00 | 1.00 |"
         in table
     )
 
