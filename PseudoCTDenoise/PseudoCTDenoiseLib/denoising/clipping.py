@@ -6,11 +6,10 @@ import math
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
-from ..ct.box_mean import running_sums
 from ..ct.constant_areas import constant_areas
 from ..ct.hounsfield import MIN_CT_HU
+from .box_mean import box_mean, box_sum
 
 _WINDOW = 15
 """Window, in pixels, of a mean that is taken twice, so that it does not follow the noise."""
@@ -28,8 +27,8 @@ def padding(hu: torch.Tensor) -> torch.Tensor:
     (N, rows, columns) of bool. Padding thinner than the window, or than half of it along the
     edge of the image, counts as part of the scan.
     """
-    at_limit = _box_sum((hu > MIN_CT_HU).float(), _WINDOW) == 0
-    return _box_sum(at_limit.float(), _WINDOW) > 0
+    at_limit = box_sum((hu > MIN_CT_HU).float(), _WINDOW) == 0
+    return box_sum(at_limit.float(), _WINDOW) > 0
 
 
 def unmeasured(hu: np.ndarray) -> np.ndarray:
@@ -76,16 +75,7 @@ def _normal_cdf(distance: torch.Tensor) -> torch.Tensor:
 def local_mean(images: torch.Tensor) -> torch.Tensor:
     """Return the mean around each voxel of its slice, taken twice, (N, rows, columns)."""
     window = min(_WINDOW, *(size - 1 + size % 2 for size in images.shape[-2:]))
-    inside = _box_sum(torch.ones_like(images[:1]), window)
     means = torch.empty_like(images)
     for image, mean in zip(images.split(1), means.split(1), strict=True):  # to save memory
-        mean.copy_(_box_sum(_box_sum(image, window) / inside, window) / inside)
+        mean.copy_(box_mean(box_mean(image, window), window))
     return means
-
-
-def _box_sum(images: torch.Tensor, window: int) -> torch.Tensor:
-    """Return the sum over a square around each voxel of its slice, (N, rows, columns)."""
-    images = F.pad(images, (window // 2,) * 4)
-    for axis in (-2, -1):
-        images = running_sums(images.movedim(axis, 0), window).movedim(0, axis)
-    return images

@@ -12,11 +12,11 @@ import copy
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from ..ct.hounsfield import MIN_CT_HU
 from ..models.catalog import NEIGHBOUR_IMAGES
 from ..models.networks import widened
+from .box_mean import box_mean
 
 STACK = NEIGHBOUR_IMAGES // 2
 """Number of slices in a stack: the slice, then its neighbours in the order of :data:`OFFSETS`."""
@@ -135,16 +135,8 @@ def _difference(scanned: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
     (N, STACK - 1, rows, columns). The difference of the denoised images, as the mean over a small
     box, is compared with the same mean of the noise that was removed around it.
     """
-    change = _box_mean(denoised[:, 1:] - denoised[:, :1], _BOX_PX).abs()
-    removed = _box_mean(scanned[:, :1] - denoised[:, :1], _BOX_PX)
-    noise = _box_mean(removed**2, _AROUND_PX).clamp(min=1e-12).sqrt()
+    change = box_mean(denoised[:, 1:] - denoised[:, :1], _BOX_PX).abs()
+    removed = box_mean(scanned[:, :1] - denoised[:, :1], _BOX_PX)
+    noise = box_mean(removed**2, _AROUND_PX).clamp(min=1e-12).sqrt()
     least, full = DIFFERENCE
     return ((change / noise - least) / (full - least)).clamp(0, 1)
-
-
-def _box_mean(images: torch.Tensor, side: int) -> torch.Tensor:
-    """Return the mean of the square around each pixel; a square ends at the border."""
-    for window in ((side, 1), (1, side)):
-        padding = tuple(length // 2 for length in window)
-        images = F.avg_pool2d(images, window, 1, padding, count_include_pad=False)
-    return images

@@ -184,7 +184,10 @@ def test_the_studies_are_those_of_the_page(pseudoct, tmp_path, repository):
     text = page(tmp_path, "STUDY clean", "STUDY banding")
     ended = pseudoct("study", "--csv", results, "--page", text)
     assert ended.code == 0
-    assert [line for line in ended.out.splitlines() if line in study.STUDIES] == ["clean", "banding"]
+    assert [line for line in ended.out.splitlines() if line in study.STUDIES] == [
+        "clean",
+        "banding",
+    ]
     empty = page(tmp_path, "STUDY nothing")
     ended = pseudoct("study", "--csv", results, "--page", empty)
     assert ended.code == 2 and "has no block of a study" in ended.err
