@@ -19,7 +19,7 @@ def doubts_in(printed: str) -> list[str]:
 
 
 def last_words(printed: str) -> str:
-    """Return the text of the last line, which tells why a command failed; may be empty."""
+    """Return the text of the last line, the reason why a command failed; may be empty."""
     lines = _lines(printed)
     return lines[-1].removeprefix(ERROR) if lines else ""
 

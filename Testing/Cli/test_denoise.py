@@ -137,7 +137,7 @@ def test_a_denoised_scan_is_denoised_again_with_a_warning(pseudoct, scan, untune
     assert warning in ended.err
 
 
-def test_pixels_that_are_not_square_are_told(pseudoct, scan, untuned):
+def test_pixels_that_are_not_square_are_reported(pseudoct, scan, untuned):
     image = sitk.ReadImage(str(scan))
     image.SetSpacing((0.7, 1.4, 2.5))
     sitk.WriteImage(image, str(scan))

@@ -188,7 +188,7 @@ def test_the_report_of_an_earlier_version_gives_a_warning(pseudoct, report, scan
     device = {k: v for k, v in content["device"].items() if k not in ("threads", "processor")}
     edit(report, device=device, **dict.fromkeys(gone))
     ended = pseudoct("repeat", report)
-    assert ended.code == DONE and "Warning: the report is of an older version" in ended.err
+    assert ended.code == DONE and "Warning: The report is of an older version" in ended.err
     assert "equals the old one in every voxel.\n" in ended.out
 
 

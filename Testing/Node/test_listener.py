@@ -184,14 +184,26 @@ def test_a_failing_child_and_a_late_one_are_told_and_tried_again(start_node, pac
     wait_for(lambda: node.states() == ["sent"])
 
 
-def test_what_may_spoil_a_result_is_told(start_node, pacs, scan):
-    node = start_node("print('Warning: Odd pixels.\\nCheck: red. Compare.\\nDone.')")
+DOUBTS = "print('Warning: Odd pixels.\\nCheck: red. Compare.\\nDone.')"
+
+
+def test_what_may_spoil_a_result_is_reported(start_node, pacs, scan):
+    node = start_node(DOUBTS)
     send(node.port, scan)
     wait_for(lambda: node.states() == ["sent"])
     words = "Odd pixels. Check: red. Compare."
-    assert node.records()[0]["words"].endswith(f"images sent to {PACS}. {words}")
+    assert node.records()[0]["doubts"] == words
     assert f"denoised. {words}" in node.said()
-    wait_for(lambda: words in (node.folder / "queue/status.html").read_text("utf-8"))
+    page = node.folder / "queue/status.html"
+    wait_for(lambda: f"images sent to {PACS}. {words}" in page.read_text("utf-8"))
+
+
+def test_what_may_spoil_a_result_is_reported_before_it_is_sent(start_node, scan):
+    node = start_node(DOUBTS, pacs_port=free_port())
+    send(node.port, scan)
+    page = node.folder / "queue/status.html"
+    wait_for(lambda: page.exists() and "Odd pixels. Check: red." in page.read_text("utf-8"))
+    assert node.states() == ["sending"]
 
 
 @pytest.mark.slow

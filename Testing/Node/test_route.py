@@ -125,7 +125,7 @@ def test_one_damaged_file_does_not_hide_a_series(pseudoct, routed):
     assert not list(output.iterdir())
 
 
-def test_what_may_spoil_a_result_is_told(routed, tmp_path, capsys):
+def test_what_may_spoil_a_result_is_reported(routed, tmp_path, capsys):
     source, output = routed
     stand_in = tmp_path / "stand_in.py"
     first = "print('Warning: Odd pixels.\\nCheck: amber. Compare.')"

@@ -45,6 +45,7 @@ from ..json_text import json_text
 from ..models.catalog import SHIPPED_MODELS
 from ..models.store import LoadedModels, Manifest, load_models, model_files
 from ..output_paths import check_writable
+from ..printed_words import CHECK
 from ..temporary_files import in_temporary_folder, replace_file
 from .device_argument import add_device_argument
 from .dicom_output import check_dicom_folder, is_dicom_output, noise_kinds, write_dicom
@@ -472,7 +473,7 @@ def _print_summary(report: dict, output: Path, seconds: float) -> None:
             f"({change} %)."
         )
     if check := report.get("removed_noise"):
-        print(f"Check: {check['light']}. {removed_noise_sentence(check)}")
+        print(f"{CHECK}{check['light']}. {removed_noise_sentence(check)}")
     print(f"Done in {duration(seconds)}: {output} (research use only).")
 
 

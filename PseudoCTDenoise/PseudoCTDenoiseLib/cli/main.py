@@ -25,6 +25,7 @@ from ..errors import (
     out_of_memory_message,
 )
 from ..exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT
+from ..printed_words import ERROR
 from ..temporary_files import is_cleaning_up
 from ..torch_cache import create_no_torch_cache
 from .optional_packages import INSTALL_COMMANDS
@@ -46,7 +47,7 @@ ENTRY_POINTS = "pseudoct.commands"
 The name of an entry point is a heading in ``--help``; its object is a dictionary like
 :data:`COMMANDS`.
 """
-CANCELLED_TEXT = "pseudoct: cancelled."
+CANCELLED_TEXT = f"{ERROR}cancelled."
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 if hasattr(signal, "SIGHUP"):  # the terminal was closed
     SIGNALS.append(signal.SIGHUP)
@@ -121,7 +122,7 @@ def exit_code_of(work: Callable[[], int | None]) -> int:
 def _failed(error: Exception) -> int:
     """Print the reason for an error; return the exit code."""
     if is_out_of_memory(error):
-        print(f"pseudoct: {out_of_memory_message(error)} {OUT_OF_MEMORY_ADVICE}", file=sys.stderr)
+        print(f"{ERROR}{out_of_memory_message(error)} {OUT_OF_MEMORY_ADVICE}", file=sys.stderr)
         return FAULT
     if isinstance(error, BadInputError):
         return _bad_input(str(error))

@@ -20,6 +20,7 @@ from ..models.card import model_card
 from ..models.catalog import SHIPPED_MODELS
 from ..models.manifest import Manifest, broken_models, list_models
 from ..models.store import load_model
+from ..printed_words import ERROR
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(f"No models in {arguments.models}. Choose another folder with --models.")
     for problem in problems:
-        print(f"pseudoct: {problem}", file=sys.stderr)
+        print(f"{ERROR}{problem}", file=sys.stderr)
     return BAD_INPUT if arguments.check and problems else DONE
 
 

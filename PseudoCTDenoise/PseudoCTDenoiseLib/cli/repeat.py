@@ -23,6 +23,7 @@ from ..exit_codes import DIFFERENT, DONE
 from ..input_file import read_json
 from ..models.catalog import SHIPPED_MODELS
 from . import denoise
+from .input_warnings import print_warnings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -135,10 +136,8 @@ def _check_scan(volume: CtVolume, report: dict) -> None:
     """Raise BadInputError if a scan is not that of the report."""
     known = report.get("input_hash")
     if not isinstance(known, dict):
-        print(
-            "Warning: the report is of an older version and cannot tell whether this is the same "
-            "scan.",
-            file=sys.stderr,
+        print_warnings(
+            ["The report is of an older version, so it is unknown whether this is the same scan."]
         )
     elif volume_hash(volume.hu, volume)["voxels"] != known.get("voxels"):
         raise BadInputError(

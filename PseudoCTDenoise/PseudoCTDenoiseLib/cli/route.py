@@ -15,6 +15,7 @@ from ..errors import BadInputError
 from ..exit_codes import FAULT
 from ..node.routed_folder import DenoisingFailedError, denoise_routed
 from ..output_paths import check_writable
+from ..printed_words import ERROR
 from ..temporary_files import in_temporary_folder
 from .supervised import child_program
 
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int | None:
             ),
         )
     except DenoisingFailedError as error:
-        print(f"pseudoct: {error}", file=sys.stderr)
+        print(f"{ERROR}{error}", file=sys.stderr)
         return FAULT
     print(f"{number} derived series in {output} (research use only).")
     return None

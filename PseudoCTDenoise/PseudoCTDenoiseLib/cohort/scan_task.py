@@ -128,10 +128,11 @@ def _denoise_into(new: Path, task: ScanTask) -> dict:
         arguments = _arguments(new, task)
         run = denoise.denoise(arguments, denoise.read_settings(arguments))
         report.update(run.report)
-        if report:
+        if arguments.report.exists():
             # The folder is renamed once all is written.
             report["output_path"] = str(task.result.resolve() / arguments.output.name)
-            denoise.write_report(arguments.report, report)
+            with contextlib.suppress(BadInputError):  # a report never costs the result
+                denoise.write_report(arguments.report, report)
         write_thumbnail(new / THUMBNAIL, run.before, run.after)
         return run.exit_code
 

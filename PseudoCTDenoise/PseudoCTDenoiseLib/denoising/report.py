@@ -154,7 +154,7 @@ def processor_name() -> str:
 def peak_memory_mib() -> dict[str, int]:
     """Return the peak memory of this process, and of the GPU if one was used, in MiB.
 
-    What the system does not tell is left out.
+    Values that the system hides are left out.
     """
     peak = {}
     if sys.platform == "linux":  # getrusage returns the parent's peak there, if it is higher

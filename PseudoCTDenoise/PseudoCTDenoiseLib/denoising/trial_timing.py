@@ -51,10 +51,11 @@ def time_parts(
     correction_seconds = 0.0
     if neighbour_model is not None:
         stack = image[:, None].expand(-1, STACK, -1, -1)
-        images = neighbour_input(stack, stack)
-        correction_seconds = shortest_time(
-            lambda: apply_network(neighbour_model, images, precision=precision), device
-        )
+
+        def correct() -> None:
+            apply_network(neighbour_model, neighbour_input(stack, stack), precision=precision)
+
+        correction_seconds = shortest_time(correct, device)
     return PartSeconds(
         slice_seconds, update_seconds, noise_seconds, tuning_slice_seconds, correction_seconds
     )

@@ -162,7 +162,6 @@ class Listener:
             self._next_try.pop(series.uid, None)
             words = f"{len(paths)} images sent to {configuration.send_to.ae_title}."
             LOG.info("%s: %s", series.uid, words)
-            words = f"{words} {series.doubts}".strip()
             self._queue.sent(series, words)
 
     def _show(self) -> None:

@@ -77,7 +77,7 @@ def denoise_routed(
 
     The files get their names in ``output`` when all series are denoised. Scouts and other images
     that are not CT in HU, other modalities, and results of this project are left out with a note on
-    the standard error, which also tells what may spoil a result.
+    the standard error, which also has the warnings about the results.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from ..temporary_files import replace_file
 from .configuration import NodeConfiguration
-from .series_record import SeriesRecord
+from .series_record import SENDING, SENT, SeriesRecord
 
 NAME = "status.html"
 SHOWN = 200
@@ -53,7 +53,9 @@ def status_page(configuration: NodeConfiguration, series: Sequence[SeriesRecord]
 def _cells(entry: SeriesRecord) -> Sequence[str]:
     changed = datetime.fromtimestamp(entry.changed).strftime("%Y-%m-%d %H:%M:%S")
     images = str(len(entry.image_uids() or entry.denoised))
-    return changed, entry.sender, entry.uid, entry.description, images, entry.state, entry.words
+    doubts = entry.doubts if entry.state in (SENDING, SENT) else ""
+    remark = f"{entry.words} {doubts}".strip()
+    return changed, entry.sender, entry.uid, entry.description, images, entry.state, remark
 
 
 def _row(cells: Sequence[str], tag: str) -> str:

@@ -114,7 +114,7 @@ def _middle(hu: np.ndarray) -> np.ndarray:
 
 
 def network_methods(denoiser, name: str, settings: DenoisingSettings) -> list[Method]:
-    """A denoiser untuned, averaged over orientations and tuned."""
+    """Return three methods: a denoiser untuned, averaged over orientations, and tuned."""
 
     def variant(chosen: DenoisingSettings):
         def denoise(hu, pixel_mm):

@@ -92,7 +92,7 @@ _KEYS = ("gain", "more", "more_target", "change_hu", "hu_bias", "steps")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--study", choices=STUDIES, action="append", help="default: those of --page"
+        "--study", choices=STUDIES, action="append", help="default: those of --page, or all"
     )
     parser.add_argument(
         "--index", type=Path, help="CSV that lists the scans; without it, only print"

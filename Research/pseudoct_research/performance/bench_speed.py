@@ -14,6 +14,7 @@ from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 from PseudoCTDenoiseLib.models.store import load_models
+from torch import nn
 
 from ..evaluation.filters import FILTERS
 from .bench_setup import BenchSetup, bench_settings, load_networks, with_bar
@@ -53,8 +54,8 @@ def _methods(setup: BenchSetup) -> dict[str, Work]:
 
     neighbour_model = load_models("fast", with_noise_models=False).neighbour_network
 
-    def job(name: str, settings: DenoisingSettings, neighbour_model=None) -> Work:
-        about = {"pixel_mm": pixel_mm, "neighbour_model": neighbour_model}
+    def job(name: str, settings: DenoisingSettings, corrector: nn.Module | None = None) -> Work:
+        about = {"pixel_mm": pixel_mm, "neighbour_model": corrector}
         return lambda hu: DenoisingJob(hu, *networks[name], settings, **about).run_at_once().hu
 
     methods = {

@@ -46,6 +46,8 @@ DEFAULT_AUGMENTATION = Augmentation()
 LEAST_SLICES = 8
 """Minimum number of slices of a scan whose neighbouring slices are averaged: shorter stacks may
 hold unrelated slices."""
+NOISE_VERSION = 2
+"""Number of the way in which noise is drawn; noise that was cached by another is not used."""
 BLOCK = 24
 """Number of slices with the same tube current modulation, bowtie filter and patient position."""
 MODULATION = (0.0, 0.8)
@@ -359,7 +361,7 @@ def _draw_noise(scan: CtScan, device: str, seed: int) -> np.ndarray:
 
     The result is (2, slices, rows, columns) float16 HU.
     """
-    # No two scans have the same noise, nor does a test scan whose noise has this seed.
+    # Each scan has noise of its own. A test scan with the same seed has other noise.
     rng = np.random.default_rng(int(_fingerprint(scan, seed), 16))
     generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
     draws = []
@@ -396,7 +398,7 @@ def _shifted(images: torch.Tensor, shift: np.ndarray, fill: float) -> torch.Tens
 
 def _fingerprint(scan: CtScan, seed: int) -> str:
     """Return a hash of all inputs of the noise of a scan."""
-    varied = f"{BLOCK} {MODULATION} {BOWTIE} {OFF_CENTRE_MM} {scan.patient} own generator"
+    varied = f"{BLOCK} {MODULATION} {BOWTIE} {OFF_CENTRE_MM} {scan.patient} {NOISE_VERSION}"
     setting = f"{LowDoseSimulator(scan.pixel_mm)} {SOFT} {SHARP} {CACHED_DOSE} {varied} {seed}"
     digest = hashlib.sha256(setting.encode())
     digest.update(np.ascontiguousarray(scan.hu))

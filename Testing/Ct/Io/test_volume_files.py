@@ -321,12 +321,13 @@ def test_no_bit_of_compressed_voxels_may_be_wrong(tmp_path, suffix):
 
 @pytest.mark.parametrize("lines", [0, 2])
 @pytest.mark.parametrize("parts", [1, 2])
-def test_compressed_voxels_of_an_nrrd_may_follow_lines_and_have_parts(tmp_path, lines, parts):
+@pytest.mark.parametrize("tail", [b"", b"\n", bytes(16), b"PADPAD"])
+def test_compressed_voxels_of_an_nrrd_may_follow_lines_and_have_parts(tmp_path, lines, parts, tail):
     array = stored_array((4, 20, 24))
     voxels = array.tobytes()
     half = len(voxels) // 2 if parts == 2 else len(voxels)
     stream = gzip.compress(voxels[:half]) + (gzip.compress(voxels[half:]) if parts == 2 else b"")
-    (tmp_path / "in.raw.gz").write_bytes(b"A line.\n" * lines + stream)
+    (tmp_path / "in.raw.gz").write_bytes(b"A line.\n" * lines + stream + tail)
     (tmp_path / "in.nhdr").write_text(
         "NRRD0004\ntype: short\ndimension: 3\nspace: left-posterior-superior\nsizes: 24 20 4\n"
         "space directions: (0.7,0,0) (0,0.7,0) (0,0,2)\nspace origin: (0,0,0)\nencoding: gzip\n"
@@ -480,6 +481,11 @@ def test_the_quaternion_of_a_half_turn_is_one_despite_rounding(tmp_path, shear):
             np.testing.assert_allclose(np.diag((-1, -1, 1)) @ position, srow, atol=1e-5)
         else:
             assert position is None
+
+
+def test_a_slice_without_a_direction_to_the_next_is_refused_by_name(tmp_path):
+    path = write_nifti(tmp_path / "in.nii", np.multiply(SQUARE, (1, 1, 0, 1)), qform=0, slices=1)
+    assert "no direction for the axis with one voxel" in refusal(path)
 
 
 @pytest.mark.parametrize(("qform", "step"), [(0, 3), (1, 0), (1, 3)])

@@ -28,6 +28,8 @@ MAX_RATIO = 100
 LARGE_BYTES = 1 << 30
 NO_SPACING = "The file does not state its voxel size: 1 mm is assumed. The noise depends on it."
 
+MAX_SURPLUS_BYTES = 1 << 26
+"""Longest part of a file after its voxels that is read to verify the checksum."""
 _ZLIB_OR_GZIP = 47
 """Window size of zlib that accepts both of its formats."""
 _BLOCK = 1 << 20

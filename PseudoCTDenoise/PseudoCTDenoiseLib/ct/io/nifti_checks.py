@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import BadInputError
 from ..hu_validation import check_finite
-from .data_files import COMPRESSED, RAW, StoredVoxels, check_length
+from .data_files import COMPRESSED, MAX_SURPLUS_BYTES, RAW, StoredVoxels, check_length
 from .itk_reading import damaged
 from .nifti_header import HEADER_BYTES, NiftiHeader
 from .text_header import check_spacing
@@ -32,8 +32,6 @@ _BYTES_BY_TYPE = {
 _FLOATS = {16: "f4", 64: "f8"}
 _MAX_START = 1 << 24
 """Longest header with its extensions, in bytes."""
-_MAX_TRAILING_BYTES = 1 << 26
-"""Longest part of a file after its voxels that is read to verify the checksum."""
 _BLOCK_BYTES = 1 << 24
 
 
@@ -123,11 +121,11 @@ def _check_voxels(header: NiftiHeader) -> None:
                     whole = block[: len(block) // size * size]
                     check_finite(np.frombuffer(whole, type_of_floats), path.name)
             trailing = 0  # gzip verifies its checksum only at the end
-            while trailing <= _MAX_TRAILING_BYTES and (block := file.read(_BLOCK_BYTES)):
+            while trailing <= MAX_SURPLUS_BYTES and (block := file.read(_BLOCK_BYTES)):
                 trailing += len(block)
     except (EOFError, OSError, zlib.error) as error:
         raise damaged(path.name) from error
-    if bytes_left > 0 or trailing > _MAX_TRAILING_BYTES:
+    if bytes_left > 0 or trailing > MAX_SURPLUS_BYTES:
         raise damaged(path.name)
 
 

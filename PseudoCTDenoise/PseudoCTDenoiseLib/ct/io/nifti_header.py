@@ -43,7 +43,7 @@ class NiftiHeader:
     length : number of bytes of the header.
     dimension, sizes : number of axes, and of voxels along up to seven axes.
     type : code of the type of the voxels.
-    handedness : of the axes of ``quaternion``; left if negative.
+    handedness : sign of the third axis of ``quaternion``.
     spacing : size of a voxel along the first three axes, in ``units``.
     start : number of bytes before the voxels.
     slope, intercept : rescale of the voxels.

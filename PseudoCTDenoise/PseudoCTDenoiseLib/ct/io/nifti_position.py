@@ -51,6 +51,11 @@ def read_position(header: NiftiHeader) -> tuple[np.ndarray | None, str]:
         return None, ""
     mm = MM_BY_UNIT.get(header.units & 7, 1.0)
     sform = _with_normal(np.array(header.sform), size)
+    if qform_code <= 0 and not np.array_equal(sform, header.sform, equal_nan=True):
+        raise BadInputError(
+            f"{name} states no direction for the axis with one voxel (sform), without which it "
+            "cannot be read: save it as NRRD, or convert the DICOM files again."
+        )
     with np.errstate(all="ignore"):  # NaN agrees with nothing
         if qform_code > 0:
             axes, origin = _rotation(*header.quaternion), header.offset

@@ -6,7 +6,6 @@ understood here. https://teem.sourceforge.net/nrrd/format.html
 
 from __future__ import annotations
 
-import gzip
 import math
 import re
 import zlib
@@ -15,6 +14,7 @@ from pathlib import Path
 from ...errors import BadInputError
 from .data_files import (
     COMPRESSED,
+    MAX_SURPLUS_BYTES,
     NO_SPACING,
     RAW,
     TEXT,
@@ -43,6 +43,8 @@ _PATTERN = re.compile(r"(\S*%\d*d\S*)\s+(-?\d+)\s+(-?\d+)\s+(-?\d+)(?:\s+(\d+))?
 _DIRECTION = re.compile(r"none|\(([^()]*)\)")
 _MAX_SKIP = 1 << 20
 _BLOCK_BYTES = 1 << 24
+_GZIP, _GZIP_MAGIC = 31, b"\x1f\x8b"
+"""Window of zlib for gzip alone, and the first bytes of a gzip part."""
 _FIELDS = {
     *("type", "dimension", "sizes", "encoding", "endian", "datafile", "lineskip", "byteskip"),
     *("space", "spacedimension", "spaceunits", "spaceorigin", "spacedirections", "spacings"),
@@ -98,19 +100,29 @@ def check_nrrd(path: Path) -> tuple[str, ...]:
 
 
 def _check_stream(path: Path, start: int, lines: int, length: int, name: str) -> None:
-    """Expand the voxels after some lines of a file, to check their number and their checksum."""
+    """Expand the voxels after some lines of a file, to check their number and their checksum.
+
+    The stream may consist of several gzip parts. Like ITK, this ignores what follows the voxels.
+    """
+    stream, found, block = zlib.decompressobj(_GZIP), 0, b""
     try:
         with open(path, "rb") as file:
             file.seek(start)
             for _ in range(lines):
                 file.readline(MAX_BYTES)
-            with gzip.GzipFile(fileobj=file) as voxels:
-                while length and (block := voxels.read(min(length, _BLOCK_BYTES))):
-                    length -= len(block)
-                if length or voxels.read(1):  # gzip verifies its checksum only at the end
-                    raise damaged(name)
-    except (EOFError, OSError, zlib.error) as error:
+            while block := block if len(block) > 1 else block + file.read(_BLOCK_BYTES):
+                if stream.eof:
+                    if not block.startswith(_GZIP_MAGIC):
+                        break
+                    stream = zlib.decompressobj(_GZIP)
+                found += len(stream.decompress(block, _BLOCK_BYTES))
+                if found > length + MAX_SURPLUS_BYTES:
+                    break
+                block = stream.unused_data if stream.eof else stream.unconsumed_tail
+    except (OSError, zlib.error) as error:
         raise damaged(name) from error
+    if found < length or not stream.eof:
+        raise damaged(name)
 
 
 def nrrd_files(path: Path) -> list[Path]:
