@@ -1,4 +1,4 @@
-"""What other processes read from the words that a command prints."""
+"""Warnings, doubts and errors are found among the words that a command prints."""
 
 from __future__ import annotations
 

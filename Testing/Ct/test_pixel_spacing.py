@@ -1,4 +1,4 @@
-"""Pixel sizes do not depend on the format of the file, and pixels that are not square are told."""
+"""Pixel sizes do not depend on the format of the file, and others than square ones have a warning."""
 
 import numpy as np
 import pytest

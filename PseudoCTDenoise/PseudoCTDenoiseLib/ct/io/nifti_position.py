@@ -95,7 +95,8 @@ def set_position(image: sitk.Image, position: np.ndarray) -> None:
 def _with_normal(position: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """Return a position (3, 4) in which no step along an axis of one voxel is zero.
 
-    No voxel lies there, so writers may state none. The unit normal of the other axes replaces it.
+    Such an axis has no distance, so writers may state none. The unit normal of the others replaces
+    it.
     """
     lone = [axis for axis in range(3) if size[axis] == 1 and not position[:, axis].any()]
     if len(lone) != 1:
