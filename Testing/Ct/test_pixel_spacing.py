@@ -1,4 +1,4 @@
-"""Pixel sizes do not depend on the format of the file, and others than square ones have a warning."""
+"""Pixel sizes are the same from every format; pixels that are not square have a warning."""
 
 import numpy as np
 import pytest
