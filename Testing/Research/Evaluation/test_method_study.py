@@ -118,6 +118,7 @@ def test_a_noise_free_scan_hardly_changes(monkeypatch):
     assert row["change_hu"] == row["start_change_hu"] == 0
 
 
+@pytest.mark.slow
 def test_banding_is_the_deviation_of_the_slice_means():
     reference = body(slices=400, size=32)
     off = np.random.default_rng(0).normal(0, 3, size=(400, 1, 1))

@@ -37,6 +37,7 @@ def test_the_page_the_figures_and_the_table_are_written(pseudoct, short, tmp_pat
     ]
 
 
+@pytest.mark.slow
 def test_with_neighbours_the_files_and_the_block_have_their_own_names(pseudoct, tmp_path):
     page = tmp_path / "quality.md"
     page.write_text("<!-- QUALITY neighbours -->\nold\n<!-- /QUALITY neighbours -->\n")

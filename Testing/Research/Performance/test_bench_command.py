@@ -131,6 +131,7 @@ def test_each_device_and_precision_has_its_own_blocks(device, precision, label):
     assert bench_command.part_label("jobs", arguments, ComputeDevice(device, "requested")) == label
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 def test_the_requested_precision_is_timed(pseudoct, tmp_path, precision):
     page = tmp_path / "page.md"

@@ -249,6 +249,7 @@ def test_a_gpu_gets_worker_processes(monkeypatch, platform, device, cores, worke
     assert pretrain._workers(device) == workers
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
 @pytest.mark.new_process
 def test_worker_processes_give_the_same_model(tmp_path, simulator):
