@@ -22,7 +22,7 @@ def box_mean(image: np.ndarray, side: int) -> np.ndarray:
     padded = np.zeros([size + 2 * half for size in image.shape], np.float32)
     padded[half : half + len(image), half : half + len(image.T)] = image
     sums = running_sums(running_sums(padded, side).T, side).T
-    rows, columns = (_pixels_in_box(size, half) for size in image.shape)
+    rows, columns = (pixels_in_box(size, half) for size in image.shape)
     return sums / (rows[:, None] * columns)
 
 
@@ -41,7 +41,7 @@ def running_sums(values: Array, length: int) -> Array:
     return sums
 
 
-def _pixels_in_box(size: int, half: int) -> np.ndarray:
+def pixels_in_box(size: int, half: int) -> np.ndarray:
     """Return the number of pixels within ``half`` of each of ``size`` pixels in a row."""
     place = np.arange(size, dtype=np.float32)
     return 1 + np.minimum(place, half) + np.minimum(place[::-1], half)

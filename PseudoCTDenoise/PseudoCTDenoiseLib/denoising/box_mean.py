@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from ..ct.box_mean import running_sums
+from ..ct.box_mean import pixels_in_box, running_sums
 
 
 def box_mean(images: torch.Tensor, side: int) -> torch.Tensor:
@@ -16,7 +16,9 @@ def box_mean(images: torch.Tensor, side: int) -> torch.Tensor:
     images : (..., rows, columns).
     side : of the box, an odd number of pixels.
     """
-    rows, columns = (_pixels_in_box(size, side // 2).to(images) for size in images.shape[-2:])
+    rows, columns = (
+        torch.from_numpy(pixels_in_box(size, side // 2)).to(images) for size in images.shape[-2:]
+    )
     return box_sum(images, side) / (rows[:, None] * columns)
 
 
@@ -26,9 +28,3 @@ def box_sum(images: torch.Tensor, side: int) -> torch.Tensor:
     for axis in (-2, -1):
         sums = running_sums(sums.movedim(axis, 0), side).movedim(0, axis)
     return sums
-
-
-def _pixels_in_box(size: int, half: int) -> torch.Tensor:
-    """Return the number of pixels within ``half`` of each of ``size`` pixels in a row."""
-    place = torch.arange(size)
-    return 1 + place.clamp(max=half) + place.flip(0).clamp(max=half)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from PseudoCTDenoiseLib.ct.body_mask import body_mask
 from PseudoCTDenoiseLib.ct.reference_metrics import image_metrics
+from PseudoCTDenoiseLib.denoising.denoised_scan import DenoisedScan
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.neighbours import similar_neighbours
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
@@ -108,19 +109,22 @@ def measure_disc(pair: CtPair, models: LoadedModels) -> list[dict]:
 
 
 def denoised(pair: CtPair, models: LoadedModels, settings: DenoisingSettings) -> np.ndarray:
-    """Return the denoised slices of a pair, corrected by their neighbours if the settings say so.
+    """Return the denoised slices of a pair, (slices, rows, columns) int16 HU."""
+    return denoise(pair.ldct, pair.pixel_mm, models, settings).hu
 
-    (slices, rows, columns) int16 HU.
-    """
-    job = DenoisingJob(
-        pair.ldct,
+
+def denoise(
+    hu: np.ndarray, pixel_mm: float | None, models: LoadedModels, settings: DenoisingSettings
+) -> DenoisedScan:
+    """Denoise a scan and correct its slices by their neighbours if the settings ask for it."""
+    return DenoisingJob(
+        hu,
         models.denoiser[0],
         [],
         settings,
-        pixel_mm=pair.pixel_mm,
+        pixel_mm=pixel_mm,
         neighbour_model=models.neighbour_network,
-    )
-    return job.run_at_once().hu
+    ).run_at_once()
 
 
 def _disc(hu: np.ndarray, radius: float) -> np.ndarray:

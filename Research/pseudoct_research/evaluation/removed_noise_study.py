@@ -17,6 +17,7 @@ from torch import nn
 from ..datasets.ct_dataset import CtScan
 from .comparison import CtPair
 from .filters import gaussian, non_local_means
+from .neighbour_study import denoise
 
 DISCS = ((3, 3.0), (4, 2.0), (8, 1.0), (3, 1.0))
 """Radius in pixels, and contrast in standard deviations of the removed noise, of erased discs."""
@@ -58,14 +59,7 @@ def whole_scan_row(scan: CtScan, models: LoadedModels, settings: DenoisingSettin
     ``strongest_spot`` and ``mean_frequency_ratio`` of :func:`.check_removed_noise`; and
     ``low_frequency_percent``, see :func:`.noise_metrics`. Unknown figures are empty.
     """
-    result = DenoisingJob(
-        scan.hu,
-        models.denoiser[0],
-        [],
-        settings,
-        pixel_mm=scan.pixel_mm,
-        neighbour_model=models.neighbour_network,
-    ).run_at_once()
+    result = denoise(scan.hu, scan.pixel_mm, models, settings)
     noise = noise_metrics(scan.hu, result.hu) or {}
     ratio = noise.get("removed_mean_frequency_ratio")
     check = check_removed_noise(result.structures, ratio)
