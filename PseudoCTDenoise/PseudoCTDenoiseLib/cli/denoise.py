@@ -171,10 +171,12 @@ def denoise(
     arguments: argparse.Namespace,
     settings: DenoisingSettings,
     check_scan: Callable[[CtVolume], None] = lambda volume: None,
+    final_path: Path | None = None,
 ) -> DenoisedFile:
     """Denoise a scan: check the arguments, read, plan, denoise and write.
 
-    ``check_scan`` may refuse the scan with BadInputError.
+    ``check_scan`` may refuse the scan with BadInputError. ``final_path`` is the path to which the
+    caller moves the result, which the report states.
 
     Raises
     ------
@@ -217,7 +219,7 @@ def denoise(
     # they are written.
     result = in_temporary_folder(outputs.temporary_parent, denoise_and_write)
     side_outputs = SideOutputs()
-    report = _write_report(side_outputs, result, inputs, outputs)
+    report = _write_report(side_outputs, result, inputs, outputs, final_path or outputs.volume)
     _write_picture(side_outputs, result, inputs, outputs)
     known = {*inputs.volume.warnings, *job.warnings}
     print_warnings(warning for warning in result.warnings if warning not in known)
@@ -395,7 +397,11 @@ def _write_volumes(
 
 
 def _write_report(
-    side_outputs: SideOutputs, result: DenoisedScan, inputs: _Inputs, outputs: _Outputs
+    side_outputs: SideOutputs,
+    result: DenoisedScan,
+    inputs: _Inputs,
+    outputs: _Outputs,
+    final_path: Path,
 ) -> dict:
     """Write the report of a run and return it; return an empty one if it cannot be made."""
     volume, models, report = inputs.volume, inputs.models, {}
@@ -409,18 +415,13 @@ def _write_report(
             models.neighbour_manifest,
         )
         values["warnings"] = [*volume.warnings, *values["warnings"]]
-        report = _files(inputs, outputs, result.hu) | {"dicom": volume.uids or None}
+        report = _files(inputs, final_path, result.hu) | {"dicom": volume.uids or None}
         report |= {"uneven_slice_offsets_mm": list(volume.slice_offsets) or None}
         report |= values
-        write_report(outputs.report, report)
+        text = json_text(report, indent=2, ensure_ascii=False) + "\n"
+        # File names may contain bytes that are not UTF-8; JSON can escape them.
+        replace_file(outputs.report, text.encode(errors="backslashreplace"))
     return report
-
-
-def write_report(path: Path, report: dict) -> None:
-    """Write the report of a run as JSON."""
-    text = json_text(report, indent=2, ensure_ascii=False) + "\n"
-    # File names may contain bytes that are not UTF-8; JSON can escape them.
-    replace_file(path, text.encode(errors="backslashreplace"))
 
 
 def _write_picture(
@@ -440,11 +441,11 @@ def _write_picture(
         )
 
 
-def _files(inputs: _Inputs, outputs: _Outputs, denoised: np.ndarray) -> dict:
+def _files(inputs: _Inputs, final_path: Path, denoised: np.ndarray) -> dict:
     """Return where the scan and the result lie and how to recognise them, for the report."""
     arguments, volume = inputs.arguments, inputs.volume
     # A link to the scan may have the only name that tells the format, so it is not followed.
-    scan, output = (_in_real_folder(path) for path in (arguments.input, outputs.volume))
+    scan, output = (_in_real_folder(path) for path in (arguments.input, final_path))
     models = arguments.models.resolve()
     return {
         "input": scan.name,

@@ -126,13 +126,11 @@ def _denoise_into(new: Path, task: ScanTask) -> dict:
 
     def run() -> int:
         arguments = _arguments(new, task)
-        run = denoise.denoise(arguments, denoise.read_settings(arguments))
+        # The folder is renamed once all is written.
+        final_path = task.result / arguments.output.name
+        settings = denoise.read_settings(arguments)
+        run = denoise.denoise(arguments, settings, final_path=final_path)
         report.update(run.report)
-        if arguments.report.exists():
-            # The folder is renamed once all is written.
-            report["output_path"] = str(task.result.resolve() / arguments.output.name)
-            with contextlib.suppress(BadInputError):  # a report never costs the result
-                denoise.write_report(arguments.report, report)
         write_thumbnail(new / THUMBNAIL, run.before, run.after)
         return run.exit_code
 
