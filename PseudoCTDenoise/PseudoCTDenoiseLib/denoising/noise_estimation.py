@@ -5,7 +5,8 @@ reconstruction kernel and on the modulation of the tube current: the less the cu
 patient's width, the more the noise of the widest rays dominates and forms streaks. The estimate has
 the sharpness and the modulation whose noise is as rough, along rows and along columns, as the noise
 that a denoiser removes from the scan. Noise that is known shows how far the removed noise differs
-from the whole: in texture, and in level.
+from the whole: in texture, and in level. What remains of the difference to the spectrum of the
+scan's noise is measured in flat windows, see :mod:`.noise_spectrum`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from ..simulation.reconstruction_kernels import (
     kernel_at_sharpness,
     nearest_kernel,
 )
+from .noise_spectrum import with_spectrum_of_scan
 from .target_noise import RESIDUAL_NOISE_FRACTION
 
 DRAWS = 2
@@ -106,6 +108,7 @@ def estimate_noise(
     source = _NoiseSource(clean, simulated_pixel_mm(pixel_mm or DEFAULT_PIXEL_MM), seed)
     texture = _matching_texture(source, scan, clean, body, denoise_hu)
     noise = torch.stack([source.draw(slice(None), texture) for _ in range(DRAWS)])
+    noise = with_spectrum_of_scan(noise, scan, clean)
     scale = _noise_scale(scan, clean, noise[0], body, denoise_hu)
     return NoiseEstimate((noise * (scale / RANGE_HU)).to(slices), texture, denoised)
 
