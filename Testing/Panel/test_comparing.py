@@ -684,3 +684,21 @@ def test_selectors_that_move_while_another_module_is_open_store_nothing(
     slicerApp.select("PseudoCTDenoise")
     assert panel.ui.outputSelector.currentNode() is result
     assert panel.ui.inputSelector.currentNode() is phantom
+
+
+def test_labels_follow_what_another_module_shows(panel, phantom, result):
+    import slicer
+
+    comparison = panel.logic.comparison
+    panel.logic.showSideBySide(result)
+    assert comparison.shows(result)
+    slicer.util.setSliceViewerLayers(background=phantom)
+    assert comparison.labelText(VIEWS[1]) == phantom.GetName()
+    assert not comparison.shows(result)
+    slicer.util.setSliceViewerLayers(background=result)
+    assert comparison.labelText(VIEWS[0]).startswith(result.GetName() + "\n")
+    panel.comparePanel.showViews()
+    assert comparison.shows(result)
+    assert comparison.labelText(VIEWS[0]) == phantom.GetName()
+    slicer.mrmlScene.RemoveNode(result)
+    assert comparison.labelText(VIEWS[1]) == ""

@@ -8,7 +8,7 @@ from PseudoCTDenoiseLib.ct.strength import apply_strength
 from PseudoCTDenoiseLib.errors import BadInputError
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
-from PseudoCTDenoiseLib.scene import provenance  # noqa: E402
+from PseudoCTDenoiseLib.scene import provenance, results  # noqa: E402
 from PseudoCTDenoiseLib.scene.ct_input import ctFromNode  # noqa: E402
 from PseudoCTDenoiseLib.scene.geometry import geometryOf  # noqa: E402
 from PseudoCTDenoiseLib.scene.live_preview import LivePreview, sliceIndexAt  # noqa: E402
@@ -177,6 +177,7 @@ def test_slices_that_were_not_denoised_keep_their_fractions_of_hu(fractions):
 def test_a_result_in_whole_hu_of_an_earlier_version_gets_the_fractions_of_its_scan(fractions):
     output = store(fractions)
     slicer.util.updateVolumeFromArray(output, CLEAN)
+    output.SetAttribute(provenance.SHOWN_CRC32, None)
     applyStrength(output, 0)
     assert np.array_equal(voxels(output), voxels(fractions))
 
@@ -283,3 +284,50 @@ def test_nodes_of_another_scan_are_not_reused(scan, scene):
     storeResult(other, output, ctFromNode(other), job_result(), Outputs())
     again = output.GetNodeReference(provenance.REMOVED_NOISE)
     assert again is not removed and again.GetName() == "other removed noise"
+
+
+def test_another_strength_does_not_undo_a_change_of_the_result(scan):
+    output = store(scan)
+    applyStrength(output, 60)
+    applyStrength(output, 40)
+    voxels(output)[0] = 5
+    slicer.util.arrayFromVolumeModified(output)
+    with pytest.raises(BadInputError, match="scan denoised was changed since it was made"):
+        applyStrength(output, 80)
+    assert (voxels(output)[0] == 5).all()
+    assert output.GetAttribute(provenance.STRENGTH) == "40"
+
+
+@pytest.mark.parametrize("name, later", [(None, "other denoised"), ("mine", "mine")])
+def test_the_result_of_another_scan_does_not_keep_its_automatic_name(scan, name, later):
+    output = store(scan)
+    output.SetName(name or output.GetName())
+    other = slicer.util.addVolumeFromArray(HU + 1, name="other")
+    assert store(other, to=output) is output
+    assert output.GetName() == later
+    assert store(other, to=output).GetName() == later
+
+
+def test_after_an_error_the_old_image_has_no_new_removed_noise(scan, monkeypatch):
+    output = store(scan)
+    before = voxels(output).copy()
+
+    def full(*arguments):
+        raise MemoryError("no memory")
+
+    monkeypatch.setattr(results, "_fillCt", full)
+    with pytest.raises(MemoryError):
+        storeResult(
+            scan, output, ctFromNode(scan), job_result(CLEAN // 3), Outputs(pseudoLdct=False)
+        )
+    assert np.array_equal(voxels(output), before)
+    with pytest.raises(BadInputError, match="removed noise .* is no longer in the scene"):
+        applyStrength(output, 50)
+
+
+def test_the_window_is_that_of_the_scan_also_if_it_was_automatic(scan):
+    display = scan.GetDisplayNode()
+    display.AutoWindowLevelOn()
+    shown = store(scan).GetDisplayNode()
+    assert (shown.GetWindow(), shown.GetLevel()) == (display.GetWindow(), display.GetLevel())
+    assert not shown.GetAutoWindowLevel()

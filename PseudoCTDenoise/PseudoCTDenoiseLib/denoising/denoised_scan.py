@@ -59,7 +59,7 @@ def divergence_warning(tunings: Sequence[TuningRecord]) -> str:
     which = f"of {diverged} of {len(tunings)} slices " if len(tunings) > 1 else ""
     return (
         f"The tuning {which}diverged, so the pre-trained network was used instead. "
-        "Choose a smaller learning_rate."
+        "Choose fewer steps or a smaller learning_rate (in a settings file or in Python)."
     )
 
 

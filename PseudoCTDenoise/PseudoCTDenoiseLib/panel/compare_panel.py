@@ -95,7 +95,7 @@ class ComparePanel:
 
     def showViews(self) -> None:
         """Show the result in the views of the comparison, unless it is shown there already."""
-        if self._output is not None and self._comparison.denoised is not self._output:
+        if self._output is not None and not self._comparison.shows(self._output):
             self.showSideBySide()
 
     def showPlotAndTable(self, table=None) -> None:

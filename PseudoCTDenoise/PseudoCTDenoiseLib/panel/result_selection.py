@@ -63,6 +63,9 @@ class ResultSelection:
             and not provenance.isResultOf(output, chosen)
         ):
             self.parameterNode.outputVolume = None
+            # While the parameter node updates the controls, it does not follow their changes.
+            self._ui.outputSelector.setCurrentNode(None)
+            self._setResult(None)
 
     def onOutput(self, node=None) -> None:
         """Show the properties of the selected result in the controls."""
@@ -80,11 +83,17 @@ class ResultSelection:
             self._applyStrength(output, value)
 
     def showNewResult(self, parameterNode, output) -> None:
-        """Select a new result and apply the slider's current strength to it."""
-        strength = parameterNode.strength
-        parameterNode.outputVolume = output
+        """Select a new result and apply the slider's current strength to it.
+
+        While another result is selected, the slider shows the strength of that one.
+        """
+        before, strength = parameterNode.outputVolume, parameterNode.strength
+        if provenance.isResult(before) and before.GetID() != output.GetID():
+            strength = float(output.GetAttribute(provenance.STRENGTH))
+        # The selector first: the slider does not follow while the parameter node sets the selector.
         # A volume that a script has chosen becomes listed with its result.
         self._ui.outputSelector.setCurrentNode(output)
+        parameterNode.outputVolume = output
         self._setResult(output)
         self._applyStrength(output, strength)
 

@@ -187,11 +187,24 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             bound.pop(None, None)
             self._parameterNodeGuiTag = parameterNode.connectParametersToGui(bound)
             self._choices.observe(parameterNode)
-            self.ui.modelComboBox.setCurrentText(parameterNode.model)
+            missing = self._selectModel(parameterNode)
             # The selector does not list the derived volume that a scene may have as its input.
             parameterNode.inputVolume = self.ui.inputSelector.currentNode()
             self.resultSelection.onOutput()
             self.jobStart.refresh()
+            if missing:
+                self.runPanel.setStatus(missing)
+
+    def _selectModel(self, parameterNode) -> str:
+        """Select the model of a parameter node, or return a sentence on another one instead."""
+        models, wanted = self.ui.modelComboBox, parameterNode.model
+        if models.findText(wanted) >= 0 or not models.currentText:
+            models.setCurrentText(wanted)
+            return ""
+        parameterNode.model = models.currentText
+        return _("The model {wanted} is missing, so {shown} is selected. Check the model.").format(
+            wanted=wanted, shown=models.currentText
+        )
 
     def onPreset(self, index=None):
         """Set the advanced options to those of the chosen preset."""
@@ -225,4 +238,6 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if output is not None:
             node = self._parameterNode or self.logic.getParameterNode()
             self.resultSelection.showNewResult(node, output)
+        else:
+            self.resultSelection.onOutput()  # the slider may have been moved for the job
         self.jobStart.refresh()

@@ -95,7 +95,9 @@ class DenoisingRun(SceneRun):
         self._geometry = geometryOf(request.inputVolume)
         self._item = itemOf(request.inputVolume)
         self._inputID = request.inputVolume.GetID()
-        self._outputID = request.outputVolume.GetID() if request.outputVolume else None
+        output = request.outputVolume
+        self._outputID = output.GetID() if output else None
+        self._outputWasEmpty = output is not None and output.GetImageData() is None
         self._preview = LivePreview(request.inputVolume, self._ct)
         self.previewed = Signal()
         self._process = DenoisingProcess(
@@ -180,6 +182,10 @@ class DenoisingRun(SceneRun):
         """Put the result into the scene, whose nodes the user may have changed during the job."""
         inputVolume = slicer.mrmlScene.GetNodeByID(self._inputID)
         outputVolume = slicer.mrmlScene.GetNodeByID(self._outputID) if self._outputID else None
+        if self._outputWasEmpty and outputVolume is not None and outputVolume.GetImageData():
+            name = outputVolume.GetName()
+            self.logged.emit(f"{name} was filled during the job, so the result is a new volume.")
+            outputVolume = None
         shown = itemOf(inputVolume)
         moved = self._item not in (None, shown) and showItem(inputVolume, self._item)
         if self._inputChanged(inputVolume):
@@ -251,6 +257,8 @@ def _checkOutput(request: Request) -> None:
     output = request.outputVolume
     if output is None:
         return
+    if not slicer.mrmlScene.IsNodePresent(output):
+        raise BadInputError(f"{output.GetName()} is not in the scene. Add it to the scene first.")
     if output.GetID() == request.inputVolume.GetID():
         raise BadInputError(
             "Input and output are the same volume. Choose another output to keep the original."

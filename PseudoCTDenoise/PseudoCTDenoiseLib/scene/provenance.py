@@ -48,6 +48,8 @@ ITEM = "PseudoCTDenoise.Item"
 """Item of the sequence that the input showed, see :func:`.sequence_item.itemOf`."""
 INPUT_CRC32 = "PseudoCTDenoise.InputCrc32"
 """Checksum of the input's voxels; the removed noise belongs to exactly these voxels."""
+SHOWN_CRC32 = "PseudoCTDenoise.ShownCrc32"
+"""Checksum of the result's voxels at the strength shown; absent in results of earlier versions."""
 
 
 def _sliceRange(text: str) -> tuple[int, int]:

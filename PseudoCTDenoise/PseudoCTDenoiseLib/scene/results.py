@@ -78,8 +78,9 @@ def storeResult(
     slicer.mrmlScene.SaveStateForUndo()
     with newNodesOnlyOnSuccess():
         output = outputVolume or _newVolume(f"{name} denoised")
+        _renameResultOfAnother(output, inputVolume, f"{name} denoised")
         _releaseForeignNodes(output, inputVolume)
-        made: set[str] = set()
+        made: dict[str, object] = {}
 
         def companion(role: str, suffix: str, hidden: bool = False):
             node = output.GetNodeReference(role)
@@ -87,8 +88,9 @@ def storeResult(
                 node = _newVolume(f"{name} {suffix}", hidden)
             node.SetHideFromEditors(hidden)
             node.SetAttribute(provenance.DERIVED, "1")
-            output.SetNodeReferenceID(role, node.GetID())
-            made.add(role)
+            # Set again with the new image: after an error the old image must not get new parts.
+            output.RemoveNodeReferenceIDs(role)
+            made[role] = node
             return node
 
         removed = ct.hu[here].astype(np.int32) - result.denoised
@@ -119,6 +121,9 @@ def storeResult(
         denoised = apply_strength(original[here], result.denoised, strength)
         with slicer.util.NodeModify(output):  # observers see the image as a result
             _fillCt(output, inputVolume, whole(denoised, original))
+            for role, node in made.items():
+                output.SetNodeReferenceID(role, node.GetID())
+            output.SetAttribute(provenance.SHOWN_CRC32, checksum(output))
             provenance.recordProvenance(output, result.report, strength, (first, last))
         createPlots(output, ct.hu[here], result.denoised, ct.pixelSizeMm, result.losses)
     return output
@@ -135,11 +140,12 @@ def applyStrength(outputVolume, strength: float) -> None:
     ------
     BadInputError
         If the input or the removed noise of this result is no longer in the scene, or the voxels
-        of the input have changed.
+        of the input or of the result have changed.
     """
     checkStrength(strength)
     inputVolume, removedNoise = originalOf(outputVolume), removedNoiseOf(outputVolume)
     checkInputUnchanged(inputVolume, outputVolume)
+    _checkShownUnchanged(outputVolume)
     axis = 2 - sliceAxis(inputVolume)
     original, removed, shown = (
         np.moveaxis(slicer.util.arrayFromVolume(node), axis, 0)
@@ -159,6 +165,7 @@ def applyStrength(outputVolume, strength: float) -> None:
             apply_strength(x[None], denoised[None], strength, out=out[None])
         else:  # the slice was not denoised
             out[...] = x
+    outputVolume.SetAttribute(provenance.SHOWN_CRC32, checksum(outputVolume))
     provenance.recordStrength(outputVolume, strength)  # before the observers of the voxels run
     slicer.util.arrayFromVolumeModified(outputVolume)
 
@@ -170,6 +177,16 @@ def checkInputUnchanged(inputVolume, outputVolume) -> None:
         raise BadInputError(
             f"{inputVolume.GetName()} was changed since {outputVolume.GetName()} was made. "
             "Denoise it again."
+        )
+
+
+def _checkShownUnchanged(outputVolume) -> None:
+    """Raise BadInputError if another module has changed the voxels of a result."""
+    known = outputVolume.GetAttribute(provenance.SHOWN_CRC32)
+    if known is not None and known != checksum(outputVolume):
+        raise BadInputError(
+            f"{outputVolume.GetName()} was changed since it was made, and another strength would "
+            "undo the changes. Denoise the scan again into a new volume."
         )
 
 
@@ -211,6 +228,13 @@ def _part(outputVolume, role: str, what: str):
             "Denoise the scan again."
         )
     return node
+
+
+def _renameResultOfAnother(output, inputVolume, name: str) -> None:
+    """Rename the result of another scan, whose name would be that of the wrong scan."""
+    another = provenance.isResult(output) and not provenance.isResultOf(output, inputVolume)
+    if another and " denoised" in output.GetName():  # not a name of the user
+        output.SetName(slicer.mrmlScene.GenerateUniqueName(name))
 
 
 def _releaseForeignNodes(output, inputVolume) -> None:
@@ -271,9 +295,17 @@ def _newVolume(name: str, hidden: bool = False):
 
 def _fillCt(node, inputVolume, voxels: np.ndarray) -> None:
     _fill(node, inputVolume, voxels)
-    source = inputVolume.GetDisplayNode()
+    showLike(inputVolume, node)
+
+
+def showLike(inputVolume, node) -> None:
+    """Display a volume as the input is displayed, with the same window."""
+    source, display = inputVolume.GetDisplayNode(), node.GetDisplayNode()
     if source is not None:
-        node.GetDisplayNode().CopyContent(source)
+        display.CopyContent(source)
+        # An automatic window would be another one for this volume once the scene is loaded.
+        display.AutoWindowLevelOff()
+        display.SetWindowLevel(source.GetWindow(), source.GetLevel())
 
 
 def _fillNoise(node, inputVolume, voxels: np.ndarray) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import slicer
 import vtk
 
+from ..errors import OUT_OF_MEMORY_ADVICE, is_out_of_memory
 from ..worker.signals import Signal
 from ..worker.worker_process import JobFailure, JobState
 
@@ -77,10 +78,11 @@ class SceneRun:
 
 def importFailure(error: Exception) -> JobFailure:
     """Return the failure of a result that could not be added to the scene; call it in a handler."""
+    advice = OUT_OF_MEMORY_ADVICE if is_out_of_memory(error) else "Copy the log and report it."
     return JobFailure(
         "import",
         f"The result could not be added to the scene: {error}.",
-        "Copy the log and report it. The original is unchanged.",
+        f"{advice} The original is unchanged.",
         traceback.format_exc(),
     )
 

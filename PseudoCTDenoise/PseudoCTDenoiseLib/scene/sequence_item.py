@@ -38,7 +38,7 @@ def nameWithItem(node) -> str:
     browser = browserOf(node)
     if browser is None or browser.GetOverwriteProxyName(browser.GetSequenceNode(node)):
         return node.GetName()  # the browser writes the item into the name
-    return f"{node.GetName()} {itemOf(node)}"
+    return " ".join(filter(None, (node.GetName(), itemOf(node))))
 
 
 def itemsOf(sequence) -> list[str]:

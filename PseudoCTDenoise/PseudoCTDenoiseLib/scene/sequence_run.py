@@ -19,7 +19,7 @@ from .ct_input import CtInput, ctFromNode, exactSlices
 from .denoising_run import Request, checkedRange
 from .geometry import geometryOf
 from .provenance import provenanceAttributes, removedNoiseSentence
-from .results import checkStrength, checksum, newNodesOnlyOnSuccess, placeInStudy
+from .results import checkStrength, checksum, newNodesOnlyOnSuccess, placeInStudy, showLike
 from .scene_run import SceneRun, changedFailure, importFailure
 from .sequence_item import browserOf, itemsOf
 
@@ -227,8 +227,7 @@ class SequenceRun(SceneRun):
         output.SetName(scene.GenerateUniqueName(f"{named.GetName()} denoised"))
         scene.AddNode(output)
         output.CreateDefaultDisplayNodes()
-        if inputVolume.GetDisplayNode() is not None:
-            output.GetDisplayNode().CopyContent(inputVolume.GetDisplayNode())
+        showLike(inputVolume, output)
         output.SetAndObserveTransformNodeID(inputVolume.GetTransformNodeID())
         placeInStudy(output, inputVolume)
         browser.AddProxyNode(output, sequence, False)

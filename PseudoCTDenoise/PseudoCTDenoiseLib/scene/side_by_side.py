@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
+
 import slicer
 import vtk
 
@@ -98,6 +101,16 @@ class SideBySide:
             third = slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
         self.show(original, denoised, third, plotAndTable=layout == layouts.PLOT_AND_TABLE)
 
+    def shows(self, denoised) -> bool:
+        """Return True if the views show the result beside its original."""
+        if not self.shown or self.denoised is not denoised or self.original is None:
+            return False
+        pair = {layouts.ORIGINAL: self.original, layouts.DENOISED: denoised}
+        return all(
+            self._widget(name).mrmlSliceCompositeNode().GetBackgroundVolumeID() == volume.GetID()
+            for name, volume in pair.items()
+        )
+
     @property
     def orientation(self) -> str:
         """Plane of all views: Axial, Coronal or Sagittal."""
@@ -115,7 +128,7 @@ class SideBySide:
             return
         widget.mrmlSliceCompositeNode().SetBackgroundVolumeID(volume.GetID() if volume else None)
         self._labelled.add(viewName)
-        setLabel(widget, self._textOf(volume) if volume else "")
+        self._label(widget)
 
     def labelText(self, viewName: str) -> str:
         """Return the label of a view."""
@@ -244,6 +257,10 @@ class SideBySide:
         for volume in filter(None, (self.original, self.denoised, self.noise)):
             tag = volume.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onVolumeModified)
             self._named.append((volume, tag))
+        for widget in self._widgets():
+            composite = widget.mrmlSliceCompositeNode()
+            tag = composite.AddObserver(vtk.vtkCommand.ModifiedEvent, self._viewObserver())
+            self._named.append((composite, tag))
 
     def _unlinkWindows(self) -> None:
         for node, tag in self._linked + self._named:
@@ -267,6 +284,26 @@ class SideBySide:
         for widget in self._widgets():
             if widget.mrmlSliceCompositeNode().GetBackgroundVolumeID() == changed.GetID():
                 setLabel(widget, self._textOf(changed))
+
+    def _viewObserver(self) -> Callable[[object, str], None]:
+        """Return a function that labels all views, for when another module changes one.
+
+        Views outlive a comparison, so the function does not keep this object.
+        """
+        weak = weakref.ref(self)
+
+        def labelViews(changed, event) -> None:
+            comparison = weak()
+            for widget in comparison._widgets() if comparison is not None else ():
+                comparison._label(widget)
+
+        return labelViews
+
+    def _label(self, widget) -> None:
+        """Name the volume that a view shows in its corner."""
+        shown = widget.mrmlSliceCompositeNode().GetBackgroundVolumeID()
+        volume = slicer.mrmlScene.GetNodeByID(shown or "")
+        setLabel(widget, "" if volume is None else self._textOf(volume))
 
     def _textOf(self, volume) -> str:
         lines = [volume.GetName(), itemOf(volume)]
