@@ -15,6 +15,8 @@ from ..errors import BadInputError
 FREQUENCIES = (0.13, 0.5)
 """Lowest and highest frequency that is compared, in cycles per pixel. At lower frequencies flat
 windows contain anatomy. Frequencies outside are treated like the nearest one inside."""
+MIN_WINDOWS = 400
+"""Minimum number of flat windows. A lone slice has about 150, which say too little."""
 MAX_GAIN = 2.0
 """Largest gain of a frequency; the smallest is its reciprocal."""
 
@@ -25,7 +27,8 @@ def with_spectrum_of_scan(
     """Return simulated noise whose spectrum is as steep as that of a scan's noise.
 
     The logarithm of the filter is a straight line over the frequency, which changes the texture but
-    hardly the level. The noise of a scan with too little flat soft tissue is returned as it is.
+    hardly the level. The noise of a scan with fewer than :data:`MIN_WINDOWS` flat windows of soft
+    tissue is returned as it is.
 
     Parameters
     ----------
@@ -37,6 +40,8 @@ def with_spectrum_of_scan(
     try:
         _, _, measured, *simulated = flat_windows(denoised, denoised, hu, *noise.numpy())
     except BadInputError:  # too little soft tissue
+        return noise
+    if len(measured) < MIN_WINDOWS:
         return noise
     frequency, _, power = window_spectrum(measured)
     simulated_power = np.mean([window_spectrum(windows)[2] for windows in simulated], axis=0)
