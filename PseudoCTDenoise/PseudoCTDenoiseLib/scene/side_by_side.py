@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
 
 import slicer
 import vtk
@@ -39,6 +38,7 @@ class SideBySide:
         self._orientation = ORIENTATIONS[0]
         self._position: tuple[float, float, float] | None = None
         self.original = self.denoised = self.noise = None
+        _comparisons.add(self)
 
     @property
     def shown(self) -> bool:
@@ -259,7 +259,7 @@ class SideBySide:
             self._named.append((volume, tag))
         for widget in self._widgets():
             composite = widget.mrmlSliceCompositeNode()
-            tag = composite.AddObserver(vtk.vtkCommand.ModifiedEvent, self._viewObserver())
+            tag = composite.AddObserver(vtk.vtkCommand.ModifiedEvent, _onViewModified)
             self._named.append((composite, tag))
 
     def _unlinkWindows(self) -> None:
@@ -285,19 +285,10 @@ class SideBySide:
             if widget.mrmlSliceCompositeNode().GetBackgroundVolumeID() == changed.GetID():
                 setLabel(widget, self._textOf(changed))
 
-    def _viewObserver(self) -> Callable[[object, str], None]:
-        """Return a function that labels all views, for when another module changes one.
-
-        Views outlive a comparison, so the function does not keep this object.
-        """
-        weak = weakref.ref(self)
-
-        def labelViews(changed, event) -> None:
-            comparison = weak()
-            for widget in comparison._widgets() if comparison is not None else ():
-                comparison._label(widget)
-
-        return labelViews
+    def labelViews(self) -> None:
+        """Name the volume that each view shows now."""
+        for widget in self._widgets():
+            self._label(widget)
 
     def _label(self, widget) -> None:
         """Name the volume that a view shows in its corner."""
@@ -321,6 +312,20 @@ class SideBySide:
     def _widgets(self) -> list:
         names = layouts.VIEWS[_manager().layout] if self.shown else ()
         return [widget for widget in map(self._widget, names) if widget is not None]
+
+
+_comparisons: weakref.WeakSet[SideBySide] = weakref.WeakSet()
+
+
+def _onViewModified(changed, event) -> None:
+    """Update the labels after another module has changed what a view shows.
+
+    Views outlive a comparison. A function of the module can still be called then; a method could
+    have been collected as garbage, because the garbage collector does not see views without a
+    Python object.
+    """
+    for comparison in list(_comparisons):
+        comparison.labelViews()
 
 
 def _manager():

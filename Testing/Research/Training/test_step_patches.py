@@ -49,6 +49,7 @@ def same(one, other):
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
 forked = pytest.param(2, marks=[on_linux, pytest.mark.new_process])
+slow_forked = pytest.param(2, marks=[on_linux, pytest.mark.new_process, pytest.mark.slow])
 
 
 @pytest.mark.parametrize("steps", [range(3, 8), range(0, 6, 2), range(1), range(5, 5)], ids=str)
@@ -71,7 +72,7 @@ def check_steps(steps, workers):
         assert not same(step, patches(seed=1)[number])
 
 
-@pytest.mark.parametrize("workers", [0, forked])
+@pytest.mark.parametrize("workers", [0, slow_forked])
 def test_drawing_can_stop_at_any_step(workers):
     def running():
         # The queue of each process has a thread that ends slightly later.
@@ -111,7 +112,7 @@ def test_steps_use_the_latest_batches(monkeypatch):
     assert all(shown & patches_of([batch.ldct]) for batch in drawn)
 
 
-@pytest.mark.parametrize("workers", [0, forked])
+@pytest.mark.parametrize("workers", [0, slow_forked])
 def test_reuse_from_any_step_gives_the_same_steps(monkeypatch, workers):
     monkeypatch.setattr(step_patches, "POOL", 2)
     late = {
