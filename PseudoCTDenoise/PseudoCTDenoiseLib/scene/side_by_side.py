@@ -281,9 +281,7 @@ class SideBySide:
 
     def _onVolumeModified(self, changed, event) -> None:
         """Update the labels after a volume is renamed."""
-        for widget in self._widgets():
-            if widget.mrmlSliceCompositeNode().GetBackgroundVolumeID() == changed.GetID():
-                setLabel(widget, self._textOf(changed))
+        self.labelViews()
 
     def labelViews(self) -> None:
         """Name the volume that each view shows now."""
