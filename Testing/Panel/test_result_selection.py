@@ -81,3 +81,12 @@ def test_an_output_outside_the_scene_is_refused(panel, phantom):
     output.SetName("loose")
     with pytest.raises(ValueError, match="loose is not in the scene"):
         panel.logic.process(phantom, output)
+
+
+def test_a_deleted_result_leaves_no_volume_that_nobody_sees(panel, scene, phantom, result):
+    import slicer
+
+    scene.RemoveNode(result)
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    assert not [volume.GetName() for volume in volumes if volume.GetHideFromEditors()]
+    assert scene.IsNodePresent(phantom)

@@ -12,6 +12,7 @@ from PseudoCTDenoiseLib.scene import provenance, results  # noqa: E402
 from PseudoCTDenoiseLib.scene.ct_input import ctFromNode  # noqa: E402
 from PseudoCTDenoiseLib.scene.geometry import geometryOf  # noqa: E402
 from PseudoCTDenoiseLib.scene.live_preview import LivePreview, sliceIndexAt  # noqa: E402
+from PseudoCTDenoiseLib.scene.result_cleanup import ResultCleanup  # noqa: E402
 from PseudoCTDenoiseLib.scene.results import Outputs, applyStrength, storeResult  # noqa: E402
 
 SHAPE = (5, 32, 40)
@@ -252,20 +253,74 @@ def test_a_point_of_the_world_finds_its_slice(scan):
     assert sliceIndexAt(scan, 2, (0, 0, 1e5)) == SHAPE[0] - 1
 
 
-def test_a_clone_keeps_its_noise_when_the_scan_is_denoised_again(scan, scene):
-    output = store(scan)
+def cloneOf(output):
     clone = slicer.vtkMRMLScalarVolumeNode()
     clone.CopyContent(output)
     clone.CopyReferences(output)
     for name in output.GetAttributeNames():
         clone.SetAttribute(name, output.GetAttribute(name))
-    scene.AddNode(clone)
+    return slicer.mrmlScene.AddNode(clone)
+
+
+def test_a_clone_keeps_its_noise_when_the_scan_is_denoised_again(scan):
+    output = store(scan)
+    clone = cloneOf(output)
     other = job_result(denoised=(HU // 2).astype(np.int16))
     storeResult(scan, output, ctFromNode(scan), other, Outputs())
     applyStrength(clone, 0)
     applyStrength(clone, 100)
     assert np.array_equal(voxels(clone), CLEAN)
     assert np.array_equal(voxels(output), HU // 2)
+
+
+@pytest.fixture
+def cleanup(scene):
+    cleanup = ResultCleanup()
+    yield cleanup
+    cleanup.stop()
+
+
+def removedNoise():
+    """Return the names of the volumes of removed noise in the scene."""
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return [node.GetName() for node in volumes if node.GetName().endswith("removed noise")]
+
+
+def test_the_hidden_removed_noise_goes_with_its_result(scan, scene, cleanup):
+    output = store(scan)
+    noise = output.GetNodeReference(provenance.NOISE_MAP)
+    assert removedNoise() == ["scan removed noise"]
+    scene.RemoveNode(output)
+    assert removedNoise() == []
+    assert scene.IsNodePresent(noise) and scene.IsNodePresent(scan)
+
+
+def test_removed_noise_that_the_user_asked_for_stays(scan, scene, cleanup):
+    scene.RemoveNode(store(scan, Outputs(removedNoise=True)))
+    assert removedNoise() == ["scan removed noise"]
+
+
+def test_removed_noise_goes_with_the_last_result_that_refers_to_it(scan, scene, cleanup):
+    output = store(scan)
+    clone = cloneOf(output)
+    scene.RemoveNode(output)
+    applyStrength(clone, 50)
+    scene.RemoveNode(clone)
+    assert removedNoise() == []
+
+
+def test_the_result_of_another_scan_replaces_the_hidden_noise_too(scan):
+    output = store(scan)
+    other = slicer.util.addVolumeFromArray(HU, name="other")
+    for _ in range(2):
+        store(other, to=output)
+        assert removedNoise() == ["other removed noise"]
+
+
+def test_the_end_of_a_scene_is_left_to_slicer(scan, scene, cleanup):
+    store(scan)
+    scene.Clear(0)
+    assert removedNoise() == [] and not cleanup._orphans
 
 
 def test_volumes_that_are_not_created_again_leave_the_result(scan):

@@ -13,6 +13,7 @@ from ..scene import provenance
 from ..scene.comparison_layouts import registerLayouts
 from ..scene.logic import PseudoCTDenoiseLogic
 from ..scene.parameter_node import applyPreset
+from ..scene.result_cleanup import ResultCleanup
 from ..scene.user_defaults import forgetDefaults, saveDefaults
 from .compare_panel import ComparePanel
 from .device_panel import DevicePanel
@@ -83,6 +84,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.runPanel.setStatus,
         )
 
+        self.resultCleanup = ResultCleanup()
         self._choices = ObservedNode(self.jobStart.refresh)
         ui.presetComboBox.connect("activated(int)", self.onPreset)
         ui.modelComboBox.connect("currentIndexChanged(int)", self.onModel)
@@ -106,6 +108,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(None)
         self.resultSelection.clear()
         self.nodeSelectors.cleanup()
+        self.resultCleanup.stop()
         self.removeObservers()
 
     def enter(self):

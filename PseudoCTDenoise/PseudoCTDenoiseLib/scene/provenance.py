@@ -182,6 +182,12 @@ def isResult(node) -> bool:
     return isDerived(node) and node.GetAttribute(STRENGTH) is not None
 
 
+def roles(node) -> list[str]:
+    """Return the roles of a node's references that belong to this module."""
+    names = [node.GetNthNodeReferenceRole(i) for i in range(node.GetNumberOfNodeReferenceRoles())]
+    return [name for name in names if name.startswith(PREFIX)]
+
+
 def isResultOf(node, inputVolume) -> bool:
     """Return True if the node is a denoised version of this input."""
     source = node.GetNodeReference(INPUT) if isResult(node) else None

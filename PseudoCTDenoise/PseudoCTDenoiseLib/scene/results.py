@@ -20,6 +20,7 @@ from . import provenance
 from .ct_input import CtInput, exactSlices, sliceAxis
 from .noise_colors import noiseColors
 from .plots import createPlots
+from .result_cleanup import hiddenParts, removeNodes
 from .sequence_item import itemOf, nameWithItem
 
 VOLUMES = (provenance.NOISE_MAP, provenance.PSEUDO_LDCT)
@@ -79,6 +80,7 @@ def storeResult(
     with newNodesOnlyOnSuccess():
         output = outputVolume or _newVolume(f"{name} denoised")
         _renameResultOfAnother(output, inputVolume, f"{name} denoised")
+        before = hiddenParts(output)
         _releaseForeignNodes(output, inputVolume)
         made: dict[str, object] = {}
 
@@ -112,7 +114,7 @@ def storeResult(
                 node = companion(f"{provenance.NOISE_MAP}.{model}", model)
                 _fillNoise(node, inputVolume, whole(hu))
 
-        for role in _roles(output):
+        for role in provenance.roles(output):
             if role.startswith(VOLUMES) and role not in made:  # left from an earlier run
                 output.RemoveNodeReferenceIDs(role)
         output.SetNodeReferenceID(provenance.INPUT, inputVolume.GetID())
@@ -126,6 +128,8 @@ def storeResult(
             output.SetAttribute(provenance.SHOWN_CRC32, checksum(output))
             provenance.recordProvenance(output, result.report, strength, (first, last))
         createPlots(output, ct.hu[here], result.denoised, ct.pixelSizeMm, result.losses)
+    kept = {node.GetID() for node in made.values()}
+    removeNodes(nodeID for nodeID in before if nodeID not in kept)  # of another scan
     return output
 
 
@@ -246,19 +250,11 @@ def _releaseForeignNodes(output, inputVolume) -> None:
         for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
         if provenance.isResult(volume) and volume.GetID() != output.GetID()
     ]
-    for role in _roles(output):
+    for role in provenance.roles(output):
         first = output.GetNthNodeReferenceID(role, 0)
         shared = any(other.GetNthNodeReferenceID(role, 0) == first for other in others)
         if role != provenance.INPUT and (foreign or shared):
             output.RemoveNodeReferenceIDs(role)
-
-
-def _roles(output) -> list[str]:
-    """Return the roles of a node's references that belong to this module."""
-    roles = [
-        output.GetNthNodeReferenceRole(i) for i in range(output.GetNumberOfNodeReferenceRoles())
-    ]
-    return [role for role in roles if role.startswith(provenance.PREFIX)]
 
 
 def checksum(volume) -> str:

@@ -1,0 +1,66 @@
+"""Removal of the hidden parts of a result together with the result.
+
+The removed noise of a result has the size of the scan, and no list shows it. When the user deletes
+the result, nobody could delete it any more, and it would be saved with the scene.
+"""
+
+from __future__ import annotations
+
+import slicer
+import vtk
+
+from . import provenance
+
+
+class ResultCleanup:
+    """Removes the hidden parts of results that are removed from the scene, until :meth:`stop`."""
+
+    def __init__(self):
+        scene = slicer.mrmlScene
+        self._orphans: dict[str, list[str]] = {}
+        self._tags = [
+            scene.AddObserver(scene.NodeAboutToBeRemovedEvent, self._onNodeAboutToBeRemoved),
+            scene.AddObserver(scene.NodeRemovedEvent, self._onNodeRemoved),
+        ]
+
+    def stop(self) -> None:
+        """Stop observing the scene."""
+        for tag in self._tags:
+            slicer.mrmlScene.RemoveObserver(tag)
+        self._tags = []
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeAboutToBeRemoved(self, caller, event, node) -> None:
+        if provenance.isResult(node) and not slicer.mrmlScene.IsClosing():
+            self._orphans[node.GetID()] = hiddenParts(node)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeRemoved(self, caller, event, node) -> None:
+        removeNodes(self._orphans.pop(node.GetID(), ()))
+
+
+def hiddenParts(result) -> list[str]:
+    """Return the IDs of the nodes of a result that no list shows and no other result refers to."""
+    others = {
+        other.GetNthNodeReferenceID(role, 0)
+        for other in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+        if provenance.isResult(other) and other.GetID() != result.GetID()
+        for role in provenance.roles(other)
+    }
+    nodes = [result.GetNodeReference(role) for role in provenance.roles(result)]
+    return [
+        node.GetID()
+        for node in nodes
+        if node is not None
+        and node.GetHideFromEditors()
+        and provenance.isDerived(node)
+        and node.GetID() not in others
+    ]
+
+
+def removeNodes(nodeIDs) -> None:
+    """Remove nodes from the scene, as far as they are still in it."""
+    for nodeID in nodeIDs:
+        node = slicer.mrmlScene.GetNodeByID(nodeID)
+        if node is not None:
+            slicer.mrmlScene.RemoveNode(node)
