@@ -640,6 +640,7 @@ def test_ctrl_c_ends_the_command_with_3_and_leaves_no_files(program, scan, model
     assert listing(scan.parent) == before
 
 
+@pytest.mark.slow
 @posix
 def test_repeated_signals_do_not_prevent_the_cleanup(program, scan, models, listing):
     before = listing(scan.parent)

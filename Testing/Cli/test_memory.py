@@ -87,6 +87,7 @@ def test_a_scan_that_does_not_fit_says_so(limited, large_scan, tmp_path, command
     assert not output.exists()
 
 
+@pytest.mark.slow
 def test_the_research_commands_say_so_too(limited, large_scan, tmp_path):
     arguments = ("compare", "--pair", large_scan, large_scan, "--csv", tmp_path / "scores.csv")
     loaded = ("torch", "pseudoct_research.evaluation.compare_command")

@@ -29,7 +29,7 @@ def test_the_message_says_what_to_do(nowhere):
         temporary_parent()
 
 
-@pytest.mark.parametrize("command", ["denoise", "simulate"])
+@pytest.mark.parametrize("command", ["denoise", pytest.param("simulate", marks=pytest.mark.slow)])
 def test_a_command_ends_with_one_line(nowhere, program, scan, command):
     ended = subprocess.run(
         [*program, command, scan, scan.with_name("out.nrrd"), "--device", "cpu"],

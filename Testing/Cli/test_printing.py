@@ -97,11 +97,11 @@ def test_the_descriptor_of_a_caller_is_never_redirected(monkeypatch):
     "streams",
     [
         # The slow ones are parts of the others, which close or fill several streams together.
-        "2>&-",
+        pytest.param("2>&-", marks=pytest.mark.slow),
         pytest.param("1>&-", marks=pytest.mark.slow),
         pytest.param("0<&-", marks=pytest.mark.slow),
         "0<&- 1>&- 2>&-",
-        pytest.param(">/dev/full", marks=linux),
+        pytest.param(">/dev/full", marks=[linux, pytest.mark.slow]),
         pytest.param("2>/dev/full", marks=[linux, pytest.mark.slow]),
         pytest.param(">/dev/full 2>&1", marks=linux),
         "2>&1 | true",

@@ -103,6 +103,7 @@ def test_a_scan_behind_a_link_is_repeated_under_the_name_of_the_link(
     assert pseudoct("repeat", tmp_path / "out.json").code == DONE
 
 
+@pytest.mark.slow
 def test_a_series_is_found_again_beside_others(pseudoct, quick, tmp_path):
     folder = write_slices(tmp_path / "disk" / "one")
     assert pseudoct("denoise", folder.parent, tmp_path / "out.nrrd", *quick).code == DONE

@@ -43,6 +43,7 @@ def is_running(process: int) -> bool:
     return bool(state.strip()) and not state.strip().startswith(b"Z")
 
 
+@pytest.mark.slow
 def test_a_killed_worker_and_a_killed_driver_lose_nothing(
     program, cohort, tmp_path, write, hu, quick
 ):

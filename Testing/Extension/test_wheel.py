@@ -175,6 +175,7 @@ def test_the_environment_holds_no_optional_package(environment: Path, empty_fold
     assert found.split() == [LIBRARY]
 
 
+@pytest.mark.slow
 def test_the_commands_run_in_any_folder(pseudoct: Callable[..., str], empty_folder: Path):
     hu = np.full((3, 64, 64), -1000.0)
     hu[:, 12:-12, 12:-12] = 50

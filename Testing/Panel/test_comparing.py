@@ -180,6 +180,7 @@ def unevenSlices(phantom, scene):
     return phantom
 
 
+@pytest.mark.slow
 def test_uneven_slices_are_compared_without_errors(
     panel, unevenSlices, makeResult, slicerApp, capfd
 ):

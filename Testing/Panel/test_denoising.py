@@ -105,6 +105,7 @@ def test_a_tuning_that_diverges_is_told_with_the_result(panel, phantom):
     assert any(what == "Warning" and "diverged" in text for what, text in rows)
 
 
+@pytest.mark.slow
 def test_the_log_names_scan_and_device_and_can_be_copied(panel, phantom):
     import qt
     import slicer
@@ -215,6 +216,7 @@ def test_a_preview_of_the_slice_on_screen_comes_while_tuning(panel, phantom, bus
     assert nodeIDs() - busy.before <= viewNodes()
 
 
+@pytest.mark.slow
 def test_a_preview_can_be_removed_by_the_user(panel, phantom, busy, scene):
     preview = user.waitUntil(
         lambda: scene.GetFirstNodeByName("Phantom preview"), PATIENCE, "a preview"
@@ -350,6 +352,7 @@ def test_an_unknown_preset_is_refused(panel, phantom):
         panel.logic.process(phantom, preset="best")
 
 
+@pytest.mark.slow
 def test_a_click_on_make_again_makes_the_same_result(panel, phantom, scene):
     assert not panel.ui.repeatButton.enabled
     first = denoise(panel, phantom)

@@ -76,6 +76,7 @@ def test_a_loaded_volume_is_selected_and_can_be_denoised(phantom, panel):
     assert panel.ui.applyButton.enabled and panel.ui.statusLabel.text == "Ready"
 
 
+@pytest.mark.slow
 def test_device_reason_and_time_are_shown_before_the_click(deviceCheck, phantom, panel):
     user.waitUntil(lambda: panel.ui.timeLabel.text.startswith("about"), PATIENCE, "the estimate")
     assert re.fullmatch(r"about \d+ (s|min) for 4 slices", panel.ui.timeLabel.text)
@@ -388,6 +389,7 @@ def test_a_gpu_that_does_not_exist_is_reported_before_the_click(deviceCheck, pha
     assert "Choose auto or cpu" in label.text
 
 
+@pytest.mark.slow
 def test_the_estimate_follows_the_options(deviceCheck, phantom, panel):
     user.waitUntil(lambda: panel.ui.timeLabel.text.startswith("about"), PATIENCE, "the estimate")
     before = panel.ui.timeLabel.text

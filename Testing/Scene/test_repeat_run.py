@@ -80,6 +80,7 @@ def test_a_result_comes_again_beside_the_old_one(result, scan):
         assert old == again
 
 
+@pytest.mark.slow
 def test_a_difference_is_measured_and_explained(result):
     removed = voxels(removedNoiseOf(result))
     removed[1, 20, 20] += 5

@@ -308,6 +308,7 @@ def test_a_worker_outlives_its_launcher_by_nothing(
     assert wait_until(lambda: not is_alive(int(watched.logs[0])))
 
 
+@pytest.mark.slow
 def test_a_stubborn_worker_that_floods_its_parent_is_killed(job, monkeypatch):
     monkeypatch.setattr(worker_process, "GRACE_SECONDS", 0.1)
     watched = cancel_when_running(job(f"hello()\n{SAY_DEVICE}while True: print('x' * 100)"))

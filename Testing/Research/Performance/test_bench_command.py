@@ -103,6 +103,7 @@ def test_only_the_default_method_is_corrected_by_neighbours(monkeypatch):
     assert [corrector is not None for corrector in correctors] == [False, True, False]
 
 
+@pytest.mark.slow
 def test_one_part_leaves_the_other_blocks_unchanged(pseudoct, tmp_path):
     page = tmp_path / "page.md"
     page.write_text(

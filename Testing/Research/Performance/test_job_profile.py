@@ -18,6 +18,7 @@ def test_shares_sum_to_one_in_descending_order(most):
     assert next(iter(shares)) == "aten::mm"
 
 
+@pytest.mark.slow
 def test_the_time_before_a_job_is_reported():
     seconds = seconds_to_start()
     assert list(seconds) == ["process start", "imports"] and min(seconds.values()) >= 0

@@ -92,6 +92,7 @@ def test_sample_volume_is_small(sample):
     assert sample.stat().st_size <= 6_000_000
 
 
+@pytest.mark.slow
 def test_the_sample_volume_equals_the_output_of_the_command(sample):
     """Compare four slices with `pseudoct phantom PseudoCTDenoise/Resources/SampleData --sample`."""
     image = sitk.ReadImage(sample)

@@ -96,6 +96,7 @@ def test_normal_dose_scans_are_sufficient_for_training(tmp_path, capsys):
     assert noise.shape == (2, 2, SIZE, SIZE) and np.isfinite(noise).all() and noise.any()
 
 
+@pytest.mark.slow
 def test_batch_and_reuse_are_options(tmp_path):
     scan = write_scan(tmp_path / "scan.nrrd")
     assert pretrained(tmp_path, "--ndct", scan, "--batch", 3, "--reuse", 2) == 0
