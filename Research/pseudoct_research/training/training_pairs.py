@@ -38,6 +38,7 @@ from PseudoCTDenoiseLib.temporary_files import write_atomically
 from ..datasets.ct_dataset import CtScan
 from .inserts import draw_inserts
 from .neighbour_stacks import draw_stack, moved
+from .own_noise import like_own_noise
 from .training_domain import TrainingDomain
 
 CACHED_DOSE = 0.25
@@ -46,7 +47,7 @@ DEFAULT_AUGMENTATION = Augmentation()
 LEAST_SLICES = 8
 """Minimum number of slices of a scan whose neighbouring slices are averaged: shorter stacks may
 hold unrelated slices."""
-NOISE_VERSION = 2
+NOISE_VERSION = 3
 """Number of the way in which noise is drawn; noise that was cached by another is not used."""
 BLOCK = 24
 """Number of slices with the same tube current modulation, bowtie filter and patient position."""
@@ -357,7 +358,7 @@ def dose_factor(dose: float) -> float:
 
 
 def _draw_noise(scan: CtScan, device: str, seed: int) -> np.ndarray:
-    """Draw noise with the soft and the sharp kernel from the same rays.
+    """Draw noise with the soft and the sharp kernel from the same rays, like the scan's own noise.
 
     The result is (2, slices, rows, columns) float16 HU.
     """
@@ -371,7 +372,7 @@ def _draw_noise(scan: CtScan, device: str, seed: int) -> np.ndarray:
         # A cropped scan must not be shifted out of the image.
         reach = np.minimum(OFF_CENTRE_MM / scan.pixel_mm, 0.15 * np.array(scan.hu.shape[1:]))
         shift = np.rint(rng.uniform(-reach, reach)).astype(int)
-        block = scan.hu[first : first + BLOCK]
+        block, of_block = scan.hu[first : first + BLOCK], []
         for start in range(0, len(block), 4):
             part = torch.from_numpy(block[start : start + 4].astype(np.float32)).to(device)
             part = _shifted(part, shift, fill=MIN_CT_HU)
@@ -381,7 +382,8 @@ def _draw_noise(scan: CtScan, device: str, seed: int) -> np.ndarray:
             )
             # Pixels that left the field on one side get the noise of the opposite side.
             noise = noise.roll(tuple(int(-pixels) for pixels in shift), dims=(-2, -1))
-            draws.append(noise.clamp(-RANGE_HU, RANGE_HU).half().cpu().numpy())
+            of_block.append(noise.clamp(-RANGE_HU, RANGE_HU).half().cpu().numpy())
+        draws.append(like_own_noise(np.concatenate(of_block, axis=1), block, CACHED_DOSE))
     return np.concatenate(draws, axis=1)
 
 
