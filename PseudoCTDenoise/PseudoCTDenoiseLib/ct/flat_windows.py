@@ -44,10 +44,9 @@ def flat_windows(before: np.ndarray, after: np.ndarray, *others: np.ndarray) -> 
     for slices in zip(*images, strict=True):
         if min(slices[0].shape) < WINDOW:
             continue
-        (mean, deviation_before), (_, deviation_after) = (
-            [values[::STRIDE, ::STRIDE] for values in mean_and_deviation(image, WINDOW)]
-            for image in slices[:2]
-        )
+        mean, deviation_before = _mean_and_deviation(slices[0])
+        same = after is before
+        deviation_after = deviation_before if same else _mean_and_deviation(slices[1])[1]
         soft = is_soft_tissue(mean)
         if np.count_nonzero(soft) < _MIN_WINDOWS:
             continue
@@ -61,6 +60,11 @@ def flat_windows(before: np.ndarray, after: np.ndarray, *others: np.ndarray) -> 
             "(0 to 130 HU). Choose a scan with more soft tissue."
         )
     return [np.concatenate(few) for few in zip(*windows, strict=True)]
+
+
+def _mean_and_deviation(image: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return mean and standard deviation of each window."""
+    return tuple(values[::STRIDE, ::STRIDE] for values in mean_and_deviation(image, WINDOW))
 
 
 def without_trend(windows: np.ndarray) -> np.ndarray:

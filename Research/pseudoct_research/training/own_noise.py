@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import numpy as np
 from PseudoCTDenoiseLib.ct.flat_windows import flat_windows, window_spectrum
+from PseudoCTDenoiseLib.ct.slice_selection import evenly_spaced_indices
 from PseudoCTDenoiseLib.errors import BadInputError
 
 FREQUENCIES = (0.13, 0.5)
 """Lowest and highest frequency that is compared, in cycles per pixel. At lower frequencies flat
 windows contain anatomy. Frequencies outside are treated like the nearest one inside."""
-MIN_WINDOWS = 400
+MOST_SLICES = 12
+"""Maximum number of slices that are compared."""
+MIN_WINDOWS = 200
 """Minimum number of flat windows for a parabola over the frequency; fewer get a straight line."""
 MIN_SHARE = 0.3
 """Minimum power of the added noise over that of the scan at a frequency that is compared."""
@@ -41,12 +44,13 @@ def like_own_noise(noise: np.ndarray, hu: np.ndarray, dose: float) -> np.ndarray
         as it is.
     dose : fraction of the scan's dose after the noise is added.
     """
-    scan = hu.astype(np.float32)
+    few = evenly_spaced_indices(len(hu), MOST_SLICES)
+    scan, drawn = hu[few].astype(np.float32), noise[0, few]
     gain = np.zeros(0)
     try:
         own = _Spectrum(scan)
         for _ in range(ROUNDS):
-            added = _Spectrum(scan + filtered(noise[0], gain)).power - own.power
+            added = _Spectrum(scan + filtered(drawn, gain)).power - own.power
             compared = (own.frequency >= FREQUENCIES[0]) & (own.power > 0)
             compared &= added > MIN_SHARE * own.power
             terms = _terms(own.frequency, np.cos(2 * own.angle), 4 - own.are_few)[:, compared]
