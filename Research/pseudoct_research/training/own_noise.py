@@ -17,9 +17,9 @@ from PseudoCTDenoiseLib.errors import BadInputError
 FREQUENCIES = (0.13, 0.5)
 """Lowest and highest frequency that is compared, in cycles per pixel. At lower frequencies flat
 windows contain anatomy. Frequencies outside are treated like the nearest one inside."""
-MOST_SLICES = 12
+MOST_SLICES = 24
 """Maximum number of slices that are compared."""
-MIN_WINDOWS = 200
+MIN_WINDOWS = 400
 """Minimum number of flat windows for a parabola over the frequency; fewer get a straight line."""
 MIN_SHARE = 0.3
 """Minimum power of the added noise over that of the scan at a frequency that is compared."""

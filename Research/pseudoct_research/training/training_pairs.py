@@ -372,7 +372,7 @@ def _draw_noise(scan: CtScan, device: str, seed: int) -> np.ndarray:
         # A cropped scan must not be shifted out of the image.
         reach = np.minimum(OFF_CENTRE_MM / scan.pixel_mm, 0.15 * np.array(scan.hu.shape[1:]))
         shift = np.rint(rng.uniform(-reach, reach)).astype(int)
-        block, of_block = scan.hu[first : first + BLOCK], []
+        block = scan.hu[first : first + BLOCK]
         for start in range(0, len(block), 4):
             part = torch.from_numpy(block[start : start + 4].astype(np.float32)).to(device)
             part = _shifted(part, shift, fill=MIN_CT_HU)
@@ -382,9 +382,8 @@ def _draw_noise(scan: CtScan, device: str, seed: int) -> np.ndarray:
             )
             # Pixels that left the field on one side get the noise of the opposite side.
             noise = noise.roll(tuple(int(-pixels) for pixels in shift), dims=(-2, -1))
-            of_block.append(noise.clamp(-RANGE_HU, RANGE_HU).half().cpu().numpy())
-        draws.append(like_own_noise(np.concatenate(of_block, axis=1), block, CACHED_DOSE))
-    return np.concatenate(draws, axis=1)
+            draws.append(noise.clamp(-RANGE_HU, RANGE_HU).half().cpu().numpy())
+    return like_own_noise(np.concatenate(draws, axis=1), scan.hu, CACHED_DOSE)
 
 
 def _shifted(images: torch.Tensor, shift: np.ndarray, fill: float) -> torch.Tensor:
