@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from PseudoCTDenoiseLib.models.store import model_files
 
 
 def rows(text):
@@ -66,6 +67,16 @@ def test_an_empty_folder_holds_no_models(pseudoct, tmp_path):
     ended = pseudoct("models", "--models", tmp_path)
     message = f"No models in {tmp_path}. Choose another folder with --models.\n"
     assert (ended.code, ended.out) == (0, message)
+    ended = pseudoct("models", "--models", tmp_path, "--check")
+    assert (ended.code, ended.err) == (2, f"pseudoct: {message}")
+
+
+def test_check_finds_the_models_that_a_denoiser_lacks(pseudoct, tmp_path):
+    for path in model_files(name="fast"):
+        shutil.copy(path, tmp_path)
+    ended = pseudoct("models", "--models", tmp_path, "--check")
+    assert ended.code == 2 and "intact" in ended.out
+    assert ended.err.startswith("pseudoct: No model 'noise-acrin-flt-49f'")
 
 
 def test_the_card_describes_a_model(pseudoct, models):

@@ -183,6 +183,22 @@ def test_a_result_that_was_deleted_is_compared_by_its_hash(pseudoct, report, tmp
     assert ("equals the old one" if known else "is not there") in ended.out
 
 
+def test_a_result_under_the_name_of_the_lost_one_keeps_the_report(pseudoct, report, tmp_path):
+    (tmp_path / "out.nrrd").unlink()
+    before = report.read_bytes()
+    ended = pseudoct("repeat", report, tmp_path / "out.nrrd")
+    assert ended.code == BAD_INPUT and "choose another name for the new result" in ended.err
+    assert report.read_bytes() == before and not (tmp_path / "out.nrrd").exists()
+
+
+def test_a_new_result_is_not_compared_with_itself(pseudoct, report, tmp_path):
+    (tmp_path / "out.nrrd").unlink()
+    edit(report, output_hash={"voxels": "0" * 64})
+    moved = report.rename(tmp_path / "kept.json")
+    ended = pseudoct("repeat", moved, tmp_path / "out.nrrd")
+    assert ended.code == DIFFERENT and "is not there" in ended.out
+
+
 def test_the_report_of_an_earlier_version_gives_a_warning(pseudoct, report, scan):
     gone = ("input_path", "input_hash", "output_path", "output_hash", "slice_axis", "series")
     content = json.loads(report.read_text("utf-8"))

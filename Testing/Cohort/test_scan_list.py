@@ -85,3 +85,15 @@ def test_an_input_without_a_scan_is_refused(tmp_path, name, words):
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInputError, match=words):
         find_scans([tmp_path / name])
+
+
+def test_a_folder_that_cannot_be_opened_is_not_left_out(scans, tmp_path, monkeypatch):
+    walk = os.walk
+
+    def closed(place, onerror, **options):
+        yield from walk(place, **options)
+        onerror(PermissionError(13, "Permission denied", str(tmp_path / "secret")))
+
+    monkeypatch.setattr(os, "walk", closed)
+    with pytest.raises(BadInputError, match=r"secret cannot be opened \(Permission denied\)"):
+        listed(tmp_path)

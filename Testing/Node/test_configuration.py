@@ -92,6 +92,34 @@ def test_the_command_checks_a_configuration(pseudoct, tmp_path):
     assert ended.code == 2 and "lacks 'ae_title'" in ended.err
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"strength": 700}, "strength"),
+        ({"steps": "abc"}, "steps"),
+        ({"model": "nosuch"}, "nosuch"),
+        ({"settings": "gone.json"}, "gone.json"),
+        ({"models": "empty"}, "fast"),
+    ],
+)
+def test_the_check_finds_options_that_cannot_denoise(pseudoct, tmp_path, options, words):
+    path = tmp_path / "node.json"
+    path.write_text(json.dumps(GOOD | {"denoise": options}), "utf-8")
+    ended = pseudoct("listen", path, "--check")
+    assert ended.code == 2 and "the options of denoise are wrong" in ended.err
+    assert words in ended.err and len(ended.err.splitlines()) == 1
+
+
+def test_relative_paths_count_from_the_folder_of_the_file(read, tmp_path):
+    options = {"settings": "a.json", "models": "mine", "model": "b"}
+    found = read(GOOD | {"denoise": options}).denoise
+    assert found == {
+        "settings": str(tmp_path / "a.json"),
+        "models": str(tmp_path / "mine"),
+        "model": "b",
+    }
+
+
 def test_a_missing_package_is_told(pseudoct, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pynetdicom", None)
     path = tmp_path / "node.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -17,6 +18,7 @@ from PseudoCTDenoiseLib.node.series_record import (
     SENT,
     WAITING,
 )
+from PseudoCTDenoiseLib.temporary_files import remove_folder
 
 
 class Transfer:
@@ -72,6 +74,14 @@ def denoise(queue: SeriesQueue, folder: Path) -> bool:
     (folder / "derived").mkdir()
     (folder / "derived/0001.dcm").write_bytes(bytes(50))
     return queue.deliver(series, folder / "derived", folder / "snapshot")
+
+
+def fail(queue: SeriesQueue, folder: Path) -> None:
+    """Let the denoising of the waiting series fail."""
+    series = queue.next_waiting()
+    queue.begin(series, folder / "failing")
+    queue.fail_series(series, "A slice lacks its position.", folder / "failing")
+    remove_folder(folder / "failing")
 
 
 def test_a_series_is_complete_after_its_transfer(open_queue):
@@ -191,7 +201,7 @@ def test_a_corrected_series_is_denoised_again(open_queue, tmp_path):
     queue = open_queue()
     send(queue, 1, 2, content=b"wrong name")
     (series,) = queue.series()
-    queue.fail_series(series, "A slice lacks its position.")
+    fail(queue, tmp_path)
     send(queue, 1, 2, content=b"right name")
     assert series.state == WAITING
     assert {path.read_bytes() for path in series.images.iterdir()} == {b"right name"}
@@ -225,6 +235,104 @@ def test_a_correction_counts_while_the_series_is_denoised_or_sent(open_queue, tm
     assert series.state == WAITING
 
 
+@pytest.mark.parametrize("then", ["it comes again", "it fails", "the node is killed"])
+def test_a_correction_is_not_forgotten_before_it_is_denoised(open_queue, tmp_path, then):
+    queue = open_queue()
+    send(queue, 1, 2, content=b"wrong name")
+    assert denoise(queue, tmp_path)
+    queue.sent(queue.series()[0], "2 images sent.")
+    send(queue, 1, 2, content=b"right name")
+    if then == "it fails":
+        fail(queue, tmp_path)
+        assert queue.series()[0].state == FAILED
+    elif then == "the node is killed":
+        queue = open_queue()
+    send(queue, 2, content=b"right name")
+    (series,) = queue.series()
+    assert series.state == WAITING and "remove it where it was sent to" in series.words
+    remove_folder(tmp_path / "snapshot")
+    assert denoise(queue, tmp_path)
+    queue.sent(series, "2 images sent.")
+    send(queue, 1, 2, content=b"right name")
+    assert series.state == SENT
+
+
+@pytest.mark.parametrize("content", [b"right name", b"wrong name"])
+def test_a_correction_counts_after_the_images_were_removed(open_queue, tmp_path, content):
+    queue = open_queue()
+    send(queue, 1, 2, content=b"wrong name")
+    assert denoise(queue, tmp_path)
+    queue.sent(queue.series()[0], "2 images sent.")
+    queue.remove_old(-1)
+    queue = open_queue()
+    send(queue, 1, 2, content=content)
+    (series,) = queue.series()
+    assert series.state == (SENT if content == b"wrong name" else WAITING)
+
+
+def test_a_part_of_a_corrected_series_is_set_aside_in_words(open_queue, tmp_path):
+    queue = open_queue()
+    send(queue, 1, 2, content=b"wrong name")
+    assert denoise(queue, tmp_path)
+    queue.sent(queue.series()[0], "2 images sent.")
+    queue.remove_old(-1)
+    send(queue, 1, content=b"right name")
+    (series,) = queue.series()
+    assert series.state == FAILED and "again with other content after the 2" in series.words
+    send(queue, 1, 2, content=b"right name")
+    assert series.state == WAITING
+
+
+@pytest.mark.parametrize("change", ["another image", "other content", "a refused image"])
+def test_what_comes_while_a_denoising_fails_is_denoised(open_queue, tmp_path, change):
+    queue, transfer = open_queue(), Transfer()
+    send(queue, 1, 3)
+    series = queue.next_waiting()
+    queue.begin(series, tmp_path / "snapshot")
+    if change == "another image":
+        send(queue, 2)
+    elif change == "other content":
+        send(queue, 3, content=b"corrected")
+    else:
+        queue.fail(transfer, "1.2.2", "1.2")
+        queue.end_transfer(transfer)
+    queue.fail_series(series, "Slices are missing.", tmp_path / "snapshot")
+    queue.complete_quiet_series(0)
+    assert series.state == (RECEIVING if change == "a refused image" else WAITING)
+
+
+@pytest.mark.parametrize("refused", [1, 2, 3])
+def test_a_refused_image_is_missed_after_a_restart_too(open_queue, refused):
+    queue = open_queue()
+    for number in range(1, 4):
+        transfer = Transfer()
+        if number == refused:
+            queue.fail(transfer, f"1.2.{number}", "1.2")
+        else:
+            add(queue, transfer, number)
+        queue.end_transfer(transfer)
+    queue = open_queue()
+    send(queue, 3 if refused != 3 else 2)
+    (series,) = queue.series()
+    assert series.state == RECEIVING
+    send(queue, refused)
+    assert series.state == WAITING and not series.missing
+
+
+def test_records_of_earlier_versions_are_read(open_queue, tmp_path):
+    queue = open_queue()
+    send(queue, 1)
+    assert denoise(queue, tmp_path)
+    (series,) = queue.series()
+    file = series.folder / "series.json"
+    values = json.loads(file.read_text())
+    values["denoised"] = list(values["denoised"])
+    del values["has_former"], values["missing"]
+    file.write_text(json.dumps(values))
+    (series,) = open_queue().series()
+    assert series.denoised == {"1.2.1": ""} and series.state == SENDING
+
+
 def test_an_interrupted_denoising_is_repeated_a_few_times(open_queue, tmp_path):
     queue = open_queue()
     send(queue, 1)
@@ -248,7 +356,7 @@ def test_a_result_that_cannot_be_recorded_is_made_again(open_queue, tmp_path, mo
     with monkeypatch.context() as full_disk, pytest.raises(OSError, match="full"):
         full_disk.setattr(os, "fsync", Mock(side_effect=OSError("the disk is full")))
         queue.deliver(series, tmp_path / "derived", tmp_path / "snapshot")
-    assert (series.state, series.denoised) == (DENOISING, [])
+    assert (series.state, series.denoised) == (DENOISING, {})
     queue.repeat_interrupted()
     assert series.state == WAITING and not series.result.exists()
 

@@ -276,8 +276,7 @@ def _writable_outputs(arguments: argparse.Namespace) -> _Outputs:
         check_writable(output / "0001.dcm" if os.path.isdir(output) else output)
     else:
         check_output_path(output)
-    name = output.name if dicom else _stem(output)
-    report = arguments.report or output.with_name(f"{name}.json")
+    report = arguments.report or _beside(output, dicom)
     check_writable(report)
     if arguments.picture:
         check_png_path(arguments.picture)
@@ -286,6 +285,15 @@ def _writable_outputs(arguments: argparse.Namespace) -> _Outputs:
             raise BadInputError(f"{noise_folder} is a file: choose a folder for the noise maps.")
         check_writable(noise_folder / "noise" if noise_folder.is_dir() else noise_folder)
     return _Outputs(output, dicom, report, arguments.picture, noise_folder)
+
+
+def default_report(output: Path) -> Path:
+    """Return the place of the report of an output for which no other place is given."""
+    return _beside(Path(os.path.abspath(output)), is_dicom_output(output))
+
+
+def _beside(output: Path, dicom: bool) -> Path:
+    return output.with_name(f"{output.name if dicom else _stem(output)}.json")
 
 
 def _check_outputs(

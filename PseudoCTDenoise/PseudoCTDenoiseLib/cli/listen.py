@@ -8,12 +8,16 @@ not for primary diagnosis.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import logging
 import logging.handlers
 import threading
 from pathlib import Path
 
+from ..errors import BadInputError
 from ..node.configuration import LOOPBACK, NodeConfiguration, read_configuration
+from ..node.denoise_options import denoise_options
 from ..temporary_files import with_cleanup
 from .supervised import child_program
 
@@ -24,7 +28,9 @@ LOG_BYTES, LOG_FILES = 1 << 20, 4
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("configuration", type=Path, help="JSON file; Docs/hospital.md describes it")
     parser.add_argument(
-        "--check", action="store_true", help="check the configuration without starting the node"
+        "--check",
+        action="store_true",
+        help="check the configuration and load its models, without starting the node",
     )
 
 
@@ -34,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int | None:
     import pynetdicom  # noqa: F401 - says how to install it before anything starts
 
     if arguments.check:
+        _check_denoise(arguments.configuration, configuration)
         print(f"{arguments.configuration} is right.")
         return None
     from ..node.listener import Listener
@@ -50,6 +57,31 @@ def run(arguments: argparse.Namespace) -> int | None:
     except KeyboardInterrupt:
         LOG.info("Stopped.")
     return None
+
+
+def _check_denoise(path: Path, configuration: NodeConfiguration) -> None:
+    """Check the options of denoise and load the models; the node itself needs no torch.
+
+    Raises
+    ------
+    BadInputError
+        If every denoising would fail.
+    """
+    from ..models.store import load_models
+    from . import denoise
+
+    errors = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(errors):
+            words = [*denoise_options(configuration.denoise), "--", "series", "derived"]
+            options = denoise.parse_arguments(words)
+        denoise.read_settings(options)
+        load_models(options.model, options.models)
+    except SystemExit as error:
+        reason = errors.getvalue().strip().splitlines()[-1].partition("error: ")[2]
+        raise BadInputError(f"{path}: the options of denoise are wrong: {reason}.") from error
+    except BadInputError as error:
+        raise BadInputError(f"{path}: the options of denoise are wrong: {error}") from error
 
 
 def _start_log(configuration: NodeConfiguration) -> None:

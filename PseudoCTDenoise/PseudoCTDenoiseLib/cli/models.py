@@ -17,9 +17,9 @@ from ..errors import BadInputError
 from ..exit_codes import BAD_INPUT, DONE
 from ..markdown_table import Column, markdown
 from ..models.card import model_card
-from ..models.catalog import SHIPPED_MODELS
+from ..models.catalog import DENOISER, SHIPPED_MODELS
 from ..models.manifest import Manifest, broken_models, list_models
-from ..models.store import load_model
+from ..models.store import load_model, load_models
 from ..printed_words import ERROR
 
 
@@ -31,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of models (default: the shipped models)",
     )
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--check", action="store_true", help="load each model to check its weights")
+    action.add_argument(
+        "--check",
+        action="store_true",
+        help="load each model, and the models that a denoiser needs, to check their weights",
+    )
     action.add_argument(
         "--card", metavar="NAME", help="print the model card of a model as Markdown"
     )
@@ -42,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         network, manifest = load_model(arguments.card, arguments.models)
         print(model_card(manifest, _weights(network)), end="")
         return DONE
+    no_models = f"No models in {arguments.models}. Choose another folder with --models."
     rows = [_row(manifest) for manifest in list_models(arguments.models)]
     broken = broken_models(arguments.models)
     problems = [model.problem for model in broken]
@@ -51,6 +56,12 @@ def run(arguments: argparse.Namespace) -> int:
             row["weights"] = f"{_weights(network) / 1e6:.2f} M, intact"
         except BadInputError as error:
             row["weights"] = "broken"
+            problems.append(str(error))
+            continue
+        try:
+            if row["role"] == DENOISER:
+                load_models(row["name"], arguments.models)
+        except BadInputError as error:  # of a model that it needs
             problems.append(str(error))
     rows += [{"name": model.name, "role": "broken"} for model in broken]
     headings = {
@@ -65,9 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
     shown = [Column(key, text) for key, text in headings.items() if any(key in row for row in rows)]
     if rows:
         print(markdown(sorted(rows, key=itemgetter("name")), shown))
-    else:
-        print(f"No models in {arguments.models}. Choose another folder with --models.")
-    for problem in problems:
+    elif not arguments.check:
+        print(no_models)
+    elif not problems:
+        problems.append(no_models)
+    for problem in dict.fromkeys(problems):
         print(f"{ERROR}{problem}", file=sys.stderr)
     return BAD_INPUT if arguments.check and problems else DONE
 

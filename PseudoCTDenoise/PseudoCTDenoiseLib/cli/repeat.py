@@ -24,6 +24,7 @@ from ..input_file import read_json
 from ..models.catalog import SHIPPED_MODELS
 from . import denoise
 from .input_warnings import print_warnings
+from .output_guard import same_name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +55,12 @@ def run(arguments: argparse.Namespace) -> int:
     output = arguments.output or _new_name(report, arguments.report)
     if os.path.lexists(output):
         raise BadInputError(f"{output} exists: choose another name for the new result.")
+    if same_name(denoise.default_report(output)) == same_name(arguments.report):
+        raise BadInputError(
+            f"The report of {output} would replace {arguments.report}: choose another name for "
+            "the new result."
+        )
+    old = _find(report, arguments.report, "output")
     again = denoise.parse_arguments(["--", os.fspath(scan), os.fspath(output)])
     again.model, again.models = report["model"]["name"], arguments.models or _models_folder(report)
     again.series = _series(report) if folder_of_dicomdir(scan).is_dir() else None
@@ -64,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     new = denoise.denoise(again, settings, lambda volume: _check_scan(volume, report))
     if not new.report:
         return new.exit_code
-    return _compare(report, new.report, arguments.report, output)
+    return _compare(report, new.report, old, output)
 
 
 def read_report(path: Path) -> dict:
@@ -146,14 +153,13 @@ def _check_scan(volume: CtVolume, report: dict) -> None:
         )
 
 
-def _compare(report: dict, new: dict, path: Path, output: Path) -> int:
-    """Print how the new result differs from the old one; return the exit code."""
+def _compare(report: dict, new: dict, old: Path | None, output: Path) -> int:
+    """Print how the new result differs from the old one, if there is one; return the exit code."""
     reasons = differences(report, new)
     known, made = report.get("output_hash"), new["output_hash"]
     if isinstance(known, dict) and known.get("voxels") == made["voxels"]:
         print(outcome("", reasons))
         return DONE
-    old = _find(report, path, "output")
     if old is None:
         print(
             f"The old result {report['output']} is not there, so the difference cannot be "

@@ -45,7 +45,7 @@ def find_scans(inputs: Iterable[Path]) -> list[Scan]:
     Raises
     ------
     BadInputError
-        If an input does not exist or contains no scan.
+        If an input does not exist or contains no scan, or a folder cannot be opened.
     """
     found: dict[str, Scan] = {}
     for place in inputs:
@@ -65,7 +65,7 @@ def find_scans(inputs: Iterable[Path]) -> list[Scan]:
 
 def _scans_of_folder(place: Path) -> Iterator[Scan]:
     seen = set()
-    for parent, folders, names in os.walk(place, followlinks=True):
+    for parent, folders, names in os.walk(place, onerror=_refuse, followlinks=True):
         target = os.path.realpath(parent)
         if target in seen:
             folders.clear()
@@ -85,6 +85,14 @@ def _scans_of_folder(place: Path) -> Iterator[Scan]:
         else:
             scans = (file for file in files if _is_volume(file) or file in damaged)
             yield from (_scan_of_file(file, place) for file in scans)
+
+
+def _refuse(error: OSError) -> None:
+    """Refuse a folder that cannot be opened: its scans would be missing without a word."""
+    raise BadInputError(
+        f"{error.filename} cannot be opened ({error.strerror}): give access to it, or name the "
+        "other folders."
+    ) from error
 
 
 def _scan_of_file(file: Path, place: Path) -> Scan:

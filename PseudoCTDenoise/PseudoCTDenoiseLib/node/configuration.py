@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -78,7 +79,8 @@ class NodeConfiguration:
 def read_configuration(path: Path) -> NodeConfiguration:
     """Read the configuration of a node.
 
-    A relative ``folder`` counts from the folder of the file.
+    Relative paths count from the folder of the file: ``folder``, and ``models`` and ``settings`` of
+    ``denoise``.
 
     Raises
     ------
@@ -110,7 +112,12 @@ def _configuration(values: object, parent: Path) -> NodeConfiguration:
     )
     if "address" in values:
         values["address"] = _text("address", values["address"])
-    denoise_options(values.get("denoise", {}))
+    options = values.get("denoise", {})
+    denoise_options(options)
+    values["denoise"] = {
+        name: os.fspath(parent / str(value)) if name in ("models", "settings") else value
+        for name, value in options.items()
+    }
     return NodeConfiguration(**values)
 
 

@@ -120,19 +120,19 @@ class Listener:
                 self._configuration.time_limit_minutes * 60,
             )
         except OSError as error:
-            self._queue.fail_series(series, f"The process cannot start: {error}.")
+            self._queue.fail_series(series, f"The process cannot start: {error}.", snapshot)
             return
         self._job = series, child
 
     def _finish(self, series: SeriesRecord, outcome: Outcome) -> None:
         """Take the result of a child, or say why there is none."""
-        has_result = any((self._work / "derived").glob("*.dcm"))
+        derived, snapshot = self._work / "derived", self._work / "series"
+        has_result = any(derived.glob("*.dcm"))
         if outcome.code != DONE or not has_result:
             words = outcome.words or "The denoising failed without a message."
             LOG.warning("%s: not denoised. %s", series.uid, words)
-            self._queue.fail_series(series, words)
+            self._queue.fail_series(series, words, snapshot)
             return
-        derived, snapshot = self._work / "derived", self._work / "series"
         if not self._queue.deliver(series, derived, snapshot, outcome.words):
             LOG.info("%s: %s", series.uid, series.words)
         elif outcome.words:

@@ -40,7 +40,10 @@ def send_series(paths: Sequence[Path], ae_title: str, destination: Destination) 
     entity.add_requested_context(CTImageStorage, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
     name = f"{destination.ae_title} ({destination.address} port {destination.port})"
     address = destination.address, destination.port
-    transfer = entity.associate(*address, ae_title=destination.ae_title)
+    try:
+        transfer = entity.associate(*address, ae_title=destination.ae_title)
+    except OSError as error:  # such as a name without an address
+        raise UnreachableError(f"{name} cannot be reached ({error.strerror or error})") from error
     if not transfer.is_established:
         reason = "rejected the connection" if transfer.is_rejected else "does not answer"
         raise UnreachableError(f"{name} {reason}")
@@ -61,3 +64,5 @@ def _status(transfer, path: Path) -> int | None:
         return transfer.send_c_store(path).get("Status")
     except (RuntimeError, ValueError) as error:  # ended connection, or no common encoding
         raise SendingError(str(error)) from error
+    except OSError as error:
+        raise SendingError(f"{path} cannot be read ({error.strerror or error})") from error

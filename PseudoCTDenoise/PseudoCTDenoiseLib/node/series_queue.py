@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import filecmp
+import hashlib
 import logging
 import os
 import re
@@ -82,7 +83,7 @@ class SeriesQueue:
         # Whether the proper end of a transfer completes a series of which it sent images.
         self._transfers: dict[Transfer, dict[str, bool]] = {}
         self._failed_transfers: set[Transfer] = set()
-        self._missing: dict[str, set[str]] = {}
+        self._refused_first: dict[str, set[str]] = {}  # images of series that have none yet
         try:
             for path in (folder, self.partial, self._folder):
                 path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -109,8 +110,7 @@ class SeriesQueue:
     def add(self, path: Path, image: Image, sender: str, transfer: Transfer) -> None:
         """Take the file of a received image, which is on disk when the function returns.
 
-        An image that comes again with other content replaces the former one, as long as that is on
-        the disk.
+        An image that comes again with other content replaces the former one.
 
         Raises
         ------
@@ -126,12 +126,17 @@ class SeriesQueue:
             series = self._series.get(image.series_uid)
             target = self._folder / image.series_uid / "images" / f"{image.sop_uid}.dcm"
             is_new = not target.exists()
-            is_changed = not is_new and not filecmp.cmp(path, target, shallow=False)
+            if is_new:
+                known = series.denoised.get(image.sop_uid) if series is not None else None
+                is_changed = bool(known) and known != _sha256(path)
+            else:
+                is_changed = not filecmp.cmp(path, target, shallow=False)
             if is_new or is_changed:
                 self._make_room(path.stat().st_size)
                 is_new = not target.exists()  # room may have been made of the series itself
             if series is None:
                 series = SeriesRecord(target.parents[1], image.series_uid)
+                series.missing = sorted(self._refused_first.pop(series.uid, ()))
                 series.folder.mkdir(exist_ok=True)
                 series.save()
                 self._series[series.uid] = series
@@ -140,8 +145,6 @@ class SeriesQueue:
             if transfer not in self._transfers:
                 self._forget_dead_transfers()  # this one comes after them, so it may complete them
             self._transfers.setdefault(transfer, {}).setdefault(series.uid, True)
-            for missing in self._missing.values():
-                missing.discard(image.sop_uid)
             is_repeated = image.sop_uid in series.denoised and series.state == SENDING
             if is_changed and (series.denoised or series.state == DENOISING):
                 series.is_changed, is_repeated = True, False
@@ -152,6 +155,10 @@ class SeriesQueue:
                 target.parent.mkdir(exist_ok=True)
                 self._bytes += path.stat().st_size - (0 if is_new else target.stat().st_size)
                 keep_file(path, target)
+            for other in self._series.values():
+                if image.sop_uid in other.missing:
+                    other.missing.remove(image.sop_uid)
+                    other.save()
 
     def fail(self, transfer: Transfer, sop_uid: str = "", series_uid: str = "") -> None:
         """Remember that an image was refused: its series are incomplete until it comes.
@@ -166,9 +173,14 @@ class SeriesQueue:
             if not known:
                 self._failed_transfers.add(transfer)
             for uid in [series_uid] if known else self._transfers.get(transfer, ()):
-                self._missing.setdefault(uid, set()).update([sop_uid] if sop_uid else [])
-                if uid in self._series:
-                    _reopen(self._series[uid])
+                series = self._series.get(uid)
+                if series is None:
+                    self._refused_first.setdefault(uid, set()).update([sop_uid] if sop_uid else [])
+                    continue
+                if sop_uid and sop_uid not in series.missing:
+                    series.missing.append(sop_uid)
+                    series.save()
+                _reopen(series)
 
     def end_transfer(self, transfer: Transfer) -> None:
         """Note that a transfer ended properly."""
@@ -176,8 +188,8 @@ class SeriesQueue:
             is_complete = transfer not in self._failed_transfers
             for uid, counts in self._transfers.pop(transfer, {}).items():
                 series = self._series.get(uid)
-                is_whole = is_complete and counts and not self._missing.get(uid)
-                if series and is_whole and not self._is_arriving(uid):
+                is_whole = is_complete and counts and series and not series.missing
+                if is_whole and not self._is_arriving(uid):
                     series.is_open = False
                     series.save()
             self._failed_transfers.discard(transfer)
@@ -206,18 +218,25 @@ class SeriesQueue:
     def deliver(self, series: SeriesRecord, output: Path, snapshot: Path, doubts: str = "") -> bool:
         """Take the derived series of a snapshot; return False if the series changed meanwhile."""
         with self._lock:
-            uids = {path.stem for path in snapshot.glob("*.dcm")}
-            if series.image_uids() != uids or series.is_changed or self._missing.get(series.uid):
-                what = "changed" if series.is_changed else "grew"
-                words = f"The series {what} while it was denoised, so it is denoised again."
-                still = series.is_changed and bool(series.denoised)
-                series.change(RECEIVING, words, attempts=0, is_changed=still)
+            if self._changed_meanwhile(series, snapshot):
                 return False
             remove_folder(series.result)
             os.replace(output, series.result)
-            series.change(SENDING, denoised=sorted(uids), doubts=doubts)
+            denoised = {path.stem: _sha256(path) for path in sorted(snapshot.glob("*.dcm"))}
+            series.change(SENDING, denoised=denoised, doubts=doubts, has_former=False)
             self._bytes += sum(path.stat().st_size for path in series.result.iterdir())
             return True
+
+    def _changed_meanwhile(self, series: SeriesRecord, snapshot: Path) -> bool:
+        """Let a series wait for a new denoising if it differs from the snapshot of the last one."""
+        uids = {path.stem for path in snapshot.glob("*.dcm")}
+        if series.image_uids() == uids and not series.is_changed and not series.missing:
+            return False
+        what = "changed" if series.is_changed else "grew"
+        words = f"The series {what} while it was denoised, so it is denoised again."
+        still = series.is_changed and bool(series.denoised)
+        series.change(RECEIVING, words, attempts=0, is_changed=still)
+        return True
 
     def repeat_interrupted(self) -> None:
         """Let series wait again whose denoising was interrupted; nothing of them was sent."""
@@ -232,10 +251,14 @@ class SeriesQueue:
                 else:
                     series.change(WAITING, "The denoising was interrupted; it is repeated.")
 
-    def fail_series(self, series: SeriesRecord, words: str) -> None:
-        """Set a series aside; it is tried again if its sender sends it again."""
+    def fail_series(self, series: SeriesRecord, words: str, snapshot: Path) -> None:
+        """Set a series aside whose denoising failed; it is tried again if it is sent again.
+
+        A series that changed since the snapshot is tried again at once.
+        """
         with self._lock:
-            series.change(FAILED, words)
+            if not self._changed_meanwhile(series, snapshot):
+                series.change(FAILED, words)
 
     def sent(self, series: SeriesRecord, words: str) -> None:
         """Note that all images of a result arrived."""
@@ -291,7 +314,7 @@ class SeriesQueue:
         images, denoised = series.image_uids(), set(series.denoised)
         if not images:
             series.change(FAILED, "No image was received completely. Send the series again.")
-        elif images <= denoised and not series.is_changed:
+        elif images <= denoised and not (series.is_changed or series.has_former):
             series.change(SENT, "The series came again; its derived series was sent before.")
         elif series.is_open:
             words = f"The transfer was cut off after {len(images)} images: send the series again."
@@ -300,18 +323,20 @@ class SeriesQueue:
                 series.change(RECEIVING, words)
             return
         elif denoised - images:
+            new = len(images - denoised)
             words = (
-                f"{len(images - denoised)} images came after the {len(denoised)} images of a "
-                "series that was denoised, and these were removed: send the whole series again."
+                f"{f'{new} images came' if new else 'Images came again with other content'} after "
+                f"the {len(denoised)} images of a series that was denoised, and these were "
+                "removed: send the whole series again."
             )
             series.change(FAILED, words)
-        elif series.is_changed:
+        elif series.is_changed or series.has_former:
             words = (
                 "Images came again with other content after the series was denoised, so it is "
                 "denoised again. The earlier derived series has the former content: remove it "
                 "where it was sent to."
             )
-            series.change(WAITING, words, is_changed=False)
+            series.change(WAITING, words, is_changed=False, has_former=True)
         elif denoised:
             words = (
                 f"The series grew from {len(denoised)} to {len(images)} images after it was "
@@ -354,9 +379,13 @@ class SeriesQueue:
         return self._bytes + size <= self._disk_bytes and size + FREE_BYTES <= free
 
     def _remove_images(self, series: SeriesRecord) -> None:
-        self._missing.pop(series.uid, None)
+        series.missing = []
         self._bytes -= series.bytes_on_disk()
         series.remove_images()
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _reopen(series: SeriesRecord) -> None:

@@ -28,7 +28,11 @@ class SeriesRecord:
     uid : Series Instance UID.
     is_open : True if the last transfer has not ended properly, so images may be missing.
     is_changed : True if an image was replaced since a derived series was made or begun.
-    denoised : SOP Instance UIDs of the images of which a derived series was made.
+    has_former : True if the derived series was made of images that were replaced since, and no
+        other one was made of the new ones yet.
+    denoised : SOP Instance UIDs of the images of which a derived series was made, with the SHA-256
+        of their files; it is empty in records of earlier versions.
+    missing : SOP Instance UIDs of images that were refused and did not come since.
     attempts : number of times that the denoising was begun since the last image.
     words : what a person should know about the state.
     doubts : what may spoil the latest derived series.
@@ -43,7 +47,9 @@ class SeriesRecord:
     state: str = RECEIVING
     is_open: bool = True
     is_changed: bool = False
-    denoised: list[str] = field(default_factory=list)
+    has_former: bool = False
+    denoised: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
     attempts: int = 0
     words: str = ""
     doubts: str = ""
@@ -107,10 +113,12 @@ def load_record(folder: Path) -> SeriesRecord | None:
     """
     try:
         values = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        if isinstance(values.get("denoised"), list):  # of an earlier version
+            values["denoised"] = dict.fromkeys(values["denoised"], "")
         return SeriesRecord(folder=folder, **values)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise BadInputError(
             f"{folder / RECORD} is damaged ({error}): move {folder} away and send the series again."
         ) from error
