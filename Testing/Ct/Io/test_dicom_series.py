@@ -73,7 +73,7 @@ def test_a_folder_with_spaces_and_accents_is_read(tmp_path, as_type):
     assert volume.spacing == (0.7, 0.8, 2.5)
     assert volume.origin == (-10.5, -20.25, 5.0)
     assert volume.pixel_size == (0.8, 0.7)
-    assert volume.slice_spacing == 2.5
+    assert volume.spacing[volume.slice_axis] == 2.5
     for index in range(4):
         np.testing.assert_array_equal(volume.hu[index], body()[0] + index)
 
@@ -135,7 +135,7 @@ def test_a_tilted_gantry_keeps_its_slices_where_they_are(tmp_path):
     direction = np.reshape(volume.direction, (3, 3))
     np.testing.assert_allclose(direction[:, 2], (0, 0, 1), atol=1e-12)
     np.testing.assert_allclose(direction[:, 1], (0, np.cos(0.349066), np.sin(0.349066)), atol=1e-6)
-    assert volume.slice_spacing == pytest.approx(2.5, abs=1e-12)
+    assert volume.spacing[volume.slice_axis] == pytest.approx(2.5, abs=1e-12)
     assert volume.slice_axis == 2
 
     out = tmp_path / "head.nrrd"
@@ -189,7 +189,7 @@ def test_real_series_are_read_as_simpleitk_reads_them(folder, slices, spacing):
     image = reader.Execute()
     np.testing.assert_array_equal(volume.hu, sitk.GetArrayViewFromImage(image))
     assert volume.hu.shape == (slices, 512, 512)
-    assert volume.slice_spacing == spacing
+    assert volume.spacing[volume.slice_axis] == spacing
     assert volume.spacing == image.GetSpacing()
     assert volume.origin == image.GetOrigin()
     assert volume.direction == image.GetDirection()

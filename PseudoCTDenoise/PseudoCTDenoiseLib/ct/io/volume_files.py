@@ -98,11 +98,6 @@ class CtVolume:
         """Side in mm of a square with the area of a pixel."""
         return math.sqrt(math.prod(self.pixel_size))
 
-    @property
-    def slice_spacing(self) -> float:
-        """Distance in mm between slices; 1.0 for a two-dimensional image."""
-        return self.spacing[self.slice_axis] if len(self.spacing) == 3 else 1.0
-
 
 def read_volume(
     path: str | Path,
