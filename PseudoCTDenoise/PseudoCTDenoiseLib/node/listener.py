@@ -16,7 +16,7 @@ from .denoising_child import DenoisingChild, Outcome, denoised_files
 from .receiver import Receiver
 from .sender import SendingError, UnreachableError, send_series
 from .series_queue import SeriesQueue
-from .series_record import SENDING, SeriesRecord
+from .series_record import FAILED, SENDING, SeriesRecord
 from .status_page import write_status_page
 
 STEP_SECONDS = 0.2
@@ -132,6 +132,8 @@ class Listener:
             words = outcome.words or "The denoising failed without a message."
             LOG.warning("%s: not denoised. %s", series.uid, words)
             self._queue.fail_series(series, words, snapshot)
+            if series.state != FAILED:
+                LOG.info("%s: %s", series.uid, series.words)
             return
         if not self._queue.deliver(series, derived, snapshot, outcome.words):
             LOG.info("%s: %s", series.uid, series.words)
