@@ -8,16 +8,18 @@ not for primary diagnosis.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import logging
 import logging.handlers
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 from ..errors import BadInputError
 from ..node.configuration import LOOPBACK, NodeConfiguration, read_configuration
 from ..node.denoise_options import denoise_options
+from ..printed_words import ERROR
 from ..temporary_files import with_cleanup
 from .supervised import child_program
 
@@ -60,28 +62,26 @@ def run(arguments: argparse.Namespace) -> int | None:
 
 
 def _check_denoise(path: Path, configuration: NodeConfiguration) -> None:
-    """Check the options of denoise and load the models; the node itself needs no torch.
+    """Check the options of denoise and load the models, in a child that loads torch.
 
     Raises
     ------
     BadInputError
         If every denoising would fail.
     """
-    from ..models.store import load_models
-    from . import denoise
-
-    errors = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(errors):
-            words = [*denoise_options(configuration.denoise), "--", "series", "derived"]
-            options = denoise.parse_arguments(words)
-        denoise.read_settings(options)
-        load_models(options.model, options.models)
-    except SystemExit as error:
-        reason = errors.getvalue().strip().splitlines()[-1].partition("error: ")[2]
-        raise BadInputError(f"{path}: the options of denoise are wrong: {reason}.") from error
-    except BadInputError as error:
-        raise BadInputError(f"{path}: the options of denoise are wrong: {error}") from error
+    program = [sys.executable, "-m", f"{__package__}.options_check"]
+    ended = subprocess.run(
+        [*program, *denoise_options(configuration.denoise)],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    if ended.returncode:
+        last = ended.stderr.strip().rpartition("\n")[2]
+        reason = last.partition("error: ")[2] or last.removeprefix(ERROR)
+        raise BadInputError(f"{path}: the options of denoise are wrong: {reason}")
 
 
 def _start_log(configuration: NodeConfiguration) -> None:
