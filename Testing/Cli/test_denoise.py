@@ -327,6 +327,7 @@ def test_a_reference_adds_metrics_to_the_report(pseudoct, scan, write, hu, untun
     assert metrics["result"]["psnr_4096"] == psnr_4096(values(output), hu + np.int16(3))
 
 
+@pytest.mark.slow
 def test_an_earlier_report_repeats_the_run_bit_for_bit(pseudoct, scan, models, quick, tmp_path):
     first, again, other = (tmp_path / f"{name}.nrrd" for name in ("first", "again", "other"))
     flags = ["--seed", "11", "--orientations", "3", "--strength", "80", "--tuning", "slice"]

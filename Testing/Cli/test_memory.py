@@ -117,6 +117,7 @@ sitk.WriteImage, simulate.run = write_and_limit, run
 """
 
 
+@pytest.mark.slow
 def test_lack_of_memory_while_a_volume_is_written_is_not_a_full_disk(limited, tmp_path):
     arguments = ("simulate", "a.nrrd", tmp_path / "output.nrrd")
     assert_says_so(limited(1000, *arguments, loaded=READING, prepare=WRITING))

@@ -103,7 +103,7 @@ def test_the_descriptor_of_a_caller_is_never_redirected(monkeypatch):
         "0<&- 1>&- 2>&-",
         pytest.param(">/dev/full", marks=[linux, pytest.mark.slow]),
         pytest.param("2>/dev/full", marks=[linux, pytest.mark.slow]),
-        pytest.param(">/dev/full 2>&1", marks=linux),
+        pytest.param(">/dev/full 2>&1", marks=[linux, pytest.mark.slow]),
         "2>&1 | true",
     ],
 )

@@ -51,6 +51,7 @@ def test_the_low_dose_scan_has_twice_the_noise_and_the_same_geometry(scan, tmp_p
         assert words in said
 
 
+@pytest.mark.slow
 def test_pixels_that_no_ct_has_give_a_warning_and_the_noise_of_larger_ones(scan, tmp_path, capsys):
     image = sitk.ReadImage(scan)
     low_dose = []

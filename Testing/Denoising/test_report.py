@@ -175,6 +175,7 @@ def test_scans_on_disk_are_reported_like_those_in_memory(tmp_path):
         assert on_disk[key] == in_memory[key]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="read from the kernel")
 def test_the_peak_memory_is_not_that_of_the_parent():
     held = np.ones(400 * 2**20, np.uint8)

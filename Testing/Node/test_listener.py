@@ -187,6 +187,7 @@ def test_a_failing_child_and_a_late_one_are_told_and_tried_again(start_node, pac
 DOUBTS = "print('Warning: Odd pixels.\\nCheck: red. Compare.\\nDone.')"
 
 
+@pytest.mark.slow
 def test_what_may_spoil_a_result_is_reported(start_node, pacs, scan):
     node = start_node(DOUBTS)
     send(node.port, scan)

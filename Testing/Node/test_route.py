@@ -116,6 +116,7 @@ def test_a_complete_series_counts_although_a_file_beside_it_is_missing(tmp_path,
     assert child.wait().code == outcome
 
 
+@pytest.mark.slow
 def test_one_damaged_file_does_not_hide_a_series(pseudoct, routed):
     source, output = routed
     first = min(source.glob("1.2.826*.dcm"))

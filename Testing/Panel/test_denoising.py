@@ -181,6 +181,7 @@ def test_only_the_chosen_slices_are_denoised(panel, phantom, halvingWorker):
     assert same == [True, False, False, True]
 
 
+@pytest.mark.slow
 def test_further_outputs_are_made_where_they_are_ticked(panel, phantom):
     import slicer
 
@@ -272,6 +273,7 @@ def test_an_input_that_changes_meanwhile_is_reported(
     assert panel.ui.outputSelector.currentNode() is None
 
 
+@pytest.mark.slow
 def test_a_strength_chosen_during_the_job_is_applied(panel, phantom):
     user.choose(panel.ui.inputSelector, phantom)
     user.choose(panel.ui.presetComboBox, "Quick: pre-trained network")
@@ -284,6 +286,7 @@ def test_a_strength_chosen_during_the_job_is_applied(panel, phantom):
     assert panel.ui.strengthSlider.value == 70
 
 
+@pytest.mark.slow
 def test_a_job_that_ends_while_another_module_is_open_is_shown(panel, phantom, slicerApp):
     user.choose(panel.ui.inputSelector, phantom)
     user.choose(panel.ui.presetComboBox, "Quick: pre-trained network")

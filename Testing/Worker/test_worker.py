@@ -182,7 +182,10 @@ assert folder.read_array("denoised.npy", hu.shape).any()
     or subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode != 0,
     reason="this user cannot mount a small disk",
 )
-@pytest.mark.parametrize("room", [0, 1], ids=["no preview", "one preview"])
+@pytest.mark.parametrize(
+    "room",
+    [pytest.param(0, id="no preview"), pytest.param(1, id="one preview", marks=pytest.mark.slow)],
+)
 def test_a_disk_with_room_for_the_results_but_not_for_previews_is_enough(
     tmp_path, models_folder, room
 ):
@@ -593,6 +596,7 @@ def test_a_worker_and_its_folder_go_with_their_parent(temporary_folder, wait_unt
 # Traces in the folder for temporary files.
 
 
+@pytest.mark.slow
 def test_a_check_leaves_nothing_in_the_folder_for_temporary_files(tmp_path, monkeypatch):
     temporary = tmp_path / "temporary"
     temporary.mkdir()

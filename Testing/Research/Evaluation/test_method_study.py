@@ -127,6 +127,7 @@ def test_banding_is_the_deviation_of_the_slice_means():
     assert banding(reference + off + drift, reference) == pytest.approx(3, rel=0.08)
 
 
+@pytest.mark.slow
 def test_every_scan_is_simulated_in_every_condition():
     noise = np.random.default_rng(0).normal(0, 10, size=(9, 64, 64))
     scan = CtScan("one", np.rint(body(slices=9) + noise).astype(np.int16), 1.0)

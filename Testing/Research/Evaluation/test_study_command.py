@@ -229,6 +229,7 @@ def test_a_row_holds_means_and_the_worst_scan():
     assert line in table
 
 
+@pytest.mark.slow
 def test_trials_are_run_saved_and_resumed(pseudoct, index, tmp_path, monkeypatch):
     monkeypatch.setattr(
         training_pairs,

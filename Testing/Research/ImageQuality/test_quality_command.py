@@ -13,6 +13,7 @@ def short(models) -> list:
     return ["--models", models, "--device", "cpu", "--realisations", "4", "--strength", "60"]
 
 
+@pytest.mark.slow
 def test_the_page_the_figures_and_the_table_are_written(pseudoct, short, tmp_path):
     page = tmp_path / "quality.md"
     page.write_text("Before\n<!-- QUALITY -->\nold\n<!-- /QUALITY -->\nAfter\n", encoding="utf-8")

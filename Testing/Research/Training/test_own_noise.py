@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pseudoct_research.training.own_noise import MAX_GAIN, like_own_noise
 
-SIZE, SLICES = 192, 6
+SIZE, SLICES = 160, 6
 DOWN, ALONG = np.fft.fftfreq(SIZE)[:, None], np.fft.rfftfreq(SIZE)
 FREQUENCY = np.hypot(DOWN, ALONG)
 TURNED = (ALONG**2 - DOWN**2) / np.maximum(FREQUENCY, 1e-9) ** 2
@@ -47,7 +47,9 @@ def test_at_each_frequency_and_direction_the_scan_has_its_share(own, dose, hu):
         for side in (TURNED > 0.5, TURNED < -0.5):
             where = side & within(low, high)
             wanted = (1 / dose - 1) * power(noise_of(own, 4), where)
-            assert power(found[0].astype(float), where) == pytest.approx(wanted, rel=0.2)
+            # Weaker noise is found less exactly.
+            tolerance = 0.2 if dose < 0.5 else 0.3
+            assert power(found[0].astype(float), where) == pytest.approx(wanted, rel=tolerance)
     # The second kernel has the same filter.
     where = within(0.3, 0.32)
     gains = [power(found[n].astype(float), where) / power(drawn[n], where) for n in (0, 1)]

@@ -177,6 +177,7 @@ def index(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_training_and_validation_use_different_splits(tmp_path, index, simulator):
     assert pretrained(tmp_path, "--index", index) == 0
     assert simulator == ["A", "B", "C"]

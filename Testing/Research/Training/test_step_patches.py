@@ -57,6 +57,7 @@ def test_steps_are_in_order(steps):
     check_steps(steps, workers=0)
 
 
+@pytest.mark.slow
 @on_linux
 @pytest.mark.new_process
 def test_steps_of_processes_are_in_order_and_equal():
