@@ -136,6 +136,7 @@ def test_an_output_that_cannot_be_written(refused, scan, tmp_path, monkeypatch, 
     assert said in refused("scan.nrrd", output)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes any bytes for a name")
 def test_names_that_are_not_utf_8(pseudoct, refused, scan, tmp_path, quick):
     odd = os.fsdecode(b"sc\xe4n")

@@ -78,7 +78,10 @@ def large_scan(tmp_path_factory, write):
 READING = ("torch", "PseudoCTDenoiseLib.cli.denoise", "PseudoCTDenoiseLib.cli.simulate")
 
 
-@pytest.mark.parametrize("room", [40, 150], ids=["SimpleITK", "numpy"])
+@pytest.mark.parametrize(
+    "room",
+    [pytest.param(40, id="SimpleITK", marks=pytest.mark.slow), pytest.param(150, id="numpy")],
+)
 @pytest.mark.parametrize("command", ["denoise", pytest.param("simulate", marks=pytest.mark.slow)])
 def test_a_scan_that_does_not_fit_says_so(limited, large_scan, tmp_path, command, room):
     output = tmp_path / "output.nrrd"

@@ -29,7 +29,8 @@ def test_the_message_says_what_to_do(nowhere):
         temporary_parent()
 
 
-@pytest.mark.parametrize("command", ["denoise", pytest.param("simulate", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["denoise", "simulate"])
 def test_a_command_ends_with_one_line(nowhere, program, scan, command):
     ended = subprocess.run(
         [*program, command, scan, scan.with_name("out.nrrd"), "--device", "cpu"],

@@ -104,7 +104,7 @@ def test_the_descriptor_of_a_caller_is_never_redirected(monkeypatch):
         pytest.param(">/dev/full", marks=[linux, pytest.mark.slow]),
         pytest.param("2>/dev/full", marks=[linux, pytest.mark.slow]),
         pytest.param(">/dev/full 2>&1", marks=[linux, pytest.mark.slow]),
-        "2>&1 | true",
+        pytest.param("2>&1 | true", marks=pytest.mark.slow),
     ],
 )
 def test_a_result_is_written_and_the_command_ends_with_0(scan, quick, program, streams):

@@ -7,8 +7,10 @@ import os
 import sys
 
 import pytest
+from PseudoCTDenoiseLib.cli import options_check
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.node.configuration import LOOPBACK, Destination, read_configuration
+from PseudoCTDenoiseLib.node.denoise_options import denoise_options
 
 GOOD = {
     "ae_title": "PSEUDOCT",
@@ -90,6 +92,10 @@ def test_the_command_checks_a_configuration(pseudoct, tmp_path):
     path.write_text("{}", "utf-8")
     ended = pseudoct("listen", path, "--check")
     assert ended.code == 2 and "lacks 'ae_title'" in ended.err
+    path.write_text(json.dumps(GOOD | {"denoise": {"strength": 700}}), "utf-8")
+    ended = pseudoct("listen", path, "--check")
+    assert ended.code == 2 and len(ended.err.splitlines()) == 1
+    assert "the options of denoise are wrong: " in ended.err and "strength" in ended.err
 
 
 @pytest.mark.parametrize(
@@ -102,12 +108,14 @@ def test_the_command_checks_a_configuration(pseudoct, tmp_path):
         ({"models": "empty"}, "fast"),
     ],
 )
-def test_the_check_finds_options_that_cannot_denoise(pseudoct, tmp_path, options, words):
-    path = tmp_path / "node.json"
-    path.write_text(json.dumps(GOOD | {"denoise": options}), "utf-8")
-    ended = pseudoct("listen", path, "--check")
-    assert ended.code == 2 and "the options of denoise are wrong" in ended.err
-    assert words in ended.err and len(ended.err.splitlines()) == 1
+def test_the_check_finds_options_that_cannot_denoise(read, capfd, options, words):
+    """The command runs this check in a child process."""
+    found = denoise_options(read(GOOD | {"denoise": options}).denoise)
+    try:
+        assert options_check.main(found) == 2
+    except SystemExit as end:
+        assert end.code == 2
+    assert words in capfd.readouterr().err.splitlines()[-1]
 
 
 def test_relative_paths_count_from_the_folder_of_the_file(read, tmp_path):

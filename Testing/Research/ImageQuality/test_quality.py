@@ -150,6 +150,7 @@ def test_a_figure_that_cannot_be_measured_misses_its_goal(filtered):
     assert next(g for g in written if g["name"] == "TTF50 kept, low contrast")["value"] is None
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_scans():
     one, same, other = (
         scan_quality_phantom(identity, SOFT, realisations=4, seed=seed) for seed in (3, 3, 4)

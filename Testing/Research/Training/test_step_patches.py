@@ -207,7 +207,7 @@ def test_invalid_numbers_of_workers_are_refused(monkeypatch, workers, platform, 
         check_workers(workers)
 
 
-@pytest.mark.parametrize("workers", [0, forked])
+@pytest.mark.parametrize("workers", [0, slow_forked])
 def test_drawing_uses_one_core_and_leaves_the_other_threads_unchanged(workers):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
