@@ -48,7 +48,6 @@ def same(one, other):
 
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
-forked = pytest.param(2, marks=[on_linux, pytest.mark.new_process])
 slow_forked = pytest.param(2, marks=[on_linux, pytest.mark.new_process, pytest.mark.slow])
 
 
