@@ -1,4 +1,4 @@
-"""A destination that cannot be reached or an image that cannot be read is no fault of the queue."""
+"""A destination that cannot be reached and an image that cannot be read are told as such."""
 
 from __future__ import annotations
 

@@ -67,6 +67,18 @@ def send(queue: SeriesQueue, *numbers: int, **image) -> None:
     queue.complete_quiet_series(0)
 
 
+def send_three(queue: SeriesQueue, refused: int) -> None:
+    """Send three images, one of which is refused; some senders open a connection for each."""
+    for number in range(1, 4):
+        transfer = Transfer()
+        if number == refused:
+            queue.fail(transfer, f"1.2.{number}", "1.2")
+        else:
+            add(queue, transfer, number)
+        queue.end_transfer(transfer)
+        queue.complete_quiet_series(0)
+
+
 def denoise(queue: SeriesQueue, folder: Path) -> bool:
     """Deliver a result of the waiting series."""
     series = queue.next_waiting()
@@ -74,6 +86,13 @@ def denoise(queue: SeriesQueue, folder: Path) -> bool:
     (folder / "derived").mkdir()
     (folder / "derived/0001.dcm").write_bytes(bytes(50))
     return queue.deliver(series, folder / "derived", folder / "snapshot")
+
+
+def send_and_denoise(queue: SeriesQueue, folder: Path, content: bytes) -> None:
+    """Send two images, and note that their derived series was sent."""
+    send(queue, 1, 2, content=content)
+    assert denoise(queue, folder)
+    queue.sent(queue.series()[0], "2 images sent.")
 
 
 def fail(queue: SeriesQueue, folder: Path) -> None:
@@ -140,14 +159,7 @@ def test_a_series_that_grows_while_it_is_sent_is_denoised_again(open_queue, tmp_
 @pytest.mark.parametrize("refused", [1, 2, 3])
 def test_a_refused_image_is_missed_whatever_other_transfers_bring(open_queue, refused):
     queue = open_queue()
-    for number in range(1, 4):  # some senders open a connection for every image
-        transfer = Transfer()
-        if number == refused:
-            queue.fail(transfer, f"1.2.{number}", "1.2")
-        else:
-            add(queue, transfer, number)
-        queue.end_transfer(transfer)
-        queue.complete_quiet_series(0)
+    send_three(queue, refused)
     (series,) = queue.series()
     assert series.state == RECEIVING and "send the series again" in series.words
     send(queue, refused)
@@ -238,9 +250,7 @@ def test_a_correction_counts_while_the_series_is_denoised_or_sent(open_queue, tm
 @pytest.mark.parametrize("then", ["it comes again", "it fails", "the node is killed"])
 def test_a_correction_is_not_forgotten_before_it_is_denoised(open_queue, tmp_path, then):
     queue = open_queue()
-    send(queue, 1, 2, content=b"wrong name")
-    assert denoise(queue, tmp_path)
-    queue.sent(queue.series()[0], "2 images sent.")
+    send_and_denoise(queue, tmp_path, b"wrong name")
     send(queue, 1, 2, content=b"right name")
     if then == "it fails":
         fail(queue, tmp_path)
@@ -260,9 +270,7 @@ def test_a_correction_is_not_forgotten_before_it_is_denoised(open_queue, tmp_pat
 @pytest.mark.parametrize("content", [b"right name", b"wrong name"])
 def test_a_correction_counts_after_the_images_were_removed(open_queue, tmp_path, content):
     queue = open_queue()
-    send(queue, 1, 2, content=b"wrong name")
-    assert denoise(queue, tmp_path)
-    queue.sent(queue.series()[0], "2 images sent.")
+    send_and_denoise(queue, tmp_path, b"wrong name")
     queue.remove_old(-1)
     queue = open_queue()
     send(queue, 1, 2, content=content)
@@ -272,9 +280,7 @@ def test_a_correction_counts_after_the_images_were_removed(open_queue, tmp_path,
 
 def test_a_part_of_a_corrected_series_is_set_aside_in_words(open_queue, tmp_path):
     queue = open_queue()
-    send(queue, 1, 2, content=b"wrong name")
-    assert denoise(queue, tmp_path)
-    queue.sent(queue.series()[0], "2 images sent.")
+    send_and_denoise(queue, tmp_path, b"wrong name")
     queue.remove_old(-1)
     send(queue, 1, content=b"right name")
     (series,) = queue.series()
@@ -304,13 +310,7 @@ def test_what_comes_while_a_denoising_fails_is_denoised(open_queue, tmp_path, ch
 @pytest.mark.parametrize("refused", [1, 2, 3])
 def test_a_refused_image_is_missed_after_a_restart_too(open_queue, refused):
     queue = open_queue()
-    for number in range(1, 4):
-        transfer = Transfer()
-        if number == refused:
-            queue.fail(transfer, f"1.2.{number}", "1.2")
-        else:
-            add(queue, transfer, number)
-        queue.end_transfer(transfer)
+    send_three(queue, refused)
     queue = open_queue()
     send(queue, 3 if refused != 3 else 2)
     (series,) = queue.series()

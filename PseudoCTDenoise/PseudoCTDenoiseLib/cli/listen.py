@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import logging
 import logging.handlers
-import os
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from pathlib import Path
 from ..errors import BadInputError
 from ..node.configuration import LOOPBACK, NodeConfiguration, read_configuration
 from ..node.denoise_options import denoise_options
+from ..node.denoising_child import child_environment
 from ..printed_words import ERROR
 from ..temporary_files import with_cleanup
 from .supervised import child_program
@@ -76,7 +76,7 @@ def _check_denoise(path: Path, configuration: NodeConfiguration) -> None:
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=child_environment(),
     )
     if ended.returncode:
         last = ended.stderr.strip().rpartition("\n")[2]

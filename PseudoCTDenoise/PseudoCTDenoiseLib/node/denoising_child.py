@@ -33,6 +33,11 @@ class Outcome(NamedTuple):
     words: str
 
 
+def child_environment() -> dict[str, str]:
+    """Return the environment of a child that imports the same files as this process."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
 class DenoisingChild:
     """`pseudoct denoise` in a process of its own, which returns its memory when it ends.
 
@@ -58,15 +63,13 @@ class DenoisingChild:
         self._deadline = time.monotonic() + seconds
         report = ["--report", os.fspath(work / "report.json")]
         folders = [os.fspath(source), os.fspath(output), "--format=dicom"]
-        # The child imports the same files as this process.
-        path = os.pathsep.join(filter(None, sys.path))
         with open(self._messages, "wb") as messages:
             self._process = subprocess.Popen(
                 [*program, "denoise", *folders, *report, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=messages,
                 stderr=messages,
-                env={**os.environ, "PYTHONPATH": path},
+                env=child_environment(),
             )
 
     def outcome(self) -> Outcome | None:

@@ -217,12 +217,12 @@ class SeriesQueue:
 
     def deliver(self, series: SeriesRecord, output: Path, snapshot: Path, doubts: str = "") -> bool:
         """Take the derived series of a snapshot; return False if the series changed meanwhile."""
+        denoised = {path.stem: _sha256(path) for path in sorted(snapshot.glob("*.dcm"))}
         with self._lock:
             if self._changed_meanwhile(series, snapshot):
                 return False
             remove_folder(series.result)
             os.replace(output, series.result)
-            denoised = {path.stem: _sha256(path) for path in sorted(snapshot.glob("*.dcm"))}
             series.change(SENDING, denoised=denoised, doubts=doubts, has_former=False)
             self._bytes += sum(path.stat().st_size for path in series.result.iterdir())
             return True

@@ -182,6 +182,15 @@ def isResult(node) -> bool:
     return isDerived(node) and node.GetAttribute(STRENGTH) is not None
 
 
+def otherResults(result) -> list:
+    """Return all other results in the scene."""
+    return [
+        volume
+        for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+        if isResult(volume) and volume.GetID() != result.GetID()
+    ]
+
+
 def roles(node) -> list[str]:
     """Return the roles of a node's references that belong to this module."""
     names = [node.GetNthNodeReferenceRole(i) for i in range(node.GetNumberOfNodeReferenceRoles())]

@@ -43,8 +43,7 @@ def hiddenParts(result) -> list[str]:
     """Return the IDs of the nodes of a result that no list shows and no other result refers to."""
     others = {
         other.GetNthNodeReferenceID(role, 0)
-        for other in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-        if provenance.isResult(other) and other.GetID() != result.GetID()
+        for other in provenance.otherResults(result)
         for role in provenance.roles(other)
     }
     nodes = [result.GetNodeReference(role) for role in provenance.roles(result)]
@@ -59,7 +58,7 @@ def hiddenParts(result) -> list[str]:
 
 
 def removeNodes(nodeIDs) -> None:
-    """Remove nodes from the scene, as far as they are still in it."""
+    """Remove nodes from the scene; some are removed together with others."""
     for nodeID in nodeIDs:
         node = slicer.mrmlScene.GetNodeByID(nodeID)
         if node is not None:

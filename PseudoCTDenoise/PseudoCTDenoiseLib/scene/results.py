@@ -245,11 +245,7 @@ def _releaseForeignNodes(output, inputVolume) -> None:
     """Remove references to the nodes of another scan, or that a clone shares."""
     ours = output.GetNodeReference(provenance.INPUT)
     foreign = ours is not None and ours.GetID() != inputVolume.GetID()
-    others = [
-        volume
-        for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-        if provenance.isResult(volume) and volume.GetID() != output.GetID()
-    ]
+    others = provenance.otherResults(output)
     for role in provenance.roles(output):
         first = output.GetNthNodeReferenceID(role, 0)
         shared = any(other.GetNthNodeReferenceID(role, 0) == first for other in others)
@@ -270,10 +266,7 @@ def newNodesOnlyOnSuccess() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for nodeID in _nodeIDs(scene) - before:
-            node = scene.GetNodeByID(nodeID)  # some nodes are removed together with others
-            if node is not None:
-                scene.RemoveNode(node)
+        removeNodes(_nodeIDs(scene) - before)
         raise
 
 

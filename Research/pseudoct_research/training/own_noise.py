@@ -1,10 +1,9 @@
 """Simulated noise with the level, the spectrum and the direction of the noise that a scan has.
 
 Training adds noise to scans that are noisy themselves, and :func:`.target_noise_fraction` holds
-only if both have the same statistics. The kernels of scanners differ from the simulator's: at some
-frequencies the own noise of a training scan had a tenth of the power that it should have beside the
-simulated noise, at others five times as much. A network that learns from such pairs leaves too much
-noise.
+only if both have the same statistics. The kernels of scanners differ from the simulator's, so at
+some frequencies the own noise of a scan would have far too little power beside the simulated noise,
+at others far too much. A network that learns from such pairs leaves too much noise.
 """
 
 from __future__ import annotations
@@ -12,11 +11,9 @@ from __future__ import annotations
 import numpy as np
 from PseudoCTDenoiseLib.ct.flat_windows import flat_windows, window_spectrum
 from PseudoCTDenoiseLib.ct.slice_selection import evenly_spaced_indices
+from PseudoCTDenoiseLib.denoising.noise_spectrum import FREQUENCIES
 from PseudoCTDenoiseLib.errors import BadInputError
 
-FREQUENCIES = (0.13, 0.5)
-"""Lowest and highest frequency that is compared, in cycles per pixel. At lower frequencies flat
-windows contain anatomy. Frequencies outside are treated like the nearest one inside."""
 MOST_SLICES = 24
 """Maximum number of slices that are compared."""
 MIN_WINDOWS = 400
@@ -46,24 +43,23 @@ def like_own_noise(noise: np.ndarray, hu: np.ndarray, dose: float) -> np.ndarray
     """
     few = evenly_spaced_indices(len(hu), MOST_SLICES)
     scan, drawn = hu[few].astype(np.float32), noise[0, few]
-    gain = np.zeros(0)
     try:
         own = _Spectrum(scan)
+        gain = np.zeros(3 if own.are_few else 4)
         for _ in range(ROUNDS):
-            added = _Spectrum(scan + filtered(drawn, gain)).power - own.power
+            added = _Spectrum(scan + _filtered(drawn, gain)).power - own.power
             compared = (own.frequency >= FREQUENCIES[0]) & (own.power > 0)
             compared &= added > MIN_SHARE * own.power
-            terms = _terms(own.frequency, np.cos(2 * own.angle), 4 - own.are_few)[:, compared]
+            terms = _terms(own.frequency, np.cos(2 * own.angle), len(gain))[:, compared]
             if np.linalg.matrix_rank(terms) < len(terms):
                 break
             own_power, added = own.power[compared], added[compared]
             wanted = np.log((1 / dose - 1) * own_power / added) / 2
             weights = np.sqrt(added)
-            change = np.linalg.lstsq((terms * weights).T, wanted * weights, rcond=None)[0]
-            gain = change if gain.size == 0 else gain + change
+            gain = gain + np.linalg.lstsq((terms * weights).T, wanted * weights, rcond=None)[0]
     except BadInputError:  # too little soft tissue
         return noise
-    return filtered(noise, gain)
+    return _filtered(noise, gain)
 
 
 class _Spectrum:
@@ -75,14 +71,14 @@ class _Spectrum:
         self.frequency, self.angle, self.power = window_spectrum(windows)
 
 
-def filtered(noise: np.ndarray, gain: np.ndarray) -> np.ndarray:
+def _filtered(noise: np.ndarray, gain: np.ndarray) -> np.ndarray:
     """Return noise, (..., rows, columns), with a gain on its spectrum.
 
     Parameters
     ----------
-    gain : coefficients of the terms of its logarithm; none leave the noise as it is.
+    gain : coefficients of the terms of its logarithm.
     """
-    if not gain.size:
+    if not gain.any():
         return noise
     rows, columns = noise.shape[-2:]
     down, along = np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns)
