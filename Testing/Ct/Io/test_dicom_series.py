@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume, write_volume
@@ -98,6 +99,18 @@ def test_several_series_are_listed_and_one_is_chosen_by_number_or_uid(tmp_path):
     assert read_volume(tmp_path, series="12").hu.shape[0] == 4
     assert read_volume(tmp_path, series=UID + ".11").hu.shape[0] == 4
     assert "has no series 7" in refusal(tmp_path, series="7")
+
+
+def test_a_list_of_stacks_does_not_name_their_patients(tmp_path):
+    """It gets into the log of the node, which names no patients."""
+    write_series(tmp_path, number="3")
+    for file in sorted(tmp_path.iterdir())[:2]:
+        image = pydicom.dcmread(file)
+        image.PatientName, image.PatientID = "Doe^Jane", "123456"
+        image.save_as(file)
+    text = refusal(tmp_path)
+    assert "patient 1" in text and "patient 2" in text
+    assert "Doe" not in text and "123456" not in text
 
 
 def test_a_number_that_two_series_share_is_ambiguous(tmp_path):

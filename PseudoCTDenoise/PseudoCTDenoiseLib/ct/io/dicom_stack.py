@@ -96,7 +96,8 @@ class DicomStack:
     ----------
     id : text that chooses the stack: number or UID of its series, with ``.1``, ``.2`` … if the
         series holds several stacks.
-    labels : values that distinguish the stack from the others of its series, by name.
+    labels : values that distinguish the stack from the others of its series, by name. They get into
+        logs, so patients have numbers from 1 and not their names.
     slices : in the order of their positions.
     """
 
@@ -178,6 +179,10 @@ def split_into_stacks(slices: Iterable[Slice], has_uid: bool) -> list[tuple[dict
         common = os.path.commonpath([part[0].frame.path.parent for _, part in stacks])
         for labels, part in stacks:
             labels["folder"] = os.path.relpath(part[0].frame.path.parent, common)
+    if "patient" in differing:
+        patients = sorted({labels["patient"] for labels, _ in stacks})
+        for labels, _ in stacks:
+            labels["patient"] = str(patients.index(labels["patient"]) + 1)
     return sorted(stacks, key=lambda stack: ([_natural(v) for v in stack[0].values()]))
 
 
