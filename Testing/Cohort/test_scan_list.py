@@ -6,6 +6,7 @@ import os
 
 import pytest
 from dicom_factory import ct_slice, write, write_slices
+from PseudoCTDenoiseLib.cohort.command import _left_out as warnings_of
 from PseudoCTDenoiseLib.cohort.scan_list import find_scans
 from PseudoCTDenoiseLib.errors import BadInputError
 
@@ -39,6 +40,11 @@ def test_a_folder_with_dicom_files_is_one_scan_with_its_subfolders(tmp_path):
     found = [("patient_1_series", patient / "series", True)]
     assert listed(tmp_path / "patients") == found
     assert listed(patient / "series") == [("series", patient / "series", True)]
+    (scan,) = find_scans([patient])
+    assert scan.left_out == (patient / "series" / "copy.nrrd",)
+    (warning,) = warnings_of([scan])
+    assert "not denoised (1, such as" in warning and "copy.nrrd" in warning
+    assert not list(warnings_of(find_scans([patient, patient / "series" / "copy.nrrd"])))
 
 
 def test_other_dicom_objects_hide_no_volumes_and_damaged_files_are_listed(tmp_path, scans):

@@ -110,6 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
     description = _description(settings, models.manifests, arguments.format)
     _check_folder(folder, arguments.input)
     scans = find_scans(arguments.input)
+    print_warnings(_left_out(scans))
     (folder / SCANS).mkdir(parents=True, exist_ok=True)
     manifest = CohortManifest(folder, description)
 
@@ -123,6 +124,18 @@ def run(arguments: argparse.Namespace) -> int:
         return _write_results(folder, manifest, _about(settings, models.denoiser[1]))
 
     return with_cleanup(work, manifest.close)
+
+
+def _left_out(scans: Sequence[Scan]) -> Iterator[str]:
+    """Yield a warning for every DICOM folder with volume files that are not denoised."""
+    chosen = {scan.path for scan in scans}
+    for scan in scans:
+        if files := [path for path in scan.left_out if path not in chosen]:
+            yield (
+                f"{scan.path} is one DICOM scan. Volume files in it are not denoised "
+                f"({len(files)}, such as {files[0]}): give them as inputs of their own if they are "
+                "other scans."
+            )
 
 
 def _positive(number: int, flag: str) -> int:

@@ -27,20 +27,22 @@ class Scan:
     name : safe file name that describes the scan; two scans may have the same one.
     path : absolute path of a volume file, or of a DICOM file or folder.
     is_dicom : True for DICOM.
+    left_out : volume files in a DICOM folder and its subfolders, which are no scans of their own.
     """
 
     name: str
     path: Path
     is_dicom: bool
+    left_out: tuple[Path, ...] = ()
 
 
 def find_scans(inputs: Iterable[Path]) -> list[Scan]:
     """Return the scans of all inputs, each once, whatever links lead to it.
 
     A file is one scan. A folder is searched with its subfolders. A folder that holds a DICOM image
-    is one scan, together with its subfolders; volume files in it are copies and not listed. In all
-    other folders every volume file is a scan, and so is every damaged DICOM file, whose reader then
-    says what is wrong with it.
+    is one scan, together with its subfolders; volume files in it may be copies and are left out. In
+    all other folders every volume file is a scan, and so is every damaged DICOM file, whose reader
+    then says what is wrong with it.
 
     Raises
     ------
@@ -78,13 +80,20 @@ def _scans_of_folder(place: Path) -> Iterator[Scan]:
             header = read_dicom_header(file)
             if isinstance(header, DicomFile):
                 folders.clear()
-                yield Scan(_name(Path(parent), place), Path(parent), True)
+                left_out = tuple(_volume_files(parent))
+                yield Scan(_name(Path(parent), place), Path(parent), True, left_out)
                 break
             if isinstance(header, UnreadableFile):
                 damaged.append(file)
         else:
             scans = (file for file in files if _is_volume(file) or file in damaged)
             yield from (_scan_of_file(file, place) for file in scans)
+
+
+def _volume_files(folder: str) -> Iterator[Path]:
+    for parent, _, names in os.walk(folder):
+        files = (Path(parent, name) for name in sorted(names) if not name.startswith("."))
+        yield from filter(_is_volume, files)
 
 
 def _refuse(error: OSError) -> None:
