@@ -8,14 +8,31 @@ import subprocess
 import sys
 
 from dicom_network import PACS, free_port, wait_for
+from PseudoCTDenoiseLib.cli.supervised import child_program
 from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.node.denoising_child import child_environment
 from PseudoCTDenoiseLib.node.process_lock import lock_for_process
 
 PARENT = """
 import subprocess, sys
 from PseudoCTDenoiseLib.cli.supervised import child_program
-subprocess.run([*child_program(), "listen", sys.argv[1]])
+subprocess.Popen([*child_program(), "listen", sys.argv[1]], stdin=subprocess.PIPE).wait()
 """
+
+
+def test_a_child_imports_nothing_from_the_current_folder(tmp_path):
+    """The folder may be shared, and a file in it may have the name of a library."""
+    (tmp_path / "json.py").write_text("raise SystemExit('imported')", "utf-8")
+    with subprocess.Popen(
+        [*child_program(), "--version"],
+        cwd=tmp_path,
+        env=child_environment(),
+        stdin=subprocess.PIPE,  # stays open until the child has ended
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout.read().startswith("pseudoct ")
+        assert child.wait() == 0
 
 
 def test_a_child_ends_with_its_killed_parent(tmp_path):

@@ -177,6 +177,8 @@ def test_a_failing_child_and_a_late_one_are_told_and_tried_again(start_node, pac
     send(node.port, scan)
     wait_for(lambda: node.states() == ["not denoised"])
     assert "The scan is odd: choose another." in node.records()[0]["words"]
+    work = node.folder / "queue/work"  # holds the images of a patient while they are denoised
+    assert work.stat().st_mode & 0o077 == 0
     stand_in = tmp_path / "stand_in.py"
     working = stand_in.read_text("utf-8").replace("sys.exit(", "print(")
     stand_in.write_text(working, encoding="utf-8")

@@ -11,14 +11,14 @@ import argparse
 import logging
 import logging.handlers
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
 from ..errors import BadInputError
+from ..exit_codes import BAD_INPUT
 from ..node.configuration import LOOPBACK, NodeConfiguration, read_configuration
 from ..node.denoise_options import denoise_options
-from ..node.denoising_child import child_environment
+from ..node.denoising_child import child_environment, module_program
 from ..printed_words import ERROR
 from ..temporary_files import with_cleanup
 from .supervised import child_program
@@ -69,7 +69,7 @@ def _check_denoise(path: Path, configuration: NodeConfiguration) -> None:
     BadInputError
         If every denoising would fail.
     """
-    program = [sys.executable, "-m", f"{__package__}.options_check"]
+    program = module_program(f"{__package__}.options_check")
     ended = subprocess.run(
         [*program, *denoise_options(configuration.denoise)],
         stdin=subprocess.DEVNULL,
@@ -78,10 +78,16 @@ def _check_denoise(path: Path, configuration: NodeConfiguration) -> None:
         errors="replace",
         env=child_environment(),
     )
-    if ended.returncode:
-        last = ended.stderr.strip().rpartition("\n")[2]
+    last = ended.stderr.strip().rpartition("\n")[2]
+    if ended.returncode == BAD_INPUT:
         reason = last.partition("error: ")[2] or last.removeprefix(ERROR)
         raise BadInputError(f"{path}: the options of denoise are wrong: {reason}")
+    if ended.returncode:
+        reason = last or f"the process ended with code {ended.returncode}"
+        raise BadInputError(
+            f"The options of denoise cannot be checked ({reason}): see whether "
+            "pseudoct models --check works."
+        )
 
 
 def _start_log(configuration: NodeConfiguration) -> None:

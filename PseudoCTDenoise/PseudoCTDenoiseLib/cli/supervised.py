@@ -1,6 +1,8 @@
 """`pseudoct` as a child process that ends with its parent, however the parent ends.
 
-The first argument is the process identifier of the parent.
+The standard input is a pipe that the parent keeps open. The system closes it with the parent. The
+identifier of the parent would not do: on Windows it never changes, and in a virtual environment it
+is that of a program between both.
 """
 
 from __future__ import annotations
@@ -8,28 +10,31 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 
 from ..exit_codes import CANCELLED
+from ..node.denoising_child import module_program
 from .main import main
-
-PARENT_SECONDS = 0.5
-"""Interval at which the child checks that its parent is alive."""
 
 
 def child_program() -> list[str]:
     """Return the start of a command line for a child of this process."""
-    return [sys.executable, "-m", __name__, str(os.getpid())]
+    return module_program(__name__)
 
 
-def _end_with(parent: int) -> None:
+def _end_with_parent() -> None:
     """Exit when the parent has ended. Its folder for the job is then removed by its successor."""
-    while os.getppid() == parent:
-        time.sleep(PARENT_SECONDS)
-    os._exit(CANCELLED)
+    # On Windows, loading a library deadlocks while a thread reads from the standard input.
+    pipe, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+    def wait() -> None:
+        os.read(pipe, 1)
+        os._exit(CANCELLED)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 if __name__ == "__main__":
-    parent_id = int(sys.argv.pop(1))
-    threading.Thread(target=_end_with, args=[parent_id], daemon=True).start()
+    _end_with_parent()
     sys.exit(main())

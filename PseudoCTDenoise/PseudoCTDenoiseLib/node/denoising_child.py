@@ -38,6 +38,18 @@ def child_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
+def module_program(name: str) -> list[str]:
+    """Return the start of a command line that runs a module in a child.
+
+    Unlike ``python -m``, the child does not import files of the current folder.
+    """
+    start = (
+        "import sys; sys.path[:] = filter(None, sys.path); from runpy import run_module; "
+        f"run_module({name!r}, run_name='__main__', alter_sys=True)"
+    )
+    return [sys.executable, "-c", start]
+
+
 class DenoisingChild:
     """`pseudoct denoise` in a process of its own, which returns its memory when it ends.
 
@@ -66,7 +78,7 @@ class DenoisingChild:
         with open(self._messages, "wb") as messages:
             self._process = subprocess.Popen(
                 [*program, "denoise", *folders, *report, *options],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # its end tells the child that this process has ended
                 stdout=messages,
                 stderr=messages,
                 env=child_environment(),
@@ -75,6 +87,8 @@ class DenoisingChild:
     def outcome(self) -> Outcome | None:
         """Return how the child ended, or None while it runs; end it after its time limit."""
         code = self._process.poll()
+        if code is not None:
+            self._process.stdin.close()
         if code is None and time.monotonic() > self._deadline:
             self.kill()
             return Outcome(
@@ -104,6 +118,7 @@ class DenoisingChild:
         """End the process; may be repeated."""
         self._process.kill()
         self._process.wait(KILL_SECONDS)
+        self._process.stdin.close()
 
     def _printed(self) -> str:
         with open(self._messages, "rb") as messages:

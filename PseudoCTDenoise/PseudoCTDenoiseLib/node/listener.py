@@ -106,7 +106,7 @@ class Listener:
 
     def _start(self, series: SeriesRecord) -> None:
         remove_folder(self._work)
-        self._work.mkdir()
+        self._work.mkdir(mode=0o700)
         snapshot = self._work / "series"
         self._queue.begin(series, snapshot)
         LOG.info("%s: denoising %d images.", series.uid, len(series.image_uids()))
