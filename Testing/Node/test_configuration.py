@@ -7,7 +7,7 @@ import os
 import sys
 
 import pytest
-from PseudoCTDenoiseLib.cli import options_check
+from PseudoCTDenoiseLib.cli import listen, options_check
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.node.configuration import LOOPBACK, Destination, read_configuration
 from PseudoCTDenoiseLib.node.denoise_options import denoise_options
@@ -99,6 +99,20 @@ def test_the_command_checks_a_configuration(pseudoct, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("child", "words"),
+    [
+        ("raise OSError('libcudnn.so.9: cannot open')", "OSError: libcudnn.so.9: cannot open"),
+        ("import os; os.kill(os.getpid(), 9)", "ended with code -9"),
+    ],
+)
+def test_a_check_that_fails_does_not_blame_the_options(read, tmp_path, monkeypatch, child, words):
+    monkeypatch.setattr(listen, "module_program", lambda name: [sys.executable, "-c", child])
+    with pytest.raises(BadInputError, match="cannot be checked") as caught:
+        listen._check_denoise(tmp_path / "node.json", read(GOOD))
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"strength": 700}, "strength"),
@@ -133,7 +147,7 @@ def test_a_missing_package_is_told(pseudoct, tmp_path, monkeypatch):
     path = tmp_path / "node.json"
     path.write_text(json.dumps(GOOD), "utf-8")
     ended = pseudoct("listen", path)
-    assert ended.code == 2 and "pip install 'pseudoctdenoise[listen]'" in ended.err
+    assert ended.code == 2 and 'pip install "pseudoctdenoise[listen]"' in ended.err
 
 
 def test_a_folder_serves_one_node_at_a_time(tmp_path):

@@ -13,7 +13,11 @@ from dicom_network import STAND_IN
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.exit_codes import BAD_INPUT, DONE, FAULT, INCOMPLETE
 from PseudoCTDenoiseLib.node.denoising_child import DenoisingChild
-from PseudoCTDenoiseLib.node.routed_folder import DenoisingFailedError, denoise_routed
+from PseudoCTDenoiseLib.node.routed_folder import (
+    DenoisingFailedError,
+    denoise_routed,
+    task_options,
+)
 from pydicom import dcmread
 
 
@@ -95,6 +99,11 @@ def test_wrong_settings_of_the_task_are_named(pseudoct, routed, process, words):
     write_task(routed[0], process)
     ended = pseudoct("route")
     assert ended.code == 2 and words in ended.err and "task.json" in ended.err
+
+
+def test_relative_paths_of_the_task_count_from_its_folder(tmp_path):
+    write_task(tmp_path, {"settings": {"settings": "a.json", "steps": 3}})
+    assert task_options(tmp_path) == [f"--settings={tmp_path / 'a.json'}", "--steps=3"]
 
 
 @pytest.mark.parametrize(("code", "error"), [(2, BadInputError), (1, DenoisingFailedError)])

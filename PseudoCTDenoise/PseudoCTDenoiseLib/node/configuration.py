@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 
 from ..errors import BadInputError
 from ..input_file import read_json
-from .denoise_options import denoise_options
+from .denoise_options import denoise_options, with_paths_from
 
 LOOPBACK = "127.0.0.1"
 AE_TITLE = re.compile(r"(?! )[ -\[\]-~]{1,16}(?<! )")
@@ -114,10 +113,7 @@ def _configuration(values: object, parent: Path) -> NodeConfiguration:
         values["address"] = _text("address", values["address"])
     options = values.get("denoise", {})
     denoise_options(options)
-    values["denoise"] = {
-        name: os.fspath(parent / str(value)) if name in ("models", "settings") else value
-        for name, value in options.items()
-    }
+    values["denoise"] = with_paths_from(parent, options)
     return NodeConfiguration(**values)
 
 

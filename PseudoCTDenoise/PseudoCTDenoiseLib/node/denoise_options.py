@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
 from ..errors import BadInputError
 
 ALLOWED = (
@@ -9,6 +13,18 @@ ALLOWED = (
     *("orientations", "neighbours", "settings"),
 )
 """Names of the flags, without dashes. Outputs and the choice of the series are not among them."""
+
+
+PATHS = ("models", "settings")
+"""Options whose values are paths."""
+
+
+def with_paths_from(folder: Path, values: Mapping[str, object]) -> dict[str, object]:
+    """Return checked options whose relative paths count from a folder."""
+    return {
+        name: os.fspath(folder / str(value)) if name in PATHS else value
+        for name, value in values.items()
+    }
 
 
 def denoise_options(values: object) -> list[str]:

@@ -20,7 +20,7 @@ from ..ct.io.dicom_files import ignore_pydicom_warnings
 from ..errors import BadInputError
 from ..exit_codes import BAD_INPUT, DONE
 from ..input_file import read_json
-from .denoise_options import denoise_options
+from .denoise_options import denoise_options, with_paths_from
 from .denoising_child import DenoisingChild, Outcome, denoised_files
 from .loop_guard import GUARD_KEYWORDS, is_own_image
 
@@ -35,6 +35,8 @@ class DenoisingFailedError(Exception):
 def task_options(folder: Path) -> list[str]:
     """Return the arguments of `denoise` in the task of a router; none without a task.
 
+    Relative paths count from the folder.
+
     Raises
     ------
     BadInputError
@@ -44,9 +46,10 @@ def task_options(folder: Path) -> list[str]:
     if not path.is_file():
         return []
     process = read_json(path).get("process")
-    settings = process.get("settings") if isinstance(process, dict) else None
+    settings = (process.get("settings") if isinstance(process, dict) else None) or {}
     try:
-        return denoise_options(settings or {})
+        denoise_options(settings)
+        return denoise_options(with_paths_from(folder, settings))
     except BadInputError as error:
         raise BadInputError(f"{path}, settings of the process: {error}") from error
 
