@@ -302,6 +302,19 @@ def test_an_old_torch_is_reported_with_both_versions(panel, monkeypatch):
     assert problem.installable
 
 
+def test_a_half_installed_torch_can_be_installed_again(panel, monkeypatch):
+    """A full disk leaves the package without its version, which is unpacked last."""
+    import importlib.metadata
+
+    def version(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    panel.enter()
+    assert "not installed completely" in panel.ui.environmentLabel.text
+    assert panel.ui.installButton.visible and not panel.ui.applyButton.enabled
+
+
 @pytest.mark.parametrize("version", [None, "2.2.2"])
 def test_no_installation_is_offered_where_pytorch_is_too_old_for_the_machine(
     panel, monkeypatch, without_torch, version

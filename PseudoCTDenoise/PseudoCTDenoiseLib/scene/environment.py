@@ -40,8 +40,8 @@ def findProblem() -> Problem | None:
     if importlib.util.find_spec("torch") is None:
         return _installable(_("PyTorch is not installed. The network needs it."))
     found = _installedVersion()
-    if found is None:  # built from source, so without a version
-        return None
+    if found is None:  # an installation or a removal was interrupted
+        return _installable(_("PyTorch is not installed completely."))
     if not SpecifierSet(TORCH_REQUIREMENT).contains(found, prereleases=True):
         text = _("PyTorch {found} is installed, but this module needs {wanted} or newer.")
         return _installable(text.format(found=found, wanted=OLDEST_TORCH))
