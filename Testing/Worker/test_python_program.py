@@ -34,12 +34,19 @@ def test_the_worker_is_a_file_beside():
     assert WORKER.is_file() and WORKER.is_absolute()
 
 
+@pytest.fixture(autouse=True)
+def no_virtual_environment(monkeypatch):
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+
+
 def test_slicers_python_is_taken_where_it_is_found(monkeypatch, tmp_path):
     program = tmp_path / "PythonSlicer"
     program.write_text("#!/bin/sh\n", encoding="utf-8")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     assert python_program() == str(program)
+    monkeypatch.setattr(sys, "prefix", "/home/me/.venv")
+    assert python_program() == sys.executable
 
 
 def test_elsewhere_it_is_the_python_that_runs_this(monkeypatch, tmp_path):

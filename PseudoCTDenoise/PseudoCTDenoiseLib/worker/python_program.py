@@ -13,7 +13,12 @@ _ALWAYS = {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def python_program() -> str:
-    """Return the path of Slicer's Python if it is on the path, otherwise of the running Python."""
+    """Return the path of Slicer's Python if it is on the path, otherwise of the running Python.
+
+    The Python of a virtual environment is not Slicer's, wherever Slicer is installed.
+    """
+    if sys.prefix != sys.base_prefix:
+        return sys.executable
     return shutil.which(SLICER_PYTHON) or sys.executable
 
 
