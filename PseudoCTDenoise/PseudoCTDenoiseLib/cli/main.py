@@ -25,7 +25,7 @@ from ..errors import (
     out_of_memory_message,
 )
 from ..exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT
-from ..printed_words import ERROR
+from ..printed_words import ERROR, WARNING
 from ..temporary_files import is_cleaning_up
 from ..torch_cache import create_no_torch_cache
 from .optional_packages import INSTALL_COMMANDS
@@ -254,7 +254,14 @@ def _command_groups() -> dict[str, dict[str, tuple[str, str]]]:
     """Return the commands by heading: those of this package, then those of installed packages."""
     groups = {"Commands": COMMANDS}
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
-        groups[entry.name] = entry.load()
+        try:
+            groups[entry.name] = entry.load()
+        except Exception as error:  # its package is damaged or was moved
+            print(
+                f"{WARNING}The package {entry.dist.name} cannot be loaded, so its commands are "
+                f"missing ({error}). Install it again, or uninstall it.",
+                file=sys.stderr,
+            )
     return groups
 
 
