@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
+import secrets
 from pathlib import Path
 
 from .errors import BadInputError
+from .temporary_files import with_cleanup
 
 
 def check_writable(path: Path) -> None:
@@ -23,9 +25,13 @@ def check_writable(path: Path) -> None:
             raise BadInputError(f"{path} is a device, not a file: choose another name.")
         if not path.parent.is_dir():
             raise BadInputError(f"The folder {path.parent} does not exist: create it first.")
-        # Permission bits are unreliable on network drives and on Windows, so a file is created.
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        # Permission bits are unreliable on network drives and on Windows, so a file is created. On
+        # Windows, tempfile tries names without end in a folder that takes no files.
+        trial = path.parent / f".pseudoct-{secrets.token_hex(8)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with_cleanup(
+            lambda: os.close(os.open(trial, flags, 0o600)), lambda: trial.unlink(missing_ok=True)
+        )
     except OSError as error:
         raise BadInputError(
             f"{path} cannot be written to ({error.strerror}): choose another folder or name."

@@ -681,7 +681,7 @@ def test_a_missing_package_is_reported_before_the_computation(
     assert ended.code == entry.BAD_INPUT
     assert ended.err == (
         f"pseudoct: {option} needs the package {package}. Install it: "
-        "pip install 'pseudoctdenoise[tools]'.\n"
+        'pip install "pseudoctdenoise[tools]".\n'
     )
     assert [path.name for path in scan.parent.iterdir()] == [scan.name]
 

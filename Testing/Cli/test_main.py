@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import importlib.metadata
 import signal
 import sys
 import time
@@ -178,9 +179,9 @@ def test_ctrl_c_during_the_report_of_the_result_is_not_an_error(
 @pytest.mark.parametrize(
     ("package", "command"),
     [
-        ("matplotlib", "pip install 'pseudoctdenoise[tools]'"),
-        ("skimage", "pip install 'pseudoctdenoise[tools]'"),
-        ("distributed", "pip install 'pseudoctdenoise[cohort]'"),
+        ("matplotlib", 'pip install "pseudoctdenoise[tools]"'),
+        ("skimage", 'pip install "pseudoctdenoise[tools]"'),
+        ("distributed", 'pip install "pseudoctdenoise[cohort]"'),
         ("scipy", "pip install ./Research"),
         ("microct_iq_toolbox", "pip install ./Research"),
     ],
@@ -189,6 +190,18 @@ def test_a_missing_package_is_reported_with_its_installation(pseudoct, package, 
     code, _, err = pseudoct(raising(ModuleNotFoundError("missing", name=package)))
     assert code == 2
     assert err == f"pseudoct: The package {package} is missing. Install it: {command}.\n"
+
+
+def test_a_package_whose_commands_cannot_be_loaded_hides_no_others(pseudoct, monkeypatch):
+    """Such as the research commands after their folder was moved."""
+    missing = importlib.metadata.EntryPoint(
+        "Research commands", "gone:COMMANDS", entry.ENTRY_POINTS
+    )
+    vars(missing)["dist"] = types.SimpleNamespace(name="pseudoct-research")
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [missing])
+    code, _, err = pseudoct(lambda arguments: None)
+    assert code == 0
+    assert "The package pseudoct-research cannot be loaded" in err and "Traceback" not in err
 
 
 def test_a_missing_module_of_this_package_is_an_internal_error(pseudoct):

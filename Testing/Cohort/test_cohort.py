@@ -214,7 +214,7 @@ def test_a_missing_package_is_reported_with_its_installation(pseudoct, scans, mo
     monkeypatch.setitem(sys.modules, "distributed", None)
     ended = pseudoct("cohort", scans, "--out", scans.with_name("out"))
     assert ended.code == 2
-    assert "pip install 'pseudoctdenoise[cohort]'" in ended.err
+    assert 'pip install "pseudoctdenoise[cohort]"' in ended.err
     assert not scans.with_name("out").exists()
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-TOOLS = "pip install 'pseudoctdenoise[tools]'"
-LISTEN = "pip install 'pseudoctdenoise[listen]'"
-COHORT = "pip install 'pseudoctdenoise[cohort]'"
+# Windows' command prompt does not know single quotes.
+TOOLS = 'pip install "pseudoctdenoise[tools]"'
+LISTEN = 'pip install "pseudoctdenoise[listen]"'
+COHORT = 'pip install "pseudoctdenoise[cohort]"'
 RESEARCH = "pip install ./Research"
 INSTALL_COMMANDS = {
     "matplotlib": TOOLS,
