@@ -1,5 +1,6 @@
 # Module for the router mercure: reads MERCURE_IN_DIR, writes MERCURE_OUT_DIR. See Docs/hospital.md.
 #
+#   rm -rf build dist
 #   python -m pip wheel --no-deps --wheel-dir dist .
 #   docker build --tag pseudoctdenoise .
 

@@ -14,17 +14,19 @@
 #               Docs/reliability.md;
 #               SECTION="mutated files" chooses one attack
 #
-# PYTHON=/path/to/python chooses the interpreter (3.10 to 3.12).
+# PYTHON=/path/to/python chooses the interpreter (3.10 to 3.12) of a new .venv.
 # TESTS="Testing/Ct -k body" chooses tests. WORKERS=1 runs them in one process.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := setup
-.PHONY: setup test test-all test-slicer lint format demo window pictures reliability torture cmake-lists clean
+.PHONY: moved setup test test-all test-slicer lint format demo window pictures reliability torture cmake-lists clean
 
 # The recipes read these from the environment, so paths may contain spaces and quotes.
 export PYTHON INPUT SLICER_SOURCE SECTION
 
+# Its content is the path of the checkout, which the commands in .venv contain.
 READY := .venv/.ready
+MOVED := $(shell [ "$$(cat .venv/.ready 2>/dev/null)" = "$$(pwd)" ] || echo moved)
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)",*$$/\1/p' pyproject.toml)
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
@@ -39,8 +41,8 @@ setup: $(READY)
 	@echo "Ready: .venv/bin/pseudoct --help"
 
 # torch is installed first and at an exact version. With an open range beside the other packages,
-# pip may choose another release and download gigabytes of CUDA libraries.
-$(READY): pyproject.toml Research/pyproject.toml
+# pip may choose another release and download it twice.
+$(READY): pyproject.toml Research/pyproject.toml $(MOVED)
 	@python=$$(sh Development/check_system.sh) || exit 1; \
 	if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then \
 	    echo "Making .venv with $$("$$python" --version)"; \
@@ -50,7 +52,7 @@ $(READY): pyproject.toml Research/pyproject.toml
 	@$(PIP) "$(TORCH)"
 	@echo "Installing pseudoct, its research commands and the packages for the tests"
 	@$(PIP) --editable ".[dev]" --editable Research
-	@touch $(READY)
+	@pwd > $(READY)
 
 test: lint
 	@echo "Running the tests that are not slow"

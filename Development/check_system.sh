@@ -41,7 +41,8 @@ required_packages=
 optional_packages=
 if [ -z "$python" ]; then
     required="Python 3.10 to 3.12"
-    required_packages="python3 python3-venv"
+    other=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+    [ -n "$other" ] || required_packages="python3 python3-venv"
 else
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         required="the venv module of $python"
@@ -60,6 +61,11 @@ if [ "$1" = --packages ]; then
     exit 0
 fi
 
+if [ -n "$required" ] && [ -z "$required_packages" ]; then
+    echo "Missing: $required; python3 is $other. Install one of them beside it, for example with" \
+        "'uv python install 3.12', and name it: make PYTHON=/path/to/python3.12" >&2
+    exit 1
+fi
 if [ -n "$required" ]; then
     echo "Missing: $required. Install with: apt-get install" \
         $required_packages $optional_packages >&2
