@@ -26,7 +26,7 @@ export PYTHON INPUT SLICER_SOURCE SECTION
 
 # Its content is the path of the checkout, which the commands in .venv contain.
 READY := .venv/.ready
-MOVED := $(shell [ "$$(cat .venv/.ready 2>/dev/null)" = "$$(pwd)" ] || echo moved)
+MOVED := $(shell [ "$$(cat .venv/.ready 2>/dev/null)" = "$$(pwd -P)" ] || echo moved)
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)",*$$/\1/p' pyproject.toml)
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
@@ -44,7 +44,8 @@ setup: $(READY)
 # pip may choose another release and download it twice.
 $(READY): pyproject.toml Research/pyproject.toml $(MOVED)
 	@python=$$(sh Development/check_system.sh) || exit 1; \
-	if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then \
+	if ! .venv/bin/python -m pip --version >/dev/null 2>&1 || \
+	    { [ -e $(READY) ] && [ "$$(cat $(READY))" != "$$(pwd -P)" ]; }; then \
 	    echo "Making .venv with $$("$$python" --version)"; \
 	    "$$python" -m venv --clear .venv; \
 	fi
@@ -52,7 +53,7 @@ $(READY): pyproject.toml Research/pyproject.toml $(MOVED)
 	@$(PIP) "$(TORCH)"
 	@echo "Installing pseudoct, its research commands and the packages for the tests"
 	@$(PIP) --editable ".[dev]" --editable Research
-	@pwd > $(READY)
+	@pwd -P > $(READY)
 
 test: lint
 	@echo "Running the tests that are not slow"

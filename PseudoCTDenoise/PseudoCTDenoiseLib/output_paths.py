@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 from .errors import BadInputError
-from .temporary_files import with_cleanup
 
 
 def check_writable(path: Path) -> None:
@@ -25,17 +25,22 @@ def check_writable(path: Path) -> None:
             raise BadInputError(f"{path} is a device, not a file: choose another name.")
         if not path.parent.is_dir():
             raise BadInputError(f"The folder {path.parent} does not exist: create it first.")
-        # Permission bits are unreliable on network drives and on Windows, so a file is created. On
-        # Windows, tempfile tries names without end in a folder that takes no files.
-        trial = path.parent / f".pseudoct-{secrets.token_hex(8)}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with_cleanup(
-            lambda: os.close(os.open(trial, flags, 0o600)), lambda: trial.unlink(missing_ok=True)
-        )
+        # Permission bits are unreliable on network drives and on Windows, so a file is created.
+        if os.name == "nt":
+            _create_on_windows(path.parent)
+        else:
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
     except OSError as error:
         raise BadInputError(
             f"{path} cannot be written to ({error.strerror}): choose another folder or name."
         ) from error
+
+
+def _create_on_windows(folder: Path) -> None:
+    """Create a file that the system removes; tempfile tries names without end if it cannot."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_TEMPORARY
+    os.close(os.open(folder / f".pseudoct-{secrets.token_hex(8)}", flags, 0o600))
 
 
 def make_folder(folder: Path) -> None:

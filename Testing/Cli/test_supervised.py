@@ -22,7 +22,7 @@ subprocess.Popen([*child_program(), "listen", sys.argv[1]], stdin=subprocess.PIP
 
 def test_a_child_imports_nothing_from_the_current_folder(tmp_path):
     """The folder may be shared, and a file in it may have the name of a library."""
-    (tmp_path / "json.py").write_text("raise SystemExit('imported')", "utf-8")
+    (tmp_path / "argparse.py").write_text("raise SystemExit('imported')", "utf-8")
     with subprocess.Popen(
         [*child_program(), "--version"],
         cwd=tmp_path,

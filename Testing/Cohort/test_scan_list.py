@@ -43,8 +43,11 @@ def test_a_folder_with_dicom_files_is_one_scan_with_its_subfolders(tmp_path):
     (scan,) = find_scans([patient])
     assert scan.left_out == (patient / "series" / "copy.nrrd",)
     (warning,) = warnings_of([scan])
-    assert "not denoised (1, such as" in warning and "copy.nrrd" in warning
-    assert not list(warnings_of(find_scans([patient, patient / "series" / "copy.nrrd"])))
+    assert "left out (1, such as" in warning and "copy.nrrd" in warning
+    os.symlink(patient / "series", tmp_path / "link")
+    assert not warnings_of(find_scans([tmp_path / "link", patient / "series" / "copy.nrrd"]))
+    (patient / "series" / "rest" / "other.nrrd").touch()
+    assert "left out (2, such as" in warnings_of(find_scans([patient]))[0]
 
 
 def test_other_dicom_objects_hide_no_volumes_and_damaged_files_are_listed(tmp_path, scans):

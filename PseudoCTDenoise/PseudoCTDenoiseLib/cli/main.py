@@ -25,7 +25,7 @@ from ..errors import (
     out_of_memory_message,
 )
 from ..exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT
-from ..printed_words import ERROR, WARNING
+from ..printed_words import ERROR
 from ..temporary_files import is_cleaning_up
 from ..torch_cache import create_no_torch_cache
 from .optional_packages import INSTALL_COMMANDS
@@ -258,7 +258,7 @@ def _command_groups() -> dict[str, dict[str, tuple[str, str]]]:
             groups[entry.name] = entry.load()
         except Exception as error:  # its package is damaged or was moved
             print(
-                f"{WARNING}The package {entry.dist.name} cannot be loaded, so its commands are "
+                f"Note: The package {entry.dist.name} cannot be loaded, so its commands are "
                 f"missing ({error}). Install it again, or uninstall it.",
                 file=sys.stderr,
             )

@@ -126,16 +126,17 @@ def run(arguments: argparse.Namespace) -> int:
     return with_cleanup(work, manifest.close)
 
 
-def _left_out(scans: Sequence[Scan]) -> Iterator[str]:
-    """Yield a warning for every DICOM folder with volume files that are not denoised."""
-    chosen = {scan.path for scan in scans}
-    for scan in scans:
-        if files := [path for path in scan.left_out if path not in chosen]:
-            yield (
-                f"{scan.path} is one DICOM scan. Volume files in it are not denoised "
-                f"({len(files)}, such as {files[0]}): give them as inputs of their own if they are "
-                "other scans."
-            )
+def _left_out(scans: Sequence[Scan]) -> list[str]:
+    """Return a warning if volume files in the folders of DICOM scans are not denoised."""
+    chosen = {os.path.realpath(scan.path) for scan in scans}
+    files = [path for scan in scans for path in scan.left_out]
+    files = [path for path in files if os.path.realpath(path) not in chosen]
+    if not files:
+        return []
+    return [
+        f"Volume files in the folders of DICOM scans are taken for copies and left out "
+        f"({len(files)}, such as {files[0]}): give other scans as inputs of their own."
+    ]
 
 
 def _positive(number: int, flag: str) -> int:

@@ -79,9 +79,10 @@ def _scans_of_folder(place: Path) -> Iterator[Scan]:
         for file in filter(_may_be_slice, files):
             header = read_dicom_header(file)
             if isinstance(header, DicomFile):
+                subfolders = folders.copy()
                 folders.clear()
-                left_out = tuple(_volume_files(parent))
-                yield Scan(_name(Path(parent), place), Path(parent), True, left_out)
+                left_out = [*filter(_is_volume, files), *_volume_files(parent, subfolders)]
+                yield Scan(_name(Path(parent), place), Path(parent), True, tuple(left_out))
                 break
             if isinstance(header, UnreadableFile):
                 damaged.append(file)
@@ -90,10 +91,12 @@ def _scans_of_folder(place: Path) -> Iterator[Scan]:
             yield from (_scan_of_file(file, place) for file in scans)
 
 
-def _volume_files(folder: str) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder):
-        files = (Path(parent, name) for name in sorted(names) if not name.startswith("."))
-        yield from filter(_is_volume, files)
+def _volume_files(parent: str, subfolders: Iterable[str]) -> Iterator[Path]:
+    for name in subfolders:
+        for folder, folders, names in os.walk(os.path.join(parent, name)):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+            yield from filter(_is_volume, files)
 
 
 def _refuse(error: OSError) -> None:

@@ -104,12 +104,15 @@ def test_several_series_are_listed_and_one_is_chosen_by_number_or_uid(tmp_path):
 def test_a_list_of_stacks_does_not_name_their_patients(tmp_path):
     """It gets into the log of the node, which names no patients."""
     write_series(tmp_path, number="3")
-    for file in sorted(tmp_path.iterdir())[:2]:
+    files = sorted(tmp_path.iterdir())
+    for file, number in zip(files, ("123456", "123456", "77", "77"), strict=True):
         image = pydicom.dcmread(file)
-        image.PatientName, image.PatientID = "Doe^Jane", "123456"
+        image.PatientName, image.PatientID = "Doe^Jane", number
         image.save_as(file)
     text = refusal(tmp_path)
-    assert "patient 1" in text and "patient 2" in text
+    for number, own in enumerate((files[:2], files[2:]), start=1):
+        words = f"3.{number}: 'Thorax B40f', CT, 2 slices, patient {number} (such as "
+        assert any(f"{words}{file.name})" in text for file in own)
     assert "Doe" not in text and "123456" not in text
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from PseudoCTDenoiseLib import output_paths
 from PseudoCTDenoiseLib.ct.io.nifti_header import read_nifti_header
 from PseudoCTDenoiseLib.ct.io.nifti_position import read_position
 from PseudoCTDenoiseLib.ct.io.volume_files import (
@@ -686,6 +687,22 @@ def test_an_invalid_folder_is_refused(outbox, monkeypatch):
     monkeypatch.setattr("tempfile.TemporaryFile", deny)
     with pytest.raises(BadInputError, match="cannot be written to \\(Permission denied\\)"):
         check_output_path(outbox / "a.nrrd")
+
+
+def test_a_folder_of_windows_without_permission_is_tried_once(outbox, monkeypatch):
+    tried = []
+
+    def deny(path, flags, mode):
+        tried.append(path)
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "O_TEMPORARY", 0, raising=False)
+    output_paths._create_on_windows(outbox)
+    assert [path.name.startswith(".pseudoct-") for path in outbox.iterdir()] == [True]
+    monkeypatch.setattr(os, "open", deny)
+    with pytest.raises(PermissionError):
+        output_paths._create_on_windows(outbox)
+    assert len(tried) == 1
 
 
 def test_a_folder_for_results_is_made_with_its_parents_and_may_exist(outbox):

@@ -97,7 +97,7 @@ class DicomStack:
     id : text that chooses the stack: number or UID of its series, with ``.1``, ``.2`` … if the
         series holds several stacks.
     labels : values that distinguish the stack from the others of its series, by name. They get into
-        logs, so patients have numbers from 1 and not their names.
+        logs, so a patient has a number within the series and the name of a file.
     slices : in the order of their positions.
     """
 
@@ -179,11 +179,13 @@ def split_into_stacks(slices: Iterable[Slice], has_uid: bool) -> list[tuple[dict
         common = os.path.commonpath([part[0].frame.path.parent for _, part in stacks])
         for labels, part in stacks:
             labels["folder"] = os.path.relpath(part[0].frame.path.parent, common)
+    stacks.sort(key=lambda stack: [_natural(value) for value in stack[0].values()])
     if "patient" in differing:
-        patients = sorted({labels["patient"] for labels, _ in stacks})
-        for labels, _ in stacks:
-            labels["patient"] = str(patients.index(labels["patient"]) + 1)
-    return sorted(stacks, key=lambda stack: ([_natural(v) for v in stack[0].values()]))
+        patients = list(dict.fromkeys(labels["patient"] for labels, _ in stacks))
+        for labels, part in stacks:
+            number = patients.index(labels["patient"]) + 1
+            labels["patient"] = f"{number} (such as {part[0].frame.path.name})"
+    return stacks
 
 
 def sorted_along_normal(slices: list[Slice]) -> list[Slice]:
