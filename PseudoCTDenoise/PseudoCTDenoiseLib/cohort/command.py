@@ -134,7 +134,7 @@ def _left_out(scans: Sequence[Scan]) -> list[str]:
     if not files:
         return []
     return [
-        f"Volume files in the folders of DICOM scans are taken for copies and left out "
+        "Volume files in the folders of DICOM scans are taken for copies and left out "
         f"({len(files)}, such as {files[0]}): give other scans as inputs of their own."
     ]
 
