@@ -86,9 +86,9 @@ CASES = (
         },
     )
     | {
-        "two patients under one UID": in_turn("PatientID", "P1", "P2", "patient P1", "patient P2"),
-        "two patients with one ID": in_turn("PatientName", "A^B", "C^D", "patient P1 A^B"),
-        "two birth dates": in_turn("PatientBirthDate", "19500101", "19600101", "patient P1"),
+        "two patients under one UID": in_turn("PatientID", "P1", "P2", "patient 1", "patient 2"),
+        "two patients with one ID": in_turn("PatientName", "A^B", "C^D", "patient 1", "patient 2"),
+        "two birth dates": in_turn("PatientBirthDate", "19500101", "19600101", "patient 1"),
         "two studies under one UID": in_turn("StudyInstanceUID", "1.2.1", "1.2.2", "study 1.2.1"),
         "two frames of reference": in_turn(
             "FrameOfReferenceUID", "1.2.1", "1.2.2", "frame of reference"
@@ -119,7 +119,7 @@ CASES = (
         "one slice of another patient at the end": offers(
             one(3, PatientID="P2"),
             {"3.1": stack(HEIGHTS[:3]), "3.2": stack(HEIGHTS[3:])},
-            "patient P2",
+            "patient 2",
         ),
         "one slice without the UID of the series": offers(
             one(3, SeriesInstanceUID=""), {SERIES: stack(HEIGHTS[:3])}, "UID none"
