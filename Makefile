@@ -45,7 +45,7 @@ setup: $(READY)
 $(READY): pyproject.toml Research/pyproject.toml $(MOVED)
 	@python=$$(sh Development/check_system.sh) || exit 1; \
 	if ! .venv/bin/python -m pip --version >/dev/null 2>&1 || \
-	    { [ -e $(READY) ] && [ "$$(cat $(READY))" != "$$(pwd -P)" ]; }; then \
+	    { [ -n "$(MOVED)" ] && [ -e $(READY) ]; }; then \
 	    echo "Making .venv with $$("$$python" --version)"; \
 	    "$$python" -m venv --clear .venv; \
 	fi

@@ -46,6 +46,7 @@ BASE = {
         "markdown_table",
         "output_paths",
         "printed_words",
+        "standard_input",
         "temporary_files",
         "torch_cache",
         "__version__",

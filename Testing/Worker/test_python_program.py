@@ -24,6 +24,11 @@ def in_slicer(monkeypatch):
     monkeypatch.setenv("SLICER_HOME", "/opt/Slicer")
 
 
+@pytest.fixture(autouse=True)
+def no_virtual_environment(monkeypatch):
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+
+
 @pytest.fixture
 def outside(monkeypatch):
     monkeypatch.delitem(sys.modules, "slicer", raising=False)
@@ -32,11 +37,6 @@ def outside(monkeypatch):
 
 def test_the_worker_is_a_file_beside():
     assert WORKER.is_file() and WORKER.is_absolute()
-
-
-@pytest.fixture(autouse=True)
-def no_virtual_environment(monkeypatch):
-    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
 
 
 def test_slicers_python_is_taken_where_it_is_found(monkeypatch, tmp_path):

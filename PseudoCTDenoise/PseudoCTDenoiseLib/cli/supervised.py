@@ -13,6 +13,7 @@ import threading
 
 from ..exit_codes import CANCELLED
 from ..node.denoising_child import module_program
+from ..standard_input import take_standard_input
 from .main import main
 
 
@@ -23,10 +24,7 @@ def child_program() -> list[str]:
 
 def _end_with_parent() -> None:
     """Exit when the parent has ended. Its folder for the job is then removed by its successor."""
-    # On Windows, loading a library deadlocks while a thread reads from the standard input.
-    pipe, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    pipe = take_standard_input()
 
     def wait() -> None:
         os.read(pipe, 1)

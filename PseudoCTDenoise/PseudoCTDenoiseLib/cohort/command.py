@@ -128,9 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _left_out(scans: Sequence[Scan]) -> list[str]:
     """Return a warning if volume files in the folders of DICOM scans are not denoised."""
-    chosen = {os.path.realpath(scan.path) for scan in scans}
     files = [path for scan in scans for path in scan.left_out]
-    files = [path for path in files if os.path.realpath(path) not in chosen]
     if not files:
         return []
     return [

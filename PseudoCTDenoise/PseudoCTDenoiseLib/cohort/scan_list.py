@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..ct.io.dicom_files import DicomFile, UnreadableFile, read_dicom_header
@@ -27,7 +27,7 @@ class Scan:
     name : safe file name that describes the scan; two scans may have the same one.
     path : absolute path of a volume file, or of a DICOM file or folder.
     is_dicom : True for DICOM.
-    left_out : volume files in a DICOM folder and its subfolders, which are no scans of their own.
+    left_out : volume files in a DICOM folder and its subfolders that are not scans of the cohort.
     """
 
     name: str
@@ -62,7 +62,10 @@ def find_scans(inputs: Iterable[Path]) -> list[Scan]:
             )
         for scan in scans:
             found.setdefault(os.path.realpath(scan.path), scan)
-    return list(found.values())
+    return [
+        replace(scan, left_out=tuple(p for p in scan.left_out if os.path.realpath(p) not in found))
+        for scan in found.values()
+    ]
 
 
 def _scans_of_folder(place: Path) -> Iterator[Scan]:
@@ -73,15 +76,14 @@ def _scans_of_folder(place: Path) -> Iterator[Scan]:
             folders.clear()
             continue
         seen.add(target)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files = [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
+        folders[:] = _visible(folders)
+        files = [Path(parent, name) for name in _visible(names)]
         damaged = []
         for file in filter(_may_be_slice, files):
             header = read_dicom_header(file)
             if isinstance(header, DicomFile):
-                subfolders = folders.copy()
+                left_out = [*filter(_is_volume, files), *_volume_files(parent, folders)]
                 folders.clear()
-                left_out = [*filter(_is_volume, files), *_volume_files(parent, subfolders)]
                 yield Scan(_name(Path(parent), place), Path(parent), True, tuple(left_out))
                 break
             if isinstance(header, UnreadableFile):
@@ -94,9 +96,13 @@ def _scans_of_folder(place: Path) -> Iterator[Scan]:
 def _volume_files(parent: str, subfolders: Iterable[str]) -> Iterator[Path]:
     for name in subfolders:
         for folder, folders, names in os.walk(os.path.join(parent, name)):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
-            yield from filter(_is_volume, files)
+            folders[:] = _visible(folders)
+            yield from filter(_is_volume, (Path(folder, name) for name in _visible(names)))
+
+
+def _visible(names: Iterable[str]) -> list[str]:
+    """Return the names that are not hidden, sorted."""
+    return sorted(name for name in names if not name.startswith("."))
 
 
 def _refuse(error: OSError) -> None:

@@ -13,8 +13,6 @@ ALLOWED = (
     *("orientations", "neighbours", "settings"),
 )
 """Names of the flags, without dashes. Outputs and the choice of the series are not among them."""
-
-
 PATHS = ("models", "settings")
 """Options whose values are paths."""
 

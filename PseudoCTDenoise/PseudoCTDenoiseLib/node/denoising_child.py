@@ -87,17 +87,16 @@ class DenoisingChild:
     def outcome(self) -> Outcome | None:
         """Return how the child ended, or None while it runs; end it after its time limit."""
         code = self._process.poll()
-        if code is not None:
-            self._process.stdin.close()
-        if code is None and time.monotonic() > self._deadline:
+        if code is None:
+            if time.monotonic() <= self._deadline:
+                return None
             self.kill()
             return Outcome(
                 FAULT,
                 f"The denoising was stopped after its time limit of {duration(self._seconds)}: "
                 "raise the limit, or choose fewer steps.",
             )
-        if code is None:
-            return None
+        self._process.stdin.close()
         printed = self._printed()
         if code in SUCCESSES:  # the files beside the series are not kept
             return Outcome(DONE, " ".join(doubts_in(printed)))

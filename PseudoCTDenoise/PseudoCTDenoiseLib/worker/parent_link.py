@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from ..exit_codes import CANCELLED, DONE
+from ..standard_input import take_standard_input
 from .protocol import CANCEL, PROTOCOL_VERSION, Alive, Hello, Message, encode, wanted_slice
 from .text_lines import TextLines
 
@@ -49,12 +50,7 @@ class ParentLink:
         self.preview_slice: int | None = None
         self._tidy = tidy
         self._parent = os.getppid()
-        # On Windows, loading a library deadlocks while a thread reads from the standard input,
-        # so the thread reads from a duplicate.
-        self._input, self._output = os.dup(0), os.dup(1)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.close(nothing)
+        self._input, self._output = take_standard_input(), os.dup(1)
         os.dup2(2, 1)
         sys.stdout = sys.stderr  # line-buffered, while the buffer of a pipe is a block
         self._say_lock = threading.Lock()
