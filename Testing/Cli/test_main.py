@@ -3,7 +3,9 @@
 import contextlib
 import errno
 import importlib.metadata
+import os
 import signal
+import subprocess
 import sys
 import time
 import types
@@ -190,6 +192,23 @@ def test_a_missing_package_is_reported_with_its_installation(pseudoct, package, 
     code, _, err = pseudoct(raising(ModuleNotFoundError("missing", name=package)))
     assert code == 2
     assert err == f"pseudoct: The package {package} is missing. Install it: {command}.\n"
+
+
+@pytest.mark.parametrize(
+    "torch", ["raise ImportError('no libtorch.so')", "raise OSError('no disk')"]
+)
+def test_a_damaged_torch_is_told_in_one_line(tmp_path, torch):
+    (tmp_path / "torch.py").write_text(torch)
+    done = subprocess.run(
+        [sys.executable, "-m", "PseudoCTDenoiseLib.cli.main", "denoise", "a.nrrd", "b.nrrd"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("pseudoct: A package that 'denoise' needs, such as torch, is")
+    assert torch.split("'")[1] in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_package_whose_commands_cannot_be_loaded_hides_no_others(pseudoct, monkeypatch):

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+import types
 from collections.abc import Callable
 
 from .. import __version__
@@ -22,6 +23,7 @@ from ..errors import (
     BadInputError,
     Cancelled,
     is_out_of_memory,
+    one_line,
     out_of_memory_message,
 )
 from ..exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT
@@ -231,11 +233,26 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     for name, module_name in modules.items():
         command = commands.add_parser(name)
         if name in arguments:  # torch takes seconds to import, which `--help` must not wait for
-            module = importlib.import_module(module_name)
+            module = _loaded(name, module_name)
             command.description = module.__doc__
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     return parser.parse_args(arguments)
+
+
+def _loaded(name: str, module_name: str) -> types.ModuleType:
+    """Import the module of a command; a damaged package, such as PyTorch, is told in one line."""
+    try:
+        return importlib.import_module(module_name)
+    except (ImportError, OSError) as error:
+        package = (getattr(error, "name", None) or "").partition(".")[0]
+        own = __package__.partition(".")[0]
+        if is_out_of_memory(error) or package == own or package in INSTALL_COMMANDS:
+            raise
+        raise BadInputError(
+            f"A package that '{name}' needs, such as torch, is missing or damaged "
+            f"({one_line(error)}). Install it again: pip install --force-reinstall PACKAGE."
+        ) from error
 
 
 def _check_not_empty(arguments: list[str]) -> None:
