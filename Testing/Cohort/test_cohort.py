@@ -109,6 +109,17 @@ def test_a_result_that_the_manifest_does_not_know_is_not_repeated(cohort, scans,
     assert rows_of(out)["one"]["noise_after_hu"] == rows["one"]["noise_after_hu"]
 
 
+def test_a_page_that_cannot_be_written_costs_a_warning(cohort, scans, tmp_path):
+    cohort(scans)
+    page = tmp_path / "out" / "cohort.html"
+    page.unlink()
+    page.mkdir()  # nothing can replace it
+    ended = cohort(scans)
+    assert ended.code == 5
+    assert "cohort.html could not be written" in ended.err
+    assert "3 scans denoised, 0 set aside" in ended.out
+
+
 def test_a_task_that_runs_twice_changes_nothing(scans, tmp_path, quick):
     (tmp_path / "out" / "scans").mkdir(parents=True)
     source, out = str(scans / "one.nrrd"), tmp_path / "out"

@@ -20,6 +20,7 @@ from .. import __version__
 from ..cli.denoise import add_setting_arguments, read_settings
 from ..cli.input_warnings import print_warnings
 from ..cli.progress_bar import ProgressBar
+from ..cli.side_outputs import SideOutputs
 from ..ct.io.volume_files import OUTPUT_SUFFIXES
 from ..denoising.settings import DenoisingSettings
 from ..duration import duration
@@ -290,10 +291,13 @@ def _write_results(folder: Path, manifest: CohortManifest, about: str) -> int:
     """Write table and page; print a summary and return the exit code."""
     outcomes = list(manifest.outcomes())
     outliers = find_outliers(outcomes)
-    text = table.table_text(outcomes, outliers)
-    replace_file(folder / table.FILE, text.encode(errors="backslashreplace"))
-    text = page.page_text(folder, outcomes, outliers, about)
-    replace_file(folder / page.FILE, text.encode(errors="backslashreplace"))
+    side_outputs = SideOutputs()
+    with side_outputs.writing(folder / table.FILE):
+        text = table.table_text(outcomes, outliers)
+        replace_file(folder / table.FILE, text.encode(errors="backslashreplace"))
+    with side_outputs.writing(folder / page.FILE):
+        text = page.page_text(folder, outcomes, outliers, about)
+        replace_file(folder / page.FILE, text.encode(errors="backslashreplace"))
     failed = [outcome for outcome in outcomes if outcome["exit"] not in SUCCESSES]
     print_warnings(f"{o['name']}: {o['words']}" for o in failed[:_MOST_WARNINGS])
     if len(failed) > _MOST_WARNINGS:
@@ -302,4 +306,4 @@ def _write_results(folder: Path, manifest: CohortManifest, about: str) -> int:
         f"{len(outcomes) - len(failed)} scans denoised, {len(failed)} set aside: "
         f"{folder / page.FILE} (research use only)."
     )
-    return INCOMPLETE if failed else DONE
+    return INCOMPLETE if failed else side_outputs.exit_code
