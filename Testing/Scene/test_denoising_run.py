@@ -242,3 +242,36 @@ def test_an_output_of_another_kind_is_refused(scan, scene, itemOfSequence):
     ):
         with pytest.raises(BadInputError, match=words):
             run_of(scan, outputVolume=output)
+
+
+@pytest.mark.parametrize("step", ["contentOf", "storeResult", "showItem"])
+def test_lack_of_memory_at_the_end_is_a_failure_and_frees_the_result(
+    scan, scene, halvingWorker, monkeypatch, step
+):
+    """The run must end, or the panel stays locked."""
+
+    def noMemory(*arguments):
+        raise MemoryError("Unable to allocate 1.00 GiB")
+
+    run = run_of(scan)
+    run._item, before = "an item", count(scene)
+    monkeypatch.setattr(denoising_run, step, noMemory)
+    run.start()
+    assert run.wait() is JobState.FAILED
+    assert run.failure.kind == "import" and "Close other programs" in run.failure.what_to_do
+    assert count(scene) == before
+    assert run._ct is run._process.result is None
+
+
+def test_a_finished_run_keeps_no_copy_of_the_scan(scan, halvingWorker):
+    run = run_of(scan)
+    run.start()
+    assert run.wait() is JobState.COMPLETED
+    assert run._ct is run._process.result is None and run.axis == 0
+
+
+def test_a_scan_whose_voxels_were_removed_during_the_job_was_changed(scan, halvingWorker):
+    run = run_of(scan)
+    run.start()
+    scan.SetAndObserveImageData(None)
+    assert run.wait() is JobState.FAILED and run.failure.kind == "input-changed"

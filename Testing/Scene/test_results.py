@@ -236,7 +236,7 @@ def test_the_result_lies_beside_the_scan_in_its_study(scan, scene):
 
 def test_a_preview_lies_on_its_slice_and_leaves_nothing_behind(scan, scene):
     before = scene.GetNumberOfNodes()
-    preview = LivePreview(scan, ctFromNode(scan))
+    preview = LivePreview(scan, axis=2)
     assert preview.show(3, HU[3]) and not preview.show(4, HU[4])
     assert voxels(preview.node).shape == (1, 32, 40)
     expected = geometryOf(scan) @ [0, 0, 4, 1]

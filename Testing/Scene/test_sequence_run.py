@@ -8,7 +8,7 @@ from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
 from PseudoCTDenoiseLib.worker.worker_process import JobState
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
-from PseudoCTDenoiseLib.scene import provenance  # noqa: E402
+from PseudoCTDenoiseLib.scene import provenance, sequence_run  # noqa: E402
 from PseudoCTDenoiseLib.scene.denoising_run import Request  # noqa: E402
 from PseudoCTDenoiseLib.scene.geometry import geometryOf  # noqa: E402
 from PseudoCTDenoiseLib.scene.sequence_run import SequenceRun  # noqa: E402
@@ -177,9 +177,10 @@ def test_an_item_that_cannot_start_ends_the_run_once(movie, scene, halvingWorker
     run._makeRunner = makeRunner
     run.ended.connect(ends.append)
     run.start()
-    with pytest.raises(MemoryError):
-        run.wait()
+    assert run.wait() is JobState.FAILED and ends == [JobState.FAILED]
+    assert "Close other programs" in run.failure.what_to_do
     run.abort()
+    assert ends == [JobState.FAILED]
 
 
 def test_names_are_new_and_do_not_repeat_the_shown_item(movie, scene, halvingWorker):
@@ -243,3 +244,25 @@ def test_an_item_that_is_no_ct_is_refused_before_the_start(movie):
     )
     with pytest.raises(BadInputError, match="Item 1 .time 0 s.: .*looks like a segmentation"):
         runOf(node)
+
+
+@pytest.mark.parametrize("step", ["apply_strength", "ctFromNode", "showLike"])
+def test_lack_of_memory_between_and_after_the_items_is_a_failure(
+    movie, scene, halvingWorker, monkeypatch, step
+):
+    """The run must end, or the panel stays locked."""
+    node, _ = movie
+    run, before = runOf(node), nodeIDs(scene)
+    real, calls = getattr(sequence_run, step), []
+
+    def noMemory(*arguments):
+        calls.append(arguments)
+        if step == "ctFromNode" and len(calls) == 1:  # the second item
+            return real(*arguments)
+        raise MemoryError("Unable to allocate 1.00 GiB")
+
+    monkeypatch.setattr(sequence_run, step, noMemory)
+    run.start()
+    assert run.wait() is JobState.FAILED
+    assert run.failure.kind == "import" and "Close other programs" in run.failure.what_to_do
+    assert nodeIDs(scene) == before

@@ -12,7 +12,7 @@ import weakref
 
 import numpy as np
 import pytest
-from PseudoCTDenoiseLib.worker import runner, worker_process
+from PseudoCTDenoiseLib.worker import job_folder, runner, worker_process
 from PseudoCTDenoiseLib.worker.denoising_process import DenoisingProcess
 from PseudoCTDenoiseLib.worker.protocol import ProgressMessage
 from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
@@ -548,3 +548,14 @@ def test_a_job_that_does_not_run_shows_nothing(run):
     job._runner.write_line = lines.append
     job.show_slice(1)
     assert lines == []
+
+
+def test_lack_of_memory_for_the_result_is_not_called_damage(run, monkeypatch):
+    def no_memory(*arguments):
+        raise MemoryError("Unable to allocate 1.00 GiB")
+
+    monkeypatch.setattr(job_folder.np, "empty", no_memory)
+    job = run(GOOD)
+    assert job.failure.kind == "out-of-memory"
+    assert "Unable to allocate" in job.failure.message
+    assert "Close other programs" in job.failure.what_to_do

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import slicer
 
 from ..ct.strength import apply_strength
@@ -16,10 +15,9 @@ from ..worker.runner import Runner
 from ..worker.signals import Signal
 from ..worker.worker_process import JobState
 from .ct_input import ctFromNode
-from .geometry import geometryOf
 from .live_preview import LivePreview
 from .provenance import removedNoiseSentence
-from .results import Outputs, checkStrength, storeResult
+from .results import Outputs, checkStrength, contentOf, storeResult
 from .scene_run import SceneRun, changedFailure, importFailure
 from .sequence_item import browserOf, itemOf, showItem
 
@@ -62,6 +60,7 @@ class DenoisingRun(SceneRun):
         signals of :class:`.DenoisingProcess`.
     outputVolume : the denoised volume, set in the state COMPLETED.
     failure : :class:`.JobFailure`, set in the state FAILED.
+    axis : the input's index axis from slice to slice.
     outcome : sentence on the result of a repetition, see :class:`.RepeatRun`; otherwise empty.
 
     Raises
@@ -92,13 +91,14 @@ class DenoisingRun(SceneRun):
         first, last = self._range
         if previewSlice is not None and not first <= previewSlice <= last:
             previewSlice = None
-        self._geometry = geometryOf(request.inputVolume)
+        self._content = contentOf(request.inputVolume)
         self._item = itemOf(request.inputVolume)
         self._inputID = request.inputVolume.GetID()
         output = request.outputVolume
         self._outputID = output.GetID() if output else None
         self._outputWasEmpty = output is not None and output.GetImageData() is None
-        self._preview = LivePreview(request.inputVolume, self._ct)
+        self._preview = LivePreview(request.inputVolume, self._ct.axis)
+        self.axis = self._ct.axis
         self.previewed = Signal()
         self._process = DenoisingProcess(
             runner,
@@ -117,11 +117,6 @@ class DenoisingRun(SceneRun):
         self._process.logged.connect(self.logged.emit)
         self._process.silent.connect(self.silent.emit)
         self._process.ended.connect(self._onEnded)
-
-    @property
-    def axis(self) -> int:
-        """The input's index axis from slice to slice."""
-        return self._ct.axis
 
     def start(self) -> None:
         """Start the background process."""
@@ -175,7 +170,12 @@ class DenoisingRun(SceneRun):
         if state is JobState.COMPLETED and self._withdrawn:
             state = JobState.CANCELLED
         if state is JobState.COMPLETED:
-            state = self._import()
+            try:
+                state = self._import()
+            except Exception as error:  # after any error, the panel must leave its running state
+                self.failure = importFailure(error)
+                state = JobState.FAILED
+        self._process.result = self._ct = None  # large, and a script may keep this run
         self._end(state)
 
     def _import(self) -> JobState:
@@ -188,26 +188,22 @@ class DenoisingRun(SceneRun):
             outputVolume = None
         shown = itemOf(inputVolume)
         moved = self._item not in (None, shown) and showItem(inputVolume, self._item)
-        if self._inputChanged(inputVolume):
+        if contentOf(inputVolume) != self._content:
             if moved:
                 showItem(inputVolume, shown)
             self.failure = changedFailure(inputVolume.GetName())
             return JobState.FAILED
         if moved:
             self.logged.emit(f"{self._item} was denoised, so {inputVolume.GetName()} shows it.")
-        try:
-            self.outputVolume = storeResult(
-                inputVolume,
-                outputVolume,
-                self._ct,
-                self._process.result,
-                self.request.outputs,
-                self.request.strength,
-                self._range,
-            )
-        except Exception as error:  # after any error, the panel must leave its running state
-            self.failure = importFailure(error)
-            return JobState.FAILED
+        self.outputVolume = storeResult(
+            inputVolume,
+            outputVolume,
+            self._ct,
+            self._process.result,
+            self.request.outputs,
+            self.request.strength,
+            self._range,
+        )
         noise = self._process.result.report.get("noise")
         if noise is not None:
             self.logged.emit(
@@ -219,14 +215,6 @@ class DenoisingRun(SceneRun):
         if light is not None:
             self.logged.emit(f"Check: {light}. {sentence}")
         return JobState.COMPLETED
-
-    def _inputChanged(self, inputVolume) -> bool:
-        if not np.array_equal(geometryOf(inputVolume), self._geometry):
-            return True
-        try:
-            return not np.array_equal(ctFromNode(inputVolume).hu, self._ct.hu)
-        except BadInputError:
-            return True
 
 
 def checkedRange(wanted: tuple[int, int] | None, count: int) -> tuple[int, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import slicer
 
-from .ct_input import CtInput
 from .geometry import geometryOf, nearestIndex
 from .provenance import DERIVED
 
@@ -14,11 +13,15 @@ class LivePreview:
     """A volume of one slice, at the position of that slice in the input.
 
     It is not saved with the scene and not listed in selectors. :meth:`remove` removes it.
+
+    Parameters
+    ----------
+    axis : the input's index axis from slice to slice.
     """
 
-    def __init__(self, inputVolume, ct: CtInput):
+    def __init__(self, inputVolume, axis: int):
         self._inputVolume = inputVolume
-        self._ct = ct
+        self._axis = axis
         self.node = None
 
     def show(self, sliceIndex: int, image: np.ndarray) -> bool:
@@ -31,9 +34,9 @@ class LivePreview:
             self.node.SetSaveWithScene(False)
             self.node.SetAttribute(DERIVED, "1")
             slicer.mrmlScene.AddNode(self.node)
-        slicer.util.updateVolumeFromArray(self.node, np.expand_dims(image, 2 - self._ct.axis))
+        slicer.util.updateVolumeFromArray(self.node, np.expand_dims(image, 2 - self._axis))
         matrix = geometryOf(self._inputVolume)
-        matrix[:3, 3] += matrix[:3, self._ct.axis] * sliceIndex
+        matrix[:3, 3] += matrix[:3, self._axis] * sliceIndex
         self.node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(matrix))
         self.node.SetAndObserveTransformNodeID(self._inputVolume.GetTransformNodeID())
         if new:

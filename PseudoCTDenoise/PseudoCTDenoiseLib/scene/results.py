@@ -18,6 +18,7 @@ from ..denoising.map_choice import ALL_MAPS, ENSEMBLE, NO_MAPS
 from ..errors import BadInputError
 from . import provenance
 from .ct_input import CtInput, exactSlices, sliceAxis
+from .geometry import geometryOf
 from .noise_colors import noiseColors
 from .plots import createPlots
 from .result_cleanup import hiddenParts, removeNodes
@@ -256,6 +257,13 @@ def _releaseForeignNodes(output, inputVolume) -> None:
 def checksum(volume) -> str:
     """Return the CRC-32 of a volume's voxels as text."""
     return f"{zlib.crc32(np.ascontiguousarray(slicer.util.arrayFromVolume(volume))):08x}"
+
+
+def contentOf(volume) -> tuple[str, bytes] | None:
+    """Return the checksum and the geometry of a volume; None if it has no voxels."""
+    if volume.GetImageData() is None:
+        return None
+    return checksum(volume), geometryOf(volume).tobytes()
 
 
 @contextmanager

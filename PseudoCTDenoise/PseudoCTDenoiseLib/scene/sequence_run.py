@@ -17,9 +17,8 @@ from ..worker.runner import Runner
 from ..worker.worker_process import JobFailure, JobState
 from .ct_input import CtInput, ctFromNode, exactSlices
 from .denoising_run import Request, checkedRange
-from .geometry import geometryOf
 from .provenance import provenanceAttributes, removedNoiseSentence
-from .results import checkStrength, checksum, newNodesOnlyOnSuccess, placeInStudy, showLike
+from .results import checkStrength, contentOf, newNodesOnlyOnSuccess, placeInStudy, showLike
 from .scene_run import SceneRun, changedFailure, importFailure
 from .sequence_item import browserOf, itemsOf
 
@@ -74,7 +73,7 @@ class SequenceRun(SceneRun):
         """Start with the first item."""
         self._observe()
         self._started = time.monotonic()
-        self._startNextItem()
+        self._goOn()
 
     def cancel(self) -> None:
         """Cancel the job without changing the scene. Takes less than two seconds."""
@@ -123,7 +122,7 @@ class SequenceRun(SceneRun):
             self.failure = JobFailure("bad-input", str(error))
             self._finish(JobState.FAILED)
             return
-        self._checksums.append(_contentOf(self._items[number]))
+        self._checksums.append(contentOf(self._items[number]))
         first, last = self._range
         process = self._process = DenoisingProcess(
             self._makeRunner(),
@@ -157,18 +156,22 @@ class SequenceRun(SceneRun):
         self.progressed.emit(replace(message, stage=stage, seconds_left=left, share=share))
 
     def _onItemEnded(self, state: JobState) -> None:
-        if state is JobState.COMPLETED:
-            try:
-                self._denoised.append(self._denoisedItem())
-            except Exception as error:  # after any error, the panel must leave its running state
-                self.failure = importFailure(error)
-                state = JobState.FAILED
-        else:
+        if state is not JobState.COMPLETED:
             self.failure = self._process.failure
-        if state is JobState.COMPLETED:
-            self._startNextItem()
-        else:
             self._finish(state)
+            return
+        self._goOn()
+
+    def _goOn(self) -> None:
+        """Take the result of the last item, if there is one, and start the next item."""
+        try:
+            if self._process is not None:
+                self._denoised.append(self._denoisedItem())
+                self._process.result = None  # large
+            self._startNextItem()
+        except Exception as error:  # after any error, the panel must leave its running state
+            self.failure = importFailure(error)
+            self._finish(JobState.FAILED)
 
     def _denoisedItem(self):
         """Return a volume node outside the scene with the denoised voxels of the current item."""
@@ -199,18 +202,14 @@ class SequenceRun(SceneRun):
         unchanged = (
             _nodesOf(self._sequence) == self._items
             and browserOf(inputVolume) is self._browser
-            and [_contentOf(item) for item in self._items] == self._checksums
+            and [contentOf(item) for item in self._items] == self._checksums
         )
         if not unchanged:
             self.failure = changedFailure(self._sequence.GetName())
             return JobState.FAILED
-        try:
-            slicer.mrmlScene.SaveStateForUndo()
-            with newNodesOnlyOnSuccess():
-                self.outputVolume = self._addNodes()
-        except Exception as error:  # after any error, the panel must leave its running state
-            self.failure = importFailure(error)
-            return JobState.FAILED
+        slicer.mrmlScene.SaveStateForUndo()
+        with newNodesOnlyOnSuccess():
+            self.outputVolume = self._addNodes()
         return JobState.COMPLETED
 
     def _addNodes(self):
@@ -240,13 +239,9 @@ class SequenceRun(SceneRun):
         return max(self._sequence.GetItemNumberFromIndexValue(value, False), 0)
 
     def _finish(self, state: JobState) -> None:
-        self._denoised = []  # a script may keep this run
+        self._denoised, self._ct = [], None  # large, and a script may keep this run
         self._end(state)
 
 
 def _nodesOf(sequence) -> list:
     return [sequence.GetNthDataNode(i) for i in range(sequence.GetNumberOfDataNodes())]
-
-
-def _contentOf(volume) -> tuple[str, bytes]:
-    return checksum(volume), geometryOf(volume).tobytes()

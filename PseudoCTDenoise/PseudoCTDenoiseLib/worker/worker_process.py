@@ -11,7 +11,12 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import BadInputError
+from ..errors import (
+    OUT_OF_MEMORY_ADVICE,
+    BadInputError,
+    is_out_of_memory,
+    out_of_memory_message,
+)
 from ..exit_codes import DONE
 from .protocol import CANCEL, PROTOCOL_VERSION, Alive, Device, Failure, Hello, Log, Message, decode
 from .python_program import WORKER, python_program, worker_environment
@@ -279,11 +284,13 @@ class WorkerProcess:
     def _complete(self) -> None:
         try:
             self._take_result()
-        except BadInputError as error:
-            self._fail("bad-result", str(error))
-            return
-        except Exception as error:  # the messages do not follow the protocol
-            self._fail("bad-result", f"The result is damaged ({error!r}). Run it again.")
+        except Exception as error:
+            if is_out_of_memory(error):
+                self._fail("out-of-memory", out_of_memory_message(error), OUT_OF_MEMORY_ADVICE)
+            elif isinstance(error, BadInputError):
+                self._fail("bad-result", str(error))
+            else:  # the messages do not follow the protocol
+                self._fail("bad-result", f"The result is damaged ({error!r}). Run it again.")
             return
         self._end(JobState.COMPLETED)
 
