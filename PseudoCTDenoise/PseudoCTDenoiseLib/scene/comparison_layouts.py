@@ -26,6 +26,8 @@ VIEWS = {
     THREE_VIEWS: (ORIGINAL, DENOISED, NOISE),
     PLOT_AND_TABLE: (ORIGINAL, DENOISED),
 }
+VIEW_GROUP = TWO_VIEWS
+"""Group of the slice views: a number that no other layout uses."""
 SAVED_LAYOUT = "PseudoCTDenoise.Layout"
 """Attribute of the original's slice node: the layout that a loaded scene is shown in."""
 

@@ -75,6 +75,9 @@ class SideBySide:
         for name, volume in zip(layouts.VIEWS[layout], volumes, strict=False):
             self.setVolume(name, volume)
         for widget in self._widgets():
+            # Linked views move all views of their group, also those that are not linked. A scene
+            # file keeps only whether the number is 0, so it is set again.
+            widget.mrmlSliceNode().SetViewGroup(layouts.VIEW_GROUP)
             composite = widget.mrmlSliceCompositeNode()
             composite.SetLinkedControl(True)
             composite.SetHotLinkedControl(True)
