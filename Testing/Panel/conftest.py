@@ -64,7 +64,25 @@ def withoutDeviceCheck(
 
 
 @pytest.fixture
-def panel(loadModule: Callable, jobFolders: Path, withoutDeviceCheck: None) -> Any:
+def clickGuard() -> None:
+    """Requested by the tests of the moment in which the Denoise button ignores clicks."""
+
+
+@pytest.fixture
+def withoutClickGuard(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, slicerApp: Any
+) -> None:
+    """Let tests click faster than a user who means two clicks."""
+    if "clickGuard" not in request.fixturenames:
+        from PseudoCTDenoiseLib.panel.run_panel import RunPanel
+
+        monkeypatch.setattr(RunPanel, "acceptsClicks", True)
+
+
+@pytest.fixture
+def panel(
+    loadModule: Callable, jobFolders: Path, withoutDeviceCheck: None, withoutClickGuard: None
+) -> Any:
     """The widget object of the open panel."""
     return loadModule(MODULE)
 

@@ -90,3 +90,23 @@ def test_a_deleted_result_leaves_no_volume_that_nobody_sees(panel, scene, phanto
     volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
     assert not [volume.GetName() for volume in volumes if volume.GetHideFromEditors()]
     assert scene.IsNodePresent(phantom)
+
+
+def test_a_deleted_result_takes_its_plots_and_tables_along(panel, scene, phantom, makeResult):
+    import slicer
+
+    def figures():
+        kinds = ("PlotChart", "PlotSeries", "Table")
+        return [n for kind in kinds for n in slicer.util.getNodesByClass(f"vtkMRML{kind}Node")]
+
+    kept = makeResult(phantom)
+    before = len(figures())
+    result = makeResult(phantom)
+    clone = slicer.modules.volumes.logic().CloneVolume(scene, result, "Clone")
+    assert len(figures()) == 2 * before > 0
+    scene.RemoveNode(result)
+    assert len(figures()) == 2 * before, "the clone refers to them"
+    scene.RemoveNode(clone)
+    assert len(figures()) == before
+    assert kept.GetNodeReference(provenance.CHARTS) is not None
+    assert kept.GetNodeReference(provenance.PROVENANCE) is not None

@@ -14,6 +14,7 @@ from ..scene.plots import plotName
 from ..scene.results import originalOf, removedNoiseOf
 from ..scene.side_by_side import ORIENTATIONS, SideBySide
 from ..scene.window_presets import WINDOW_PRESETS, setWindow
+from .observed_node import ObservedNode
 from .removed_noise_row import showRemovedNoise
 
 BLINK_MS = 500
@@ -36,6 +37,8 @@ class ComparePanel:
         self._showError = showError
         self._output = None
         self._table = None
+        self._planeBefore = ""
+        self._display = ObservedNode(self._showWindow)
         self._timer = qt.QTimer()
         self._timer.interval = BLINK_MS
         self._timer.connect("timeout()", self._onBlink)
@@ -78,6 +81,9 @@ class ComparePanel:
             self._ui.blinkCheckBox.checked = False
         self._table = self._output.GetNodeReference(provenance.PROVENANCE) if hasResult else None
         showRemovedNoise(self._ui.removedNoiseLabel, self._output)
+        display = self._output.GetDisplayNode() if hasResult else None
+        self._display.observe(display)
+        self._showWindow(display)
         self._listPlots()
         self._adoptViews()
         self.refresh()
@@ -92,6 +98,30 @@ class ComparePanel:
         if original is not None:
             self._comparison.show(original, self._output, self._third())
             self.refresh()
+
+    def showResult(self, output) -> None:
+        """Show a new result beside its original, even if another scan is selected meanwhile."""
+        if self._output is output:
+            self.showSideBySide()
+            return
+        original = output.GetNodeReference(provenance.INPUT)
+        if original is not None and slicer.mrmlScene.IsNodePresent(output):
+            self._comparison.show(original, output)
+            self.refresh()
+
+    def startPreview(self) -> None:
+        """Show axial views: in another plane, the one slice of a preview is a line."""
+        self._planeBefore = self._comparison.orientation
+        self._showPlane(ORIENTATIONS[0])
+        self._ui.orientationComboBox.enabled = False
+        self.refresh()
+
+    def endPreview(self) -> None:
+        """Show the plane from before the preview."""
+        plane, self._planeBefore = self._planeBefore, ""
+        if plane:
+            self._ui.orientationComboBox.enabled = True
+            self._showPlane(plane)
 
     def showViews(self) -> None:
         """Show the result in the views of the comparison, unless it is shown there already."""
@@ -121,6 +151,7 @@ class ComparePanel:
     def cleanup(self) -> None:
         """Stop blinking and observing the layout."""
         self._timer.stop()
+        self._display.observe(None)
         if self._layoutNode is not None:
             self._layoutNode.RemoveObserver(self._layoutTag)
             self._layoutNode = None
@@ -134,8 +165,7 @@ class ComparePanel:
             comparison.adoptViews(originalOf(self._output), self._output)
         except BadInputError:  # shown when the user clicks a button
             return
-        index = ORIENTATIONS.index(comparison.orientation)
-        self._ui.orientationComboBox.setCurrentIndex(index)
+        self._showPlane(comparison.orientation)
         noise = self._output.GetNodeReference(provenance.NOISE_MAP)
         third = NONE if comparison.noise is None else DIFFERENCE
         third = NOISE if third and comparison.noise is noise else third
@@ -164,6 +194,17 @@ class ComparePanel:
             except BadInputError as error:
                 self._showError(str(error))
         self.showSideBySide()
+
+    def _showPlane(self, plane: str) -> None:
+        self._ui.orientationComboBox.setCurrentIndex(ORIENTATIONS.index(plane))
+        if plane != self._comparison.orientation:
+            self._comparison.setOrientation(plane)
+
+    def _showWindow(self, display, event=None) -> None:
+        """Show no preset after the window was changed elsewhere."""
+        window = display and (display.GetWindow(), display.GetLevel())
+        if WINDOW_PRESETS.get(self._ui.windowComboBox.currentData) != window:
+            self._ui.windowComboBox.setCurrentIndex(0)
 
     def _onOrientation(self, index=None) -> None:
         self._comparison.setOrientation(ORIENTATIONS[self._ui.orientationComboBox.currentIndex])
@@ -196,9 +237,11 @@ class ComparePanel:
 
     def _listPlots(self) -> None:
         box = self._ui.plotComboBox
+        before = box.currentData
         box.clear()
         for chart in self._charts():
             box.addItem(plotName(chart), chart.GetID())
+        box.setCurrentIndex(max(box.findData(before), 0))
 
     def _charts(self) -> list:
         if self._output is None:

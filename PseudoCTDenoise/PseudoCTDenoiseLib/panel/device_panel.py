@@ -51,6 +51,7 @@ class DevicePanel:
 
     def setJob(self, speedKey: SpeedKey, job: JobSize) -> None:
         """Show the estimate for a job. Check the device first if its speed is unknown."""
+        self._resume()
         self._wanted = speedKey
         self._job = job
         if speedKey != self._checked:
@@ -59,6 +60,7 @@ class DevicePanel:
 
     def setNoJob(self) -> None:
         """Show no estimate, because no job can start."""
+        self._resume()
         self._job = None
         self._showTime()
 
@@ -74,6 +76,20 @@ class DevicePanel:
         self._running.silent.connect(self._onSilence)
         self._running.ended.connect(self._onEnded)
         self._running.start()
+
+    def pause(self) -> None:
+        """Check nothing while a job runs: both would be slow, and the speed wrong.
+
+        The next call of :meth:`setJob` or :meth:`setNoJob` ends the pause.
+        """
+        if self._running is not None:
+            self.cleanup()
+            self._checked = None
+            self._ui.deviceLabel.text = _("not checked yet")
+        self._ui.checkDeviceButton.enabled = False
+
+    def _resume(self) -> None:
+        self._ui.checkDeviceButton.enabled = self._running is None
 
     def cleanup(self) -> None:
         """Stop a running check."""

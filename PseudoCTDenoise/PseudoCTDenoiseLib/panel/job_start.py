@@ -9,6 +9,7 @@ from ..scene import provenance
 from ..scene.ct_input import sliceAxis
 from ..scene.denoising_run import Request
 from ..scene.parameter_node import Device
+from ..scene.results import wasEdited
 from ..scene.sequence_item import browserOf
 from . import job_options
 from .device_panel import DevicePanel
@@ -49,7 +50,7 @@ class JobStart:
         self._devicePanel = devicePanel
         self._environmentPanel = environmentPanel
         self._inputCheck = InputCheck()
-        self._advice = ""
+        self._shown = None
         self.parameterNode = None
         ui.applyButton.connect("clicked(bool)", self.onApplyButton)
         ui.repeatButton.connect("clicked()", self.onRepeatButton)
@@ -73,9 +74,10 @@ class JobStart:
             problem = self._environmentPanel.problem.text
         advice = problem or warning or _("Ready")
         self._runPanel.setReady(problem is None, advice)
-        if advice != self._advice:  # otherwise the outcome of the last job stays on screen
+        shown = advice, volume and volume.GetID()
+        if shown != self._shown:  # otherwise the outcome of the last job stays on screen
             self._runPanel.setStatus(advice)
-            self._advice = advice
+            self._shown = shown
         if problem is None:
             self._devicePanel.setJob(job_options.speedKeyOf(node), job_options.jobSizeOf(node))
         else:
@@ -83,6 +85,8 @@ class JobStart:
 
     def onApplyButton(self) -> None:
         """Start a job, or cancel the running one."""
+        if not self._runPanel.acceptsClicks:
+            return
         if self._runPanel.running:
             self._runControl.cancel()
             self._sequenceControl.cancel()
@@ -91,7 +95,7 @@ class JobStart:
         if job_options.wantsAllItems(node):
             with slicer.util.tryWithErrorDisplay(_("Denoising could not start."), waitCursor=True):
                 run = self._logic.backgroundSequenceRun(self._request())
-                self._sequenceControl.start(run)
+                self._start(self._sequenceControl, run)
             return
         if not _mayReplace(node.outputVolume, node.inputVolume):
             return
@@ -102,7 +106,7 @@ class JobStart:
             run = self._logic.backgroundRun(
                 self._request(), preview=True, previewSlice=previewSlice
             )
-            self._runControl.start(run)
+            self._start(self._runControl, run)
 
     def onRepeatButton(self) -> None:
         """Make the selected result again, into a new volume."""
@@ -112,7 +116,15 @@ class JobStart:
         with slicer.util.tryWithErrorDisplay(
             _("The result could not be made again."), waitCursor=True
         ):
-            self._runControl.start(self._logic.backgroundRepeat(self.parameterNode.outputVolume))
+            run = self._logic.backgroundRepeat(self.parameterNode.outputVolume)
+            self._start(self._runControl, run)
+
+    def _start(self, control: RunControl | SequenceControl, run) -> None:
+        self._devicePanel.pause()
+        try:
+            control.start(run)
+        finally:
+            self.refresh()  # without effect while the job runs
 
     def _request(self) -> Request:
         node = self.parameterNode
@@ -130,16 +142,17 @@ class JobStart:
 def _mayReplace(output, inputVolume) -> bool:
     """Return True if a job may overwrite the output.
 
-    Ask the user first if the output contains an image that is not a result of the same input.
+    Ask the user first if the output contains an image that is not a result of the same input, or
+    that was edited.
     """
-    if (
-        output is None
-        or output.GetImageData() is None
-        or provenance.isResultOf(output, inputVolume)
-    ):
+    if output is None or output.GetImageData() is None:
+        return True
+    if not provenance.isResultOf(output, inputVolume):
+        question = _("{output} contains an image that is not a result of {input}. Replace it?")
+    elif wasEdited(output):
+        question = _("{output} was changed since it was made. Replace it and lose the changes?")
+    else:
         return True
     return slicer.util.confirmOkCancelDisplay(
-        _("{output} contains an image that is not a result of {input}. Replace it?").format(
-            output=output.GetName(), input=inputVolume.GetName()
-        )
+        question.format(output=output.GetName(), input=inputVolume.GetName())
     )

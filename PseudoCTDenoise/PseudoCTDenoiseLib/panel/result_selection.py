@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import qt
+import slicer
+
 from ..errors import BadInputError
 from ..scene import provenance
 from .compare_panel import ComparePanel
@@ -42,6 +45,12 @@ class ResultSelection:
         self._applyStrengthTo = applyStrength
         self._isBusy = isBusy
         self._showStatus = showStatus
+        self._latestInputID: str | None = None
+        self._chosen: tuple[object, float] | None = None
+        self._timer = qt.QTimer()
+        self._timer.singleShot = True
+        self._timer.interval = 0
+        self._timer.connect("timeout()", self._applyChosenStrength)
         self.parameterNode = None
         ui.strengthSlider.connect("valueChanged(double)", self.onStrength)
         ui.inputSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onInput)
@@ -52,10 +61,19 @@ class ResultSelection:
         self._setResult(None)
 
     def onInput(self, node=None) -> None:
-        """Deselect the result of another scan, so that a job does not overwrite it."""
+        """Deselect the result of another scan, so that a job does not overwrite it.
+
+        The range of slices is that of the former scan, too.
+        """
         if self.parameterNode is None:
             return
         chosen, output = self._ui.inputSelector.currentNode(), self.parameterNode.outputVolume
+        if chosen is not None:
+            # A loaded scene shows its own input, with its own range.
+            isShown = chosen is self.parameterNode.inputVolume
+            if not isShown and self._latestInputID not in (None, chosen.GetID()):
+                self.parameterNode.firstSlice, self.parameterNode.lastSlice = 1, 0
+            self._latestInputID = chosen.GetID()
         self.parameterNode.inputVolume = chosen
         if (
             chosen is not None
@@ -77,16 +95,34 @@ class ResultSelection:
             self._setResult(output)
 
     def onStrength(self, value: float) -> None:
-        """Apply the slider's value to the selected result."""
+        """Apply the slider's value to the selected result when the event loop runs again.
+
+        On a long scan this takes seconds, so the values in between are skipped while the user
+        drags. By then the parameter node has the slider's value, too, so a refused value can be
+        taken back.
+        """
         output = self.parameterNode.outputVolume if self.parameterNode else None
         if provenance.isResult(output) and not self._isBusy(output):
+            self._chosen = output, value
+            self._timer.start()
+
+    def _applyChosenStrength(self) -> None:
+        (output, value), self._chosen = self._chosen, None
+        selected = self.parameterNode.outputVolume if self.parameterNode else None
+        isThere = output is selected and slicer.mrmlScene.IsNodePresent(output)
+        if isThere and not self._isBusy(output):
             self._applyStrength(output, value)
 
     def showNewResult(self, parameterNode, output) -> None:
         """Select a new result and apply the slider's current strength to it.
 
-        While another result is selected, the slider shows the strength of that one.
+        While another result is selected, the slider shows the strength of that one. If the user
+        has selected another scan during the job, the result is not selected, because the next job
+        would overwrite it.
         """
+        selected = parameterNode.inputVolume
+        if selected is not None and not provenance.isResultOf(output, selected):
+            return
         before, strength = parameterNode.outputVolume, parameterNode.strength
         if provenance.isResult(before) and before.GetID() != output.GetID():
             strength = float(output.GetAttribute(provenance.STRENGTH))
@@ -99,7 +135,7 @@ class ResultSelection:
 
     def _applyStrength(self, output, value: float) -> None:
         recorded = float(output.GetAttribute(provenance.STRENGTH))
-        if round(recorded) == round(value):
+        if abs(recorded - value) < 1:
             return  # the slider shows whole percentages, but a script may have set a fraction
         try:
             self._applyStrengthTo(output, value)

@@ -13,6 +13,7 @@ from ..scene import provenance
 from ..scene.live_preview import middleOf, sliceIndexAt
 from ..worker.worker_process import JobState
 from .compare_panel import ComparePanel
+from .deferred_views import DeferredViews
 from .run_panel import RunPanel
 
 FOLLOW_MS = 400
@@ -25,6 +26,7 @@ class RunControl:
     Parameters
     ----------
     comparison : :class:`.SideBySide`, the views.
+    views : decides when the comparison may be shown.
     ended : called at the end of a job with the result's node or None, before it is shown.
     """
 
@@ -33,13 +35,16 @@ class RunControl:
         runPanel: RunPanel,
         comparePanel: ComparePanel,
         comparison,
+        views: DeferredViews,
         ended: Callable[[object], None],
     ):
         self._runPanel = runPanel
         self._comparePanel = comparePanel
         self._comparison = comparison
+        self._views = views
         self._ended = ended
         self._before = None
+        self._previewShown = False
         self.run = None
         self._timer = qt.QTimer()
         self._timer.interval = FOLLOW_MS
@@ -47,13 +52,14 @@ class RunControl:
 
     def start(self, run) -> None:
         """Start a :class:`.DenoisingRun` and show its progress and result."""
-        self._before = None
+        self._before, self._previewShown = None, False
         self.run = run
         run.stateChanged.connect(self._runPanel.onState)
         run.progressed.connect(self._runPanel.onProgress)
         run.logged.connect(self._runPanel.log)
         run.silent.connect(self._runPanel.onSilence)
         run.previewed.connect(self._onPreview)
+        run.importing.connect(self._runPanel.onImporting)
         run.ended.connect(self._onEnded)
         self._timer.start()
         run.start()
@@ -90,31 +96,32 @@ class RunControl:
             self.run.showSlice(index)
 
     def _onPreview(self, node, new: bool) -> None:
-        if not new:
+        if self._previewShown and not new or not self._views.mayChange:
             return
-        comparison = self._comparison
+        comparison, self._previewShown = self._comparison, True
         if self._before is None:
             volumes = (comparison.original, comparison.denoised, comparison.noise)
             self._before = (volumes if comparison.shown else None, comparison.plotAndTableShown)
         comparison.show(self.run.request.inputVolume, node, position=middleOf(node))
-        self._comparePanel.refresh()
+        self._comparePanel.startPreview()
 
     def _onEnded(self, state: JobState) -> None:
         self._timer.stop()
         run, self.run = self.run, None
+        self._comparePanel.endPreview()
         self._ended(run.outputVolume)
         if state is JobState.COMPLETED:
             self._showResult(run)
             return
         self._restoreViews()
-        self._runPanel.showNoResult(state, run.failure)
+        self._runPanel.showNoResult(run)
 
     def _showResult(self, run) -> None:
         output = run.outputVolume
-        self._comparePanel.showSideBySide()
+        self._views.change(lambda: self._comparePanel.showResult(output))
         done = _("Done in {time}: {name}. Research use only.").format(
             time=duration(float(output.GetAttribute(provenance.SECONDS))),
-            name=output.GetName(),
+            name=", ".join(filter(None, [output.GetName(), run.slicesText])),
         )
         said = [done, run.outcome, *provenance.provenanceOf(output).get("Warnings", [])]
         self._runPanel.setStatus(" ".join(filter(None, said)))

@@ -11,6 +11,13 @@ from slicer.i18n import tr as _
 from ..duration import duration
 from ..worker.worker_process import JobState
 
+CLICK_GUARD_MS = 500
+"""Time after which a click counts again when the meaning of the Denoise button has changed.
+
+A double-click must not cancel the job that it starts, nor a click on Cancel that arrives while a
+result is added to the scene start another job.
+"""
+
 
 class RunPanel:
     """Shows the progress of a job; the Denoise button becomes Cancel while it runs."""
@@ -19,6 +26,12 @@ class RunPanel:
         self._ui = ui
         self._state = JobState.IDLE
         self._progress = ""
+        self._importing = False
+        self._ignoresClicks = False
+        self._guard = qt.QTimer()
+        self._guard.singleShot = True
+        self._guard.interval = CLICK_GUARD_MS
+        self._guard.connect("timeout()", self._acceptClicks)
         ui.copyLogButton.connect("clicked(bool)", self.onCopyLog)
         ui.progressBar.visible = False
         ui.progressBar.setRange(0, 1000)
@@ -27,6 +40,11 @@ class RunPanel:
     def running(self) -> bool:
         """True while a job runs."""
         return self._state.is_active
+
+    @property
+    def acceptsClicks(self) -> bool:
+        """False for a moment after the meaning of the Denoise button has changed."""
+        return not self._ignoresClicks
 
     def setReady(self, ready: bool, reason: str) -> None:
         """Enable or disable the Denoise button, with the reason as its tooltip."""
@@ -38,6 +56,11 @@ class RunPanel:
         ui = self._ui
         if state is JobState.STARTING:
             ui.progressBar.value = 0
+        if state.is_active != self.running:
+            self._ignoresClicks = True
+            # The time counts from the moment when the event loop runs again.
+            qt.QTimer.singleShot(0, self._guard.start)
+        self._endImport()
         self._state = state
         ui.progressBar.visible = self.running
         ui.applyButton.text = _("Cancel") if self.running else _("Denoise")
@@ -62,6 +85,24 @@ class RunPanel:
                 )
             )
 
+    def onImporting(self) -> None:
+        """Show that the result is added to the scene, which blocks Slicer for seconds."""
+        self._importing = True
+        slicer.app.setOverrideCursor(qt.Qt.WaitCursor)
+        self._ui.progressBar.value = self._ui.progressBar.maximum
+        self._ui.applyButton.enabled = False
+        self.setStatus(_("Adding the result to the scene…"))
+        for widget in (self._ui.statusLabel, self._ui.progressBar, self._ui.applyButton):
+            widget.repaint()  # without the event loop, which would process clicks
+
+    def _endImport(self) -> None:
+        if self._importing:
+            slicer.app.restoreOverrideCursor()
+            self._importing = False
+
+    def _acceptClicks(self) -> None:
+        self._ignoresClicks = False
+
     def onSilence(self, silence) -> None:
         """Show for how long a job has made no progress, or has not answered at all."""
         if silence.is_complete:
@@ -78,11 +119,12 @@ class RunPanel:
                 )
             )
 
-    def showNoResult(self, state: JobState, failure) -> None:
+    def showNoResult(self, run) -> None:
         """Show that a job was cancelled, or why it failed."""
-        if state is JobState.CANCELLED:
-            self.setStatus(_("Cancelled. The scene is unchanged."))
+        if run.state is JobState.CANCELLED:
+            self.setStatus(run.withdrawn or _("Cancelled. The scene is unchanged."))
             return
+        failure = run.failure
         text = f"{failure.message} {failure.what_to_do}"
         self.log(f"{text}\n{failure.standard_error}".strip())
         self.setStatus(text)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from slicer.i18n import tr as _
 
 from ..worker.worker_process import JobState
+from .deferred_views import DeferredViews
 from .run_panel import RunPanel
 
 
@@ -16,12 +17,16 @@ class SequenceControl:
     Parameters
     ----------
     comparison : :class:`.SideBySide`, the views.
+    views : decides when the comparison may be shown.
     ended : called at the end of a job.
     """
 
-    def __init__(self, runPanel: RunPanel, comparison, ended: Callable[[], None]):
+    def __init__(
+        self, runPanel: RunPanel, comparison, views: DeferredViews, ended: Callable[[], None]
+    ):
         self._runPanel = runPanel
         self._comparison = comparison
+        self._views = views
         self._ended = ended
         self.run = None
 
@@ -51,9 +56,10 @@ class SequenceControl:
         run, self.run = self.run, None
         self._ended()
         if state is not JobState.COMPLETED:
-            self._runPanel.showNoResult(state, run.failure)
+            self._runPanel.showNoResult(run)
             return
-        self._comparison.show(run.request.inputVolume, run.outputVolume)
+        shown = run.request.inputVolume, run.outputVolume
+        self._views.change(lambda: self._comparison.show(*shown))
         self._runPanel.setStatus(
             _("Done: {name} shows the denoised items. Research use only.").format(
                 name=run.outputVolume.GetName()

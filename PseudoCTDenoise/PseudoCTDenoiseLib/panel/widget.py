@@ -16,6 +16,7 @@ from ..scene.parameter_node import applyPreset
 from ..scene.result_cleanup import ResultCleanup
 from ..scene.user_defaults import forgetDefaults, saveDefaults
 from .compare_panel import ComparePanel
+from .deferred_views import DeferredViews
 from .device_panel import DevicePanel
 from .environment_panel import EnvironmentPanel
 from .job_start import JobStart
@@ -60,11 +61,16 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.devicePanel = DevicePanel(ui, lambda speedKey: logic.deviceCheck(*speedKey))
         self.comparePanel = ComparePanel(ui, logic.comparison, slicer.util.errorDisplay)
         self.measurePanel = MeasurePanel(ui, self.comparePanel, slicer.util.errorDisplay)
+        self.deferredViews = DeferredViews(logic.comparison, lambda: self.parent.isEntered)
         self.runControl = RunControl(
-            self.runPanel, self.comparePanel, logic.comparison, self._onJobEnded
+            self.runPanel,
+            self.comparePanel,
+            logic.comparison,
+            self.deferredViews,
+            self._onJobEnded,
         )
         self.sequenceControl = SequenceControl(
-            self.runPanel, logic.comparison, lambda: self.jobStart.refresh()
+            self.runPanel, logic.comparison, self.deferredViews, lambda: self.jobStart.refresh()
         )
         self.jobStart = JobStart(
             ui,
@@ -115,6 +121,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Connect to the parameter node again."""
         self.environmentPanel.refresh()
         self.initializeParameterNode()
+        self.deferredViews.onEnter()
 
     def exit(self):
         """Disconnect from the parameter node; a running job continues.
@@ -138,6 +145,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneEndClose(self, caller, event):
         """Start again with the empty scene."""
+        self.deferredViews.forget()
         self.jobStart.forgetInput()
         self.resultSelection.clear()
         if self.parent.isEntered:

@@ -58,9 +58,11 @@ class DenoisingRun(SceneRun):
     stateChanged, progressed, previewed, logged, silent, ended : signals. ``previewed(node, new)``
         gives the node of the preview and True if it is new; the others have the arguments of the
         signals of :class:`.DenoisingProcess`.
+    importing : signal before the result is added to the scene, which blocks for seconds.
     outputVolume : the denoised volume, set in the state COMPLETED.
     failure : :class:`.JobFailure`, set in the state FAILED.
     axis : the input's index axis from slice to slice.
+    slicesText : "slices 2 to 3 of 24" if the job is restricted to them; otherwise empty.
     outcome : sentence on the result of a repetition, see :class:`.RepeatRun`; otherwise empty.
 
     Raises
@@ -99,7 +101,10 @@ class DenoisingRun(SceneRun):
         self._outputWasEmpty = output is not None and output.GetImageData() is None
         self._preview = LivePreview(request.inputVolume, self._ct.axis)
         self.axis = self._ct.axis
-        self.previewed = Signal()
+        count = len(self._ct.hu)
+        whole = self._range == (0, count - 1)
+        self.slicesText = "" if whole else f"slices {first + 1} to {last + 1} of {count}"
+        self.previewed, self.importing = Signal(), Signal()
         self._process = DenoisingProcess(
             runner,
             self._ct.hu[first : last + 1],
@@ -155,7 +160,7 @@ class DenoisingRun(SceneRun):
         self.logged.emit(f"Runs on {device.description} ({device.reason}).")
 
     def _onPreview(self, index: int, image) -> None:
-        if self._withdrawn:
+        if self.withdrawn:
             return
         index += self._range[0]
         original = self._ct.hu[index : index + 1]
@@ -167,9 +172,10 @@ class DenoisingRun(SceneRun):
         self._stopObserving()
         self._preview.remove()
         self.failure = self._process.failure
-        if state is JobState.COMPLETED and self._withdrawn:
+        if state is JobState.COMPLETED and self.withdrawn:
             state = JobState.CANCELLED
         if state is JobState.COMPLETED:
+            self.importing.emit()
             try:
                 state = self._import()
             except Exception as error:  # after any error, the panel must leave its running state

@@ -1,7 +1,8 @@
-"""Removal of the hidden parts of a result together with the result.
+"""Removal of the parts of a result together with the result.
 
 The removed noise of a result has the size of the scan, and no list shows it. When the user deletes
-the result, nobody could delete it any more, and it would be saved with the scene.
+the result, nobody could delete it any more, and it would be saved with the scene. The plots and
+tables would stay, too, although they describe nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from . import provenance
 
 
 class ResultCleanup:
-    """Removes the hidden parts of results that are removed from the scene, until :meth:`stop`."""
+    """Removes hidden parts, plots and tables of results that are removed, until :meth:`stop`."""
 
     def __init__(self):
         scene = slicer.mrmlScene
@@ -32,11 +33,39 @@ class ResultCleanup:
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _onNodeAboutToBeRemoved(self, caller, event, node) -> None:
         if provenance.isResult(node) and not slicer.mrmlScene.IsClosing():
-            self._orphans[node.GetID()] = hiddenParts(node)
+            self._orphans[node.GetID()] = hiddenParts(node) + plotsAndTables(node)
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _onNodeRemoved(self, caller, event, node) -> None:
         removeNodes(self._orphans.pop(node.GetID(), ()))
+
+
+def plotsAndTables(result) -> list[str]:
+    """Return the IDs of a result's provenance table and charts, with their series and tables.
+
+    Those that another result refers to, such as a clone, are left out.
+    """
+    others = {node.GetID() for other in provenance.otherResults(result) for node in _figures(other)}
+    found = []
+    for node in _figures(result):
+        if node.GetID() in others:
+            continue
+        found.append(node.GetID())
+        if node.IsA("vtkMRMLPlotChartNode"):
+            count = node.GetNumberOfPlotSeriesNodes()
+            for series in filter(None, map(node.GetNthPlotSeriesNode, range(count))):
+                found += [series.GetID(), series.GetTableNodeID()]
+    return list(filter(None, found))
+
+
+def _figures(result) -> list:
+    """Return the charts of a result and its provenance table."""
+    nodes = [
+        result.GetNthNodeReference(role, index)
+        for role in (provenance.CHARTS, provenance.PROVENANCE)
+        for index in range(result.GetNumberOfNodeReferences(role))
+    ]
+    return [node for node in nodes if node is not None]
 
 
 def hiddenParts(result) -> list[str]:

@@ -150,7 +150,11 @@ def applyStrength(outputVolume, strength: float) -> None:
     checkStrength(strength)
     inputVolume, removedNoise = originalOf(outputVolume), removedNoiseOf(outputVolume)
     checkInputUnchanged(inputVolume, outputVolume)
-    _checkShownUnchanged(outputVolume)
+    if wasEdited(outputVolume):
+        raise BadInputError(
+            f"{outputVolume.GetName()} was changed since it was made, and another strength would "
+            "undo the changes. Choose 'Create a new volume' under 'Denoised', and denoise again."
+        )
     axis = 2 - sliceAxis(inputVolume)
     original, removed, shown = (
         np.moveaxis(slicer.util.arrayFromVolume(node), axis, 0)
@@ -185,14 +189,10 @@ def checkInputUnchanged(inputVolume, outputVolume) -> None:
         )
 
 
-def _checkShownUnchanged(outputVolume) -> None:
-    """Raise BadInputError if another module has changed the voxels of a result."""
+def wasEdited(outputVolume) -> bool:
+    """Return True if another module has changed the voxels of a result."""
     known = outputVolume.GetAttribute(provenance.SHOWN_CRC32)
-    if known is not None and known != checksum(outputVolume):
-        raise BadInputError(
-            f"{outputVolume.GetName()} was changed since it was made, and another strength would "
-            "undo the changes. Denoise the scan again into a new volume."
-        )
+    return known is not None and known != checksum(outputVolume)
 
 
 def checkStrength(strength: float) -> None:

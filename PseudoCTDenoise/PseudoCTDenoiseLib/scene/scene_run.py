@@ -19,6 +19,10 @@ class SceneRun:
     Parameters
     ----------
     nodes : nodes without which the result would have no place.
+
+    Attributes
+    ----------
+    withdrawn : why the job was cancelled without the user; otherwise empty.
     """
 
     def __init__(self, nodes: Iterable):
@@ -29,7 +33,7 @@ class SceneRun:
         self.failure: JobFailure | None = None
         self._nodeIDs = {node.GetID() for node in nodes}
         self._observers: list[int] = []
-        self._withdrawn = ""
+        self.withdrawn = ""
 
     def cancel(self) -> None:
         """Cancel the job without changing the scene. Takes less than two seconds."""
@@ -50,8 +54,8 @@ class SceneRun:
     def _end(self, state: JobState) -> None:
         """Enter a final state."""
         self._stopObserving()
-        if self._withdrawn:
-            self.logged.emit(self._withdrawn)
+        if self.withdrawn:
+            self.logged.emit(self.withdrawn)
         self._setState(state)
         self.ended.emit(state)
 
@@ -71,8 +75,8 @@ class SceneRun:
         self._withdraw("The scene was closed, so the job was cancelled.")
 
     def _withdraw(self, reason: str) -> None:
-        if not self._withdrawn:
-            self._withdrawn = reason
+        if not self.withdrawn:
+            self.withdrawn = reason
             self.cancel()
 
 
