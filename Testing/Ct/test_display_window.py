@@ -21,3 +21,10 @@ def test_padding_and_metal_do_not_affect_the_limit():
 
 def test_the_limit_without_noise_is_the_smallest():
     assert noise_limit(np.zeros((4, 4))) == LIMITS_HU[0]
+
+
+def test_of_a_long_scan_evenly_spread_voxels_decide():
+    """Neither the first slices nor single columns stand for the whole scan."""
+    noise = np.zeros((2048, 64, 64), np.int16)  # 8 million voxels
+    noise[1024:, :, 32:] = np.rint(RNG.normal(0, 6, (1024, 64, 32)))
+    assert noise_limit(noise) == noise_limit(noise[1024:1028]) == 20

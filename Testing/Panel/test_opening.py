@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -150,6 +151,23 @@ def test_every_control_has_a_tooltip_and_every_number_a_unit(panel):
     spins = [w for w in named if isinstance(w._q, QtWidgets.QAbstractSpinBox)]
     assert spins and all(units.search(w.toolTip) for w in spins)
     assert units.search(panel.ui.strengthSlider.toolTip)
+
+
+def test_the_tab_key_follows_the_rows_on_screen():
+    """Qt moves the focus in the order of the file."""
+    form = ElementTree.parse(MODULE.parent / "Resources" / "UI" / "PseudoCTDenoise.ui")
+    for layout in form.iter("layout"):
+        places = [item for item in layout.findall("item") if item.get("row")]
+        rows = [(int(item.get("row")), int(item.get("column"))) for item in places]
+        assert rows == sorted(rows), layout.get("name")
+
+
+def test_buttons_of_equal_text_have_names_of_their_own_for_screen_readers(panel):
+    from PySide6 import QtWidgets
+
+    buttons = [w for w in vars(panel.ui).values() if isinstance(w._q, QtWidgets.QAbstractButton)]
+    names = [w._q.accessibleName() or w._q.text() for w in buttons]
+    assert len(names) > 10 and len(set(names)) == len(names)
 
 
 @pytest.fixture

@@ -291,8 +291,9 @@ def _newVolume(name: str, hidden: bool = False):
 
 
 def _fillCt(node, inputVolume, voxels: np.ndarray) -> None:
-    _fill(node, inputVolume, voxels)
+    _createDisplay(node)
     showLike(inputVolume, node)
+    _fill(node, inputVolume, voxels)
 
 
 def showLike(inputVolume, node) -> None:
@@ -306,11 +307,21 @@ def showLike(inputVolume, node) -> None:
 
 
 def _fillNoise(node, inputVolume, voxels: np.ndarray) -> None:
-    _fill(node, inputVolume, voxels)
+    _createDisplay(node)
     display = node.GetDisplayNode()
     display.SetAndObserveColorNodeID(noiseColors().GetID())
-    display.AutoWindowLevelOff()
     display.SetWindowLevel(2 * noise_limit(voxels), 0.0)
+    _fill(node, inputVolume, voxels)
+
+
+def _createDisplay(node) -> None:
+    """Create the display of a volume before it has voxels.
+
+    Otherwise Slicer would compute an automatic window from them, which takes seconds.
+    """
+    if node.GetDisplayNode() is None:
+        node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().AutoWindowLevelOff()
 
 
 def _fill(node, inputVolume, voxels: np.ndarray) -> None:
@@ -319,8 +330,6 @@ def _fill(node, inputVolume, voxels: np.ndarray) -> None:
     node.CopyOrientation(inputVolume)
     node.SetAndObserveTransformNodeID(inputVolume.GetTransformNodeID())
     _copyUnits(node, inputVolume)
-    if node.GetDisplayNode() is None:
-        node.CreateDefaultDisplayNodes()
     placeInStudy(node, inputVolume)
 
 
