@@ -8,10 +8,11 @@ import slicer
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ..denoising.presets import preset_settings
-from ..denoising.settings import settings_from_values
+from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..duration import duration
 from ..errors import Cancelled
 from ..worker.device_check import DeviceCheck
+from ..worker.qprocess_runner import QProcessRunner
 from ..worker.runner import SubprocessRunner
 from ..worker.worker_process import LOST_SECONDS, JobState
 from . import environment, measurements, provenance, results
@@ -101,7 +102,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
             inputVolume,
             outputVolume,
             model,
-            settings_from_values({**preset_settings(preset).as_dict(), **settings}),
+            _presetWith(preset, settings),
             outputs or Outputs(),
             strength,
             sliceRange,
@@ -148,7 +149,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         request = Request(
             inputVolume,
             model=model,
-            settings=settings_from_values({**preset_settings(preset).as_dict(), **settings}),
+            settings=_presetWith(preset, settings),
             strength=strength,
             sliceRange=sliceRange,
         )
@@ -192,8 +193,6 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         BadInputError
             As for :meth:`repeatResult`.
         """
-        from ..worker.qprocess_runner import QProcessRunner
-
         return RepeatRun(outputVolume, QProcessRunner())
 
     def backgroundRun(self, request, preview=False, previewSlice=None):
@@ -209,8 +208,6 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         BadInputError
             If the input cannot be denoised.
         """
-        from ..worker.qprocess_runner import QProcessRunner
-
         return DenoisingRun(request, QProcessRunner(), preview=preview, previewSlice=previewSlice)
 
     def backgroundSequenceRun(self, request):
@@ -221,8 +218,6 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         BadInputError
             As for :meth:`processSequence`.
         """
-        from ..worker.qprocess_runner import QProcessRunner
-
         return SequenceRun(request, QProcessRunner)
 
     def applyStrength(self, outputVolume, strength):
@@ -240,8 +235,6 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
 
     def deviceCheck(self, device="auto", model="fast", rows=512, columns=512):
         """Return a :class:`.DeviceCheck` that is not started."""
-        from ..worker.qprocess_runner import QProcessRunner
-
         return DeviceCheck(QProcessRunner(), rows, columns, device_name=device, model=model)
 
     def environmentProblem(self):
@@ -263,6 +256,11 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
             installation failed.
         """
         return environment.installTorch()
+
+
+def _presetWith(preset: str, changes: dict) -> DenoisingSettings:
+    """Return the settings of a preset with some of them changed."""
+    return settings_from_values({**preset_settings(preset).as_dict(), **changes})
 
 
 def _lossWatcher():
