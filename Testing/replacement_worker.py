@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
+from example_report import REPORT
 from PseudoCTDenoiseLib.worker import worker_process
 from PseudoCTDenoiseLib.worker.protocol import PROTOCOL_VERSION
 
@@ -23,7 +25,9 @@ def until_the_input_ends():
 folder = sys.argv[2]
 """
 
-HALVING = """\
+HALVING = (
+    f"report = json.loads({json.dumps(REPORT)!r})\n"
+    + """\
 import select
 from array import array
 hello()
@@ -39,15 +43,11 @@ start = 10 + int.from_bytes(content[8:10], "little")  # length of the header
 with open(f"{folder}/denoised.npy", "wb") as file:
     halves = array("h", [value // 2 for value in array("h", content[start:])])
     file.write(content[:start] + halves.tobytes())
-report = {
-    "settings": request["settings"],
-    "model": {"name": request["model"], "sha256": "0" * 64},
-    "versions": {"pseudoctdenoise": "0"},
-    "device": {"description": "CPU", "reason": "selected by the user"},
-    "seconds": {"denoising": 1.0},
-}
+report["settings"] = request["settings"]
+report["model"]["name"] = request["model"]
 say("result", denoised="denoised.npy", noise="input.npy", report=report)
 """
+)
 """Worker whose denoised scan has half the HU of the scan; a job of 5000 steps waits until it is
 cancelled."""
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from example_report import REPORT
 from PseudoCTDenoiseLib import __version__
 from PseudoCTDenoiseLib.ct.io.slice_file import SliceFile
 from PseudoCTDenoiseLib.ct.noise_level import noise_reduction, soft_tissue_noise
@@ -66,6 +67,13 @@ def test_a_report_is_plain_json():
     written = strict_json(report(NDCT))
     written["settings"]["rescale"] = tuple(written["settings"]["rescale"])
     assert written == report(NDCT) | {"peak_memory_mib": written["peak_memory_mib"]}
+
+
+def test_the_example_for_other_tests_is_complete():
+    found = report()
+    assert REPORT.keys() == found.keys()
+    for part in ("device", "versions", "noise", "removed_noise"):
+        assert REPORT[part].keys() == found[part].keys()
 
 
 def test_a_report_has_the_noise_and_the_risks_of_the_tuning():

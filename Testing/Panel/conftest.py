@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from example_report import REPORT
 from replacement_worker import halvingWorker  # noqa: F401
 from SlicerHarness.fixtures import loadModule, scene, slicerApp  # noqa: F401
 
@@ -99,20 +100,7 @@ def makeResult(panel: Any) -> Callable[[Any], Any]:
         ct = ctFromNode(volume)
         denoised = np.rint(gaussian(ct.hu, sigma_px=1.0)).astype(np.int16)
         noise = ct.hu - denoised
-        report = {
-            "settings": {"seed": 0, "steps": 2, "loss": "l1"},
-            "model": {"name": "fast", "sha256": "0" * 64},
-            "versions": {"pseudoctdenoise": "0"},
-            "device": {"description": "CPU", "reason": "selected by the user"},
-            "seconds": {"denoising": 1.0},
-        }
-        job = SimpleNamespace(
-            denoised=denoised,
-            noise=noise,
-            noise_maps={},
-            report=report,
-            losses=[2.0, 1.0],
-        )
+        job = SimpleNamespace(denoised=denoised, noise=noise, noise_maps={}, report=REPORT)
         output = storeResult(volume, None, ct, job, Outputs())
         user.choose(panel.ui.inputSelector, volume)
         user.choose(panel.ui.outputSelector, output)

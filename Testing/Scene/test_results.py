@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from example_report import REPORT
 from PseudoCTDenoiseLib.ct.strength import apply_strength
 from PseudoCTDenoiseLib.errors import BadInputError
 
@@ -45,17 +46,7 @@ def job_result(denoised=CLEAN, first=0, last=SHAPE[0] - 1):
         denoised=denoised[part],
         noise=noise,
         noise_maps={"noise-a": noise, "noise-b": -noise},
-        report={
-            "settings": {"seed": 3, "steps": 1},
-            "model": {"name": "fast", "sha256": "ab"},
-            "noise_models": [],
-            "versions": {"pseudoctdenoise": "0.1"},
-            "device": {"name": "cpu", "description": "CPU", "reason": "selected by the user"},
-            "seconds": {"denoising": 1.25},
-            "steps_done": 1,
-            "tuning_loss": [2.0],
-        },
-        losses=[2.0],
+        report=REPORT,
     )
 
 

@@ -89,7 +89,7 @@ def test_a_job_goes_through_its_states_and_gives_its_result(run, hu):
     assert job.progress == [ProgressMessage("tuning", 1, 2, 1.5, 0.25, 9.0)]
     assert np.array_equal(job.result.denoised, hu)
     assert (job.result.noise, job.result.noise_maps) == (None, {})
-    assert job.result.losses == [9.0]
+    assert job.result.report == {"tuning_loss": [9.0]}
 
 
 def test_result_and_clean_up_are_complete_when_ended_is_emitted(job, temporary_folder):
@@ -168,7 +168,6 @@ def test_an_error_message_of_the_worker_is_the_failure(run, code):
     [
         'say("result", denoised="missing.npy", report={})',
         'say("result", denoised="../input.npy", report={})',
-        'save("a.npy"); say("result", denoised="a.npy", report={"tuning_loss": 3})',
         'save("a.npy"); say("result", denoised="a.npy", report={}, noise_maps={"x": 3})',
         'open(f"{folder}/a.npy", "w").write("x"); say("result", denoised="a.npy", report={})',
         'os.mkfifo(f"{folder}/a.npy"); say("result", denoised="a.npy", report={})',

@@ -210,7 +210,7 @@ class DenoisingRun(SceneRun):
             self.request.strength,
             self._range,
         )
-        noise = self._process.result.report.get("noise")
+        noise = self._process.result.report["noise"]
         if noise is not None:
             self.logged.emit(
                 "Noise in soft tissue at full strength (comparable between scans only): "

@@ -102,8 +102,8 @@ def recordProvenance(outputNode, report: dict, strength: float, sliceRange: tupl
     Parameters
     ----------
     outputNode : the denoised volume, which receives the attributes and the table.
-    report : from :func:`.denoising.report.job_report`. Only settings, model, versions, device and
-        seconds are required; the table omits the rows of missing entries.
+    report : from :func:`.denoising.report.job_report`; the table omits the rows of metrics that
+        are None.
     strength : strength at which the result is shown, 0 to 100 %; the report describes full
         strength.
     sliceRange : first and last denoised slice, counted from 0.
@@ -143,10 +143,9 @@ def provenanceAttributes(report: dict, sliceRange: tuple[int, int]) -> dict[str,
     report, sliceRange : as in :func:`recordProvenance`.
     """
     first, last = sliceRange
-    check = report.get("removed_noise")
     return {
         DERIVED: "1",
-        NOTICE: report.get("notice"),
+        NOTICE: report["notice"],
         VERSION: report["versions"]["pseudoctdenoise"],
         MODEL: report["model"]["name"],
         MODEL_SHA256: report["model"]["sha256"],
@@ -155,9 +154,9 @@ def provenanceAttributes(report: dict, sliceRange: tuple[int, int]) -> dict[str,
         SECONDS: f"{sum(report['seconds'].values()):.3f}",
         SETTINGS: json_text(report["settings"]),
         SLICES: f"{first}-{last}",
-        WARNINGS: json_text(report.get("warnings", [])),
+        WARNINGS: json_text(report["warnings"]),
         MACHINE: json_text({part: report[part] for part in ("versions", "device")}),
-        REMOVED_NOISE_CHECK: check and json_text(check),
+        REMOVED_NOISE_CHECK: json_text(report["removed_noise"]),
     }
 
 
@@ -266,44 +265,40 @@ def _rows(report: dict, sliceRange: tuple[int, int]) -> list[Row]:
 
 def _identity(report: dict, sliceRange: tuple[int, int]) -> Iterator[Row]:
     first, last = sliceRange
-    if "notice" in report:
-        yield Row("Notice", report["notice"])
-    for warning in report.get("warnings", ()):
+    yield Row("Notice", report["notice"])
+    for warning in report["warnings"]:
         yield Row("Warning", warning)
     yield Row(STRENGTH_ROW, "", _PERCENT)
     yield Row("Slices denoised", f"{first + 1} to {last + 1}", "counted from 1")
     yield Row("Model", report["model"]["name"])
     yield Row("Model's SHA-256", report["model"]["sha256"])
-    for model in report.get("noise_models", ()):
+    for model in report["noise_models"]:
         yield Row(f"Noise model {model['name']}, SHA-256", model["sha256"])
-    if model := report.get("neighbour_model"):
+    if model := report["neighbour_model"]:
         yield Row(f"Neighbour model {model['name']}, SHA-256", model["sha256"])
         yield Row("Slices corrected by neighbours", str(report["slices_with_neighbours"]))
 
 
 def _metrics(report: dict) -> Iterator[Row]:
-    if "mean_absolute_change_hu" in report:
-        change = report["mean_absolute_change_hu"]
-        yield Row("Mean absolute change at full strength", f"{change:.2f}", _HU)
-    noise = report.get("noise")
+    change = report["mean_absolute_change_hu"]
+    yield Row("Mean absolute change at full strength", f"{change:.2f}", _HU)
+    noise = report["noise"]
     if noise is not None:
         before, after = noise["soft_tissue_before_hu"], noise["soft_tissue_after_hu"]
         yield Row("Noise in soft tissue, input", f"{before:.2f}", _HU)
         yield Row("Noise in soft tissue, full strength", f"{after:.2f}", _HU)
         yield Row("Noise removed at full strength", f"{noise['reduction_percent']:.1f}", _PERCENT)
-        low = noise.get("removed_low_frequency_percent")
-        if low is not None:  # earlier versions do not measure it
+        low = noise["removed_low_frequency_percent"]
+        if low is not None:
             yield Row("Low frequencies in the removed noise", f"{low:.0f}", _PERCENT)
-    if "removed_noise" in report:
-        yield from _removedNoise(report["removed_noise"])
-    if "steps_done" in report:
-        yield Row("Tuning steps done", str(report["steps_done"]), "updates")
-    if report.get("tuning_loss"):
+    yield from _removedNoise(report["removed_noise"])
+    yield Row("Tuning steps done", str(report["steps_done"]), "updates")
+    if report["tuning_loss"]:
         unit = lossUnit(report["settings"])
         yield Row("Last tuning loss", f"{report['tuning_loss'][-1]:.4g}", unit)
     for stage, seconds in report["seconds"].items():
         yield Row(f"Time of {stage}", f"{seconds:.1f}", _SECONDS)
-    for kind, mib in report.get("peak_memory_mib", {}).items():
+    for kind, mib in report["peak_memory_mib"].items():
         yield Row(f"Peak memory, {kind}", str(mib), "MiB")
 
 
@@ -323,8 +318,7 @@ def _software(report: dict) -> Iterator[Row]:
     device = report["device"]
     yield Row("Device", device["description"])
     yield Row("Why this device", device["reason"])
-    if "precision" in device:
-        yield Row("Precision", device["precision"])
+    yield Row("Precision", device["precision"])
     for program, version in report["versions"].items():
         yield Row(f"Version of {program}", version)
 

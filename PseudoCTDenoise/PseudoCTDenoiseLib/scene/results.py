@@ -128,7 +128,8 @@ def storeResult(
                 output.SetNodeReferenceID(role, node.GetID())
             output.SetAttribute(provenance.SHOWN_CRC32, checksum(output))
             provenance.recordProvenance(output, result.report, strength, (first, last))
-        createPlots(output, ct.hu[here], result.denoised, ct.pixelSizeMm, result.losses)
+        losses = result.report["tuning_loss"]
+        createPlots(output, ct.hu[here], result.denoised, ct.pixelSizeMm, losses)
     kept = {node.GetID() for node in made.values()}
     removeNodes(nodeID for nodeID in before if nodeID not in kept)  # of another scan
     return output

@@ -24,14 +24,13 @@ class JobResult:
 
     ``denoised`` is at full strength. ``noise`` is None unless it was requested.
     ``noise_maps`` has the requested maps by the noise model's name. ``report`` comes from
-    :func:`..denoising.report.job_report`. ``losses`` holds the loss of every tuning step.
+    :func:`..denoising.report.job_report`.
     """
 
     denoised: np.ndarray
     noise: np.ndarray | None
     noise_maps: dict[str, np.ndarray]
     report: dict
-    losses: list[float]
 
 
 class DenoisingProcess(WorkerProcess):
@@ -143,7 +142,6 @@ class DenoisingProcess(WorkerProcess):
             self._read(files.noise),
             {name: self._read(file) for name, file in (files.noise_maps or {}).items()},
             files.report,
-            list(files.report.get("tuning_loss", [])),
         )
 
     def _read(self, file: str | None) -> np.ndarray | None:

@@ -1,0 +1,62 @@
+"""The report of a finished job, complete as the worker sends it, for tests without a real job."""
+
+from __future__ import annotations
+
+REPORT = {
+    "notice": "Derived by PseudoCTDenoise. Research use only, not for primary diagnosis.",
+    "settings": {
+        "teacher": "orientations",
+        "steps": 100,
+        "update_period": None,
+        "rescale": [0.5, 2.0],
+        "loss": "mse",
+        "strength": 100.0,
+        "seed": 7,
+    },
+    "model": {"name": "fast", "sha256": "a" * 64},
+    "noise_models": [{"name": "noise-1", "sha256": "b" * 64}],
+    "neighbour_model": None,
+    "versions": {
+        "pseudoctdenoise": "0.1.0",
+        "python": "3.12.1",
+        "torch": "2.13.0",
+        "numpy": "2.0.0",
+        "simpleitk": "2.4.0",
+    },
+    "device": {
+        "name": "cpu",
+        "description": "CPU (x86_64; 2 threads), torch: 2.13",
+        "reason": "no working GPU",
+        "processor": "x86_64",
+        "threads": 2,
+        "precision": "bfloat16",
+    },
+    "warnings": [],
+    "slices": 12,
+    "slices_with_neighbours": 0,
+    "steps_done": 2,
+    "tuning_loss": [30.0, 20.5],
+    "tunings": [],
+    "seconds": {"tuning": 1.2, "denoising": 0.305},
+    "peak_memory_mib": {"process": 800},
+    "mean_absolute_change_hu": 12.345,
+    "noise": {
+        "soft_tissue_before_hu": 20.0,
+        "soft_tissue_after_hu": 5.0,
+        "reduction_percent": 75.0,
+        "direction_ratio_before": 1.0,
+        "direction_ratio_after": 1.0,
+        "mean_frequency_per_pixel": 0.2,
+        "removed_mean_frequency_ratio": 1.0,
+        "removed_low_frequency_percent": 41.6,
+    },
+    "removed_noise": {
+        "light": "green",
+        "slices_judged": 12,
+        "edge_correlation": 0.1,
+        "edge_slice": 2,
+        "strongest_spot": 5.0,
+        "spot_slice": 1,
+        "mean_frequency_ratio": 1.0,
+    },
+}
