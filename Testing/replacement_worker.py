@@ -18,7 +18,7 @@ import json, os, sys, time
 def say(type, **fields):
     print(json.dumps({{"type": type, **fields}}), flush=True)
 def hello(protocol={PROTOCOL_VERSION}, pid=os.getpid()):
-    say("hello", protocol=protocol, pid=pid, python="3")
+    say("hello", protocol=protocol, pid=pid)
 def until_the_input_ends():
     while sys.stdin.readline():
         pass
@@ -31,7 +31,7 @@ HALVING = (
 import select
 from array import array
 hello()
-say("device", name="cpu", description="CPU", reason="selected by the user", torch="2.6.0")
+say("device", description="CPU", reason="selected by the user")
 with open(f"{folder}/job.json", encoding="utf-8") as file:
     request = json.load(file)
 if request["settings"]["steps"] >= 5000:

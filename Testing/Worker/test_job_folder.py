@@ -45,15 +45,8 @@ def test_nobody_else_may_read_the_folder_or_a_file(folder, hu):
 
 
 def test_the_worker_reads_the_request(folder, hu):
-    request = JobRequest(
-        DenoisingSettings(steps=3, rescale=(0.5, 2.0)),
-        "fast",
-        "all",
-        2,
-        0.5,
-        "/models/é \udcff",
-        0.7,
-    )
+    settings = DenoisingSettings(steps=3, rescale=(0.5, 2.0))
+    request = JobRequest(settings, "é \udcff", "all", 2, 0.5, 0.7)
     folder.write_job(hu, request)
     values, read = JobFolder(folder.path).read_job()
     assert np.array_equal(values, hu) and values.dtype == np.int16
@@ -190,7 +183,6 @@ WRONG_REQUESTS = {
     "half a slice": '{"settings": {}, "preview_slice": 1.5}',
     "a slice before the first": '{"settings": {}, "preview_slice": -1}',
     "no interval": '{"settings": {}, "preview_seconds": NaN}',
-    "a folder of another kind": '{"settings": {}, "models_folder": 3}',
     "no size": '{"settings": {}, "pixel_mm": 0}',
     "an endless size": '{"settings": {}, "pixel_mm": Infinity}',
 }

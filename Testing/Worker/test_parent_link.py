@@ -94,7 +94,6 @@ def test_hello_comes_first_and_has_the_processs_own_number(child):
     hello = one.hear()
     assert isinstance(hello, Hello) and hello.protocol == PROTOCOL_VERSION
     assert hello.pid == one.process.pid
-    assert hello.python == ".".join(map(str, sys.version_info[:3]))
 
 
 def test_output_of_libraries_is_not_a_message_and_their_input_is_empty(child):

@@ -24,11 +24,11 @@ from PseudoCTDenoiseLib.worker.protocol import (
 )
 
 EXAMPLES = [
-    Hello(1, 4711, "3.12.1"),
-    Device("cuda", "NVIDIA H100, 80 GiB", "found and working", "2.6.0"),
+    Hello(1, 4711),
+    Device("NVIDIA H100, 80 GiB", "found and working"),
     Alive(),
     Log("Größe\nzwei"),
-    ProgressMessage("tuning", 3, 100, 12.5, 0.25, 4.0),
+    ProgressMessage("tuning", 3, 100, 12.5, 0.25),
     ProgressMessage("denoising", 0, 3, 1, 0),
     Preview(2, "preview_1.npy"),
     Result("denoised.npy", {"slices": 3, "noise": None}),
@@ -86,11 +86,9 @@ def test_a_message_may_have_gained_a_field():
 
 
 def test_numbers_that_json_lacks_become_null():
-    line = encode(ProgressMessage("tuning", 1, 2, 3.0, 0.5, math.nan))
-    assert json.loads(line)["loss"] is None
-    assert decode(line).loss is None
-    report = decode(encode(Result("a", {"losses": [1.0, math.inf], "deep": {"x": -math.inf}})))
-    assert report.report == {"losses": [1.0, None], "deep": {"x": None}}
+    line = encode(Result("a", {"losses": [1.0, math.inf, math.nan], "deep": {"x": -math.inf}}))
+    report = {"losses": [1.0, None, None], "deep": {"x": None}}
+    assert json.loads(line)["report"] == decode(line).report == report
 
 
 def test_the_command_for_a_preview_is_understood():

@@ -12,9 +12,7 @@ from PseudoCTDenoiseLib.worker.denoising_process import DenoisingProcess
 from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
 from PseudoCTDenoiseLib.worker.worker_process import JobState
 
-RUNNING = (
-    'hello()\nsay("device", name="cpu", description="CPU", reason="selected", torch="2.6.0")\n'
-)
+RUNNING = 'hello()\nsay("device", description="CPU", reason="selected")\n'
 ALIVE = 'while True: say("alive"); time.sleep(0.005)\n'
 
 

@@ -29,6 +29,7 @@ from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.map_choice import ALL_MAPS, ENSEMBLE, NO_MAPS
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT
+from PseudoCTDenoiseLib.models import store
 from PseudoCTDenoiseLib.worker import worker, worker_process
 from PseudoCTDenoiseLib.worker.denoising_process import DenoisingProcess
 from PseudoCTDenoiseLib.worker.job_folder import JobFolder, JobRequest
@@ -84,10 +85,11 @@ def folder():
 def work(folder, hu, models_folder, monkeypatch):
     """Run a job in this process with a report of every step; return the exit code and the link."""
     monkeypatch.setattr(worker, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(store, "SHIPPED_MODELS", models_folder)
 
     def do(link=None, settings=SHORT, **request):
         link = link or Link()
-        request = {"preview_seconds": 0.0, "models_folder": str(models_folder)} | request
+        request = {"preview_seconds": 0.0} | request
         folder.write_job(hu, JobRequest(settings, **request))
         return worker.work(worker.parse([str(folder.path)]), link), link
 
@@ -107,9 +109,6 @@ def test_a_job_reports_device_progress_and_result(work, folder, hu):
     ]
     shares = [message.share for message in progress]
     assert shares == sorted(shares) and shares[-1] == 1
-    assert {message.loss is not None for message in progress if message.stage != "tuning"} == {
-        False
-    }
     files = [result.denoised, result.noise, *result.noise_maps.values()]
     for file in files:
         folder.read_array(file, hu.shape)
@@ -155,6 +154,7 @@ def test_the_first_preview_comes_before_any_report_of_progress(work):
 FULL_DISK = """
 import sys
 import numpy as np
+from PseudoCTDenoiseLib.models import store
 from PseudoCTDenoiseLib.worker import worker
 from PseudoCTDenoiseLib.worker.job_folder import JobFolder, JobRequest
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
@@ -167,7 +167,8 @@ class Link:
 
 folder = JobFolder.make(sys.argv[1])
 settings = DenoisingSettings(method="pretrained", orientations=1, device="cpu")
-request = JobRequest(settings, maps="none", preview_seconds=0, models_folder=sys.argv[2])
+request = JobRequest(settings, maps="none", preview_seconds=0)
+store.SHIPPED_MODELS = sys.argv[2]
 hu = np.random.default_rng(0).normal(0, 20, (4, 64, 64)).round().astype(np.int16)
 hu[:, :8] = -1000
 folder.write_job(hu, request)
@@ -276,7 +277,6 @@ def test_unknown_settings_in_the_job_folder_are_reported(folder, hu):
     [
         ({"model": "nonsense"}, "nonsense"),
         ({"model": "noise-a"}, "noise model"),
-        ({"models_folder": "/no/such/folder"}, "/no/such/folder"),
         ({"preview_slice": 3}, "slice 3"),
     ],
 )
@@ -403,7 +403,7 @@ def test_a_check_times_the_parts_of_a_job():
     parsed = worker.parse(["--check", "64x48", "--device", "cpu"])
     assert worker.work(parsed, link) == DONE
     device, result = link.messages
-    assert isinstance(device, Device) and device.name == "cpu"
+    assert isinstance(device, Device) and device.reason == "selected by the user"
     assert isinstance(result, CheckResult)
     assert result.seconds_per_slice > 0 and result.seconds_per_noise > 0
     assert result.seconds_per_correction > 0
@@ -521,15 +521,8 @@ def test_a_job_is_aborted_while_torch_is_loading(with_torch, is_alive, temporary
 # In a separate process, unchanged.
 
 
-def test_a_job_from_the_scan_to_the_results_arrays(hu, make_runner, models_folder):
-    job = DenoisingProcess(
-        make_runner(),
-        hu,
-        WITH_MODELS,
-        maps=ALL_MAPS,
-        preview_seconds=0.0,
-        models_folder=models_folder,
-    )
+def test_a_job_from_the_scan_to_the_results_arrays(hu, make_runner):
+    job = DenoisingProcess(make_runner(), hu, WITH_MODELS, maps=ALL_MAPS, preview_seconds=0.0)
     previews = []
     job.previewed.connect(lambda index, image: previews.append((index, image.shape)))
     job.start()
@@ -540,20 +533,17 @@ def test_a_job_from_the_scan_to_the_results_arrays(hu, make_runner, models_folde
     assert len(result.report["tuning_loss"]) == 3
     assert result.noise.shape == hu.shape
     assert {name: array.shape for name, array in result.noise_maps.items()} == {
-        "noise-a": hu.shape,
-        "noise-b": hu.shape,
+        model["name"]: hu.shape for model in result.report["noise_models"]
     }
     assert previews and {shape for _, shape in previews} == {hu.shape[1:]}
 
 
-def test_a_full_disk_is_a_failure_with_a_message(hu, models_folder, tmp_path, temporary_folder):
+def test_a_full_disk_is_a_failure_with_a_message(hu, tmp_path, temporary_folder):
     """The scan fits on the disk, but a limit on the file size stops the results."""
     program = tmp_path / "python-with-little-space"
     program.write_text(f'#!/bin/bash\nulimit -f 8\nexec "{sys.executable}" "$@"\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    job = DenoisingProcess(
-        SubprocessRunner(), hu, SHORT, models_folder=models_folder, program=str(program)
-    )
+    job = DenoisingProcess(SubprocessRunner(), hu, SHORT, program=str(program))
     job.start()
     assert job.wait() is JobState.FAILED
     assert job.failure.kind == "bad-input" and "free some" in job.failure.message

@@ -52,7 +52,6 @@ class DenoisingProcess(WorkerProcess):
     maps : one of :data:`.MAP_CHOICES`, the noise maps to return.
     preview_slice : slice to preview; None for the slice with the most organs.
     preview_seconds : shortest time between two previews, in seconds; None for no previews.
-    models_folder : folder of the models; None for the shipped models.
     pixel_mm : side of a pixel in mm; None if it is not known.
     temporary_folder : parent of the job folder; None for the system's temporary folder.
     program, environment : Python and its environment variables; None for the module's own.
@@ -73,7 +72,6 @@ class DenoisingProcess(WorkerProcess):
         maps: str = ENSEMBLE,
         preview_slice: int | None = None,
         preview_seconds: float | None = PREVIEW_SECONDS,
-        models_folder: Path | str | None = None,
         pixel_mm: float | None = None,
         temporary_folder: Path | str | None = None,
         program: str | None = None,
@@ -92,7 +90,6 @@ class DenoisingProcess(WorkerProcess):
             maps,
             preview_slice,
             preview_seconds,
-            None if models_folder is None else str(models_folder),
             pixel_mm,
         )
         self._shown_slice = preview_slice

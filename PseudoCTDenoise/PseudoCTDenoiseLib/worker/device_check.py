@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from ..denoising.plan import PartSeconds, plan_job, resolve_orientations
 from ..denoising.settings import DenoisingSettings, settings_from_values
@@ -23,7 +22,7 @@ class DeviceCheck(WorkerProcess):
     ----------
     rows, columns : size of the slices to denoise, in pixels.
     device_name : name of a device, see :func:`.settings.check_device_name`.
-    model, models_folder : as for a :class:`.denoising_process.DenoisingProcess`.
+    model : name of a denoiser.
     """
 
     def __init__(
@@ -33,7 +32,6 @@ class DeviceCheck(WorkerProcess):
         columns: int,
         device_name: str = "auto",
         model: str = "fast",
-        models_folder: Path | str | None = None,
         program: str | None = None,
         environment: dict[str, str] | None = None,
     ):
@@ -48,8 +46,6 @@ class DeviceCheck(WorkerProcess):
             "--model",
             model,
         ]
-        if models_folder is not None:
-            self._arguments += ["--models", str(models_folder)]
 
     def estimate_seconds(
         self, settings: DenoisingSettings, slices: int, with_maps: bool = True

@@ -32,10 +32,9 @@ PREVIEW_SECONDS = 3.0
 class JobRequest:
     """The work that the worker does on the scan in the folder.
 
-    ``models_folder`` is None for the shipped models. ``preview_slice`` is None for the slice with
-    the most organs. ``preview_seconds`` is the shortest time between two previews, or None for no
-    previews. ``maps`` is one of :data:`.MAP_CHOICES`. ``pixel_mm`` is the side of a pixel in mm,
-    None if it is not known.
+    ``maps`` is one of :data:`.MAP_CHOICES`. ``preview_slice`` is None for the slice with the most
+    organs. ``preview_seconds`` is the shortest time between two previews, or None for no previews.
+    ``pixel_mm`` is the side of a pixel in mm, None if it is not known.
     """
 
     settings: DenoisingSettings
@@ -43,7 +42,6 @@ class JobRequest:
     maps: str = ENSEMBLE
     preview_slice: int | None = None
     preview_seconds: float | None = PREVIEW_SECONDS
-    models_folder: str | None = None
     pixel_mm: float | None = None
 
 
@@ -236,7 +234,6 @@ _REQUEST_VALUES = {
         lambda value: value is None or (_is_number(value) and value < math.inf),
         "null or a number of seconds",
     ),
-    "models_folder": (lambda value: value is None or isinstance(value, str), "null or a path"),
     "pixel_mm": (
         lambda value: value is None or (_is_number(value) and 0 < value < math.inf),
         "null or a positive number of mm",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import threading
 import time
@@ -55,7 +54,7 @@ class ParentLink:
         sys.stdout = sys.stderr  # line-buffered, while the buffer of a pipe is a block
         self._say_lock = threading.Lock()
         self._stop_lock = threading.Lock()
-        self.say(Hello(PROTOCOL_VERSION, os.getpid(), platform.python_version()))
+        self.say(Hello(PROTOCOL_VERSION, os.getpid()))
         threading.Thread(target=self._read_commands, daemon=True).start()
         threading.Thread(target=self._watch_parent, daemon=True).start()
         threading.Thread(target=self._show_life, daemon=True).start()

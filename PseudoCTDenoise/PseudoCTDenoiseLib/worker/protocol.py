@@ -16,7 +16,7 @@ from typing import get_args, get_type_hints
 
 from ..json_text import json_text
 
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 """Increased with every change, because an open window may be older than an updated worker."""
 
 LARGEST_NUMBER = 2**31 - 1
@@ -32,20 +32,14 @@ class Hello:
 
     protocol: int
     pid: int
-    python: str = ""
 
 
 @dataclass(frozen=True)
 class Device:
-    """The device and the reason for it, sent once torch is loaded.
+    """The device and the reason for it, sent once torch is loaded."""
 
-    ``name`` is cpu, cuda, cuda:INDEX or mps.
-    """
-
-    name: str
     description: str
     reason: str
-    torch: str
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,7 @@ class Log:
 class ProgressMessage:
     """Progress: ``step`` of ``total`` in a stage, remaining seconds, finished fraction of the job.
 
-    ``loss`` is in HU or HU², and None outside the tuning. ``share`` never decreases.
+    ``share`` never decreases.
     """
 
     stage: str
@@ -72,7 +66,6 @@ class ProgressMessage:
     total: int
     seconds_left: float
     share: float
-    loss: float | None = None
 
 
 @dataclass(frozen=True)

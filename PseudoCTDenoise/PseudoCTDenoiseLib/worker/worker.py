@@ -86,7 +86,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--check", metavar="ROWSxCOLUMNS", help="time a slice of this size")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--model", default="fast")
-    parser.add_argument("--models", default=None)
     parsed = parser.parse_args(arguments)
     if (parsed.folder is None) == (parsed.check is None):
         parser.error("give either a job folder or --check")
@@ -156,9 +155,8 @@ def denoise(path: str, link: ParentLink) -> None:
     folder = JobFolder(path)
     hu, request = folder.read_job()
     settings = replace(request.settings, strength=100.0)  # the display applies the strength
-    models = load_models(
-        request.model, request.models_folder, need_noise_models(request.maps, settings)
-    )
+    with_noise_models = need_noise_models(request.maps, settings)
+    models = load_models(request.model, with_noise_models=with_noise_models)
     denoiser, manifest = models.denoiser
     job = DenoisingJob(
         hu,
@@ -171,7 +169,7 @@ def denoise(path: str, link: ParentLink) -> None:
         domain=manifest.domain,
         neighbour_model=models.neighbour_network,
     )
-    report_device(job.device, link)
+    link.say(Device(job.device.description, job.device.reason))
     reporter = Reporter(job, folder, link)
     if request.preview_seconds is not None:
         reporter.show_first()
@@ -217,13 +215,6 @@ def run(job, link: ParentLink, **options):
     return job.run(job.estimate(), **options)
 
 
-def report_device(device, link: ParentLink) -> None:
-    """Send the device that the job uses."""
-    import torch
-
-    link.say(Device(device.name, device.description, device.reason, torch.__version__))
-
-
 class Reporter:
     """Sends the engine's progress reports to the parent, and stops a cancelled job."""
 
@@ -257,7 +248,6 @@ class Reporter:
                 progress.total,
                 progress.seconds_left,
                 self._share,
-                progress.loss,
             )
         )
 
@@ -322,7 +312,7 @@ def check(parsed: argparse.Namespace, link: ParentLink) -> None:
     body[:, ::16] = -100
     body[1] += 1  # two slices that correct each other
     default = DenoisingSettings(device=parsed.device)
-    models = load_models(parsed.model, parsed.models)
+    models = load_models(parsed.model)
     job = DenoisingJob(
         hu,
         models.denoiser[0],
@@ -331,7 +321,7 @@ def check(parsed: argparse.Namespace, link: ParentLink) -> None:
         maps=ENSEMBLE if models.noise_models else NO_MAPS,
         neighbour_model=models.neighbour_network,
     )
-    report_device(job.device, link)
+    link.say(Device(job.device.description, job.device.reason))
     started = time.monotonic() - STARTED
     part = job.part_seconds()
     link.say(
