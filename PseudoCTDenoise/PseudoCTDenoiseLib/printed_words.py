@@ -1,4 +1,4 @@
-"""Words that `pseudoct` prints, as other processes read them."""
+"""Words at the start of lines that `pseudoct` prints and that the panel's log shows."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def _cancelled() -> int:
 
 
 def _bad_input(text: str) -> int:
-    print("pseudoct:", " ".join(text.splitlines()), file=sys.stderr)
+    print(f"{ERROR}{text}", file=sys.stderr)
     return BAD_INPUT
 
 

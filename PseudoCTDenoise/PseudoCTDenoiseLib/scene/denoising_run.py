@@ -16,7 +16,6 @@ from ..worker.signals import Signal
 from ..worker.worker_process import JobState
 from .ct_input import ctFromNode
 from .live_preview import LivePreview
-from .provenance import removedNoiseSentence
 from .results import Outputs, checkStrength, contentOf, storeResult
 from .scene_run import SceneRun, changedFailure, importFailure
 from .sequence_item import browserOf, itemOf, showItem
@@ -217,9 +216,7 @@ class DenoisingRun(SceneRun):
                 f"{noise['soft_tissue_before_hu']:.1f} HU → "
                 f"{noise['soft_tissue_after_hu']:.1f} HU."
             )
-        light, sentence = removedNoiseSentence(self.outputVolume)
-        if light is not None:
-            self.logged.emit(f"Check: {light}. {sentence}")
+        self._logRemovedNoise(self.outputVolume)
         return JobState.COMPLETED
 
 

@@ -9,8 +9,10 @@ import slicer
 import vtk
 
 from ..errors import OUT_OF_MEMORY_ADVICE, is_out_of_memory
+from ..printed_words import CHECK
 from ..worker.signals import Signal
 from ..worker.worker_process import JobFailure, JobState
+from .provenance import removedNoiseSentence
 
 
 class SceneRun:
@@ -65,6 +67,12 @@ class SceneRun:
             if state.is_over:
                 self.logged.emit(f"{state.value.capitalize()}.")
             self.stateChanged.emit(state)
+
+    def _logRemovedNoise(self, output) -> None:
+        """Log the traffic light of a denoised volume."""
+        light, sentence = removedNoiseSentence(output)
+        if light is not None:
+            self.logged.emit(f"{CHECK}{light}. {sentence}")
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _onNodeRemoved(self, caller, event, node) -> None:

@@ -17,7 +17,7 @@ from ..worker.runner import Runner
 from ..worker.worker_process import JobFailure, JobState
 from .ct_input import CtInput, ctFromNode, exactSlices
 from .denoising_run import Request, checkedRange
-from .provenance import provenanceAttributes, removedNoiseSentence
+from .provenance import provenanceAttributes
 from .results import checkStrength, contentOf, newNodesOnlyOnSuccess, placeInStudy, showLike
 from .scene_run import SceneRun, changedFailure, importFailure
 from .sequence_item import browserOf, itemsOf
@@ -191,9 +191,7 @@ class SequenceRun(SceneRun):
         report = {**result.report, "settings": settings}
         for name, value in provenanceAttributes(report, self._range).items():
             node.SetAttribute(name, value)
-        light, sentence = removedNoiseSentence(node)
-        if light is not None:
-            self.logged.emit(f"Check: {light}. {sentence}")
+        self._logRemovedNoise(node)
         return node
 
     def _import(self) -> JobState:

@@ -30,6 +30,7 @@ from PseudoCTDenoiseLib.errors import (  # noqa: E402
     out_of_memory_message,
 )
 from PseudoCTDenoiseLib.exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT  # noqa: E402
+from PseudoCTDenoiseLib.printed_words import WARNING  # noqa: E402
 from PseudoCTDenoiseLib.torch_cache import create_no_torch_cache  # noqa: E402
 from PseudoCTDenoiseLib.worker.job_mark import is_job_folder, remove_job_folder  # noqa: E402
 from PseudoCTDenoiseLib.worker.parent_link import ParentLink, leave  # noqa: E402
@@ -174,7 +175,7 @@ def denoise(path: str, link: ParentLink) -> None:
     if request.preview_seconds is not None:
         reporter.show_first()
     for warning in job.warnings:  # takes seconds for large slices, so the preview comes first
-        link.say(Log(f"Warning: {warning}"))
+        link.say(Log(f"{WARNING}{warning}"))
     result = run(
         job,
         link,
@@ -184,7 +185,7 @@ def denoise(path: str, link: ParentLink) -> None:
     )
 
     for warning in result.warnings[len(job.warnings) :]:  # those that arose during the run
-        link.say(Log(f"Warning: {warning}"))
+        link.say(Log(f"{WARNING}{warning}"))
     report = job_report(
         hu, result, manifest, models.noise_manifests, neighbour_model=models.neighbour_manifest
     )
@@ -232,7 +233,7 @@ class Reporter:
         if wanted is not None and wanted < len(self._job.hu):
             self._job.show_slice(wanted)
         if progress.warning:
-            self._link.say(Log(f"Warning: {progress.warning}"))
+            self._link.say(Log(f"{WARNING}{progress.warning}"))
         if progress.preview is not None:
             self.show(progress.preview_slice, progress.preview)
         now = time.monotonic()
@@ -291,7 +292,7 @@ class Reporter:
     def _warn(self, reason: str) -> None:
         if not self._has_warned:
             self._has_warned = True
-            self._link.say(Log(f"Warning: Previews are missing, the job goes on. {reason}"))
+            self._link.say(Log(f"{WARNING}Previews are missing, the job goes on. {reason}"))
 
 
 def check(parsed: argparse.Namespace, link: ParentLink) -> None:
