@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PseudoCTDenoiseLib.ct.noise_level import soft_tissue_noise
 from PseudoCTDenoiseLib.ct.strength import apply_strength
+from view_label import labelIn
 
 from .conftest import PATIENCE, contrast, denoise, nodeIDs, viewNodes, voxels
 
@@ -81,8 +82,8 @@ def test_click_to_result(panel, phantom, slicerApp, scene, jobFolders):
     }
 
     assert panel.logic.comparison.shown
-    assert panel.logic.comparison.labelText("PseudoCTDenoiseOriginal") == "Phantom"
-    label = panel.logic.comparison.labelText("PseudoCTDenoiseDenoised")
+    assert labelIn("PseudoCTDenoiseOriginal") == "Phantom"
+    label = labelIn("PseudoCTDenoiseDenoised")
     assert label == "Phantom denoised\nderived – research use only"
     assert list(jobFolders.iterdir()) == []
     assert not slicerApp.dialogs.shown
@@ -209,7 +210,7 @@ def test_a_preview_of_the_slice_on_screen_comes_while_tuning(panel, phantom, bus
         lambda: scene.GetFirstNodeByName("Phantom preview"), PATIENCE, "a preview"
     )
     assert comparison.shown and comparison.denoised is preview
-    assert "derived – research use only" in comparison.labelText("PseudoCTDenoiseDenoised")
+    assert "derived – research use only" in labelIn("PseudoCTDenoiseDenoised")
     view = comparison._widget("PseudoCTDenoiseDenoised").sliceView()
     user.waitUntil(lambda: contrast(view) > 10, PATIENCE, "the preview on the screen")
     user.click(panel.ui.applyButton)

@@ -30,7 +30,8 @@ import os, sys, tempfile
 import numpy as np
 from PseudoCTDenoiseLib.worker.job_folder import JobFolder
 tempfile.tempdir = sys.argv[1]
-folder = JobFolder.make()
+folder = JobFolder.named()
+folder.create()
 folder.write_array("input.npy", np.zeros((1, 16, 16), np.int16))
 os.kill(os.getpid(), 9)
 """

@@ -6,11 +6,8 @@ import pytest
 
 vtk = pytest.importorskip("vtk", reason="vtk is not installed")
 pytest.importorskip("slicer", reason="slicer-core is not installed")
-from PseudoCTDenoiseLib.scene.corner_label import (  # noqa: E402
-    labelOf,
-    removeLabel,
-    setLabel,
-)
+from PseudoCTDenoiseLib.scene.corner_label import removeLabel, setLabel  # noqa: E402
+from view_label import labelOf  # noqa: E402
 
 
 def test_the_label_is_inside_the_top_left_corner_and_can_be_removed():

@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from new_job_folder import new_job_folder
 from PseudoCTDenoiseLib.worker import worker
-from PseudoCTDenoiseLib.worker.job_folder import JobFolder, remove_abandoned_jobs
+from PseudoCTDenoiseLib.worker.job_folder import remove_abandoned_jobs
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="only POSIX systems have these locks")
 
@@ -54,7 +55,7 @@ def host(temporary_folder, fake_worker):
 
 
 def start_a_job() -> None:
-    JobFolder.make().remove()
+    new_job_folder().remove()
 
 
 def scans(folder: Path) -> list[Path]:
@@ -102,7 +103,7 @@ def test_the_scan_of_a_living_host_stays(host, temporary_folder, state):
 
 
 def test_the_scan_of_a_job_of_this_process_stays(hu):
-    folder = JobFolder.make()
+    folder = new_job_folder()
     folder.write_array("input.npy", hu)
     start_a_job()
     remove_abandoned_jobs()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from new_job_folder import new_job_folder
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.worker.job_folder import JobFolder, JobRequest
@@ -18,7 +19,7 @@ from PseudoCTDenoiseLib.worker.job_folder import JobFolder, JobRequest
 
 @pytest.fixture
 def folder():
-    folder = JobFolder.make()
+    folder = new_job_folder()
     yield folder
     folder.remove()
 
@@ -78,7 +79,7 @@ def test_a_file_for_a_result_is_private_and_reserves_its_space(folder):
 
 def test_a_missing_parent_folder_is_reported(tmp_path):
     with pytest.raises(BadInputError, match="Cannot create a temporary folder .*missing"):
-        JobFolder.make(tmp_path / "missing")
+        new_job_folder(tmp_path / "missing")
 
 
 def test_a_system_without_a_temporary_folder_is_reported(monkeypatch):
@@ -87,11 +88,11 @@ def test_a_system_without_a_temporary_folder_is_reported(monkeypatch):
 
     monkeypatch.setattr(tempfile, "gettempdir", nowhere)
     with pytest.raises(BadInputError, match="No usable temporary directory"):
-        JobFolder.make()
+        new_job_folder()
 
 
 def test_a_folder_is_removed_with_its_last_reference():
-    path = JobFolder.make().path
+    path = new_job_folder().path
     gc.collect()
     assert not path.exists()
 
@@ -101,7 +102,7 @@ def test_a_signal_at_any_instruction_leaves_no_folder(tmp_path, interrupt_everyw
     parent = tmp_path / "parent"
     parent.mkdir()
     # An interrupt in the finalizer comes after the removal, and Python does not pass it on.
-    for _ in interrupt_everywhere(lambda: JobFolder.make(parent).remove()):
+    for _ in interrupt_everywhere(lambda: new_job_folder(parent).remove()):
         assert not list(parent.iterdir())
 
 
@@ -109,7 +110,7 @@ def test_a_folder_of_another_program_stays(tmp_path, monkeypatch):
     monkeypatch.setattr("secrets.token_hex", lambda size: "same")
     (tmp_path / "PseudoCTDenoise-same").mkdir()
     with pytest.raises(BadInputError, match="Cannot create a temporary folder"):
-        JobFolder.make(tmp_path)
+        new_job_folder(tmp_path)
     gc.collect()
     assert (tmp_path / "PseudoCTDenoise-same").is_dir()
 
@@ -152,7 +153,7 @@ def test_half_a_file_is_refused(folder):
 
 
 def test_a_folder_may_be_removed_again():
-    folder = JobFolder.make()
+    folder = new_job_folder()
     folder.write_array("a.npy", np.zeros(3, np.int16))
     (folder.path / "deep").mkdir()
     folder.remove()

@@ -11,17 +11,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from new_job_folder import new_job_folder
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.exit_codes import BAD_INPUT, FAULT
 from PseudoCTDenoiseLib.worker import worker
-from PseudoCTDenoiseLib.worker.job_folder import JobFolder, JobRequest
+from PseudoCTDenoiseLib.worker.job_folder import JobRequest
 from PseudoCTDenoiseLib.worker.job_mark import is_job_folder, open_file, remove_job_folder
 from PseudoCTDenoiseLib.worker.protocol import Failure, decode
 
 
 @pytest.fixture
 def job(hu):
-    folder = JobFolder.make()
+    folder = new_job_folder()
     folder.write_job(hu, JobRequest(DenoisingSettings()))
     yield folder
     folder.remove()

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from new_job_folder import new_job_folder
 from PseudoCTDenoiseLib.denoising import job as job_module
 from PseudoCTDenoiseLib.denoising import trial_timing
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
@@ -32,7 +33,7 @@ from PseudoCTDenoiseLib.exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT
 from PseudoCTDenoiseLib.models import store
 from PseudoCTDenoiseLib.worker import worker, worker_process
 from PseudoCTDenoiseLib.worker.denoising_process import DenoisingProcess
-from PseudoCTDenoiseLib.worker.job_folder import JobFolder, JobRequest
+from PseudoCTDenoiseLib.worker.job_folder import JobRequest
 from PseudoCTDenoiseLib.worker.protocol import (
     CheckResult,
     Device,
@@ -76,7 +77,7 @@ def one_thread():
 
 @pytest.fixture
 def folder():
-    folder = JobFolder.make()
+    folder = new_job_folder()
     yield folder
     folder.remove()
 
@@ -165,7 +166,8 @@ class Link:
     def say(self, message):
         print(type(message).__name__, getattr(message, "text", ""), flush=True)
 
-folder = JobFolder.make(sys.argv[1])
+folder = JobFolder.named(sys.argv[1])
+folder.create()
 settings = DenoisingSettings(method="pretrained", orientations=1, device="cpu")
 request = JobRequest(settings, maps="none", preview_seconds=0)
 store.SHIPPED_MODELS = sys.argv[2]

@@ -24,12 +24,6 @@ def setLabel(sliceWidget, text: str) -> None:
     sliceWidget.sliceView().scheduleRender()
 
 
-def labelOf(sliceWidget) -> str:
-    """Return the text in the corner of a slice view; empty if there is none."""
-    actor = _actorIn(sliceWidget)
-    return (actor.GetInput() or "") if actor is not None else ""
-
-
 def removeLabel(sliceWidget) -> None:
     """Remove the label of a slice view, if there is one."""
     actor = _actorIn(sliceWidget)

@@ -9,7 +9,7 @@ import vtk
 
 from . import comparison_layouts as layouts
 from .body_points import bodyPoints
-from .corner_label import DERIVED_NOTICE, labelOf, removeLabel, setLabel
+from .corner_label import DERIVED_NOTICE, removeLabel, setLabel
 from .geometry import indexToWorld, nearestIndex, rotateToVolume
 from .provenance import isDerived, showsOtherItem
 from .sequence_item import itemOf
@@ -132,11 +132,6 @@ class SideBySide:
         widget.mrmlSliceCompositeNode().SetBackgroundVolumeID(volume.GetID() if volume else None)
         self._labelled.add(viewName)
         self._label(widget)
-
-    def labelText(self, viewName: str) -> str:
-        """Return the label of a view."""
-        widget = self._widget(viewName)
-        return labelOf(widget) if widget is not None else ""
 
     def setOrientation(self, orientation: str) -> None:
         """Set the plane, along the volume's own axes so that the views do not interpolate."""

@@ -92,13 +92,6 @@ class JobFolder:
                 "folder for temporary files."
             ) from error
 
-    @classmethod
-    def make(cls, parent: Path | str | None = None) -> JobFolder:
-        """Choose a name and create the folder; see :meth:`named` and :meth:`create`."""
-        folder = cls.named(parent)
-        folder.create()
-        return folder
-
     def write_job(self, hu: np.ndarray, request: JobRequest) -> None:
         """Write the scan, (slices, rows, columns) HU, and the request.
 
