@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from ..errors import BadInputError
 from ..scene import provenance
 from ..scene.dicom_export import canExport, showExportDialog
-from ..scene.plots import plotName
+from ..scene.plots import chartsOf, plotName
 from ..scene.results import originalOf, removedNoiseOf
 from ..scene.side_by_side import ORIENTATIONS, SideBySide
 from ..scene.window_presets import WINDOW_PRESETS, setWindow
@@ -239,16 +239,9 @@ class ComparePanel:
         box = self._ui.plotComboBox
         before = box.currentData
         box.clear()
-        for chart in self._charts():
+        for chart in chartsOf(self._output) if self._output is not None else ():
             box.addItem(plotName(chart), chart.GetID())
         box.setCurrentIndex(max(box.findData(before), 0))
-
-    def _charts(self) -> list:
-        if self._output is None:
-            return []
-        count = self._output.GetNumberOfNodeReferences(provenance.CHARTS)
-        charts = [self._output.GetNthNodeReference(provenance.CHARTS, i) for i in range(count)]
-        return [chart for chart in charts if chart is not None]
 
     def _onPlot(self, index=None) -> None:
         chart = slicer.mrmlScene.GetNodeByID(self._ui.plotComboBox.currentData or "")

@@ -54,10 +54,7 @@ class RunControl:
         """Start a :class:`.DenoisingRun` and show its progress and result."""
         self._before, self._previewShown = None, False
         self.run = run
-        run.stateChanged.connect(self._runPanel.onState)
-        run.progressed.connect(self._runPanel.onProgress)
-        run.logged.connect(self._runPanel.log)
-        run.silent.connect(self._runPanel.onSilence)
+        self._runPanel.follow(run)
         run.previewed.connect(self._onPreview)
         run.importing.connect(self._runPanel.onImporting)
         run.ended.connect(self._onEnded)

@@ -51,6 +51,13 @@ class RunPanel:
         self._ui.applyButton.enabled = ready
         self._ui.applyButton.toolTip = reason
 
+    def follow(self, run) -> None:
+        """Show state, progress, log and silence of a :class:`.SceneRun`."""
+        run.stateChanged.connect(self.onState)
+        run.progressed.connect(self.onProgress)
+        run.logged.connect(self.log)
+        run.silent.connect(self.onSilence)
+
     def onState(self, state: JobState) -> None:
         """Show the job's state."""
         ui = self._ui

@@ -33,10 +33,7 @@ class SequenceControl:
     def start(self, run) -> None:
         """Start a run and show its progress and result."""
         self.run = run
-        run.stateChanged.connect(self._runPanel.onState)
-        run.progressed.connect(self._runPanel.onProgress)
-        run.logged.connect(self._runPanel.log)
-        run.silent.connect(self._runPanel.onSilence)
+        self._runPanel.follow(run)
         run.ended.connect(self._onEnded)
         run.start()
 

@@ -12,9 +12,9 @@ from ..ct.hounsfield import TISSUE_HU
 from ..ct.noise_texture import noise_power_spectrum
 from ..ct.pixel_spacing import are_square
 from ..simulation.pixel_size import pixel_size_warning
-from .provenance import CHARTS, lossUnit, provenanceOf
+from .provenance import CHARTS, PREFIX, lossUnit, provenanceOf
 
-KIND = "PseudoCTDenoise.Plot"
+KIND = f"{PREFIX}Plot"
 """Attribute of a chart that identifies its plot, so that a later run finds it."""
 
 BLUE, ORANGE, GREY = (0.0, 0.45, 0.70), (0.84, 0.37, 0.0), (0.62, 0.62, 0.62)
@@ -95,7 +95,7 @@ def createPlots(
     ]
     plots = [plot for plot in plots if plot is not None]
 
-    earlier = {chart.GetAttribute(KIND): chart for chart in _charts(outputNode)}
+    earlier = {chart.GetAttribute(KIND): chart for chart in chartsOf(outputNode)}
     charts = [_draw(outputNode, plot, earlier.pop(plot.kind, None)) for plot in plots]
     for chart in earlier.values():
         _shorten(chart, 0)
@@ -104,6 +104,13 @@ def createPlots(
     for chart in charts:
         outputNode.AddNodeReferenceID(CHARTS, chart.GetID())
     return charts
+
+
+def chartsOf(outputNode) -> list:
+    """Return the charts of a result, without those that the user has removed."""
+    count = outputNode.GetNumberOfNodeReferences(CHARTS)
+    charts = [outputNode.GetNthNodeReference(CHARTS, index) for index in range(count)]
+    return [chart for chart in charts if chart is not None]
 
 
 def plotName(chart) -> str:
@@ -226,12 +233,6 @@ def _lossCurve(losses: np.ndarray, unit: str) -> Plot | None:
 
 
 # ---------------------------------------------------------------- nodes
-
-
-def _charts(outputNode) -> list:
-    count = outputNode.GetNumberOfNodeReferences(CHARTS)
-    charts = [outputNode.GetNthNodeReference(CHARTS, index) for index in range(count)]
-    return [chart for chart in charts if chart is not None]
 
 
 def _draw(outputNode, plot: Plot, chart=None):

@@ -17,38 +17,39 @@ from .sequence_item import itemOf
 from .table_columns import textColumn
 
 PREFIX = "PseudoCTDenoise."
+"""Start of the names of this module's attributes and roles."""
 
 # Roles of the denoised volume's node references.
-INPUT = "PseudoCTDenoise.Input"
-REMOVED_NOISE = "PseudoCTDenoise.FullStrengthRemoved"
+INPUT = f"{PREFIX}Input"
+REMOVED_NOISE = f"{PREFIX}FullStrengthRemoved"
 """Input minus result at full strength; the strength slider needs it after a reload."""
-NOISE_MAP = "PseudoCTDenoise.NoiseMap"
-PSEUDO_LDCT = "PseudoCTDenoise.PseudoLdct"
-PROVENANCE = "PseudoCTDenoise.Provenance"
-CHARTS = "PseudoCTDenoise.Charts"
+NOISE_MAP = f"{PREFIX}NoiseMap"
+PSEUDO_LDCT = f"{PREFIX}PseudoLdct"
+PROVENANCE = f"{PREFIX}Provenance"
+CHARTS = f"{PREFIX}Charts"
 
 # Attributes.
-DERIVED = "PseudoCTDenoise.Derived"
-NOTICE = "PseudoCTDenoise.Notice"
-VERSION = "PseudoCTDenoise.Version"
-MODEL = "PseudoCTDenoise.Model"
-MODEL_SHA256 = "PseudoCTDenoise.ModelSha256"
-SEED = "PseudoCTDenoise.Seed"
-DEVICE = "PseudoCTDenoise.Device"
-SECONDS = "PseudoCTDenoise.Seconds"
-SETTINGS = "PseudoCTDenoise.Settings"
-STRENGTH = "PseudoCTDenoise.Strength"
-WARNINGS = "PseudoCTDenoise.Warnings"
-MACHINE = "PseudoCTDenoise.Machine"
+DERIVED = f"{PREFIX}Derived"
+NOTICE = f"{PREFIX}Notice"
+VERSION = f"{PREFIX}Version"
+MODEL = f"{PREFIX}Model"
+MODEL_SHA256 = f"{PREFIX}ModelSha256"
+SEED = f"{PREFIX}Seed"
+DEVICE = f"{PREFIX}Device"
+SECONDS = f"{PREFIX}Seconds"
+SETTINGS = f"{PREFIX}Settings"
+STRENGTH = f"{PREFIX}Strength"
+WARNINGS = f"{PREFIX}Warnings"
+MACHINE = f"{PREFIX}Machine"
 """Versions and device of the report."""
-SLICES = "PseudoCTDenoise.Slices"
-REMOVED_NOISE_CHECK = "PseudoCTDenoise.RemovedNoiseCheck"
+SLICES = f"{PREFIX}Slices"
+REMOVED_NOISE_CHECK = f"{PREFIX}RemovedNoiseCheck"
 """Figures of :func:`.check_removed_noise`; absent in results of earlier versions."""
-ITEM = "PseudoCTDenoise.Item"
+ITEM = f"{PREFIX}Item"
 """Item of the sequence that the input showed, see :func:`.sequence_item.itemOf`."""
-INPUT_CRC32 = "PseudoCTDenoise.InputCrc32"
+INPUT_CRC32 = f"{PREFIX}InputCrc32"
 """Checksum of the input's voxels; the removed noise belongs to exactly these voxels."""
-SHOWN_CRC32 = "PseudoCTDenoise.ShownCrc32"
+SHOWN_CRC32 = f"{PREFIX}ShownCrc32"
 """Checksum of the result's voxels at the strength shown; absent in results of earlier versions."""
 
 
@@ -213,7 +214,7 @@ def showsOtherItem(inputVolume, result) -> bool:
 
 
 def provenanceOf(node) -> dict:
-    """Return a result's attributes by their names without the prefix "PseudoCTDenoise.".
+    """Return a result's attributes by their names without :data:`PREFIX`.
 
     Returns
     -------
@@ -227,7 +228,7 @@ def provenanceOf(node) -> dict:
         if text is None:
             continue
         try:
-            found[name.partition(".")[2]] = read(text)
+            found[name.removeprefix(PREFIX)] = read(text)
         except ValueError:  # users can edit attributes
             continue
     return found

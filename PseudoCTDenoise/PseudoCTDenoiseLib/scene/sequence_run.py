@@ -17,6 +17,7 @@ from ..worker.runner import Runner
 from ..worker.worker_process import JobFailure, JobState
 from .ct_input import CtInput, ctFromNode, exactSlices
 from .denoising_run import Request, checkedRange
+from .dicom_export import INSTANCE_UIDS
 from .provenance import provenanceAttributes
 from .results import checkStrength, contentOf, newNodesOnlyOnSuccess, placeInStudy, showLike
 from .scene_run import SceneRun, changedFailure, importFailure
@@ -186,7 +187,7 @@ class SequenceRun(SceneRun):
         node.CopyContent(source)
         node.SetName(f"{source.GetName()} denoised")
         slicer.util.updateVolumeFromArray(node, self._ct.toNodeOrder(hu))
-        node.RemoveAttribute("DICOM.instanceUIDs")
+        node.RemoveAttribute(INSTANCE_UIDS)
         settings = {**result.report["settings"], "strength": self.request.strength}
         report = {**result.report, "settings": settings}
         for name, value in provenanceAttributes(report, self._range).items():
