@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..ct.io.derived_note import DERIVED, MADE_BY, SOFTWARE
+from ..ct.io.derived_note import MADE_BY, NOTE_START, SOFTWARE
 
 _START_BYTES = 1 << 16
 _PNG, _GZIP = b"\x89PNG\r\n\x1a\n", b"\x1f\x8b"
@@ -68,7 +68,7 @@ def _is_own_json(text: str, fields: Sequence[str]) -> bool:
         values = values[0]
     if not isinstance(values, dict):
         return False
-    is_report = str(values.get("notice")).startswith(DERIVED)
+    is_report = str(values.get("notice")).startswith(NOTE_START)
     return is_report or bool(fields) and set(fields) <= values.keys()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from ..ct.io.derived_note import DERIVED
+from ..ct.io.derived_note import NOTE_START
 from ..ct.io.dicom_files import folder_of_dicomdir
 from ..ct.io.volume_files import OUTPUT_SUFFIXES, CtVolume, read_volume
 from ..ct.io.volume_hash import volume_hash
@@ -86,7 +86,7 @@ def read_report(path: Path) -> dict:
     parts = {"settings": dict, "model": dict, "device": dict, "versions": dict}
     names = {"notice": str, "input": str, "output": str}
     complete = all(isinstance(report.get(name), kind) for name, kind in (parts | names).items())
-    if not complete or not report["notice"].startswith(DERIVED):
+    if not complete or not report["notice"].startswith(NOTE_START):
         raise BadInputError(
             f"{path} is not a complete report of 'pseudoct denoise': give the JSON file that was "
             "written beside the result."

@@ -15,7 +15,7 @@ from ..errors import BadInputError
 from ..output_paths import check_writable
 from .display_window import noise_limit
 from .figure_panels import (
-    DERIVED,
+    DERIVED_NOTICE,
     GAP_PX,
     PANEL_PX,
     black_figure,
@@ -126,13 +126,13 @@ def side_by_side(
         label(full_view, name, 0, 1)
         label(full_view, shown, 1, 1)
         if derived:
-            label(full_view, DERIVED, 0, 0)
+            label(full_view, DERIVED_NOTICE, 0, 0)
         outline(full_view, top, left, *part)
         enlarged = place(x, head_px + height + GAP_PX, zoom_width, zoom_height)
         show(enlarged, image[zoom], look)
         label(enlarged, f"{name}, {_ZOOM}×", 0, 1)
         if derived:
-            label(enlarged, DERIVED, 0, 0)
+            label(enlarged, DERIVED_NOTICE, 0, 0)
         if pixel_mm:
             scale_bar(full_view, pixel_mm)
             scale_bar(enlarged, pixel_mm)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DERIVED = "Derived – research use only"
+DERIVED_NOTICE = "Derived – research use only"
 
 DPI = 128
 """Dots per inch. A power of two makes inches times dots exact whole pixels."""

@@ -14,7 +14,7 @@ from ..scene.sequence_item import browserOf
 from . import job_options
 from .device_panel import DevicePanel
 from .environment_panel import EnvironmentPanel
-from .input_panel import InputCheck
+from .input_check import InputCheck
 from .run_control import RunControl
 from .run_panel import RunPanel
 from .sequence_control import SequenceControl

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from PseudoCTDenoiseLib.ct.figure_panels import DERIVED, save
+from PseudoCTDenoiseLib.ct.figure_panels import DERIVED_NOTICE, save
 
 from ..phantom.quality_phantom import CONTRASTS_HU, DISC_CONTRASTS_HU, DISCS_MM
 from .goals import BIAS_HU, goals
@@ -52,7 +52,7 @@ def quality_page(
         ha="right",
         va="center",
     )
-    figure.text(0.975, 0.941, DERIVED, fontsize=8.5, color=_LDCT, ha="right", va="center")
+    figure.text(0.975, 0.941, DERIVED_NOTICE, fontsize=8.5, color=_LDCT, ha="right", va="center")
     places = figure.add_gridspec(
         2,
         12,

@@ -15,7 +15,7 @@ import torch
 from PseudoCTDenoiseLib.ct.body_mask import body_mask
 from PseudoCTDenoiseLib.ct.display_window import noise_limit
 from PseudoCTDenoiseLib.ct.figure_panels import (
-    DERIVED,
+    DERIVED_NOTICE,
     GAP_PX,
     PANEL_PX,
     black_figure,
@@ -249,7 +249,7 @@ def _show_ct(axes, panel: Panel) -> None:
     show(axes, panel.image, look)
     label(axes, f"{panel.name}  {panel.quality}".strip(), 0, 1)
     if panel.derived:
-        label(axes, DERIVED, 0, 0)
+        label(axes, DERIVED_NOTICE, 0, 0)
 
 
 def _psnr_text(image: np.ndarray, ndct: np.ndarray) -> str:

@@ -14,7 +14,7 @@ from pydicom.uid import (
     LegacyConvertedEnhancedCTImageStorage,
 )
 
-from .derived_note import ALREADY_DENOISED, DERIVED, NOISE_MAP
+from .derived_note import ALREADY_DENOISED, NOISE_MAP, NOTE_START
 from .dicom_attributes import Frame
 from .dicom_files import sop_class
 
@@ -41,7 +41,7 @@ CHANGED_MATERIALS = {"MAT_REMOVED", "MAT_MODIFIED"}
 # Terms of Image Type (0008,0008): PS3.3 C.8.2.1, C.8.15.2 and C.8.16.1, and those of scanners.
 
 MONOENERGETIC = re.compile(r"\bVMI\b|\bmono(chromatic|energetic|e)?\b|\b\d+ *keV\b", re.IGNORECASE)
-DENOISED = re.compile(rf"{DERIVED}|\bdenoised\b", re.IGNORECASE)
+DENOISED = re.compile(rf"{NOTE_START}|\bdenoised\b", re.IGNORECASE)
 
 
 def image_type(frame: Frame) -> str:

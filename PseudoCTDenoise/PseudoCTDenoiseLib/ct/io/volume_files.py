@@ -18,7 +18,7 @@ from ...temporary_files import in_temporary_folder
 from ..hu_validation import check_ct, checked_int16
 from ..orientation import axial_axis, tilt_degrees
 from ..pixel_spacing import are_square, spacing_in_decimals
-from .derived_note import ALREADY_DENOISED, DERIVED
+from .derived_note import ALREADY_DENOISED, NOTE_START
 from .dicom_files import DICOM_SUFFIXES, folder_of_dicomdir, is_dicom_file
 from .dicom_series import read_dicom_file, read_series
 from .dicom_slices import Slice
@@ -341,7 +341,7 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
         image = read_voxels(header, path.name)
     if position is not None:
         set_position(image, position)
-    if tag(header, "ITK_FileNotes").startswith(DERIVED):
+    if tag(header, "ITK_FileNotes").startswith(NOTE_START):
         warnings += (ALREADY_DENOISED,)
     return image, warnings
 
