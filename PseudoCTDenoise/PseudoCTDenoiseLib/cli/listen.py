@@ -19,11 +19,11 @@ from ..exit_codes import BAD_INPUT
 from ..node.configuration import LOOPBACK, NodeConfiguration, read_configuration
 from ..node.denoise_options import denoise_options
 from ..node.denoising_child import child_environment, module_program
+from ..node.log import LOG
 from ..printed_words import ERROR
 from ..temporary_files import with_cleanup
 from .supervised import child_program
 
-LOG = logging.getLogger("pseudoct.node")
 LOG_BYTES, LOG_FILES = 1 << 20, 4
 
 

@@ -124,8 +124,3 @@ class DenoisingChild:
             messages.seek(0, os.SEEK_END)
             messages.seek(max(messages.tell() - SAID_BYTES, 0))
             return messages.read().decode("utf-8", "replace")
-
-
-def denoised_files(output: Path) -> list[Path]:
-    """Return the files of a derived series in the order of the slices."""
-    return sorted(output.glob("*.dcm"))

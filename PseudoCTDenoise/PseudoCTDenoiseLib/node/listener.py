@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -12,18 +11,18 @@ from ..exit_codes import DONE
 from ..temporary_files import remove_folder
 from .configuration import NodeConfiguration
 from .denoise_options import denoise_options
-from .denoising_child import DenoisingChild, Outcome, denoised_files
+from .denoising_child import DenoisingChild, Outcome
+from .log import LOG
 from .receiver import Receiver
 from .sender import SendingError, UnreachableError, send_series
 from .series_queue import SeriesQueue
-from .series_record import FAILED, SENDING, SeriesRecord
+from .series_record import FAILED, SENDING, SeriesRecord, image_files
 from .status_page import write_status_page
 
 STEP_SECONDS = 0.2
 """Interval at which the node looks after its series."""
 TIDY_SECONDS = 1.0
 """Interval at which the node removes what is old and writes its status page."""
-LOG = logging.getLogger("pseudoct.node")
 
 
 class Listener:
@@ -127,8 +126,7 @@ class Listener:
     def _finish(self, series: SeriesRecord, outcome: Outcome) -> None:
         """Take the result of a child, or say why there is none."""
         derived, snapshot = self._work / "derived", self._work / "series"
-        has_result = any(derived.glob("*.dcm"))
-        if outcome.code != DONE or not has_result:
+        if outcome.code != DONE or not image_files(derived):
             words = outcome.words or "The denoising failed without a message."
             LOG.warning("%s: not denoised. %s", series.uid, words)
             self._queue.fail_series(series, words, snapshot)
@@ -149,7 +147,7 @@ class Listener:
                 continue
             configuration = self._configuration
             try:
-                paths = denoised_files(series.result)
+                paths = image_files(series.result)
                 send_series(paths, configuration.ae_title, configuration.send_to)
             except SendingError as error:
                 seconds = configuration.retry_seconds

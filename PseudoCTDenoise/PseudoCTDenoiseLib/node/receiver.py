@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 import threading
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from ..ct.io.dicom_content import CT_CLASSES
 from ..ct.io.dicom_files import ignore_pydicom_warnings
 from ..errors import BadInputError
 from .configuration import NodeConfiguration
+from .log import LOG
 from .loop_guard import GUARD_KEYWORDS, is_own_image
 from .series_queue import Image, QueueFullError, SeriesQueue
 
@@ -42,7 +42,6 @@ TRANSFER_SYNTAXES = [
 SUCCESS, OUT_OF_RESOURCES, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xC000
 """Status codes of C-STORE (PS3.4 B.2.3)."""
 RAISE = "raise image_mib, or do not send such images"
-LOG = logging.getLogger("pseudoct.node")
 
 
 class Receiver:

@@ -21,8 +21,9 @@ from ..errors import BadInputError
 from ..exit_codes import BAD_INPUT, DONE
 from ..input_file import read_json
 from .denoise_options import denoise_options, with_paths_from
-from .denoising_child import DenoisingChild, Outcome, denoised_files
+from .denoising_child import DenoisingChild, Outcome
 from .loop_guard import GUARD_KEYWORDS, is_own_image
+from .series_record import image_files
 
 TASK = "task.json"
 SEPARATOR = "#"
@@ -109,7 +110,7 @@ def denoise_routed(
         elif outcome.code != DONE:
             raise DenoisingFailedError(f"{uid}: {outcome.words}")
         else:
-            results += denoised_files(folder / "derived")
+            results += image_files(folder / "derived")
             if outcome.words:
                 print(f"{uid}: {outcome.words}", file=sys.stderr)
     if not results:

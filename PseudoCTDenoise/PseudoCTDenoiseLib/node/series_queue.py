@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import filecmp
 import hashlib
-import logging
 import os
 import re
 import shutil
@@ -20,6 +19,7 @@ from typing import NamedTuple, Protocol
 from ..errors import BadInputError
 from ..temporary_files import link_file, remove_folder
 from .durable_file import keep_file
+from .log import LOG
 from .process_lock import lock_for_process
 from .series_record import (
     DENOISING,
@@ -30,6 +30,7 @@ from .series_record import (
     SENT,
     WAITING,
     SeriesRecord,
+    image_files,
     load_record,
 )
 
@@ -41,7 +42,6 @@ REMEMBERED = 1000
 """Number of finished series whose identifiers are remembered after their images are removed."""
 ATTEMPTS = 3
 """Number of times that a denoising is begun that the end of the node interrupts."""
-LOG = logging.getLogger("pseudoct.node")
 
 
 class Image(NamedTuple):
@@ -211,13 +211,13 @@ class SeriesQueue:
         """Start the denoising of a series: link its images into a new folder."""
         with self._lock:
             snapshot.mkdir()
-            for path in series.images.glob("*.dcm"):
+            for path in image_files(series.images):
                 link_file(path, snapshot / path.name)
             series.change(DENOISING, series.words, attempts=series.attempts + 1)
 
     def deliver(self, series: SeriesRecord, output: Path, snapshot: Path, doubts: str = "") -> bool:
         """Take the derived series of a snapshot; return False if the series changed meanwhile."""
-        denoised = {path.stem: _sha256(path) for path in sorted(snapshot.glob("*.dcm"))}
+        denoised = {path.stem: _sha256(path) for path in image_files(snapshot)}
         with self._lock:
             if self._changed_meanwhile(series, snapshot):
                 return False
@@ -229,7 +229,7 @@ class SeriesQueue:
 
     def _changed_meanwhile(self, series: SeriesRecord, snapshot: Path) -> bool:
         """Let a series wait for a new denoising if it differs from the snapshot of the last one."""
-        uids = {path.stem for path in snapshot.glob("*.dcm")}
+        uids = {path.stem for path in image_files(snapshot)}
         if series.image_uids() == uids and not series.is_changed and not series.missing:
             return False
         what = "changed" if series.is_changed else "grew"

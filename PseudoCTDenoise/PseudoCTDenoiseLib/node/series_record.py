@@ -66,12 +66,12 @@ class SeriesRecord:
 
     def image_uids(self) -> set[str]:
         """Return the SOP Instance UIDs of the images on disk."""
-        return {path.stem for path in self.images.glob("*.dcm")}
+        return {path.stem for path in image_files(self.images)}
 
     def bytes_on_disk(self) -> int:
         """Return the size of images and result in bytes."""
         folders = (self.images, self.result)
-        return sum(path.stat().st_size for folder in folders for path in folder.glob("*.dcm"))
+        return sum(path.stat().st_size for folder in folders for path in image_files(folder))
 
     def change(self, state: str, words: str = "", **values) -> None:
         """Enter a state and change other attributes; they are on disk when the function returns.
@@ -101,6 +101,11 @@ class SeriesRecord:
     def remove_images(self) -> None:
         for folder in (self.images, self.result):
             remove_folder(folder)
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the images in a folder; those of a derived series are in the order of the slices."""
+    return sorted(folder.glob("*.dcm"))
 
 
 def load_record(folder: Path) -> SeriesRecord | None:
