@@ -8,7 +8,8 @@ from PseudoCTDenoiseLib.errors import BadInputError
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 import vtk  # noqa: E402
-from PseudoCTDenoiseLib.scene.measurements import BACKGROUND, REGION, measure, regionMask  # noqa: E402
+from PseudoCTDenoiseLib.scene.measurements import BACKGROUND, REGION, measure  # noqa: E402
+from PseudoCTDenoiseLib.scene.region_mask import regionMask  # noqa: E402
 
 SHAPE = (9, 24, 30)
 SPACING = (0.7, 0.9, 2.5)
