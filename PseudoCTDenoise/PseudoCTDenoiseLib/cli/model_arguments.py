@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..models.catalog import SHIPPED_MODELS
+from ..models.catalog import DEFAULT_MODEL, SHIPPED_MODELS
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="fast", help="name of the denoiser (default: fast)")
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        help=f"name of the denoiser (default: {DEFAULT_MODEL})",
+    )
     parser.add_argument(
         "--models",
         type=Path,

@@ -14,5 +14,7 @@ NEIGHBOUR_MODEL = "neighbour model"
 """Role of a network that corrects a denoised slice by its neighbours."""
 NEIGHBOUR_IMAGES = 10
 """Input images of a neighbour model: a slice and four neighbours, as scanned and as denoised."""
+DEFAULT_MODEL = "fast"
+"""Denoiser that is used if none is chosen."""
 PREFIX = "PseudoCTDenoise_"
 """Prefix of the name of every model file."""

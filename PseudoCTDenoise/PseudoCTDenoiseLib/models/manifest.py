@@ -15,7 +15,14 @@ from typing import Any, NamedTuple
 
 from ..ct.hounsfield import OFFSET_HU, RANGE_HU
 from ..errors import BadInputError
-from .catalog import DENOISER, NEIGHBOUR_MODEL, NOISE_MODEL, PREFIX, SHIPPED_MODELS
+from .catalog import (
+    DEFAULT_MODEL,
+    DENOISER,
+    NEIGHBOUR_MODEL,
+    NOISE_MODEL,
+    PREFIX,
+    SHIPPED_MODELS,
+)
 
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_DEPTH = 8
@@ -95,9 +102,9 @@ def broken_models(folder: Path | str = SHIPPED_MODELS) -> list[BrokenModel]:
 
 
 def denoiser_names(folder: Path | str = SHIPPED_MODELS) -> list[str]:
-    """Return the names of the denoisers in a folder, the default "fast" first."""
+    """Return the names of the denoisers in a folder, the default model first."""
     names = [model.name for model in list_models(folder) if model.role == DENOISER]
-    return sorted(names, key=lambda name: (name != "fast", name))
+    return sorted(names, key=lambda name: (name != DEFAULT_MODEL, name))
 
 
 def _models(folder: Path | str) -> Iterator[Manifest | BrokenModel]:

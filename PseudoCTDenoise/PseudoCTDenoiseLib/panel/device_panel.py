@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from ..denoising.settings import DenoisingSettings
 from ..duration import duration
+from ..models.catalog import DEFAULT_MODEL
 from ..worker.device_check import DeviceCheck
 from ..worker.worker_process import JobState
 
@@ -42,7 +43,7 @@ class DevicePanel:
     def __init__(self, ui, makeCheck: Callable[[SpeedKey], DeviceCheck]):
         self._ui = ui
         self._makeCheck = makeCheck
-        self._wanted = SpeedKey("auto", "fast", 512, 512)
+        self._wanted = SpeedKey("auto", DEFAULT_MODEL, 512, 512)
         self._checked: SpeedKey | None = None
         self._running: DeviceCheck | None = None
         self._known: DeviceCheck | None = None

@@ -9,6 +9,7 @@ import slicer
 from ..ct.strength import apply_strength
 from ..denoising.settings import DenoisingSettings
 from ..errors import BadInputError
+from ..models.catalog import DEFAULT_MODEL
 from ..worker.denoising_process import DenoisingProcess
 from ..worker.job_folder import PREVIEW_SECONDS
 from ..worker.runner import Runner
@@ -37,7 +38,7 @@ class Request:
 
     inputVolume: object
     outputVolume: object = None
-    model: str = "fast"
+    model: str = DEFAULT_MODEL
     settings: DenoisingSettings = DenoisingSettings()
     outputs: Outputs = Outputs()
     strength: float = 100.0

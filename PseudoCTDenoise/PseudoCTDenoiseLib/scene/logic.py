@@ -11,6 +11,7 @@ from ..denoising.presets import preset_settings
 from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..duration import duration
 from ..errors import Cancelled
+from ..models.catalog import DEFAULT_MODEL
 from ..worker.device_check import DeviceCheck
 from ..worker.qprocess_runner import QProcessRunner
 from ..worker.runner import SubprocessRunner
@@ -54,7 +55,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         outputVolume=None,
         *,
         preset="standard",
-        model="fast",
+        model=DEFAULT_MODEL,
         strength=100.0,
         sliceRange=None,
         outputs=None,
@@ -119,7 +120,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         inputVolume,
         *,
         preset="standard",
-        model="fast",
+        model=DEFAULT_MODEL,
         strength=100.0,
         sliceRange=None,
         waitForCompletion=True,
@@ -233,7 +234,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
         original = results.originalOf(outputVolume)
         return measurements.measure(original, outputVolume, region, background, tableNode)
 
-    def deviceCheck(self, device="auto", model="fast", rows=512, columns=512):
+    def deviceCheck(self, device="auto", model=DEFAULT_MODEL, rows=512, columns=512):
         """Return a :class:`.DeviceCheck` that is not started."""
         return DeviceCheck(QProcessRunner(), rows, columns, device_name=device, model=model)
 

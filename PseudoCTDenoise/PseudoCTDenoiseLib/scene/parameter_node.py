@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
 
 from ..denoising.presets import PRESETS, preset_settings
+from ..models.catalog import DEFAULT_MODEL
 
 
 class Choice(enum.Enum):
@@ -72,7 +73,7 @@ class PseudoCTDenoiseParameterNode:
     makeModelMaps: bool = False
     makeRemovedNoise: bool = False
     preset: Preset = Preset.STANDARD
-    model: str = "fast"
+    model: str = DEFAULT_MODEL
     strength: Annotated[float, WithinRange(0, 100)] = DISPLAY_STRENGTH
     steps: Annotated[int, WithinRange(0, 5000)] = DEFAULT.steps
     averageOrientations: bool = DEFAULT.orientations != 1

@@ -7,6 +7,7 @@ import slicer
 
 from ..denoising.repetition import compare_images, differences, outcome, repeat_settings
 from ..errors import BadInputError
+from ..models.catalog import DEFAULT_MODEL
 from ..worker.runner import Runner
 from ..worker.worker_process import JobState
 from . import provenance
@@ -56,7 +57,7 @@ def repeatRequest(result) -> Request:
     )
     return Request(
         original,
-        model=known.get("Model", "fast"),
+        model=known.get("Model", DEFAULT_MODEL),
         settings=repeat_settings(_report(result)),
         outputs=Outputs(noiseMap=hasNoise, pseudoLdct=hasPseudo),
         strength=known.get("Strength", 100.0),

@@ -11,6 +11,7 @@ import numpy as np
 from ..denoising.map_choice import ENSEMBLE
 from ..denoising.settings import DenoisingSettings
 from ..errors import BadInputError
+from ..models.catalog import DEFAULT_MODEL
 from .job_folder import PREVIEW_SECONDS, JobFolder, JobRequest
 from .protocol import Message, Preview, ProgressMessage, Result, preview_command
 from .runner import Runner
@@ -68,7 +69,7 @@ class DenoisingProcess(WorkerProcess):
         runner: Runner,
         hu: np.ndarray,
         settings: DenoisingSettings | None = None,
-        model: str = "fast",
+        model: str = DEFAULT_MODEL,
         maps: str = ENSEMBLE,
         preview_slice: int | None = None,
         preview_seconds: float | None = PREVIEW_SECONDS,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..denoising.plan import PartSeconds, plan_job, resolve_orientations
 from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..errors import BadInputError
+from ..models.catalog import DEFAULT_MODEL
 from .protocol import CheckResult, Message
 from .runner import Runner
 from .worker_process import WorkerProcess
@@ -31,7 +32,7 @@ class DeviceCheck(WorkerProcess):
         rows: int,
         columns: int,
         device_name: str = "auto",
-        model: str = "fast",
+        model: str = DEFAULT_MODEL,
         program: str | None = None,
         environment: dict[str, str] | None = None,
     ):

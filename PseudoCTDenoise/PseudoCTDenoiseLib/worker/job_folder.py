@@ -19,6 +19,7 @@ from ..denoising.map_choice import ENSEMBLE, MAP_CHOICES
 from ..denoising.settings import DenoisingSettings, settings_from_values
 from ..errors import BadInputError, one_line
 from ..json_text import json_text
+from ..models.catalog import DEFAULT_MODEL
 from ..temporary_files import TemporaryFolder, remove_abandoned, temporary_parent
 from .job_mark import JOB_PREFIX, mark_job_folder, open_file, remove_job_folder
 
@@ -38,7 +39,7 @@ class JobRequest:
     """
 
     settings: DenoisingSettings
-    model: str = "fast"
+    model: str = DEFAULT_MODEL
     maps: str = ENSEMBLE
     preview_slice: int | None = None
     preview_seconds: float | None = PREVIEW_SECONDS

@@ -30,6 +30,7 @@ from PseudoCTDenoiseLib.errors import (  # noqa: E402
     out_of_memory_message,
 )
 from PseudoCTDenoiseLib.exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT  # noqa: E402
+from PseudoCTDenoiseLib.models.catalog import DEFAULT_MODEL  # noqa: E402
 from PseudoCTDenoiseLib.printed_words import WARNING  # noqa: E402
 from PseudoCTDenoiseLib.torch_cache import create_no_torch_cache  # noqa: E402
 from PseudoCTDenoiseLib.worker.job_mark import is_job_folder, remove_job_folder  # noqa: E402
@@ -86,7 +87,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("folder", nargs="?", help="job folder")
     parser.add_argument("--check", metavar="ROWSxCOLUMNS", help="time a slice of this size")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--model", default="fast")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
     parsed = parser.parse_args(arguments)
     if (parsed.folder is None) == (parsed.check is None):
         parser.error("give either a job folder or --check")

@@ -14,7 +14,7 @@ from PseudoCTDenoiseLib.worker.worker_process import JobState
 
 
 def time_job(hu: np.ndarray, pixel_mm: float, settings: DenoisingSettings, maps: str) -> dict:
-    """Denoise (slices, rows, columns) HU with the model ``fast`` and return the timing.
+    """Denoise (slices, rows, columns) HU with the default model and return the timing.
 
     Returns
     -------
