@@ -22,6 +22,7 @@ from .catalog import (
     NOISE_MODEL,
     PREFIX,
     SHIPPED_MODELS,
+    model_paths,
 )
 
 MAX_MANIFEST_BYTES = 1 << 20
@@ -138,10 +139,10 @@ def read_manifest(path: Path | str) -> Manifest:
         raise BadInputError(
             f"{path} is not a manifest of a model ({reason}): install the model again."
         ) from error
-    if path.name != f"{PREFIX}{manifest.name}.json":
+    name = model_paths(manifest.name, path.parent).manifest.name
+    if path.name != name:
         raise BadInputError(
-            f"{path} is the manifest of model '{manifest.name}': rename the file to "
-            f"{PREFIX}{manifest.name}.json."
+            f"{path} is the manifest of model '{manifest.name}': rename the file to {name}."
         )
     if manifest.normalisation != _NORMALISATION:
         raise BadInputError(

@@ -27,6 +27,7 @@ from .catalog import (
     NOISE_MODEL,
     PREFIX,
     SHIPPED_MODELS,
+    model_paths,
 )
 from .manifest import Manifest, broken_models, is_model_name, list_models, read_manifest
 from .networks import build_network
@@ -36,12 +37,6 @@ from .weight_archive import max_archive_bytes, read_archive
 def model_files(folder: Path | str = SHIPPED_MODELS, name: str = "") -> list[Path]:
     """Return the files of all models in a folder, or of one of them: manifests and weights."""
     return sorted(Path(folder).glob(f"{PREFIX}{glob.escape(name) or '*'}.*"))
-
-
-def model_paths(name: str, folder: Path | str) -> tuple[Path, Path]:
-    """Return the paths of the weights and the manifest of a model, which need not exist."""
-    folder = Path(folder)
-    return folder / f"{PREFIX}{name}.npz", folder / f"{PREFIX}{name}.json"
 
 
 def load_model(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Module, Manifest]:
@@ -56,13 +51,13 @@ def load_model(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Modul
     BadInputError
         If the model does not exist, or its weights are damaged or do not fit its architecture.
     """
-    path = Path(folder) / f"{PREFIX}{name}.json"
-    if not is_model_name(name) or not path.is_file():
+    paths = model_paths(name, folder)
+    if not is_model_name(name) or not paths.manifest.is_file():
         known = ", ".join(m.name for m in list_models(folder) if m.role == DENOISER) or "none"
         raise BadInputError(f"No model '{name}' in {folder}. Available: {known}.")
-    manifest = read_manifest(path)
+    manifest = read_manifest(paths.manifest)
     network = build_network(manifest.architecture, manifest.parameters)
-    content = _read_weights(path.with_suffix(".npz"), manifest, max_archive_bytes(network))
+    content = _read_weights(paths.weights, manifest, max_archive_bytes(network))
     try:
         network.load_state_dict(read_archive(content, network))
     except ValueError as error:
@@ -223,7 +218,7 @@ def save_model(network: nn.Module, manifest: Manifest, folder: Path | str) -> Ma
     np.savez_compressed(weights, **arrays)
     manifest = replace(manifest, sha256=hashlib.sha256(weights.getvalue()).hexdigest())
     text = json_text(asdict(manifest), indent=2, ensure_ascii=False) + "\n"
-    weights_path, manifest_path = model_paths(manifest.name, folder)
-    replace_file(weights_path, weights.getvalue())
-    replace_file(manifest_path, text.encode())
+    paths = model_paths(manifest.name, folder)
+    replace_file(paths.weights, weights.getvalue())
+    replace_file(paths.manifest, text.encode())
     return manifest

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PseudoCTDenoiseLib.denoising.patches import Augmentation
 from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL, model_paths
 from PseudoCTDenoiseLib.models.store import Manifest, list_models, save_model
 
 from ..datasets.ct_dataset import CtScan
@@ -170,10 +170,12 @@ def _check_training(manifest: Manifest, wanted: dict, work: Path) -> None:
     )
     data = found.get("data", {})
     if not same or any(data.get(key) != value for key, value in wanted["data"].items()):
+        paths = model_paths(manifest.name, work / "models")
+        files = " and ".join(f"'{path.name}'" for path in paths)
         raise BadInputError(
             f"The model '{manifest.name}' in {work} has other training data or settings. "
             f"Choose another --work, or remove '{manifest.name}.checkpoint.npz' and, in 'models', "
-            f"'PseudoCTDenoise_{manifest.name}' .npz and .json to train it again."
+            f"{files} to train it again."
         )
 
 

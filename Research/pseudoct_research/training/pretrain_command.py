@@ -23,14 +23,13 @@ from PseudoCTDenoiseLib.models.catalog import (
     DENOISER,
     NEIGHBOUR_MODEL,
     NOISE_MODEL,
-    PREFIX,
     SHIPPED_MODELS,
+    model_paths,
 )
 from PseudoCTDenoiseLib.models.store import (
     Manifest,
     load_model,
     model_files,
-    model_paths,
     save_model,
 )
 from torch import nn
@@ -304,7 +303,7 @@ def _start_network(
 
 
 def _own_or_shipped(arguments: argparse.Namespace, name: str) -> tuple[nn.Module, Manifest]:
-    own = (arguments.models / f"{PREFIX}{name}.json").is_file()
+    own = model_paths(name, arguments.models).manifest.is_file()
     return load_model(name, arguments.models if own else SHIPPED_MODELS)
 
 
