@@ -14,6 +14,10 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_MODEL,
         help=f"name of the denoiser (default: {DEFAULT_MODEL})",
     )
+    add_models_argument(parser)
+
+
+def add_models_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models",
         type=Path,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import sys
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -17,19 +16,15 @@ from ..errors import BadInputError
 from ..exit_codes import BAD_INPUT, DONE
 from ..markdown_table import Column, markdown
 from ..models.card import model_card
-from ..models.catalog import DENOISER, SHIPPED_MODELS
+from ..models.catalog import DENOISER
 from ..models.manifest import Manifest, broken_models, list_models
 from ..models.store import load_model, load_models
 from ..printed_words import ERROR
+from .model_arguments import add_models_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--models",
-        type=Path,
-        default=SHIPPED_MODELS,
-        help="folder of models (default: the shipped models)",
-    )
+    add_models_argument(parser)
     action = parser.add_mutually_exclusive_group()
     action.add_argument(
         "--check",

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from PseudoCTDenoiseLib import __version__
 from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
+from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments
 from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
 from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU, normalise, to_hu
@@ -21,7 +22,6 @@ from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.denoising.neighbours import STACK, neighbour_input
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.json_text import json_text
-from PseudoCTDenoiseLib.models.catalog import SHIPPED_MODELS
 from PseudoCTDenoiseLib.models.store import Manifest, load_models, model_files
 from PseudoCTDenoiseLib.output_paths import check_writable, make_folder
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
@@ -42,10 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", type=Path, help="folder for the picture and the JSON file; created if missing"
     )
-    parser.add_argument("--model", default="fast", help="denoiser (default: fast)")
-    parser.add_argument(
-        "--models", type=Path, default=SHIPPED_MODELS, help="folder of models (default: shipped)"
-    )
+    add_model_arguments(parser)
     parser.add_argument("--kernel", choices=KERNELS, default="soft", help="default: soft")
     parser.add_argument("--dose", type=float, default=0.25, help="dose fraction (default: 0.25)")
     parser.add_argument(
