@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import BadInputError
-from .settings import PRECISIONS, check_device_name
+from .settings import check_device_name
 
 MINIMUM_BFLOAT16_SPEED_UP = 1.3
 """Minimum speed-up at which bfloat16's rounding is accepted."""
@@ -74,14 +74,11 @@ def autocast_precision(wanted: str, device: ComputeDevice) -> torch.dtype:
     ``auto`` takes bfloat16 if the GPU multiplies it in hardware, or if the processor does and is
     faster with it in a measurement, otherwise float32.
 
-    Raises
-    ------
-    BadInputError
-        If the precision is unknown.
+    Parameters
+    ----------
+    wanted : one of :data:`.settings.PRECISIONS`.
     """
     if wanted != "auto":
-        if wanted not in PRECISIONS:
-            raise BadInputError(f"Unknown precision '{wanted}': choose {', '.join(PRECISIONS)}.")
         return getattr(torch, wanted)
     if device.torch.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.bfloat16

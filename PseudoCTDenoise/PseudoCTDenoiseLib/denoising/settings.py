@@ -10,13 +10,14 @@ from ..errors import BadInputError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16")
+LOSSES = ("mse", "l1")
 
 _CHOICES = {
     "method": ("pseudo-ct", "pretrained"),
     "teacher": ("network", "scan"),
     "noise_source": ("models", "simulator"),
     "noise_sign": ("as-is", "random"),
-    "loss": ("mse", "l1"),
+    "loss": LOSSES,
     "tuning": ("scan", "slice"),
     "anchor": ("density",),
     "precision": PRECISIONS,

@@ -24,11 +24,11 @@ from PseudoCTDenoiseLib.denoising.device import (
     choose_device,
     precision_name,
 )
-from PseudoCTDenoiseLib.denoising.losses import LOSSES, image_loss
+from PseudoCTDenoiseLib.denoising.losses import image_loss
 from PseudoCTDenoiseLib.denoising.moving_average import averaged, moving_average
 from PseudoCTDenoiseLib.denoising.neighbours import neighbour_input
 from PseudoCTDenoiseLib.denoising.patches import Augmentation
-from PseudoCTDenoiseLib.denoising.settings import PRECISIONS
+from PseudoCTDenoiseLib.denoising.settings import LOSSES, PRECISIONS
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.models.catalog import DENOISER, NEIGHBOUR_MODEL, NOISE_MODEL
 from PseudoCTDenoiseLib.models.networks import build_network, widened
