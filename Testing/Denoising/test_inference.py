@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from PseudoCTDenoiseLib.denoising.inference import apply_network
+from PseudoCTDenoiseLib.denoising.inference import ORIENTATIONS, apply_network
+from PseudoCTDenoiseLib.denoising.plan import CORRECTED_ORIENTATIONS
+from PseudoCTDenoiseLib.denoising.settings import ORIENTATION_COUNTS
 from PseudoCTDenoiseLib.models.networks import UNet
 from torch import nn
 
@@ -15,6 +17,11 @@ class Lopsided(nn.Module):
         rows, columns = x.shape[-2:]
         there = torch.arange(rows)[:, None] + 2 * torch.arange(columns)[None]
         return x + there.to(x)
+
+
+def test_every_number_of_orientations_of_the_settings_is_known():
+    assert tuple(ORIENTATIONS) == tuple(CORRECTED_ORIENTATIONS) == ORIENTATION_COUNTS
+    assert [len(turned) for turned in ORIENTATIONS.values()] == list(ORIENTATION_COUNTS)
 
 
 def test_every_slice_is_a_separate_forward_pass(device):

@@ -1,7 +1,8 @@
 """Settings of another system become flags of `pseudoct denoise`."""
 
 import pytest
-from PseudoCTDenoiseLib.node.denoise_options import denoise_options
+from PseudoCTDenoiseLib.cli.denoise import parse_arguments
+from PseudoCTDenoiseLib.node.denoise_options import ALLOWED, denoise_options
 
 
 @pytest.mark.parametrize(
@@ -14,3 +15,7 @@ from PseudoCTDenoiseLib.node.denoise_options import denoise_options
 )
 def test_values_and_switches_become_flags(values, flags):
     assert denoise_options(values) == flags
+
+
+def test_every_allowed_option_is_an_option_of_denoise():
+    assert set(ALLOWED) <= vars(parse_arguments(["scan.nrrd", "out.nrrd"])).keys()

@@ -37,7 +37,14 @@ from ..denoising.progress import Progress
 from ..denoising.removed_noise import removed_noise_sentence
 from ..denoising.repetition import model_differences
 from ..denoising.report import job_report, model_identities
-from ..denoising.settings import DenoisingSettings, settings_from_values, settings_of_report
+from ..denoising.settings import (
+    METHODS,
+    ORIENTATION_COUNTS,
+    TUNINGS,
+    DenoisingSettings,
+    settings_from_values,
+    settings_of_report,
+)
 from ..duration import duration
 from ..errors import BadInputError
 from ..input_file import read_json
@@ -102,7 +109,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     default = DenoisingSettings()
     parser.add_argument(
         "--method",
-        choices=("pseudo-ct", "pretrained"),
+        choices=METHODS,
         help="pseudo-ct fine-tunes the network on the scan; pretrained applies it unchanged "
         f"(default: {default.method})",
     )
@@ -121,14 +128,14 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--tuning",
-        choices=("scan", "slice"),
+        choices=TUNINGS,
         help="fine-tune once, on slices spread over the scan, or separately on each slice "
         f"(default: {default.tuning})",
     )
     parser.add_argument(
         "--orientations",
         type=int,
-        choices=(1, 3, 8),
+        choices=ORIENTATION_COUNTS,
         help="number of flips and rotations by 90 degrees to average "
         f"(default: 8; 3 for {SHORT_SCAN + 1} or more slices of 512×512); slices that are "
         "corrected by neighbours take 3 instead of 8, and 1 instead of 3",

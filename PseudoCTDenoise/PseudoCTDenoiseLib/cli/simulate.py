@@ -20,6 +20,7 @@ from ..ct.noise_level import soft_tissue_noise
 from ..ct.reference_metrics import psnr_4096
 from ..denoising.clipping import with_padding
 from ..denoising.device import choose_device
+from ..denoising.settings import WHOLE_NUMBER_LIMIT
 from ..errors import BadInputError
 from ..simulation.low_dose import LowDoseSimulator, simulate_low_dose
 from ..simulation.pixel_size import pixel_size_warning, simulated_pixel_mm
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise BadInputError(
             f"--dose {arguments.dose:g} is out of range: choose a value above 0 and at most 1."
         )
-    if not 0 <= arguments.seed < 2**63:
+    if not 0 <= arguments.seed < WHOLE_NUMBER_LIMIT:
         raise BadInputError(
             f"--seed {arguments.seed} is out of range: choose 0 or more, below 2^63."
         )

@@ -8,17 +8,22 @@ from dataclasses import asdict, dataclass
 
 from ..errors import BadInputError
 
+METHODS = ("pseudo-ct", "pretrained")
+TUNINGS = ("scan", "slice")
+ORIENTATION_COUNTS = (1, 3, 8)
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16")
 LOSSES = ("mse", "l1")
+WHOLE_NUMBER_LIMIT = 2**63
+"""Number that every whole number is below, for example the seed."""
 
 _CHOICES = {
-    "method": ("pseudo-ct", "pretrained"),
+    "method": METHODS,
     "teacher": ("network", "scan"),
     "noise_source": ("models", "simulator"),
     "noise_sign": ("as-is", "random"),
     "loss": LOSSES,
-    "tuning": ("scan", "slice"),
+    "tuning": TUNINGS,
     "anchor": ("density",),
     "precision": PRECISIONS,
 }
@@ -32,7 +37,6 @@ _MINIMUM = {
     "seed": 0,
 }
 _OPTIONAL = ("patience", "update_period", "anchor")
-_ORIENTATIONS = (1, 3, 8)
 _MAXIMUM_RATE = 1e30  # ten times it must be a float32, in which torch computes the first step
 _REMOVED_SETTINGS = {"ensemble": "pixel", "tuned_layers": None}
 """Settings of earlier versions: name → the value that all jobs of this version have."""
@@ -121,8 +125,9 @@ class DenoisingSettings:
         for name, minimum in _MINIMUM.items():
             _check_whole_number(name, getattr(self, name), minimum)
         number = self.orientations
-        if number is not None and (type(number) is not int or number not in _ORIENTATIONS):
-            raise BadInputError(f"orientations must be 1, 3, 8 or none, not {number!r}.")
+        if number is not None and (type(number) is not int or number not in ORIENTATION_COUNTS):
+            known = ", ".join(map(str, ORIENTATION_COUNTS))
+            raise BadInputError(f"orientations must be {known} or none, not {number!r}.")
         if self.teacher == "scan" and self.noise_source != "simulator":
             # The noise models predict the scan's own noise, and the target must not depend on it.
             raise BadInputError(
@@ -244,7 +249,7 @@ def _check_choice(name: str, value: object, known: tuple[str, ...]) -> None:
 def _check_whole_number(name: str, value: object, minimum: int) -> None:
     if value is None and name in _OPTIONAL:
         return
-    if type(value) is not int or not minimum <= value < 2**63:
+    if type(value) is not int or not minimum <= value < WHOLE_NUMBER_LIMIT:
         none = " or none" if name in _OPTIONAL else ""
         raise BadInputError(f"{name} must be a whole number from {minimum}{none}, not {value!r}.")
 
