@@ -22,7 +22,7 @@ from ..denoising.clipping import with_padding
 from ..denoising.device import choose_device
 from ..denoising.settings import WHOLE_NUMBER_LIMIT
 from ..errors import BadInputError
-from ..simulation.low_dose import LowDoseSimulator, simulate_low_dose
+from ..simulation.low_dose import LowDoseSimulator, check_dose, simulate_low_dose
 from ..simulation.pixel_size import pixel_size_warning, simulated_pixel_mm
 from ..simulation.reconstruction_kernels import KERNELS
 from .device_argument import add_device_argument
@@ -54,10 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    if not 0 < arguments.dose <= 1:
-        raise BadInputError(
-            f"--dose {arguments.dose:g} is out of range: choose a value above 0 and at most 1."
-        )
+    check_dose(arguments.dose, "--dose")
     if not 0 <= arguments.seed < WHOLE_NUMBER_LIMIT:
         raise BadInputError(
             f"--seed {arguments.seed} is out of range: choose 0 or more, below 2^63."

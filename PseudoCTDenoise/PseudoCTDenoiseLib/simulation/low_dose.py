@@ -23,6 +23,19 @@ from .noise_reconstruction import ParallelRays, reconstruct_noise
 from .reconstruction_kernels import SOFT, ReconstructionKernel
 
 
+def check_dose(dose: float, name: str = "The dose fraction") -> None:
+    """Raise BadInputError if a fraction of the normal dose is not above 0 and at most 1.
+
+    Parameters
+    ----------
+    name : name of the number in the message.
+    """
+    if not 0 < dose <= 1:
+        raise BadInputError(
+            f"{name} {dose:g} is out of range: choose a value above 0 and at most 1."
+        )
+
+
 @dataclass(frozen=True)
 class LowDoseSimulator:
     """Simulator of the additional noise of a scan at a fraction of its dose.
@@ -126,10 +139,7 @@ class LowDoseSimulator:
         self, line_integrals: torch.Tensor, dose: float, *, image_dose: float = 1.0
     ) -> torch.Tensor:
         """Return :meth:`ray_deviation` of an image with these :meth:`line_integrals`."""
-        if not 0 < dose <= 1:
-            raise BadInputError(
-                f"The dose fraction {dose:g} is out of range: choose a value above 0 and at most 1."
-            )
+        check_dose(dose)
         relative_noise = line_integrals - relative_fluence(line_integrals, self.scanner)
         inverse_quanta = _on_parallel_rays(relative_noise, self.scanner).exp() / self.quanta
         added = (1 / dose - 1 / image_dose) * inverse_quanta

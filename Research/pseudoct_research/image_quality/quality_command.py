@@ -24,6 +24,7 @@ from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.json_text import json_text
 from PseudoCTDenoiseLib.models.store import Manifest, load_models, model_files
 from PseudoCTDenoiseLib.output_paths import check_writable, make_folder
+from PseudoCTDenoiseLib.simulation.low_dose import check_dose
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from PseudoCTDenoiseLib.temporary_files import replace_file
 from torch import nn
@@ -80,10 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     strengths = _strengths(arguments.strength)
-    if not 0 < arguments.dose <= 1:
-        raise BadInputError(
-            f"--dose {arguments.dose:g} is out of range: choose a value above 0 and at most 1."
-        )
+    check_dose(arguments.dose, "--dose")
     check_realisations(arguments.realisations)
     models = load_models(arguments.model, arguments.models)
     network, manifest = models.denoiser

@@ -9,9 +9,9 @@ import numpy as np
 from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
 from PseudoCTDenoiseLib.ct.io.derived_note import MADE_BY
 from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, check_output_path, write_volume
-from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.json_text import json_text
 from PseudoCTDenoiseLib.output_paths import make_folder
+from PseudoCTDenoiseLib.simulation.low_dose import check_dose
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from PseudoCTDenoiseLib.temporary_files import replace_file
 
@@ -42,10 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    if not 0 < arguments.dose <= 1:
-        raise BadInputError(
-            f"--dose {arguments.dose:g} is out of range: choose a value above 0 and at most 1."
-        )
+    check_dose(arguments.dose, "--dose")
     folder = arguments.folder
     make_folder(folder)
     check_output_path(folder / SAMPLE)
