@@ -62,7 +62,7 @@ def test_zero_difference_is_black_and_positive_differences_are_warm(tmp_path):
     hu = np.full((64, 64), 60, np.int16)
     denoised = hu.copy()
     denoised[:, :32] -= 20
-    comparison_figure.side_by_side(tmp_path / "a.png", hu, denoised, difference_hu=40)
+    comparison_figure.side_by_side(tmp_path / "a.png", hu, denoised)
     panel = shown(tmp_path / "a.png")[8 + 100 : 8 + 400, 8 + 2 * 520 : 8 + 2 * 520 + 512]
     red, _, blue = panel[150, 200]
     assert red > blue + 20

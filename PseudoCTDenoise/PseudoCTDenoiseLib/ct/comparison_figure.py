@@ -32,6 +32,8 @@ from .slice_selection import most_informative_slice, organ_box
 
 _ZOOM = 4
 """Magnification of the enlarged part."""
+_WINDOW_HU, _LEVEL_HU = 400, 40
+_NAMES = ("Original", "Denoised", "Reference")
 
 
 def check_png_path(path: Path) -> None:
@@ -54,25 +56,17 @@ def side_by_side(
     *,
     reference: np.ndarray | None = None,
     pixel_mm: float | None = None,
-    window: tuple[float, float] = (400, 40),
-    difference_hu: float | None = None,
-    slice_index: int | None = None,
     title: str = "",
-    names: tuple[str, str, str] = ("Original", "Denoised", "Reference"),
 ) -> None:
     """Draw original, denoised, reference (if given) and removed noise, and an enlarged part below.
 
-    Images are magnified by a whole number, so every pixel of a slice has the same size.
+    Of a scan, the slice of the original with the most organ tissue is shown. Images are magnified
+    by a whole number, so every pixel of a slice has the same size.
 
     Parameters
     ----------
     original, denoised, reference : HU, (rows, columns) or (slices, rows, columns)
     pixel_mm : side of a square pixel in mm, for the scale bars; None omits them
-    window : display width and level in HU
-    difference_hu : the difference is shown from −difference_hu to +difference_hu; None uses
-        :func:`.noise_limit`
-    slice_index : slice to show; None shows the slice of the original with the most organ tissue
-    names : labels of original, denoised and reference
 
     Raises
     ------
@@ -87,11 +81,11 @@ def side_by_side(
             f"Images of shapes {shapes} cannot be shown side by side: crop them to the same size."
         )
     if images[0].ndim == 3:
-        index = most_informative_slice(images[0]) if slice_index is None else slice_index
+        index = most_informative_slice(images[0])
         images = [image[index] for image in images]
     images = [image.astype(np.float32) for image in images]
     removed = images[0] - images[1]
-    limit = noise_limit(removed) if difference_hu is None else difference_hu
+    limit = noise_limit(removed)
 
     rows, columns = images[0].shape
     scale = max(1, PANEL_PX // max(rows, columns))
@@ -101,8 +95,8 @@ def side_by_side(
     width, height = columns * scale, rows * scale
     zoom_width, zoom_height = part[1] * _ZOOM * scale, part[0] * _ZOOM * scale
     panels = [
-        *((names[i], image, i == 1) for i, image in enumerate(images)),
-        (f"{names[0]} − {names[1].lower()}", removed, True),
+        *((_NAMES[i], image, i == 1) for i, image in enumerate(images)),
+        ("Original − denoised", removed, True),
     ]
 
     bar_px = 92
@@ -117,12 +111,12 @@ def side_by_side(
         look = (
             {"cmap": difference_colormap(), "vmin": -limit, "vmax": limit}
             if is_difference
-            else {"cmap": "gray", "vmin": window[1] - window[0] / 2}
-            | {"vmax": window[1] + window[0] / 2}
+            else {"cmap": "gray", "vmin": _LEVEL_HU - _WINDOW_HU / 2}
+            | {"vmax": _LEVEL_HU + _WINDOW_HU / 2}
         )
         full_view = place(x, head_px, width, height)
         drawn = show(full_view, image, look)
-        shown = f"±{limit:g} HU" if is_difference else f"W {window[0]:g}  L {window[1]:g}"
+        shown = f"±{limit:g} HU" if is_difference else f"W {_WINDOW_HU}  L {_LEVEL_HU}"
         label(full_view, name, 0, 1)
         label(full_view, shown, 1, 1)
         if derived:

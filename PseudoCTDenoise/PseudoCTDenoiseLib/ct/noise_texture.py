@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+_BIN_PER_CM = 0.25
+_BINS = 32
+"""Number of rings of the spectrum, up to 8 /cm."""
 
-def noise_power_spectrum(
-    windows: np.ndarray, pixel_mm: float, *, bin_per_cm: float = 0.25, highest_per_cm: float = 8.0
-) -> tuple[np.ndarray, np.ndarray]:
+
+def noise_power_spectrum(windows: np.ndarray, pixel_mm: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the radial noise power spectrum of flat windows (ICRU 87; AAPM TG-233).
 
     Parameters
@@ -29,12 +31,11 @@ def noise_power_spectrum(
     radius = 10 * np.hypot(
         np.fft.fftfreq(rows, pixel_mm)[:, None], np.fft.fftfreq(columns, pixel_mm)
     )
-    bins = round(highest_per_cm / bin_per_cm)
-    frequency = (np.arange(bins) + 0.5) * bin_per_cm
-    ring = np.floor(radius / bin_per_cm).astype(int)
-    inside = (ring < bins) & (radius > 0)
-    count = np.bincount(ring[inside], minlength=bins)
-    total = np.bincount(ring[inside], weights=spectrum[inside], minlength=bins)
+    frequency = (np.arange(_BINS) + 0.5) * _BIN_PER_CM
+    ring = np.floor(radius / _BIN_PER_CM).astype(int)
+    inside = (ring < _BINS) & (radius > 0)
+    count = np.bincount(ring[inside], minlength=_BINS)
+    total = np.bincount(ring[inside], weights=spectrum[inside], minlength=_BINS)
     filled = count > 0
     power = np.interp(frequency, frequency[filled], total[filled] / count[filled], right=0.0)
     return frequency, power

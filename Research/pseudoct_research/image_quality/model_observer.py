@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 CHANNELS = 6
+_BOOTSTRAP_DRAWS = 1000
 
 
 def channel_width_mm(diameter_mm: float, blur_mm: float) -> float:
@@ -85,19 +86,17 @@ def area_under_curve(shares: list[np.ndarray]) -> float:
     return float(np.mean([half.mean() for half in shares]))
 
 
-def change_interval(
-    before: list[np.ndarray], after: list[np.ndarray], *, draws: int = 1000, seed: int = 0
-) -> tuple[float, float]:
+def change_interval(before: list[np.ndarray], after: list[np.ndarray]) -> tuple[float, float]:
     """Return the 95 % interval of the AUC's change, by paired bootstrap over realisations.
 
     ``before`` and ``after`` are results of :func:`win_shares` for the same noise. The bootstrap
     does not estimate new templates.
     """
-    rng = np.random.default_rng(seed)
-    changes = np.zeros(draws)
+    rng = np.random.default_rng(0)
+    changes = np.zeros(_BOOTSTRAP_DRAWS)
     for old, new in zip(before, after, strict=True):
         count = len(old)
-        weights = rng.multinomial(count, np.full(count, 1 / count), draws) / count
+        weights = rng.multinomial(count, np.full(count, 1 / count), _BOOTSTRAP_DRAWS) / count
         changes += np.einsum("di,ij,dj->d", weights, new - old, weights, optimize=True) / 2
     low, high = np.quantile(changes, (0.025, 0.975))
     return float(low), float(high)

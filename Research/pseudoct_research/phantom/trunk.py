@@ -30,6 +30,7 @@ VERTEBRAE_MM = (-110.0, -79.0, -48.0, -17.0, 14.0, 45.0, 76.0, 107.0)
 RIBS = ((12, -17, 62), (11, 14, 92), (10, 45, 122), (9, 76, 134), (8, 107, 140), (7, 138, 146))
 """Number, height of the rib's vertebra (mm), angle from the back where bone ends (degrees)."""
 CAGE_CENTRE_Y = -18.0
+_TREE_SEED = 31
 
 
 @dataclass(frozen=True)
@@ -206,10 +207,10 @@ def paint_spine(plane: Plane) -> None:
 
 
 @lru_cache(maxsize=1)
-def lung_tree(seed: int = 31) -> Tree:
+def lung_tree() -> Tree:
     """Return arteries and veins of both lungs, from the hila (above the volume) to the pleura."""
     trees = []
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_TREE_SEED)
     for s, kind in ((-1, 0), (-1, 1), (1, 0), (1, 1)):
         points = rng.uniform((20, -112, -40), (130, 80, 80), (9000, 3)) * (s, 1, 1)
         x, y, z = points.T
@@ -219,7 +220,7 @@ def lung_tree(seed: int = 31) -> Tree:
             [(36, 4 - 22 * kind, 100), (44, 6 - 20 * kind, 84), (50, 10 - 18 * kind, 66)]
         )
         tree = grow_tree(
-            seed + 7 * s + kind, hilum * (s, 1, 1), points, 8.5, 0.5, keep_clear, step_mm=8
+            _TREE_SEED + 7 * s + kind, hilum * (s, 1, 1), points, 8.5, 0.5, keep_clear, step_mm=8
         )
         trees.append(tree)
     return join_trees(trees)

@@ -32,9 +32,6 @@ def coronal_picture(
     path: str | os.PathLike,
     scans: Mapping[str, np.ndarray],
     spacing_mm: tuple[float, float],
-    *,
-    window: float = 400.0,
-    level: float = 40.0,
 ) -> None:
     """Draw the middle coronal view of scans, (slices, rows, columns) HU, one below the other.
 
@@ -49,7 +46,7 @@ def coronal_picture(
     width = 2 * columns
     height = round(2 * slices * slice_mm / pixel_mm)
     figure, place = black_figure(width + 2 * GAP_PX, len(views) * (height + GAP_PX) + GAP_PX)
-    look = {"cmap": "gray", "vmin": level - window / 2, "vmax": level + window / 2}
+    look = {"cmap": "gray", "vmin": -160, "vmax": 240}
     for number, (name, view) in enumerate(views.items()):
         panel = place(GAP_PX, GAP_PX + number * (height + GAP_PX), width, height)
         show(panel, view, look)
@@ -65,9 +62,7 @@ def curve_picture(
     rows: Iterable[Mapping[str, Any]],
     series: Mapping[str, str],
     *,
-    x: str = "step",
-    x_label: str = "Step",
-    y_label: str = "PSNR-4096 in dB",
+    y_label: str,
     title: str = "",
     linear_to: float | None = None,
 ) -> None:
@@ -75,17 +70,18 @@ def curve_picture(
 
     Parameters
     ----------
-    rows : rows as csv.DictReader yields them; curves skip empty cells.
+    rows : rows as csv.DictReader yields them, with the column ``step``; curves skip empty cells.
     series : name in the legend → column of the rows.
     linear_to : step from which on the axis is logarithmic; None for a linear axis.
     """
     rows = list(rows)
-    figure, axes = _graph(x_label, y_label, title)
+    figure, axes = _graph("Step", y_label, title)
     if linear_to is not None:
         axes.set_xscale("symlog", linthresh=linear_to)
         axes.xaxis.set_major_formatter("{x:g}")
     for (name, column), colour in zip(series.items(), itertools.cycle(_COLOURS), strict=False):
-        points = [(float(r[x]), float(r[column])) for r in rows if r.get(column) not in (None, "")]
+        values = [(r["step"], r.get(column)) for r in rows]
+        points = [(float(step), float(value)) for step, value in values if value not in (None, "")]
         marker = "o" if len(points) <= 40 else ""
         axes.plot(*np.array(points).T, label=name, color=colour, marker=marker, markersize=3)
     _legend(axes)
@@ -117,14 +113,13 @@ def spectra_picture(
     measured: Mapping[str, tuple[np.ndarray, np.ndarray]],
     real: Mapping[str, tuple[np.ndarray, np.ndarray]],
     *,
-    y_label: str = "Normalised noise power",
     title: str = "",
 ) -> None:
     """Draw noise power spectra: real scanners in grey below, measured spectra in colour.
 
     Both arguments map a name to (frequency in 1/cm, power).
     """
-    figure, axes = _graph("Spatial frequency in 1/cm", y_label, title)
+    figure, axes = _graph("Spatial frequency in 1/cm", "Normalised noise power", title)
     greys = zip(real.items(), itertools.cycle(_GREYS), itertools.cycle(_DASHES), strict=False)
     for (name, curve), grey, dash in greys:
         axes.plot(*curve, label=name, color=grey, linestyle=dash, linewidth=2.2)

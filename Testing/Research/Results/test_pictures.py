@@ -30,7 +30,7 @@ def test_curves_skip_empty_cells(tmp_path, monkeypatch):
         {"step": "10", "a": "47", "b": "46"},
         {"step": "20", "a": "48"},
     ]
-    pictures.curve_picture(tmp_path / "a.png", rows, {"fast": "a", "paper": "b"})
+    pictures.curve_picture(tmp_path / "a.png", rows, {"fast": "a", "paper": "b"}, y_label="dB")
     fast, paper = drawn[0].axes[0].get_lines()
     assert fast.get_xydata().tolist() == [[0, 46.5], [10, 47], [20, 48]]
     assert paper.get_xydata().tolist() == [[10, 46]]
@@ -41,13 +41,15 @@ def test_the_steps_of_a_curve_may_be_logarithmic(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(pictures, "save", lambda figure, path: drawn.append(figure))
     rows = [{"step": step, "a": 1} for step in (0, 5, 640)]
-    pictures.curve_picture(tmp_path / "a.png", rows, {"fast": "a"}, linear_to=5)
+    pictures.curve_picture(tmp_path / "a.png", rows, {"fast": "a"}, y_label="dB", linear_to=5)
     axes = drawn[0].axes[0]
     assert axes.get_xscale() == "symlog" and axes.xaxis.get_transform().linthresh == 5
 
 
 def test_curves_without_values_are_drawn_empty(tmp_path):
-    pictures.curve_picture(tmp_path / "a.png", [{"step": "0", "a": ""}], {"fast": "a"})
+    pictures.curve_picture(
+        tmp_path / "a.png", [{"step": "0", "a": ""}], {"fast": "a"}, y_label="dB"
+    )
     assert (tmp_path / "a.png").exists()
 
 
