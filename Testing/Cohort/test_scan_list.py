@@ -63,6 +63,8 @@ def test_each_scan_is_listed_once_and_hidden_ones_are_left_out(scans):
     (scans / ".hidden").mkdir()
     (scans / ".hidden" / "three.nrrd").touch()
     (scans / ".four.nrrd").touch()
+    (scans / "__MACOSX").mkdir()  # of a ZIP archive from macOS
+    (scans / "__MACOSX" / "one.nrrd").touch()
     os.symlink(scans, scans / "more" / "again")
     assert len(listed(scans, scans / "one.nrrd", scans / "more")) == 3
 

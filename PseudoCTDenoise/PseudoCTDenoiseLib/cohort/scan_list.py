@@ -8,7 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..ct.io.dicom_files import DicomFile, UnreadableFile, read_dicom_header
+from ..ct.io.dicom_files import (
+    DicomFile,
+    UnreadableFile,
+    is_dicomdir,
+    is_hidden,
+    read_dicom_header,
+)
 from ..ct.io.volume_files import IMAGE_IO
 from ..errors import BadInputError
 
@@ -102,7 +108,7 @@ def _volume_files(parent: str, subfolders: Iterable[str]) -> Iterator[Path]:
 
 def _visible(names: Iterable[str]) -> list[str]:
     """Return the names that are not hidden, sorted."""
-    return sorted(name for name in names if not name.startswith("."))
+    return sorted(name for name in names if not is_hidden(name))
 
 
 def _refuse(error: OSError) -> None:
@@ -122,7 +128,7 @@ def _is_volume(file: Path) -> bool:
 
 
 def _may_be_slice(file: Path) -> bool:
-    return not _is_volume(file) and file.name.upper() != "DICOMDIR" and file.is_file()
+    return not _is_volume(file) and not is_dicomdir(file) and file.is_file()
 
 
 def _name(path: Path, place: Path) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PseudoCTDenoiseLib.ct.io.dicom_files import is_hidden
 from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, read_volume
 from PseudoCTDenoiseLib.errors import BadInputError
 
@@ -66,7 +67,7 @@ def find_patients(folder: Path | str) -> dict[str, tuple[Path, Path]]:
 def _dose_folders(folder: Path) -> Iterator[Path]:
     """Yield the folders named after a dose that have no subfolders.
 
-    Symbolic links are followed, each folder once. Hidden folders and __MACOSX are skipped.
+    Symbolic links are followed, each folder once. Hidden folders are skipped.
     """
     seen = set()
     for path, folders, _ in os.walk(folder, followlinks=True):
@@ -75,7 +76,7 @@ def _dose_folders(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(place.resolve())
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
         if place.name.lower() in (FULL, QUARTER) and not folders:
             yield place
 

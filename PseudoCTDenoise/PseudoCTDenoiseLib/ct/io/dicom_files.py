@@ -96,8 +96,20 @@ def find_dicom_files(folder: Path) -> tuple[list[DicomFile], list[UnreadableFile
 
 def folder_of_dicomdir(path: Path) -> Path:
     """Return the folder that a DICOMDIR stands for, or any other path as it is."""
-    is_dicomdir = path.name.upper() == "DICOMDIR" and os.path.isfile(path)
-    return path.resolve().parent if is_dicomdir else path
+    return path.resolve().parent if is_dicomdir(path) else path
+
+
+def is_dicomdir(path: Path) -> bool:
+    """Return True for a file with the name of the index of DICOM media."""
+    return path.name.upper() == "DICOMDIR" and os.path.isfile(path)
+
+
+def is_hidden(name: str) -> bool:
+    """Return True for the name of a hidden file or folder, or of the folder __MACOSX.
+
+    __MACOSX holds the copies that macOS adds to a ZIP archive.
+    """
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def is_dicom_file(path: Path) -> bool:
@@ -278,8 +290,8 @@ def regular_files(folder: Path, unreadable: list[UnreadableFile]) -> Iterator[Pa
             folders.clear()
             continue
         seen.add(place)
-        folders[:] = sorted(name for name in folders if not _is_hidden(name))
-        for name in sorted(name for name in names if not _is_hidden(name)):
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        for name in sorted(name for name in names if not is_hidden(name)):
             path = Path(parent, name)
             try:
                 regular = stat.S_ISREG(path.stat().st_mode)
@@ -301,10 +313,6 @@ def _lost(error: OSError) -> str:
 
 def _cannot_be_opened(error: OSError) -> str:
     return f"cannot be opened ({error.strerror or 'unknown reason'})"
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
 
 
 def _suffix(path: Path) -> str:
