@@ -17,7 +17,7 @@ from torch import nn
 from ..ct.hounsfield import RANGE_HU, to_hu
 from .clipping import clipping_bias, clipping_probability, local_mean, padding
 from .inference import apply_network
-from .noise_estimation import NoiseTexture, estimate_noise
+from .noise_estimation import NoiseEstimate, estimate_noise
 from .noise_maps import apply_sign, ensemble
 from .patches import Augmentation, augment, patch_corner
 from .settings import DenoisingSettings
@@ -37,21 +37,15 @@ standard deviation.
 
 
 @dataclass(frozen=True)
-class SimulatedNoise:
-    """Noise of the simulator with the scan's texture and level.
+class SimulatedNoise(NoiseEstimate):
+    """Estimate of the scan's noise, at a level that gives the teacher a plausible risk.
 
     Attributes
     ----------
-    draws : (DRAWS, N, rows, columns), normalised without offset.
     noise_hu : standard deviation inside the body.
-    texture : kernel and direction of the noise.
-    denoised : the slices as the teacher returned them, (N, rows, columns), normalised.
     """
 
-    draws: torch.Tensor
     noise_hu: float
-    texture: NoiseTexture
-    denoised: torch.Tensor
 
 
 class PseudoPairs(Protocol):
@@ -196,7 +190,7 @@ def simulate_noise(
     risk = SureEstimate(slices, estimate.draws[0])
     scale = risk.plausible_noise_scale(teacher)
     return SimulatedNoise(
-        scale * estimate.draws, scale * risk.noise_hu, estimate.texture, estimate.denoised
+        scale * estimate.draws, estimate.texture, estimate.denoised, scale * risk.noise_hu
     )
 
 
