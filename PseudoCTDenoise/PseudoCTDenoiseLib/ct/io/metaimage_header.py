@@ -6,6 +6,7 @@ understood here. https://itk.org/Wiki/ITK/MetaIO/Documentation
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from pathlib import Path
@@ -23,7 +24,7 @@ from .data_files import (
     numbered_names,
 )
 from .itk_reading import damaged
-from .text_header import check_spacing, lines_of, read_start, to_integer, to_number, to_text
+from .text_header import check_spacing, read_start, to_integer, to_number, to_text
 
 _LINE = re.compile(r"\s*([^=:]{1,200}?)\s*[=:][=:\s]*(.*?)\s*")
 _BYTES_BY_TYPE = {
@@ -119,7 +120,7 @@ def _read_fields(path: Path) -> tuple[dict[str, str], list[str], int]:
     """Return the fields, the lines after the last field, and the position of the first of them."""
     content = read_start(path)
     fields, start = {}, 0
-    for line in lines_of(content):
+    for line in io.BytesIO(content):
         start += len(line)
         text = to_text(line, path)
         if not text.strip():
@@ -138,7 +139,7 @@ def _read_fields(path: Path) -> tuple[dict[str, str], list[str], int]:
                 raise BadInputError(
                     f"{path.name} ends without a line end: add one after the last data file."
                 )
-            listed = [to_text(line, path).rstrip() for line in lines_of(content[start:])]
+            listed = [to_text(line, path).rstrip() for line in io.BytesIO(content[start:])]
             return fields, [name for name in listed if name], start
     raise damaged(path.name)
 

@@ -6,6 +6,7 @@ understood here. https://teem.sourceforge.net/nrrd/format.html
 
 from __future__ import annotations
 
+import io
 import math
 import re
 import zlib
@@ -24,7 +25,7 @@ from .data_files import (
     numbered_names,
 )
 from .itk_reading import damaged
-from .text_header import MAX_BYTES, check_spacing, lines_of, read_start, to_integer, to_text
+from .text_header import MAX_BYTES, check_spacing, read_start, to_integer, to_text
 
 _MAGIC = re.compile(r"NRRD000[1-5]")
 _BYTES = {
@@ -144,7 +145,7 @@ def _read_fields(path: Path) -> tuple[dict[str, str], list[str], int | None]:
     """
     content = read_start(path)
     fields, listed, start = {}, [], 0
-    for number, line in enumerate(lines_of(content)):
+    for number, line in enumerate(io.BytesIO(content)):
         start += len(line)
         text = to_text(line, path)
         if number == 0:

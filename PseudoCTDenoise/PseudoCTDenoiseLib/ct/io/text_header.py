@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import BadInputError
@@ -29,15 +28,6 @@ def read_start(path: Path) -> bytes:
             return file.read(MAX_BYTES)
     except OSError as error:
         raise damaged(path.name) from error
-
-
-def lines_of(content: bytes) -> Iterator[bytes]:
-    """Yield the lines, each with its end."""
-    start = 0
-    while start < len(content):
-        end = content.find(b"\n", start) + 1 or len(content)
-        yield content[start:end]
-        start = end
 
 
 def to_text(line: bytes, path: Path) -> str:
