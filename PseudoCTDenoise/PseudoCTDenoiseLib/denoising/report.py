@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import platform
 import re
 import sys
@@ -39,7 +38,8 @@ def job_report(
 ) -> dict:
     """Return the report of a job as values for JSON. Units are part of the names.
 
-    A metric that is not finite, such as the PSNR of equal images, is None: JSON has no infinity.
+    A metric may be infinite or NaN, such as the PSNR of equal images. :func:`.json_text` makes null
+    of it.
 
     Parameters
     ----------
@@ -99,8 +99,8 @@ def job_report(
     }
     if reference is not None:
         report["against_reference"] = {
-            "input": _finite(image_metrics(hu, reference)),
-            "result": _finite(image_metrics(result.hu, reference)),
+            "input": image_metrics(hu, reference),
+            "result": image_metrics(result.hu, reference),
         }
     return report
 
@@ -175,10 +175,6 @@ def _text_of(path: str) -> str:
         return Path(path).read_text("utf-8", "replace")
     except OSError:
         return ""
-
-
-def _finite(metrics: dict[str, float]) -> dict[str, float | None]:
-    return {key: value if math.isfinite(value) else None for key, value in metrics.items()}
 
 
 def model_identities(
