@@ -25,7 +25,14 @@ from ..ct.io.derived_note import NOTICE, derivation_note
 from ..ct.io.dicom_derivation import DerivedSeries
 from ..ct.io.dicom_writer import check_source
 from ..ct.io.slice_file import SliceFile
-from ..ct.io.volume_files import AXES, CtVolume, check_output_path, check_same_grid, write_volume
+from ..ct.io.volume_files import (
+    AXES,
+    CtVolume,
+    check_output_path,
+    check_same_grid,
+    split_suffix,
+    write_volume,
+)
 from ..ct.io.volume_hash import volume_hash
 from ..ct.pixel_spacing import pixel_shape_warning
 from ..ct.pseudo_ldct import pseudo_ldct
@@ -300,7 +307,7 @@ def default_report(output: Path) -> Path:
 
 
 def _beside(output: Path, dicom: bool) -> Path:
-    return output.with_name(f"{output.name if dicom else _stem(output)}.json")
+    return output.with_name(f"{output.name if dicom else split_suffix(output.name)[0]}.json")
 
 
 def _check_outputs(
@@ -577,7 +584,3 @@ def _read_reference(arguments: argparse.Namespace, volume: CtVolume) -> np.ndarr
     reference = read_scan(arguments.reference, arguments, series=arguments.reference_series)
     check_same_grid(volume, reference)
     return reference.hu
-
-
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(".gz").rpartition(".")[0]

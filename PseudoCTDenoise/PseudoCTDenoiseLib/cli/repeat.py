@@ -15,7 +15,7 @@ import torch
 
 from ..ct.io.derived_note import NOTE_START
 from ..ct.io.dicom_files import folder_of_dicomdir
-from ..ct.io.volume_files import OUTPUT_SUFFIXES, CtVolume, read_volume
+from ..ct.io.volume_files import CtVolume, read_volume, split_suffix
 from ..ct.io.volume_hash import volume_hash
 from ..denoising.repetition import compare_images, differences, outcome, repeat_settings
 from ..errors import BadInputError
@@ -106,9 +106,8 @@ def _find(report: dict, path: Path, what: str) -> Path | None:
 
 def _new_name(report: dict, path: Path) -> Path:
     """Return an unused name beside the report, made from that of the old result."""
-    old = Path(report["output"]).name
-    suffix = next((suffix for suffix in OUTPUT_SUFFIXES if old.endswith(suffix)), ".nrrd")
-    stem = old.removesuffix(suffix) + "-again"
+    stem, suffix = split_suffix(Path(report["output"]).name)
+    stem, suffix = f"{stem}-again", suffix or ".nrrd"
     number, name = 1, stem
     while os.path.lexists(path.parent / f"{name}{suffix}") or os.path.lexists(
         path.parent / f"{name}.json"

@@ -21,7 +21,7 @@ from ..cli.denoise import add_setting_arguments, read_settings
 from ..cli.input_warnings import print_warnings
 from ..cli.progress_bar import ProgressBar
 from ..cli.side_outputs import SideOutputs
-from ..ct.io.volume_files import OUTPUT_SUFFIXES
+from ..ct.io.volume_files import OUTPUT_SUFFIXES, split_suffix
 from ..denoising.settings import DenoisingSettings
 from ..duration import duration
 from ..errors import BadInputError
@@ -36,7 +36,7 @@ from .distribution import distribute
 from .estimate import estimate_text
 from .manifest import FAILED, FILE, PENDING, CohortManifest
 from .outliers import find_outliers
-from .scan_list import VOLUME_SUFFIXES, Scan, find_scans
+from .scan_list import Scan, find_scans
 from .scan_task import SCANS, ScanTask, finished_outcome, remove_unfinished
 
 if TYPE_CHECKING:
@@ -282,8 +282,7 @@ def _suffix(scan: Scan, output_format: str | None) -> str:
         return "" if output_format == "dicom" else f".{output_format}"
     if scan.is_dicom:
         return ""
-    name = scan.path.name.lower()
-    suffix = next(suffix for suffix in VOLUME_SUFFIXES if name.endswith(suffix))
+    suffix = split_suffix(scan.path.name)[1].lower()
     return _OUTPUT_OF_HEADER.get(suffix, suffix)
 
 

@@ -15,11 +15,9 @@ from ..ct.io.dicom_files import (
     is_hidden,
     read_dicom_header,
 )
-from ..ct.io.volume_files import IMAGE_IO
+from ..ct.io.volume_files import VOLUME_SUFFIXES, split_suffix
 from ..errors import BadInputError
 
-VOLUME_SUFFIXES = tuple(IMAGE_IO)
-"""Ends of the names of volume files."""
 _LONGEST_NAME = 160
 """Bytes of a name, of which file systems allow 255; a number and a suffix may follow."""
 
@@ -124,7 +122,7 @@ def _scan_of_file(file: Path, place: Path) -> Scan:
 
 
 def _is_volume(file: Path) -> bool:
-    return file.name.lower().endswith(VOLUME_SUFFIXES)
+    return bool(split_suffix(file.name)[1])
 
 
 def _may_be_slice(file: Path) -> bool:
@@ -135,7 +133,6 @@ def _name(path: Path, place: Path) -> str:
     """Return a name made of the folders below ``place`` and of the name without suffix."""
     parts = path.relative_to(place).parts or (path.name,)
     text = "_".join(parts)
-    suffix = next((s for s in VOLUME_SUFFIXES if text.lower().endswith(s)), "")
-    text = text[: len(text) - len(suffix)] if path.is_file() else text
+    text = split_suffix(text)[0] if path.is_file() else text
     safe = re.sub(r"[^\w.+-]+", "_", text).encode()
     return safe[-_LONGEST_NAME:].decode(errors="ignore").strip("._") or "scan"

@@ -19,6 +19,7 @@ from PseudoCTDenoiseLib.ct.io.volume_files import (
     check_output_path,
     check_same_grid,
     read_volume,
+    split_suffix,
     write_volume,
 )
 from PseudoCTDenoiseLib.errors import BadInputError
@@ -113,6 +114,20 @@ def test_nifti_stores_axis_aligned_geometry_exactly(tmp_path, suffix):
     first = read_volume(write_image(tmp_path / f"in{suffix}", direction=np.diag((-1.0, -1.0, 1.0))))
     write_volume(tmp_path / f"out{suffix}", first.hu, first)
     assert geometry(read_volume(tmp_path / f"out{suffix}")) == geometry(first)
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("a.b.nii.gz", ("a.b", ".nii.gz")),
+        ("a.NII.GZ", ("a", ".NII.GZ")),
+        ("a.nrrd", ("a", ".nrrd")),
+        (".nrrd", (".nrrd", "")),
+        ("a.dcm", ("a.dcm", "")),
+    ],
+)
+def test_a_name_is_split_into_its_stem_and_the_suffix_of_a_volume(name, parts):
+    assert split_suffix(name) == parts
 
 
 @pytest.mark.parametrize("suffix", [*OUTPUT_SUFFIXES, ".nhdr", ".mhd", ".NRRD", ".MHA", ".NII.GZ"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,8 +47,11 @@ IMAGE_IO = {
     ".mha": "MetaImageIO",
     ".mhd": "MetaImageIO",
 }
+VOLUME_SUFFIXES = tuple(IMAGE_IO)
+"""Ends of the names of volume files."""
 OUTPUT_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
 AXES = "ijk"
+_READ_SUFFIXES = (*VOLUME_SUFFIXES, *DICOM_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ def read_volume(
     elif series is not None:
         raise BadInputError(f"{path.name} is a file: omit --series, which is for DICOM folders.")
     else:
-        name = path.name[: len(path.name) - len(_suffix(path))]
+        name, _ = split_suffix(path.name, _READ_SUFFIXES)
         if _is_dicom(path):
             dicom = read_dicom_file(path, allow_uneven=allow_uneven)
     if dicom:
@@ -303,10 +307,18 @@ def check_same_grid(volume: CtVolume, other: CtVolume) -> None:
         )
 
 
+def split_suffix(name: str, suffixes: Sequence[str] = VOLUME_SUFFIXES) -> tuple[str, str]:
+    """Split the name of a volume file into its stem and its suffix, which is empty without one."""
+    for suffix in suffixes:
+        stem = name[: -len(suffix)]
+        if stem and name.lower().endswith(suffix):
+            return stem, name[len(stem) :]
+    return name, ""
+
+
 def _suffix(path: Path) -> str:
-    name = path.name.lower()
-    suffixes = (*IMAGE_IO, *DICOM_SUFFIXES)
-    return next((suffix for suffix in suffixes if name.endswith(suffix) and name != suffix), "")
+    """Return the suffix of a file that can be read, in lower case; empty without one."""
+    return split_suffix(path.name, _READ_SUFFIXES)[1].lower()
 
 
 def _is_dicom(path: Path) -> bool:
@@ -321,7 +333,7 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
     if not suffix:
         raise BadInputError(
             f"{path.name} does not have the suffix of a format that can be read: give "
-            f"{', '.join((*IMAGE_IO, *DICOM_SUFFIXES))} or a folder of DICOM slices."
+            f"{', '.join(_READ_SUFFIXES)} or a folder of DICOM slices."
         )
     position, warnings = None, ()
     if IMAGE_IO[suffix] == "NiftiImageIO":
