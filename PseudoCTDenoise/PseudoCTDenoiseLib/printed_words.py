@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
+
 WARNING, ERROR, CHECK = "Warning: ", "pseudoct: ", "Check: "
 """Start of a line with a warning, with the error that ended a command, and with the traffic light
 of the removed noise and its sentence."""
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Print each warning on a line of standard error."""
+    for text in warnings:
+        print(f"{WARNING}{text}", file=sys.stderr)
 
 
 def warnings_in(printed: str) -> list[str]:

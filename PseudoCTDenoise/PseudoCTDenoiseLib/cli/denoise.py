@@ -59,11 +59,10 @@ from ..json_text import json_text
 from ..models.catalog import SHIPPED_MODELS
 from ..models.store import LoadedModels, Manifest, load_models, model_files
 from ..output_paths import check_writable
-from ..printed_words import CHECK
+from ..printed_words import CHECK, print_warnings
 from ..temporary_files import in_temporary_folder, replace_file
 from .device_argument import add_device_argument
 from .dicom_output import check_dicom_folder, is_dicom_output, noise_kinds, write_dicom
-from .input_warnings import print_warnings
 from .model_arguments import add_model_arguments
 from .optional_packages import INSTALL_COMMANDS
 from .output_guard import Output, add_overwrite_argument, check_outputs

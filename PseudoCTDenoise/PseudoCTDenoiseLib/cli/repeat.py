@@ -22,8 +22,8 @@ from ..errors import BadInputError
 from ..exit_codes import DIFFERENT, DONE
 from ..input_file import read_json
 from ..models.catalog import SHIPPED_MODELS
+from ..printed_words import print_warnings
 from . import denoise
-from .input_warnings import print_warnings
 from .output_guard import same_name
 
 

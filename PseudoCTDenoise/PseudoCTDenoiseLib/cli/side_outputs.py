@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import BadInputError, Cancelled, one_line
 from ..exit_codes import DONE, INCOMPLETE
-from .input_warnings import print_warnings
+from ..printed_words import print_warnings
 
 
 class SideOutputs:

@@ -22,11 +22,11 @@ from ..denoising.clipping import with_padding
 from ..denoising.device import choose_device
 from ..denoising.settings import WHOLE_NUMBER_LIMIT
 from ..errors import BadInputError
+from ..printed_words import print_warnings
 from ..simulation.low_dose import LowDoseSimulator, check_dose, simulate_low_dose
 from ..simulation.pixel_size import pixel_size_warning, simulated_pixel_mm
 from ..simulation.reconstruction_kernels import KERNELS
 from .device_argument import add_device_argument
-from .input_warnings import print_warnings
 from .output_guard import add_overwrite_argument, check_outputs
 from .progress_bar import ProgressBar
 from .scan_arguments import add_scan_arguments, read_scan

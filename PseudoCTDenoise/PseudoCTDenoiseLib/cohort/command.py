@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..cli.denoise import add_setting_arguments, read_settings
-from ..cli.input_warnings import print_warnings
 from ..cli.progress_bar import ProgressBar
 from ..cli.side_outputs import SideOutputs
 from ..ct.io.volume_files import OUTPUT_SUFFIXES, split_suffix
@@ -29,6 +28,7 @@ from ..exit_codes import DONE, INCOMPLETE, SUCCESSES
 from ..json_text import json_text
 from ..models.catalog import SHIPPED_MODELS
 from ..models.store import Manifest, load_models
+from ..printed_words import print_warnings
 from ..temporary_files import replace_file, with_cleanup
 from . import page, table
 from .cluster import connect, plan_local_workers, start_local_cluster

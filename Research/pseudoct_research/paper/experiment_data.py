@@ -108,7 +108,7 @@ def measured_data(
     slices: int | None,
     progress: Callable[[], None] = lambda: None,
 ) -> ExperimentData:
-    """Read measured full-dose and quarter-dose scans, see :mod:`..evaluation.challenge_pairs`.
+    """Read measured full-dose and quarter-dose scans, see :mod:`..datasets.challenge_pairs`.
 
     Parameters
     ----------
