@@ -6,7 +6,6 @@ from PseudoCTDenoiseLib.denoising.clipping import (
     clipped_fraction,
     clipping_bias,
     clipping_probability,
-    local_mean,
     padding,
 )
 
@@ -56,18 +55,3 @@ def test_padding_is_distinguished_from_noise_around_the_limit():
     assert not found[0].any() and found[1, 20:60, 30:90].all()
     assert found[1].sum() < 1.1 * 40 * 60
     assert padding(torch.full((1, 9, 4), -3024.0)).all()
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 40), (1, 9, 4), (3, 100, 37)])
-def test_a_uniform_image_is_its_own_mean(shape):
-    mean = local_mean(torch.full(shape, 7.0))
-    assert mean.shape == shape and torch.allclose(mean, torch.tensor(7.0))
-
-
-def test_the_mean_reaches_fourteen_pixels_along_rows_and_columns():
-    image = torch.zeros(1, 64, 80)
-    image[0, 32, 40] = 1
-    reached = torch.zeros(64, 80, dtype=torch.bool)
-    reached[18:47, 26:55] = True
-    assert torch.equal(local_mean(image)[0] > 1e-8, reached)
-    assert local_mean(image).sum() == pytest.approx(1, abs=1e-5)

@@ -1,4 +1,4 @@
-"""Means over square boxes of pixels."""
+"""Means over square boxes of pixels, for arrays."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ def box_mean(image: np.ndarray, side: int) -> np.ndarray:
     sums = running_sums(running_sums(padded, side).T, side).T
     rows, columns = (pixels_in_box(size, half) for size in image.shape)
     return sums / (rows[:, None] * columns)
+
+
+def inner_box_means(image: np.ndarray, side: int) -> np.ndarray:
+    """Return the means of all side x side boxes inside (rows, columns), in float64."""
+    sums = np.pad(image.astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    box = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    return box / side**2
 
 
 def running_sums(values: Array, length: int) -> Array:

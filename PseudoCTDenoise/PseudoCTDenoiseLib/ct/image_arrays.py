@@ -1,4 +1,4 @@
-"""Operations on HU arrays of one slice or of a stack: slices, clipped pairs and local means."""
+"""Operations on HU arrays of one slice or of a stack: slices and clipped pairs."""
 
 from __future__ import annotations
 
@@ -31,10 +31,3 @@ def paired_slices(image: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray,
     shape = (-1, *image.shape[-2:])
     image = np.maximum(image.astype(np.float64), MIN_CT_HU).reshape(shape)
     return image, np.maximum(reference.astype(np.float64), MIN_CT_HU).reshape(shape)
-
-
-def local_mean(hu: np.ndarray, side: int) -> np.ndarray:
-    """Return the means of all side x side windows inside (rows, columns), in float64."""
-    sums = np.pad(hu.astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    box = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
-    return box / side**2

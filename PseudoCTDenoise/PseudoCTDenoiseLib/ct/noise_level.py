@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import BadInputError
+from .box_mean import inner_box_means
 from .constant_areas import tissue_padding
 from .hounsfield import MIN_CT_HU
-from .image_arrays import iterate_slices, local_mean, paired_slices
+from .image_arrays import iterate_slices, paired_slices
 
 SOFT_TISSUE_MEAN_HU = (0.0, 130.0)
 """Range of a soft-tissue window's mean."""
@@ -92,10 +93,10 @@ def mean_and_deviation(hu: np.ndarray, side: int = FLAT_WINDOW) -> tuple[np.ndar
     """
     padding = tissue_padding(hu)
     hu = np.maximum(hu.astype(np.float64), MIN_CT_HU)
-    mean = local_mean(hu, side)
-    deviation = np.sqrt(np.maximum(local_mean(hu**2, side) - mean**2, 0))
+    mean = inner_box_means(hu, side)
+    deviation = np.sqrt(np.maximum(inner_box_means(hu**2, side) - mean**2, 0))
     if padding.any():
-        mean[local_mean(padding, side) > 0] = np.nan
+        mean[inner_box_means(padding, side) > 0] = np.nan
     return mean, deviation
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from .body_mask import body_mask
+from .box_mean import inner_box_means
 from .hounsfield import MIN_CT_HU, RANGE_HU
-from .image_arrays import local_mean, paired_slices
+from .image_arrays import paired_slices
 
 SOFT_WINDOW_HU = (-160.0, 240.0)
 """The abdominal window (width 400, level 40) of PSNR-400 and SSIM-400."""
@@ -87,7 +88,7 @@ def hu_bias(image: np.ndarray, reference: np.ndarray) -> dict[str, float]:
     """
     image, reference = paired_slices(image, reference)
     difference = image - reference
-    tissue = np.stack([local_mean(np.pad(part, 2, mode="edge"), 5) for part in reference])
+    tissue = np.stack([inner_box_means(np.pad(part, 2, mode="edge"), 5) for part in reference])
     uniform = _range_5x5(tissue) < EDGE_HU
     masks = {}
     for name, (low, high) in TISSUES_HU.items():

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 
 from ..ct.hounsfield import to_hu
-from .clipping import clipped_fraction, local_mean
+from .clipping import clipped_fraction
+from .tensor_box_mean import double_box_mean
 
 NODES_HU = (-1000.0, -850.0, -500.0, -100.0, 50.0, 300.0)
 """CT numbers at the nodes of the piecewise linear offset. The offset is zero at the first node."""
@@ -33,7 +34,7 @@ class DensityBiasCorrection:
 
     def apply(self, hu: torch.Tensor) -> torch.Tensor:
         """Return denoised slices, (N, rows, columns) HU, plus the offset at the local CT number."""
-        upper, position = _interval(local_mean(hu))
+        upper, position = _interval(double_box_mean(hu))
         offsets = self.offsets.to(hu)
         return hu + torch.lerp(offsets[upper - 1], offsets[upper], position)
 
@@ -58,7 +59,8 @@ def measure_density_bias(
     for ldct, denoised in pairs:
         scan, clean = to_hu(ldct), to_hu(denoised)
         valid = clipped_fraction(scan) < _MAXIMUM_CLIPPED_FRACTION
-        weights = _weights(local_mean(clean))[:, valid].cpu().double()  # Apple's GPUs lack float64
+        weights = _weights(double_box_mean(clean))[:, valid]
+        weights = weights.cpu().double()  # Apple's GPUs lack float64
         matrix += weights @ weights.T
         removed += weights @ (scan - clean)[valid].cpu().double()
     offsets = torch.zeros(count, dtype=torch.float64)

@@ -9,16 +9,14 @@ import torch
 
 from ..ct.constant_areas import constant_areas
 from ..ct.hounsfield import MIN_CT_HU
-from .box_mean import box_mean, box_sum
+from .tensor_box_mean import WINDOW, double_box_mean, tensor_box_sum
 
-_WINDOW = 15
-"""Window, in pixels, of a mean that is taken twice, so that it does not follow the noise."""
 _MINIMUM_NOISE_HU = 1e-6
 
 
 def clipped_fraction(hu: torch.Tensor) -> torch.Tensor:
     """Return the fraction of clipped voxels around each voxel, 0 to 1, (N, rows, columns)."""
-    return local_mean((hu <= MIN_CT_HU).float())
+    return double_box_mean((hu <= MIN_CT_HU).float())
 
 
 def padding(hu: torch.Tensor) -> torch.Tensor:
@@ -27,8 +25,8 @@ def padding(hu: torch.Tensor) -> torch.Tensor:
     (N, rows, columns) of bool. Padding thinner than the window, or than half of it along the
     edge of the image, counts as part of the scan.
     """
-    at_limit = box_sum((hu > MIN_CT_HU).float(), _WINDOW) == 0
-    return box_sum(at_limit.float(), _WINDOW) > 0
+    at_limit = tensor_box_sum((hu > MIN_CT_HU).float(), WINDOW) == 0
+    return tensor_box_sum(at_limit.float(), WINDOW) > 0
 
 
 def unmeasured(hu: np.ndarray) -> np.ndarray:
@@ -70,12 +68,3 @@ def clipping_bias(signal_hu: torch.Tensor, deviation_hu: torch.Tensor) -> torch.
 def _normal_cdf(distance: torch.Tensor) -> torch.Tensor:
     """Return Φ. Every device has erf, and some lack torch.special.ndtr."""
     return (1 + torch.erf(distance / math.sqrt(2))) / 2
-
-
-def local_mean(images: torch.Tensor) -> torch.Tensor:
-    """Return the mean around each voxel of its slice, taken twice, (N, rows, columns)."""
-    window = min(_WINDOW, *(size - 1 + size % 2 for size in images.shape[-2:]))
-    means = torch.empty_like(images)
-    for image, mean in zip(images.split(1), means.split(1), strict=True):  # to save memory
-        mean.copy_(box_mean(box_mean(image, window), window))
-    return means

@@ -16,7 +16,7 @@ from torch import nn
 from ..ct.hounsfield import MIN_CT_HU
 from ..models.catalog import NEIGHBOUR_IMAGES
 from ..models.networks import widened
-from .box_mean import box_mean
+from .tensor_box_mean import tensor_box_mean
 
 STACK = NEIGHBOUR_IMAGES // 2
 """Number of slices in a stack: the slice, then its neighbours in the order of :data:`OFFSETS`."""
@@ -135,8 +135,8 @@ def _difference(scanned: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
     (N, STACK - 1, rows, columns). The difference of the denoised images, as the mean over a small
     box, is compared with the same mean of the noise that was removed around it.
     """
-    change = box_mean(denoised[:, 1:] - denoised[:, :1], _BOX_PX).abs()
-    removed = box_mean(scanned[:, :1] - denoised[:, :1], _BOX_PX)
-    noise = box_mean(removed**2, _AROUND_PX).clamp(min=1e-12).sqrt()
+    change = tensor_box_mean(denoised[:, 1:] - denoised[:, :1], _BOX_PX).abs()
+    removed = tensor_box_mean(scanned[:, :1] - denoised[:, :1], _BOX_PX)
+    noise = tensor_box_mean(removed**2, _AROUND_PX).clamp(min=1e-12).sqrt()
     least, full = DIFFERENCE
     return ((change / noise - least) / (full - least)).clamp(0, 1)

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ..ct.hounsfield import RANGE_HU, to_hu
-from .clipping import clipping_bias, clipping_probability, local_mean, padding
+from .clipping import clipping_bias, clipping_probability, padding
 from .inference import apply_network
 from .noise_estimation import NoiseEstimate, estimate_noise
 from .noise_maps import apply_sign, ensemble
@@ -23,6 +23,7 @@ from .patches import Augmentation, augment, patch_corner
 from .settings import DenoisingSettings
 from .sure import SureEstimate
 from .target_noise import RESIDUAL_NOISE_FRACTION, target_noise_fraction
+from .tensor_box_mean import double_box_mean
 
 DOSE_RANGE = (0.35, 0.65)
 """Range of the simulated doses, as fractions of the scan's own dose."""
@@ -108,7 +109,7 @@ class ScanTargetPairs:
         seed = self._settings.seed
         simulated = simulate_noise(self._slices, teacher, self._pixel_mm, seed)
         signal_hu = to_hu(simulated.denoised)
-        deviation_hu = local_mean((simulated.draws**2).mean(dim=0)).sqrt() * RANGE_HU
+        deviation_hu = double_box_mean((simulated.draws**2).mean(dim=0)).sqrt() * RANGE_HU
         empty = padding(to_hu(self._slices))
         bias = clipping_bias(signal_hu, deviation_hu)
         reference_bias = clipping_bias(signal_hu, REFERENCE_NOISE * deviation_hu)
