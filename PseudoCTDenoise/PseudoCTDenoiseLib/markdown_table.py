@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .number_text import with_minus_sign
+
 Row = Mapping[str, Any]
 
 
@@ -45,7 +47,7 @@ def _cell(value: Any, column: Column) -> str:
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, float):
-        return f"{value:{'+' if column.signed else ''}.{column.decimals}f}".replace("-", "−")
+        return with_minus_sign(f"{value:{'+' if column.signed else ''}.{column.decimals}f}")
     return _escape(str(value))
 
 

@@ -44,6 +44,7 @@ BASE = {
     *("errors", "exit_codes", "duration", "folder_lock", "input_file", "json_text"),
     *(
         "markdown_table",
+        "number_text",
         "output_paths",
         "printed_words",
         "standard_input",

@@ -58,6 +58,7 @@ from ..input_file import read_json
 from ..json_text import json_text
 from ..models.catalog import SHIPPED_MODELS
 from ..models.store import LoadedModels, Manifest, load_models, model_files
+from ..number_text import with_minus_sign
 from ..output_paths import check_writable
 from ..printed_words import CHECK, print_warnings
 from ..temporary_files import in_temporary_folder, replace_file
@@ -488,7 +489,7 @@ def _in_real_folder(path: Path) -> Path:
 
 def _print_summary(report: dict, output: Path, seconds: float) -> None:
     if noise := report.get("noise"):
-        change = f"{-noise['reduction_percent']:+.0f}".replace("-", "−")
+        change = with_minus_sign(f"{-noise['reduction_percent']:+.0f}")
         print(
             "Noise in soft tissue (comparable between scans only): "
             f"{noise['soft_tissue_before_hu']:.1f} HU → {noise['soft_tissue_after_hu']:.1f} HU "

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..number_text import with_minus_sign
+
 
 class Metric(NamedTuple):
     """A number of each scan: its key in the outcome, its name and its unit."""
@@ -59,4 +61,4 @@ def find_outliers(outcomes: Sequence[dict]) -> dict[str, list[str]]:
 
 
 def _number(value: float) -> str:
-    return f"{value:.1f}".replace("-", "−")
+    return with_minus_sign(f"{value:.1f}")

@@ -15,6 +15,7 @@ import numpy as np
 from ..ct.io.derived_note import NOTICE
 from ..duration import duration
 from ..exit_codes import SUCCESSES
+from ..number_text import with_minus_sign
 from .outliers import METRICS
 from .scan_task import SCANS, THUMBNAIL
 
@@ -94,7 +95,7 @@ def _text(value: object) -> str:
 
 
 def _number(value: float | None, decimals: int = 1) -> str:
-    return "–" if value is None else f"{value:.{decimals}f}".replace("-", "−")
+    return "–" if value is None else with_minus_sign(f"{value:.{decimals}f}")
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], numbers: range) -> str:

@@ -17,6 +17,7 @@ from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import Column
+from PseudoCTDenoiseLib.number_text import with_minus_sign
 from PseudoCTDenoiseLib.simulation.kernel_change import change_kernel
 from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator, simulate_low_dose
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import SOFT, ReconstructionKernel
@@ -197,7 +198,8 @@ def summary(scores: Sequence[dict]) -> list[dict]:
             means["psnr_4096"] - ldct[patient]["psnr_4096"] for patient, means in patients.items()
         ]
         row["gain_mean"], row["gain_deviation"] = float(np.mean(gains)), float(np.std(gains))
-        row["gain"] = f"{row['gain_mean']:+.2f} ± {row['gain_deviation']:.2f}".replace("-", "−")
+        gain = f"{row['gain_mean']:+.2f} ± {row['gain_deviation']:.2f}"
+        row["gain"] = with_minus_sign(gain)
         if name == "LDCT":
             row["gain"] = row["noise_reduction"] = row["seconds"] = None
         rows.append(row)

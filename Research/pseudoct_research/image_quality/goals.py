@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from PseudoCTDenoiseLib.number_text import with_minus_sign
+
 from .quality_metrics import QualityMetrics
 
 NOISE_REDUCTION = 45.0
@@ -73,4 +75,4 @@ def goals(ldct: QualityMetrics, denoised: QualityMetrics) -> list[Goal]:
 
 
 def _signed(value: float, decimals: int = 3) -> str:
-    return f"{value:+.{decimals}f}".replace("-", "−")
+    return with_minus_sign(f"{value:+.{decimals}f}")

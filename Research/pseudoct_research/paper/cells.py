@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import Column
+from PseudoCTDenoiseLib.number_text import with_minus_sign
 
 from ..evaluation.comparison import CtPair, Method, score
 from ..results.results_table import write_csv
@@ -177,4 +178,4 @@ def table(cells: Sequence[dict], rows: Sequence[TableRow]) -> list[dict]:
 
 def _mean_and_deviation(values: Sequence[float], decimals: int, sign: str = "") -> str:
     text = f"{np.mean(values):{sign}.{decimals}f} ± {np.std(values):.{decimals}f}"
-    return text.replace("-", "−")
+    return with_minus_sign(text)
