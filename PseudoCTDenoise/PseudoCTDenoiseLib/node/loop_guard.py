@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydicom import Dataset
 
-from ..ct.io.derived_note import MADE_BY
-from ..ct.io.dicom_derivation import MANUFACTURER
+from ..ct.io.derived_note import MADE_BY, SOFTWARE
 
 GUARD_KEYWORDS = ("Manufacturer", "DerivationDescription", "ContributingEquipmentSequence")
 """Attributes that :func:`is_own_image` reads."""
@@ -17,4 +16,4 @@ def is_own_image(header: Dataset) -> bool:
         return True
     contributed = header.get("ContributingEquipmentSequence") or ()
     makers = [header.get("Manufacturer"), *(item.get("Manufacturer") for item in contributed)]
-    return MANUFACTURER in makers
+    return SOFTWARE in makers

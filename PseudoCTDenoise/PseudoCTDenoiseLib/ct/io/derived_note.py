@@ -3,7 +3,7 @@
 MADE_BY = "by PseudoCTDenoise"
 """Part of the note in every volume that this project writes."""
 SOFTWARE = "PseudoCTDenoise"
-"""Software that a PNG of this project states."""
+"""Software that a PNG of this project states, and manufacturer that a DICOM series states."""
 NOTE_START = f"Derived {MADE_BY}"
 """First words of the note in denoised files. A file that begins with them is denoised already."""
 RESEARCH_USE = "Research use only, not for primary diagnosis."

@@ -16,13 +16,12 @@ from pydicom.uid import (
 
 from ... import __version__
 from .derived_kinds import DerivedKind
-from .derived_note import NOISE_MAP
+from .derived_note import NOISE_MAP, SOFTWARE
 from .dicom_classic import classic_header
 from .dicom_content import LOSSY
 from .dicom_slices import Slice
 from .dicom_text import appended
 
-MANUFACTURER = "PseudoCTDenoise"
 SMOOTHING = ("113087", "DCM", "Smoothing")
 PROCESSED_SOURCE = ("121322", "DCM", "Source image for image processing operation")
 ACQUISITION = ("109101", "DCM", "Acquisition Equipment")
@@ -174,7 +173,7 @@ def _set_equipment(image: Dataset, made: datetime) -> None:
         items.append(former)
     ours = Dataset()
     for equipment in (image, ours):
-        equipment.Manufacturer = equipment.ManufacturerModelName = MANUFACTURER
+        equipment.Manufacturer = equipment.ManufacturerModelName = SOFTWARE
         equipment.SoftwareVersions = __version__
     ours.PurposeOfReferenceCodeSequence = [_code(PROCESSING)]
     ours.ContributionDateTime = made.strftime("%Y%m%d%H%M%S.%f%z")
