@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,21 +36,6 @@ class ReconstructionKernel:
         return self.f0_per_cm * math.log(100) ** (1 / self.order)
 
 
-class StackedKernels:
-    """Apodisations of a stack of images with one kernel per image."""
-
-    def __init__(self, kernels: Sequence[ReconstructionKernel]):
-        numbers = torch.tensor([[kernel.f0_per_cm, kernel.order] for kernel in kernels])
-        self.f0_per_cm, self.order = numbers.T[..., None, None]
-
-    def damping(self, frequency_per_cm: torch.Tensor) -> torch.Tensor:
-        """Return the damping of each image, (count, ...).
-
-        The frequencies are (count, ...), or the same for all images.
-        """
-        return (frequency_per_cm / self.f0_per_cm) ** self.order
-
-
 SOFT = ReconstructionKernel("soft", f0_per_cm=4.25, order=2.1)
 """Kernel fitted to the noise of a Siemens scanner with the kernel B30f."""
 
@@ -61,11 +45,11 @@ SHARP = ReconstructionKernel("sharp", f0_per_cm=8.2, order=3.2)
 KERNELS = {kernel.name: kernel for kernel in (SOFT, SHARP)}
 
 
-def kernel_at_sharpness(sharpness: float, order_factor: float = 1.0) -> ReconstructionKernel:
+def kernel_at_sharpness(sharpness: float) -> ReconstructionKernel:
     """Return the kernel between soft (0) and sharp (1), interpolated geometrically."""
     f0 = SOFT.f0_per_cm * (SHARP.f0_per_cm / SOFT.f0_per_cm) ** sharpness
     order = SOFT.order * (SHARP.order / SOFT.order) ** sharpness
-    return ReconstructionKernel(f"sharpness {sharpness:.2f}", f0, order * order_factor)
+    return ReconstructionKernel(f"sharpness {sharpness:.2f}", f0, order)
 
 
 def nearest_kernel(kernel: ReconstructionKernel) -> ReconstructionKernel:

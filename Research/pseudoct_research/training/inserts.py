@@ -10,11 +10,9 @@ import math
 
 import numpy as np
 import torch
-from PseudoCTDenoiseLib.simulation.kernel_change import change_kernel
-from PseudoCTDenoiseLib.simulation.reconstruction_kernels import (
-    ReconstructionKernel,
-    StackedKernels,
-)
+from PseudoCTDenoiseLib.simulation.reconstruction_kernels import ReconstructionKernel
+
+from .kernel_stacks import StackedKernels, change_kernels
 
 MOST_INSERTS = 4
 DIAMETER_MM = (2.0, 30.0)
@@ -64,7 +62,7 @@ def draw_inserts(
     long = long_mm / pixel_mm[owner]
     ellipses = hu * ellipse(size, (down, along), (long, long * ratio), angle)
     sharp = torch.zeros(images, size, size).index_add(0, owner, ellipses)
-    return change_kernel(sharp, pixel_mm, NO_BLUR, kernels)
+    return change_kernels(sharp, pixel_mm, NO_BLUR, kernels)
 
 
 def ellipse(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PseudoCTDenoiseLib.denoising.neighbours import STACK
@@ -82,7 +82,8 @@ class TrainingDomain:
         return self.clean is not None and rng.random() < self.clean
 
     def draw_kernel(self, rng: np.random.Generator) -> ReconstructionKernel:
-        return kernel_at_sharpness(rng.uniform(*self.sharpness), rng.uniform(*self.order_factor))
+        kernel = kernel_at_sharpness(rng.uniform(*self.sharpness))
+        return replace(kernel, order=kernel.order * rng.uniform(*self.order_factor))
 
 
 def exactly(

@@ -24,19 +24,18 @@ from PseudoCTDenoiseLib.denoising.patches import Augmentation, augment, check_fi
 from PseudoCTDenoiseLib.denoising.target_noise import target_noise_fraction
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.simulation.ct_scanner import CtScanner
-from PseudoCTDenoiseLib.simulation.kernel_change import change_kernel
 from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import (
     SHARP,
     SOFT,
     ReconstructionKernel,
-    StackedKernels,
     nearest_kernel,
 )
 from PseudoCTDenoiseLib.temporary_files import write_atomically
 
 from ..datasets.ct_dataset import CtScan
 from .inserts import draw_inserts
+from .kernel_stacks import StackedKernels, change_kernels
 from .neighbour_stacks import draw_stack, moved
 from .own_noise import like_own_noise
 from .training_domain import TrainingDomain
@@ -220,7 +219,7 @@ def _filtered_patches(
 
     def filtered(stacks: torch.Tensor, kernel: StackedKernels | ReconstructionKernel):
         images = [
-            change_kernel(image, pixel_mm, kernel, target_kernels, (wide, wide))
+            change_kernels(image, pixel_mm, kernel, target_kernels, (wide, wide))
             for image in stacks.unbind(1)
         ]
         return torch.stack(images, dim=1)

@@ -7,10 +7,11 @@ import pytest
 import torch
 from pseudoct_research.training import inserts
 from pseudoct_research.training.inserts import draw_inserts, ellipse
+from pseudoct_research.training.kernel_stacks import StackedKernels
 from pseudoct_research.training.training_domain import TrainingDomain
 from pseudoct_research.training.training_pairs import NoisySlice, draw_patches
 from PseudoCTDenoiseLib.denoising.patches import Augmentation
-from PseudoCTDenoiseLib.simulation.reconstruction_kernels import SHARP, SOFT, StackedKernels
+from PseudoCTDenoiseLib.simulation.reconstruction_kernels import SHARP, SOFT
 
 
 def one_ellipse(centre, axes, angle):
