@@ -4,25 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .flat_windows import flat_windows, window_spectrum
+from .flat_windows import window_spectrum
 
 DIRECTIONS = 12
-
-
-def direction_ratios(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
-    """Return :func:`direction_ratio` of two images of a scan, in the same :func:`.flat_windows`.
-
-    Parameters
-    ----------
-    before, after : (slices, rows, columns) or (rows, columns), HU.
-
-    Raises
-    ------
-    BadInputError
-        If the shapes differ, or no slice has enough soft tissue.
-    """
-    of_before, of_after = flat_windows(before, after)
-    return direction_ratio(of_before), direction_ratio(of_after)
 
 
 def direction_ratio(windows: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Noise texture: power spectrum, mean frequency and autocorrelation in flat windows."""
+"""Power spectrum of the noise in flat windows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def noise_power_spectrum(windows: np.ndarray, pixel_mm: float) -> tuple[np.ndarr
         Rings without a sample are interpolated; the power is 0 beyond the corner of the
         sampled spectrum.
     """
-    windows = _zero_mean(windows)
+    windows = np.asarray(windows, dtype=np.float64)
+    windows = windows - windows.mean(axis=(1, 2), keepdims=True)
     _, rows, columns = windows.shape
     spectrum = np.mean(np.abs(np.fft.fft2(windows)) ** 2, axis=0) * pixel_mm**2 / (rows * columns)
     radius = 10 * np.hypot(
@@ -39,31 +40,3 @@ def noise_power_spectrum(windows: np.ndarray, pixel_mm: float) -> tuple[np.ndarr
     filled = count > 0
     power = np.interp(frequency, frequency[filled], total[filled] / count[filled], right=0.0)
     return frequency, power
-
-
-def normalised_spectrum(power: np.ndarray) -> np.ndarray:
-    """Return a radial spectrum scaled to a sum of 1 over its bins, which keeps only its shape."""
-    return power / power.sum()
-
-
-def mean_frequency(frequency: np.ndarray, power: np.ndarray) -> float:
-    """Return f_av, the mean frequency weighted by the radial spectrum, in the unit of frequency."""
-    return float(np.sum(frequency * power) / np.sum(power))
-
-
-def autocorrelation(windows: np.ndarray, lags: tuple[int, ...] = (1, 2, 3)) -> dict[str, float]:
-    """Return the correlation of pixels ``lags`` apart along columns (x) and rows (y).
-
-    ``windows`` is (count, rows, columns); each window's mean is subtracted. The correlation is
-    that over all windows. The keys are x1, x2, x3, y1, y2, y3.
-    """
-    windows = _zero_mean(windows)
-    variance = np.mean(windows**2)
-    along_x = {f"x{k}": windows[:, :, k:] * windows[:, :, :-k] for k in lags}
-    along_y = {f"y{k}": windows[:, k:, :] * windows[:, :-k, :] for k in lags}
-    return {key: float(np.mean(v) / variance) for key, v in {**along_x, **along_y}.items()}
-
-
-def _zero_mean(windows: np.ndarray) -> np.ndarray:
-    windows = np.asarray(windows, dtype=np.float64)
-    return windows - windows.mean(axis=(1, 2), keepdims=True)

@@ -49,11 +49,6 @@ class CtScanner:
         """Radius of the field of view, which every view covers completely."""
         return self.source_to_centre * math.sin(self.half_fan)
 
-    def detector_mtf(self, frequency_per_cm: torch.Tensor) -> torch.Tensor:
-        """Return the modulation transfer function of a channel at the centre; frequency in 1/cm."""
-        width_cm = self.source_to_centre * self.channel_angle / 10
-        return torch.sinc(frequency_per_cm * width_cm).abs()
-
 
 def fan_line_integrals(
     hu: torch.Tensor, pixel_mm: float, scanner: CtScanner, views: int = 180, channels: int = 184

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PseudoCTDenoiseLib.ct.body_mask import body_mask
 from PseudoCTDenoiseLib.ct.flat_windows import flat_windows, without_trend
-from PseudoCTDenoiseLib.ct.noise_texture import mean_frequency, noise_power_spectrum
+from PseudoCTDenoiseLib.ct.noise_texture import noise_power_spectrum
 from PseudoCTDenoiseLib.ct.pseudo_ldct import pseudo_ldct
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
@@ -19,6 +19,7 @@ from torch import nn
 
 from .comparison import CtPair
 from .method_study import METHOD
+from .noise_texture import radial_mean_frequency
 
 ADDED = "noise that the low dose added"
 ENSEMBLE = "noise map"
@@ -92,4 +93,4 @@ def _level_and_frequency(windows: np.ndarray, pixel_mm: float) -> tuple[float, f
     windows = without_trend(windows.astype(np.float64))
     frequency, power = noise_power_spectrum(windows, pixel_mm)
     rings = frequency * power  # a ring's circumference is proportional to its frequency
-    return float(windows.std()), mean_frequency(frequency, rings)
+    return float(windows.std()), radial_mean_frequency(frequency, rings)

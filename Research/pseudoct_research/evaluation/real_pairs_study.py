@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from PseudoCTDenoiseLib.ct.flat_windows import flat_windows
 from PseudoCTDenoiseLib.ct.hounsfield import RANGE_HU
-from PseudoCTDenoiseLib.ct.noise_direction import direction_ratios
+from PseudoCTDenoiseLib.ct.noise_direction import direction_ratio
 from PseudoCTDenoiseLib.ct.noise_level import SOFT_TISSUE_MEAN_HU
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.denoising.inference import apply_network
@@ -43,7 +44,7 @@ def measure_gains(pairs: RealPairs, denoiser: nn.Module) -> list[dict]:
             psnr_4096(image, ndct) - psnr_4096(ldct, ndct)
             for image, ldct, ndct in zip(denoised, pairs.ldct, pairs.ndct, strict=True)
         ]
-        ratios = direction_ratios(pairs.ldct, denoised)
+        ratios = map(direction_ratio, flat_windows(pairs.ldct, denoised))
         directions |= dict(zip(("direction_ldct", f"direction_{name}"), ratios, strict=True))
     about = {"patient": pairs.patient, "kernel": pairs.kernel}
     return [

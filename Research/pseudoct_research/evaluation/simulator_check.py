@@ -10,12 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PseudoCTDenoiseLib.ct.noise_texture import (
-    autocorrelation,
-    mean_frequency,
-    noise_power_spectrum,
-    normalised_spectrum,
-)
+from PseudoCTDenoiseLib.ct.noise_texture import noise_power_spectrum
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator, simulate_low_dose
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS, SOFT
@@ -23,6 +18,7 @@ from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS, SOFT
 from ..phantom.phantom_scan import NORMAL_DOSE_QUANTA
 from ..phantom.targets import FLAT_LIVER_MM, FLAT_LUNG_MM
 from ..phantom.torso import axial_plane
+from .noise_texture import autocorrelation, normalised_spectrum, radial_mean_frequency
 
 PIXEL_MM = 0.75
 PIXELS = 512
@@ -73,7 +69,7 @@ class SimulatedNoise:
 
     @property
     def f_av_per_cm(self) -> float:
-        return mean_frequency(self.frequency_per_cm, self.spectrum)
+        return radial_mean_frequency(self.frequency_per_cm, self.spectrum)
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from .quality_scan import QualityScan, square
 from .task_metrics import (
     detectability,
     half_frequency,
-    mean_frequency,
     nps_tg233,
     rod_margin,
     task_transfer,
+    tg233_mean_frequency,
 )
 
 Curve = tuple[np.ndarray, np.ndarray]
@@ -98,7 +98,7 @@ def _figures(scan: QualityScan, part: int, truth: dict[str, float]) -> QualityMe
         float(noise),
         float(100 * (1 - noise / noise_before)),
         spectrum,
-        mean_frequency(spectrum),
+        tg233_mean_frequency(spectrum),
         ttf,
         ttf50,
         {name: value / truth[name] for name, value in ttf50.items()},

@@ -11,6 +11,7 @@ import torch
 from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU
 from PseudoCTDenoiseLib.ct.strength import apply_strength
 from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.simulation.ct_scanner import CtScanner
 from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import ReconstructionKernel
 
@@ -105,7 +106,7 @@ def scan_quality_phantom(
     simulator = LowDoseSimulator(PIXEL_MM, NORMAL_DOSE_QUANTA)
 
     def mtf(frequency_per_cm: torch.Tensor) -> torch.Tensor:
-        detector = simulator.scanner.detector_mtf(frequency_per_cm)
+        detector = detector_mtf(simulator.scanner, frequency_per_cm)
         return torch.exp(-kernel.damping(frequency_per_cm)) * detector
 
     circles, rod_circles = discs(), rods()
@@ -152,6 +153,12 @@ def scan_quality_phantom(
                 responses[disc][part, :, number] = _responses(images[1:], group, channels[disc])
         progress(number + 1, realisations)
     return QualityScan(strengths, windows, inserts, clean[0], responses)
+
+
+def detector_mtf(scanner: CtScanner, frequency_per_cm: torch.Tensor) -> torch.Tensor:
+    """Return the modulation transfer function of a channel at the centre; frequency in 1/cm."""
+    width_cm = scanner.source_to_centre * scanner.channel_angle / 10
+    return torch.sinc(frequency_per_cm * width_cm).abs()
 
 
 def blur_mm(mtf: Callable[[torch.Tensor], torch.Tensor]) -> float:

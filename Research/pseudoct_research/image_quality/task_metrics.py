@@ -50,7 +50,7 @@ def nps_tg233(windows: np.ndarray, pixel_mm: float) -> tuple[np.ndarray, np.ndar
     return 10 * frequency, found.y
 
 
-def mean_frequency(spectrum: tuple[np.ndarray, np.ndarray]) -> float:
+def tg233_mean_frequency(spectrum: tuple[np.ndarray, np.ndarray]) -> float:
     """Return the mean frequency f_av in 1/cm of a spectrum of :func:`nps_tg233`."""
     import microct_iq_toolbox as toolbox
 

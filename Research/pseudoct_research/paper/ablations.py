@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from PseudoCTDenoiseLib.ct.body_mask import body_mask
 from PseudoCTDenoiseLib.ct.hounsfield import RANGE_HU
-from PseudoCTDenoiseLib.ct.noise_texture import autocorrelation
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.noise_maps import ensemble, predict_noise_maps
 from torch import nn
 
 from ..evaluation.comparison import CtPair
+from ..evaluation.noise_texture import autocorrelation
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2V
 from .figures import body_windows, noise_texture
 from .table1 import FAST_MODELS, METHOD, MODELS, ONE_MODEL, PRESET, START, TWO_MODELS, TableRow

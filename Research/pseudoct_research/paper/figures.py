@@ -27,11 +27,7 @@ from PseudoCTDenoiseLib.ct.figure_panels import (
     show,
 )
 from PseudoCTDenoiseLib.ct.hounsfield import RANGE_HU
-from PseudoCTDenoiseLib.ct.noise_texture import (
-    mean_frequency,
-    noise_power_spectrum,
-    normalised_spectrum,
-)
+from PseudoCTDenoiseLib.ct.noise_texture import noise_power_spectrum
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.ct.slice_selection import (
     evenly_spaced_slices,
@@ -43,6 +39,7 @@ from PseudoCTDenoiseLib.denoising.noise_maps import apply_sign, ensemble, predic
 from PseudoCTDenoiseLib.errors import BadInputError
 
 from ..evaluation.comparison import CtPair
+from ..evaluation.noise_texture import normalised_spectrum, radial_mean_frequency
 from ..results.pictures import curve_picture, spectra_picture
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2V
 from .table1 import GAUSSIAN, HIST, METHOD, MODELS, ROWS, TableRow, denoise_row, noise_of
@@ -156,7 +153,10 @@ def noise_texture(
     The result is (frequency in 1/cm, normalised spectrum), and σ and f_av by name.
     """
     frequency, power = noise_power_spectrum(windows, pixel_mm)
-    texture = {"sigma_hu": float(windows.std()), "f_av_per_cm": mean_frequency(frequency, power)}
+    texture = {
+        "sigma_hu": float(windows.std()),
+        "f_av_per_cm": radial_mean_frequency(frequency, power),
+    }
     return (frequency, normalised_spectrum(power)), texture
 
 

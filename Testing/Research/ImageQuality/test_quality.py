@@ -11,7 +11,7 @@ from pseudoct_research.image_quality.goals import goals
 from pseudoct_research.image_quality.quality_metrics import quality_metrics
 from pseudoct_research.image_quality.quality_page import quality_page
 from pseudoct_research.image_quality.quality_report import goals_table, report
-from pseudoct_research.image_quality.quality_scan import scan_quality_phantom
+from pseudoct_research.image_quality.quality_scan import detector_mtf, scan_quality_phantom
 from pseudoct_research.phantom.quality_phantom import CONTRASTS_HU, PIXEL_MM
 from PseudoCTDenoiseLib.ct.strength import apply_strength
 from PseudoCTDenoiseLib.errors import BadInputError
@@ -71,7 +71,7 @@ def test_an_identity_denoiser_has_no_benefit_and_no_cost(unchanged):
 
 def test_the_ttf_of_a_filter_is_exact_at_every_contrast(filtered):
     frequency = torch.linspace(0, 8, 8001, dtype=torch.float64)
-    mtf = torch.exp(-SOFT.damping(frequency)) * CtScanner().detector_mtf(frequency)
+    mtf = torch.exp(-SOFT.damping(frequency)) * detector_mtf(CtScanner(), frequency)
     blurred = mtf * torch.from_numpy(gaussian(frequency.numpy()))
     half, clean_half = (float(frequency[(m < 0.5).nonzero()[0]]) for m in (blurred, mtf))
     for name in CONTRASTS_HU:
