@@ -1,4 +1,4 @@
-"""Places for results: whether a file can be written, and new folders."""
+"""Check that a file can be written."""
 
 from __future__ import annotations
 
@@ -41,19 +41,3 @@ def _create_on_windows(folder: Path) -> None:
     """Create a file that the system removes; tempfile tries names without end if it cannot."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_TEMPORARY
     os.close(os.open(folder / f".pseudoct-{secrets.token_hex(8)}", flags, 0o600))
-
-
-def make_folder(folder: Path) -> None:
-    """Create a folder for results, with its parents.
-
-    Raises
-    ------
-    BadInputError
-        If it cannot be created.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInputError(
-            f"The folder {folder} cannot be created ({error.strerror}): choose another one."
-        ) from error

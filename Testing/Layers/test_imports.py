@@ -83,6 +83,8 @@ RESEARCH_MAY_IMPORT = {
     "paper": {"datasets", "results", "training", "evaluation"},
 }
 """Folder of the research package → folders that it may import, apart from the product."""
+RESEARCH_BASE = {"output_folder", "time_limit"}
+"""Files directly in the research package that each of its folders may import."""
 TEST_PACKAGES = {
     path.stem for path in (REPOSITORY / "Testing").glob("*") if not path.name.startswith((".", "_"))
 }
@@ -137,7 +139,7 @@ def layer_violations(source: str, package: str) -> list[str]:
 def research_layer_violations(source: str, package: str) -> list[str]:
     """Return 'line: name' for each use of a research folder that the package may not know."""
     root, _, layer = package.partition(".")
-    allowed = {f"{root}.{name}" for name in RESEARCH_MAY_IMPORT[layer] | {layer, "time_limit"}}
+    allowed = {f"{root}.{name}" for name in RESEARCH_MAY_IMPORT[layer] | RESEARCH_BASE | {layer}}
     return [
         f"{line}: {name}"
         for line, name in used_names(source, package)

@@ -23,7 +23,6 @@ from PseudoCTDenoiseLib.ct.io.volume_files import (
     write_volume,
 )
 from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.output_paths import make_folder
 
 SPACING = (0.7421875123456789, 1 / 3, np.pi)
 ORIGIN = (-123.45678901234567, 1 / 7e3, 1e3 / 3)
@@ -718,15 +717,6 @@ def test_a_folder_of_windows_without_permission_is_tried_once(outbox, monkeypatc
     with pytest.raises(PermissionError):
         output_paths._create_on_windows(outbox)
     assert len(tried) == 1
-
-
-def test_a_folder_for_results_is_made_with_its_parents_and_may_exist(outbox):
-    for _ in range(2):
-        make_folder(outbox / "new" / "results")
-        assert (outbox / "new" / "results").is_dir()
-    (outbox / "file").write_bytes(b"")
-    with pytest.raises(BadInputError, match="cannot be created"):
-        make_folder(outbox / "file" / "results")
 
 
 def test_a_grid_may_be_shifted_by_less_than_a_tenth_of_a_voxel(source):
