@@ -21,6 +21,8 @@ from .method_study import METHOD, START, WITH_METHOD, banding
 SLICES = 16
 """Number of neighbouring slices from the middle of each scan."""
 UNTUNED = "not tuned"
+DISC = "disc in one slice"
+"""Variant of the rows of :func:`measure_disc`, which do not name it."""
 DISC_MM, DISC_HU = 8.0, (40.0, 120.0)
 """Diameter and contrasts of the disc that only one slice shows."""
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from pseudoct_research.evaluation import neighbour_study
-from pseudoct_research.evaluation import study_command as study
+from pseudoct_research.evaluation import study_computation as computation
 from pseudoct_research.evaluation.comparison import CtPair
 from pseudoct_research.evaluation.method_study import WITH_METHOD, Condition
 from pseudoct_research.evaluation.neighbour_study import (
+    DISC,
     DISC_COLUMNS,
     DISC_HU,
     NEIGHBOUR_COLUMNS,
@@ -19,6 +20,8 @@ from pseudoct_research.evaluation.neighbour_study import (
     measure_disc,
     measure_neighbours,
 )
+from pseudoct_research.evaluation.study_command import STUDIES
+from pseudoct_research.results.results_table import read_csv
 from PseudoCTDenoiseLib.denoising.neighbours import STACK
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.models.catalog import DENOISER, NEIGHBOUR_MODEL
@@ -159,20 +162,20 @@ def test_the_study_is_computed_saved_and_printed_again(
                 assert scan.hu[:, 30, 16].tolist() == [52, 53, 54, 55, 56]
                 yield condition, number, CtPair(scan.patient, pair().ldct, scan.hu, 1.0)
 
-    monkeypatch.setattr(study, "SLICES", STACK)
-    monkeypatch.setattr(study, "QUARTER", (Condition("soft", 0.25),))
-    monkeypatch.setattr(study, "study_pairs", simulated)
+    monkeypatch.setattr(computation, "SLICES", STACK)
+    monkeypatch.setattr(computation, "QUARTER", (Condition("soft", 0.25),))
+    monkeypatch.setattr(computation, "study_pairs", simulated)
     page = tmp_path / "page.md"
     page.write_text("<!-- STUDY neighbours -->\n<!-- /STUDY neighbours -->\n")
     rest = ["--study", "neighbours", "--csv", tmp_path, "--page", page]
     made = pseudoct("study", "--index", index, "--models", folder, *rest)
     assert made.code == 0, made.err
 
-    rows = study.read_csv(tmp_path / "study-neighbours.csv")
-    assert [row["variant"] for row in rows] == [UNTUNED, WITH_METHOD, study.DISC, study.DISC]
+    rows = read_csv(tmp_path / "study-neighbours.csv")
+    assert [row["variant"] for row in rows] == [UNTUNED, WITH_METHOD, DISC, DISC]
     assert {(row["kernel"], row["patient"]) for row in rows} == {("soft", "one")}
     text = page.read_text("utf-8")
-    assert study.STUDIES["neighbours"].table(rows).strip() in text
+    assert STUDIES["neighbours"].table(rows).strip() in text
     gain, bias = (f"{float(row[key]):+.2f}" for row, key in ((rows[0], "gain"), (rows[0], "bias")))
     (line,) = (line for line in text.splitlines() if f"| soft | one | {UNTUNED} |" in line)
     assert gain.replace("-", "−") in line and bias.replace("-", "−") in line

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 from pseudoct_research.evaluation import noise_map_study
-from pseudoct_research.evaluation import study_command as study
 from pseudoct_research.evaluation.comparison import CtPair
 from pseudoct_research.evaluation.noise_map_study import ADDED, ENSEMBLE, PSEUDO_LDCT
+from pseudoct_research.evaluation.study_tables import noise_maps_table
 from PseudoCTDenoiseLib.denoising.noise_maps import REMOVED_NOISE
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from scipy.ndimage import gaussian_filter
@@ -65,6 +65,6 @@ def test_the_table_has_the_means_of_each_split():
         | {"level_percent": level, "frequency_percent": "100", "edges": "", "gain": "4.5"}
         for split, patient, level in (("val", "a", "90"), ("val", "b", "100"), ("test", "c", "70"))
     ]
-    table = study._noise_maps_table(rows)
+    table = noise_maps_table(rows)
     assert "| val | soft | noise map | 95 | 100 | – | +4.50 |" in table
     assert "| test | soft | noise map | 70 | 100 | – | +4.50 |" in table

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from pseudoct_research.datasets.ct_dataset import CtScan
-from pseudoct_research.evaluation import study_command as study
 from pseudoct_research.evaluation.comparison import CtPair
 from pseudoct_research.evaluation.removed_noise_study import (
     DISCS,
     removed_noise_rows,
     whole_scan_row,
 )
+from pseudoct_research.evaluation.study_command import STUDIES
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.models.catalog import DENOISER
 from PseudoCTDenoiseLib.models.store import LoadedModels, Manifest
@@ -61,7 +61,7 @@ def test_the_table_has_a_line_for_each_result_and_counts_for_each_dose(rows):
     quiet = [
         row | {"light": "not judged"} if row["result"] == "reference" else row for row in quiet
     ]
-    text = study.STUDIES["removed-noise"].table(texts(rows + quiet))
+    text = STUDIES["removed-noise"].table(texts(rows + quiet))
     head, _, *lines = text.splitlines()
     assert head.startswith("| Result | Soft, 25 % | Soft, 100 % | Correlation with edges")
     assert len(lines) == len(rows)
@@ -81,5 +81,5 @@ def test_a_whole_scan_is_judged_with_its_frequencies(pair, rows):
     nothing = whole_scan_row(air, models, ONE)
     assert nothing["light"] == "not judged" and nothing["noise_hu"] is None
     cases = [{"split": "val", "preset": "quick"} | row for row in (found, nothing)]
-    (line,) = study.STUDIES["removed-noise-scans"].table(texts(cases)).splitlines()[2:]
+    (line,) = STUDIES["removed-noise-scans"].table(texts(cases)).splitlines()[2:]
     assert line.startswith("| val | quick | 2 | 2 | 0 | 0 | 1 | 1 |")

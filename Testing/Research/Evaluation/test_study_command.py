@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from pseudoct_research.evaluation import study_command as study
+from pseudoct_research.evaluation import study_computation as computation
+from pseudoct_research.evaluation import study_tables as tables
 from pseudoct_research.evaluation.method_study import NO_TUNING, START, WITH_METHOD
+from pseudoct_research.evaluation.study_command import STUDIES
 from pseudoct_research.phantom.torso import torso_phantom
 from pseudoct_research.training import training_pairs
 from pseudoct_research.training import trials_command as trials
@@ -57,7 +59,7 @@ def page(tmp_path, *blocks):
 def test_a_study_is_computed_saved_and_printed_again(
     pseudoct, index, models, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(study, "INGREDIENTS", {WITH_METHOD: SHORT})
+    monkeypatch.setattr(computation, "INGREDIENTS", {WITH_METHOD: SHORT})
     monkeypatch.setattr(
         "pseudoct_research.evaluation.method_study.START", replace(START, orientations=1)
     )
@@ -103,9 +105,9 @@ def test_clean_scans_are_a_phantom_denoised_and_filtered_scans(
             "change_hu": float(len(seen)),
         }
 
-    monkeypatch.setattr(study, "torso_phantom", lambda slices: small)
-    monkeypatch.setattr(study, "TUNED", {WITH_METHOD: SHORT})
-    monkeypatch.setattr(study, "clean_scan", noted)
+    monkeypatch.setattr(computation, "torso_phantom", lambda slices: small)
+    monkeypatch.setattr(computation, "TUNED", {WITH_METHOD: SHORT})
+    monkeypatch.setattr(computation, "clean_scan", noted)
     rest = ["--study", "clean", "--csv", tmp_path]
     made = pseudoct("study", "--index", index, "--models", models, "--slices", "1", *rest)
     assert made.code == 0, made.err
@@ -130,11 +132,11 @@ def test_unseen_scans_are_those_of_the_training_that_the_denoiser_did_not_learn_
 ):
     text = index.read_text("utf-8")
     index.write_text(text + "train.nrrd,known,train\n", "utf-8")
-    loaded = study.load_models("fast", models)
+    loaded = computation.load_models("fast", models)
     network, manifest = loaded.denoiser
     manifest = replace(manifest, training={"scans": [{"patient": "known"}]})
     loaded = loaded._replace(denoiser=(network, manifest))
-    monkeypatch.setattr(study, "load_models", lambda *_: loaded)
+    monkeypatch.setattr(computation, "load_models", lambda *_: loaded)
     seen = []
 
     def measured(pair, denoiser, noise_models, variants, dose):
@@ -144,8 +146,8 @@ def test_unseen_scans_are_those_of_the_training_that_the_denoiser_did_not_learn_
             for name, gain in ((NO_TUNING, 1.0), (WITH_METHOD, 2.0))
         ]
 
-    monkeypatch.setattr(study, "measure", measured)
-    monkeypatch.setattr(study, "QUARTER", study.QUARTER[:1])
+    monkeypatch.setattr(computation, "measure", measured)
+    monkeypatch.setattr(computation, "QUARTER", computation.QUARTER[:1])
     rest = ["--study", "unseen", "--csv", tmp_path]
     made = pseudoct("study", "--index", index, "--models", models, "--slices", "1", *rest)
     assert made.code == 0, made.err
@@ -184,7 +186,7 @@ def test_the_studies_are_those_of_the_page(pseudoct, tmp_path, repository):
     text = page(tmp_path, "STUDY clean", "STUDY banding")
     ended = pseudoct("study", "--csv", results, "--page", text)
     assert ended.code == 0
-    assert [line for line in ended.out.splitlines() if line in study.STUDIES] == [
+    assert [line for line in ended.out.splitlines() if line in STUDIES] == [
         "clean",
         "banding",
     ]
@@ -206,7 +208,7 @@ def rows_of(start, risk_to_gain, chosen, scan="0"):
 def test_the_loss_by_the_stop_rule_is_reported():
     more_than_the_method_runs = [1.0, 1.5, 1.4, 1.3, 1.3, 1.3, 1.3, 1.9]
     rows = rows_of("fast", more_than_the_method_runs, chosen=40)
-    table = study._stopping_table(rows + rows_of("fast", [1.0, 2.0], chosen=20, scan="1"))
+    table = tables.stopping_table(rows + rows_of("fast", [1.0, 2.0], chosen=20, scan="1"))
     assert table.count("| fast | soft | one |") == 2  # two scans of one patient
     assert (
         "| fast | soft | one | +1.00 | 20 | +1.50 | 40 | 0.100 | +1.90 | −2.00 | −4.00 | 1.00 |"
@@ -223,7 +225,7 @@ def test_a_row_holds_means_and_the_worst_scan():
     ]
     common = {"variant": WITH_METHOD, "change_hu": "2", "steps": "10"}
     rows = [common | dict(zip(keys, metrics, strict=True)) for metrics in metric_rows]
-    table = study._by(rows, ("variant",), ("Method",))
+    table = tables._by(rows, ("variant",), ("Method",))
     # Patients have equal weight, and opposite biases do not cancel.
     line = "| method | 3 | +4.50 | +0.100 | −0.100 | +0.500 | +0.300 | 2.00 | 0.38 | 10 |"
     assert line in table

@@ -1,0 +1,346 @@
+"""Computation of the studies of `pseudoct study`: each writes the rows of its CSV file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
+from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.presets import preset_settings
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.models.store import LoadedModels, load_denoiser, load_models
+from torch import nn
+
+from ..datasets.ct_dataset import CtScan, index_splits, read_index
+from ..phantom.phantom_scan import scan_phantom
+from ..phantom.torso import torso_phantom
+from ..results.pictures import coronal_picture
+from ..results.results_table import read_csv, write_csv
+from ..training.training_pairs import LEAST_SLICES
+from .comparison import CtPair
+from .filters import FILTERS, best_setting
+from .method_study import (
+    INGREDIENTS,
+    METHOD,
+    NO_TUNING,
+    START,
+    WITH_METHOD,
+    Condition,
+    banding,
+    clean_scan,
+    measure,
+    stopping_curve,
+    study_pairs,
+)
+from .neighbour_study import DISC, SLICES, measure_disc, measure_neighbours
+from .noise_map_study import measure_noise_maps
+from .paper_loop_study import measure_paper_loop, measure_preset
+from .removed_noise_study import removed_noise_rows, whole_scan_row
+from .strength_study import measure_strengths
+
+TUNED = {WITH_METHOD: METHOD}
+QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))
+OTHER_DOSES = tuple(Condition(kernel, dose) for dose in (0.1, 0.5) for kernel in ("soft", "sharp"))
+STOPPING_STEPS = 240
+LIGHT_DOSES = (0.25, 0.5, 1.0)
+"""Doses at which the light is judged; the last one is that of the scan as it is."""
+
+
+def csv_of_study(arguments: argparse.Namespace, name: str) -> Path:
+    """Return the path of the CSV file of a study."""
+    return arguments.csv / f"study-{name}.csv"
+
+
+def compute_ingredients(arguments: argparse.Namespace, name: str) -> None:
+    scans = _stacks(read_index(arguments.index, "val"))
+    _compute_cases(
+        arguments, name, scans, QUARTER, denoiser_and_noise_models(arguments), INGREDIENTS
+    )
+
+
+def compute_doses(arguments: argparse.Namespace, name: str) -> None:
+    scans = read_index(arguments.index, "test")
+    _compute_cases(arguments, name, scans, OTHER_DOSES, denoiser_and_noise_models(arguments))
+
+
+def compute_unseen(arguments: argparse.Namespace, name: str) -> None:
+    """Measure on scans of the training split that the denoiser did not learn from."""
+    denoiser, manifest = load_models(arguments.model, arguments.models).denoiser
+    known = {scan["patient"] for scan in manifest.training.get("scans", ())}
+    scans = [scan for scan in read_index(arguments.index, "train") if scan.patient not in known]
+    rows = []
+    pairs = study_pairs(_stacks(scans), QUARTER, arguments.slices)
+    for condition, _, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
+        about = {"kernel": condition.kernel, "patient": pair.patient}
+        row = _with_filter(pair)
+        for measured in measure(pair, denoiser, [], TUNED, condition.dose):
+            row |= {f"{key} {measured['variant']}": measured[key] for key in ("gain", "hu_bias")}
+        rows.append(about | row)
+        write_csv(csv_of_study(arguments, name), rows)
+
+
+def _with_filter(pair: CtPair) -> dict:
+    """Return the gain of non-local means in dB, with the setting that is best on this pair."""
+    non_local_means = FILTERS["non_local_means"]
+    setting = best_setting(non_local_means, [pair.ldct], [pair.ndct])
+    filtered = non_local_means.function(pair.ldct, **setting)
+    return {"filter": psnr_4096(filtered, pair.ndct) - psnr_4096(pair.ldct, pair.ndct)}
+
+
+def compute_narrow(arguments: argparse.Namespace, name: str) -> None:
+    conditions = [QUARTER[1], Condition("soft", 0.1), Condition("sharp", 0.1)]
+    scans = read_index(arguments.index, "test")
+    _compute_cases(arguments, name, scans, conditions, narrow_denoiser(arguments))
+
+
+def _compute_cases(
+    arguments: argparse.Namespace,
+    name: str,
+    scans: Sequence[CtScan],
+    conditions: Sequence[Condition],
+    models: tuple[nn.Module, list[nn.Module]],
+    variants: dict[str, DenoisingSettings] = TUNED,
+) -> None:
+    file = csv_of_study(arguments, name)
+    retired = _retired(file, variants)
+    rows = []
+    pairs = study_pairs(scans, conditions, arguments.slices)
+    for condition, number, pair in _with_bar(pairs, len(scans) * len(conditions), name):
+        about = {
+            "kernel": condition.kernel,
+            "dose": condition.dose,
+            "patient": pair.patient,
+            "scan": number,
+            "slices": len(pair.ndct),
+        }
+        rows += [about | row for row in measure(pair, *models, variants, condition.dose)]
+        write_csv(file, rows + retired)
+
+
+def _retired(file: Path, variants: dict[str, DenoisingSettings]) -> list[dict]:
+    """Return the rows of variants that an earlier version measured and this one lacks."""
+    if not file.is_file():
+        return []
+    return [row for row in read_csv(file) if row["variant"] not in {NO_TUNING, *variants}]
+
+
+def compute_stopping(arguments: argparse.Namespace, name: str) -> None:
+    starts = {"fast": denoiser_and_noise_models(arguments), "narrow": narrow_denoiser(arguments)}
+    scans = _stacks(read_index(arguments.index, "val"))
+    rows = []
+    pairs = study_pairs(scans, QUARTER, arguments.slices)
+    for condition, number, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
+        for start, (denoiser, _) in starts.items():
+            about = {"start": start, "kernel": condition.kernel, "scan": number}
+            about["patient"] = pair.patient
+            curve = stopping_curve(pair, denoiser, STOPPING_STEPS)
+            rows += [about | row for row in curve]
+            write_csv(csv_of_study(arguments, name), rows)
+
+
+def compute_clean(arguments: argparse.Namespace, name: str) -> None:
+    denoiser, noise_models = denoiser_and_noise_models(arguments)
+    scans = _stacks(read_index(arguments.index, "val"))
+    rows = []
+    cleaned = _clean_scans(scans, denoiser, noise_models, arguments.slices)
+    for scan, hu, pixel_mm in _with_bar(cleaned, 1 + 2 * len(scans), name):
+        rows.append({"scan": scan} | clean_scan(denoiser, hu, pixel_mm))
+        write_csv(csv_of_study(arguments, name), rows)
+
+
+def _clean_scans(
+    scans: Sequence[CtScan], denoiser: nn.Module, noise_models: list[nn.Module], slices: int
+) -> Iterator[tuple[str, np.ndarray, float]]:
+    """Yield name, HU and pixel size of scans that are noise-free or already denoised."""
+    phantom = torso_phantom(slices=8)
+    yield "phantom without noise", phantom.hu, phantom.spacing_mm[-1]
+    non_local_means = FILTERS["non_local_means"]
+    for _, _, pair in study_pairs(scans, QUARTER[:1], slices):
+        method = _denoised(pair.ldct, pair.pixel_mm, denoiser, noise_models, TUNED)[WITH_METHOD]
+        yield f"{pair.patient}, result of the method", method, pair.pixel_mm
+        filtered = non_local_means.function(pair.ndct, **non_local_means.default)
+        yield f"{pair.patient}, filtered normal dose", filtered, pair.pixel_mm
+
+
+def compute_banding(arguments: argparse.Namespace, name: str) -> None:
+    denoiser, noise_models = denoiser_and_noise_models(arguments)
+    rows = []
+    for scan in _stacks(read_index(arguments.index, "test")):
+        ((_, _, pair),) = study_pairs([scan], QUARTER[:1], len(scan.hu))
+        images = {"LDCT": pair.ldct}
+        images |= _denoised(
+            pair.ldct, pair.pixel_mm, denoiser, noise_models, {NO_TUNING: START, **TUNED}
+        )
+        rows += [
+            {"patient": scan.patient, "variant": name, "banding_hu": banding(image, pair.ndct)}
+            for name, image in images.items()
+        ]
+        write_csv(csv_of_study(arguments, name), rows)
+    if arguments.plots:
+        phantom = torso_phantom()
+        slice_mm, _, pixel_mm = phantom.spacing_mm
+        scanned = scan_phantom(phantom.hu, pixel_mm)
+        method = _denoised(scanned.ldct, pixel_mm, denoiser, noise_models, TUNED)[WITH_METHOD]
+        coronal_picture(
+            arguments.plots / "coronal.png",
+            {"LDCT": scanned.ldct, "method": method, "NDCT": scanned.ndct},
+            (pixel_mm, slice_mm),
+        )
+
+
+def compute_noise_maps(arguments: argparse.Namespace, name: str) -> None:
+    models = load_models(arguments.model, arguments.models)
+    denoiser, networks = models.denoiser[0], models.noise_networks
+    names = [manifest.name for manifest in models.noise_manifests]
+    rows = []
+    for split in ("val", "test"):
+        scans = _stacks(read_index(arguments.index, split))
+        pairs = study_pairs(scans, QUARTER, arguments.slices)
+        for condition, _, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
+            about = {"split": split, "kernel": condition.kernel, "patient": pair.patient}
+            rows += [about | row for row in measure_noise_maps(pair, denoiser, networks, names)]
+            write_csv(csv_of_study(arguments, name), rows)
+
+
+def compute_paper_loop(arguments: argparse.Namespace, name: str) -> None:
+    models, rows = denoiser_and_noise_models(arguments), []
+    for split in ("val", "test"):
+        scans = read_index(arguments.index, split)
+        if split == "test":
+            scans = _stacks(scans)
+        pairs = study_pairs(scans, QUARTER, arguments.slices)
+        for condition, number, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
+            about = {"split": split, "kernel": condition.kernel, "scan": number}
+            rows += [about | row for row in measure_paper_loop(pair, *models)]
+            write_csv(csv_of_study(arguments, name), rows)
+
+
+def compute_paper_doses(arguments: argparse.Namespace, name: str) -> None:
+    models, rows = denoiser_and_noise_models(arguments), []
+    scans = read_index(arguments.index, "val")
+    pairs = study_pairs(scans, OTHER_DOSES, arguments.slices)
+    for condition, number, pair in _with_bar(pairs, len(scans) * len(OTHER_DOSES), name):
+        about = {"kernel": condition.kernel, "dose": condition.dose, "scan": number}
+        rows.append(about | {"patient": pair.patient} | measure_preset(pair, *models))
+        write_csv(csv_of_study(arguments, name), rows)
+
+
+def compute_neighbours(arguments: argparse.Namespace, name: str) -> None:
+    def measure_both(pair: CtPair, models: LoadedModels) -> list[dict]:
+        discs = [{"variant": DISC} | row for row in measure_disc(pair, models)]
+        return measure_neighbours(pair, models) + discs
+
+    _compute_with_neighbours(arguments, name, "test", measure_both)
+
+
+def compute_strength(arguments: argparse.Namespace, name: str) -> None:
+    _compute_with_neighbours(arguments, name, "val", measure_strengths)
+
+
+def _compute_with_neighbours(
+    arguments: argparse.Namespace,
+    name: str,
+    split: str,
+    measured: Callable[[CtPair, LoadedModels], list[dict]],
+) -> None:
+    """Measure the consecutive slices in the middle of every scan of a split that has them."""
+    models = models_with_neighbours(arguments)
+    scans = [_middle(scan) for scan in _stacks(read_index(arguments.index, split))]
+    rows = []
+    pairs = study_pairs(scans, QUARTER, SLICES)
+    for condition, _, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
+        about = {"kernel": condition.kernel, "patient": pair.patient}
+        rows += [about | row for row in measured(pair, models)]
+        write_csv(csv_of_study(arguments, name), rows)
+
+
+def _middle(scan: CtScan) -> CtScan:
+    """Return the consecutive slices in the middle of a scan."""
+    first = max(0, (len(scan.hu) - SLICES) // 2)
+    return replace(scan, hu=scan.hu[first : first + SLICES])
+
+
+def compute_removed_noise(arguments: argparse.Namespace, name: str) -> None:
+    denoiser, _ = denoiser_and_noise_models(arguments)
+    scans = read_index(arguments.index, "val")
+    conditions = [Condition(kernel, dose) for dose in LIGHT_DOSES for kernel in ("soft", "sharp")]
+    rows = []
+    pairs = study_pairs(scans, conditions, arguments.slices)
+    for condition, number, pair in _with_bar(pairs, len(scans) * len(conditions), name):
+        about = {"kernel": condition.kernel, "dose": condition.dose}
+        about |= {"patient": pair.patient, "scan": number}
+        # The method is tuned on stacks only, which takes long.
+        tuned = TUNED if len(scans[number].hu) >= LEAST_SLICES else {}
+        settings = {"one orientation, not tuned": replace(START, orientations=1)} | tuned
+        rows += [about | row for row in removed_noise_rows(pair, denoiser, settings, number)]
+        write_csv(csv_of_study(arguments, name), rows)
+
+
+def compute_whole_scans(arguments: argparse.Namespace, name: str) -> None:
+    models = load_models(arguments.model, arguments.models)
+    cases = [
+        (split, preset, scan)
+        for split in index_splits(arguments.index)
+        for scan in read_index(arguments.index, split)
+        for preset in ("quick", "standard")
+        # Tuning takes long. The limits are chosen on `val`.
+        if preset == "quick" or (split == "val" and len(scan.hu) >= LEAST_SLICES)
+    ]
+    rows = []
+    for split, preset, scan in _with_bar(cases, len(cases), name):
+        about = {"split": split, "preset": preset, "patient": scan.patient}
+        rows.append(about | whole_scan_row(scan, models, preset_settings(preset)))
+        write_csv(csv_of_study(arguments, name), rows)
+
+
+def _denoised(
+    hu: np.ndarray,
+    pixel_mm: float,
+    denoiser: nn.Module,
+    noise_models: list[nn.Module],
+    variants: dict[str, DenoisingSettings],
+) -> dict[str, np.ndarray]:
+    return {
+        name: DenoisingJob(hu, denoiser, noise_models, settings, pixel_mm=pixel_mm).run_at_once().hu
+        for name, settings in variants.items()
+    }
+
+
+def _stacks(scans: Sequence[CtScan]) -> list[CtScan]:
+    stacks = [scan for scan in scans if len(scan.hu) >= LEAST_SLICES]
+    if not stacks:
+        raise BadInputError(f"The index lists no scan of {LEAST_SLICES} slices or more. Add one.")
+    return stacks
+
+
+def denoiser_and_noise_models(arguments: argparse.Namespace) -> tuple[nn.Module, list[nn.Module]]:
+    """Load the chosen denoiser and its noise models."""
+    models = load_models(arguments.model, arguments.models)
+    return models.denoiser[0], models.noise_networks
+
+
+def models_with_neighbours(arguments: argparse.Namespace) -> LoadedModels:
+    """Load the chosen denoiser; raise BadInputError if it has no neighbour model."""
+    models = load_models(arguments.model, arguments.models)
+    if models.neighbour_model is None:
+        raise BadInputError(
+            f"'{arguments.model}' has no neighbour model. Choose a denoiser that has one."
+        )
+    return models
+
+
+def narrow_denoiser(arguments: argparse.Namespace) -> tuple[nn.Module, list[nn.Module]]:
+    """Load the denoiser of the preset 'narrow', which has no noise models."""
+    return load_denoiser("narrow", arguments.narrow)[0], []
+
+
+def _with_bar(pairs, total: int, name: str):
+    from tqdm import tqdm
+
+    return tqdm(pairs, total=total, desc=name, unit="case", file=sys.stderr)
