@@ -60,8 +60,8 @@ def side_by_side(
 ) -> None:
     """Draw original, denoised, reference (if given) and removed noise, and an enlarged part below.
 
-    Of a scan, the slice of the original with the most organ tissue is shown. Images are magnified
-    by a whole number, so every pixel of a slice has the same size.
+    The slice of the original with the most organ tissue is shown. Images are magnified by a whole
+    number, so every pixel of a slice has the same size.
 
     Parameters
     ----------

@@ -38,8 +38,8 @@ def job_report(
 ) -> dict:
     """Return the report of a job as values for JSON. Units are part of the names.
 
-    A metric may be infinite or NaN, such as the PSNR of equal images. :func:`.json_text` makes null
-    of it.
+    A metric may be infinite or NaN, such as the PSNR of equal images. :func:`.json_text` writes it
+    as null.
 
     Parameters
     ----------
