@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dicom_factory import write_slices
+from PseudoCTDenoiseLib.cli import denoise
 from PseudoCTDenoiseLib.ct.io import dicom_writer
 from PseudoCTDenoiseLib.ct.io.derived_note import ALREADY_DENOISED
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
@@ -108,6 +109,24 @@ def test_slices_that_are_denoised_along_another_axis_keep_their_order(pseudoct, 
     for output in (folder, file):
         assert pseudoct("denoise", scan, output, *untuned, "--slice-axis", "j").code == 0
     assert np.array_equal(read_volume(folder).hu, read_volume(file).hu)
+
+
+def test_slices_of_another_patient_that_appear_during_the_run(
+    pseudoct, dicom, untuned, tmp_path, monkeypatch
+):
+    folder, plan = tmp_path / "denoised", denoise._print_plan
+
+    def other_run(*arguments):
+        folder.mkdir()
+        (folder / "0007.dcm").write_text("other patient")
+        plan(*arguments)
+
+    monkeypatch.setattr(denoise, "_print_plan", other_run)
+    ended = pseudoct("denoise", dicom, folder, *untuned)
+    assert ended.code == 2 and f"kept as {tmp_path / 'new-denoised'}." in ended.err
+    assert [path.name for path in folder.iterdir()] == ["0007.dcm"]
+    assert read_volume(tmp_path / "new-denoised").hu.shape[0] == 3
+    assert not (tmp_path / "denoised.json").exists()
 
 
 # ------------------------------------------------------------------- refused

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from PseudoCTDenoiseLib.cli import denoise
 from PseudoCTDenoiseLib.cli.output_guard import Output, check_outputs
 from PseudoCTDenoiseLib.errors import BadInputError
 
@@ -198,6 +199,26 @@ def test_overwrite_replaces_a_file_of_another_program(pseudoct, scan, tmp_path):
     arguments = ["simulate", scan, output, "--device", "cpu"]
     assert "square" in pseudoct(*arguments, "--overwrite").err
     assert output.read_text() == "another program's"
+
+
+@pytest.mark.parametrize("appears", ["out.nrrd", "out.json", "out.png"])
+def test_a_file_that_appears_during_the_run_is_kept(
+    pseudoct, scan, untuned, tmp_path, monkeypatch, appears
+):
+    precious, plan = tmp_path / appears, denoise._print_plan
+
+    def other_program(*arguments):
+        precious.write_text("another program's")
+        plan(*arguments)
+
+    monkeypatch.setattr(denoise, "_print_plan", other_program)
+    picture = ["--picture", tmp_path / "out.png"]
+    ended = pseudoct("denoise", scan, tmp_path / "out.nrrd", *untuned, *picture)
+    assert precious.read_text() == "another program's"
+    assert (tmp_path / f"new-{appears}").is_file()
+    assert f"{precious} appeared or changed during this run" in ended.err
+    assert ended.code == (2 if appears == "out.nrrd" else 5)
+    assert (tmp_path / "out.nrrd").is_file()
 
 
 def test_an_earlier_result_beside_dicom_slices_is_replaced(

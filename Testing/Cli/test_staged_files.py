@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PseudoCTDenoiseLib.cli.output_guard import CheckedFiles
 from PseudoCTDenoiseLib.cli.staged_files import write_together
 from PseudoCTDenoiseLib.errors import BadInputError
 
@@ -235,6 +236,83 @@ def test_a_result_stays_beside_an_older_file_that_another_program_uses(
         f"use it. The new result is kept as {tmp_path / 'new-2-out.txt'}."
     )
     assert texts(tmp_path) == before | {"new-2-out.txt": "new"}
+
+
+@pytest.mark.parametrize("event", ["appears", "is replaced", "is changed"])
+def test_a_file_that_another_program_writes_during_the_run_is_kept(tmp_path, event):
+    output, other, stale = (tmp_path / name for name in ("out.txt", "other.txt", "out.json"))
+    stale.write_text("old")
+    if event != "appears":
+        output.write_text("old")
+
+    def write(staged):
+        staged.retire(stale)
+        staged.path(other).write_text("new")
+        staged.path(output).write_text("new")
+        if event == "is replaced":
+            output.rename(tmp_path / "moved.txt")
+        output.write_text("precious")
+
+    checked = CheckedFiles([output, other, stale])
+    with pytest.raises(BadInputError) as raised:
+        write_together(write, checked)
+    found = texts(tmp_path)
+    found.pop("moved.txt", None)
+    kept = {"new-out.txt": "new", "new-other.txt": "new"}
+    assert found == {"out.txt": "precious", "out.json": "old"} | kept
+    assert str(raised.value) == (
+        f"{output} appeared or changed during this run, so it is kept: choose another name. The "
+        f"new result is kept as {tmp_path / 'new-other.txt'}, {tmp_path / 'new-out.txt'}."
+    )
+
+
+def test_an_older_file_that_did_not_change_is_replaced(tmp_path):
+    output, stale = tmp_path / "out.txt", tmp_path / "out.json"
+    output.write_text("old")
+    stale.write_text("old")
+
+    def write(staged):
+        staged.retire(stale)
+        staged.path(output).write_text("new")
+
+    write_together(write, CheckedFiles([output, stale]))
+    assert texts(tmp_path) == {"out.txt": "new"}
+
+
+def test_a_report_that_changes_during_the_run_is_not_removed(tmp_path):
+    output, report = tmp_path / "out.txt", tmp_path / "out.json"
+
+    def write(staged):
+        report.write_text("precious")
+        staged.retire(report)
+        staged.path(output).write_text("new")
+
+    write_together(write, CheckedFiles([output, report]))
+    assert texts(tmp_path) == {"out.txt": "new", "out.json": "precious"}
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_two_runs_never_share_the_folder_of_a_series(tmp_path, made):
+    folder, beside = tmp_path / "series", tmp_path / "new-series"
+    beside.mkdir()
+    if not made:
+        folder.mkdir()
+
+    def write(staged):
+        staged.folder(folder, is_empty=True)
+        for name in ("1.dcm", "2.dcm"):
+            staged.path(folder / name).write_text("new")
+        (folder / ".hidden").touch()
+        (folder / "3.dcm").write_text("other patient")
+
+    with pytest.raises(BadInputError, match=f"kept as {tmp_path / 'new-2-series'}\\.$"):
+        write_together(write)
+    assert texts(tmp_path) == {
+        "series/.hidden": "",
+        "series/3.dcm": "other patient",
+        "new-2-series/1.dcm": "new",
+        "new-2-series/2.dcm": "new",
+    }
 
 
 def test_an_older_file_that_cannot_come_back_is_kept_in_the_temporary_folder(tmp_path, monkeypatch):

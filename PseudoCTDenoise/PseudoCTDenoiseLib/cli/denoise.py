@@ -66,7 +66,7 @@ from .device_argument import add_device_argument
 from .dicom_output import check_dicom_folder, is_dicom_output, noise_kinds, write_dicom
 from .model_arguments import add_model_arguments
 from .optional_packages import INSTALL_COMMANDS
-from .output_guard import Output, add_overwrite_argument, check_outputs
+from .output_guard import CheckedFiles, Output, add_overwrite_argument, check_outputs
 from .progress_bar import ProgressBar
 from .scan_arguments import add_scan_arguments, add_series_argument, read_scan
 from .side_outputs import SideOutputs
@@ -201,7 +201,7 @@ def denoise(
     outputs = _writable_outputs(arguments)
     maps = NO_MAPS if outputs.noise_folder is None else ALL_MAPS
     models = load_models(arguments.model, arguments.models, need_noise_models(maps, settings))
-    _check_outputs(arguments, outputs, models.noise_manifests)
+    checked = _check_outputs(arguments, outputs, models.noise_manifests)
     inputs = _read_inputs(arguments, outputs, models, keep_values=settings.strength == 0)
     if arguments.settings:
         _note_other_models(arguments.settings, models, settings)
@@ -227,7 +227,9 @@ def denoise(
                 progress=_JobProgress(bar),
                 new_array=lambda name, shape: SliceFile(folder / f"{name}.npy", shape),
             )
-        return write_together(lambda staged: _write_volumes(staged, result, inputs, outputs))
+        return write_together(
+            lambda staged: _write_volumes(staged, result, inputs, outputs), checked
+        )
 
     # The results of a long scan do not fit into memory together. They are kept in files until
     # they are written.
@@ -312,7 +314,7 @@ def _beside(output: Path, dicom: bool) -> Path:
 
 def _check_outputs(
     arguments: argparse.Namespace, outputs: _Outputs, noise_models: Sequence[Manifest]
-) -> None:
+) -> CheckedFiles:
     """Check that no output replaces an input or a file of another program."""
     # Converters from DICOM write a JSON file of their own beside the scan.
     advice = "" if arguments.report else "give another name for the report with --report"
@@ -320,7 +322,7 @@ def _check_outputs(
     if outputs.dicom:
         for folder in noise_files:
             check_dicom_folder(folder, arguments.input, outputs.volume)
-    check_outputs(
+    checked = check_outputs(
         [
             *filter(None, [outputs.volume, outputs.picture, *noise_files]),
             Output(outputs.report, advice=advice),
@@ -333,6 +335,7 @@ def _check_outputs(
     )
     if not arguments.overwrite:
         _check_report_is_free(outputs.report, outputs.volume)
+    return checked
 
 
 def _check_report_is_free(path: Path, volume: Path) -> None:
@@ -442,7 +445,8 @@ def _write_report(
         report |= values
         text = json_text(report, indent=2, ensure_ascii=False) + "\n"
         # File names may contain bytes that are not UTF-8; JSON can escape them.
-        replace_file(outputs.report, text.encode(errors="backslashreplace"))
+        path = side_outputs.place(outputs.report)
+        replace_file(path, text.encode(errors="backslashreplace"))
     return report
 
 
@@ -454,7 +458,7 @@ def _write_picture(
     volume = inputs.volume
     with side_outputs.writing(outputs.picture):
         side_by_side(
-            outputs.picture,
+            side_outputs.place(outputs.picture),
             volume.hu,
             result.hu,
             reference=inputs.reference,

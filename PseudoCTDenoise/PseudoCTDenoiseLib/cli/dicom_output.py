@@ -15,7 +15,7 @@ from ..ct.io.dicom_writer import file_names, write_series
 from ..ct.io.volume_files import OUTPUT_SUFFIXES, CtVolume, in_file_order
 from ..errors import BadInputError
 from .output_guard import same_name
-from .staged_files import StagedFiles
+from .staged_files import StagedFiles, holds_files
 
 
 def is_dicom_output(path: Path) -> bool:
@@ -36,8 +36,7 @@ def check_dicom_folder(folder: Path, *others: Path) -> None:
         If the folder is a file, holds files that are not hidden, or lies in another of the
         folders.
     """
-    # File managers, and earlier runs that were killed, leave hidden files.
-    if os.path.isdir(folder) and any(not p.name.startswith(".") for p in folder.iterdir()):
+    if holds_files(folder):
         raise BadInputError(
             f"{folder} holds files: give a new or an empty folder for the DICOM series."
         )
@@ -68,13 +67,13 @@ def noise_kinds(noise_models: Sequence[str]) -> list[DerivedKind]:
 def write_dicom(
     staged: StagedFiles, folder: Path, hu: np.ndarray, scan: CtVolume, series: DerivedSeries
 ) -> None:
-    """Write a series that is derived from a DICOM scan to a folder, which is created.
+    """Write a series that is derived from a DICOM scan to a new or empty folder.
 
     Parameters
     ----------
     hu : (slices, rows, columns) int16, as ``scan.hu``.
     """
-    staged.folder(folder)
+    staged.folder(folder, is_empty=True)
     hu, source_hu = (in_file_order(image, scan) for image in (hu, scan.hu))
     paths = [staged.path(folder / name) for name in file_names(len(hu))]
     write_series(paths, hu, scan.dicom_slices, source_hu, series)

@@ -37,6 +37,18 @@ class Output:
     advice: str = ""
 
 
+class CheckedFiles:
+    """The files that lay in the places of outputs when these were checked."""
+
+    def __init__(self, paths: Iterable[Path]):
+        self._states = {path: _state(path) for path in paths}
+
+    def is_changed(self, path: Path) -> bool:
+        """Return True if a file appeared in the place of an output, or changed, since the check."""
+        now = _state(path) if path in self._states else None
+        return now is not None and now != self._states[path]
+
+
 def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite",
@@ -47,8 +59,8 @@ def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
 
 def check_outputs(
     outputs: Iterable[Output | Path], inputs: Iterable[Path | None], *, overwrite: bool
-) -> None:
-    """Check that the outputs of a command replace nothing that must be kept.
+) -> CheckedFiles:
+    """Check that the outputs of a command replace nothing that must be kept; return what is there.
 
     Parameters
     ----------
@@ -62,6 +74,7 @@ def check_outputs(
         by this project and ``overwrite`` is False.
     """
     outputs = [Output(output) if isinstance(output, Path) else output for output in outputs]
+    checked = CheckedFiles(output.path for output in outputs)
     _check_different(outputs)
     _check_no_inputs(outputs, [path for path in inputs if path is not None])
     for output in outputs:
@@ -77,6 +90,7 @@ def check_outputs(
                 f"{path} exists and is not a result of pseudoct, so it is kept: choose another "
                 "name, or replace it with --overwrite."
             )
+    return checked
 
 
 def same_name(path: Path) -> str:
@@ -115,6 +129,14 @@ def _check_no_inputs(outputs: Sequence[Output], inputs: Sequence[Path]) -> None:
 
 def _is_own(output: Output) -> bool:
     return output.is_own or is_own_result(output.path, output.fields)
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """Return what changes when a file is replaced or written to; None if there is none."""
+    with contextlib.suppress(OSError):
+        found = os.stat(path)
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return None
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

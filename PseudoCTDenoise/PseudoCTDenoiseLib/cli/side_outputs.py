@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import BadInputError, Cancelled, one_line
 from ..exit_codes import DONE, INCOMPLETE
 from ..printed_words import print_warnings
+from .staged_files import free_name
 
 
 class SideOutputs:
@@ -21,6 +23,20 @@ class SideOutputs:
 
     def __init__(self):
         self.exit_code = DONE
+
+    def place(self, path: Path) -> Path:
+        """Return the path for a file: another one if something lies there, with a warning.
+
+        An older file was removed together with the older result, so it is new and not replaced.
+        """
+        if not os.path.lexists(path):
+            return path
+        place = free_name(path)
+        self.exit_code = INCOMPLETE
+        print_warnings(
+            [f"{path} appeared or changed during this run, so it is kept: see {place} instead."]
+        )
+        return place
 
     @contextlib.contextmanager
     def writing(self, path: Path) -> Iterator[None]:

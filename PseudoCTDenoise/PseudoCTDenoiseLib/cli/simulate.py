@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"--seed {arguments.seed} is out of range: choose 0 or more, below 2^63."
         )
     check_output_path(arguments.output)
-    check_outputs([arguments.output], [arguments.input], overwrite=arguments.overwrite)
+    checked = check_outputs([arguments.output], [arguments.input], overwrite=arguments.overwrite)
     device = choose_device(arguments.device)
     print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
     scan = read_scan(arguments.input, arguments, series=arguments.series)
@@ -95,7 +95,8 @@ def run(arguments: argparse.Namespace) -> None:
     low_dose = with_padding(low_dose, scan.hu)
     note = f"Simulated low dose. {NOTICE}"
     write_together(
-        lambda staged: write_volume(staged.path(arguments.output), low_dose, scan, note=note)
+        lambda staged: write_volume(staged.path(arguments.output), low_dose, scan, note=note),
+        checked,
     )
 
     print(f"Estimated unattenuated photon count: N0 = {simulator.quanta:.0f} photons per ray.")

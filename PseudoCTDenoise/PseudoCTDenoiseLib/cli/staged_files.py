@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from ..errors import BadInputError
 from ..temporary_files import TemporaryFolder, link_file, with_cleanup
+from .output_guard import CheckedFiles
 
 T = TypeVar("T")
 
@@ -20,13 +21,17 @@ _PLACES = ("new", "old", "saved")
 """Folders for the new files, and for the older and the new files while names are exchanged."""
 
 
-def write_together(write: Callable[[StagedFiles], T]) -> T:
+def write_together(write: Callable[[StagedFiles], T], checked: CheckedFiles | None = None) -> T:
     """Return ``write(staged)``; then give the files that it wrote their final names.
 
     An error or a signal removes all files and the folders created for them, and older files stay or
-    come back. This also holds if it comes between two renames. Only if an older file cannot be
-    replaced because of its permissions, or on Windows because a program uses it, do the new files
-    stay beside their final places, as ``new-NAME``.
+    come back. This also holds if it comes between two renames. The new files stay beside their
+    final places, as ``new-NAME``, only if an older file must not or cannot be replaced: another
+    program wrote it after the check, its permissions forbid it, or on Windows a program uses it.
+
+    Parameters
+    ----------
+    checked : from :func:`.check_outputs`.
 
     Raises
     ------
@@ -36,7 +41,7 @@ def write_together(write: Callable[[StagedFiles], T]) -> T:
 
     >>> write_together(lambda staged: staged.path(Path("result.json")).write_text("{}"))
     """
-    staged = StagedFiles()
+    staged = StagedFiles(checked or CheckedFiles(()))
 
     def write_and_rename() -> T:
         result = write(staged)
@@ -47,6 +52,19 @@ def write_together(write: Callable[[StagedFiles], T]) -> T:
         return with_cleanup(write_and_rename, staged.end)
     except (BadInputError, OSError) as error:
         raise BadInputError(staged.error_message(error)) from error
+
+
+def holds_files(folder: Path) -> bool:
+    """Return True for a folder with files that are not hidden."""
+    # File managers, and earlier runs that were killed, leave hidden files.
+    return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
+
+
+def free_name(path: Path) -> Path:
+    """Return an unused name beside a path, for a file that must not take its place."""
+    prefixes = chain(["new"], (f"new-{number}" for number in count(2)))
+    paths = (path.with_name(f"{prefix}-{path.name}") for prefix in prefixes)
+    return next(path for path in paths if not os.path.lexists(path))
 
 
 @dataclass
@@ -82,28 +100,33 @@ class _StagedFile:
         elif is_renamed:
             os.replace(self.final, self.temporary)
 
-    def keep(self) -> Path:
-        """Give a new file that has no final name another one beside it, and return it."""
-        prefixes = chain(["new"], (f"new-{number}" for number in count(2)))
-        paths = (self.final.with_name(f"{prefix}-{self.final.name}") for prefix in prefixes)
-        path = next(path for path in paths if not os.path.lexists(path))
+    def keep(self, path: Path) -> None:
+        """Give a new file that has no final name another one."""
         os.replace(self.saved if self.saved.exists() else self.temporary, path)
-        return path
 
 
 class StagedFiles:
     """Temporary paths of files that are written together."""
 
-    def __init__(self):
+    def __init__(self, checked: CheckedFiles):
+        self._checked = checked
         self._files: list[_StagedFile] = []
         self._retired: list[_StagedFile] = []
         self._made: list[Path] = []
         self._temporary_folders: dict[Path, TemporaryFolder] = {}
         self._kept: list[Path] = []
+        # Folders that must hold no other files, and those that get the new files otherwise.
+        self._series_folders: dict[Path, Path | None] = {}
         self._is_renaming = self._is_done = self._is_refused = False
 
-    def folder(self, path: Path) -> None:
-        """Create a folder if it is missing."""
+    def folder(self, path: Path, is_empty: bool = False) -> None:
+        """Create a folder if it is missing.
+
+        If ``is_empty`` is True, the folder must have no files when the new files get their names.
+        Otherwise these get a folder of their own, ``new-NAME``.
+        """
+        if is_empty:
+            self._series_folders[path] = None
         if not path.is_dir():
             self._made.append(path)
             path.mkdir()
@@ -135,10 +158,14 @@ class StagedFiles:
         ------
         OSError
             If one of them was not written or cannot get its name.
+        BadInputError
+            If another program wrote a file that would be replaced.
         """
         for file in self._files:
             if not file.temporary.exists():
                 raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), str(file.temporary))
+        self._check_again()
+        self._retired = [f for f in self._retired if not self._checked.is_changed(f.final)]
         try:
             for file in (*self._files, *self._retired):
                 file.keep_older()
@@ -151,6 +178,15 @@ class StagedFiles:
             self._is_refused = True
             raise
         self._is_done = True
+
+    def _check_again(self) -> None:
+        """Refuse to replace files that appeared or changed during the work."""
+        changed = [file.final for file in self._files if self._checked.is_changed(file.final)]
+        for path in (*changed, *filter(holds_files, self._series_folders)):
+            self._is_refused = True
+            raise BadInputError(
+                f"{path} appeared or changed during this run, so it is kept: choose another name."
+            )
 
     def end(self) -> None:
         """Undo what is unfinished and remove the temporary files; may be repeated."""
@@ -175,10 +211,22 @@ class StagedFiles:
         """Give the new files other names, or keep them in the temporary folder."""
         for file in self._files[len(self._kept) :]:
             try:
-                self._kept.append(file.keep())
+                path = self._free_place(file.final)
+                file.keep(path)
+                self._kept.append(path)
             except OSError:
                 self._temporary_folders[file.final.parent].keep()
                 self._kept.append(file.saved if file.saved.exists() else file.temporary)
+
+    def _free_place(self, final: Path) -> Path:
+        """Return an unused path beside a file, or in a new folder beside that of its series."""
+        if final.parent not in self._series_folders:
+            return free_name(final)
+        folder = self._series_folders[final.parent]
+        if folder is None:
+            folder = self._series_folders[final.parent] = free_name(final.parent)
+        folder.mkdir(exist_ok=True)
+        return folder / final.name
 
     def error_message(self, error: Exception) -> str:
         """Return the message of an error, with final instead of temporary paths."""
@@ -197,5 +245,7 @@ class StagedFiles:
         for file in self._files:
             text = text.replace(str(file.temporary), str(file.final))
         if self._kept:
-            text += f" The new result is kept as {', '.join(map(str, self._kept))}."
+            folders = self._series_folders.values()
+            kept = dict.fromkeys(p.parent if p.parent in folders else p for p in self._kept)
+            text += f" The new result is kept as {', '.join(map(str, kept))}."
         return text
