@@ -167,6 +167,31 @@ def test_a_difference_without_a_reason_is_told_as_such(pseudoct, report, tmp_pat
     assert "out.nrrd was changed after it was made" in ended.err
 
 
+@pytest.mark.parametrize("strength", ["62.5", "0"])
+def test_an_old_result_that_was_changed_is_measured(
+    pseudoct, report, scan, quick, tmp_path, strength
+):
+    out = tmp_path / "changed.nrrd"
+    if strength == "0":  # the values of the scan are kept, with their fractions
+        image = sitk.Cast(sitk.ReadImage(str(scan)), sitk.sitkFloat32) + 0.25
+        sitk.WriteImage(image, str(scan))
+    assert pseudoct("denoise", scan, out, *quick, "--strength", strength).code == DONE
+    image, change = sitk.ReadImage(str(out)), 9 if strength != "0" else 0.125
+    image[3, 4, 1] += change
+    sitk.WriteImage(image, str(out))
+    ended = pseudoct("repeat", tmp_path / "changed.json")
+    assert ended.code == DIFFERENT and f"up to {change} HU" in ended.out
+    if strength != "0":
+        assert "changed.nrrd was changed after it was made. Its recorded hash equals" in ended.err
+
+
+def test_an_old_result_that_cannot_be_read_is_told(pseudoct, report, tmp_path):
+    (tmp_path / "out.nrrd").write_bytes(b"damaged")
+    ended = pseudoct("repeat", report)
+    assert ended.code == DIFFERENT
+    assert "cannot be compared with the new one: out.nrrd cannot be read" in ended.out
+
+
 def test_other_weights_of_the_model_are_told(pseudoct, report):
     edit(report, model={"name": "fast", "sha256": "0123456789" * 6})
     ended = pseudoct("repeat", report)
@@ -181,6 +206,7 @@ def test_a_result_that_was_deleted_is_compared_by_its_hash(pseudoct, report, tmp
     ended = pseudoct("repeat", report)
     assert ended.code == code
     assert ("equals the old one" if known else "is not there") in ended.out
+    assert not known or "its recorded hash is compared" in ended.err
 
 
 def test_a_result_under_the_name_of_the_lost_one_keeps_the_report(pseudoct, report, tmp_path):

@@ -156,22 +156,36 @@ def _compare(report: dict, new: dict, old: Path | None, output: Path) -> int:
     """Print how the new result differs from the old one, if there is one; return the exit code."""
     reasons = differences(report, new)
     known, made = report.get("output_hash"), new["output_hash"]
-    if isinstance(known, dict) and known.get("voxels") == made["voxels"]:
-        print(outcome("", reasons))
-        return DONE
+    known = known.get("voxels") if isinstance(known, dict) else None
     if old is None:
+        if known == made["voxels"]:
+            print(
+                f"Note: the old result {report['output']} is not there, so its recorded hash is "
+                "compared.",
+                file=sys.stderr,
+            )
+            print(outcome("", reasons))
+            return DONE
         print(
             f"The old result {report['output']} is not there, so the difference cannot be "
-            "measured."
-            + (" Its recorded hash differs from that of the new result." * isinstance(known, dict))
+            "measured." + (" Its recorded hash differs from that of the new result." * bool(known))
         )
         return DIFFERENT
-    axis = new["slice_axis"]
-    before, after = (
-        read_volume(file, slice_axis=axis, allow_uneven=True) for file in (old, output)
-    )
-    if isinstance(known, dict) and volume_hash(before.hu, before)["voxels"] != known.get("voxels"):
-        print(f"Note: {old} was changed after it was made.", file=sys.stderr)
-    difference = compare_images(before.hu, after.hu)
+    try:
+        before, after = (
+            read_volume(file, slice_axis=new["slice_axis"], allow_uneven=True, keep_values=True)
+            for file in (old, output)
+        )
+    except BadInputError as error:
+        print(f"The old result cannot be compared with the new one: {error}")
+        return DIFFERENT
+    if known and volume_hash(before.hu, before)["voxels"] != known:
+        same = "equals" if known == made["voxels"] else "differs from"
+        print(
+            f"Note: {old} was changed after it was made. Its recorded hash {same} that of the new "
+            "result.",
+            file=sys.stderr,
+        )
+    difference = compare_images(before.values, after.values)
     print(outcome(difference, reasons))
     return DIFFERENT if difference else DONE
