@@ -273,8 +273,9 @@ def test_an_unlikely_scan_is_denoised_with_a_warning(
 def test_the_report_is_written_beside_the_output_or_to_the_given_path(pseudoct, scan, quick):
     output = scan.with_name("out.nrrd")
     pseudoct("denoise", scan, output, *quick)
+    beside = report_of(scan.with_name("out.json"))
     pseudoct("denoise", scan, output, *quick, "--report", scan.with_name("elsewhere.json"))
-    beside, elsewhere = (report_of(scan.with_name(n)) for n in ("out.json", "elsewhere.json"))
+    elsewhere = report_of(scan.with_name("elsewhere.json"))
     assert beside["settings"] == elsewhere["settings"]
     assert (beside["input"], beside["output"]) == ("scan.nrrd", "out.nrrd")
     assert beside["model"]["name"] == "fast"
@@ -366,6 +367,17 @@ def test_the_report_of_another_result_is_not_replaced(pseudoct, scan, untuned, t
     assert pseudoct("denoise", scan, tmp_path / "out.nrrd", *untuned).code == 0
     (tmp_path / "link").symlink_to(tmp_path)
     assert pseudoct("denoise", scan, tmp_path / "link" / "out.nrrd", *untuned).code == 0
+
+
+@pytest.mark.parametrize("is_input", [True, False])
+def test_the_report_of_the_replaced_result_goes_with_it(
+    pseudoct, scan, untuned, tmp_path, is_input
+):
+    output, old, new = (tmp_path / name for name in ("out.nrrd", "out.json", "new.json"))
+    assert pseudoct("denoise", scan, output, *untuned).code == 0
+    options = ["--report", new, *(["--settings", old] if is_input else [])]
+    assert pseudoct("denoise", scan, output, *untuned, *options).code == 0
+    assert new.is_file() and old.exists() == is_input
 
 
 def test_an_empty_file_can_become_the_report(pseudoct, scan, untuned, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -10,6 +11,7 @@ import SimpleITK as sitk
 from dicom_factory import ct_slice, store, write
 from PseudoCTDenoiseLib.cli import simulate as command
 from PseudoCTDenoiseLib.cli.main import BAD_INPUT, DONE, main
+from PseudoCTDenoiseLib.ct.io.derived_note import NOTICE
 from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator, simulate_low_dose
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import SOFT
 
@@ -115,6 +117,27 @@ def test_pixels_that_are_not_square_are_refused(scan, tmp_path, capsys):
     sitk.WriteImage(image, tmp_path / "flat.nrrd")
     assert main(["simulate", str(tmp_path / "flat.nrrd"), str(tmp_path / "out.nrrd")]) == BAD_INPUT
     assert "3 x 2 mm" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ".mha"])
+def test_the_note_states_what_was_simulated(scan, tmp_path, suffix):
+    output, seed = tmp_path / f"ldct{suffix}", 2**63 - 1
+    options = ["--dose", "0.3", "--kernel", "sharp", "--seed", str(seed), "--device", "cpu"]
+    for _ in range(2):  # the second run recognises the file as its own
+        assert main(["simulate", str(scan), str(output), *options]) == DONE
+    note = sitk.ReadImage(output).GetMetaData("ITK_FileNotes")
+    assert f"dose 0.3, kernel sharp, seed {seed}" in note
+
+
+@pytest.mark.parametrize("other", ["x.nii.gz", None])
+def test_the_report_of_a_denoised_scan_is_removed_with_it(scan, tmp_path, other):
+    output, report = tmp_path / "x.nrrd", tmp_path / "x.json"
+    name = other or output.name
+    (tmp_path / name).touch()
+    values = {"notice": NOTICE, "output": name, "output_path": str(tmp_path / name)}
+    report.write_text(json.dumps(values))
+    assert main(["simulate", str(scan), str(output), "--device", "cpu"]) == DONE
+    assert report.exists() == bool(other)
 
 
 @pytest.mark.parametrize("fill", [-3024, -1024, 0, 3071])

@@ -66,7 +66,8 @@ from .device_argument import add_device_argument
 from .dicom_output import check_dicom_folder, is_dicom_output, noise_kinds, write_dicom
 from .model_arguments import add_model_arguments
 from .optional_packages import INSTALL_COMMANDS
-from .output_guard import CheckedFiles, Output, add_overwrite_argument, check_outputs
+from .output_guard import CheckedFiles, Output, add_overwrite_argument, check_outputs, same_name
+from .own_results import is_report_of
 from .progress_bar import ProgressBar
 from .scan_arguments import add_scan_arguments, add_series_argument, read_scan
 from .side_outputs import SideOutputs
@@ -308,6 +309,18 @@ def default_report(output: Path) -> Path:
     return _beside(Path(os.path.abspath(output)), is_dicom_output(output))
 
 
+def older_reports(output: Path, *kept: Path | None) -> list[Path]:
+    """Return the reports of an older result in default places, which a new result makes wrong.
+
+    Parameters
+    ----------
+    kept : files that are not returned.
+    """
+    places = {default_report(path) for path in (output, Path(os.path.realpath(output)))}
+    names = {same_name(path) for path in kept if path is not None}
+    return [p for p in sorted(places) if same_name(p) not in names and is_report_of(p, output)]
+
+
 def _beside(output: Path, dicom: bool) -> Path:
     return output.with_name(f"{output.name if dicom else split_suffix(output.name)[0]}.json")
 
@@ -416,7 +429,8 @@ def _write_volumes(
     # At strength 0 the values of the input are written, which may have fractions.
     values = result.hu if volume.values is None else volume.values
     write_image(outputs.volume, values, DENOISED)
-    for path in filter(None, (outputs.report, outputs.picture)):
+    others = older_reports(outputs.volume, outputs.report, inputs.arguments.settings)
+    for path in filter(None, (outputs.report, outputs.picture, *others)):
         staged.retire(path)
     return result
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..ct.io.derived_note import MADE_BY, NOTE_START, SOFTWARE
+from ..errors import BadInputError
+from ..input_file import read_json
 
 _START_BYTES = 1 << 16
 _PNG, _GZIP = b"\x89PNG\r\n\x1a\n", b"\x1f\x8b"
@@ -43,6 +46,20 @@ def is_own_result(path: Path, fields: Sequence[str] = ()) -> bool:
     return _is_own_json(text, fields) or bool(fields) and set(fields) <= set(_columns(text))
 
 
+def is_report_of(path: Path, output: Path) -> bool:
+    """Return True if a file is the report of a result, whether this still exists or not."""
+    try:
+        report = read_json(path)
+    except BadInputError:
+        return False
+    if not _is_report(report):
+        return False
+    place = report.get("output_path")
+    if isinstance(place, str) and os.path.lexists(place):
+        return os.path.realpath(place) == os.path.realpath(output)
+    return report.get("output") in (output.name, os.path.basename(os.path.realpath(output)))
+
+
 def _volume_header(start: bytes) -> bytes | None:
     """Return the part of a NRRD, MetaImage or NIfTI header with the note, or None."""
     if start.startswith(_GZIP):
@@ -68,8 +85,11 @@ def _is_own_json(text: str, fields: Sequence[str]) -> bool:
         values = values[0]
     if not isinstance(values, dict):
         return False
-    is_report = str(values.get("notice")).startswith(NOTE_START)
-    return is_report or bool(fields) and set(fields) <= values.keys()
+    return _is_report(values) or bool(fields) and set(fields) <= values.keys()
+
+
+def _is_report(values: dict) -> bool:
+    return str(values.get("notice")).startswith(NOTE_START)
 
 
 def _columns(text: str) -> list[str]:

@@ -14,8 +14,8 @@ import numpy as np
 from ..ct.constant_areas import surrounding_padding
 from ..ct.hounsfield import MIN_CT_HU
 from ..ct.hu_validation import ct_warning
-from ..ct.io.derived_note import NOTICE
-from ..ct.io.volume_files import check_output_path, write_volume
+from ..ct.io.derived_note import simulation_note
+from ..ct.io.volume_files import CtVolume, check_output_path, write_volume
 from ..ct.noise_level import soft_tissue_noise
 from ..ct.reference_metrics import psnr_4096
 from ..denoising.clipping import with_padding
@@ -26,11 +26,12 @@ from ..printed_words import print_warnings
 from ..simulation.low_dose import LowDoseSimulator, check_dose, simulate_low_dose
 from ..simulation.pixel_size import pixel_size_warning, simulated_pixel_mm
 from ..simulation.reconstruction_kernels import KERNELS
+from .denoise import older_reports
 from .device_argument import add_device_argument
 from .output_guard import add_overwrite_argument, check_outputs
 from .progress_bar import ProgressBar
 from .scan_arguments import add_scan_arguments, read_scan
-from .staged_files import write_together
+from .staged_files import StagedFiles, write_together
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,11 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
             progress=lambda done, total: bar.show(done / total, "simulation", f"{done}/{total}"),
         )
     low_dose = with_padding(low_dose, scan.hu)
-    note = f"Simulated low dose. {NOTICE}"
-    write_together(
-        lambda staged: write_volume(staged.path(arguments.output), low_dose, scan, note=note),
-        checked,
-    )
+    write_together(lambda staged: _write(staged, low_dose, scan, arguments), checked)
 
     print(f"Estimated unattenuated photon count: N0 = {simulator.quanta:.0f} photons per ray.")
     try:
@@ -114,3 +111,13 @@ def run(arguments: argparse.Namespace) -> None:
         f"{psnr_4096(low_dose, scan.hu):.2f} dB (data range 4096 HU)."
     )
     print(f"Low-dose scan ({kernel.name} kernel, seed {arguments.seed}): {arguments.output}")
+
+
+def _write(
+    staged: StagedFiles, low_dose: np.ndarray, scan: CtVolume, arguments: argparse.Namespace
+) -> None:
+    """Write the low-dose scan, and remove the report of a denoised scan that it replaces."""
+    note = simulation_note(arguments.dose, arguments.kernel, arguments.seed)
+    write_volume(staged.path(arguments.output), low_dose, scan, note=note)
+    for path in older_reports(arguments.output):
+        staged.retire(path)

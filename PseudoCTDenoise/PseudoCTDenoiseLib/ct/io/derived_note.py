@@ -20,3 +20,9 @@ def derivation_note(version: str, model: str, strength: float | None) -> str:
     """
     of_strength = "" if strength is None else f", strength {strength:g} %"
     return f"{NOTE_START} {version}: model {model}{of_strength}. {RESEARCH_USE}"
+
+
+def simulation_note(dose: float, kernel: str, seed: int) -> str:
+    """Return the note of a simulated low-dose scan; NIfTI has room for its first 79 characters."""
+    about = f"dose {dose:.6g}, kernel {kernel}, seed {seed}"
+    return f"Simulated {MADE_BY}: {about}. {RESEARCH_USE}"
