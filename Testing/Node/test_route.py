@@ -76,7 +76,11 @@ def test_the_ct_of_a_study_becomes_a_derived_series(pseudoct, routed, listing):
     assert "strength 70 %" in images[0].DerivationDescription
     notes = [line for line in ended.err.splitlines() if line.startswith("Note: ")]
     assert len(notes) == 3
-    assert "scout" in notes[0] and "modality is MR" in notes[1] and "a result of this" in notes[2]
+    assert (
+        "scout" in notes[0]
+        and "no CT images but MR Image Storage" in notes[1]
+        and "a result of this" in notes[2]
+    )
 
 
 def test_nothing_to_denoise_is_bad_input(pseudoct, routed):
@@ -133,6 +137,22 @@ def test_one_damaged_file_does_not_hide_a_series(pseudoct, routed):
     ended = pseudoct("route")
     assert ended.code == 2 and "is not denoised" in ended.err and "damaged" in ended.err
     assert not list(output.iterdir())
+
+
+@pytest.mark.parametrize("name", ["0", "9"])
+def test_a_screenshot_does_not_hide_the_ct_of_its_series(routed, tmp_path, capsys, name):
+    source, output = routed
+    image = dcmread(min(source.glob("1.2.826*.dcm")))
+    image.SOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID
+    image.SOPInstanceUID = name
+    write(image, source / f"{image.SeriesInstanceUID}#{name}.dcm")
+    stand_in = tmp_path / "stand_in.py"
+    stand_in.write_text(STAND_IN.format(first=""), encoding="utf-8")
+    (tmp_path / "work").mkdir()
+    child = [sys.executable, str(stand_in)]
+    assert denoise_routed(child, source, output, tmp_path / "work", 60)
+    assert f"{image.SeriesInstanceUID} is left out" not in capsys.readouterr().err
 
 
 def test_what_may_spoil_a_result_is_reported(routed, tmp_path, capsys):

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
+from pydicom.uid import UID
 
 from ..ct.io.dicom_content import CT_CLASSES
-from ..ct.io.dicom_files import ignore_pydicom_warnings
+from ..ct.io.dicom_files import ignore_pydicom_warnings, sop_class
 from ..errors import BadInputError
 from ..exit_codes import BAD_INPUT, DONE
 from ..input_file import read_json
@@ -142,25 +143,28 @@ def _denoise(
 def _left_out(paths: Sequence[Path]) -> str:
     """Return why a series is not for this program as the end of a sentence, or an empty text.
 
-    The first file that states its kind decides. One damaged file must not hide a CT, whose
+    One damaged file, or one image of another kind such as a screenshot, must not hide a CT, whose
     denoising then says what is wrong with it.
     """
+    others = {}
     for path in paths:
         # pydicom raises many kinds of errors for damaged files.
         with contextlib.suppress(Exception):
             header = _header(path)
-            if header.get("SOPClassUID"):
-                break
-    else:
+            kind = sop_class(header)
+            if kind in CT_CLASSES:
+                own = is_own_image(header)
+                return "is left out: it is a result of this project." if own else ""
+            if kind:
+                others[UID(kind).name] = True
+    if not others:
         return "is left out: its files are damaged."
-    if header.get("SOPClassUID") not in CT_CLASSES:
-        return f"is left out: its modality is {header.get('Modality') or 'unknown'}."
-    return "is left out: it is a result of this project." if is_own_image(header) else ""
+    return f"is left out: it holds no CT images but {', '.join(others)}."
 
 
 @ignore_pydicom_warnings()
 def _header(path: Path) -> Dataset:
-    keywords = [*GUARD_KEYWORDS, "SOPClassUID", "Modality", "SeriesInstanceUID", "SOPInstanceUID"]
+    keywords = [*GUARD_KEYWORDS, "SOPClassUID", "SeriesInstanceUID", "SOPInstanceUID"]
     return dcmread(path, stop_before_pixels=True, specific_tags=keywords)
 
 
