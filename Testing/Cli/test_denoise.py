@@ -173,7 +173,10 @@ def test_unevenly_spaced_slices_need_a_permission_and_are_reported(pseudoct, tmp
     assert report["uneven_slice_offsets_mm"] == [0, 2, 7]
     (warning,) = report["warnings"]
     assert f"Warning: {warning}" in ended.err
-    assert "2 mm after slice 1, 5 mm after slice 2" in warning
+    places = [f"{mm} mm after slice {n} (Instance Number {n})" for n, mm in ((1, 2), (2, 5))]
+    assert ", ".join(places) in warning
+    check = report["removed_noise"]
+    assert check["spot_slice"] is None and check["spot_slice_label"] is None
     assert "median distance of 3.5 mm, so slices lie up to 1.5 mm from their true place" in warning
     assert geometry(output)[1] == (0.7, 0.7, 3.5)
 

@@ -22,6 +22,13 @@ def test_the_first_places_are_named_and_the_others_counted():
     )
 
 
+def test_places_are_also_named_as_the_files_name_them():
+    labels = ["Instance Number 9", "Instance Number 8", "", "Instance Number 6"]
+    assert "5 mm after slice 2 (Instance Number 8)" in unevenness([0, 2, 7, 9], labels)
+    warning = uneven_warning([0, 2, 4, 9, 11], [*labels[:2], "", "x"], positions_kept=True)
+    assert "5 mm after slice 3)" in warning
+
+
 def test_a_slow_change_of_the_distances_is_noticed():
     offsets = np.cumsum([0] + 12 * [2.5] + 12 * [2.72])
     assert "change along the scan, so that one slice would lie 1.32 mm off" in unevenness(offsets)

@@ -70,5 +70,17 @@ def test_the_sentence_names_figures_and_the_slice_to_look_at(structures, slice_n
     assert "1.25 times" in sentence and f"first in slice {slice_number}." in sentence
 
 
+def test_a_slice_is_also_named_as_viewers_name_it():
+    structures = [None, GOOD, RemovedStructure(None, 9.5)]
+    labels = ["Instance Number 30", "Instance Number 20", "Instance Number 10"]
+    check = check_removed_noise(structures, 1.0, labels)
+    assert (check["spot_slice"], check["spot_slice_label"]) == (2, "Instance Number 10")
+    assert (check["edge_slice"], check["edge_slice_label"]) == (1, "Instance Number 20")
+    assert "first in slice 3 (Instance Number 10)." in removed_noise_sentence(check)
+    check = check_removed_noise([*structures[::2]], 1.0, ["Instance Number 30", ""])
+    assert check["edge_slice_label"] is None and check["spot_slice_label"] is None
+    assert "first in slice 2." in removed_noise_sentence(check)
+
+
 def test_a_green_light_gives_no_advice():
     assert "ompare" not in removed_noise_sentence(check_removed_noise([GOOD], 1.0))

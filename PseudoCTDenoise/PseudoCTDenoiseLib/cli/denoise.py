@@ -452,6 +452,7 @@ def _write_report(
             models.noise_manifests,
             inputs.reference,
             models.neighbour_manifest,
+            volume.slice_labels,
         )
         values["warnings"] = [*volume.warnings, *values["warnings"]]
         report = _files(inputs, final_path, result.hu) | {"dicom": volume.uids or None}

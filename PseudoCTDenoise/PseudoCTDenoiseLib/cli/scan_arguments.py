@@ -71,5 +71,7 @@ def read_scan(
     )
     if not volume.slice_offsets:
         return volume
-    warning = uneven_warning(volume.slice_offsets, positions_kept=positions_kept)
+    warning = uneven_warning(
+        volume.slice_offsets, volume.slice_labels, positions_kept=positions_kept
+    )
     return replace(volume, warnings=(*volume.warnings, warning))

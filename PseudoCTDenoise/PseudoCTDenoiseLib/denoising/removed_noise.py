@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ct.removed_structure import RemovedStructure
+from ..ct.slice_distances import slice_name
 
 GREEN, AMBER, RED, NOT_JUDGED = "green", "amber", "red", "not judged"
 EDGE_LIMITS = (0.28, 0.4)
@@ -27,7 +28,9 @@ _MEANING = {
 
 
 def check_removed_noise(
-    structures: Sequence[RemovedStructure | None], frequency_ratio: float | None
+    structures: Sequence[RemovedStructure | None],
+    frequency_ratio: float | None,
+    labels: Sequence[str] = (),
 ) -> dict:
     """Return the traffic light and its figures as values for JSON.
 
@@ -37,12 +40,14 @@ def check_removed_noise(
         that are not judged.
     frequency_ratio : mean frequency of the removed noise over that of the scan's noise in flat
         tissue, or None if it is unknown.
+    labels : what the files call the slices, such as "Instance Number 13"; empty if they do not.
 
     Returns
     -------
     ``light`` is green, amber, red or "not judged". ``edge_correlation`` and ``strongest_spot`` are
     the largest of all slices, or None; ``edge_slice`` and ``spot_slice`` are these slices, counted
-    from 0. ``slices_judged`` is their number, ``mean_frequency_ratio`` the given ratio.
+    from 0. ``slices_judged`` is their number, ``mean_frequency_ratio`` the given ratio. With labels
+    there are also ``edge_slice_label`` and ``spot_slice_label``.
     """
     edges = {n: s.edge_correlation for n, s in enumerate(structures) if s is not None}
     edges = {number: edge for number, edge in edges.items() if edge is not None}
@@ -58,6 +63,9 @@ def check_removed_noise(
         "spot_slice": spot_slice,
         "mean_frequency_ratio": frequency_ratio,
     }
+    if labels:
+        found = {"edge_slice_label": edge_slice, "spot_slice_label": spot_slice}
+        check |= {key: None if n is None else labels[n] or None for key, n in found.items()}
     return check | {"light": _light(check)} if spots else check
 
 
@@ -85,9 +93,10 @@ def removed_noise_sentence(check: dict, first_slice: int = 0) -> str:
         figures += f", and its mean frequency is {ratio:.2f} times that of the scan's noise"
     advice = ""
     if check["light"] != GREEN:
-        where = first_slice + 1 + _doubtful_slice(check)
+        key = _doubtful_slice(check)
+        where = slice_name(first_slice + check[key], check.get(f"{key}_label") or "")
         advice = (
-            f" Compare original and difference image, first in slice {where}. If structure is "
+            f" Compare original and difference image, first in {where}. If structure is "
             "missing, lower the strength or use the original."
         )
     return f"{_MEANING[check['light']]}: {figures}.{advice}"
@@ -102,8 +111,8 @@ def _light(check: dict) -> str:
     return AMBER if coarse or edge >= EDGE_LIMITS[0] or spot >= SPOT_LIMITS[0] else GREEN
 
 
-def _doubtful_slice(check: dict) -> int:
-    """Return the slice whose figure is the higher one relative to its limit."""
+def _doubtful_slice(check: dict) -> str:
+    """Return the key of the slice whose figure is the higher one relative to its limit."""
     edge = (check["edge_correlation"] or 0.0) / EDGE_LIMITS[1]
     spot = check["strongest_spot"] / SPOT_LIMITS[1]
-    return check["edge_slice"] if edge > spot else check["spot_slice"]
+    return "edge_slice" if edge > spot else "spot_slice"

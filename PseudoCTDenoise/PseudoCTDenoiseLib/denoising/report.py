@@ -35,6 +35,7 @@ def job_report(
     noise_models: Sequence[Manifest],
     reference: np.ndarray | None = None,
     neighbour_model: Manifest | None = None,
+    slice_labels: Sequence[str] = (),
 ) -> dict:
     """Return the report of a job as values for JSON. Units are part of the names.
 
@@ -46,6 +47,7 @@ def job_report(
     hu : the scan that was denoised, (slices, rows, columns) HU.
     reference : NDCT on the same grid. If it is given, the report contains the metrics of input and
         result, and both must be arrays in memory.
+    slice_labels : what the files call the slices, see :func:`.check_removed_noise`.
     """
     noise = noise_metrics(hu, result.hu)
     frequency_ratio = noise and noise["removed_mean_frequency_ratio"]
@@ -95,7 +97,7 @@ def job_report(
             )
         ),
         "noise": noise,
-        "removed_noise": check_removed_noise(result.structures, frequency_ratio),
+        "removed_noise": check_removed_noise(result.structures, frequency_ratio, slice_labels),
     }
     if reference is not None:
         report["against_reference"] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -61,6 +62,14 @@ class Slice:
     def size(self) -> tuple[int, int]:
         """Number of rows and of columns."""
         return int(self.frame.header.get("Rows") or 0), int(self.frame.header.get("Columns") or 0)
+
+    @property
+    def label(self) -> str:
+        """What viewers call the slice; empty for a classic file without an Instance Number."""
+        if self.frame.multi_frame:
+            return self.frame.name
+        number = self.frame.text("InstanceNumber")
+        return f"Instance Number {number}" if re.fullmatch(r"[+-]?\d{1,12}", number) else ""
 
     def on_the_same_grid(self, other: Slice) -> bool:
         """Return True if two complete slices have the same direction and spacing."""

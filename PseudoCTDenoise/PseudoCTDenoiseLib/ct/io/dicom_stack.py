@@ -225,7 +225,7 @@ def stack_step(
     if problem := _position_problem(slices):
         raise BadInputError(f"{name} {problem}")
     path = slices[-1].position - slices[0].position
-    uneven = unevenness(_heights(slices))
+    uneven = unevenness(_heights(slices), [part.label for part in slices])
     if not uneven:
         return path / (len(slices) - 1), ()
     heights = _heights(slices)

@@ -88,6 +88,12 @@ class CtVolume:
     values: np.ndarray | None = None
 
     @property
+    def slice_labels(self) -> tuple[str, ...]:
+        """What DICOM viewers call each slice; empty for other formats and for resliced scans."""
+        slices = self.dicom_slices if self.slice_axis == 2 else ()
+        return tuple(part.label for part in slices)
+
+    @property
     def pixel_size(self) -> tuple[float, float]:
         """Distances in mm between rows and between columns, the same from every format."""
         columns, rows = (s for axis, s in enumerate(self.spacing) if axis != self.slice_axis)
