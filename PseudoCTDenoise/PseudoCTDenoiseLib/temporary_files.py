@@ -14,10 +14,10 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from .errors import BadInputError
 from .folder_lock import LOCK, is_abandoned, lock_folder
@@ -101,13 +101,38 @@ def temporary_parent() -> str:
     BadInputError
         If no such folder can be written to.
     """
-    try:
+    with explain_temporary_errors():
         return os.path.abspath(tempfile.gettempdir())
+
+
+@contextlib.contextmanager
+def explain_temporary_errors() -> Iterator[None]:
+    """Turn an error while writing to the system's temporary folder into a message for the user.
+
+    Raises
+    ------
+    BadInputError
+        Instead of an OSError.
+    """
+    try:
+        yield
     except OSError as error:
         raise BadInputError(
             f"Cannot create a temporary file ({error.strerror or error}). Free some space, or set "
             "TMPDIR (on Windows TEMP) to a folder that can be written to."
         ) from error
+
+
+def temporary_file() -> BinaryIO:
+    """Return a new file without a name in the system's folder for temporary files.
+
+    Raises
+    ------
+    BadInputError
+        If it cannot be created.
+    """
+    with explain_temporary_errors():
+        return tempfile.TemporaryFile(dir=temporary_parent())
 
 
 class TemporaryFolder:

@@ -1,8 +1,16 @@
 """Decoding of DICOM pixels besides the inputs of the table in Testing/Reliability."""
 
-from dicom_factory import ct_slice, write
+import errno
+
+import pytest
+import SimpleITK as sitk
+from dicom_factory import bodies, body, compressed_stream, ct_slice, write
+from PseudoCTDenoiseLib.ct.io import dicom_voxels
 from PseudoCTDenoiseLib.ct.io.dicom_files import load_dataset
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
+from PseudoCTDenoiseLib.errors import BadInputError
+from pydicom import dcmwrite
+from pydicom.encaps import encapsulate
 
 
 def test_only_the_elements_that_decoding_needs_are_read(tmp_path, monkeypatch):
@@ -16,3 +24,36 @@ def test_only_the_elements_that_decoding_needs_are_read(tmp_path, monkeypatch):
     read_volume(write(ct_slice(), tmp_path / "a.dcm"))
     (dataset,) = found
     assert "PixelData" in dataset and "PatientName" not in dataset
+
+
+@pytest.mark.parametrize("room", [0, 2])
+def test_a_full_folder_for_temporary_files_is_not_a_damaged_scan(tmp_path, monkeypatch, room):
+    folder, written = tmp_path / "scan", []
+    for number in range(3):
+        image = ct_slice(2.5 * number, number + 1)
+        stream, syntax = compressed_stream(tmp_path / "x.dcm", "JPEG2000", body(2.5 * number))
+        image.PixelData, image.file_meta.TransferSyntaxUID = encapsulate([stream]), syntax
+        image["PixelData"].VR = "OB"
+        write(image, folder / f"{number}.dcm")
+
+    def on_full_disk(path, *arguments, **options):
+        if len(written) == room:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        written.append(path)
+        dcmwrite(path, *arguments, **options)
+
+    monkeypatch.setattr(dicom_voxels, "dcmwrite", on_full_disk)
+    with pytest.raises(BadInputError, match="temporary file .No space left.*set TMPDIR"):
+        read_volume(folder)
+    assert len(written) == room
+
+
+def test_a_full_folder_for_the_output_of_itk(tmp_path, monkeypatch):
+    def on_full_disk(**options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "scan.nrrd"
+    sitk.WriteImage(sitk.GetImageFromArray(bodies([0.0, 1.0])), path)
+    monkeypatch.setattr("tempfile.TemporaryFile", on_full_disk)
+    with pytest.raises(BadInputError, match="temporary file .No space left.*set TMPDIR"):
+        read_volume(path)

@@ -26,7 +26,7 @@ from pydicom.uid import (
 )
 
 from ...errors import BadInputError, is_out_of_memory
-from ...temporary_files import TemporaryFolder, temporary_parent
+from ...temporary_files import TemporaryFolder, explain_temporary_errors, temporary_parent
 from ..constant_areas import constant_areas
 from ..hounsfield import MIN_CT_HU
 from ..hu_validation import checked_int16
@@ -150,13 +150,15 @@ def _decode_with_gdcm(dataset: Dataset, frames: Sequence[int], name: str) -> Ite
     count = int(dataset.get("NumberOfFrames") or 1)
     folder = TemporaryFolder(temporary_parent())
     try:
-        folder.create()
+        with explain_temporary_errors():
+            folder.create()
         path = folder.path / "frame.dcm"
         for frame in frames:
             stream = get_frame(dataset.PixelData, frame, number_of_frames=count)
             if not stream.rstrip(b"\0").endswith(END_OF_IMAGE):
                 raise damaged(name)
-            _write_stored_frame(path, dataset, stream)
+            with explain_temporary_errors():
+                _write_stored_frame(path, dataset, stream)
             image = read_voxels(read_header(path, "GDCMImageIO"), name)
             yield sitk.GetArrayFromImage(image)[0]
     finally:

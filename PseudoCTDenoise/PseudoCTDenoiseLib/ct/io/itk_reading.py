@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import BinaryIO
 import SimpleITK as sitk
 
 from ...errors import BadInputError, is_out_of_memory
-from ...temporary_files import temporary_parent
+from ...temporary_files import temporary_file
 
 MODALITY = "0008|0060"
 BROKEN_STREAM = (b"Uncompress failed", b"Corrupt JPEG data", b"Premature end of JPEG")
@@ -26,9 +25,9 @@ def suppress_itk_output() -> Iterator[BinaryIO]:
 
     The libraries write to the standard error of the process and bypass ``sys.stderr``.
     """
-    warned = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    with tempfile.TemporaryFile(dir=temporary_parent()) as printed:
+    with temporary_file() as printed:
+        warned = sitk.ProcessObject.GetGlobalWarningDisplay()
+        sitk.ProcessObject.SetGlobalWarningDisplay(False)
         if sys.stderr is not None:
             sys.stderr.flush()
         try:

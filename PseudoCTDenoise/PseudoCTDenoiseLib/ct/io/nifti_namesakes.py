@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import BadInputError
-from ...temporary_files import TemporaryFolder, temporary_parent
+from ...temporary_files import TemporaryFolder, explain_temporary_errors, temporary_parent
 
 COMPRESSED, PLAIN = ".nii.gz", ".nii"
 
@@ -36,7 +36,8 @@ def apart_from_namesake(path: Path) -> Iterator[Path]:
         return
     folder = TemporaryFolder(temporary_parent())
     try:
-        folder.create()
+        with explain_temporary_errors():
+            folder.create()
         link = folder.path / (name[: -len(suffix)] + suffix)
         try:
             os.symlink(path.resolve(), link)
