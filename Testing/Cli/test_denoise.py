@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -203,6 +204,30 @@ def test_the_series_of_the_reference_is_chosen(pseudoct, tmp_path, hu, untuned):
     assert pseudoct(*given, "--reference-series", "2").code == 0
     metrics = report_of(tmp_path / "out.json")["against_reference"]["input"]
     assert metrics["rmse_hu"] == pytest.approx(5)
+
+
+def test_a_reference_of_another_scan_gives_warnings(pseudoct, tmp_path, hu, untuned):
+    scan, same, other = (tmp_path / name for name in ("scan", "same", "other"))
+    who = {"PatientID": "A1", "PatientName": "Doe^Jane", "FrameOfReferenceUID": "1.2.1"}
+    write_series(scan, hu, [0, 2, 4], **who)
+    write_series(same, hu, [0, 2, 4], **who | {"PatientName": "Doe^Jane^"})
+    stranger = {"PatientID": "B2", "FrameOfReferenceUID": "1.2.2", "BurnedInAnnotation": "YES"}
+    write_series(other, hu, [0, 2, 4], **who | stranger)
+    command = ["denoise", scan, tmp_path / "out.nrrd", *untuned, "--reference"]
+    ended = pseudoct(*command, same)
+    assert ended.code == 0 and "Reference:" not in ended.err
+    assert report_of(tmp_path / "out.json")["warnings"] == []
+    ended = pseudoct(*command, other)
+    assert ended.code == 0
+    warnings = re.findall("^Warning: (Reference: .*)$", ended.err, re.MULTILINE)
+    report = report_of(tmp_path / "out.json")
+    assert report["warnings"] == warnings
+    expected = ("contain burned-in text", "another patient", "another Frame of Reference")
+    assert all(words in text for words, text in zip(expected, warnings, strict=True))
+    assert not any(name in text for text in warnings for name in ("Doe", "A1", "B2"))
+    assert report["reference_path"] == str(other) and report["reference_series"] is None
+    assert report["reference_hash"]["voxels"] == report["input_hash"]["voxels"]
+    assert report["reference_dicom"]["frame_of_reference_uid"] == "1.2.2"
 
 
 def test_warnings_and_uids_of_a_dicom_series_are_in_the_report(pseudoct, tmp_path, hu, untuned):

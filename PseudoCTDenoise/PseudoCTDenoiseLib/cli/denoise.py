@@ -29,7 +29,6 @@ from ..ct.io.volume_files import (
     AXES,
     CtVolume,
     check_output_path,
-    check_same_grid,
     split_suffix,
     write_volume,
 )
@@ -69,6 +68,7 @@ from .optional_packages import INSTALL_COMMANDS
 from .output_guard import CheckedFiles, Output, add_overwrite_argument, check_outputs, same_name
 from .own_results import is_report_of
 from .progress_bar import ProgressBar
+from .reference_scan import read_reference
 from .scan_arguments import add_scan_arguments, add_series_argument, read_scan
 from .side_outputs import SideOutputs
 from .staged_files import StagedFiles, write_together
@@ -218,7 +218,7 @@ def denoise(
         neighbour_model=models.neighbour_network,
     )
     plan = job.estimate()
-    _print_plan(inputs.volume, job, plan)
+    _print_plan(inputs, job, plan)
     started = time.monotonic()
 
     def denoise_and_write(folder: Path) -> DenoisedScan:
@@ -279,7 +279,7 @@ class _Inputs:
 
     arguments: argparse.Namespace
     volume: CtVolume
-    reference: np.ndarray | None
+    reference: CtVolume | None
     models: LoadedModels
 
 
@@ -386,11 +386,16 @@ def _read_inputs(
         check_source(volume.dicom_slices, arguments.input.name)
     else:
         check_output_path(outputs.volume, volume)
-    reference = _read_reference(arguments, volume)
-    return _Inputs(arguments, volume, reference, models)
+    return _Inputs(arguments, volume, read_reference(arguments, volume), models)
 
 
-def _print_plan(volume: CtVolume, job: DenoisingJob, plan: JobPlan) -> None:
+def _input_warnings(inputs: _Inputs) -> tuple[str, ...]:
+    """Return the warnings about the scan and about the reference."""
+    return (*inputs.volume.warnings, *(inputs.reference.warnings if inputs.reference else ()))
+
+
+def _print_plan(inputs: _Inputs, job: DenoisingJob, plan: JobPlan) -> None:
+    volume = inputs.volume
     slices, rows, columns = volume.hu.shape
     print(
         f"{volume.name}: {slices} slices of {rows}×{columns}, "
@@ -398,7 +403,7 @@ def _print_plan(volume: CtVolume, job: DenoisingJob, plan: JobPlan) -> None:
         f"({job.device.reason}).",
         file=sys.stderr,
     )
-    print_warnings([*volume.warnings, *job.warnings])
+    print_warnings([*_input_warnings(inputs), *job.warnings])
 
 
 def _write_volumes(
@@ -450,11 +455,11 @@ def _write_report(
             result,
             models.denoiser[1],
             models.noise_manifests,
-            inputs.reference,
+            inputs.reference and inputs.reference.hu,
             models.neighbour_manifest,
             volume.slice_labels,
         )
-        values["warnings"] = [*volume.warnings, *values["warnings"]]
+        values["warnings"] = [*_input_warnings(inputs), *values["warnings"]]
         report = _files(inputs, final_path, result.hu) | {"dicom": volume.uids or None}
         report |= {"uneven_slice_offsets_mm": list(volume.slice_offsets) or None}
         report |= values
@@ -476,7 +481,7 @@ def _write_picture(
             side_outputs.place(outputs.picture),
             volume.hu,
             result.hu,
-            reference=inputs.reference,
+            reference=inputs.reference and inputs.reference.hu,
             pixel_mm=volume.pixel_mm if volume.has_square_pixels else None,
             title=volume.name,
         )
@@ -488,6 +493,12 @@ def _files(inputs: _Inputs, final_path: Path, denoised: np.ndarray) -> dict:
     # A link to the scan may have the only name that tells the format, so it is not followed.
     scan, output = (_in_real_folder(path) for path in (arguments.input, final_path))
     models = arguments.models.resolve()
+    reference = {}
+    if inputs.reference:
+        reference["reference_path"] = str(_in_real_folder(arguments.reference))
+        reference["reference_series"] = arguments.reference_series
+        reference["reference_hash"] = volume_hash(inputs.reference.hu, inputs.reference)
+        reference["reference_dicom"] = inputs.reference.uids or None
     return {
         "input": scan.name,
         "input_path": str(scan),
@@ -498,6 +509,7 @@ def _files(inputs: _Inputs, final_path: Path, denoised: np.ndarray) -> dict:
         "output": output.name,
         "output_path": str(output),
         "output_hash": volume_hash(denoised, volume),
+        **reference,
     }
 
 
@@ -595,11 +607,3 @@ class _JobProgress:
         share = spent / (spent + report.seconds_left) if spent else 0.0
         stage = f"{report.stage} {report.step}/{report.total}"
         self._bar.show(share, stage, f"{duration(report.seconds_left)} left")
-
-
-def _read_reference(arguments: argparse.Namespace, volume: CtVolume) -> np.ndarray | None:
-    if arguments.reference is None:
-        return None
-    reference = read_scan(arguments.reference, arguments, series=arguments.reference_series)
-    check_same_grid(volume, reference)
-    return reference.hu
