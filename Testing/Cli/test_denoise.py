@@ -21,6 +21,7 @@ from dicom_factory import write as write_file
 from PseudoCTDenoiseLib.cli import denoise as command
 from PseudoCTDenoiseLib.cli import main as entry
 from PseudoCTDenoiseLib.ct.io import volume_files
+from PseudoCTDenoiseLib.ct.io.derived_note import ALREADY_DENOISED, IS_PSEUDO_LDCT
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.denoising import job_run as denoising
@@ -124,6 +125,25 @@ def test_the_header_states_derived_and_research_use(pseudoct, scan, untuned):
     pseudoct("denoise", scan, output, *untuned)
     note = sitk.ReadImage(str(output)).GetMetaData("ITK_FileNotes")
     assert "Derived" in note and "Research use only" in note
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ".mha"])
+def test_the_note_says_which_files_are_no_ct(pseudoct, scan, untuned, suffix, tmp_path, listing):
+    folder, out = tmp_path / "noise", tmp_path / "out.nrrd"
+    assert pseudoct("denoise", scan, out, *untuned, "--noise-dir", folder).code == 0
+    given = {}
+    for name in ("noise_ensemble", "noise_noise-a", "pseudo_ldct"):
+        given[name] = tmp_path / f"{name}{suffix}"
+        sitk.WriteImage(sitk.ReadImage(str(folder / f"{name}.nrrd")), str(given[name]))
+    before = listing(tmp_path)
+    for name in ("noise_ensemble", "noise_noise-a"):
+        ended = pseudoct("denoise", given[name], tmp_path / "again.nrrd", *untuned)
+        assert ended.code == 2 and f"{name}{suffix} is a noise map" in ended.err
+    assert listing(tmp_path) == before
+    ended = pseudoct("denoise", given["pseudo_ldct"], tmp_path / "again.nrrd", *untuned)
+    assert ended.code == 0
+    assert f"Warning: {IS_PSEUDO_LDCT}" in ended.err and ALREADY_DENOISED not in ended.err
+    assert pseudoct("denoise", scan, out, *untuned, "--noise-dir", folder).code == 0  # its own
 
 
 def test_a_denoised_scan_is_denoised_again_with_a_warning(pseudoct, scan, untuned):

@@ -229,6 +229,14 @@ def test_a_missing_package_is_reported_with_its_installation(pseudoct, scans, mo
     assert not scans.with_name("out").exists()
 
 
+def test_a_noise_map_among_the_scans_is_set_aside(cohort, pseudoct, scans, tmp_path, quick):
+    options = [*quick, "--noise-dir", tmp_path / "noise"]
+    assert pseudoct("denoise", scans / "one.nrrd", tmp_path / "x.nrrd", *options).code == 0
+    ended = cohort(scans / "one.nrrd", tmp_path / "noise" / "noise_ensemble.nrrd")
+    assert ended.code == 5 and "1 scans denoised, 1 set aside" in ended.out
+    assert "noise_ensemble: noise_ensemble.nrrd is a noise map" in ended.err
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs names that are not UTF-8")
 def test_names_that_are_not_utf_8_do_not_end_the_cohort(cohort, scans, tmp_path):
     os.rename(scans / "one.nrrd", os.fsencode(scans) + b"/M\xfcller.nrrd")

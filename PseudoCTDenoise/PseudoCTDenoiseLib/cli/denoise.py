@@ -21,7 +21,7 @@ import numpy as np
 from .. import __version__
 from ..ct.comparison_figure import check_png_path, side_by_side
 from ..ct.io.derived_kinds import DENOISED, DerivedKind
-from ..ct.io.derived_note import NOTICE, derivation_note
+from ..ct.io.derived_note import RESEARCH_USE, derivation_note
 from ..ct.io.dicom_derivation import DerivedSeries
 from ..ct.io.dicom_writer import check_source
 from ..ct.io.slice_file import SliceFile
@@ -416,10 +416,10 @@ def _write_volumes(
         if outputs.dicom:
             # The noise does not depend on the strength.
             strength = result.settings.strength if kind == DENOISED else None
-            note = derivation_note(__version__, inputs.models.denoiser[1].name, strength)
+            note = derivation_note(kind.note, __version__, inputs.models.denoiser[1].name, strength)
             write_dicom(staged, path, hu, volume, DerivedSeries(kind, note))
         else:
-            write_volume(staged.path(path), hu, volume, note=NOTICE)
+            write_volume(staged.path(path), hu, volume, note=f"{kind.note}. {RESEARCH_USE}")
 
     if outputs.noise_folder is not None:
         staged.folder(outputs.noise_folder)

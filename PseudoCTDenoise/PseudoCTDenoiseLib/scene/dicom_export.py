@@ -121,7 +121,7 @@ def _note(result, kind: DerivedKind) -> str:
     model = made.get("Model", "unknown")
     strengths = {DENOISED: made.get("Strength", 100.0), REMOVED_NOISE: 100.0}
     strength = strengths.get(kind)  # noise map and pseudo-LDCT do not depend on it
-    note = derivation_note(made.get("Version", __version__), model, strength)
+    note = derivation_note(kind.note, made.get("Version", __version__), model, strength)
     first, last = made.get("Slices", (0, 0))
     slices = result.GetImageData().GetDimensions()[sliceAxis(result)]
     if "Slices" in made and last - first + 1 < slices:

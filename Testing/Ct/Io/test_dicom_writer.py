@@ -34,7 +34,7 @@ from PseudoCTDenoiseLib.ct.io.derived_kinds import (
     REMOVED_NOISE,
     noise_of_model,
 )
-from PseudoCTDenoiseLib.ct.io.derived_note import ALREADY_DENOISED, derivation_note
+from PseudoCTDenoiseLib.ct.io.derived_note import ALREADY_DENOISED, IS_PSEUDO_LDCT, derivation_note
 from PseudoCTDenoiseLib.ct.io.dicom_derivation import DerivedSeries
 from PseudoCTDenoiseLib.ct.io.dicom_writer import check_source, file_names, write_series
 from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, read_volume
@@ -47,7 +47,7 @@ from pydicom.uid import JPEG2000, CTImageStorage, ExplicitVRLittleEndian, JPEGEx
 
 PLACE = "AAAAAAAA"
 """Text of a test that is replaced in the file."""
-NOTE = derivation_note("1.2", "fast", 70)
+NOTE = derivation_note(DENOISED.note, "1.2", "fast", 70)
 Edit = Callable[[int, Dataset], object]
 
 
@@ -507,6 +507,13 @@ def test_loss_of_an_earlier_compression_is_kept(tmp_path):
 def test_a_derived_series_is_recognised(tmp_path):
     derived(tmp_path)
     assert ALREADY_DENOISED in read_volume(tmp_path / "derived").warnings
+
+
+def test_a_pseudo_ldct_is_recognised_and_not_taken_for_denoised(tmp_path):
+    series = DerivedSeries(PSEUDO_LDCT, derivation_note(PSEUDO_LDCT.note, "1.2", "fast", None))
+    derive(write_slices(tmp_path / "source"), tmp_path / "derived", series=series)
+    warnings = read_volume(tmp_path / "derived").warnings
+    assert IS_PSEUDO_LDCT in warnings and ALREADY_DENOISED not in warnings
 
 
 def test_a_noise_map_is_no_ct(tmp_path):

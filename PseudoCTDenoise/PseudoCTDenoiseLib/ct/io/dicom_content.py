@@ -14,7 +14,7 @@ from pydicom.uid import (
     LegacyConvertedEnhancedCTImageStorage,
 )
 
-from .derived_note import ALREADY_DENOISED, NOISE_MAP, NOTE_START
+from .derived_note import ALREADY_DENOISED, IS_PSEUDO_LDCT, NOISE_MAP, NOTE_START
 from .dicom_attributes import Frame
 from .dicom_files import sop_class
 
@@ -42,6 +42,7 @@ CHANGED_MATERIALS = {"MAT_REMOVED", "MAT_MODIFIED"}
 
 MONOENERGETIC = re.compile(r"\bVMI\b|\bmono(chromatic|energetic|e)?\b|\b\d+ *keV\b", re.IGNORECASE)
 DENOISED = re.compile(rf"{NOTE_START}|\bdenoised\b", re.IGNORECASE)
+PSEUDO_LDCT = re.compile(r"\bpseudo-LDCT\b", re.IGNORECASE)
 
 
 def image_type(frame: Frame) -> str:
@@ -115,6 +116,8 @@ def content_warnings(frame: Frame) -> list[str]:
     texts = (description, frame.text("DerivationDescription"), frame.text("ImageComments"))
     if any(map(DENOISED.search, texts)):
         found.append(ALREADY_DENOISED)
+    if any(map(PSEUDO_LDCT.search, texts)):
+        found.append(IS_PSEUDO_LDCT)
     terms = _values(frame) | _words(frame)
     doubtful = terms & PERHAPS_MAPS if "DERIVED" in terms else set()
     if doubtful:

@@ -19,7 +19,7 @@ from ...temporary_files import in_temporary_folder
 from ..hu_validation import check_ct, checked_int16
 from ..orientation import axial_axis, tilt_degrees
 from ..pixel_spacing import are_square, spacing_in_decimals
-from .derived_note import ALREADY_DENOISED, NOTE_START
+from .derived_note import ALREADY_DENOISED, IS_PSEUDO_LDCT, NOISE, NOTE_START, PSEUDO_LDCT
 from .dicom_files import DICOM_SUFFIXES, folder_of_dicomdir, is_dicom_file
 from .dicom_series import read_dicom_file, read_series
 from .dicom_slices import Slice
@@ -356,12 +356,26 @@ def _read_file(path: Path) -> tuple[sitk.Image, tuple[str, ...]]:
     ):
         header = read_header(place, IMAGE_IO[suffix])
         check_header(header, path.name)
+        note_warnings = _note_warnings(tag(header, "ITK_FileNotes"), path.name)
         image = read_voxels(header, path.name)
     if position is not None:
         set_position(image, position)
-    if tag(header, "ITK_FileNotes").startswith(NOTE_START):
-        warnings += (ALREADY_DENOISED,)
-    return image, warnings
+    return image, (*warnings, *note_warnings)
+
+
+def _note_warnings(note: str, name: str) -> tuple[str, ...]:
+    """Return the warnings about a file that this project made, from its note.
+
+    Raises
+    ------
+    BadInputError
+        If it is a noise map.
+    """
+    if note.startswith(NOISE):
+        raise BadInputError(f"{name} is a noise map and not a CT in HU: give the original scan.")
+    if note.startswith(PSEUDO_LDCT):
+        return (IS_PSEUDO_LDCT,)
+    return (ALREADY_DENOISED,) if note.startswith(NOTE_START) else ()
 
 
 def _check_pixels_are_rectangles(image: sitk.Image, slice_axis: int, name: str) -> None:
