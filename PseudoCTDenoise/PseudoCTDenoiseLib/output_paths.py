@@ -10,15 +10,27 @@ from pathlib import Path
 from .errors import BadInputError
 
 
+def link_target(path: Path) -> Path:
+    """Return the path to which a link leads, also if it does not exist; other paths as they are.
+
+    A result is written there, so that the link stays and both names show the same file.
+    """
+    return Path(os.path.realpath(path)) if os.path.islink(path) else path
+
+
 def check_writable(path: Path) -> None:
-    """Reject a path to which no file can be written.
+    """Reject a path to which no file can be written; links are followed.
 
     Raises
     ------
     BadInputError
-        If the folder is missing or cannot be written to, or the path is a folder or a device.
+        If the folder is missing or cannot be written to, or the path is a folder, a device or a
+        link that leads back to itself.
     """
     try:
+        path = link_target(path)
+        if os.path.islink(path):
+            raise BadInputError(f"{path} is a link that leads back to itself: choose another name.")
         if path.is_dir():
             raise BadInputError(f"{path} is a folder: add a file name.")
         if path.exists() and not path.is_file():

@@ -21,6 +21,7 @@ from typing import BinaryIO, TypeVar
 
 from .errors import BadInputError
 from .folder_lock import LOCK, is_abandoned, lock_folder
+from .output_paths import link_target
 
 T = TypeVar("T")
 
@@ -195,14 +196,14 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], object]) -
     """Write a file completely or not at all.
 
     ``write`` gets a path with the same suffix in a temporary folder; the file is then moved to
-    ``path``. An older file at ``path`` stays until the new one is complete.
+    ``path``, or to where a link there leads. An older file stays until the new one is complete.
 
     Raises
     ------
     BadInputError
         If it cannot be written, for example on a full disk.
     """
-    path = Path(path)
+    path = link_target(Path(path))
 
     def write_and_rename(folder: Path) -> None:
         temporary = folder / f"file{path.suffix}"

@@ -13,6 +13,7 @@ import pytest
 import SimpleITK as sitk
 from PseudoCTDenoiseLib.cli import denoise
 from PseudoCTDenoiseLib.cli.output_guard import Output, check_outputs
+from PseudoCTDenoiseLib.ct.io.derived_note import NOTICE
 from PseudoCTDenoiseLib.errors import BadInputError
 
 RESULT = "is not a result of pseudoct"
@@ -219,6 +220,55 @@ def test_a_file_that_appears_during_the_run_is_kept(
     assert f"{precious} appeared or changed during this run" in ended.err
     assert ended.code == (2 if appears == "out.nrrd" else 5)
     assert (tmp_path / "out.nrrd").is_file()
+
+
+@pytest.mark.parametrize("command", ["simulate", "denoise"])
+def test_the_target_of_a_link_is_written_and_the_link_stays(
+    pseudoct, scan, quick, tmp_path, command
+):
+    (tmp_path / "far").mkdir()
+    target, link = tmp_path / "far" / "real.nrrd", tmp_path / "link.nrrd"
+    options = [*quick, "--method", "pretrained"] if command == "denoise" else ["--device", "cpu"]
+    if command == "simulate":
+        image = sitk.ReadImage(str(scan))
+        image.SetSpacing((0.7, 0.7, 2.5))
+        sitk.WriteImage(image, str(scan))
+    link.symlink_to(target)
+    assert pseudoct(command, scan, link, *options).code == 0  # the target does not exist yet
+    first = target.read_bytes()
+    # The report of the older result may lie beside the target.
+    stale = tmp_path / "far" / "real.json"
+    stale.write_text(json.dumps({"notice": NOTICE, "output": "real.nrrd"}))
+    options += ["--strength", "50"] if command == "denoise" else ["--seed", "1"]
+    assert pseudoct(command, scan, link, *options).code == 0
+    assert link.is_symlink() and target.read_bytes() != first and not stale.exists()
+    other = sitk.ReadImage(str(scan)) + 1
+    sitk.WriteImage(other, str(target))  # another program's
+    assert RESULT in pseudoct(command, scan, link, *options).err
+
+
+def test_the_target_of_a_linked_report_and_picture_is_written(pseudoct, scan, untuned, tmp_path):
+    (tmp_path / "far").mkdir()
+    for name in ("out.json", "out.png"):
+        (tmp_path / name).symlink_to(tmp_path / "far" / name)
+    command = ["denoise", scan, tmp_path / "out.nrrd", *untuned, "--picture", tmp_path / "out.png"]
+    for _ in range(2):
+        ended = pseudoct(*command)
+        assert ended.code == 0, ended.err
+    for name in ("out.json", "out.png"):
+        assert (tmp_path / name).is_symlink() and (tmp_path / "far" / name).stat().st_size
+
+
+def test_links_that_cannot_be_written_are_refused(refused, scan):
+    Path("out.nrrd").symlink_to("gone/out.nrrd")
+    assert "gone does not exist" in refused("denoise", scan, "out.nrrd")
+    Path("loop.nrrd").symlink_to("loop.nrrd")
+    assert "leads back to itself" in refused("denoise", scan, "loop.nrrd")
+    Path("other.nrrd").symlink_to("other.nii.gz")
+    assert "has another suffix" in refused("denoise", scan, "other.nrrd")
+    Path("one.nrrd").symlink_to("two.nrrd")
+    said = refused("denoise", scan, "one.nrrd", "--report", "two.nrrd", "--overwrite")
+    assert "Two results" in said
 
 
 def test_an_earlier_result_beside_dicom_slices_is_replaced(

@@ -173,13 +173,15 @@ def test_older_files_come_back_if_a_later_file_cannot_be_renamed(
 
     def rename(source, target):
         if Path(target) == tmp_path / "last.txt":
+            assert (tmp_path / "target.txt").read_text() == "new"
             raise OSError(
                 errno.EACCES if is_locked else errno.EIO, "Odd", str(source), None, str(target)
             )
         os.rename(source, target)
 
     (tmp_path / "first.txt").write_text("old")
-    (tmp_path / "link.txt").symlink_to("first.txt")
+    (tmp_path / "target.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("target.txt")
     (tmp_path / "report.txt").write_text("old")
     before = texts(tmp_path)
     monkeypatch.setattr(os, "replace", rename)
@@ -338,6 +340,41 @@ def test_an_older_file_that_cannot_come_back_is_kept_in_the_temporary_folder(tmp
     write_together(lambda staged: staged.path(tmp_path / "next.txt").touch())
     kept = {path.read_text("utf-8"): path for path in tmp_path.rglob("old.txt") if path != old}
     assert kept.keys() == {"old", "new"} and str(kept["new"]) in str(raised.value)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_stays_and_its_target_is_written(tmp_path, exists):
+    link, target, dangling = tmp_path / "out.txt", tmp_path / "far" / "real.bin", tmp_path / "dir"
+    target.parent.mkdir()
+    if exists:
+        target.write_text("old")
+    link.symlink_to(target)
+    dangling.symlink_to(tmp_path / "far" / "series")
+
+    def write(staged):
+        temporary = staged.path(link)
+        assert temporary.name == "out.txt" and target.parent in temporary.parents
+        temporary.write_text("new")
+        staged.folder(dangling, is_empty=True)
+        staged.path(dangling / "1.dcm").write_text("new")
+
+    write_together(write, CheckedFiles([link]))
+    assert link.is_symlink() and dangling.is_symlink()
+    found = {"far/real.bin": "new", "far/series/1.dcm": "new", "out.txt": "new"}
+    assert texts(tmp_path) == found
+
+
+def test_two_links_of_one_name_into_one_folder_stay_apart(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "out.txt").symlink_to(tmp_path / f"{name}.txt")
+
+    def write(staged):
+        for name in ("a", "b"):
+            staged.path(tmp_path / name / "out.txt").write_text(name)
+
+    write_together(write)
+    assert [(tmp_path / f"{name}.txt").read_text() for name in ("a", "b")] == ["a", "b"]
 
 
 def test_the_longest_allowed_name_can_be_staged(tmp_path):

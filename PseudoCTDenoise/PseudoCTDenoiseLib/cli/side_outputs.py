@@ -29,7 +29,7 @@ class SideOutputs:
 
         An older file was removed together with the older result, so it is new and not replaced.
         """
-        if not os.path.lexists(path):
+        if not os.path.exists(path):
             return path
         place = free_name(path)
         self.exit_code = INCOMPLETE

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..errors import BadInputError
+from ..output_paths import link_target
 from ..temporary_files import TemporaryFolder, link_file, with_cleanup
 from .output_guard import CheckedFiles
 
@@ -71,9 +72,12 @@ def free_name(path: Path) -> Path:
 class _StagedFile:
     """A file under its temporary path, and the path that keeps an older file at ``final``.
 
-    The new file is saved at ``saved`` before the older one takes its place again.
+    ``final`` is ``given``, or the path to which a link there leads. The new file is saved at
+    ``saved`` before the older one takes its place again.
     """
 
+    folder: TemporaryFolder
+    given: Path
     temporary: Path
     final: Path
     older: Path
@@ -113,7 +117,7 @@ class StagedFiles:
         self._files: list[_StagedFile] = []
         self._retired: list[_StagedFile] = []
         self._made: list[Path] = []
-        self._temporary_folders: dict[Path, TemporaryFolder] = {}
+        self._temporary_folders: dict[tuple[Path, Path], TemporaryFolder] = {}
         self._kept: list[Path] = []
         # Folders that must hold no other files, and those that get the new files otherwise.
         self._series_folders: dict[Path, Path | None] = {}
@@ -127,29 +131,35 @@ class StagedFiles:
         """
         if is_empty:
             self._series_folders[path] = None
+        path = link_target(path)
         if not path.is_dir():
             self._made.append(path)
             path.mkdir()
 
-    def path(self, final: Path) -> Path:
-        """Return the temporary path for the file ``final``, with the same name."""
-        self._files.append(self._staged(final))
+    def path(self, given: Path) -> Path:
+        """Return the temporary path for the file ``given``, with the same name.
+
+        A link is followed: the file to which it leads is written, and the link stays.
+        """
+        self._files.append(self._staged(given))
         return self._files[-1].temporary
 
-    def retire(self, final: Path) -> None:
+    def retire(self, given: Path) -> None:
         """Remove an older file together with the renames, because it describes older results."""
-        if final.is_file():
-            self._retired.append(self._staged(final))
+        if given.is_file():
+            self._retired.append(self._staged(given))
 
-    def _staged(self, final: Path) -> _StagedFile:
-        if final.parent not in self._temporary_folders:
-            folder = self._temporary_folders[final.parent] = TemporaryFolder(final.parent)
+    def _staged(self, given: Path) -> _StagedFile:
+        final = link_target(given)
+        key = given.parent, final.parent  # names are unique in the folder of the links
+        if key not in self._temporary_folders:
+            folder = self._temporary_folders[key] = TemporaryFolder(final.parent)
             folder.create()
             for name in _PLACES:
                 (folder.path / name).mkdir()
-        folder = self._temporary_folders[final.parent].path
-        new, old, saved = (folder / name / final.name for name in _PLACES)
-        return _StagedFile(new, final, old, saved)
+        folder = self._temporary_folders[key]
+        new, old, saved = (folder.path / name / given.name for name in _PLACES)
+        return _StagedFile(folder, given, new, final, old, saved)
 
     def rename(self) -> None:
         """Give all files their final names.
@@ -165,7 +175,7 @@ class StagedFiles:
             if not file.temporary.exists():
                 raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), str(file.temporary))
         self._check_again()
-        self._retired = [f for f in self._retired if not self._checked.is_changed(f.final)]
+        self._retired = [f for f in self._retired if not self._checked.is_changed(f.given)]
         try:
             for file in (*self._files, *self._retired):
                 file.keep_older()
@@ -181,7 +191,7 @@ class StagedFiles:
 
     def _check_again(self) -> None:
         """Refuse to replace files that appeared or changed during the work."""
-        changed = [file.final for file in self._files if self._checked.is_changed(file.final)]
+        changed = [file.given for file in self._files if self._checked.is_changed(file.given)]
         for path in (*changed, *filter(holds_files, self._series_folders)):
             self._is_refused = True
             raise BadInputError(
@@ -196,7 +206,7 @@ class StagedFiles:
                 try:
                     file.restore(save=self._is_refused and file in self._files)
                 except OSError:  # the older file must not be removed with the temporary folder
-                    self._temporary_folders[file.final.parent].keep()
+                    file.folder.keep()
             self._is_renaming = False
         if self._is_refused:
             self._keep_new_files()
@@ -211,22 +221,22 @@ class StagedFiles:
         """Give the new files other names, or keep them in the temporary folder."""
         for file in self._files[len(self._kept) :]:
             try:
-                path = self._free_place(file.final)
+                path = self._free_place(file)
                 file.keep(path)
                 self._kept.append(path)
             except OSError:
-                self._temporary_folders[file.final.parent].keep()
+                file.folder.keep()
                 self._kept.append(file.saved if file.saved.exists() else file.temporary)
 
-    def _free_place(self, final: Path) -> Path:
+    def _free_place(self, file: _StagedFile) -> Path:
         """Return an unused path beside a file, or in a new folder beside that of its series."""
-        if final.parent not in self._series_folders:
-            return free_name(final)
-        folder = self._series_folders[final.parent]
-        if folder is None:
-            folder = self._series_folders[final.parent] = free_name(final.parent)
+        series, name = file.given.parent, file.given.name
+        if series not in self._series_folders:
+            return free_name(file.final.with_name(name))
+        folder = self._series_folders[series] or free_name(link_target(series))
+        self._series_folders[series] = folder
         folder.mkdir(exist_ok=True)
-        return folder / final.name
+        return folder / name
 
     def error_message(self, error: Exception) -> str:
         """Return the message of an error, with final instead of temporary paths."""

@@ -14,7 +14,7 @@ import SimpleITK as sitk
 
 from ...errors import BadInputError
 from ...input_file import check_regular
-from ...output_paths import check_writable
+from ...output_paths import check_writable, link_target
 from ...temporary_files import in_temporary_folder
 from ..hu_validation import check_ct, checked_int16
 from ..orientation import axial_axis, tilt_degrees
@@ -198,9 +198,10 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
     """Write HU as int16 with the geometry and the axis order of ``like``.
 
     The file is written completely or not at all; an older file stays until the new one is
-    complete. NRRD and MetaImage store geometry in double precision. NRRD stores oblique axes
-    multiplied by their spacing, which may change the last digit. NIfTI stores float32: the first
-    write rounds spacing and origin; each write changes oblique directions by at most 2e-7.
+    complete. A link is followed. NRRD and MetaImage store geometry in double precision. NRRD stores
+    oblique axes multiplied by their spacing, which may change the last digit. NIfTI stores float32:
+    the first write rounds spacing and origin; each write changes oblique directions by at most
+    2e-7.
 
     Parameters
     ----------
@@ -237,10 +238,11 @@ def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str 
         read, expected = sitk.GetArrayViewFromImage(written), in_file_order(hu, like)
         if read.shape != expected.shape or not all(map(np.array_equal, read, expected)):
             raise RuntimeError("the voxels in the file differ from those written")
-        os.replace(temporary, path)
+        os.replace(temporary, target)
 
+    target = link_target(path)
     try:
-        in_temporary_folder(path.parent, write)
+        in_temporary_folder(target.parent, write)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "the disk may be full"
         raise BadInputError(
@@ -259,8 +261,8 @@ def check_output_path(path: str | Path, like: CtVolume | None = None) -> None:
     ------
     BadInputError
         If the suffix is unknown, the folder is missing, is not UTF-8 or cannot be written to, the
-        path is a folder, or the format is NIfTI and the axes are skewed by a tilted gantry or the
-        same name with or without .gz exists.
+        path is a folder or a link to a file with another suffix, or the format is NIfTI and the
+        axes are skewed by a tilted gantry or the same name with or without .gz exists.
     """
     path = Path(path)
     suffix = _suffix(path)
@@ -269,10 +271,17 @@ def check_output_path(path: str | Path, like: CtVolume | None = None) -> None:
             f"{path.name} does not have the suffix of a format that can be written: "
             f"use one of {', '.join(OUTPUT_SUFFIXES)}."
         )
-    itk_path(path.parent)
+    target = link_target(path)
+    for folder in (path.parent, target.parent):
+        itk_path(folder)
     check_writable(path)
+    if _suffix(target) not in ("", suffix):
+        raise BadInputError(
+            f"{path} is a link to {target.name}, which has another suffix: choose another name."
+        )
     if IMAGE_IO[suffix] == "NiftiImageIO":
-        check_no_namesake(path)
+        for name in dict.fromkeys((path, target)):
+            check_no_namesake(name)
         if like is not None and _has_skewed_axes(like):
             raise BadInputError(
                 f"{path.name} cannot store skewed axes (tilted gantry): write .nrrd or .mha."
