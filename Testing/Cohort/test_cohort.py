@@ -17,6 +17,7 @@ from dicom_factory import HEIGHTS, SERIES, write_slices
 from PseudoCTDenoiseLib.cohort import cluster, distribution
 from PseudoCTDenoiseLib.cohort.manifest import FILE, CohortManifest
 from PseudoCTDenoiseLib.cohort.scan_task import ScanTask, denoise_task
+from PseudoCTDenoiseLib.cohort.thumbnail import write_thumbnail
 from PseudoCTDenoiseLib.errors import BadInputError
 
 
@@ -235,6 +236,20 @@ def test_a_noise_map_among_the_scans_is_set_aside(cohort, pseudoct, scans, tmp_p
     ended = cohort(scans / "one.nrrd", tmp_path / "noise" / "noise_ensemble.nrrd")
     assert ended.code == 5 and "1 scans denoised, 1 set aside" in ended.out
     assert "noise_ensemble: noise_ensemble.nrrd is a noise map" in ended.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs names that are not UTF-8")
+def test_a_folder_that_is_not_utf_8_is_refused(pseudoct, scans, tmp_path, quick):
+    out = Path(os.fsdecode(os.fsencode(tmp_path) + b"/M\xfcller"))
+    ended = pseudoct("cohort", scans, "--out", out, *quick)
+    assert ended.code == 2 and "not UTF-8: rename the file or its folder" in ended.err
+    assert not out.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs names that are not UTF-8")
+def test_a_worker_survives_a_thumbnail_that_cannot_be_named(tmp_path, hu):
+    with pytest.raises(BadInputError, match="not UTF-8"):
+        write_thumbnail(Path(os.fsdecode(os.fsencode(tmp_path) + b"/M\xfcller.png")), hu, hu)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs names that are not UTF-8")

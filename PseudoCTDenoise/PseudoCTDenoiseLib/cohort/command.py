@@ -20,6 +20,7 @@ from .. import __version__
 from ..cli.denoise import add_setting_arguments, read_settings
 from ..cli.progress_bar import ProgressBar
 from ..cli.side_outputs import SideOutputs
+from ..ct.io.itk_reading import itk_path
 from ..ct.io.volume_files import OUTPUT_SUFFIXES, split_suffix
 from ..denoising.settings import DenoisingSettings
 from ..duration import duration
@@ -173,7 +174,11 @@ def _about(settings: DenoisingSettings, denoiser: Manifest) -> str:
 
 
 def _check_folder(folder: Path, inputs: list[Path]) -> None:
-    """Check that the folder of the cohort is apart from the inputs and holds no files of others."""
+    """Check that the folder of the cohort is apart from the inputs and holds no files of others.
+
+    Its path must be UTF-8, because SimpleITK writes the thumbnails.
+    """
+    itk_path(folder)
     if folder.is_file():
         raise BadInputError(f"{folder} is a file: choose a folder for the cohort.")
     is_cohort = (folder / FILE).is_file()

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from ..ct.io.itk_reading import itk_path
 from ..ct.slice_selection import most_informative_slice
 from ..errors import BadInputError
 
@@ -25,14 +26,20 @@ def write_thumbnail(path: Path, before: np.ndarray, after: np.ndarray) -> None:
     ----------
     before, after : (slices, rows, columns) HU. Pixels are left out and not averaged, so the noise
         keeps its standard deviation.
+
+    Raises
+    ------
+    BadInputError
+        If the path is not UTF-8, or the file cannot be written.
     """
+    name = itk_path(path)
     index = most_informative_slice(before)
     step = -(-max(before.shape[1:]) // SIDE_PX)
     old, new = (scan[index, ::step, ::step].astype(np.float32) for scan in (before, after))
     images = [_grey(old, *WINDOW_HU), _grey(new, *WINDOW_HU)]
     images.append(_grey(old - new, -DIFFERENCE_HU, DIFFERENCE_HU))
     try:
-        sitk.WriteImage(sitk.GetImageFromArray(np.hstack(images)), path, useCompression=True)
+        sitk.WriteImage(sitk.GetImageFromArray(np.hstack(images)), name, useCompression=True)
     except RuntimeError as error:
         raise BadInputError(f"{path} could not be written: free some space.") from error
 
