@@ -24,7 +24,7 @@ class DerivedKind(NamedTuple):
     noise: bool = False
 
 
-DENOISED = DerivedKind("denoised", 1000, derived_note.DERIVED)
+DENOISED = DerivedKind("denoised", 1000, derived_note.NOTE_START)
 NOISE_ENSEMBLE = DerivedKind("noise map", 2000, derived_note.NOISE, noise=True)
 PSEUDO_LDCT = DerivedKind("pseudo-LDCT", 3000, derived_note.PSEUDO_LDCT)
 REMOVED_NOISE = DerivedKind("removed noise", 4000, derived_note.NOISE, noise=True)
