@@ -129,10 +129,7 @@ def listing() -> Callable[[Path], dict[str, bytes]]:
 @pytest.fixture(scope="session")
 def program(repository) -> list[str]:
     """Start of a command line that runs `pseudoct` in a separate process."""
-    start = "import sys; from PseudoCTDenoiseLib.cli.main import main; sys.exit(main())"
     folders = [str(repository / name) for name in ("PseudoCTDenoise", "Research")]
-    return [
-        sys.executable,
-        "-c",
-        f"import sys; sys.path[:0] = {folders}; {start}",
-    ]
+    path = f"import sys; sys.path[:0] = {folders}"
+    start = "from PseudoCTDenoiseLib.cli.main import main; sys.exit(main())"
+    return [sys.executable, "-c", f"{path}; {start}"]

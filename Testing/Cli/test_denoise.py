@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_factory import ct_slice, store
-from dicom_factory import write as write_file
+from dicom_factory import ct_slice, store, write_slices
 from PseudoCTDenoiseLib.cli import denoise as command
 from PseudoCTDenoiseLib.cli import main as entry
 from PseudoCTDenoiseLib.ct.io import volume_files
@@ -168,17 +167,13 @@ def test_pixels_that_are_not_square_are_reported(pseudoct, scan, untuned):
     assert "pixels of 0.7×1.4 mm" in warning
 
 
-def write_series(folder: Path, hu: np.ndarray, heights, **values) -> Path:
-    for index, (part, height) in enumerate(zip(hu, heights, strict=True)):
-        image = ct_slice(height, index + 1)
-        image.Rows, image.Columns = part.shape
+def write_series(folder: Path, hu: np.ndarray, heights, first=1, **values) -> Path:
+    def fill(index: int, image) -> None:
+        image.Rows, image.Columns = hu[index].shape
         image.PixelSpacing = [0.7, 0.7]
-        for keyword, value in values.items():
-            setattr(image, keyword, value)
-        store(image, part)
-        name = values.get("SeriesNumber", "")
-        write_file(image, folder / f"{name}_{index}.dcm")
-    return folder
+        store(image, hu[index])
+
+    return write_slices(folder, heights, fill, first, **values)
 
 
 def test_unevenly_spaced_slices_need_a_permission_and_are_reported(pseudoct, tmp_path, hu, untuned):
@@ -215,9 +210,9 @@ def test_unevenly_spaced_slices_are_denoised_like_others(pseudoct, tmp_path, hu,
 
 def test_the_series_of_the_reference_is_chosen(pseudoct, tmp_path, hu, untuned):
     folder, output = tmp_path / "series", tmp_path / "out.nrrd"
-    for number, part in (("1", hu), ("2", hu + np.int16(5))):
-        uid = f"1.2.{number}"
-        write_series(folder, part, [0, 2, 4], SeriesNumber=number, SeriesInstanceUID=uid)
+    for number, part in ((1, hu), (2, hu + np.int16(5))):
+        tags = {"SeriesNumber": number, "SeriesInstanceUID": f"1.2.{number}"}
+        write_series(folder, part, [0, 2, 4], first=10 * number, **tags)
     given = ["denoise", folder, output, *untuned, "--series", "1", "--reference", folder]
     ended = pseudoct(*given)
     assert ended.code == 2 and "contains 2 DICOM series" in ended.err
@@ -251,12 +246,7 @@ def test_a_reference_of_another_scan_gives_warnings(pseudoct, tmp_path, hu, untu
 
 
 def test_warnings_and_uids_of_a_dicom_series_are_in_the_report(pseudoct, tmp_path, hu, untuned):
-    for index, part in enumerate(hu):
-        image = ct_slice(2.5 * index, index + 1)
-        image.Rows, image.Columns = part.shape
-        image.BurnedInAnnotation, image.PixelSpacing = "YES", [0.7, 0.7]
-        store(image, part)
-        write_file(image, tmp_path / "series" / f"{index}.dcm")
+    write_series(tmp_path / "series", hu, [0, 2.5, 5], BurnedInAnnotation="YES")
     output = tmp_path / "out.nrrd"
     ended = pseudoct("denoise", tmp_path / "series", output, *untuned)
     assert ended.code == 0
@@ -265,6 +255,7 @@ def test_warnings_and_uids_of_a_dicom_series_are_in_the_report(pseudoct, tmp_pat
     assert report["warnings"] == [
         "The images contain burned-in text, which is denoised like tissue."
     ]
+    image = ct_slice()
     assert report["dicom"] == {
         "study_uid": image.StudyInstanceUID,
         "series_uid": image.SeriesInstanceUID,
@@ -603,12 +594,7 @@ def test_every_file_name_can_be_the_title_of_the_picture(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes any bytes for a name")
 def test_a_dicom_folder_with_any_bytes_in_its_name_has_a_picture(pseudoct, tmp_path, hu, untuned):
-    odd = tmp_path / os.fsdecode(b"sc\xe4n")
-    for index, part in enumerate(hu):
-        image = ct_slice(2.5 * index, index + 1)
-        image.Rows, image.Columns = part.shape
-        store(image, part)
-        write_file(image, odd / f"{index}.dcm")
+    odd = write_series(tmp_path / os.fsdecode(b"sc\xe4n"), hu, [0, 2.5, 5])
     arguments = [*untuned, "--picture", tmp_path / "picture.png"]
     assert pseudoct("denoise", odd, tmp_path / "out.nrrd", *arguments).code == 0
     assert (tmp_path / "picture.png").exists()

@@ -11,10 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
-from PseudoCTDenoiseLib.models.networks import build_network
-from PseudoCTDenoiseLib.models.store import Manifest, save_model
+from command_line import save_tiny_models
 from PseudoCTDenoiseLib.worker import runner
 from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
 from replacement_worker import write_worker
@@ -36,15 +33,9 @@ def hu() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a denoiser and two noise models, all tiny."""
+    """A folder with tiny models."""
     folder = tmp_path_factory.mktemp("models")
-    roles = {"fast": DENOISER, "noise-a": NOISE_MODEL, "noise-b": NOISE_MODEL}
-    for seed, (name, role) in enumerate(roles.items()):
-        parameters = {"widths": [4, 8], "residual": role == DENOISER}
-        torch.manual_seed(seed)
-        save_model(
-            build_network("UNet", parameters), Manifest(name, role, "UNet", parameters), folder
-        )
+    save_tiny_models(folder)
     return folder
 
 
