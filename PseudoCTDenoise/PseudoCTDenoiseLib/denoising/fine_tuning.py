@@ -87,7 +87,7 @@ def fine_tune(
     settings: DenoisingSettings,
     *,
     pixel_mm: float | None = None,
-    progress: Callable[[int, float, nn.Module], None] = lambda step, loss, student: None,
+    progress: Callable[[int, nn.Module], None] = lambda step, student: None,
 ) -> FineTuned:
     """Tune a copy of a network on pseudo-CT pairs of a scan.
 
@@ -98,8 +98,8 @@ def fine_tune(
     noise_maps : (M, N, rows, columns) from :func:`.predict_noise_maps`; M may be 0 if the noise
         comes from the simulator.
     pixel_mm : side of a pixel, for noise from the simulator; None if it is unknown.
-    progress : called after every step with its number from 1, its loss and the network that would
-        be the result now. An exception that it raises ends the tuning.
+    progress : called after every step with its number from 1 and the network that would be
+        the result now. An exception that it raises ends the tuning.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def fine_tune(
         if teacher_is_due:
             teacher.load_state_dict(student.result.state_dict())
             pairs.refresh(teacher)
-        progress(step, student.losses[-1], student.result)
+        progress(step, student.result)
         if stopping.ends(step, student.losses, student.result):
             break
     share = stopping.restore(student.result, network) if student.losses else 0.0

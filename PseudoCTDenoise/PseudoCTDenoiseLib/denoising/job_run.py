@@ -229,11 +229,11 @@ class JobRun:
         slices = job.normalised_for_tuning(indices)
         maps = self._tuning_noise_maps(slices, turn, turns)
 
-        def report(step: int, loss: float, student: nn.Module) -> None:
+        def report(step: int, student: nn.Module) -> None:
             # A student that is tuned on a single other slice does not apply to the preview's.
             applies = settings.tuning == "scan" or job.preview_slice in indices
             tuned = student if applies else None
-            self._report(TUNING, step, settings.steps, (turn, turns), loss, tuned)
+            self._report(TUNING, step, settings.steps, (turn, turns), tuned)
 
         self._report(TUNING, 0, settings.steps, (turn, turns))
         tuned = fine_tune(
@@ -324,7 +324,6 @@ class JobRun:
         step: int,
         total: int,
         turn: tuple[int, int] = (0, 1),
-        loss: float | None = None,
         student: nn.Module | None = None,
         warning: str = "",
     ) -> None:
@@ -333,7 +332,7 @@ class JobRun:
             share = self._first_targets_share + (1 - self._first_targets_share) * share
         share = (turn[0] + share) / turn[1]
         self._reporter.report(
-            stage, step, total, share, loss, lambda index: self._preview(index, student), warning
+            stage, step, total, share, lambda index: self._preview(index, student), warning
         )
 
     def _preview(self, index: int, student: nn.Module | None) -> np.ndarray | None:
@@ -374,7 +373,6 @@ class _Reporter:
         step: int,
         total: int,
         share: float,
-        loss: float | None,
         preview: Callable[[int], np.ndarray | None],
         warning: str,
     ) -> None:
@@ -385,7 +383,7 @@ class _Reporter:
         if image is not None:
             self._next_preview = time.monotonic() + self._preview_seconds
         shown = None if image is None else index
-        self._progress(Progress(stage, step, total, left, loss, image, shown, warning))
+        self._progress(Progress(stage, step, total, left, image, shown, warning))
 
     def _image(self, preview: Callable[[int], np.ndarray | None], index: int) -> np.ndarray | None:
         """Return the preview of a slice; lack of memory ends the previews but not the job."""

@@ -13,16 +13,15 @@ import numpy as np
 class Progress:
     """One report to a callback.
 
-    ``step`` of ``total`` within ``stage``; ``seconds_left`` for the whole job; ``loss`` in HU or
-    HU² while tuning; ``preview`` an int16 HU slice and ``preview_slice`` its number, or None.
-    ``warning`` is a sentence on what has gone wrong, or empty.
+    ``step`` of ``total`` within ``stage``; ``seconds_left`` for the whole job; ``preview`` an
+    int16 HU slice and ``preview_slice`` its number, or None. ``warning`` is a sentence on what has
+    gone wrong, or empty.
     """
 
     stage: str
     step: int
     total: int
     seconds_left: float
-    loss: float | None = None
     preview: np.ndarray | None = None
     preview_slice: int | None = None
     warning: str = ""

@@ -152,7 +152,7 @@ def stopping_curve(
     slices = job.normalised(evenly_spaced_slices(pair.ldct, settings.tuning_slices))
     networks = {0: copy.deepcopy(job.denoiser)}
 
-    def keep(step: int, loss: float, network: nn.Module) -> None:
+    def keep(step: int, network: nn.Module) -> None:
         if step % RISK_EVERY == 0 or step == steps:
             networks[step] = copy.deepcopy(network).eval()
 

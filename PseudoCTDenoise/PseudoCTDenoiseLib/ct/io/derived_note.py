@@ -14,7 +14,7 @@ NOTICE = f"{NOTE_START}. {RESEARCH_USE}"
 NOISE_MAP = "NOISE_MAP"
 """Value of DICOM's Image Type in this project's noise maps."""
 ALREADY_DENOISED = "The scan is denoised already: use the original, or expect little change."
-IS_PSEUDO_LDCT = "The scan is a pseudo-LDCT, to which noise was added: use the original."
+IS_PSEUDO_LDCT = "The scan is a pseudo-LDCT, a scan with reversed noise: use the original."
 
 
 def derivation_note(start: str, version: str, model: str, strength: float | None) -> str:
