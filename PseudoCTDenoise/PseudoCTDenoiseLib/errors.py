@@ -22,16 +22,22 @@ _OUT_OF_MEMORY_WORDS = (
 _GIB = 2**30
 
 
+def printable(text: str) -> str:
+    """Return a text on one line, with question marks for control characters.
+
+    Names and headers may bring such characters to the terminal.
+    """
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.splitlines()))
+
+
 class BadInputError(ValueError):
     """An input error that the user can fix.
 
-    The message is one line: what is wrong, then what to do. Control characters, which names and
-    headers may bring to the terminal, become question marks.
+    The message is one :func:`printable` line: what is wrong, then what to do.
     """
 
     def __init__(self, message: str):
-        line = " ".join(message.splitlines())
-        super().__init__("".join(c if c.isprintable() else "?" for c in line))
+        super().__init__(printable(message))
 
 
 class Cancelled(Exception):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from .errors import printable
+
 WARNING, ERROR, CHECK = "Warning: ", "pseudoct: ", "Check: "
 """Start of a line with a warning, with the error that ended a command, and with the traffic light
 of the removed noise and its sentence."""
@@ -13,7 +15,7 @@ of the removed noise and its sentence."""
 def print_warnings(warnings: Iterable[str]) -> None:
     """Print each warning on a line of standard error."""
     for text in warnings:
-        print(f"{WARNING}{text}", file=sys.stderr)
+        print(f"{WARNING}{printable(text)}", file=sys.stderr)
 
 
 def warnings_in(printed: str) -> list[str]:

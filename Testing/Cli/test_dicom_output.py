@@ -96,6 +96,19 @@ def test_the_noise_is_a_series_for_each_image(pseudoct, dicom, untuned, tmp_path
     assert [h for h in headers if "strength" in h.DerivationDescription] == headers[-1:]
 
 
+def test_control_characters_of_a_header_do_not_reach_the_terminal(
+    pseudoct, dicom, untuned, tmp_path
+):
+    other = dcmread(min(dicom.iterdir()))
+    other.SeriesDescription, other.SeriesInstanceUID = "x\x1b[1A\x1b[2KOK", "1.2.3.4"
+    other.SeriesNumber = 9
+    other.save_as(dicom / "other.dcm")
+    given = dicom.rename(tmp_path / "scan\x1b[2K")
+    ended = pseudoct("denoise", given, tmp_path / "out\x1b[2K.nrrd", *untuned)
+    assert ended.code == 0 and "\x1b" not in ended.err + ended.out
+    assert "are left out: 9: 'x?[1A?[2KOK'" in ended.err
+
+
 def test_a_denoised_series_is_recognised_as_input(pseudoct, dicom, untuned, tmp_path):
     assert pseudoct("denoise", dicom, tmp_path / "denoised", *untuned).code == 0
     ended = pseudoct("denoise", tmp_path / "denoised", tmp_path / "again", *untuned)

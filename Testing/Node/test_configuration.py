@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
+from types import SimpleNamespace
 
 import pytest
 from PseudoCTDenoiseLib.cli import listen, options_check
@@ -158,3 +160,18 @@ def test_a_folder_serves_one_node_at_a_time(tmp_path):
         SeriesQueue(tmp_path / "queue", 1e9)
     queue.close()
     SeriesQueue(tmp_path / "queue", 1e9).close()
+
+
+def test_a_sender_cannot_write_lines_or_control_characters_into_the_log(tmp_path):
+    log = logging.getLogger("pseudoct.node")
+    before = list(log.handlers)
+    listen._start_log(SimpleNamespace(folder=tmp_path))
+    try:
+        log.warning("An image of %s was refused.", "A\n2026 INFO B\x1b[2K")
+    finally:
+        for handler in log.handlers[len(before) :]:
+            log.removeHandler(handler)
+            handler.close()
+    text = (tmp_path / "listen.log").read_text("utf-8")
+    assert text.endswith(" WARNING An image of A 2026 INFO B?[2K was refused.\n")
+    assert text.count("\n") == 1

@@ -158,12 +158,12 @@ def test_a_screenshot_does_not_hide_the_ct_of_its_series(routed, tmp_path, capsy
 def test_what_may_spoil_a_result_is_reported(routed, tmp_path, capsys):
     source, output = routed
     stand_in = tmp_path / "stand_in.py"
-    first = "print('Warning: Odd pixels.\\nCheck: amber. Compare.')"
+    first = r"print('Warning: Odd \x1b[2Kpixels.\nCheck: amber. Compare.')"
     stand_in.write_text(STAND_IN.format(first=first), encoding="utf-8")
     work = tmp_path / "work"
     work.mkdir()
     denoise_routed([sys.executable, str(stand_in)], source, output, work, 60)
-    assert ": Odd pixels. Check: amber. Compare." in capsys.readouterr().err
+    assert ": Odd ?[2Kpixels. Check: amber. Compare." in capsys.readouterr().err
 
 
 def test_a_series_that_takes_too_long_leaves_no_results(pseudoct, routed):

@@ -52,7 +52,7 @@ from ..denoising.settings import (
     settings_of_report,
 )
 from ..duration import duration
-from ..errors import BadInputError
+from ..errors import BadInputError, printable
 from ..input_file import read_json
 from ..json_text import json_text
 from ..models.catalog import SHIPPED_MODELS
@@ -398,7 +398,7 @@ def _print_plan(inputs: _Inputs, job: DenoisingJob, plan: JobPlan) -> None:
     volume = inputs.volume
     slices, rows, columns = volume.hu.shape
     print(
-        f"{volume.name}: {slices} slices of {rows}×{columns}, "
+        f"{printable(volume.name)}: {slices} slices of {rows}×{columns}, "
         f"about {duration(plan.total_seconds)} on {job.device.description} "
         f"({job.device.reason}).",
         file=sys.stderr,
@@ -527,8 +527,8 @@ def _print_summary(report: dict, output: Path, seconds: float) -> None:
             f"({change} %)."
         )
     if check := report.get("removed_noise"):
-        print(f"{CHECK}{check['light']}. {removed_noise_sentence(check)}")
-    print(f"Done in {duration(seconds)}: {output} (research use only).")
+        print(f"{CHECK}{check['light']}. {printable(removed_noise_sentence(check))}")
+    print(f"Done in {duration(seconds)}: {printable(str(output))} (research use only).")
 
 
 def _check_packages(arguments: argparse.Namespace) -> None:
@@ -589,8 +589,10 @@ def _note_other_models(path: Path, models: LoadedModels, settings: DenoisingSett
     changes = model_differences(read_json(path), {**current, "settings": settings.as_dict()})
     if changes:
         print(
-            f"Note: the run of {path} had other models, so the result will differ: "
-            f"{'; '.join(changes)}. To repeat it, give the folder of its models with --models.",
+            printable(
+                f"Note: the run of {path} had other models, so the result will differ: "
+                f"{'; '.join(changes)}. To repeat it, give the folder of its models with --models."
+            ),
             file=sys.stderr,
         )
 

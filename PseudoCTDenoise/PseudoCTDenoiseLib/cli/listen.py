@@ -14,7 +14,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-from ..errors import BadInputError
+from ..errors import BadInputError, printable
 from ..exit_codes import BAD_INPUT
 from ..node.configuration import LOOPBACK, NodeConfiguration, read_configuration
 from ..node.denoise_options import denoise_options
@@ -90,6 +90,12 @@ def _check_denoise(path: Path, configuration: NodeConfiguration) -> None:
         )
 
 
+def _make_printable(record: logging.LogRecord) -> bool:
+    """Keep a message on one line, whatever an image or a sender brought into it; log it."""
+    record.msg, record.args = printable(record.getMessage()), ()
+    return True
+
+
 def _start_log(configuration: NodeConfiguration) -> None:
     """Log to the standard error and to a file of limited size in the folder of the queue."""
     file = logging.handlers.RotatingFileHandler(
@@ -101,6 +107,7 @@ def _start_log(configuration: NodeConfiguration) -> None:
     for handler in (logging.StreamHandler(), file):
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         LOG.addHandler(handler)
+    LOG.addFilter(_make_printable)
     LOG.setLevel(logging.INFO)
 
 

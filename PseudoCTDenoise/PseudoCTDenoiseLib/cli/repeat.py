@@ -18,7 +18,7 @@ from ..ct.io.dicom_files import folder_of_dicomdir
 from ..ct.io.volume_files import CtVolume, read_volume, split_suffix
 from ..ct.io.volume_hash import volume_hash
 from ..denoising.repetition import compare_images, differences, outcome, repeat_settings
-from ..errors import BadInputError
+from ..errors import BadInputError, printable
 from ..exit_codes import DIFFERENT, DONE
 from ..input_file import read_json
 from ..models.catalog import SHIPPED_MODELS
@@ -160,15 +160,20 @@ def _compare(report: dict, new: dict, old: Path | None, output: Path) -> int:
     if old is None:
         if known == made["voxels"]:
             print(
-                f"Note: the old result {report['output']} is not there, so its recorded hash is "
-                "compared.",
+                printable(
+                    f"Note: the old result {report['output']} is not there, so its recorded hash "
+                    "is compared."
+                ),
                 file=sys.stderr,
             )
-            print(outcome("", reasons))
+            print(printable(outcome("", reasons)))
             return DONE
         print(
-            f"The old result {report['output']} is not there, so the difference cannot be "
-            "measured." + (" Its recorded hash differs from that of the new result." * bool(known))
+            printable(
+                f"The old result {report['output']} is not there, so the difference cannot be "
+                "measured."
+            )
+            + (" Its recorded hash differs from that of the new result." * bool(known))
         )
         return DIFFERENT
     try:
@@ -182,10 +187,12 @@ def _compare(report: dict, new: dict, old: Path | None, output: Path) -> int:
     if known and volume_hash(before.hu, before)["voxels"] != known:
         same = "equals" if known == made["voxels"] else "differs from"
         print(
-            f"Note: {old} was changed after it was made. Its recorded hash {same} that of the new "
-            "result.",
+            printable(
+                f"Note: {old} was changed after it was made. Its recorded hash {same} that of the "
+                "new result."
+            ),
             file=sys.stderr,
         )
     difference = compare_images(before.values, after.values)
-    print(outcome(difference, reasons))
+    print(printable(outcome(difference, reasons)))
     return DIFFERENT if difference else DONE

@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from ..errors import BadInputError
+from ..errors import BadInputError, printable
 from ..exit_codes import FAULT
 from ..node.routed_folder import DenoisingFailedError, denoise_routed
 from ..output_paths import check_writable
@@ -53,9 +53,9 @@ def run(arguments: argparse.Namespace) -> int | None:
             ),
         )
     except DenoisingFailedError as error:
-        print(f"{ERROR}{error}", file=sys.stderr)
+        print(f"{ERROR}{printable(str(error))}", file=sys.stderr)
         return FAULT
-    print(f"{number} derived series in {output} (research use only).")
+    print(f"{number} derived series in {printable(str(output))} (research use only).")
     return None
 
 

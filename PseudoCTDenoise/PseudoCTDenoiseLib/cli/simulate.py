@@ -21,7 +21,7 @@ from ..ct.reference_metrics import psnr_4096
 from ..denoising.clipping import with_padding
 from ..denoising.device import choose_device
 from ..denoising.settings import WHOLE_NUMBER_LIMIT
-from ..errors import BadInputError
+from ..errors import BadInputError, printable
 from ..printed_words import print_warnings
 from ..simulation.low_dose import LowDoseSimulator, check_dose, simulate_low_dose
 from ..simulation.pixel_size import pixel_size_warning, simulated_pixel_mm
@@ -110,7 +110,8 @@ def run(arguments: argparse.Namespace) -> None:
         "PSNR of the low-dose scan against the input: "
         f"{psnr_4096(low_dose, scan.hu):.2f} dB (data range 4096 HU)."
     )
-    print(f"Low-dose scan ({kernel.name} kernel, seed {arguments.seed}): {arguments.output}")
+    output = printable(str(arguments.output))
+    print(f"Low-dose scan ({kernel.name} kernel, seed {arguments.seed}): {output}")
 
 
 def _write(

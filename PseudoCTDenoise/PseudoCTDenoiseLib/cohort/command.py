@@ -24,7 +24,7 @@ from ..ct.io.itk_reading import itk_path
 from ..ct.io.volume_files import OUTPUT_SUFFIXES, split_suffix
 from ..denoising.settings import DenoisingSettings
 from ..duration import duration
-from ..errors import BadInputError
+from ..errors import BadInputError, printable
 from ..exit_codes import DONE, INCOMPLETE, SUCCESSES
 from ..json_text import json_text
 from ..models.catalog import SHIPPED_MODELS
@@ -308,6 +308,6 @@ def _write_results(folder: Path, manifest: CohortManifest, about: str) -> int:
         print_warnings([f"{len(failed) - _MOST_WARNINGS} more scans were set aside."])
     print(
         f"{len(outcomes) - len(failed)} scans denoised, {len(failed)} set aside: "
-        f"{folder / page.FILE} (research use only)."
+        f"{printable(str(folder / page.FILE))} (research use only)."
     )
     return INCOMPLETE if failed else side_outputs.exit_code

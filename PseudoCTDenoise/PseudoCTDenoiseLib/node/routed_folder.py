@@ -18,7 +18,7 @@ from pydicom.uid import UID
 
 from ..ct.io.dicom_content import CT_CLASSES
 from ..ct.io.dicom_files import ignore_pydicom_warnings, sop_class
-from ..errors import BadInputError
+from ..errors import BadInputError, printable
 from ..exit_codes import BAD_INPUT, DONE
 from ..input_file import read_json
 from .denoise_options import denoise_options, with_paths_from
@@ -113,11 +113,11 @@ def denoise_routed(
         else:
             results += image_files(folder / "derived")
             if outcome.words:
-                print(f"{uid}: {outcome.words}", file=sys.stderr)
+                print(printable(f"{uid}: {outcome.words}"), file=sys.stderr)
     if not results:
         raise BadInputError(f"No series was denoised. {' '.join(refused)}")
     for text in refused:
-        print(f"Note: {text}", file=sys.stderr)
+        print(f"Note: {printable(text)}", file=sys.stderr)
     return _hand_over(results, output)
 
 
