@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from dicom_factory import write_slices
 from PseudoCTDenoiseLib.cli import denoise
-from PseudoCTDenoiseLib.ct.io import dicom_writer
 from PseudoCTDenoiseLib.ct.io.derived_note import ALREADY_DENOISED
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from pydicom import dcmread
@@ -225,19 +223,18 @@ def test_a_file_in_the_place_of_the_folder(refused, dicom, tmp_path):
 def test_an_error_leaves_neither_slices_nor_folders(
     pseudoct, dicom, untuned, listing, tmp_path, monkeypatch
 ):
-    write, written = dicom_writer._write, []
+    write, written = Path.write_bytes, []
 
-    def on_full_disk(path, image):
-        if isinstance(path, BytesIO):  # the check before the denoising
-            return
+    def on_full_disk(path, content):
         if len(written) == 2:
             raise OSError(28, "No space left on device", str(path))
         written.append(path)
-        write(path, image)
+        return write(path, content)
 
-    monkeypatch.setattr(dicom_writer, "_write", on_full_disk)
     before = listing(tmp_path)
+    monkeypatch.setattr(Path, "write_bytes", on_full_disk)
     ended = pseudoct("denoise", dicom, tmp_path / "denoised", *untuned)
     assert ended.code == 2 and written
-    assert f"{tmp_path / 'denoised' / '0003.dcm'} could not be written" in ended.err
+    place = tmp_path / "denoised" / "0003.dcm"
+    assert f"{place} could not be written (No space left on device)" in ended.err
     assert listing(tmp_path) == before

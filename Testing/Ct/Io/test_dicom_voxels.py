@@ -1,15 +1,16 @@
 """Decoding of DICOM pixels besides the inputs of the table in Testing/Reliability."""
 
 import errno
+import os
+from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
 from dicom_factory import bodies, body, compressed_stream, ct_slice, write
-from PseudoCTDenoiseLib.ct.io import dicom_voxels
 from PseudoCTDenoiseLib.ct.io.dicom_files import load_dataset
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from PseudoCTDenoiseLib.errors import BadInputError
-from pydicom import dcmwrite
+from pydicom import dcmread
 from pydicom.encaps import encapsulate
 
 
@@ -36,16 +37,38 @@ def test_a_full_folder_for_temporary_files_is_not_a_damaged_scan(tmp_path, monke
         image["PixelData"].VR = "OB"
         write(image, folder / f"{number}.dcm")
 
-    def on_full_disk(path, *arguments, **options):
+    def on_full_disk(path, content):
         if len(written) == room:
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         written.append(path)
-        dcmwrite(path, *arguments, **options)
+        return open_and_write(path, content)
 
-    monkeypatch.setattr(dicom_voxels, "dcmwrite", on_full_disk)
+    open_and_write = Path.write_bytes
+    monkeypatch.setattr(Path, "write_bytes", on_full_disk)
     with pytest.raises(BadInputError, match="temporary file .No space left.*set TMPDIR"):
         read_volume(folder)
     assert len(written) == room
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits are POSIX's")
+def test_the_reason_is_that_of_the_system(tmp_path, monkeypatch):
+    """pydicom writes a traceback into the text of such an error."""
+    path = write(ct_slice(), tmp_path / "a.dcm")
+    stream, syntax = compressed_stream(tmp_path / "x.dcm", "JPEG2000", body(0.0))
+    image = dcmread(path)
+    image.PixelData, image.file_meta.TransferSyntaxUID = encapsulate([stream]), syntax
+    image["PixelData"].VR = "OB"
+    write(image, path)
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600, limits[1]))
+    try:
+        with pytest.raises(BadInputError) as raised:
+            read_volume(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(raised.value).startswith("Cannot create a temporary file (File too large). Free")
 
 
 def test_a_full_folder_for_the_output_of_itk(tmp_path, monkeypatch):

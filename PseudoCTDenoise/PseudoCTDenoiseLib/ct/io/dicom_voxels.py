@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -157,16 +158,17 @@ def _decode_with_gdcm(dataset: Dataset, frames: Sequence[int], name: str) -> Ite
             stream = get_frame(dataset.PixelData, frame, number_of_frames=count)
             if not stream.rstrip(b"\0").endswith(END_OF_IMAGE):
                 raise damaged(name)
+            content = _stored_frame(dataset, stream)
             with explain_temporary_errors():
-                _write_stored_frame(path, dataset, stream)
+                path.write_bytes(content)
             image = read_voxels(read_header(path, "GDCMImageIO"), name)
             yield sitk.GetArrayFromImage(image)[0]
     finally:
         folder.remove()
 
 
-def _write_stored_frame(path: Path, dataset: Dataset, stream: bytes) -> None:
-    """Write one frame without rescale, so that GDCM returns the stored values."""
+def _stored_frame(dataset: Dataset, stream: bytes) -> bytes:
+    """Return a file with one frame without rescale, so that GDCM returns the stored values."""
     single = Dataset()
     single.SOPClassUID = SecondaryCaptureImageStorage
     single.SOPInstanceUID = "1.2.3"
@@ -180,7 +182,9 @@ def _write_stored_frame(path: Path, dataset: Dataset, stream: bytes) -> None:
     single["PixelData"].VR = "OB"
     single.ensure_file_meta()
     single.file_meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
-    dcmwrite(path, single, enforce_file_format=True)
+    content = BytesIO()
+    dcmwrite(content, single, enforce_file_format=True)
+    return content.getvalue()
 
 
 def has_padding_value(part: Slice, stored: np.ndarray) -> np.ndarray:

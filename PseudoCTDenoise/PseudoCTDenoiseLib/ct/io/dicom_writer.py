@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from pydicom import Dataset, FileMetaDataset, dcmwrite
@@ -65,7 +64,7 @@ def check_source(slices: Sequence[Slice], name: str) -> None:
         try:
             if source.frame.path != path:
                 path, header = source.frame.path, load_dataset(source.frame.path)
-            _write(BytesIO(), derived_header(header, source, number + 1, series))
+            _file(derived_header(header, source, number + 1, series))
         except Exception as error:  # pydicom raises many kinds of errors for damaged files
             if is_out_of_memory(error):
                 raise
@@ -136,7 +135,7 @@ def write_series(
         else:
             _show_noise(image, window)
         image.add_new("PixelData", "OW", stored.tobytes())
-        _write(paths[number], image)
+        paths[number].write_bytes(_file(image))
 
 
 def _changed(source: Slice) -> BadInputError:
@@ -153,7 +152,10 @@ def _show_noise(image: Dataset, window: float) -> None:
     image.WindowCenter, image.WindowWidth = "0", f"{window:g}"
 
 
-def _write(file: Path | BinaryIO, image: Dataset) -> None:
+def _file(image: Dataset) -> bytes:
+    """Return the content of a file; pydicom hides the reason if it cannot write to the disk."""
     image.file_meta = FileMetaDataset()
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dcmwrite(file, image, enforce_file_format=True)
+    content = BytesIO()
+    dcmwrite(content, image, enforce_file_format=True)
+    return content.getvalue()
