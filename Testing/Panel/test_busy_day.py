@@ -1,4 +1,4 @@
-"""What a hurried user does: two clicks, another scan or another module while a job runs."""
+"""A hurried user: two clicks, another scan or another module while a job runs."""
 
 import time
 
@@ -9,6 +9,7 @@ from PseudoCTDenoiseLib.scene import denoising_run, provenance
 from .conftest import PATIENCE, voxels
 
 user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
+from PseudoCTDenoiseLib.panel import input_check  # noqa: E402
 from PySide6 import QtCore, QtGui, QtTest, QtWidgets  # noqa: E402
 
 LEFT = QtCore.Qt.MouseButton.LeftButton
@@ -60,6 +61,7 @@ def test_a_click_on_cancel_during_the_import_starts_no_other_job(
     def slowly(*arguments):
         """Add the result while the user clicks on the button, whose clicks wait in the queue."""
         imports.append(panel.ui.statusLabel.text)
+        assert QtWidgets.QApplication.overrideCursor() is not None
         assert not panel.ui.applyButton.enabled
         button = panel.ui.applyButton._q
         place = QtCore.QPointF(button.rect().center())
@@ -74,6 +76,7 @@ def test_a_click_on_cancel_during_the_import_starts_no_other_job(
     denoised(panel)
     pause(0.2)
     assert not panel.runPanel.running
+    assert QtWidgets.QApplication.overrideCursor() is None
     assert imports == ["Adding the result to the scene…"]
     user.waitUntil(lambda: panel.runPanel.acceptsClicks, PATIENCE, "the end of the guard")
     user.click(panel.ui.applyButton)
@@ -100,6 +103,18 @@ def test_another_scan_replaces_the_outcome_of_the_former_one(panel, phantom, oth
     denoised(panel)
     user.choose(panel.ui.inputSelector, other)
     assert panel.ui.statusLabel.text == "Ready"
+
+
+def test_the_check_of_a_scan_shows_a_wait_cursor(panel, phantom, other, monkeypatch):
+    cursors = []
+
+    def warning(volume):
+        cursors.append(QtWidgets.QApplication.overrideCursor())
+
+    monkeypatch.setattr(input_check, "warningFor", warning)
+    user.choose(panel.ui.inputSelector, other)
+    assert cursors and None not in cursors
+    assert QtWidgets.QApplication.overrideCursor() is None
 
 
 def test_the_range_of_slices_is_that_of_one_scan(panel, phantom, other, halvingWorker):

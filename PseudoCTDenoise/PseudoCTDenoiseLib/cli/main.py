@@ -241,7 +241,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _loaded(name: str, module_name: str) -> types.ModuleType:
-    """Import the module of a command; a damaged package, such as PyTorch, is told in one line."""
+    """Import the module of a command; one line reports a damaged package, such as PyTorch."""
     try:
         return importlib.import_module(module_name)
     except (ImportError, OSError) as error:

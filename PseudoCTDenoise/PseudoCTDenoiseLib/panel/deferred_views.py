@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class DeferredViews:
-    """Shows results at once while the panel or the comparison is open, otherwise later.
+    """Shows results immediately while the panel or the comparison is open, otherwise later.
 
     A user who draws in another module would lose the views in the middle of a stroke.
 

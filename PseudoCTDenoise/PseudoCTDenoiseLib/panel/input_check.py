@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import qt
+import slicer
 from slicer.i18n import tr as _
 
 from ..errors import BadInputError
@@ -31,10 +33,13 @@ class InputCheck:
         )
         if state != self._state:
             self._problem = self._warning = None
+            slicer.app.setOverrideCursor(qt.Qt.WaitCursor)  # a long scan takes seconds
             try:
                 self._warning = warningFor(volume)
             except BadInputError as error:
                 self._problem = str(error)
+            finally:
+                slicer.app.restoreOverrideCursor()
             self._state = state
         return self._problem, self._warning
 
