@@ -9,7 +9,6 @@ from PseudoCTDenoiseLib.scene import denoising_run, provenance
 from .conftest import PATIENCE, voxels
 
 user = pytest.importorskip("SlicerHarness.user", reason="PySide6 is not installed")
-from PseudoCTDenoiseLib.panel import input_check  # noqa: E402
 from PySide6 import QtCore, QtGui, QtTest, QtWidgets  # noqa: E402
 
 LEFT = QtCore.Qt.MouseButton.LeftButton
@@ -106,6 +105,8 @@ def test_another_scan_replaces_the_outcome_of_the_former_one(panel, phantom, oth
 
 
 def test_the_check_of_a_scan_shows_a_wait_cursor(panel, phantom, other, monkeypatch):
+    from PseudoCTDenoiseLib.panel import input_check
+
     cursors = []
 
     def warning(volume):
