@@ -207,6 +207,7 @@ def test_values_between_two_turns_of_the_event_loop_are_skipped(
     assert applied == [50]
 
 
+@pytest.mark.slow
 def test_a_preview_is_shown_in_axial_views(panel, phantom):
     panel.logic.comparison.setOrientation("Coronal")
     panel.ui.stepsSpinBox.value = 5000
