@@ -1,8 +1,9 @@
-"""A destination that cannot be reached and an image that cannot be read are told as such."""
+"""Images that did not arrive are told with their reason, and others count as sent."""
 
 from __future__ import annotations
 
 import socket
+from unittest.mock import Mock
 
 import pytest
 from PseudoCTDenoiseLib.node.configuration import Destination
@@ -21,18 +22,46 @@ def test_a_name_without_an_address_is_a_destination_that_is_down(monkeypatch):
         send_series([], "NODE", PACS)
 
 
-def test_a_result_that_cannot_be_read_is_named(monkeypatch, tmp_path):
-    class Connection:
-        is_established, released = True, False
+@pytest.fixture
+def connect(monkeypatch):
+    """Function that lets the destination answer each image; an error is raised instead."""
 
-        def send_c_store(self, path):
-            raise PermissionError(13, "Permission denied")
+    def connect(*answers) -> Mock:
+        statuses = [{"Status": each} if isinstance(each, int) else each for each in answers]
+        connection = Mock(is_established=True, send_c_store=Mock(side_effect=statuses))
+        monkeypatch.setattr(pynetdicom.AE, "associate", lambda *_, **__: connection)
+        return connection
 
-        def release(self):
-            self.released = True
+    return connect
 
-    connection = Connection()
-    monkeypatch.setattr(pynetdicom.AE, "associate", lambda *_, **__: connection)
+
+def test_a_result_that_cannot_be_read_is_named(connect, tmp_path):
+    connection = connect(PermissionError(13, "Permission denied"))
     with pytest.raises(SendingError, match=r"0001\.dcm cannot be read \(Permission denied\)"):
         send_series([tmp_path / "0001.dcm"], "NODE", PACS)
-    assert connection.released
+    connection.release.assert_called_once()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (0xA700, "PACS .* refused image 2 with status 0xA700"),
+        (0xC001, "PACS .* refused image 2 with status 0xC001"),
+        (0x0110, "PACS .* refused image 2 with status 0x0110"),
+        ({}, "PACS .* ended the connection at image 2"),
+    ],
+)
+def test_an_image_that_was_not_stored_is_named(connect, answer, words):
+    connection = connect(0, answer)
+    with pytest.raises(SendingError, match=words):
+        send_series(["0001.dcm", "0002.dcm"], "NODE", PACS)
+    connection.release.assert_called_once()
+
+
+def test_an_image_that_was_stored_with_a_warning_counts_as_sent(connect):
+    paths = ["0001.dcm", "0002.dcm", "0003.dcm"]
+    connection = connect(0xB000, 0xB007, 0)
+    send_series(paths, "NODE", PACS)
+    assert [call.args for call in connection.send_c_store.call_args_list] == [
+        (path,) for path in paths
+    ]
