@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
+import time
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -394,6 +396,49 @@ def test_finished_series_make_room(open_queue, tmp_path):
     first, second = sorted(queue.series(), key=lambda series: series.uid)
     assert first.state == SENT and not first.images.exists()
     assert second.image_uids() == {"1.2.3", "1.2.4"}
+
+
+def test_the_disk_is_not_filled_to_the_brim(open_queue, monkeypatch):
+    queue = open_queue()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Mock(free=1000))
+    with pytest.raises(QueueFullError, match="Free space on the disk"):
+        add(queue, Transfer(), 1)
+    assert queue.series() == []
+
+
+def test_a_series_that_was_not_sent_keeps_its_files_however_old_it_is(open_queue, tmp_path):
+    queue = open_queue()
+    send(queue, 1, 2)
+    queue.remove_old(-1)
+    (series,) = queue.series()
+    assert series.state == WAITING and series.image_uids() == {"1.2.1", "1.2.2"}
+    assert denoise(queue, tmp_path)
+    queue.remove_old(-1)
+    assert series.state == SENDING and list(series.result.iterdir())
+
+
+def test_series_are_remembered_after_their_images_were_removed(open_queue, tmp_path):
+    queue, names = open_queue(), [f"1.{number}" for number in range(3, 8)]
+    for name in names:
+        send(queue, 1, series=name)
+        assert denoise(queue, tmp_path)
+        queue.sent(queue._series[name], "1 images sent.")
+        remove_folder(tmp_path / "snapshot")
+    queue.remove_old(-1)
+    for name in names:
+        send(queue, 1, series=name)
+    assert {series.uid: series.state for series in queue.series()} == dict.fromkeys(names, SENT)
+
+
+def test_only_old_parts_of_images_are_abandoned(open_queue):
+    queue = open_queue()
+    old, new = queue.partial / "old", queue.partial / "new"
+    for path in (old, new):
+        path.write_bytes(bytes(100))
+    hour_ago = time.time() - 3600
+    os.utime(old, (hour_ago, hour_ago))
+    queue.remove_abandoned_parts(600)
+    assert list(queue.partial.iterdir()) == [new]
 
 
 @pytest.mark.parametrize("uid", ["../../etc", "", "1..2", "1." * 40 + "1", "1.2/3"])
