@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from dicom_factory import ct_slice, write, write_slices
 from dicom_network import PACS, Pacs, association, free_port, send, wait_for
+from PseudoCTDenoiseLib.ct.io.dicom_content import CT_CLASSES
+from PseudoCTDenoiseLib.node import listener
+from PseudoCTDenoiseLib.node.configuration import Destination, NodeConfiguration
+from PseudoCTDenoiseLib.node.listener import Listener
+from PseudoCTDenoiseLib.node.series_record import SENT, WAITING, SeriesRecord
 from pydicom import dcmread
 from pydicom.uid import MRImageStorage
 
@@ -21,12 +30,14 @@ def uids(paths) -> set[str]:
     return {dcmread(path).SOPInstanceUID for path in paths}
 
 
-def test_a_series_is_denoised_and_sent_once(start_node, pacs, scan):
-    node = start_node()
+def test_a_series_is_denoised_and_sent_once(start_node, pacs, scan, tmp_path):
+    options = tmp_path / "options"
+    node = start_node(f"Path({str(options)!r}).write_text(str(sys.argv))", denoise={"steps": 70})
     assert send(node.port, scan) == [0] * 4
     wait_for(lambda: node.states() == ["sent"])
     (images,) = pacs.series().values()
     assert sources(images) == uids(scan) and set(pacs.times.values()) == {1}
+    assert "--steps=70" in options.read_text()
     page = node.folder / "queue/status.html"
     wait_for(lambda: "4 images sent to PACS" in page.read_text("utf-8"))
     assert "P1" not in page.read_text("utf-8") and "Phantom" not in page.read_text("utf-8")
@@ -165,7 +176,7 @@ def test_unknown_senders_and_other_objects_are_refused(start_node, scan, pacs):
     with association(node.port, called="OTHER") as sender:
         assert sender.is_rejected
     wait_for(lambda: "STRANGER (127.0.0.1) was rejected" in node.said())
-    with association(node.port, kinds=[MRImageStorage]) as sender:
+    with association(node.port, kinds=[MRImageStorage, *CT_CLASSES]) as sender:
         assert [context.abstract_syntax for context in sender.rejected_contexts] == [MRImageStorage]
         assert sender.send_c_echo().Status == 0
     assert node.states() == []
@@ -209,12 +220,49 @@ def test_what_may_spoil_a_result_is_reported_before_it_is_sent(start_node, scan)
     assert node.states() == ["sending"]
 
 
-@pytest.mark.slow
-def test_a_time_limit_ends_the_child(start_node, scan):
-    node = start_node("import time; time.sleep(1000)", time_limit_minutes=0.01)
-    send(node.port, scan)
-    wait_for(lambda: node.states() == ["not denoised"])
-    assert "time limit of 1 s" in node.records()[0]["words"]
+@pytest.fixture
+def open_listener(tmp_path, monkeypatch) -> Iterator[Callable[..., Listener]]:
+    """Function that opens a node without a network; its child sleeps."""
+    monkeypatch.setattr(listener, "Receiver", Mock())
+    opened, destination = [], Destination(PACS, "127.0.0.1", 104)
+    program = [sys.executable, "-c", "import time; time.sleep(1000)"]
+
+    def open_listener(**values) -> Listener:
+        configuration = NodeConfiguration("NODE", 104, tmp_path, ("A",), destination, **values)
+        opened.append(Listener(configuration, program))
+        return opened[-1]
+
+    yield open_listener
+    for each in opened:
+        each.close()
+
+
+def save_series(folder: Path, uid: str, **values) -> SeriesRecord:
+    """Save a series of one image in the folder of a queue."""
+    series = SeriesRecord(folder / "series" / uid, uid, **values)
+    series.images.mkdir(parents=True)
+    (series.images / "1.2.dcm").write_bytes(bytes(100))
+    series.save()
+    return series
+
+
+def test_a_time_limit_ends_the_child(open_listener, tmp_path):
+    series = save_series(tmp_path, "1.2", state=WAITING)
+    node = open_listener(time_limit_minutes=0.01)
+
+    def words() -> str:
+        node.step()
+        return json.loads((series.folder / "series.json").read_text())["words"]
+
+    wait_for(lambda: "stopped after its time limit of 1 s" in words(), 20)
+
+
+def test_the_images_of_a_finished_series_are_kept_for_some_hours(open_listener, tmp_path):
+    now = time.time()
+    old = save_series(tmp_path, "1.2", state=SENT, changed=now - 2.1 * 3600)
+    new = save_series(tmp_path, "1.3", state=SENT, changed=now - 1.9 * 3600)
+    open_listener(keep_hours=2).step()
+    assert not old.images.exists() and new.images.exists()
 
 
 def test_images_beyond_the_limits_are_refused(start_node, pacs, scan, tmp_path):

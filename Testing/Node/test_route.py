@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -127,6 +128,14 @@ def test_a_complete_series_counts_although_a_file_beside_it_is_missing(tmp_path,
     program = [sys.executable, "-c", f"import sys; sys.exit({code})"]
     child = DenoisingChild(program, tmp_path, tmp_path / "derived", tmp_path, [], 60)
     assert child.wait().code == outcome
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX ends processes with signals")
+def test_a_child_that_was_killed_is_told_as_such(tmp_path):
+    program = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+    child = DenoisingChild(program, tmp_path, tmp_path / "derived", tmp_path, [], 60)
+    outcome = child.wait()
+    assert outcome.code == FAULT and "ended by signal 9" in outcome.words
 
 
 @pytest.mark.slow

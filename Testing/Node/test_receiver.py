@@ -1,0 +1,41 @@
+"""The receiver limits the number of senders and their idle time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from unittest.mock import Mock
+
+import pytest
+from dicom_network import NODE, PACS, SENDER, association, free_port, wait_for
+from PseudoCTDenoiseLib.node.configuration import Destination, NodeConfiguration
+from PseudoCTDenoiseLib.node.receiver import Receiver
+from pynetdicom import _config
+
+
+@pytest.fixture
+def listen(tmp_path, monkeypatch) -> Iterator[Callable[..., int]]:
+    """Function that starts a receiver and returns its port."""
+    monkeypatch.setattr(_config, "STORE_RECV_CHUNKED_DATASET", False)  # is restored at the end
+    receivers, destination = [], Destination(PACS, "127.0.0.1", 104)
+
+    def listen(**values) -> int:
+        port = free_port()
+        configuration = NodeConfiguration(NODE, port, tmp_path, (SENDER,), destination, **values)
+        receivers.append(Receiver(configuration, Mock(partial=tmp_path)))
+        return port
+
+    yield listen
+    for receiver in receivers:
+        receiver.close()
+
+
+def test_only_the_configured_number_of_senders_is_served_at_a_time(listen):
+    port = listen(associations=2)
+    with association(port) as first, association(port) as second, association(port) as third:
+        assert first.is_established and second.is_established and third.is_rejected
+
+
+def test_a_connection_without_traffic_is_closed(listen):
+    with association(listen(idle_seconds=0.3)) as sender:
+        assert sender.is_established
+        wait_for(lambda: not sender.is_established, 20)
