@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import dask
+import distributed
 import pytest
 import torch
 from dask.utils import parse_timedelta
@@ -11,6 +15,7 @@ from PseudoCTDenoiseLib.cohort.cluster import (
     LocalWorkers,
     gpu_resource,
     plan_local_workers,
+    start_local_cluster,
 )
 from PseudoCTDenoiseLib.errors import BadInputError
 
@@ -54,6 +59,33 @@ def test_each_worker_has_a_gpu_of_its_own(gpus):
     assert plan_local_workers(None, "cpu", 16) == LocalWorkers(4, 4)
     with pytest.raises(BadInputError, match="set --workers to 2 or less"):
         plan_local_workers(3, "auto", 16)
+
+
+@pytest.fixture
+def started(monkeypatch) -> Callable[[LocalWorkers], dict]:
+    """Function that returns what a local cluster would be started with."""
+    monkeypatch.setattr(distributed, "SpecCluster", lambda **values: values)
+
+    def started(workers: LocalWorkers) -> dict:
+        with dask.config.set({"distributed.deploy.lost-worker-timeout": None}):  # is set again
+            return start_local_cluster(workers)
+
+    return started
+
+
+def test_each_process_sees_its_own_gpu_only(started):
+    workers = started(LocalWorkers(2, 3, ("GPU-5", "7")))["workers"]
+    environments = [workers[index]["options"]["env"] for index in range(2)]
+    assert [each["CUDA_VISIBLE_DEVICES"] for each in environments] == ["GPU-5", "7"]
+    assert {each["OMP_NUM_THREADS"] for each in environments} == {"3"}
+    (worker,) = started(LocalWorkers(1, 3))["workers"].values()
+    assert "CUDA_VISIBLE_DEVICES" not in worker["options"]["env"]
+
+
+def test_only_this_machine_reaches_a_local_cluster(started):
+    cluster = started(LocalWorkers(2, 1))
+    processes = [cluster["scheduler"], *cluster["workers"].values()]
+    assert [each["options"]["host"] for each in processes] == ["127.0.0.1"] * 3
 
 
 def test_a_worker_that_died_has_minutes_to_come_back():
