@@ -29,7 +29,7 @@ class Ended(NamedTuple):
     err: str
 
 
-def save_tiny_models(folder: Path) -> None:
+def save_tiny_models(folder: Path, first_seed: int = 0) -> None:
     """Save the denoisers `fast` and `other` and two noise models, all tiny."""
     for seed, (name, role) in enumerate(
         [
@@ -40,7 +40,7 @@ def save_tiny_models(folder: Path) -> None:
         ]
     ):
         parameters = {"widths": [4, 8], "residual": role == DENOISER}
-        torch.manual_seed(seed)
+        torch.manual_seed(first_seed + seed)
         network = build_network("UNet", parameters)
         training = {"scans": [{"patient": "one"}]}
         manifest = Manifest(

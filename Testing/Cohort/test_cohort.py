@@ -13,12 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from command_line import save_tiny_models
 from dicom_factory import HEIGHTS, SERIES, write_slices
-from PseudoCTDenoiseLib.cohort import cluster, distribution
+from PseudoCTDenoiseLib.cli import denoise
+from PseudoCTDenoiseLib.cohort import cluster, command, distribution
 from PseudoCTDenoiseLib.cohort.manifest import FILE, CohortManifest
 from PseudoCTDenoiseLib.cohort.scan_task import ScanTask, denoise_task
 from PseudoCTDenoiseLib.cohort.thumbnail import write_thumbnail
 from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.printed_words import print_warnings
 
 
 def rows_of(out: Path) -> dict[str, dict[str, str]]:
@@ -101,13 +104,32 @@ def test_every_scan_is_denoised_once_and_failed_ones_are_set_aside(
 
 def test_a_result_that_the_manifest_does_not_know_is_not_repeated(cohort, scans, tmp_path):
     out = tmp_path / "out"
-    assert cohort(scans / "one.nrrd", "--format", "nii.gz").code == 0
+    options = ["--format", "nii.gz", "--model", "other"]
+    assert cohort(scans / "one.nrrd", *options).code == 0
     assert (out / "scans" / "one" / "denoised.nii.gz").is_file()
+    report = json.loads((out / "scans" / "one" / "report.json").read_text("utf-8"))
+    assert report["model"]["name"] == "other"
     before, rows = results(out), rows_of(out)
     set_pending(out)
-    assert cohort("--format", "nii.gz").code == 0
+    assert cohort(*options).code == 0
     assert results(out) == before
     assert rows_of(out)["one"]["noise_after_hu"] == rows["one"]["noise_after_hu"]
+
+
+def test_a_cohort_is_not_resumed_with_another_version_or_other_weights(
+    cohort, pseudoct, scans, tmp_path, models, monkeypatch
+):
+    odd = scans / "odd.nrrd"
+    odd.write_text("NRRD0004\n", encoding="utf-8")
+    assert cohort(odd).code == 5  # nothing is denoised
+    retrained, out = tmp_path / "retrained", tmp_path / "out"
+    save_tiny_models(retrained, first_seed=7)
+    options = ["--device", "cpu", "--method", "pretrained", "--models"]
+    ended = pseudoct("cohort", "--out", out, *options, retrained)
+    assert ended.code == 2 and "was begun with weights of fast " in ended.err
+    monkeypatch.setattr(command, "__version__", "0.0.1")
+    ended = pseudoct("cohort", "--out", out, *options, models)
+    assert ended.code == 2 and "was begun with version " in ended.err
 
 
 def test_a_page_that_cannot_be_written_costs_a_warning(cohort, scans, tmp_path):
@@ -127,6 +149,28 @@ def test_a_task_that_runs_twice_changes_nothing(scans, tmp_path, quick):
     task = ScanTask("one", source, str(out), ".nrrd", tuple(quick))
     first, before = denoise_task(task), results(out)
     assert denoise_task(task) == first and results(out) == before
+
+
+def test_the_outcome_and_the_thumbnail_are_those_of_the_run(scans, tmp_path, quick, monkeypatch):
+    out, source = tmp_path / "out", scans / "one.nrrd"
+    (out / "scans").mkdir(parents=True)
+    run = denoise.denoise
+
+    def judged(*arguments, **values):
+        done = run(*arguments, **values)
+        done.report["removed_noise"]["light"] = "red"
+        print_warnings(["The slices are odd."])
+        return done
+
+    monkeypatch.setattr(denoise, "denoise", judged)
+    outcome = denoise_task(ScanTask("one", str(source), str(out), ".nrrd", tuple(quick)))
+    assert outcome["traffic_light"] == "red" and outcome["words"] == "The slices are odd."
+    result = out / "scans" / "one"
+    write_thumbnail(tmp_path / "shown.png", values(source), values(result / "denoised.nrrd"))
+    shown = values(tmp_path / "shown.png")
+    original, denoised, _ = np.split(shown, 3, axis=1)
+    assert not np.array_equal(original, denoised)
+    assert np.array_equal(values(result / "thumbnail.png"), shown)
 
 
 def test_of_two_workers_with_the_same_scan_the_first_result_stays(
@@ -172,8 +216,6 @@ def test_a_lost_scheduler_ends_the_command_with_advice():
 def test_a_worker_that_cannot_denoise_any_scan_ends_the_command(
     cohort, scans, tmp_path, monkeypatch, change, words
 ):
-    from PseudoCTDenoiseLib.cohort import command
-
     class Other(ScanTask):
         def __init__(self, *values):
             super().__init__(*values)

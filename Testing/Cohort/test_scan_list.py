@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from dicom_factory import ct_slice, write, write_slices
 from PseudoCTDenoiseLib.cohort.command import _left_out as warnings_of
-from PseudoCTDenoiseLib.cohort.scan_list import find_scans
+from PseudoCTDenoiseLib.cohort.command import _suffix as suffix_of
+from PseudoCTDenoiseLib.cohort.scan_list import Scan, find_scans
 from PseudoCTDenoiseLib.errors import BadInputError
 
 
@@ -87,6 +89,20 @@ def test_long_names_fit_into_a_folder_and_are_not_hidden(tmp_path):
         path.touch()
     names = [scan.name for scan in find_scans([tmp_path])]
     assert all(60 < len(name.encode()) <= 160 and name[0] not in "._" for name in names)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "suffix"),
+    [
+        ("a.nhdr", None, ".nrrd"),  # not a header and a file of pixels
+        ("a.MHD", None, ".mha"),
+        ("a.nii.gz", None, ".nii.gz"),
+        ("a.mhd", "nii.gz", ".nii.gz"),
+        ("a.nrrd", "dicom", ""),
+    ],
+)
+def test_the_format_of_a_denoised_scan_is_one_file_or_the_wanted_one(name, wanted, suffix):
+    assert suffix_of(Scan("a", Path(name), False), wanted) == suffix
 
 
 @pytest.mark.parametrize(
