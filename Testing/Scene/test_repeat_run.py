@@ -97,6 +97,11 @@ def test_a_changed_input_is_refused(result, scan):
         repeatRequest(result)
 
 
+def test_a_result_is_made_again_with_its_own_model(result):
+    result.SetAttribute(provenance.MODEL, "paper")
+    assert repeatRequest(result).model == "paper"
+
+
 def test_a_missing_input_is_refused(result, scan, scene):
     scene.RemoveNode(scan)
     with pytest.raises(BadInputError, match="no longer in the scene"):

@@ -78,6 +78,13 @@ def test_the_result_has_the_scans_geometry_to_the_last_bit(scan):
     assert np.array_equal(voxels(scan), HU)
 
 
+def test_the_noise_map_is_the_mean_and_each_model_has_a_map_of_its_own(scan):
+    output = store(scan, Outputs(modelMaps=True))
+    expected = {"": 7, ".noise-a": 7, ".noise-b": -7}
+    for model, hu in expected.items():
+        assert (voxels(output.GetNodeReference(f"{provenance.NOISE_MAP}{model}")) == hu).all()
+
+
 def test_the_result_has_the_scans_quantity_and_units(scan):
     for name, code in (("Quantity", "112031"), ("Units", "[hnsf'U]")):
         entry = slicer.vtkCodedEntry()
@@ -181,6 +188,15 @@ def test_strength_needs_the_scan_and_says_so(scan, scene):
         applyStrength(output, 50)
 
 
+def test_strength_needs_removed_noise_of_the_same_size_and_says_so(scan):
+    output = store(scan)
+    removed = output.GetNodeReference(provenance.REMOVED_NOISE)
+    slicer.util.updateVolumeFromArray(removed, voxels(removed)[:, :1].copy())
+    with pytest.raises(BadInputError, match="no longer has the size of its input"):
+        applyStrength(output, 50)
+    assert np.array_equal(voxels(output), CLEAN)
+
+
 @pytest.mark.parametrize("strength", [-1, 100.5, float("nan")])
 def test_a_strength_out_of_range_is_refused(scan, strength):
     with pytest.raises(BadInputError, match="between 0 and 100 %"):
@@ -222,7 +238,14 @@ def test_the_result_lies_beside_the_scan_in_its_study(scan, scene):
     output = store(scan)
     item = hierarchy.GetItemByDataNode(output)
     assert hierarchy.GetItemParent(item) == study
-    assert scan.GetAttribute("DICOM.instanceUIDs") == output.GetAttribute("DICOM.instanceUIDs")
+
+
+def test_no_volume_of_a_result_claims_to_be_the_files_of_the_scan(scan):
+    scan.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
+    store(scan, Outputs(modelMaps=True))
+    for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
+        claimed = node.GetAttribute("DICOM.instanceUIDs")
+        assert claimed == ("1.2.3 1.2.4" if node is scan else None), node.GetName()
 
 
 def test_a_preview_lies_on_its_slice_and_leaves_nothing_behind(scan, scene):
