@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
+from PseudoCTDenoiseLib.worker.job_folder import JobFolder
 from replacement_worker import halvingWorker  # noqa: F401
 from SlicerHarness.fixtures import slicerApp  # noqa: F401
 from SlicerHarness.slicer_source import slicerSource
@@ -31,6 +33,26 @@ def scene(request: pytest.FixtureRequest) -> Iterator:
     slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     yield slicer.mrmlScene
     slicer.mrmlScene.Clear(0)
+
+
+class JobReader:
+    """A runner that starts no program, but reads the job folder that it is given."""
+
+    process_id = None
+
+    def start(self, program, arguments, environment):
+        self.folder = JobFolder(arguments[1])
+        self.hu, self.request = self.folder.read_job()
+        self.hu = np.array(self.hu)
+
+    def call_later(self, seconds, function):
+        """Nothing happens later."""
+
+    def kill(self):
+        """There is nothing to kill."""
+
+    def wait_for_end(self, seconds):
+        return True
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ from PseudoCTDenoiseLib.ct.strength import apply_strength
 from PseudoCTDenoiseLib.denoising.map_choice import ENSEMBLE
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.worker.job_folder import PREVIEW_SECONDS, JobFolder
+from PseudoCTDenoiseLib.worker.job_folder import PREVIEW_SECONDS
 from PseudoCTDenoiseLib.worker.protocol import Preview, encode
 from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
 from PseudoCTDenoiseLib.worker.worker_process import JobState
+
+from .conftest import JobReader
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 from PseudoCTDenoiseLib.scene import denoising_run, provenance  # noqa: E402
@@ -66,26 +68,6 @@ def test_a_run_ends_in_nodes_that_lie_where_the_scan_lies(scan, scene):
     assert provenance.isDerived(output)
     assert texts[0] == "Denoising scan, slices 1 to 3, with model fast."
     assert any(text.startswith("Runs on ") for text in texts) and texts[-1] == "Completed."
-
-
-class JobReader:
-    """A runner that starts no program, but reads the job folder that it is given."""
-
-    process_id = None
-
-    def start(self, program, arguments, environment):
-        self.folder = JobFolder(arguments[1])
-        self.hu, self.request = self.folder.read_job()
-        self.hu = np.array(self.hu)
-
-    def call_later(self, seconds, function):
-        """Nothing happens later."""
-
-    def kill(self):
-        """There is nothing to kill."""
-
-    def wait_for_end(self, seconds):
-        return True
 
 
 def test_the_job_folder_receives_what_the_node_and_the_request_say(scan):

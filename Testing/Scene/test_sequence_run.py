@@ -7,6 +7,8 @@ from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.worker.runner import SubprocessRunner
 from PseudoCTDenoiseLib.worker.worker_process import JobState
 
+from .conftest import JobReader
+
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 from PseudoCTDenoiseLib.scene import provenance, sequence_run  # noqa: E402
 from PseudoCTDenoiseLib.scene.denoising_run import Request  # noqa: E402
@@ -63,6 +65,39 @@ def test_strength_nothing_keeps_the_fractions_of_hu(movie, halvingWorker):
         assert np.array_equal(
             voxels(denoised.GetNthDataNode(number)), voxels(sequence.GetNthDataNode(number))
         )
+
+
+def test_the_job_of_an_item_receives_its_slices_its_pixel_size_and_the_model(movie):
+    node, _ = movie
+    reader, settings = JobReader(), DenoisingSettings(steps=7, seed=3)
+    request = Request(node, settings=settings, model="paper", sliceRange=(1, 1))
+    run = SequenceRun(request, lambda: reader)
+    run.start()
+    run.abort()
+    job = reader.request
+    assert (job.settings, job.model) == (settings, "paper")
+    assert job.pixel_mm == pytest.approx(0.7)
+    assert np.array_equal(reader.hu, scan(0)[1:])
+
+
+def test_denoised_items_lie_in_the_space_of_the_scan_but_claim_no_files_of_it(
+    movie, scene, halvingWorker
+):
+    node, browser = movie
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "shift")
+    node.SetAndObserveTransformNodeID(transform.GetID())
+    sequence = browser.GetSequenceNode(node)
+    for number in range(ITEMS):
+        sequence.GetNthDataNode(number).SetAttribute("DICOM.instanceUIDs", f"1.2.{number}")
+    run = runOf(node, strength=40)
+    run.start()
+    assert run.wait() is JobState.COMPLETED, run.failure
+    output = run.outputVolume
+    assert output.GetTransformNodeID() == transform.GetID()
+    denoised = browser.GetSequenceNode(output)
+    for item in (output, *(denoised.GetNthDataNode(number) for number in range(ITEMS))):
+        assert item.GetAttribute("DICOM.instanceUIDs") is None
+        assert provenance.provenanceOf(item)["Settings"]["strength"] == 40
 
 
 def test_all_items_are_denoised_and_shown_together_with_the_originals(movie, scene):
