@@ -279,6 +279,40 @@ def test_a_stubborn_worker_is_killed(job, monkeypatch):
     assert watched.wait() is JobState.CANCELLED
 
 
+class Deaf:
+    """A runner of a program that ignores everything, with a clock that the test sets."""
+
+    process_id = None
+
+    def __init__(self):
+        self.delayed, self.killed = [], False
+
+    def start(self, program, arguments, environment):
+        """Nothing starts."""
+
+    def write_line(self, text):
+        """Nobody reads."""
+
+    def call_later(self, seconds, function):
+        self.delayed.append((seconds, function))
+
+    def kill(self):
+        self.killed = True
+
+
+def test_a_worker_that_ignores_a_cancellation_is_killed_and_left_within_two_seconds(hu):
+    runner = Deaf()
+    watched = Watched(runner, hu, None)
+    watched.start()
+    runner.delayed.clear()
+    watched.cancel()
+    assert watched.state is JobState.CANCELLING and not runner.killed
+    for seconds, function in sorted(runner.delayed, key=lambda call: call[0]):
+        if seconds < 2:
+            function()
+    assert runner.killed and watched.ends == [JobState.CANCELLED]
+
+
 def test_a_stubborn_worker_behind_a_launcher_is_killed_too(job, fake_worker, monkeypatch, is_alive):
     monkeypatch.setattr(worker_process, "GRACE_SECONDS", 0.1)
     worker = fake_worker(STUBBORN.replace("hello()", "hello(); say('log', text=str(os.getpid()))"))
