@@ -25,12 +25,14 @@ import pytest
 import torch
 from new_job_folder import new_job_folder
 from PseudoCTDenoiseLib.denoising import job as job_module
-from PseudoCTDenoiseLib.denoising import trial_timing
+from PseudoCTDenoiseLib.denoising import job_run, trial_timing
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.map_choice import ALL_MAPS, ENSEMBLE, NO_MAPS
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT
 from PseudoCTDenoiseLib.models import store
+from PseudoCTDenoiseLib.models.catalog import NEIGHBOUR_IMAGES, NEIGHBOUR_MODEL
+from PseudoCTDenoiseLib.models.networks import build_network
 from PseudoCTDenoiseLib.worker import worker, worker_process
 from PseudoCTDenoiseLib.worker.denoising_process import DenoisingProcess
 from PseudoCTDenoiseLib.worker.job_folder import JobRequest
@@ -88,10 +90,10 @@ def work(folder, hu, models_folder, monkeypatch):
     monkeypatch.setattr(worker, "PROGRESS_SECONDS", 0.0)
     monkeypatch.setattr(store, "SHIPPED_MODELS", models_folder)
 
-    def do(link=None, settings=SHORT, **request):
+    def do(link=None, settings=SHORT, scan=hu, **request):
         link = link or Link()
         request = {"preview_seconds": 0.0} | request
-        folder.write_job(hu, JobRequest(settings, **request))
+        folder.write_job(scan, JobRequest(settings, **request))
         return worker.work(worker.parse([str(folder.path)]), link), link
 
     return do
@@ -258,6 +260,60 @@ def test_doubts_about_the_scan_are_logged_and_reported(work):
     (warning,) = result.report["warnings"]
     assert "pixels of 0.0007 mm" in warning
     assert f"Warning: {warning}" in [message.text for message in link.of(Log)]
+
+
+def test_doubts_that_arise_in_the_job_are_logged_and_reported(work, monkeypatch):
+    def fail(*arguments):
+        raise ValueError("no edges")
+
+    monkeypatch.setattr(job_run, "removed_structure", fail)
+    code, link = work()
+    (result,) = link.of(Result)
+    assert code == DONE
+    doubt = "The removed noise could not be checked (ValueError('no edges'))."
+    assert doubt in result.report["warnings"]
+    assert f"Warning: {doubt}" in [message.text for message in link.of(Log)]
+
+
+@pytest.fixture
+def family(models_folder, tmp_path):
+    """A folder with a denoiser of scans of 1 to 2 HU, its neighbour model and two noise models.
+
+    The first noise model finds noise, and the second finds none.
+    """
+    folder = tmp_path / "family"
+    shutil.copytree(models_folder, folder)
+    denoiser, manifest = store.load_model("fast", folder)
+    silent, noise_model = store.load_model("noise-b", folder)
+    for weight in silent.parameters():
+        weight.data.zero_()
+    stack = {**manifest.parameters, "images": NEIGHBOUR_IMAGES}
+    torch.manual_seed(4)
+    for network, model in (
+        (silent, noise_model),
+        (build_network("UNet", stack), replace(manifest, name="stack", role=NEIGHBOUR_MODEL)),
+        (denoiser, replace(manifest, neighbour_model="stack", domain={"noise_hu": [1, 2]})),
+    ):
+        parameters = stack if model.name == "stack" else model.parameters
+        store.save_model(network, replace(model, parameters=parameters), folder)
+    return folder
+
+
+def test_a_job_uses_all_that_belongs_to_its_denoiser(work, folder, family, monkeypatch):
+    monkeypatch.setattr(store, "SHIPPED_MODELS", family)
+    rng = np.random.default_rng(0)
+    organs = np.kron(rng.uniform(-100, 200, (8, 8)), np.ones((8, 8)))
+    scan = np.rint(organs + rng.normal(0, 5, (3, 64, 64))).astype(np.int16)
+    code, link = work(scan=scan, maps=ALL_MAPS)
+    (result,) = link.of(Result)
+    assert code == DONE
+    assert result.report["neighbour_model"]["name"] == "stack"
+    assert result.report["slices_with_neighbours"] == len(scan)
+    assert "more than the 1 to 2 HU" in " ".join(result.report["warnings"])
+    found, none = (
+        folder.read_array(result.noise_maps[name], scan.shape) for name in ("noise-a", "noise-b")
+    )
+    assert found.any() and not none.any()
 
 
 # Errors.
@@ -475,6 +531,17 @@ def test_a_fault_of_the_program_is_reported_with_its_traceback(with_torch):
     assert job.failure.kind == "fault" and "KeyError" in job.failure.message
     assert "report it" in job.failure.what_to_do
     assert "Traceback" in job.failure.standard_error
+
+
+def test_files_that_libraries_write_in_the_worker_are_private(with_torch, tmp_path):
+    before = os.umask(0)
+    try:
+        job = with_torch(f"open({str(tmp_path / 'cache')!r}, 'w').close(); raise ImportError")
+        job.start()
+        job.wait()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "cache").stat().st_mode & 0o077 == 0
 
 
 def wait_in_torch(job):
