@@ -53,6 +53,17 @@ def finished(job):
     return job.outputVolume
 
 
+def test_a_script_gets_full_strength_and_only_the_volumes_that_it_asks_for(logic, scan):
+    from PseudoCTDenoiseLib.scene.results import Outputs
+
+    wanted = Outputs(noiseMap=False, pseudoLdct=False, removedNoise=True)
+    output = logic.process(scan, preset="quick", outputs=wanted)
+    assert np.array_equal(voxels(output), voxels(scan) // 2)
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    listed = {node.GetName() for node in volumes if not node.GetHideFromEditors()}
+    assert listed == {"scan", "scan denoised", "scan removed noise"}
+
+
 @pytest.mark.parametrize("wait", [True, False])
 def test_all_items_of_a_sequence_are_denoised(logic, movie, wait):
     shown, browser = movie
