@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 from PseudoCTDenoiseLib.scene import denoising_run, provenance
+from PseudoCTDenoiseLib.worker.worker_process import JobState
 
 from .conftest import PATIENCE, voxels
 
@@ -50,6 +51,17 @@ def test_a_double_click_starts_one_job(panel, phantom, halvingWorker, clickGuard
     QtTest.QTest.mouseDClick(button, LEFT)
     ended(panel)
     assert panel.ui.statusLabel.text.startswith("Done in ")
+
+
+def test_a_second_click_on_cancel_is_not_possible(panel, phantom):
+    button = panel.ui.applyButton
+    for state, words, clickable in (
+        (JobState.RUNNING, "Cancel", True),
+        (JobState.CANCELLING, "Cancel", False),
+        (JobState.CANCELLED, "Denoise", True),
+    ):
+        panel.runPanel.onState(state)
+        assert (button.text, button.enabled) == (words, clickable)
 
 
 def test_a_click_on_cancel_during_the_import_starts_no_other_job(

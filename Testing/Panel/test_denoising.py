@@ -173,13 +173,15 @@ def test_the_strength_acts_immediately_on_a_finished_result(panel, phantom, halv
     assert np.array_equal(voxels(output), full)
 
 
-def test_only_the_chosen_slices_are_denoised(panel, phantom, halvingWorker):
+def test_only_the_chosen_slices_are_denoised_with_the_chosen_model(panel, phantom, halvingWorker):
     user.click(panel.ui.advancedCollapsibleButton)
+    user.choose(panel.ui.modelComboBox, "paper")
     user.enterText(panel.ui.firstSliceSpinBox, "2")
     user.enterText(panel.ui.lastSliceSpinBox, "3")
     output = denoise(panel, phantom)
     same = [np.array_equal(a, b) for a, b in zip(voxels(output), voxels(phantom), strict=True)]
     assert same == [True, False, False, True]
+    assert output.GetAttribute("PseudoCTDenoise.Model") == "paper"
 
 
 @pytest.mark.slow
@@ -216,6 +218,28 @@ def test_a_preview_of_the_slice_on_screen_comes_while_tuning(panel, phantom, bus
     user.click(panel.ui.applyButton)
     user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the end")
     assert nodeIDs() - busy.before <= viewNodes()
+
+
+def test_the_preview_follows_the_user_from_slice_to_slice(panel, phantom, halvingWorker):
+    import slicer
+    from PseudoCTDenoiseLib.scene.geometry import geometryOf
+
+    def look(index):
+        logic = slicer.app.layoutManager().sliceWidget("Red").sliceLogic()
+        logic.SetSliceOffset((geometryOf(phantom) @ [95.5, 95.5, index, 1])[2])
+
+    slicer.util.setSliceViewerLayers(background=phantom, fit=True)
+    look(1)
+    user.choose(panel.ui.inputSelector, phantom)
+    panel.ui.stepsSpinBox.value = 5000
+    user.click(panel.ui.applyButton)
+    run, shown = panel.runControl.run, []
+    assert run._process._request.preview_slice == 1
+    run.showSlice = shown.append
+    look(3)
+    user.waitUntil(lambda: 3 in shown, PATIENCE, "the other slice")
+    user.click(panel.ui.applyButton)
+    user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the end")
 
 
 @pytest.mark.slow
