@@ -66,7 +66,7 @@ class RunPanel:
         if state.is_active != self.running:
             self._ignoresClicks = True
             # The time counts from the moment when the event loop runs again.
-            qt.QTimer.singleShot(0, self._guard.start)
+            qt.QTimer.singleShot(0, lambda: self._guard.start())
         self._endImport()
         self._state = state
         ui.progressBar.visible = self.running
