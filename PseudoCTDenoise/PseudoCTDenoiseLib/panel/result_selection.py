@@ -48,7 +48,7 @@ class ResultSelection:
         self._latestInputID: str | None = None
         self._chosen: tuple[object, float] | None = None
         self._timer = qt.QTimer()
-        self._timer.singleShot = True
+        self._timer.setSingleShot(True)
         self._timer.interval = 0
         self._timer.connect("timeout()", self._applyChosenStrength)
         self.parameterNode = None

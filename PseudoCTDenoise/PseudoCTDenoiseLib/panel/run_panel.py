@@ -29,7 +29,7 @@ class RunPanel:
         self._importing = False
         self._ignoresClicks = False
         self._guard = qt.QTimer()
-        self._guard.singleShot = True
+        self._guard.setSingleShot(True)
         self._guard.interval = CLICK_GUARD_MS
         self._guard.connect("timeout()", self._acceptClicks)
         ui.copyLogButton.connect("clicked(bool)", self.onCopyLog)
