@@ -10,7 +10,7 @@ import torch
 from PseudoCTDenoiseLib.ct.hounsfield import normalise
 from PseudoCTDenoiseLib.denoising import fine_tuning, job_run
 from PseudoCTDenoiseLib.denoising.fine_tuning import TuningRecord, tuning_warning
-from PseudoCTDenoiseLib.denoising.removed_noise import GREEN, NOT_JUDGED, RED
+from PseudoCTDenoiseLib.denoising.removed_noise import AMBER, GREEN, NOT_JUDGED, RED
 from PseudoCTDenoiseLib.denoising.report import job_report
 from PseudoCTDenoiseLib.models.catalog import DENOISER
 from PseudoCTDenoiseLib.models.store import Manifest
@@ -87,6 +87,14 @@ def test_blurred_edges_are_red_at_every_strength():
     assert full["light"] == weak["light"] == RED
     assert weak["edge_correlation"] == full["edge_correlation"] > 0.4
     assert result.settings.strength == 30.0
+
+
+def test_a_removal_that_leaves_the_fine_noise_is_amber():
+    noise = noisy(anatomy()) - anatomy()
+    fine = noise - gaussian_filter(noise, (0, 1.0, 1.0))
+    found, _ = check(anatomy() + fine)
+    assert found["light"] == AMBER
+    assert found["edge_correlation"] < 0.28 and found["strongest_spot"] < 8.5
 
 
 def test_slices_too_small_or_without_a_body_are_not_judged():

@@ -31,7 +31,7 @@ from PseudoCTDenoiseLib.denoising.report import (
 )
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.json_text import json_text
-from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NEIGHBOUR_MODEL, NOISE_MODEL
 from PseudoCTDenoiseLib.models.store import Manifest
 
 SETTINGS = DenoisingSettings(steps=3, rescale=(0.5, 2.0), update_period=None, seed=7)
@@ -111,6 +111,15 @@ def test_a_report_has_models_versions_and_device():
     assert "Research use only" in found["notice"]
 
 
+def test_a_report_names_the_neighbour_model_if_it_corrected_slices():
+    model = Manifest("stack", NEIGHBOUR_MODEL, "UNet", {}, sha256="d" * 64)
+    for corrected, named in ((2, {"name": "stack", "sha256": "d" * 64}), (0, None)):
+        result = replace(RESULT, corrected=corrected)
+        found = job_report(LDCT, result, MODEL, NOISE_MODELS, neighbour_model=model)
+        assert found["slices_with_neighbours"] == corrected
+        assert found["neighbour_model"] == named
+
+
 def test_a_report_has_times_and_losses():
     found = report()
     assert found["seconds"] == {"tuning": 1.235, "denoising": 0.5}
@@ -133,6 +142,9 @@ def test_a_report_has_the_direction_of_the_noise_if_there_is_enough_soft_tissue(
     large = np.tile(LDCT, (1, 3, 3))
     metrics = noise_metrics(large, large)
     assert metrics["direction_ratio_before"] == metrics["direction_ratio_after"] > 1
+    streaks = np.repeat(large[:, ::2], 2, axis=1)
+    metrics = noise_metrics(large, streaks)
+    assert metrics["direction_ratio_after"] > 1.2 * metrics["direction_ratio_before"]
 
 
 def test_a_report_has_the_low_frequencies_of_the_removed_noise():
