@@ -173,6 +173,24 @@ def test_the_pixel_size_reaches_the_simulator(monkeypatch, teacher):
     assert not torch.equal(*draws)
 
 
+def test_overestimated_noise_is_lowered_to_what_the_teacher_makes_plausible(monkeypatch):
+    """A teacher that keeps a quarter of the noise is perfect; no other level fits its result."""
+    scan_noise, drawn = torch.randn(2, 4, 64, 64, generator=torch.Generator().manual_seed(0))
+    slices = 0.26 + 20 / 4096 * scan_noise
+
+    def overestimated(slices, denoise, pixel_mm, seed):
+        return NoiseEstimate(26 / 4096 * drawn[None], TEXTURE, denoise(slices))
+
+    class KeepsAQuarter(nn.Module):
+        def forward(self, x):
+            return 0.26 + (x - 0.26) / 4
+
+    monkeypatch.setattr(pseudo_pairs, "estimate_noise", overestimated)
+    found = pseudo_pairs.simulate_noise(slices, KeepsAQuarter(), 0.7, 0)
+    assert found.noise_hu == pytest.approx(20, rel=0.05)
+    assert 4096 * found.draws.std() == pytest.approx(20, rel=0.05)
+
+
 def test_the_scan_is_the_target_with_a_fraction_of_the_added_noise(drawn_noise):
     settings = DenoisingSettings(patch_size=8, batch=64, flips=False, noise_sign="as-is")
     pairs = ScanTargetPairs(torch.full(SHAPE, 0.26), settings, 0.7)

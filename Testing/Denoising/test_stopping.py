@@ -7,6 +7,7 @@ from PseudoCTDenoiseLib.denoising.stopping import (
     FULL_WEIGHT_RISK_DECREASE,
     StopRule,
     interpolate_weights,
+    risk_stop_rule,
     tuned_weight_share,
 )
 
@@ -68,6 +69,14 @@ def test_a_curve_within_the_tolerance_goes_on():
     rule = StopRule(40, tolerance=0.5)
     curve = {0: 9.0, 20: 6.0, 40: 6.4, 60: 6.4, 80: 6.6, 100: 6.6}
     assert [step for step, value in curve.items() if rule(step, value)] == [100]
+
+
+def test_a_risk_that_stays_flat_goes_on_and_one_that_rises_clearly_ends():
+    for rise, best in ((0.1, 60), (5.0, 20)):
+        rule = risk_stop_rule(1000, removed_energy=100.0)
+        for step, risk in {0: 90.0, 20: 60.0, 40: 60.0 + rise, 60: 60.0 + rise}.items():
+            rule(step, risk)
+        assert rule.best_step == best
 
 
 @pytest.mark.parametrize("risk", [60.0, 100.0, 120.0])
