@@ -168,13 +168,14 @@ def test_another_pixel_size_gives_another_result_of_the_default_method():
     assert not np.array_equal(small.hu, large.hu)
 
 
-def test_bias_correction_keeps_the_means_of_the_scan():
+def test_the_default_keeps_the_means_of_the_scan():
     hu = scan(rows=96, columns=96)
+    default = replace(DEFAULT, method="pretrained")
     inside = np.s_[:, 30:-30, 30:-30]
     mean_hu = hu[inside].mean()
     biased, corrected = (
-        denoise(hu, replace(PRETRAINED, anchor=anchor), denoiser=Brightening()).hu[inside].mean()
-        for anchor in (None, "density")
+        denoise(hu, settings, denoiser=Brightening()).hu[inside].mean()
+        for settings in (replace(default, anchor=None), default)
     )
     assert biased - mean_hu == pytest.approx(2.0, abs=0.1)
     assert abs(corrected - mean_hu) < 1.0
@@ -336,6 +337,9 @@ def test_every_pixel_of_the_noise_comes_from_one_of_the_models(settings):
     assert chosen.any(axis=0).all()
     # Each model is drawn somewhere, and none everywhere.
     assert all(0 < (model & (chosen.sum(axis=0) == 1)).sum() < model.size for model in chosen)
+    # A choice that is the same in every slice would be a pattern along the scan.
+    first, second = chosen.argmax(axis=0)[:2]
+    assert (first == second).mean() < 0.5
 
 
 def test_the_noise_maps_are_the_predictions_of_the_noise_models_at_their_mean_level():

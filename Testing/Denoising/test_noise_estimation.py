@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from PseudoCTDenoiseLib.ct.flat_windows import flat_windows, mean_frequency
 from PseudoCTDenoiseLib.ct.hounsfield import normalise
 from PseudoCTDenoiseLib.denoising.noise_estimation import DRAWS, estimate_noise
 from PseudoCTDenoiseLib.simulation.ct_scanner import CtScanner
 from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import kernel_at_sharpness
+from scipy.ndimage import gaussian_filter
 
 SIZE, PIXEL_MM = 112, 0.75
 
@@ -78,6 +80,26 @@ def test_the_level_is_that_of_the_whole_noise_if_the_denoiser_leaves_a_part(body
 
     found = estimate_noise(normalise(body + noise), leave_a_third, PIXEL_MM)
     assert 4096 * found.draws[:, body > 0].std() == pytest.approx(25.0, rel=0.1)
+
+
+def test_the_kernel_is_found_if_the_denoiser_leaves_coarse_noise(body):
+    noise = known_noise(body, 0.0, 25.0)
+
+    def leave_coarse_noise(slices):
+        truth = normalise(body[: len(slices)])
+        return truth + torch.from_numpy(gaussian_filter((slices - truth).numpy(), (0, 1.5, 1.5)))
+
+    found = estimate_noise(normalise(body + noise), leave_coarse_noise, PIXEL_MM)
+    assert found.texture.sharpness == pytest.approx(0.0, abs=0.12)
+
+
+def test_noise_that_is_coarser_than_that_of_every_kernel_gives_coarse_draws(body):
+    white = np.random.default_rng(0).normal(0, 25, body.shape)
+    noise = torch.from_numpy(gaussian_filter(white, (0, 1.0, 1.0))).float()
+    found = estimate_noise(normalise(body + noise), lambda x: normalise(body[: len(x)]), PIXEL_MM)
+    images = (image.numpy() for image in (body, body, noise, found.draws[0]))
+    own, drawn = (mean_frequency(windows) for windows in flat_windows(*images)[2:])
+    assert drawn == pytest.approx(own, rel=0.12)
 
 
 def test_draws_are_independent_and_repeat_with_the_seed(body):

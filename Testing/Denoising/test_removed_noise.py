@@ -41,6 +41,13 @@ def test_coarser_removed_noise_than_the_scans_is_amber_and_finer_is_not():
     assert light(GOOD, ratio=None) == GREEN
 
 
+def test_the_user_guide_states_the_limits_of_the_light(repository):
+    guide = (repository / "Docs/user-guide.md").read_text("utf-8")
+    for limits in (EDGE_LIMITS, SPOT_LIMITS):
+        assert "the light is amber from {:g} and red from {:g}".format(*limits) in guide
+    assert f"amber below {LOWEST_FREQUENCY_RATIO:g}." in guide
+
+
 def test_without_a_slice_to_judge_there_is_no_light_but_a_reason():
     check = check_removed_noise([None, None], None)
     assert check["light"] == NOT_JUDGED and check["slices_judged"] == 0

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from PseudoCTDenoiseLib.denoising.stopping import (
-    FULL_WEIGHT_RISK_DECREASE,
     StopRule,
     interpolate_weights,
     risk_stop_rule,
@@ -85,12 +84,12 @@ def test_step_0_has_no_tuned_weights(risk):
 
 
 @pytest.mark.parametrize(
-    ("decrease", "share"),
-    [(-0.1, 0.5), (0.98, 0.5), (1.02, 1.0), (12.0, 1.0)],
+    ("percent", "share"),
+    [(-0.5, 0.5), (4.9, 0.5), (5.1, 1.0), (60.0, 1.0)],
 )
-def test_tuned_weights_are_averaged_unless_the_risk_falls_enough(decrease, share):
-    """``decrease`` is in units of the threshold."""
-    fallen = decrease * FULL_WEIGHT_RISK_DECREASE * 80.0
+def test_tuned_weights_are_averaged_unless_the_risk_falls_enough(percent, share):
+    """The page on the default method states 5 % of the energy of the removed noise."""
+    fallen = percent / 100 * 80.0
     assert tuned_weight_share({0: 100.0, 20: 100.0 - fallen}, 20, 80.0) == share
 
 
