@@ -120,13 +120,14 @@ def test_pixels_that_are_not_square_are_refused(scan, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ".mha"])
-def test_the_note_states_what_was_simulated(scan, tmp_path, suffix):
+def test_note_and_summary_state_what_was_simulated(scan, tmp_path, capsys, suffix):
     output, seed = tmp_path / f"ldct{suffix}", 2**63 - 1
     options = ["--dose", "0.3", "--kernel", "sharp", "--seed", str(seed), "--device", "cpu"]
     for _ in range(2):  # the second run recognises the file as its own
         assert main(["simulate", str(scan), str(output), *options]) == DONE
     note = sitk.ReadImage(output).GetMetaData("ITK_FileNotes")
     assert f"dose 0.3, kernel sharp, seed {seed}" in note
+    assert f"Low-dose scan (sharp kernel, seed {seed})" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("other", ["x.nii.gz", None])

@@ -75,6 +75,17 @@ def test_a_reference_adds_a_panel(tmp_path, scan):
     assert shown(tmp_path / "b.png").shape[1] - shown(tmp_path / "a.png").shape[1] == 520
 
 
+def test_all_images_but_the_original_are_marked_as_derived(tmp_path):
+    air = np.full((64, 64), -1000, np.int16)
+    comparison_figure.side_by_side(tmp_path / "a.png", air, air)
+    found = shown(tmp_path / "a.png")
+    for bottom in (8 + 512, 528 + 512):  # of the image and of its enlarged part
+        original, denoised, removed = (
+            found[bottom - 32 : bottom, left + 2 : left + 200].max() for left in (8, 528, 1048)
+        )
+        assert original == 0 and denoised == removed == 255
+
+
 def test_the_scale_bar_is_five_centimetres_long(tmp_path):
     hu = np.full((512, 512), -1000, np.int16)
     comparison_figure.side_by_side(tmp_path / "a.png", hu, hu, pixel_mm=0.8)

@@ -14,6 +14,11 @@ def test_even_distances_and_rounded_ones_are_even(offsets):
     assert unevenness(offsets) == ""
 
 
+def test_a_distance_that_is_more_than_a_tenth_too_long_is_uneven():
+    assert unevenness([0, 2.5, 5, 7.5, 10.2]) == ""
+    assert "2.8 mm after slice 4" in unevenness([0, 2.5, 5, 7.5, 10.3])
+
+
 def test_the_first_places_are_named_and_the_others_counted():
     offsets = np.cumsum([0, 2, 5, 2, 2, 4, 2, 2, 6, 2, 8, 2, 2])
     assert unevenness(offsets) == (

@@ -444,7 +444,10 @@ def test_a_nifti_whose_positions_agree_is_read(tmp_path, srow, stored):
 TURNED = [(0.7 * 0.8, -0.7 * 0.6, 0, 15), (0.7 * 0.6, 0.7 * 0.8, 0, -16), (0, 0, 3, 70)]
 
 
-@pytest.mark.parametrize("srow", [TURNED, FLIPPED, np.add(SQUARE, np.eye(3, 4, 3))])
+MOVED = [np.add(SQUARE, mm * np.eye(3, 4, 3)) for mm in (1, 0.1)]  # 0.1 mm: a seventh of a pixel
+
+
+@pytest.mark.parametrize("srow", [TURNED, FLIPPED, *MOVED])
 @pytest.mark.parametrize("qform", [1, 2])
 @pytest.mark.parametrize("sform", [1, 2, 4])
 def test_a_nifti_that_was_moved_is_read_where_itk_places_it(tmp_path, srow, qform, sform):
