@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import math
 import os
@@ -19,16 +20,26 @@ import SimpleITK as sitk
 from dicom_factory import ct_slice, store, write_slices
 from PseudoCTDenoiseLib.cli import denoise as command
 from PseudoCTDenoiseLib.cli import main as entry
+from PseudoCTDenoiseLib.ct.comparison_figure import side_by_side
 from PseudoCTDenoiseLib.ct.io import volume_files
 from PseudoCTDenoiseLib.ct.io.derived_note import ALREADY_DENOISED, IS_PSEUDO_LDCT
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.denoising import job_run as denoising
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.map_choice import ALL_MAPS
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.exit_codes import INCOMPLETE
-from PseudoCTDenoiseLib.models.store import load_model, load_noise_models
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NEIGHBOUR_IMAGES, NEIGHBOUR_MODEL
+from PseudoCTDenoiseLib.models.networks import build_network
+from PseudoCTDenoiseLib.models.store import (
+    Manifest,
+    load_model,
+    load_models,
+    load_noise_models,
+    save_model,
+)
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits are POSIX's")
 
@@ -56,6 +67,24 @@ def test_the_output_equals_the_result_of_the_engine(pseudoct, scan, models, quic
     pixel_mm = math.sqrt(rows_mm * columns_mm)
     job = DenoisingJob(hu, load_model("fast", models)[0], noise_models, settings, pixel_mm=pixel_mm)
     assert np.array_equal(values(output), job.run().hu)
+
+
+def test_the_engine_receives_what_belongs_to_the_model(pseudoct, tmp_path, write, hu, untuned):
+    scan, folder = hu.copy(), tmp_path / "models"
+    scan[:, 8:-8, 32:-8] -= 150
+    parameters = {"widths": [4, 8], "images": NEIGHBOUR_IMAGES}
+    stack = Manifest("stack", NEIGHBOUR_MODEL, "UNet", parameters)
+    domain = {"noise_hu": [100, 200]}
+    known = {"neighbour_model": stack.name, "domain": domain}
+    fast = Manifest("fast", DENOISER, "UNet", {"widths": [4, 8]}, **known)
+    for manifest in (stack, fast):
+        save_model(build_network("UNet", manifest.parameters), manifest, folder)
+    output = tmp_path / "out.nrrd"
+    given = [write(tmp_path / "scan.nrrd", scan), output, *untuned, "--models", folder]
+    assert pseudoct("denoise", *given).code == 0
+    report = report_of(tmp_path / "out.json")
+    assert (report["slices_with_neighbours"], report["neighbour_model"]["name"]) == (3, "stack")
+    assert any("100 to 200 HU that the network was trained on" in w for w in report["warnings"])
 
 
 @pytest.mark.parametrize("spacing", [(0.7, 0.7, 3.0), (0.68359375, 1 / 3, 2.5)])
@@ -276,9 +305,11 @@ def test_the_command_prints_time_device_and_noise(pseudoct, scan, quick):
 def test_an_increase_of_noise_is_reported_as_an_increase(pseudoct, scan, quick):
     # Networks that were never trained add noise.
     ended = pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick)
-    change = -report_of(scan.with_name("out.json"))["noise"]["reduction_percent"]
+    noise = report_of(scan.with_name("out.json"))["noise"]
+    before, after = noise["soft_tissue_before_hu"], noise["soft_tissue_after_hu"]
+    change = -noise["reduction_percent"]
     assert change > 1
-    assert f"HU (+{change:.0f} %)." in ended.out
+    assert f": {before:.1f} HU → {after:.1f} HU (+{change:.0f} %)." in ended.out
     ended = pseudoct("denoise", scan, scan.with_name("out.nrrd"), *quick, "--strength", "0")
     assert " HU (−0 %)." in ended.out
 
@@ -324,7 +355,7 @@ def test_the_report_is_written_beside_the_output_or_to_the_given_path(pseudoct, 
     assert set(beside["seconds"]) == {"tuning", "denoising"}
 
 
-def test_the_noise_folder_holds_every_map_and_the_pseudo_ldct(pseudoct, scan, quick):
+def test_the_noise_folder_holds_every_map_and_the_pseudo_ldct(pseudoct, scan, models, quick, hu):
     output, folder = scan.with_name("out.nrrd"), scan.with_name("noise")
     assert pseudoct("denoise", scan, output, *quick, "--noise-dir", folder).code == 0
     names = ["noise_ensemble", "noise_noise-a", "noise_noise-b", "pseudo_ldct"]
@@ -336,6 +367,11 @@ def test_the_noise_folder_holds_every_map_and_the_pseudo_ldct(pseudoct, scan, qu
     assert ((mixed == a) | (mixed == b)).all() and not np.array_equal(a, b)
     expected = np.maximum(values(scan).astype(int) - 2 * mixed, -1024)
     assert np.array_equal(pseudo_ldct, expected)
+    (denoiser, _), noise_models, _ = load_models("fast", models)
+    networks = [network for network, _ in noise_models]
+    settings = DenoisingSettings(device="cpu", method="pretrained")
+    of_engine = DenoisingJob(hu, denoiser, networks, settings, pixel_mm=0.7, maps=ALL_MAPS)
+    assert np.array_equal([a, b], of_engine.run_at_once().noise_maps)
 
 
 def test_an_existing_noise_folder_keeps_its_files(pseudoct, scan, untuned):
@@ -349,10 +385,24 @@ def test_an_existing_noise_folder_keeps_its_files(pseudoct, scan, untuned):
     assert len(list(folder.iterdir())) == 5
 
 
-def test_the_picture_is_a_png(pseudoct, scan, untuned):
-    picture = scan.with_name("picture.png")
-    arguments = ["denoise", scan, scan.with_name("out.nrrd"), *untuned, "--picture", picture]
-    assert pseudoct(*arguments, "--reference", scan).code == 0
+def test_the_picture_is_a_png_of_scan_result_and_reference(
+    pseudoct, scan, write, hu, untuned, monkeypatch
+):
+    given = {}
+
+    def draw(*images, **options):
+        given.update(inspect.signature(side_by_side).bind(*images, **options).arguments)
+        side_by_side(*images, **options)
+
+    monkeypatch.setattr(command, "side_by_side", draw)
+    picture, output = scan.with_name("picture.png"), scan.with_name("out.nrrd")
+    reference = write(scan.with_name("ndct.nrrd"), hu + np.int16(3))
+    arguments = ["denoise", scan, output, *untuned, "--picture", picture]
+    assert pseudoct(*arguments, "--reference", reference).code == 0
+    assert np.array_equal(given["original"], hu)
+    assert np.array_equal(given["denoised"], values(output))
+    assert np.array_equal(given["reference"], hu + 3)
+    assert given["pixel_mm"] == pytest.approx(0.7125, abs=1e-4)  # pixels of 0.71 × 0.715 mm
     assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert min(sitk.ReadImage(str(picture)).GetSize()) > 500
     assert not [path for path in scan.parent.iterdir() if path.name.startswith(".")]
@@ -446,6 +496,24 @@ def test_noise_models_are_needed_for_noise_maps_only(pseudoct, scan, models, qui
     ended = pseudoct("denoise", scan, again, "--models", models, *maps)
     assert ended.code == 0 and "Note: " not in ended.err
     assert np.array_equal(values(first), values(again))
+
+
+@pytest.mark.parametrize(
+    ("flag", "setting"),
+    [
+        ("--method=pretrained", {"method": "pretrained"}),
+        ("--steps=7", {"steps": 7}),
+        ("--strength=30", {"strength": 30.0}),
+        ("--device=cpu", {"device": "cpu"}),
+        ("--seed=5", {"seed": 5}),
+        ("--tuning=slice", {"tuning": "slice"}),
+        ("--orientations=3", {"orientations": 3}),
+        ("--no-neighbours", {"neighbours": False}),
+    ],
+)
+def test_every_flag_changes_its_setting(flag, setting):
+    arguments = command.parse_arguments(["scan.nrrd", "out.nrrd", flag])
+    assert command.read_settings(arguments) == DenoisingSettings(**setting)
 
 
 def test_settings_can_be_written_by_hand(pseudoct, scan, quick, tmp_path):
