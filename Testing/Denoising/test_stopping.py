@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from PseudoCTDenoiseLib.denoising.plan import RISK_EVERY
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.denoising.stopping import (
     StopRule,
     interpolate_weights,
@@ -46,6 +48,12 @@ def test_steps_may_lie_apart_like_those_of_the_risk():
     curve = {0: 9.0, 20: 7.0, 40: 6.5, 60: 6.6, 80: 6.7, 100: 6.8}
     assert [step for step, value in curve.items() if rule(step, value)] == [80, 100]
     assert rule.best_step == 40
+
+
+def test_one_estimate_that_is_higher_by_chance_does_not_end_the_tuning_of_the_default():
+    rule = risk_stop_rule(DenoisingSettings().patience, removed_energy=100.0)
+    curve = zip(range(0, 5 * RISK_EVERY, RISK_EVERY), [90.0, 70.0, 75.0, 60.0, 50.0], strict=True)
+    assert not any([rule(step, risk) for step, risk in curve])
 
 
 FLAT_CURVES = [

@@ -12,6 +12,7 @@ from pseudoct_research.paper.experiment_runs import SLICES
 from pseudoct_research.paper.table1 import ROWS
 from pseudoct_research.paper.table1_command import table_text
 from pseudoct_research.results.results_table import check_block, read_csv
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.markdown_table import markdown
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 
@@ -80,6 +81,14 @@ def test_the_results_are_those_of_the_scores(repository, kernel):
     text = block(repository / DEFAULT_METHOD_PAGE, f"RESULTS {kernel}")
     table_lines = text.partition("\n\n")[2]
     assert table_lines == markdown(scores_of_the_test_scans(repository, kernel), COLUMNS).strip()
+
+
+def test_the_curves_of_the_stop_rule_end_at_the_steps_of_the_default(repository):
+    rows = read_csv(repository / "Docs" / "results" / "study-stopping.csv")
+    steps = DenoisingSettings().steps
+    assert {int(row["step"]) for row in rows if row["chosen"] == "True"} == {steps}
+    page = (repository / DEFAULT_METHOD_PAGE).read_text(encoding="utf-8")
+    assert f"within the default's {steps} steps. On all eight curves it is the last" in page
 
 
 def test_the_table_of_the_readme_is_that_of_the_scores(repository):
