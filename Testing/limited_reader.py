@@ -99,7 +99,7 @@ def _answer(path: Path) -> tuple[str, str]:
     import hashlib
 
     from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
-    from PseudoCTDenoiseLib.errors import BadInputError, is_out_of_memory
+    from PseudoCTDenoiseLib.errors import BadInputError, is_out_of_memory, printable
 
     def read() -> bytes:
         if path.suffix == ".json":
@@ -120,7 +120,7 @@ def _answer(path: Path) -> tuple[str, str]:
         same = first == digest(0xAA)  # memory that nobody wrote would differ
     except BadInputError as error:
         text = str(error)
-        one_line = text.isprintable() and 0 < len(text) < 600
+        one_line = text == printable(text) and 0 < len(text) < 600
         return (REFUSED, text) if one_line else ("other error", f"message {text!r}")
     except Exception as error:
         kind = "memory" if is_out_of_memory(error) else "other error"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import unicodedata
 
 OUT_OF_MEMORY_ADVICE = (
     "Close other programs, choose fewer slices, or choose the CPU instead of a GPU."
@@ -25,9 +26,13 @@ _GIB = 2**30
 def printable(text: str) -> str:
     """Return a text on one line, with question marks for control characters.
 
-    Names and headers may bring such characters to the terminal.
+    Names and headers may bring such characters to the terminal. Spaces of all widths stay, such as
+    those in Japanese names.
     """
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text.splitlines()))
+    return "".join(
+        c if c.isprintable() or unicodedata.category(c) == "Zs" else "?"
+        for c in " ".join(text.splitlines())
+    )
 
 
 class BadInputError(ValueError):

@@ -11,9 +11,9 @@ import SimpleITK as sitk
 from dicom_factory import ct_slice, store, write
 from PseudoCTDenoiseLib.cli import simulate as command
 from PseudoCTDenoiseLib.cli.main import BAD_INPUT, DONE, main
-from PseudoCTDenoiseLib.ct.io.derived_note import NOTICE
+from PseudoCTDenoiseLib.ct.io.derived_note import NOTICE, simulation_note
 from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator, simulate_low_dose
-from PseudoCTDenoiseLib.simulation.reconstruction_kernels import SOFT
+from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS, SOFT
 
 PIXEL_MM = 3.0
 
@@ -119,6 +119,14 @@ def test_pixels_that_are_not_square_are_refused(scan, tmp_path, capsys):
     assert "3 x 2 mm" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("dose", [0.3, 1.23456789e-3])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_note_of_a_simulation_fits_into_a_nifti_header(dose, kernel):
+    """A seed that is cut off would be another seed."""
+    note = simulation_note(dose, kernel, 2**63 - 1)
+    assert f"dose {dose:.5g}, {kernel}, seed {2**63 - 1}" in note[:79]
+
+
 @pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ".mha"])
 def test_note_and_summary_state_what_was_simulated(scan, tmp_path, capsys, suffix):
     output, seed = tmp_path / f"ldct{suffix}", 2**63 - 1
@@ -126,7 +134,7 @@ def test_note_and_summary_state_what_was_simulated(scan, tmp_path, capsys, suffi
     for _ in range(2):  # the second run recognises the file as its own
         assert main(["simulate", str(scan), str(output), *options]) == DONE
     note = sitk.ReadImage(output).GetMetaData("ITK_FileNotes")
-    assert f"dose 0.3, kernel sharp, seed {seed}" in note
+    assert f"dose 0.3, sharp, seed {seed}" in note
     assert f"Low-dose scan (sharp kernel, seed {seed})" in capsys.readouterr().out
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from PseudoCTDenoiseLib.cli.output_guard import CheckedFiles
-from PseudoCTDenoiseLib.cli.staged_files import write_together
+from PseudoCTDenoiseLib.cli.staged_files import StagedFiles, write_together
 from PseudoCTDenoiseLib.errors import BadInputError
 
 
@@ -381,3 +381,13 @@ def test_the_longest_allowed_name_can_be_staged(tmp_path):
     final = tmp_path / ("n" * 250 + ".json")
     write_together(lambda staged: staged.path(final).write_text("{}"))
     assert final.read_text("utf-8") == "{}"
+
+
+@pytest.mark.parametrize("place", ["temporary", "older", "saved"])
+def test_a_message_names_the_final_path_and_no_hidden_one(tmp_path, place):
+    staged = StagedFiles(CheckedFiles(()))
+    staged.path(tmp_path / "scan.nrrd")
+    hidden = getattr(staged._files[0], place)
+    text = staged.error_message(OSError(errno.ENOSPC, "No space left on device", str(hidden)))
+    staged.end()
+    assert text.startswith(f"{tmp_path / 'scan.nrrd'} could not be written (No space left")

@@ -96,12 +96,12 @@ def makeResult(panel: Any) -> Callable[[Any], Any]:
     from PseudoCTDenoiseLib.scene.results import Outputs, storeResult
     from SlicerHarness import user
 
-    def make(volume: Any) -> Any:
+    def make(volume: Any, output: Any = None) -> Any:
         ct = ctFromNode(volume)
         denoised = np.rint(gaussian(ct.hu, sigma_px=1.0)).astype(np.int16)
         noise = ct.hu - denoised
         job = SimpleNamespace(denoised=denoised, noise=noise, noise_maps={}, report=REPORT)
-        output = storeResult(volume, None, ct, job, Outputs())
+        output = storeResult(volume, output, ct, job, Outputs())
         user.choose(panel.ui.inputSelector, volume)
         user.choose(panel.ui.outputSelector, output)
         return output

@@ -277,3 +277,17 @@ def test_fractions_of_a_strength_that_a_script_has_set_stay(panel, result, slice
     slicerApp.processEvents()
     assert float(result.GetAttribute(provenance.STRENGTH)) == 72.5
     assert np.isclose(panel.ui.strengthSlider.value, 72.5, atol=0.5)
+
+
+def test_denoised_items_that_were_deleted_meanwhile_are_not_shown(panel, phantom, other, scene):
+    scene.RemoveNode(other)
+    panel.sequenceControl._show((phantom, other))
+    assert not panel.logic.comparison.shown
+
+
+def test_a_second_preview_does_not_forget_the_plane(panel, phantom, result):
+    panel.logic.comparison.setOrientation("Coronal")
+    for _ in range(2):  # the user may delete the first one
+        panel.comparePanel.startPreview()
+    panel.comparePanel.endPreview()
+    assert panel.logic.comparison.orientation == "Coronal"

@@ -110,3 +110,19 @@ def test_a_deleted_result_takes_its_plots_and_tables_along(panel, scene, phantom
     assert len(figures()) == before
     assert kept.GetNodeReference(provenance.CHARTS) is not None
     assert kept.GetNodeReference(provenance.PROVENANCE) is not None
+
+
+def test_a_result_of_another_scan_leaves_no_plots_and_tables(panel, scene, phantom, makeResult):
+    import slicer
+
+    def figures():
+        kinds = ("PlotChart", "PlotSeries", "Table")
+        return [n for kind in kinds for n in slicer.util.getNodesByClass(f"vtkMRML{kind}Node")]
+
+    result = makeResult(phantom)
+    before = len(figures())
+    other = slicer.modules.volumes.logic().CloneVolume(scene, phantom, "Other")
+    makeResult(other, result)
+    assert len(figures()) == before
+    scene.RemoveNode(result)
+    assert not figures()

@@ -257,3 +257,16 @@ def test_a_scan_whose_voxels_were_removed_during_the_job_was_changed(scan, halvi
     run.start()
     scan.SetAndObserveImageData(None)
     assert run.wait() is JobState.FAILED and run.failure.kind == "input-changed"
+
+
+def test_an_error_of_a_listener_before_the_import_is_a_failure(scan, scene, halvingWorker):
+    """Otherwise the run would stay in its running state."""
+
+    def listener():
+        raise ValueError("a mistake in a listener")
+
+    run, before = run_of(scan), count(scene)
+    run.importing.connect(listener)
+    run.start()
+    assert run.wait() is JobState.FAILED and count(scene) == before
+    assert "a mistake in a listener" in run.failure.message

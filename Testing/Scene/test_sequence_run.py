@@ -301,3 +301,20 @@ def test_lack_of_memory_between_and_after_the_items_is_a_failure(
     assert run.wait() is JobState.FAILED
     assert run.failure.kind == "import" and "Close other programs" in run.failure.what_to_do
     assert nodeIDs(scene) == before
+
+
+def test_an_error_of_a_listener_ends_no_run_twice(movie, scene, halvingWorker):
+    """The result is in the scene, so the run is not a failure."""
+    node, _ = movie
+    run, ends = runOf(node), []
+
+    def listener(state):
+        ends.append(state)
+        raise ValueError("a mistake in a listener")
+
+    run.ended.connect(listener)
+    run.start()
+    with pytest.raises(ValueError, match="a mistake in a listener"):
+        run.wait()
+    assert ends == [run.state] == [JobState.COMPLETED]
+    assert run.failure is None and scene.IsNodePresent(run.outputVolume)

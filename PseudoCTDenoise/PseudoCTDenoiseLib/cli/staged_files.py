@@ -252,8 +252,9 @@ class StagedFiles:
                     f"{name} could not be written ({reason}): free some space or choose another "
                     "folder."
                 )
-        for file in self._files:
-            text = text.replace(str(file.temporary), str(file.final))
+        for file in self._files + self._retired:
+            for path in (file.temporary, file.older, file.saved):
+                text = text.replace(str(path), str(file.final))
         if self._kept:
             folders = self._series_folders.values()
             kept = dict.fromkeys(p.parent if p.parent in folders else p for p in self._kept)

@@ -111,7 +111,7 @@ class ComparePanel:
 
     def startPreview(self) -> None:
         """Show axial views: in another plane, the one slice of a preview is a line."""
-        self._planeBefore = self._comparison.orientation
+        self._planeBefore = self._planeBefore or self._comparison.orientation
         self._showPlane(ORIENTATIONS[0])
         self._ui.orientationComboBox.enabled = False
         self.refresh()

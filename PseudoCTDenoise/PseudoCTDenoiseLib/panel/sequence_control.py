@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import slicer
 from slicer.i18n import tr as _
 
 from ..worker.worker_process import JobState
@@ -55,10 +56,15 @@ class SequenceControl:
         if state is not JobState.COMPLETED:
             self._runPanel.showNoResult(run)
             return
-        shown = run.request.inputVolume, run.outputVolume
-        self._views.change(lambda: self._comparison.show(*shown))
+        volumes = run.request.inputVolume, run.outputVolume
+        self._views.change(lambda: self._show(volumes))
         self._runPanel.setStatus(
             _("Done: {name} shows the denoised items. Research use only.").format(
                 name=run.outputVolume.GetName()
             )
         )
+
+    def _show(self, volumes) -> None:
+        """Show the denoised items beside the original ones, unless the user has deleted them."""
+        if all(map(slicer.mrmlScene.IsNodePresent, volumes)):
+            self._comparison.show(*volumes)

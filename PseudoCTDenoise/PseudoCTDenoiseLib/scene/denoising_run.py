@@ -170,17 +170,17 @@ class DenoisingRun(SceneRun):
 
     def _onEnded(self, state: JobState) -> None:
         self._stopObserving()
-        self._preview.remove()
         self.failure = self._process.failure
         if state is JobState.COMPLETED and self.withdrawn:
             state = JobState.CANCELLED
-        if state is JobState.COMPLETED:
-            self.importing.emit()
-            try:
+        try:
+            self._preview.remove()
+            if state is JobState.COMPLETED:
+                self.importing.emit()
                 state = self._import()
-            except Exception as error:  # after any error, the panel must leave its running state
-                self.failure = importFailure(error)
-                state = JobState.FAILED
+        except Exception as error:  # after any error, the panel must leave its running state
+            self.failure = importFailure(error)
+            state = JobState.FAILED
         self._process.result = self._ct = None  # large, and a script may keep this run
         self._end(state)
 

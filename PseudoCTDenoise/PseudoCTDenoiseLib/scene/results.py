@@ -21,7 +21,7 @@ from .ct_input import CtInput, exactSlices, sliceAxis
 from .geometry import geometryOf
 from .noise_colors import noiseColors
 from .plots import createPlots
-from .result_cleanup import hiddenParts, removeNodes
+from .result_cleanup import hiddenParts, plotsAndTables, removeNodes
 from .sequence_item import itemOf, nameWithItem
 
 VOLUMES = (provenance.NOISE_MAP, provenance.PSEUDO_LDCT)
@@ -82,6 +82,8 @@ def storeResult(
         output = outputVolume or _newVolume(f"{name} denoised")
         _renameResultOfAnother(output, inputVolume, f"{name} denoised")
         before = hiddenParts(output)
+        if _isOfAnotherScan(output, inputVolume):
+            before += plotsAndTables(output)
         _releaseForeignNodes(output, inputVolume)
         made: dict[str, object] = {}
 
@@ -243,10 +245,14 @@ def _renameResultOfAnother(output, inputVolume, name: str) -> None:
         output.SetName(slicer.mrmlScene.GenerateUniqueName(name))
 
 
+def _isOfAnotherScan(output, inputVolume) -> bool:
+    source = output.GetNodeReference(provenance.INPUT)
+    return source is not None and source.GetID() != inputVolume.GetID()
+
+
 def _releaseForeignNodes(output, inputVolume) -> None:
     """Remove references to the nodes of another scan, or that a clone shares."""
-    ours = output.GetNodeReference(provenance.INPUT)
-    foreign = ours is not None and ours.GetID() != inputVolume.GetID()
+    foreign = _isOfAnotherScan(output, inputVolume)
     others = provenance.otherResults(output)
     for role in provenance.roles(output):
         first = output.GetNthNodeReferenceID(role, 0)

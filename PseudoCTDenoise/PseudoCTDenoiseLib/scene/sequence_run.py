@@ -105,24 +105,22 @@ class SequenceRun(SceneRun):
         except BadInputError as error:
             raise BadInputError(f"{name}: {error}") from error
 
-    def _startNextItem(self) -> None:
+    def _startNextItem(self) -> JobState | None:
+        """Start the next item; return the final state if there is none to start."""
         number, count = len(self._denoised), len(self._items)
         if number < count:
             self.logged.emit(
                 f"Denoising item {number + 1} of {count} of {self._sequence.GetName()}."
             )
         if self._cancelled:
-            self._finish(JobState.CANCELLED)
-            return
+            return JobState.CANCELLED
         if number == count:
-            self._finish(self._import())
-            return
+            return self._import()
         try:
             self._ct, self._range = self._read(number)
         except BadInputError as error:  # the item was changed since the check
             self.failure = JobFailure("bad-input", str(error))
-            self._finish(JobState.FAILED)
-            return
+            return JobState.FAILED
         self._checksums.append(contentOf(self._items[number]))
         first, last = self._range
         process = self._process = DenoisingProcess(
@@ -140,6 +138,7 @@ class SequenceRun(SceneRun):
         process.silent.connect(self.silent.emit)
         process.ended.connect(self._onItemEnded)
         process.start()
+        return None
 
     def _onState(self, state: JobState) -> None:
         if not state.is_over and (state is not JobState.STARTING or not self._denoised):
@@ -169,10 +168,14 @@ class SequenceRun(SceneRun):
             if self._process is not None:
                 self._denoised.append(self._denoisedItem())
                 self._process.result = None  # large
-            self._startNextItem()
+            state = self._startNextItem()
         except Exception as error:  # after any error, the panel must leave its running state
+            if self.state.is_over:  # the error of a listener
+                raise
             self.failure = importFailure(error)
-            self._finish(JobState.FAILED)
+            state = JobState.FAILED
+        if state is not None:
+            self._finish(state)
 
     def _denoisedItem(self):
         """Return a volume node outside the scene with the denoised voxels of the current item."""

@@ -31,5 +31,5 @@ def derivation_note(start: str, version: str, model: str, strength: float | None
 
 def simulation_note(dose: float, kernel: str, seed: int) -> str:
     """Return the note of a simulated low-dose scan; NIfTI has room for its first 79 characters."""
-    about = f"dose {dose:.6g}, kernel {kernel}, seed {seed}"
+    about = f"dose {dose:.5g}, {kernel}, seed {seed}"
     return f"Simulated {MADE_BY}: {about}. {RESEARCH_USE}"
