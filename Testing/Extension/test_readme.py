@@ -11,9 +11,12 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 from pseudoct_research.commands import COMMANDS as RESEARCH_COMMANDS
 from PseudoCTDenoiseLib.cli.main import COMMANDS
+from PseudoCTDenoiseLib.ct.io.derived_note import NOTICE
 from PseudoCTDenoiseLib.denoising.plan import SHORT_SCAN
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -249,11 +252,34 @@ def test_wrong_commands_are_found(command: str):
     assert fault_of(command).startswith(command)
 
 
-def test_the_python_example_imports_existing_names():
+def python_example() -> str:
     text = section(read("Docs/command-line.md"), "Python without Slicer")
-    example = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
-    imports = [node for node in ast.parse(example).body if isinstance(node, ast.ImportFrom)]
-    assert len(imports) == 2
+    return re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+
+
+def test_the_python_example_imports_existing_names():
+    imports = [
+        node for node in ast.parse(python_example()).body if isinstance(node, ast.ImportFrom)
+    ]
+    assert len(imports) == 4
     for statement in imports:
         module = importlib.import_module(statement.module)
         assert [name.name for name in statement.names if not hasattr(module, name.name)] == []
+
+
+@pytest.mark.slow
+def test_the_python_example_denoises_a_file_and_marks_it_as_derived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    rows, columns = np.mgrid[-1:1:128j, -1:1:128j]
+    hu = np.where(rows**2 + columns**2 < 0.6, 40.0, -1000.0) + np.zeros((3, 1, 1))
+    hu += np.random.default_rng(0).normal(0, 20, hu.shape)
+    image = sitk.GetImageFromArray(hu.astype(np.int16))
+    image.SetSpacing((2.0, 2.0, 3.0))
+    sitk.WriteImage(image, "scan.nrrd")
+    exec(compile(python_example(), "Docs/command-line.md", "exec"), {})
+    denoised = sitk.ReadImage("denoised.nrrd")
+    assert sitk.GetArrayFromImage(denoised)[1, 60:68, 60:68].std() < 10
+    assert denoised.GetSpacing() == image.GetSpacing()
+    assert NOTICE in [denoised.GetMetaData(key) for key in denoised.GetMetaDataKeys()]

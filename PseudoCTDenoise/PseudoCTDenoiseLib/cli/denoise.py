@@ -156,7 +156,8 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings",
         type=Path,
-        help="JSON file of settings, or the report of an earlier run to repeat that run",
+        help="JSON file of settings, or the report of an earlier run, whose settings are used but "
+        "not its model; 'pseudoct repeat' makes its result again",
     )
 
 
