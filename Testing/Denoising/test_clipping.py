@@ -1,5 +1,6 @@
 """Clipping at −1024 HU: where a scan is clipped, and the bias of clipped noise."""
 
+import numpy as np
 import pytest
 import torch
 from PseudoCTDenoiseLib.denoising.clipping import (
@@ -7,6 +8,7 @@ from PseudoCTDenoiseLib.denoising.clipping import (
     clipping_bias,
     clipping_probability,
     padding,
+    unmeasured,
 )
 
 
@@ -55,3 +57,25 @@ def test_padding_is_distinguished_from_noise_around_the_limit():
     assert not found[0].any() and found[1, 20:60, 30:90].all()
     assert found[1].sum() < 1.1 * 40 * 60
     assert padding(torch.full((1, 9, 4), -3024.0)).all()
+
+
+@pytest.mark.parametrize("deviation", [20, 60, 150])
+def test_noise_below_the_limit_is_measured(deviation):
+    air = np.random.default_rng(0).normal(-1000, deviation, (128, 128)).round().astype(np.int16)
+    assert (air < -1024).mean() > 0.1 and not unmeasured(air).any()
+
+
+@pytest.mark.parametrize("value", [-1025, -1500, -2048, -32768])
+def test_padding_below_the_limit_is_not_measured_to_its_last_voxel(value):
+    hu = np.random.default_rng(0).normal(-1000, 20, (128, 128)).round().clip(-1023)
+    rows, columns = np.mgrid[-1:1:128j, -1:1:128j]
+    outside = rows**2 + columns**2 > 0.9
+    hu = np.where(outside, value, hu).astype(np.int16)
+    hu[outside & (rows > 0.5) & (columns > 0.5)] = value - (value > -32768)  # interpolated padding
+    assert np.array_equal(unmeasured(hu), outside)
+
+
+def test_a_narrow_strip_far_below_the_limit_is_padding():
+    hu = np.full((64, 64), 40, np.int16)
+    hu[10:12] = -2000
+    assert np.array_equal(unmeasured(hu), hu == -2000)

@@ -288,6 +288,13 @@ def test_padding_that_looks_like_air_is_kept(value):
     assert np.array_equal(made.preview(Brightening(), 1)[:20], hu[1, :20])
 
 
+def test_air_whose_noise_is_not_clipped_is_denoised_everywhere():
+    air = np.random.default_rng(0).normal(-1000, 60, (3, 64, 64)).round().astype(np.int16)
+    result = denoise(air, replace(PRETRAINED, strength=100.0))
+    assert (air < -1024).mean() > 0.3
+    assert not (result.hu == air)[air < -1024].any() and result.hu.min() >= -1024
+
+
 def test_noise_that_lifts_dense_bone_above_the_range_leaves_bone_to_the_network():
     hu = scan()
     bone = np.s_[:, 20:24, 20:24]

@@ -30,7 +30,7 @@ def constant_areas(hu: np.ndarray) -> np.ndarray:
     cores = _windows_of_one_value(hu) & (hu > MIN_CT_HU)
     for value in np.unique(hu[cores]):
         same = hu == value
-        areas |= _connected(cores & same, same)
+        areas |= connected_parts(cores & same, same)
     return areas if areas.all() or _has_measurement(hu, areas) else np.zeros_like(areas)
 
 
@@ -54,11 +54,11 @@ def surrounding_padding(hu: np.ndarray) -> np.ndarray:
     padding = tissue_padding(hu)
     at_edge = padding.copy()
     at_edge[1:-1, 1:-1] = False
-    return _connected(at_edge, padding)
+    return connected_parts(at_edge, padding)
 
 
-def _connected(cores: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return the connected parts of a mask that contain a core."""
+def connected_parts(cores: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return the connected parts of a mask that contain a core, (rows, columns) of bool."""
     images = (sitk.GetImageFromArray(part.astype(np.uint8)) for part in (cores, mask))
     return sitk.GetArrayFromImage(sitk.BinaryReconstructionByDilation(*images)) > 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .hounsfield import MIN_CT_HU, to_int16
+from .hounsfield import to_int16
 
 
 def apply_strength(
@@ -21,7 +21,7 @@ def apply_strength(
 
     Returns
     -------
-    HU; rounded if the array is int16. Padding below −1024 HU keeps the value of the original.
+    HU; rounded if the array is int16. Where both are equal, as in padding, so is the result.
     """
     share = strength / 100
     if out is None:
@@ -31,7 +31,7 @@ def apply_strength(
     for index, (x, y) in enumerate(zip(original, denoised, strict=True)):
         wide = np.result_type(x, np.float32)
         blend = share * y.astype(wide) + (1 - share) * x.astype(wide)
-        out[index] = np.where((x < MIN_CT_HU) | (strength == 0), rounded(x), rounded(blend))
+        out[index] = np.where((x == y) | (strength == 0), rounded(x), rounded(blend))
     return out
 
 

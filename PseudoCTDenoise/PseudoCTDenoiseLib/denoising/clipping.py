@@ -7,10 +7,12 @@ import math
 import numpy as np
 import torch
 
-from ..ct.constant_areas import constant_areas
+from ..ct.constant_areas import connected_parts, constant_areas
 from ..ct.hounsfield import MIN_CT_HU
 from .tensor_box_mean import WINDOW, double_box_mean, tensor_box_sum
 
+PADDING_HU = -2000
+"""HU from which downwards a voxel is padding. Noise in air is hardly ever that low."""
 _MINIMUM_NOISE_HU = 1e-6
 
 
@@ -32,10 +34,14 @@ def padding(hu: torch.Tensor) -> torch.Tensor:
 def unmeasured(hu: np.ndarray) -> np.ndarray:
     """Return True in the padding of a slice, below, at or above the lower HU limit.
 
-    (rows, columns) of bool for (rows, columns) HU.
+    (rows, columns) of bool for (rows, columns) HU. Single voxels below the limit are noise in air:
+    not every scanner clips it.
     """
     at_limit = padding(torch.from_numpy(hu.astype(np.float32))[None])[0].numpy()
-    return (hu < MIN_CT_HU) | at_limit | constant_areas(hu)
+    below = hu < MIN_CT_HU
+    if below.any():
+        below = connected_parts(below & (at_limit | (hu <= PADDING_HU)), below)
+    return below | at_limit | constant_areas(hu)
 
 
 def with_padding(hu: np.ndarray, scan: np.ndarray) -> np.ndarray:

@@ -194,14 +194,14 @@ def simulate_low_dose(
 
     Returns
     -------
-    int16 HU of the same shape; padding below −1024 HU does not change.
+    int16 HU of the same shape, at least −1024: padding is noisy too, see :func:`.with_padding`.
     """
     generator = torch.Generator(device).manual_seed(seed)
     low_dose = np.empty(hu.shape, np.int16)
     for start in range(0, len(hu), batch):
         part = torch.from_numpy(hu[start : start + batch].astype(np.float32)).to(device)
         noisy = part + simulator.added_noise(part, dose, kernel, generator, image_dose=image_dose)
-        noisy = torch.where(part < MIN_CT_HU, part, noisy.clamp(min=MIN_CT_HU))
+        noisy = noisy.clamp(min=MIN_CT_HU)
         low_dose[start : start + batch] = to_int16(noisy.cpu().numpy())
         progress(start + len(part), len(hu))
     return low_dose
