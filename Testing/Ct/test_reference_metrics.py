@@ -1,5 +1,6 @@
 """Metrics against a reference, compared with scikit-image and known values."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +112,13 @@ def test_noise_of_the_reference_does_not_cause_bias():
     bias = metrics.hu_bias(np.full(reference.shape, 20.0), reference)
     assert abs(bias["body"]) < 0.5
     assert abs(bias["water"]) < 8 and abs(bias["soft_tissue"]) < 8
+
+
+def test_memory_does_not_grow_with_the_number_of_slices():
+    low, normal = np.random.default_rng(0).integers(-1000, 1000, (2, 100, 64, 64), np.int16)
+    metrics.image_metrics(low[:1], normal[:1])  # imports
+    tracemalloc.start()
+    metrics.image_metrics(low, normal)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < low.size * 8 / 2

@@ -331,6 +331,17 @@ def test_a_scan_whose_noise_is_out_of_range_is_not_tuned(monkeypatch, noise_rang
     assert same(state(tuned.student), start)
 
 
+def test_slices_without_a_body_are_not_tuned(monkeypatch):
+    monkeypatch.setattr(fine_tuning, "TUNING_NOISE_RANGE_HU", (0, 1e9))
+    slices, _ = scan(size=40)
+    air = slices - 0.23  # about −900 HU
+    tuned = default_tuning(small_network(), air).record
+    assert not tuned.losses and not tuned.has_body
+    assert "too little of a body" in fine_tuning.tuning_warning([tuned])
+    with_body = default_tuning(small_network(), slices).record
+    assert with_body.losses and with_body.has_body
+
+
 def test_the_default_tuning_repeats_and_depends_on_the_pixel_size():
     slices, _ = scan(size=40)
     first, again, other = (

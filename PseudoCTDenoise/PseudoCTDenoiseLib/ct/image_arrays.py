@@ -15,8 +15,10 @@ def iterate_slices(array: np.ndarray) -> Iterator[np.ndarray]:
     return iter(array if array.ndim == 3 else array[None])
 
 
-def paired_slices(image: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return both as float64 (slices, rows, columns), clipped below at -1024 HU.
+def iterate_pairs(
+    image: np.ndarray, reference: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Return an iterator over the slices of both, as float64, clipped below at -1024 HU.
 
     Raises
     ------
@@ -28,6 +30,15 @@ def paired_slices(image: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray,
             f"Images of shapes {image.shape} and {reference.shape} cannot be compared: "
             "give two images of the same shape (slices, rows, columns) or (rows, columns)."
         )
-    shape = (-1, *image.shape[-2:])
-    image = np.maximum(image.astype(np.float64), MIN_CT_HU).reshape(shape)
-    return image, np.maximum(reference.astype(np.float64), MIN_CT_HU).reshape(shape)
+    slices = zip(iterate_slices(image), iterate_slices(reference), strict=True)
+    return ((_clipped(part), _clipped(other)) for part, other in slices)
+
+
+def paired_slices(image: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs of :func:`iterate_pairs` as two arrays (slices, rows, columns)."""
+    images, references = zip(*iterate_pairs(image, reference), strict=True)
+    return np.stack(images), np.stack(references)
+
+
+def _clipped(part: np.ndarray) -> np.ndarray:
+    return np.maximum(part.astype(np.float64), MIN_CT_HU)

@@ -2,7 +2,7 @@
 
 Images are HU arrays of (slices, rows, columns) or (rows, columns). Voxels below -1024 HU are
 padding without a measurement; both images are clipped at -1024 HU before they are compared.
-The data range is never inferred from the images.
+The data range is never inferred from the images. One slice at a time is in memory as float64.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from .body_mask import body_mask
 from .box_mean import inner_box_means
 from .hounsfield import MIN_CT_HU, RANGE_HU
-from .image_arrays import paired_slices
+from .image_arrays import iterate_pairs
 
 SOFT_WINDOW_HU = (-160.0, 240.0)
 """The abdominal window (width 400, level 40) of PSNR-400 and SSIM-400."""
@@ -38,16 +38,13 @@ def psnr_4096(image: np.ndarray, reference: np.ndarray) -> float:
 
 def psnr_400(image: np.ndarray, reference: np.ndarray) -> float:
     """Return the PSNR in dB after clipping both images to [-160, 240] HU; range 400 HU."""
-    image, reference = paired_slices(image, reference)
     low, high = SOFT_WINDOW_HU
-    error = np.clip(image, low, high) - np.clip(reference, low, high)
-    return _psnr(float(np.sqrt(np.mean(error**2))), high - low)
+    return _psnr(_rmse(image, reference, SOFT_WINDOW_HU), high - low)
 
 
 def rmse_hu(image: np.ndarray, reference: np.ndarray) -> float:
     """Return the root mean square error over all voxels, in HU."""
-    image, reference = paired_slices(image, reference)
-    return float(np.sqrt(np.mean((image - reference) ** 2)))
+    return _rmse(image, reference)
 
 
 def ssim_4096(image: np.ndarray, reference: np.ndarray) -> float:
@@ -86,16 +83,14 @@ def hu_bias(image: np.ndarray, reference: np.ndarray) -> dict[str, float]:
     100 HU within 5x5 pixels there is an edge, which could be mistaken for a tissue of intermediate
     HU; such voxels are excluded, except from air and bone, the outermost classes.
     """
-    image, reference = paired_slices(image, reference)
-    difference = image - reference
-    tissue = np.stack([inner_box_means(np.pad(part, 2, mode="edge"), 5) for part in reference])
-    uniform = _range_5x5(tissue) < EDGE_HU
-    masks = {}
-    for name, (low, high) in TISSUES_HU.items():
-        between_others = np.isfinite(low) and np.isfinite(high)
-        masks[name] = (tissue >= low) & (tissue < high) & (uniform | (not between_others))
-    masks["body"] = body_mask(reference)
-    return {n: float(difference[m].mean()) if m.any() else np.nan for n, m in masks.items()}
+    names = [*TISSUES_HU, "body"]
+    sums, counts = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0)
+    for part, other in iterate_pairs(image, reference):
+        difference = part - other
+        for name, mask in _tissue_masks(other).items():
+            sums[name] += float(difference[mask].sum())
+            counts[name] += int(mask.sum())
+    return {name: sums[name] / count if count else np.nan for name, count in counts.items()}
 
 
 def image_metrics(image: np.ndarray, reference: np.ndarray) -> dict[str, float]:
@@ -117,6 +112,25 @@ def image_metrics(image: np.ndarray, reference: np.ndarray) -> dict[str, float]:
     }
 
 
+def _rmse(
+    image: np.ndarray, reference: np.ndarray, limits: tuple[float, float] = (-np.inf, np.inf)
+) -> float:
+    pairs = iterate_pairs(image, reference)
+    squares = [np.mean((part.clip(*limits) - other.clip(*limits)) ** 2) for part, other in pairs]
+    return float(np.sqrt(np.mean(squares)))
+
+
+def _tissue_masks(reference: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the masks of :func:`hu_bias` in a slice, (rows, columns) each."""
+    tissue = inner_box_means(np.pad(reference, 2, mode="edge"), 5)
+    uniform = _range_5x5(tissue) < EDGE_HU
+    masks = {"body": body_mask(reference)}
+    for name, (low, high) in TISSUES_HU.items():
+        between_others = np.isfinite(low) and np.isfinite(high)
+        masks[name] = (tissue >= low) & (tissue < high) & (uniform | (not between_others))
+    return masks
+
+
 def _psnr(rmse: float, data_range: float) -> float:
     return float(20 * np.log10(data_range / rmse)) if rmse > 0 else np.inf
 
@@ -126,18 +140,21 @@ def _ssim(
 ) -> float:
     from skimage.metrics import structural_similarity
 
-    image, reference = paired_slices(image, reference)
-    if clip:
-        image, reference = np.clip(image, low, high), np.clip(reference, low, high)
+    limits = (low, high) if clip else (-np.inf, np.inf)
     # The luminance term expects values that start at zero, like the input of a network.
-    parts = zip(image - low, reference - low, strict=True)
-    return float(np.mean([structural_similarity(a, b, data_range=high - low) for a, b in parts]))
+    values = [
+        structural_similarity(
+            part.clip(*limits) - low, other.clip(*limits) - low, data_range=high - low
+        )
+        for part, other in iterate_pairs(image, reference)
+    ]
+    return float(np.mean(values))
 
 
-def _range_5x5(stack: np.ndarray) -> np.ndarray:
-    """Return the range (maximum - minimum) of the 5x5 pixels around each voxel of a slice."""
-    high = low = np.pad(stack, ((0, 0), (2, 2), (2, 2)), mode="edge")
-    for axis in (1, 2):
+def _range_5x5(part: np.ndarray) -> np.ndarray:
+    """Return the range (maximum - minimum) of the 5x5 pixels around each pixel of a slice."""
+    high = low = np.pad(part, 2, mode="edge")
+    for axis in (0, 1):
         high = np.lib.stride_tricks.sliding_window_view(high, 5, axis).max(axis=-1)
         low = np.lib.stride_tricks.sliding_window_view(low, 5, axis).min(axis=-1)
     return high - low

@@ -37,9 +37,9 @@ class TuningRecord:
     ``losses`` has the loss of every step, in HU or HU² depending on the loss. ``risks`` are the
     estimates of :class:`.SureEstimate` by step, in HU². If there are any, the result has the
     weights of ``best_step``, of which ``share`` is their weight in the average with the pre-trained
-    ones. ``noise_hu`` and ``texture`` are those of :class:`.SimulatedNoise`, or None. ``diverged``
-    is True if the pre-trained network is the result because the tuning diverged; numbers that are
-    not finite are then left out.
+    ones. ``noise_hu``, ``texture`` and ``has_body`` are those of :class:`.SimulatedNoise`, or None,
+    None and True. ``diverged`` is True if the pre-trained network is the result because the tuning
+    diverged; numbers that are not finite are then left out.
     """
 
     losses: list[float]
@@ -48,25 +48,39 @@ class TuningRecord:
     share: float = 1.0
     noise_hu: float | None = None
     texture: NoiseTexture | None = None
+    has_body: bool = True
     diverged: bool = False
 
 
 def tuning_warning(tunings: Sequence[TuningRecord]) -> str | None:
-    """Return a warning if the scan's noise kept the network from being tuned, otherwise None."""
+    """Return a warning if the scan kept the network from being tuned, otherwise None."""
+    unknown = [record for record in tunings if not record.has_body]
     low, high = TUNING_NOISE_RANGE_HU
-    levels = [record.noise_hu for record in tunings if record.noise_hu is not None]
+    levels = [r.noise_hu for r in tunings if r.noise_hu is not None and r.has_body]
     outside = [level for level in levels if not low <= level <= high]
-    if not outside:
+    if not unknown and not outside:
         return None
-    where = "The scan" if len(tunings) == 1 else f"{len(outside)} of {len(tunings)} slices"
-    verb = "has" if len(tunings) == 1 else "have"
-    levels_text = " to ".join(
-        dict.fromkeys(f"{level:.1f}" for level in (min(outside), max(outside)))
-    )
-    return (
-        f"{where} {verb} an estimated noise of {levels_text} HU, outside the {low:g} to {high:g} "
-        "HU in which tuning helps. The pre-trained network was used without tuning."
-    )
+    reasons = []
+    if unknown:
+        reasons.append(
+            f"{_where(unknown, tunings, 'shows', 'show')} too little of a body to measure the "
+            "noise, on which the tuning depends."
+        )
+    if outside:
+        levels_text = " to ".join(
+            dict.fromkeys(f"{level:.1f}" for level in (min(outside), max(outside)))
+        )
+        reasons.append(
+            f"{_where(outside, tunings, 'has', 'have')} an estimated noise of {levels_text} HU, "
+            f"outside the {low:g} to {high:g} HU in which tuning helps."
+        )
+    return " ".join([*reasons, "The pre-trained network was used without tuning."])
+
+
+def _where(found: Sequence, tunings: Sequence, singular: str, plural: str) -> str:
+    if len(tunings) == 1:
+        return f"The scan {singular}"
+    return f"{len(found)} of {len(tunings)} slices {plural}"
 
 
 @dataclass(frozen=True)
@@ -200,9 +214,11 @@ def _stopping(slices: torch.Tensor, pairs: PseudoPairs, settings: DenoisingSetti
 
 
 def _steps(pairs: PseudoPairs, settings: DenoisingSettings) -> int:
-    """Return the largest number of updates, 0 if the scan's noise is out of range."""
+    """Return the largest number of updates, 0 if the noise is out of range or unknown."""
     if pairs.simulated is None:
         return settings.steps
+    if not pairs.simulated.has_body:
+        return 0
     lowest, highest = TUNING_NOISE_RANGE_HU
     return settings.steps if lowest <= pairs.simulated.noise_hu <= highest else 0
 
@@ -229,5 +245,6 @@ def _record(
         share,
         None if simulated is None else simulated.noise_hu,
         None if simulated is None else simulated.texture,
+        simulated is None or simulated.has_body,
         diverged,
     )

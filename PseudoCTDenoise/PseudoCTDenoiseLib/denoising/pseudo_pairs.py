@@ -44,9 +44,11 @@ class SimulatedNoise(NoiseEstimate):
     Attributes
     ----------
     noise_hu : standard deviation inside the body.
+    has_body : False if the slices show too little of a body to measure the noise.
     """
 
     noise_hu: float
+    has_body: bool
 
 
 class PseudoPairs(Protocol):
@@ -191,7 +193,11 @@ def simulate_noise(
     risk = SureEstimate(slices, estimate.draws[0])
     scale = risk.plausible_noise_scale(teacher)
     return SimulatedNoise(
-        scale * estimate.draws, estimate.texture, estimate.denoised, scale * risk.noise_hu
+        scale * estimate.draws,
+        estimate.texture,
+        estimate.denoised,
+        scale * risk.noise_hu,
+        risk.has_body,
     )
 
 

@@ -74,8 +74,8 @@ def domain_warnings(
     if not (tissue_share(hu) > MIN_BODY_SHARE).any():
         return [
             f"No slice shows a body: less than {100 * MIN_BODY_SHARE:g} % of its pixels are above "
-            f"{TISSUE_HU:g} HU. The network was trained on bodies and is applied as it is; noise "
-            "and texture are not checked. Check the range of slices."
+            f"{TISSUE_HU:g} HU. The network was trained on bodies; noise and texture "
+            "are not checked. Check the range of slices."
         ]
     figures = scan_figures(hu, pixel_mm)
     outside = {
@@ -118,8 +118,7 @@ def _noise(found: float | None, trained: Sequence[float] | None) -> str | None:
     expect = "It should change little." if found < low else "Much of it will remain."
     return (
         f"The scan has {found:.1f} HU of noise in soft tissue, {side} than the {low:g} to {high:g} "
-        f"HU that the network was trained on. {expect} The network is applied as it is; compare "
-        "the result with the original."
+        f"HU that the network was trained on. {expect} Compare the result with the original."
     )
 
 
@@ -162,8 +161,7 @@ def _anatomy(
     return (
         f"The largest cross-section of the body has {found:.0f} cm², {size} than the {low:g} to "
         f"{high:g} cm² of the scans that the network was trained on. It may be another part of the "
-        "body, a child or an object. The network is applied as it is; compare the result with the "
-        "original."
+        "body, a child or an object. Compare the result with the original."
     )
 
 
