@@ -85,3 +85,10 @@ def test_an_area_is_found_wherever_it_lies(shape):
             area = np.s_[max(top, 0) : top + 9, max(left, 0) : left + 9]
             image[area] = 7
             assert constant_areas(image)[area].all(), (top, left)
+
+
+def test_noise_beside_padding_of_the_value_at_which_it_is_cut_is_not_padding():
+    noise = np.random.default_rng(0).normal(-1005, 12, (160, 160)).clip(-1000).round()
+    noise[:, :40] = -1000
+    found = constant_areas(noise)
+    assert found[:, :40].all() and not found[:, 49:].any()
