@@ -563,14 +563,51 @@ def test_a_loaded_comparison_has_its_labels_and_can_be_left(
     path = tmp_path / "scene.mrb"
     slicer.util.saveScene(str(path))
     slicerApp.clearScene()
+    for view in views(3):  # another session has no such views
+        slicer.mrmlScene.RemoveNode(view.mrmlSliceNode())
     slicer.util.loadScene(str(path))
     slicerApp.processEvents()
+    again = slicer.util.getNode("Phantom denoised")
+    assert panel.logic.comparison.shows(again)
+    assert all(view.mrmlSliceCompositeNode().GetHotLinkedControl() for view in views(3))
+    assert len(set(places(3))) == 1
     label = labelIn(VIEWS[1])
     assert label == "Phantom denoised\nderived – research use only"
     assert panel.ui.thirdViewComboBox.currentText == "Difference"
     user.click(panel.ui.restoreLayoutButton)
     fourUp = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
     assert slicer.app.layoutManager().layout == fourUp
+
+
+def test_a_loaded_comparison_waits_for_a_batch_process_that_runs_the_event_loop(
+    savedComparison, panel, slicerApp
+):
+    """A progress dialog runs the event loop."""
+    import slicer
+
+    slicerApp.clearScene()
+    for view in views():
+        slicer.mrmlScene.RemoveNode(view.mrmlSliceNode())
+    batch = slicer.vtkMRMLScene.BatchProcessState
+    slicer.mrmlScene.StartState(batch)
+    slicer.util.loadScene(str(savedComparison))
+    slicerApp.processEvents()
+    assert panel.logic.comparison.original is None
+    slicer.mrmlScene.EndState(batch)
+    slicerApp.processEvents()
+    assert panel.logic.comparison.shows(slicer.util.getNode("Phantom denoised"))
+
+
+def test_a_panel_that_is_closed_meanwhile_leaves_the_views_of_a_loaded_scene(
+    savedComparison, panel, slicerApp
+):
+    import slicer
+
+    slicerApp.clearScene()
+    slicer.util.loadScene(str(savedComparison))
+    panel.cleanup()
+    slicerApp.processEvents()
+    assert panel.logic.comparison.original is None
 
 
 @pytest.fixture

@@ -42,6 +42,10 @@ class ComparePanel:
         self._timer = qt.QTimer()
         self._timer.interval = BLINK_MS
         self._timer.connect("timeout()", self._onBlink)
+        self._adoption = qt.QTimer()
+        self._adoption.setSingleShot(True)
+        self._adoption.interval = 0
+        self._adoption.connect("timeout()", self._adoptViews)
         for name, (window, level) in WINDOW_PRESETS.items():
             ui.windowComboBox.addItem(f"{name} ({window:g} / {level:g} HU)", name)
         ui.sideBySideButton.connect("clicked()", self.showSideBySide)
@@ -85,7 +89,7 @@ class ComparePanel:
         self._display.observe(display)
         self._showWindow(display)
         self._listPlots()
-        self._adoptViews()
+        self.adoptViewsLater()
         self.refresh()
 
     def refresh(self) -> None:
@@ -149,21 +153,34 @@ class ComparePanel:
         showExportDialog(self._output)
 
     def cleanup(self) -> None:
-        """Stop blinking and observing the layout."""
+        """Stop the timers and the observation of the layout."""
         self._timer.stop()
+        self._adoption.stop()
         self._display.observe(None)
         if self._layoutNode is not None:
             self._layoutNode.RemoveObserver(self._layoutTag)
             self._layoutNode = None
 
+    def adoptViewsLater(self) -> None:
+        """Label and link the views of a loaded scene when the event loop runs again.
+
+        Slicer creates the views of a loaded layout at the end of the batch process, after the end
+        of the import.
+        """
+        if self._output is not None:
+            self._adoption.start()
+
     def _adoptViews(self) -> None:
-        """Label and link the views of a loaded scene."""
         comparison = self._comparison
         if self._output is None or not comparison.shown or comparison.original is not None:
+            return
+        if slicer.mrmlScene.IsBatchProcessing():  # a progress dialog runs the event loop, too
             return
         try:
             comparison.adoptViews(originalOf(self._output), self._output)
         except BadInputError:  # shown when the user clicks a button
+            return
+        if comparison.original is None:  # Slicer has not created the views yet
             return
         self._showPlane(comparison.orientation)
         noise = self._output.GetNodeReference(provenance.NOISE_MAP)

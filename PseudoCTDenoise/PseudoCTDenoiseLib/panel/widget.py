@@ -102,6 +102,9 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.onSceneStartImport
         )
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
+        self.addObserver(
+            slicer.mrmlScene, slicer.mrmlScene.EndBatchProcessEvent, self.onSceneEndBatchProcess
+        )
         self.initializeParameterNode()
 
     def cleanup(self):
@@ -171,6 +174,11 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._keptChoices = {}
         if self.parent.isEntered:
             self.initializeParameterNode()
+
+    def onSceneEndBatchProcess(self, caller, event):
+        """Label and link the views of a loaded scene, which exist from now on."""
+        if self.parent.isEntered:
+            self.comparePanel.adoptViewsLater()
 
     def initializeParameterNode(self):
         """Connect to the scene's parameter node, and select the first CT as the input."""

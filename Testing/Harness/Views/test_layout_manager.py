@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from .conftest import TWO_SLICES
+
 WITH_FIGURES = 4712
 FIGURES = """
 <layout type="vertical">
@@ -45,6 +47,24 @@ def test_layout_is_told_and_kept_in_the_scene(slicer, manager):
     manager.disconnect("layoutChanged(int)", told.append)
     assert told == [slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView]
     assert manager.layoutLogic().GetLayoutNode().GetViewArrangement() == told[0]
+
+
+def test_layout_waits_for_the_end_of_a_batch_process(slicer, manager):
+    batch = slicer.vtkMRMLScene.BatchProcessState
+    slicer.mrmlScene.StartState(batch)
+    manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    red, threeDViews = manager.sliceWidget("Red"), manager.threeDViewCount
+    slicer.mrmlScene.EndState(batch)
+    assert red.visible and threeDViews == 0 and manager.threeDViewCount == 1
+
+
+def test_view_goes_with_its_node_and_comes_back(slicer, manager, twoSlices, slicerApp):
+    slicer.mrmlScene.RemoveNode(twoSlices[0].mrmlSliceNode())
+    assert manager.sliceWidget("Left") is None
+    manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+    manager.setLayout(TWO_SLICES)
+    slicerApp.processEvents()
+    assert manager.sliceWidget("Left").visible
 
 
 def test_slicers_own_layouts_are_built_and_pictured(slicer, manager, slicerApp):

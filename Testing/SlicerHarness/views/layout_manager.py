@@ -27,7 +27,10 @@ GRAY = "#8c8c8c"
 
 
 class qSlicerLayoutManager(Native, QtCore.QObject):
-    """Makes a view when a layout first uses it, and keeps it for later layouts."""
+    """Makes a view when a layout first uses it, and keeps it as long as its node is in the scene.
+
+    While the scene is in a batch process the layout stays, as in Slicer.
+    """
 
     layoutChanged = Signal(int)
 
@@ -36,6 +39,7 @@ class qSlicerLayoutManager(Native, QtCore.QObject):
         self._app, self._viewport = app, viewport
         self._views: dict[tuple[str, str], QtWidgets.QWidget] = {}
         self._inLayout: list[tuple[str, str]] = []
+        self._removed: list[QtWidgets.QWidget] = []  # Slicer's displayable managers call them still
         self._root: QtWidgets.QWidget | None = None
         self._description = ""
         self._box = QtWidgets.QVBoxLayout(viewport)
@@ -44,8 +48,25 @@ class qSlicerLayoutManager(Native, QtCore.QObject):
         self._logic.SetMRMLScene(app.mrmlScene())
         self._node = self._logic.GetLayoutNode()
         self._node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._follow)
+        scene = app.mrmlScene()
+        scene.AddObserver(scene.EndBatchProcessEvent, self._follow)
+        scene.AddObserver(scene.NodeRemovedEvent, self._onNodeRemoved)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeRemoved(self, caller: Any, event: str, node: Any) -> None:
+        key = (node.GetClassName(), node.GetSingletonTag())
+        view = self._views.pop(key, None)
+        if view is None:
+            return
+        self._inLayout = [other for other in self._inLayout if other != key]
+        if isinstance(view, qMRMLSliceWidget):
+            self.mrmlSliceLogics().RemoveItem(view.sliceLogic())
+        view.setParent(None)
+        self._removed.append(view)
 
     def _follow(self, *unused: Any) -> None:
+        if self._app.mrmlScene().IsBatchProcessing():
+            return
         description = self._node.GetCurrentLayoutDescription() or ""
         if description == self._description:
             return
