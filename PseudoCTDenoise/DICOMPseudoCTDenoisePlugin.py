@@ -15,8 +15,12 @@ class DICOMPseudoCTDenoisePluginClass(DICOMPlugin):
         self.loadType = _("Derived CT series")
 
     def examineForExport(self, subjectHierarchyItemID):
-        """Return the export of an item, or an empty list if another plugin must do it."""
-        if not canExport(_volumeOf(subjectHierarchyItemID)):
+        """Return the export of an item, or an empty list if another plugin must do it.
+
+        For a study, the dialog asks for every item in it, even that of a hidden volume.
+        """
+        volume = _volumeOf(subjectHierarchyItemID)
+        if not canExport(volume) or volume.GetHideFromEditors():
             return []
         exportable = slicer.qSlicerDICOMExportable()
         exportable.name = self.loadType

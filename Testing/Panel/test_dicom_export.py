@@ -145,6 +145,21 @@ def test_other_volumes_are_left_to_other_plugins(panel, makeResult, database, ph
     assert offer.confidence > 0.5 and offer.pluginClass == PLUGIN.stem
 
 
+def test_a_hidden_volume_is_not_exported_with_its_study(panel, makeResult, database, tmp_path):
+    import slicer
+    from PseudoCTDenoiseLib.scene import provenance
+
+    plugin = slicer.modules.dicomPlugins[PLUGIN.stem]()
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    result = makeResult(imported(database, write_slices(tmp_path / "scan")))
+    removed = result.GetNodeReference(provenance.REMOVED_NOISE)
+    study = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(result))
+    item = hierarchy.CreateItem(study, removed)  # in a scene of an earlier version
+    assert plugin.examineForExport(item) == []
+    removed.SetHideFromEditors(False)
+    assert len(plugin.examineForExport(item)) == 1
+
+
 @pytest.fixture
 def refused(panel, makeResult, database, tmp_path):
     """A function that changes an imported scan after its result, and returns the message."""

@@ -240,6 +240,22 @@ def test_the_result_lies_beside_the_scan_in_its_study(scan, scene):
     assert hierarchy.GetItemParent(item) == study
 
 
+def test_the_removed_noise_lies_in_the_study_only_while_lists_show_it(scan, scene):
+    """The export of a study as DICOM takes every item of it, even a hidden volume."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "study")
+    hierarchy.CreateItem(study, scan)
+    output = store(scan)
+    removed = output.GetNodeReference(provenance.REMOVED_NOISE)
+    nowhere = slicer.vtkMRMLSubjectHierarchyNode.GetInvalidItemID()
+    assert hierarchy.GetItemByDataNode(removed) == nowhere
+    store(scan, Outputs(removedNoise=True), to=output)
+    assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(removed)) == study
+    store(scan, to=output)
+    assert hierarchy.GetItemByDataNode(removed) == nowhere
+    assert scene.IsNodePresent(removed)
+
+
 def test_no_volume_of_a_result_claims_to_be_the_files_of_the_scan(scan):
     scan.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
     store(scan, Outputs(modelMaps=True))

@@ -351,14 +351,19 @@ def _copyUnits(node, inputVolume) -> None:
 
 
 def placeInStudy(node, inputVolume) -> None:
-    """Place the node beside the input in the subject hierarchy, which DICOM export reads."""
+    """Place the node beside the input in the subject hierarchy, which DICOM export reads.
+
+    A hidden node has no item: the export of a study takes every item of the study.
+    """
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    source = hierarchy.GetItemByDataNode(inputVolume)
-    if source == slicer.vtkMRMLSubjectHierarchyNode.GetInvalidItemID():
-        return
-    parent = hierarchy.GetItemParent(source)
-    item = hierarchy.GetItemByDataNode(node)
-    if item == slicer.vtkMRMLSubjectHierarchyNode.GetInvalidItemID():
-        hierarchy.CreateItem(parent, node)
-    else:
-        hierarchy.SetItemParent(item, parent)
+    invalid = slicer.vtkMRMLSubjectHierarchyNode.GetInvalidItemID()
+    source, item = map(hierarchy.GetItemByDataNode, (inputVolume, node))
+    if node.GetHideFromEditors():
+        if item != invalid:
+            hierarchy.RemoveItem(item, False, False)  # the node stays in the scene
+    elif source != invalid:
+        parent = hierarchy.GetItemParent(source)
+        if item == invalid:
+            hierarchy.CreateItem(parent, node)
+        else:
+            hierarchy.SetItemParent(item, parent)
