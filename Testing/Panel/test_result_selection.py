@@ -83,16 +83,21 @@ def test_an_output_outside_the_scene_is_refused(panel, phantom):
         panel.logic.process(phantom, output)
 
 
-def test_a_deleted_result_leaves_no_volume_that_nobody_sees(panel, scene, phantom, result):
+def test_a_deleted_result_leaves_no_volume_that_nobody_sees(
+    panel, scene, phantom, result, slicerApp
+):
     import slicer
 
     scene.RemoveNode(result)
+    slicerApp.processEvents()
     volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
     assert not [volume.GetName() for volume in volumes if volume.GetHideFromEditors()]
     assert scene.IsNodePresent(phantom)
 
 
-def test_a_deleted_result_takes_its_plots_and_tables_along(panel, scene, phantom, makeResult):
+def test_a_deleted_result_takes_its_plots_and_tables_along(
+    panel, scene, phantom, makeResult, slicerApp
+):
     import slicer
 
     def figures():
@@ -105,14 +110,18 @@ def test_a_deleted_result_takes_its_plots_and_tables_along(panel, scene, phantom
     clone = slicer.modules.volumes.logic().CloneVolume(scene, result, "Clone")
     assert len(figures()) == 2 * before > 0
     scene.RemoveNode(result)
+    slicerApp.processEvents()
     assert len(figures()) == 2 * before, "the clone refers to them"
     scene.RemoveNode(clone)
+    slicerApp.processEvents()
     assert len(figures()) == before
     assert kept.GetNodeReference(provenance.CHARTS) is not None
     assert kept.GetNodeReference(provenance.PROVENANCE) is not None
 
 
-def test_a_result_of_another_scan_leaves_no_plots_and_tables(panel, scene, phantom, makeResult):
+def test_a_result_of_another_scan_leaves_no_plots_and_tables(
+    panel, scene, phantom, makeResult, slicerApp
+):
     import slicer
 
     def figures():
@@ -125,4 +134,5 @@ def test_a_result_of_another_scan_leaves_no_plots_and_tables(panel, scene, phant
     makeResult(other, result)
     assert len(figures()) == before
     scene.RemoveNode(result)
+    slicerApp.processEvents()
     assert not figures()

@@ -1,5 +1,6 @@
 """Results have the geometry and the study of the scan, and change strength immediately."""
 
+import gc
 from types import SimpleNamespace
 
 import numpy as np
@@ -304,10 +305,11 @@ def test_a_clone_keeps_its_noise_when_the_scan_is_denoised_again(scan):
 
 
 @pytest.fixture
-def cleanup(scene):
+def cleanup(slicerApp, scene):
     cleanup = ResultCleanup()
     yield cleanup
     cleanup.stop()
+    slicerApp.processEvents()
 
 
 def removedNoise():
@@ -316,27 +318,88 @@ def removedNoise():
     return [node.GetName() for node in volumes if node.GetName().endswith("removed noise")]
 
 
-def test_the_hidden_removed_noise_goes_with_its_result(scan, scene, cleanup):
+def test_the_hidden_removed_noise_goes_with_its_result(slicerApp, scan, scene, cleanup):
     output = store(scan)
     noise = output.GetNodeReference(provenance.NOISE_MAP)
     assert removedNoise() == ["scan removed noise"]
     scene.RemoveNode(output)
+    slicerApp.processEvents()
     assert removedNoise() == []
     assert scene.IsNodePresent(noise) and scene.IsNodePresent(scan)
 
 
-def test_removed_noise_that_the_user_asked_for_stays(scan, scene, cleanup):
+def test_removed_noise_that_the_user_asked_for_stays(slicerApp, scan, scene, cleanup):
     scene.RemoveNode(store(scan, Outputs(removedNoise=True)))
+    slicerApp.processEvents()
     assert removedNoise() == ["scan removed noise"]
 
 
-def test_removed_noise_goes_with_the_last_result_that_refers_to_it(scan, scene, cleanup):
+def test_removed_noise_goes_with_the_last_result_that_refers_to_it(slicerApp, scan, scene, cleanup):
     output = store(scan)
     clone = cloneOf(output)
     scene.RemoveNode(output)
+    slicerApp.processEvents()
     applyStrength(clone, 50)
     scene.RemoveNode(clone)
+    slicerApp.processEvents()
     assert removedNoise() == []
+
+
+def test_no_other_node_goes_while_slicer_removes_a_result(slicerApp, scan, scene, cleanup):
+    """Slicer removes a list of nodes in a loop, and reports an error for each that has gone."""
+    output = store(scan)
+    parts = [
+        output.GetNodeReference(role) for role in (provenance.PROVENANCE, provenance.REMOVED_NOISE)
+    ]
+    scene.RemoveNode(output)
+    assert all(map(scene.IsNodePresent, parts))
+    slicerApp.processEvents()
+    assert not any(map(scene.IsNodePresent, parts))
+
+
+def test_parts_stay_while_slicer_asks_about_the_next_item(slicerApp, scan, scene, cleanup):
+    import qt
+    from SlicerHarness import user
+
+    question = qt.QDialog()
+    question.setModal(True)
+    scene.RemoveNode(store(scan))
+    question.show()
+    slicerApp.processEvents()
+    assert removedNoise()
+    question.close()
+    user.waitUntil(lambda: not removedNoise(), 10, "the removal")
+
+
+def test_parts_that_another_result_uses_by_then_stay(slicerApp, scan, scene, cleanup):
+    output = store(scan)
+    removed = output.GetNodeReferenceID(provenance.REMOVED_NOISE)
+    other = store(scan)
+    scene.RemoveNode(output)
+    other.SetNodeReferenceID(provenance.REMOVED_NOISE, removed)
+    slicerApp.processEvents()
+    assert scene.GetNodeByID(removed) is not None
+
+
+def test_parts_go_although_the_panel_is_closed_before(slicerApp, scan, scene):
+    cleanup = ResultCleanup()
+    scene.RemoveNode(store(scan))
+    cleanup.stop()
+    del cleanup
+    gc.collect()
+    slicerApp.processEvents()
+    assert removedNoise() == []
+
+
+def test_nodes_of_the_next_scene_stay_even_with_equal_ids(slicerApp, scan, scene, cleanup):
+    output = store(scan)
+    before = output.GetNodeReferenceID(provenance.REMOVED_NOISE)
+    scene.RemoveNode(output)
+    scene.Clear(0)
+    while scene.GetNodeByID(before) is None:
+        scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+    slicerApp.processEvents()
+    assert scene.GetNodeByID(before) is not None
 
 
 def test_the_result_of_another_scan_replaces_the_hidden_noise_too(scan):
@@ -350,7 +413,7 @@ def test_the_result_of_another_scan_replaces_the_hidden_noise_too(scan):
 def test_the_end_of_a_scene_is_left_to_slicer(scan, scene, cleanup):
     store(scan)
     scene.Clear(0)
-    assert removedNoise() == [] and not cleanup._orphans
+    assert removedNoise() == [] and not cleanup._parts and not cleanup._orphans
 
 
 def test_volumes_that_are_not_created_again_leave_the_result(scan):

@@ -182,13 +182,14 @@ def isResult(node) -> bool:
     return isDerived(node) and node.GetAttribute(STRENGTH) is not None
 
 
+def results() -> list:
+    """Return all results in the scene."""
+    return [v for v in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if isResult(v)]
+
+
 def otherResults(result) -> list:
     """Return all other results in the scene."""
-    return [
-        volume
-        for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-        if isResult(volume) and volume.GetID() != result.GetID()
-    ]
+    return [other for other in results() if other.GetID() != result.GetID()]
 
 
 def roles(node) -> list[str]:
