@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import functools
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -68,13 +71,15 @@ def test_the_button_exports_the_result_through_slicers_dialog(
     database.folder = str(tmp_path / "out")
     panel.ui.exportDicomButton.click()
     assert database.errors == []
-    (folder,) = (tmp_path / "out").iterdir()
     shown = slicer.util.arrayFromVolume(result)
-    written = read_volume(folder)
+    written = read_volume(tmp_path / "out")
     assert np.array_equal(written.hu, shown[::-1] if reverse else shown)
     assert written.origin == read_volume(tmp_path / "scan").origin
-    header = dcmread(next(folder.iterdir()))
-    assert folder.name == header.SeriesInstanceUID
+    files = sorted((tmp_path / "out").iterdir())
+    header = dcmread(files[0])
+    # In no folder of their own, because Slicer removes only files from its temporary folder.
+    uid = header.SeriesInstanceUID
+    assert [file.name for file in files] == [f"{uid}_{n:04}.dcm" for n in range(1, len(shown) + 1)]
     assert header.PatientName == "Phantom^Torso" and header.SeriesDescription == "Thorax denoised"
     assert "model fast" in header.DerivationDescription
 
@@ -85,7 +90,7 @@ def test_a_second_export_is_another_series_in_the_same_study(panel, makeResult, 
     database.folder = str(tmp_path / "out")
     for _ in range(2):
         panel.ui.exportDicomButton.click()
-    headers = [dcmread(folder / "0001.dcm") for folder in (tmp_path / "out").iterdir()]
+    headers = [dcmread(file) for file in (tmp_path / "out").glob("*_0001.dcm")]
     assert len({header.SeriesInstanceUID for header in headers}) == 2
     assert len({header.StudyInstanceUID for header in headers}) == 1
 
@@ -97,8 +102,7 @@ def test_the_noise_map_is_a_series_of_its_own(panel, makeResult, database, tmp_p
 
     result = makeResult(imported(database, write_slices(tmp_path / "scan")))
     noise = result.GetNodeReference(provenance.NOISE_MAP)
-    folder = exportVolume(noise, tmp_path)
-    image = dcmread(folder / "0003.dcm")
+    image = dcmread(exportVolume(noise, tmp_path)[2])
     assert np.array_equal(image.pixel_array, slicer.util.arrayFromVolume(noise)[2])
     assert image.SeriesDescription == "Thorax noise map" and image.ImageType[3] == "NOISE_MAP"
     assert "strength" not in image.DerivationDescription
@@ -112,8 +116,7 @@ def test_the_removed_noise_is_that_of_full_strength(panel, makeResult, database,
     panel.logic.applyStrength(result, 30)
     removed = result.GetNodeReference(provenance.REMOVED_NOISE)
     notes = [
-        dcmread(exportVolume(node, tmp_path) / "0001.dcm").DerivationDescription
-        for node in (result, removed)
+        dcmread(exportVolume(node, tmp_path)[0]).DerivationDescription for node in (result, removed)
     ]
     assert "strength 30 %" in notes[0] and "strength 100 %" in notes[1]
 
@@ -123,10 +126,10 @@ def test_partly_denoised_scans_say_so(panel, makeResult, database, tmp_path):
     from PseudoCTDenoiseLib.scene.dicom_export import exportVolume
 
     result = makeResult(imported(database, write_slices(tmp_path / "scan")))
-    note = dcmread(exportVolume(result, tmp_path) / "0001.dcm").DerivationDescription
+    note = dcmread(exportVolume(result, tmp_path)[0]).DerivationDescription
     assert "Only slices" not in note
     result.SetAttribute(provenance.SLICES, "1-2")
-    note = dcmread(exportVolume(result, tmp_path) / "0001.dcm").DerivationDescription
+    note = dcmread(exportVolume(result, tmp_path)[0]).DerivationDescription
     assert "Only slices 2 to 3 are denoised." in note
 
 
@@ -214,6 +217,38 @@ def test_a_folder_that_cannot_be_written_to(refused, database, tmp_path):
     assert "could not be written" in refused(remove)
 
 
+def test_a_disk_that_fills_up_during_the_export_leaves_no_file(refused, monkeypatch):
+    from PseudoCTDenoiseLib.scene import dicom_export
+
+    replace = os.replace
+
+    def fill(source, target):
+        if str(target).endswith("_0003.dcm"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(dicom_export.os, "replace", fill)
+    assert "could not be written" in refused(lambda *nodes: None)
+
+
+def test_a_file_of_another_export_is_not_replaced(
+    panel, makeResult, database, tmp_path, monkeypatch
+):
+    from PseudoCTDenoiseLib.ct.io import dicom_derivation
+    from PseudoCTDenoiseLib.errors import BadInputError
+    from PseudoCTDenoiseLib.scene.dicom_export import exportVolume
+
+    result = makeResult(imported(database, write_slices(tmp_path / "scan")))
+    series = functools.partial(dicom_derivation.DerivedSeries, uid="1.2.3")
+    monkeypatch.setattr(dicom_derivation, "DerivedSeries", series)
+    (tmp_path / "out").mkdir()
+    other = tmp_path / "out" / "1.2.3_0002.dcm"
+    other.write_bytes(b"another")
+    with pytest.raises(BadInputError, match="exists"):
+        exportVolume(result, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == [other] and other.read_bytes() == b"another"
+
+
 def test_files_without_uids(refused):
     def change(original, result):
         for path in database_files(original):
@@ -240,6 +275,6 @@ def test_uneven_distances_are_those_of_the_files(panel, makeResult, database, tm
         image = dcmread(path)
         image.ImagePositionPatient[2] = height
         image.save_as(path)
-    folder = exportVolume(makeResult(original), tmp_path)
-    positions = [dcmread(path).ImagePositionPatient[2] for path in sorted(folder.iterdir())]
+    files = exportVolume(makeResult(original), tmp_path)
+    positions = [dcmread(path).ImagePositionPatient[2] for path in files]
     assert positions == heights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from ..ct.io.derived_kinds import (
 )
 from ..ct.io.derived_note import derivation_note
 from ..errors import BadInputError
-from ..temporary_files import in_temporary_folder
+from ..temporary_files import in_temporary_folder, with_cleanup
 from . import provenance
 from .ct_input import sliceAxis
 from .results import originalOf
@@ -48,11 +49,13 @@ def canExport(node) -> bool:
     return original is not None and bool(original.GetAttribute(INSTANCE_UIDS))
 
 
-def exportVolume(node, folder: str | os.PathLike) -> Path:
-    """Write a volume as a DICOM series to a new folder inside ``folder`` and return that folder.
+def exportVolume(node, folder: str | os.PathLike) -> list[Path]:
+    """Write a volume as a DICOM series to files in ``folder`` and return their paths.
 
     Patient, study, positions and acquisition are copied from the files of the result's input. The
-    new folder has the UID of the series as its name; it appears when the series is complete.
+    names begin with the UID of the series. The files appear when the series is complete, and all
+    go if one cannot be put there. They lie in no folder of their own: when Slicer exports to its
+    DICOM database, it removes only files from its temporary folder.
 
     Raises
     ------
@@ -78,22 +81,42 @@ def exportVolume(node, folder: str | os.PathLike) -> Path:
             f"{node.GetName()} no longer has the size of its input. Denoise it again."
         )
     series = DerivedSeries(kind, _note(result, kind))
-    final = Path(folder) / series.uid
+    names = [f"{series.uid}_{name}" for name in file_names(len(hu))]
 
-    def write(temporary: Path) -> None:
-        part = temporary / "series"
-        part.mkdir()
-        write_series([part / name for name in file_names(len(hu))], hu, slices, sourceHu, series)
-        os.replace(part, final)
+    def write(temporary: Path) -> list[Path]:
+        parts = [temporary / name for name in names]
+        write_series(parts, hu, slices, sourceHu, series)
+        return _moveAll(parts, Path(folder))
 
     try:
-        in_temporary_folder(folder, write)
+        return in_temporary_folder(folder, write)
     except OSError as error:
         raise BadInputError(
             f"The series could not be written to {folder} ({error.strerror or error}): free some "
             "space or choose another folder."
         ) from error
-    return final
+
+
+def _moveAll(files: list[Path], folder: Path) -> list[Path]:
+    """Move all files to a folder, or none and raise OSError; no file there is replaced."""
+    targets = [folder / file.name for file in files]
+    moved: list[Path] = []
+
+    def move() -> list[Path]:
+        for target in targets:
+            if os.path.lexists(target):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+        for file, target in zip(files, targets, strict=True):
+            moved.append(target)  # before the move, which a signal may follow
+            os.replace(file, target)
+        moved.clear()
+        return targets
+
+    def removeMoved() -> None:
+        for target in moved:
+            target.unlink(missing_ok=True)
+
+    return with_cleanup(move, removeMoved)
 
 
 def showExportDialog(node) -> None:
