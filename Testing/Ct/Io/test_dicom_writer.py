@@ -322,6 +322,50 @@ def test_a_derived_slice_says_what_it_is_and_what_it_comes_from(tmp_path):
         assert image.RescaleType == "HU"
 
 
+@pytest.mark.parametrize(
+    "stated, expected",
+    [
+        (r"DERIVED\PRIMARY\AXIAL\MAT_REMOVED", ["AXIAL", "MAT_REMOVED"]),
+        (r"ORIGINAL\PRIMARY\AXIAL\CT_SOM5 SPI", ["AXIAL", "CT_SOM5 SPI"]),
+        (r"DERIVED\PRIMARY\MPR", ["MPR"]),
+        (r"ORIGINAL\PRIMARY", ["AXIAL"]),
+        ("", ["AXIAL"]),
+    ],
+)
+def test_image_type_keeps_the_kind_of_ct(tmp_path, stated, expected):
+    source = write_slices(tmp_path / "source", ImageType=stated.split("\\"))
+    for kind, more in ((DENOISED, []), (NOISE_ENSEMBLE, ["NOISE_MAP"])):
+        derive(source, tmp_path / kind.suffix, series=DerivedSeries(kind, NOTE))
+        for path in (tmp_path / kind.suffix).iterdir():
+            assert list(dcmread(path).ImageType) == ["DERIVED", "SECONDARY", *expected, *more]
+    with pytest.raises(BadInputError, match=r"is a map and not a CT.*NOISE_MAP"):
+        read_volume(tmp_path / NOISE_ENSEMBLE.suffix)
+
+
+def test_a_ct_without_a_material_keeps_its_warning(tmp_path):
+    derived(
+        tmp_path,
+        ImageType=["DERIVED", "PRIMARY", "AXIAL", "MAT_REMOVED"],
+        MultienergyCTAcquisition="YES",
+    )
+    assert any("A material was removed" in w for w in read_volume(tmp_path / "derived").warnings)
+    image = dcmread(tmp_path / "derived" / "0001.dcm")
+    assert image.MultienergyCTAcquisition == "YES"
+
+
+@pytest.mark.parametrize("kind", [DENOISED, NOISE_ENSEMBLE], ids=lambda kind: kind.suffix)
+def test_a_multi_energy_ct_gets_a_mapping_to_hu(tmp_path, kind):
+    source = write_slices(tmp_path / "source", MultienergyCTAcquisition="YES")
+    hu = smoothed(read_volume(source).hu)
+    derive(source, tmp_path / "derived", hu, DerivedSeries(kind, NOTE))
+    image = dcmread(tmp_path / "derived" / "0001.dcm")
+    (item,) = image.RealWorldValueMappingSequence
+    mapped = image.pixel_array * item.RealWorldValueSlope + item.RealWorldValueIntercept
+    assert np.array_equal(mapped, hu[0])
+    assert item.RealWorldValueFirstValueMapped <= image.pixel_array.min()
+    assert item.RealWorldValueLastValueMapped >= image.pixel_array.max()
+
+
 def codes(sequence) -> list[str]:
     assert all(item.CodingSchemeDesignator == "DCM" and item.CodeMeaning for item in sequence)
     return [item.CodeValue for item in sequence]
@@ -599,6 +643,27 @@ def test_frames_of_a_multi_frame_file_become_classic_slices(tmp_path):
     assert np.array_equal(sitk.GetArrayFromImage(with_simpleitk(tmp_path / "derived")), hu)
 
 
+@pytest.mark.parametrize(
+    "stated, expected",
+    [
+        (r"ORIGINAL\PRIMARY\VOLUME\NONE", ["AXIAL"]),
+        (r"ORIGINAL\PRIMARY\AXIAL\NONE", ["AXIAL"]),
+        (r"DERIVED\PRIMARY\VOLUME\MAT_REMOVED", ["AXIAL", "MAT_REMOVED"]),
+    ],
+)
+def test_the_type_of_a_frame_becomes_that_of_a_classic_slice(tmp_path, stated, expected):
+    image = enhanced()
+    image.ImageType, image.MultienergyCTAcquisition = ["MIXED", "PRIMARY", "AXIAL"], "YES"
+    for item in image.PerFrameFunctionalGroupsSequence:
+        add_group(item, "CTImageFrameTypeSequence", FrameType=stated.split("\\"))
+    write(image, tmp_path / "source" / "ct.dcm")
+    derive(tmp_path / "source", tmp_path / "derived")
+    for path in (tmp_path / "derived").iterdir():
+        classic = dcmread(path)
+        assert list(classic.ImageType) == ["DERIVED", "SECONDARY", *expected]
+        assert "MultienergyCTAcquisition" not in classic
+
+
 def test_a_source_that_has_gone_is_an_error(tmp_path):
     source = write_slices(tmp_path / "source")
     scan = read_volume(source)
@@ -665,6 +730,19 @@ def test_the_standard_finds_no_error_that_the_source_does_not_have(tmp_path, kin
     assert not after - before
     everything = [*source.iterdir(), *(tmp_path / "derived").iterdir()]
     assert not checked("dcentvfy", *everything)
+
+
+def test_the_standard_finds_all_that_a_multi_energy_ct_needs(tmp_path):
+    def edit(index: int, image: Dataset) -> None:
+        valid(index, image)
+        image.ImageType = ["DERIVED", "PRIMARY", "AXIAL", "MAT_REMOVED"]
+        image.MultienergyCTAcquisition = "YES"
+        image.MultienergyCTAcquisitionSequence = [Dataset()]
+
+    source = write_slices(tmp_path / "source", edit=edit)
+    derive(source, tmp_path / "derived")
+    errors = checked("dciodvfy", tmp_path / "derived" / "0001.dcm")
+    assert not [e for e in errors if "RealWorldValue" in e or "ImageType" in e]
 
 
 @pytest.mark.parametrize("name", ["lungdx-a0002_b40f", "totalseg-example_jpeg2000"])

@@ -22,7 +22,8 @@ MULTI_FRAME_ONLY = (
     *("PresentationLUTShape", "AcquisitionContextSequence", "MultienergyCTAcquisition"),
     *("ReferencedImageEvidenceSequence", "SourceImageEvidenceSequence"),
 )
-"""Attributes of multi-frame files that a single-frame image does not have."""
+"""Attributes of multi-frame files that a single-frame image does not have, or, for Multi-energy CT
+Acquisition, only together with a module that multi-frame files state elsewhere."""
 
 OF_A_FRAME = (
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
@@ -68,8 +69,11 @@ def classic_header(header: Dataset, frame: Frame, number: int) -> Dataset:
     number : instance number for a frame of a multi-frame file, which has none.
     """
     image = Dataset()
+    left_out = {*MULTI_FRAME_ONLY, *PIXELS}
+    if not frame.multi_frame:
+        left_out.remove("MultienergyCTAcquisition")
     for element in header:
-        if element.keyword not in (*MULTI_FRAME_ONLY, *PIXELS):
+        if element.keyword not in left_out:
             image[element.tag] = deepcopy(element)
     image.SOPClassUID = CTImageStorage
     if not frame.multi_frame:

@@ -17,8 +17,9 @@ from pydicom.uid import (
 from ... import __version__
 from .derived_kinds import DerivedKind
 from .derived_note import NOISE_MAP, SOFTWARE
+from .dicom_attributes import Frame
 from .dicom_classic import classic_header
-from .dicom_content import LOSSY
+from .dicom_content import LOSSY, image_type
 from .dicom_slices import Slice
 from .dicom_text import appended
 
@@ -27,6 +28,9 @@ PROCESSED_SOURCE = ("121322", "DCM", "Source image for image processing operatio
 ACQUISITION = ("109101", "DCM", "Acquisition Equipment")
 PROCESSING = ("109102", "DCM", "Processing Equipment")
 """Codes of PS3.16: value, scheme and meaning."""
+
+MULTI_FRAME_TERMS = {"AXIAL", "VOLUME", "NONE"}
+"""Values of Frame Type of ordinary slices, all of which are AXIAL in single frames."""
 
 NUMBER_LIMIT = 2**31
 """Numbers of series are below it (PS3.5 6.2, IS)."""
@@ -87,10 +91,17 @@ class DerivedSeries:
     uid: str = field(default_factory=generate_uid)
     made: datetime = field(default_factory=lambda: datetime.now(timezone.utc).astimezone())
 
-    @property
-    def image_type(self) -> list[str]:
-        """Values of Image Type."""
-        return ["DERIVED", "SECONDARY", "AXIAL", *([NOISE_MAP] if self.kind.noise else [])]
+    def image_type(self, source: Frame) -> list[str]:
+        """Return the values of Image Type: from the third on those of the source.
+
+        The fourth says how a multi-energy CT was made (PS3.3 C.8.2.1.1.1).
+        """
+        values = image_type(source).split("\\")[2:]
+        if source.multi_frame:
+            values = ["", *(value for value in values if value not in MULTI_FRAME_TERMS)]
+        form, *others = values or [""]
+        marker = [NOISE_MAP] if self.kind.noise else []
+        return ["DERIVED", "SECONDARY", form or "AXIAL", *others, *marker]
 
 
 def derived_header(header: Dataset, source: Slice, number: int, series: DerivedSeries) -> Dataset:
@@ -141,7 +152,7 @@ def _local_time(image: Dataset, time: datetime) -> datetime:
 
 
 def _set_derivation(image: Dataset, source: Slice, series: DerivedSeries) -> None:
-    image.ImageType = series.image_type
+    image.ImageType = series.image_type(source.frame)
     earlier = image.get("DerivationDescription") or ""
     fits = len(earlier) + 1 + len(series.note) <= DERIVATION_LENGTH
     image.DerivationDescription = appended(earlier if fits else "", series.note, DERIVATION_LENGTH)

@@ -58,6 +58,21 @@ class StoredFormat:
         image.RescaleType = "HU"
         if not self.own_rescale:
             image.RescaleSlope, image.RescaleIntercept = "1", "0"
+        if image.get("MultienergyCTAcquisition") == "YES":  # requires the mapping (PS3.3 C.7.6.1)
+            image.RealWorldValueMappingSequence = [self._mapping(image)]
+
+    def _mapping(self, image: Dataset) -> Dataset:
+        """Return the item that maps the stored values of an image to HU."""
+        item, unit, vr = Dataset(), Dataset(), "SS" if self.signed else "US"
+        item.LUTLabel, item.LUTExplanation = "HU", "CT values in HU"
+        item.add_new("RealWorldValueFirstValueMapped", vr, self._lowest)
+        item.add_new("RealWorldValueLastValueMapped", vr, self._lowest + (1 << self.bits) - 1)
+        item.RealWorldValueSlope = float(image.RescaleSlope)
+        item.RealWorldValueIntercept = float(image.RescaleIntercept)
+        unit.CodeValue, unit.CodingSchemeDesignator = "[hnsf'U]", "UCUM"
+        unit.CodeMeaning = "Hounsfield unit"
+        item.MeasurementUnitsCodeSequence = [unit]
+        return item
 
     @property
     def _lowest(self) -> int:
