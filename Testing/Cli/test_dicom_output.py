@@ -90,6 +90,8 @@ def test_the_noise_is_a_series_for_each_image(pseudoct, dicom, untuned, tmp_path
     assert len({header.StudyInstanceUID for header in headers}) == 1
     maps = [header for name, header in series.items() if name.startswith("noise_")]
     assert {header.ImageType[3] for header in maps} == {"NOISE_MAP"}
+    for model in ("noise-a", "noise-b"):
+        assert f": model {model}." in series[f"noise_{model}"].DerivationDescription
     # Only the denoised image depends on the strength.
     assert [h for h in headers if "strength" in h.DerivationDescription] == headers[-1:]
 

@@ -121,6 +121,18 @@ def test_the_removed_noise_is_that_of_full_strength(panel, makeResult, database,
     assert "strength 30 %" in notes[0] and "strength 100 %" in notes[1]
 
 
+def test_the_removed_noise_is_a_difference(panel, makeResult, database, tmp_path):
+    from PseudoCTDenoiseLib.scene import provenance
+    from PseudoCTDenoiseLib.scene.dicom_export import exportVolume
+
+    result = makeResult(imported(database, write_slices(tmp_path / "scan")))
+    removed = result.GetNodeReference(provenance.REMOVED_NOISE)
+    image = dcmread(exportVolume(removed, tmp_path) / "0001.dcm")
+    assert [code.CodeMeaning for code in image.DerivationCodeSequence] == [
+        "Pixel by pixel subtraction"
+    ]
+
+
 def test_partly_denoised_scans_say_so(panel, makeResult, database, tmp_path):
     from PseudoCTDenoiseLib.scene import provenance
     from PseudoCTDenoiseLib.scene.dicom_export import exportVolume

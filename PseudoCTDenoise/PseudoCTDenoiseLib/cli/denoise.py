@@ -417,7 +417,8 @@ def _write_volumes(
         if outputs.dicom:
             # The noise does not depend on the strength.
             strength = result.settings.strength if kind == DENOISED else None
-            note = derivation_note(kind.note, __version__, inputs.models.denoiser[1].name, strength)
+            model = kind.noise_model or inputs.models.denoiser[1].name
+            note = derivation_note(kind.note, __version__, model, strength)
             write_dicom(staged, path, hu, volume, DerivedSeries(kind, note))
         else:
             write_volume(staged.path(path), hu, volume, note=f"{kind.note}. {RESEARCH_USE}")

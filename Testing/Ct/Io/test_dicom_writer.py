@@ -382,6 +382,25 @@ def test_the_equipment_is_this_project_and_the_scanner_contributed(tmp_path):
     assert ours.SoftwareVersions == __version__
 
 
+@pytest.mark.parametrize(
+    "kind, code, contribution",
+    [
+        (DENOISED, ["113087"], "Denoising"),
+        (PSEUDO_LDCT, ["113062"], "Subtraction of twice the estimated noise"),
+        (REMOVED_NOISE, ["113062"], "Subtraction of the denoised scan"),
+        (NOISE_ENSEMBLE, [], "Noise estimation by networks"),
+        (noise_of_model("noise-a", 0), [], "Noise estimation by a network"),
+    ],
+    ids=lambda value: getattr(value, "suffix", ""),
+)
+def test_each_kind_of_image_says_how_it_was_made(tmp_path, kind, code, contribution):
+    source = write_slices(tmp_path / "source")
+    derive(source, tmp_path / "derived", series=DerivedSeries(kind, NOTE))
+    image = dcmread(tmp_path / "derived" / "0001.dcm")
+    assert codes(image.get("DerivationCodeSequence", [])) == code
+    assert image.ContributingEquipmentSequence[-1].ContributionDescription == contribution
+
+
 def test_a_series_derived_again_keeps_its_history(tmp_path):
     derived(tmp_path, full_header)
     derive(tmp_path / "derived", tmp_path / "again")

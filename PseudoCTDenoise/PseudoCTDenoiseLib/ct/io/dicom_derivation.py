@@ -23,7 +23,6 @@ from .dicom_content import LOSSY, image_type
 from .dicom_slices import Slice
 from .dicom_text import appended
 
-SMOOTHING = ("113087", "DCM", "Smoothing")
 PROCESSED_SOURCE = ("121322", "DCM", "Source image for image processing operation")
 ACQUISITION = ("109101", "DCM", "Acquisition Equipment")
 PROCESSING = ("109102", "DCM", "Processing Equipment")
@@ -122,7 +121,7 @@ def derived_header(header: Dataset, source: Slice, number: int, series: DerivedS
     image.update(_compression(header))
     _set_identity(image, series)
     _set_derivation(image, source, series)
-    _set_equipment(image, _local_time(image, series.made))
+    _set_equipment(image, series)
     return image
 
 
@@ -156,8 +155,9 @@ def _set_derivation(image: Dataset, source: Slice, series: DerivedSeries) -> Non
     earlier = image.get("DerivationDescription") or ""
     fits = len(earlier) + 1 + len(series.note) <= DERIVATION_LENGTH
     image.DerivationDescription = appended(earlier if fits else "", series.note, DERIVATION_LENGTH)
-    codes = list(image.get("DerivationCodeSequence") or ())
-    image.DerivationCodeSequence = [*codes, _code(SMOOTHING)]
+    if series.kind.derivation is not None:
+        codes = list(image.get("DerivationCodeSequence") or ())
+        image.DerivationCodeSequence = [*codes, _code(series.kind.derivation)]
     item = Dataset()
     item.ReferencedSOPClassUID = source.frame.header.get("SOPClassUID") or image.SOPClassUID
     item.ReferencedSOPInstanceUID = source.frame.header.SOPInstanceUID
@@ -168,7 +168,7 @@ def _set_derivation(image: Dataset, source: Slice, series: DerivedSeries) -> Non
     image.SourceImageSequence = [item]
 
 
-def _set_equipment(image: Dataset, made: datetime) -> None:
+def _set_equipment(image: Dataset, series: DerivedSeries) -> None:
     """State this project as the equipment, and the source's equipment as a contribution."""
     items = list(image.get("ContributingEquipmentSequence") or ())
     former = Dataset()
@@ -187,8 +187,9 @@ def _set_equipment(image: Dataset, made: datetime) -> None:
         equipment.Manufacturer = equipment.ManufacturerModelName = SOFTWARE
         equipment.SoftwareVersions = __version__
     ours.PurposeOfReferenceCodeSequence = [_code(PROCESSING)]
+    made = _local_time(image, series.made)
     ours.ContributionDateTime = made.strftime("%Y%m%d%H%M%S.%f%z")
-    ours.ContributionDescription = "Denoising"
+    ours.ContributionDescription = series.kind.contribution
     image.ContributingEquipmentSequence = [*items, ours]
 
 
