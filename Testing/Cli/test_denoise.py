@@ -40,6 +40,7 @@ from PseudoCTDenoiseLib.models.store import (
     load_noise_models,
     save_model,
 )
+from pydicom import dcmread
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits are POSIX's")
 
@@ -69,7 +70,9 @@ def test_the_output_equals_the_result_of_the_engine(pseudoct, scan, models, quic
     assert np.array_equal(values(output), job.run().hu)
 
 
-def test_the_engine_receives_what_belongs_to_the_model(pseudoct, tmp_path, write, hu, untuned):
+def test_the_engine_receives_what_belongs_to_the_model(
+    pseudoct, tmp_path, write_dicom, hu, untuned
+):
     scan, folder = hu.copy(), tmp_path / "models"
     scan[:, 8:-8, 32:-8] -= 150
     parameters = {"widths": [4, 8], "images": NEIGHBOUR_IMAGES}
@@ -79,12 +82,14 @@ def test_the_engine_receives_what_belongs_to_the_model(pseudoct, tmp_path, write
     fast = Manifest("fast", DENOISER, "UNet", {"widths": [4, 8]}, **known)
     for manifest in (stack, fast):
         save_model(build_network("UNet", manifest.parameters), manifest, folder)
-    output = tmp_path / "out.nrrd"
-    given = [write(tmp_path / "scan.nrrd", scan), output, *untuned, "--models", folder]
+    write_dicom(tmp_path / "scan", scan, [0, 3, 6])
+    given = [tmp_path / "scan", tmp_path / "out", *untuned, "--models", folder]
     assert pseudoct("denoise", *given).code == 0
     report = report_of(tmp_path / "out.json")
     assert (report["slices_with_neighbours"], report["neighbour_model"]["name"]) == (3, "stack")
     assert any("100 to 200 HU that the network was trained on" in w for w in report["warnings"])
+    note = dcmread(tmp_path / "out" / "0001.dcm").DerivationDescription
+    assert "strength 100 %, 3 slices corrected by neighbouring slices." in note
 
 
 @pytest.mark.parametrize("spacing", [(0.7, 0.7, 3.0), (0.68359375, 1 / 3, 2.5)])

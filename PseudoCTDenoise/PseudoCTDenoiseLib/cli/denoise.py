@@ -415,10 +415,11 @@ def _write_volumes(
 
     def write_image(path: Path, hu: np.ndarray, kind: DerivedKind) -> None:
         if outputs.dicom:
-            # The noise does not depend on the strength.
-            strength = result.settings.strength if kind == DENOISED else None
             model = kind.noise_model or inputs.models.denoiser[1].name
-            note = derivation_note(kind.note, __version__, model, strength)
+            # The noise depends neither on the strength nor on neighbours.
+            denoised = (result.settings.strength, result.corrected)
+            strength, corrected = denoised if kind == DENOISED else (None, 0)
+            note = derivation_note(kind.note, __version__, model, strength, corrected)
             write_dicom(staged, path, hu, volume, DerivedSeries(kind, note))
         else:
             write_volume(staged.path(path), hu, volume, note=f"{kind.note}. {RESEARCH_USE}")

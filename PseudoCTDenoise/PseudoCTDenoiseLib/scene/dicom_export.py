@@ -143,8 +143,11 @@ def _note(result, kind: DerivedKind) -> str:
     made = provenance.provenanceOf(result)
     model = made.get("Model", "unknown")
     strengths = {DENOISED: made.get("Strength", 100.0), REMOVED_NOISE: 100.0}
-    strength = strengths.get(kind)  # noise map and pseudo-LDCT do not depend on it
-    note = derivation_note(kind.note, made.get("Version", __version__), model, strength)
+    # Noise map and pseudo-LDCT depend neither on the strength nor on neighbours.
+    strength = strengths.get(kind)
+    corrected = made.get("SlicesWithNeighbours", 0) if kind in strengths else 0
+    version = made.get("Version", __version__)
+    note = derivation_note(kind.note, version, model, strength, corrected)
     first, last = made.get("Slices", (0, 0))
     slices = result.GetImageData().GetDimensions()[sliceAxis(result)]
     if "Slices" in made and last - first + 1 < slices:
