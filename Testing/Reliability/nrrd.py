@@ -128,7 +128,18 @@ CASES = (
             space_directions=SAGITTAL,
         ),
         "spacings only": case(
-            expected=scan(origin=(0, 0, 0)), **(BODY | {"spacings": "0.7 0.8 2.5"})
+            expected=scan(origin=(0, 0, 0), warnings=["it has no space"]),
+            **(BODY | {"spacings": "0.7 0.8 2.5"}),
+        ),
+        "a space without directions of the patient": case(
+            expected=scan(warnings=["its space is scanner-xyz"]), space="scanner-xyz"
+        ),
+        "a space with a handedness only": case(
+            expected=scan(warnings=["its space is 3D-right-handed"]), space="3D-right-handed"
+        ),
+        "a dimension instead of a space": case(
+            expected=scan(warnings=["it has no space"]),
+            **{"space": None, "first": "space dimension: 3"},
         ),
         "space directions with spaces": case(
             space_directions="(0.7, 0, 0) (0, 0.8, 0) (0, 0, 2.5)"

@@ -350,6 +350,48 @@ def test_compressed_voxels_of_an_nrrd_may_follow_lines_and_have_parts(tmp_path, 
     np.testing.assert_array_equal(read_volume(tmp_path / "in.nhdr").hu, array)
 
 
+AXES_WITH_TIME = "(0.7,0,0,0) (0,0.7,0,0) (0,0,2,0) (0,0,0,1)"
+
+
+@pytest.mark.parametrize(
+    "lines, said",
+    [
+        (["space: LPS"], ""),
+        (["space: ras"], ""),
+        (["space: left anterior superior"], ""),
+        (["space: left-posterior-superior-time"], ""),
+        (["space: right-anterior-superior-time"], "its space is right-anterior-superior-time"),
+        (["space: scanner-xyz"], "its space is scanner-xyz"),
+        (["space: 3D-right-handed"], "its space is 3D-right-handed"),
+        (["space dimension: 3"], "it has no space"),
+        (["spacings: 0.7 0.7 2"], "it has no space"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_an_nrrd_whose_space_becomes_lps_by_assumption_gives_a_warning(tmp_path, lines, said):
+    array, path = stored_array((4, 20, 24)), tmp_path / "in.nrrd"
+    with_time = lines[0].endswith("-time")
+    axes = AXES_WITH_TIME if with_time else "(0.7,0,0) (0,0.7,0) (0,0,2)"
+    directions = [] if lines[0].startswith("spacings") else [f"space directions: {axes}"]
+    dimension, sizes = (4, "24 20 4 1") if with_time else (3, "24 20 4")
+    shape = [f"dimension: {dimension}", f"sizes: {sizes}"]
+    header = ["NRRD0004", "type: short", *shape, *lines, *directions, "encoding: raw"]
+    content = "\n".join([*header, "endian: little", "", ""]).encode()
+    path.write_bytes(content + array.astype("<i2").tobytes())
+    volume = read_volume(path)
+    np.testing.assert_array_equal(volume.hu, array)
+    assert len(volume.warnings) == bool(said)
+    assert all(f"how the patient lies ({said})" in warning for warning in volume.warnings)
+    write_volume(tmp_path / "out.nrrd", volume.hu, volume)
+    assert read_volume(tmp_path / "out.nrrd").warnings == ()
+
+
+def test_an_nrrd_of_two_axes_that_was_written_here_gives_no_warning(tmp_path):
+    volume = read_volume(write_image(tmp_path / "in.nrrd", stored_array((20, 22))))
+    write_volume(tmp_path / "out.nrrd", volume.hu, volume)
+    assert read_volume(tmp_path / "out.nrrd").warnings == volume.warnings == ()
+
+
 TILT = 3 * np.tan(np.radians(15))
 SQUARE = [(0.7, 0, 0, 5), (0, 0.7, 0, -6), (0, 0, 3, 7)]
 TILTED = [(0.7, 0, 0, 5), (0, 0.7, TILT, -6), (0, 0, 3, 7)]

@@ -53,6 +53,9 @@ _FIELDS = {
     *("labels", "units", "sampleunits", "number", "min", "max", "oldmin", "oldmax", "content"),
 }
 """Names of the fields without spaces, as several have a second name that differs in its spaces."""
+_KNOWN_SPACES = {"las", "leftanteriorsuperior", "ras", "rightanteriorsuperior"}
+_KNOWN_SPACES |= {"lps", "leftposteriorsuperior", "lpst", "leftposteriorsuperiortime"}
+"""Spaces, without hyphens and spaces, that ITK converts to LPS. It takes all others for LPS."""
 _MAX_FIELD = 500
 """Longest field in characters. ITK's reader copies a longer wrong one into a buffer of 1 kB."""
 
@@ -97,7 +100,8 @@ def check_nrrd(path: Path) -> tuple[str, ...]:
     if coding == COMPRESSED:
         for file in files:
             _check_stream(file, start if inside else 0, lines, voxels.length, path.name)
-    return () if _states_spacing(fields, sizes, path) else (NO_SPACING,)
+    spacing = "" if _states_spacing(fields, sizes, path) else NO_SPACING
+    return tuple(filter(None, (spacing, _space_warning(fields, sizes))))
 
 
 def _check_stream(path: Path, start: int, lines: int, length: int, name: str) -> None:
@@ -175,6 +179,22 @@ def _check_units(units: str, path: Path) -> None:
         raise BadInputError(
             f"{path.name} states positions in {units} (space units): convert the file to mm."
         )
+
+
+def _space_warning(fields: dict[str, str], sizes: list[int]) -> str:
+    """Return a sentence on a space that ITK takes for LPS although it is not, or an empty text.
+
+    Two-dimensional images have no space of a patient.
+    """
+    space = fields.get("space", "")
+    if len(sizes) < 3 or space.lower().replace("-", "").replace(" ", "") in _KNOWN_SPACES:
+        return ""
+    stated = f"its space is {space}" if space else "it has no space"
+    return (
+        f"The file does not state how the patient lies ({stated}): left-posterior-superior is "
+        "assumed, so left and right, front and back, and head and feet may be exchanged in the "
+        "result."
+    )
 
 
 def _sizes(fields: dict[str, str], path: Path) -> list[int]:
