@@ -404,13 +404,27 @@ def test_the_picture_is_a_png_of_scan_result_and_reference(
     reference = write(scan.with_name("ndct.nrrd"), hu + np.int16(3))
     arguments = ["denoise", scan, output, *untuned, "--picture", picture]
     assert pseudoct(*arguments, "--reference", reference).code == 0
-    assert np.array_equal(given["original"], hu)
-    assert np.array_equal(given["denoised"], values(output))
-    assert np.array_equal(given["reference"], hu + 3)
+    viewed = np.s_[:, ::-1, ::-1]  # the scan counts its rows and its columns from left posterior
+    assert np.array_equal(given["original"], hu[viewed])
+    assert np.array_equal(given["denoised"], values(output)[viewed])
+    assert np.array_equal(given["reference"], hu[viewed] + 3)
     assert given["pixel_mm"] == pytest.approx(0.7125, abs=1e-4)  # pixels of 0.71 × 0.715 mm
     assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert min(sitk.ReadImage(str(picture)).GetSize()) > 500
     assert not [path for path in scan.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_the_picture_is_the_same_for_every_order_of_the_voxels(pseudoct, hu, untuned, tmp_path):
+    scan = sitk.GetImageFromArray(hu)
+    pictures = []
+    for flips in ([False] * 3, [False, True, False], [True, True, False]):
+        folder = tmp_path / str(len(pictures))
+        folder.mkdir()
+        sitk.WriteImage(sitk.Flip(scan, flips), str(folder / "scan.nii.gz"))
+        arguments = [folder / "scan.nii.gz", folder / "out.nrrd", *untuned, "--strength", "0"]
+        assert pseudoct("denoise", *arguments, "--picture", folder / "picture.png").code == 0
+        pictures.append(sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "picture.png"))))
+    assert np.array_equal(pictures[1], pictures[0]) and np.array_equal(pictures[2], pictures[0])
 
 
 def test_a_reference_adds_metrics_to_the_report(pseudoct, scan, write, hu, untuned):

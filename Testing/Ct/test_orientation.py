@@ -2,8 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
-from PseudoCTDenoiseLib.ct.orientation import MAX_TILT_DEGREES, axial_axis, tilt_degrees
+from PseudoCTDenoiseLib.ct.orientation import (
+    MAX_TILT_DEGREES,
+    as_viewed,
+    axial_axis,
+    tilt_degrees,
+)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -41,3 +47,23 @@ def test_a_gantry_tilt_of_30_degrees_is_accepted():
 
 def test_rounding_of_a_direction_cosine_above_1_is_tolerated():
     assert tilt_degrees((0.0, 0.0, 1.0 + 1e-12)) == 0
+
+
+R = math.sqrt(0.5)
+
+
+@pytest.mark.parametrize(
+    ("across", "down", "rows", "columns"),
+    [
+        ((1, 0, 0), (0, 1, 0), 1, 1),
+        ((1, 0, 0), (0, -1, 0), -1, 1),
+        ((-1, 0, 0), (0, -1, 0), -1, -1),
+        ((-1, 0, 0), (0, -math.cos(0.5), math.sin(0.5)), -1, -1),  # a tilted gantry
+        ((0, -1, 0), (-1, 0, 0), 1, 1),  # transposed
+        ((-1, 0, 0), (0, 0, -1), 1, 1),  # coronal
+        ((-R, -R, 0), (R, -R, 0), 1, 1),  # turned by half a right angle
+    ],
+)
+def test_viewers_show_the_right_on_the_left_side_and_anterior_on_top(across, down, rows, columns):
+    hu = np.arange(12).reshape(1, 3, 4)
+    assert np.array_equal(as_viewed(hu, across, down), hu[:, ::rows, ::columns])

@@ -29,6 +29,7 @@ from ..ct.io.volume_files import (
     AXES,
     CtVolume,
     check_output_path,
+    in_viewer_order,
     split_suffix,
     write_volume,
 )
@@ -478,13 +479,13 @@ def _write_picture(
 ) -> None:
     if outputs.picture is None:
         return
-    volume = inputs.volume
+    volume, reference = inputs.volume, inputs.reference
     with side_outputs.writing(outputs.picture):
         side_by_side(
             side_outputs.place(outputs.picture),
-            volume.hu,
-            result.hu,
-            reference=inputs.reference and inputs.reference.hu,
+            in_viewer_order(volume.hu, volume),
+            in_viewer_order(result.hu, volume),
+            reference=reference and in_viewer_order(reference.hu, volume),
             pixel_mm=volume.pixel_mm if volume.has_square_pixels else None,
             title=volume.name,
         )

@@ -1,9 +1,11 @@
-"""Detection of the slice axis of a volume."""
+"""Detection of the slice axis of a volume, and the way viewers turn axial slices."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+
+import numpy as np
 
 MAX_TILT_DEGREES = 35.0
 """Maximum angle between slice axis and patient axis.
@@ -30,6 +32,24 @@ def axial_axis(size: Sequence[int], superior: Sequence[float]) -> int | None:
     if len(planes) == 1:
         return planes[0]
     return None if tilt_degrees(superior) > MAX_TILT_DEGREES else _nearest(superior)
+
+
+def as_viewed(hu: np.ndarray, across: Sequence[float], down: Sequence[float]) -> np.ndarray:
+    """Return a view of slices with the patient's right on the left side and anterior on top.
+
+    Slices whose rows are not near the left-right axis, or whose columns are not near the
+    anterior-posterior axis, are returned as they are.
+
+    Parameters
+    ----------
+    hu : (slices, rows, columns)
+    across, down : unit vectors from one column to the next and from one row to the next, LPS.
+    """
+    right_to_left, front_to_back = across[0], down[1]
+    near = math.cos(math.radians(MAX_TILT_DEGREES))
+    if min(abs(right_to_left), abs(front_to_back)) < near:
+        return hu
+    return hu[:, :: 1 if front_to_back > 0 else -1, :: 1 if right_to_left > 0 else -1]
 
 
 def tilt_degrees(superior: Sequence[float]) -> float:

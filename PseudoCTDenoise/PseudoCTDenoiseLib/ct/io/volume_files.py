@@ -17,7 +17,7 @@ from ...input_file import check_regular
 from ...output_paths import check_writable, link_target
 from ...temporary_files import in_temporary_folder
 from ..hu_validation import check_ct, checked_int16
-from ..orientation import axial_axis, tilt_degrees
+from ..orientation import as_viewed, axial_axis, tilt_degrees
 from ..pixel_spacing import are_square, spacing_in_decimals
 from .derived_note import ALREADY_DENOISED, IS_PSEUDO_LDCT, NOISE, NOTE_START, PSEUDO_LDCT
 from .dicom_files import DICOM_SUFFIXES, folder_of_dicomdir, is_dicom_file
@@ -192,6 +192,18 @@ def to_image(hu: np.ndarray, like: CtVolume) -> sitk.Image:
 def in_file_order(hu: np.ndarray, like: CtVolume) -> np.ndarray:
     """Return a view of (slices, rows, columns) in the axis order (k, j, i) of the file."""
     return hu[0] if len(like.spacing) == 2 else np.moveaxis(hu, 0, 2 - like.slice_axis)
+
+
+def in_viewer_order(hu: np.ndarray, like: CtVolume) -> np.ndarray:
+    """Return a view of (slices, rows, columns) as viewers show it, see :func:`as_viewed`.
+
+    A two-dimensional image does not state how the patient lies and stays as it is.
+    """
+    if len(like.spacing) == 2:
+        return hu
+    axes = np.reshape(like.direction, (3, 3)).T
+    across, down = (axes[axis] for axis in range(3) if axis != like.slice_axis)
+    return as_viewed(hu, across, down)
 
 
 def write_volume(path: str | Path, hu: np.ndarray, like: CtVolume, *, note: str = "") -> None:
