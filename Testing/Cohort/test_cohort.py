@@ -166,7 +166,9 @@ def test_the_outcome_and_the_thumbnail_are_those_of_the_run(scans, tmp_path, qui
     outcome = denoise_task(ScanTask("one", str(source), str(out), ".nrrd", tuple(quick)))
     assert outcome["traffic_light"] == "red" and outcome["words"] == "The slices are odd."
     result = out / "scans" / "one"
-    write_thumbnail(tmp_path / "shown.png", values(source), values(result / "denoised.nrrd"))
+    # The scan counts its rows and its columns from left posterior.
+    images = (values(path)[:, ::-1, ::-1] for path in (source, result / "denoised.nrrd"))
+    write_thumbnail(tmp_path / "shown.png", *images)
     shown = values(tmp_path / "shown.png")
     original, denoised, _ = np.split(shown, 3, axis=1)
     assert not np.array_equal(original, denoised)

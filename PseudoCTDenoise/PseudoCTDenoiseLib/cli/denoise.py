@@ -169,7 +169,8 @@ class DenoisedFile:
     Attributes
     ----------
     exit_code : DONE, or INCOMPLETE if a file beside the result is missing.
-    before, after : the scan and its result, (slices, rows, columns) int16 HU.
+    before, after : the scan and its result, (slices, rows, columns) int16 HU, see
+        :func:`.in_viewer_order`.
     report : values of the JSON report; empty if it could not be made.
     """
 
@@ -243,7 +244,8 @@ def denoise(
     known = {*inputs.volume.warnings, *job.warnings}
     print_warnings(warning for warning in result.warnings if warning not in known)
     _print_summary(report, outputs.volume, time.monotonic() - started)
-    return DenoisedFile(side_outputs.exit_code, inputs.volume.hu, result.hu, report)
+    before, after = (in_viewer_order(hu, inputs.volume) for hu in (inputs.volume.hu, result.hu))
+    return DenoisedFile(side_outputs.exit_code, before, after, report)
 
 
 @dataclass(frozen=True)
