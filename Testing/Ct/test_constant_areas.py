@@ -87,6 +87,14 @@ def test_an_area_is_found_wherever_it_lies(shape):
             assert constant_areas(image)[area].all(), (top, left)
 
 
+def test_ragged_padding_of_the_lowest_value_but_one_counts_to_its_last_pixel():
+    hu = noisy((200, 200))
+    rows, columns = np.mgrid[:200, :200]
+    wedge = columns < 8 + 0.03 * rows
+    hu[wedge], hu[:, 190:] = 0, -1000
+    assert np.array_equal(constant_areas(hu) & wedge, wedge)
+
+
 def test_noise_beside_padding_of_the_value_at_which_it_is_cut_is_not_padding():
     noise = np.random.default_rng(0).normal(-1005, 12, (160, 160)).clip(-1000).round()
     noise[:, :40] = -1000

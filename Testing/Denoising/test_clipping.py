@@ -75,6 +75,13 @@ def test_padding_below_the_limit_is_not_measured_to_its_last_voxel(value):
     assert np.array_equal(unmeasured(hu), outside)
 
 
+def test_noise_beside_padding_is_measured():
+    noise = np.random.default_rng(0).normal(-1000, 60, (130, 130))
+    hu = (noise[1:-1, 1:-1] + noise[2:, 1:-1] + noise[1:-1, 2:]).round() + 2000  # correlated
+    hu[:, :40] = -2048
+    assert np.array_equal(unmeasured(hu.astype(np.int16)), hu == -2048)
+
+
 def test_a_narrow_strip_far_below_the_limit_is_padding():
     hu = np.full((64, 64), 40, np.int16)
     hu[10:12] = -2000

@@ -336,7 +336,7 @@ def test_slices_without_a_body_are_not_tuned(monkeypatch):
     slices, _ = scan(size=40)
     air = slices - 0.23  # about −900 HU
     tuned = default_tuning(small_network(), air).record
-    assert not tuned.losses and not tuned.has_body
+    assert not tuned.losses and not tuned.has_body and tuned.noise_hu is None
     assert "too little of a body" in fine_tuning.tuning_warning([tuned])
     with_body = default_tuning(small_network(), slices).record
     assert with_body.losses and with_body.has_body

@@ -140,7 +140,7 @@ def test_a_scan_that_is_not_tuned_says_why(levels, words):
     records = [TuningRecord([], noise_hu=level) for level in levels]
     assert words in tuning_warning(records)
     assert tuning_warning([TuningRecord([], noise_hu=20.0), TuningRecord([1.0])]) is None
-    unknown = TuningRecord([], noise_hu=1.0, has_body=False)
+    unknown = TuningRecord([], has_body=False)
     assert tuning_warning([unknown]).startswith("The scan shows too little of a body")
     both = tuning_warning([unknown, TuningRecord([], noise_hu=5.0), TuningRecord([1.0])])
     assert both.startswith("1 of 3 slices show too little") and "1 of 3 slices have" in both

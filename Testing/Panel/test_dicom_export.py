@@ -129,7 +129,7 @@ def test_the_removed_noise_is_a_difference(panel, makeResult, database, tmp_path
 
     result = makeResult(imported(database, write_slices(tmp_path / "scan")))
     removed = result.GetNodeReference(provenance.REMOVED_NOISE)
-    image = dcmread(exportVolume(removed, tmp_path) / "0001.dcm")
+    image = dcmread(exportVolume(removed, tmp_path)[0])
     assert [code.CodeMeaning for code in image.DerivationCodeSequence] == [
         "Pixel by pixel subtraction"
     ]
@@ -144,7 +144,7 @@ def test_slices_that_were_corrected_by_neighbours_are_counted(
     monkeypatch.setitem(REPORT, "slices_with_neighbours", 4)
     result = makeResult(imported(database, write_slices(tmp_path / "scan")))
     note, of_noise = (
-        dcmread(exportVolume(node, tmp_path) / "0001.dcm").DerivationDescription
+        dcmread(exportVolume(node, tmp_path)[0]).DerivationDescription
         for node in (result, result.GetNodeReference(provenance.NOISE_MAP))
     )
     assert "4 slices corrected by neighbouring slices." in note

@@ -11,17 +11,18 @@ _WINDOW = 9
 """Side in pixels of a window of one value from which an area is padding. Noise of 1 HU or more has
 none."""
 _OFTEN = 1.3
-"""Pixels of a value, relative to those in its windows, from which noise is cut at this value."""
+"""Pixels of the lowest value, relative to those in its windows, from which noise is cut at it."""
 
 
 def constant_areas(hu: np.ndarray) -> np.ndarray:
     """Return True where a slice has one exact value above −1024 HU, (rows, columns) of bool.
 
     An area consists of connected pixels of one value and contains a window of 9×9 of them. At the
-    edge of the image the 5×5 pixels inside are enough. If many pixels of the value lie elsewhere,
-    noise was cut at it, and only the windows count. At −1024 HU, clipped noise also has areas of
-    one value, see :mod:`..denoising.clipping`. In a slice of several values without noise, where
-    constant areas leave no window of 9×9 pixels, tissue may have one exact value and none counts.
+    edge of the image the 5×5 pixels inside are enough. If many pixels of the lowest value lie
+    outside such windows, noise was cut at it, and only the windows count. At −1024 HU, clipped
+    noise also has areas of one value, see :mod:`..denoising.clipping`. In a slice of several values
+    without noise, where constant areas leave no window of 9×9 pixels, tissue may have one exact
+    value and none counts.
 
     Parameters
     ----------
@@ -31,10 +32,12 @@ def constant_areas(hu: np.ndarray) -> np.ndarray:
     if not _has_block_of_one_value(hu):  # most slices, and much faster than the search
         return areas
     cores = _windows_of_one_value(hu) & (hu > MIN_CT_HU)
+    lowest = hu[hu > MIN_CT_HU].min(initial=MAX_CT_HU)
     for value in np.unique(hu[cores]):
         same = hu == value
         core = cores & same
-        areas |= core if same.sum() > _OFTEN * core.sum() else connected_parts(core, same)
+        is_cut = value == lowest and same.sum() > _OFTEN * core.sum()
+        areas |= core if is_cut else connected_parts(core, same)
     return areas if areas.all() or _has_measurement(hu, areas) else np.zeros_like(areas)
 
 

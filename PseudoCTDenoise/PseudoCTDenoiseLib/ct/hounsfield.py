@@ -5,7 +5,8 @@ import numpy as np
 OFFSET_HU = 1024.0
 RANGE_HU = 4096.0
 MIN_CT_HU = -OFFSET_HU
-"""Lower HU limit of a CT. Voxels below it are padding outside the scan field."""
+"""Lower HU limit of a CT. Areas below it are padding, single voxels noise of scanners that do not
+clip it."""
 MAX_CT_HU = RANGE_HU - OFFSET_HU - 1
 """Upper HU limit of the networks' training data. Metal may exceed it."""
 TISSUE_HU = -500.0

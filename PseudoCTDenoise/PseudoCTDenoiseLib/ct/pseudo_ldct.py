@@ -24,10 +24,11 @@ def pseudo_ldct(scan: np.ndarray, noise: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    int16 HU of the same shape, at least −1024. Voxels without noise keep the value of the scan.
+    int16 HU of the same shape, at least −1024 or, where the scan is lower, its value. Voxels
+    without noise keep the value of the scan.
     """
     result = np.empty(scan.shape, np.int16)
     for index, (x, z) in enumerate(zip(scan, noise, strict=True)):  # saves memory
-        reversed_noise = np.maximum(x - 2 * z.astype(np.int32), MIN_CT_HU)
+        reversed_noise = np.maximum(x - 2 * z.astype(np.int32), np.minimum(x, MIN_CT_HU))
         result[index] = to_int16(np.where(z == 0, x, reversed_noise))
     return result

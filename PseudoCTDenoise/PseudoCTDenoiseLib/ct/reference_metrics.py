@@ -1,7 +1,7 @@
 """Image metrics against a reference: PSNR, SSIM, RMSE and HU bias.
 
 Images are HU arrays of (slices, rows, columns) or (rows, columns). Voxels below -1024 HU are
-padding without a measurement; both images are clipped at -1024 HU before they are compared.
+padding or noise in air; both images are clipped at -1024 HU before they are compared.
 The data range is never inferred from the images. One slice at a time is in memory as float64.
 """
 

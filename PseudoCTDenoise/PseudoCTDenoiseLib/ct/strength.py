@@ -21,7 +21,8 @@ def apply_strength(
 
     Returns
     -------
-    HU; rounded if the array is int16. Where both are equal, as in padding, so is the result.
+    HU; rounded if the array is int16. Where the rounded original equals the denoised scan, as in
+        padding, the result is the original.
     """
     share = strength / 100
     if out is None:
@@ -31,7 +32,7 @@ def apply_strength(
     for index, (x, y) in enumerate(zip(original, denoised, strict=True)):
         wide = np.result_type(x, np.float32)
         blend = share * y.astype(wide) + (1 - share) * x.astype(wide)
-        out[index] = np.where((x == y) | (strength == 0), rounded(x), rounded(blend))
+        out[index] = np.where((np.rint(x) == y) | (strength == 0), rounded(x), rounded(blend))
     return out
 
 

@@ -34,14 +34,16 @@ def padding(hu: torch.Tensor) -> torch.Tensor:
 def unmeasured(hu: np.ndarray) -> np.ndarray:
     """Return True in the padding of a slice, below, at or above the lower HU limit.
 
-    (rows, columns) of bool for (rows, columns) HU. Single voxels below the limit are noise in air:
-    not every scanner clips it.
+    (rows, columns) of bool for (rows, columns) HU. Below the limit, padding consists of whole
+    windows and of what is connected to them and as low, or is at most :data:`PADDING_HU`. Other
+    voxels below the limit are noise in air: not every scanner clips it.
     """
     at_limit = padding(torch.from_numpy(hu.astype(np.float32))[None])[0].numpy()
     below = hu < MIN_CT_HU
-    if below.any():
-        below = connected_parts(below & (at_limit | (hu <= PADDING_HU)), below)
-    return below | at_limit | constant_areas(hu)
+    core = below & (at_limit | (hu <= PADDING_HU))
+    if core.any():
+        core = connected_parts(core, core | (below & (hu <= np.median(hu[core]))))
+    return core | at_limit | constant_areas(hu)
 
 
 def with_padding(hu: np.ndarray, scan: np.ndarray) -> np.ndarray:

@@ -37,9 +37,10 @@ class TuningRecord:
     ``losses`` has the loss of every step, in HU or HU² depending on the loss. ``risks`` are the
     estimates of :class:`.SureEstimate` by step, in HU². If there are any, the result has the
     weights of ``best_step``, of which ``share`` is their weight in the average with the pre-trained
-    ones. ``noise_hu``, ``texture`` and ``has_body`` are those of :class:`.SimulatedNoise`, or None,
-    None and True. ``diverged`` is True if the pre-trained network is the result because the tuning
-    diverged; numbers that are not finite are then left out.
+    ones. ``noise_hu`` and ``texture`` are those of :class:`.SimulatedNoise`; None if there is none,
+    or if ``has_body`` is False: the slices show too little of a body to measure them. ``diverged``
+    is True if the pre-trained network is the result because the tuning diverged; numbers that are
+    not finite are then left out.
     """
 
     losses: list[float]
@@ -56,15 +57,15 @@ def tuning_warning(tunings: Sequence[TuningRecord]) -> str | None:
     """Return a warning if the scan kept the network from being tuned, otherwise None."""
     unknown = [record for record in tunings if not record.has_body]
     low, high = TUNING_NOISE_RANGE_HU
-    levels = [r.noise_hu for r in tunings if r.noise_hu is not None and r.has_body]
+    levels = [record.noise_hu for record in tunings if record.noise_hu is not None]
     outside = [level for level in levels if not low <= level <= high]
     if not unknown and not outside:
         return None
     reasons = []
     if unknown:
         reasons.append(
-            f"{_where(unknown, tunings, 'shows', 'show')} too little of a body to measure the "
-            "noise, on which the tuning depends."
+            f"{_where(unknown, tunings, 'shows', 'show')} too little of a body, in the slices used "
+            "for the tuning, to measure the noise."
         )
     if outside:
         levels_text = " to ".join(
@@ -237,14 +238,16 @@ def _record(
     diverged: bool = False,
 ) -> TuningRecord:
     simulated = pairs.simulated
+    has_body = simulated is None or simulated.has_body
+    measured = simulated if has_body else None
     risks = {step: risk for step, risk in stopping.risks.items() if math.isfinite(risk)}
     return TuningRecord(
         [loss for loss in losses if math.isfinite(loss)],
         risks,
         0 if diverged else stopping.best_step,
         share,
-        None if simulated is None else simulated.noise_hu,
-        None if simulated is None else simulated.texture,
-        simulated is None or simulated.has_body,
+        None if measured is None else measured.noise_hu,
+        None if measured is None else measured.texture,
+        has_body,
         diverged,
     )

@@ -18,6 +18,7 @@ import SimpleITK as sitk
 from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU, RANGE_HU
 from PseudoCTDenoiseLib.ct.noise_level import soft_tissue_noise
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
+from PseudoCTDenoiseLib.denoising.clipping import unmeasured
 from PseudoCTDenoiseLib.errors import BadInputError
 
 _STABLE_TIME_STEP_2D = 0.125
@@ -180,6 +181,6 @@ def _slice_by_slice(hu: np.ndarray, denoise: Callable[[np.ndarray], np.ndarray])
     result = np.empty_like(hu)
     for index in np.ndindex(hu.shape[:-2]):
         part = hu[index]
-        padding = part < MIN_CT_HU
-        result[index] = np.where(padding, part, denoise(np.maximum(part, MIN_CT_HU)))
+        denoised = denoise(np.maximum(part, MIN_CT_HU))
+        result[index] = np.where((part < MIN_CT_HU) & unmeasured(part), part, denoised)
     return result
