@@ -575,6 +575,7 @@ def test_strength_0_writes_the_values_and_the_type_of_the_input(
     assert np.array_equal(values(output), values(scan))
 
 
+@pytest.mark.slow
 def test_relative_paths_spaces_and_accents_in_a_separate_process(
     tmp_path, write, hu, models, program, listing
 ):

@@ -56,6 +56,7 @@ def test_the_same_result_comes_again(pseudoct, report, tmp_path, listing):
     assert settings[0] == settings[1] | {"device": "cpu", "precision": "auto"}
 
 
+@pytest.mark.slow
 def test_every_repetition_has_a_name_of_its_own(pseudoct, report, tmp_path):
     for name in ("out-again", "out-again-2", "out-again-3"):
         assert pseudoct("repeat", report).code == DONE

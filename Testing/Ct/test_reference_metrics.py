@@ -115,7 +115,7 @@ def test_noise_of_the_reference_does_not_cause_bias():
 
 
 def test_memory_does_not_grow_with_the_number_of_slices():
-    low, normal = np.random.default_rng(0).integers(-1000, 1000, (2, 100, 64, 64), np.int16)
+    low, normal = np.random.default_rng(0).integers(-1000, 1000, (2, 40, 48, 48), np.int16)
     metrics.image_metrics(low[:1], normal[:1])  # imports
     tracemalloc.start()
     metrics.image_metrics(low, normal)

@@ -127,6 +127,7 @@ def test_side_outputs_report_the_failure_and_not_the_cancellation(tmp_path, caps
     assert "complete without this file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_phantom_is_made_again_over_itself(pseudoct, tmp_path, monkeypatch):
     from pseudoct_research.phantom import phantom_command as command
     from pseudoct_research.phantom.phantom_scan import PhantomScan

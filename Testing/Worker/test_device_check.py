@@ -75,6 +75,7 @@ def test_a_check_may_be_cancelled(check):
     assert one.wait() is JobState.CANCELLED and one.timing is None
 
 
+@pytest.mark.slow
 def test_a_check_of_this_machine():
     one = DeviceCheck(SubprocessRunner(), 64, 64, "cpu")
     one.start()

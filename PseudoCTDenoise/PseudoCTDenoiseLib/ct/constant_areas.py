@@ -32,8 +32,9 @@ def constant_areas(hu: np.ndarray) -> np.ndarray:
     if not _has_block_of_one_value(hu):  # most slices, and much faster than the search
         return areas
     cores = _windows_of_one_value(hu) & (hu > MIN_CT_HU)
-    lowest = hu[hu > MIN_CT_HU].min(initial=MAX_CT_HU)
-    for value in np.unique(hu[cores]):
+    values = np.unique(hu[cores])
+    lowest = hu[hu > MIN_CT_HU].min() if values.size else None
+    for value in values:
         same = hu == value
         core = cores & same
         is_cut = value == lowest and same.sum() > _OFTEN * core.sum()

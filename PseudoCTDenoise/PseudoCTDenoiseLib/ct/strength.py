@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .hounsfield import to_int16
+from .hounsfield import MIN_CT_HU, to_int16
 
 
 def apply_strength(
@@ -21,8 +21,8 @@ def apply_strength(
 
     Returns
     -------
-    HU; rounded if the array is int16. Where the rounded original equals the denoised scan, as in
-        padding, the result is the original.
+    HU; rounded if the array is int16. Padding below −1024 HU, where both are equal except for
+    fractions of HU, keeps the value of the original.
     """
     share = strength / 100
     if out is None:
@@ -32,7 +32,8 @@ def apply_strength(
     for index, (x, y) in enumerate(zip(original, denoised, strict=True)):
         wide = np.result_type(x, np.float32)
         blend = share * y.astype(wide) + (1 - share) * x.astype(wide)
-        out[index] = np.where((np.rint(x) == y) | (strength == 0), rounded(x), rounded(blend))
+        padding = (x < MIN_CT_HU) & (np.rint(x) == y)
+        out[index] = np.where(padding | (strength == 0), rounded(x), rounded(blend))
     return out
 
 

@@ -152,6 +152,7 @@ def index(tmp_path, write):
     return path
 
 
+@pytest.mark.slow
 def test_the_study_is_computed_saved_and_printed_again(
     pseudoct, index, folder, tmp_path, monkeypatch
 ):

@@ -75,6 +75,7 @@ def test_another_folder_is_refused(tmp_path):
         read_real_pairs(tmp_path)
 
 
+@pytest.mark.slow
 def test_tables_are_computed_saved_and_printed_again(
     pseudoct, checkout, models, tmp_path, short_jobs
 ):

@@ -67,6 +67,7 @@ def test_windows_are_inside_the_body_half_a_window_apart():
         body_windows(noise, ~mask[:, ::-1] & False)
 
 
+@pytest.mark.slow
 def test_the_texture_of_the_true_noise_is_reported(trained, data):
     networks = load_networks(trained, "red-cnn-32", ["n2c"], subject_models(data))
     pair = data.measured[0]

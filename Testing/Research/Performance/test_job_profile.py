@@ -24,6 +24,7 @@ def test_the_time_before_a_job_is_reported():
     assert list(seconds) == ["process start", "imports"] and min(seconds.values()) >= 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [matrix_gflops, memory_gb_per_second])
 def test_the_limits_of_a_machine_are_finite(limit):
     found = limit(torch.device("cpu"))

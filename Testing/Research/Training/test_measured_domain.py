@@ -33,6 +33,7 @@ def test_magnified_patches_have_other_pixels_and_textures():
     assert rescaled["pixel_mm"] == [0.75, 3.0] and rescaled["noise_hu"] == plain["noise_hu"]
 
 
+@pytest.mark.slow
 def test_doses_kernels_and_zoom_widen_the_ranges():
     domain = TrainingDomain(doses=(0.1, 0.9), sharpness=(0.0, 1.0), zoom=(0.8, 1.2))
     found = scan_figures(scan().hu, 1.5)

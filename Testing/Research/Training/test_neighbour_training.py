@@ -96,6 +96,7 @@ def test_every_image_is_denoised_alone(tmp_path):
     assert torch.equal(run.validation["soft"][0][:, :STACK], validation()["soft"][0])
 
 
+@pytest.mark.slow
 def test_a_few_steps_lower_the_loss_by_the_neighbours(tmp_path, monkeypatch):
     # This denoiser removes no noise, so neighbours would differ from the slice everywhere.
     monkeypatch.setattr("PseudoCTDenoiseLib.denoising.neighbours.DIFFERENCE", (1e6, 2e6))

@@ -388,6 +388,7 @@ def test_only_stacks_validate_a_neighbour_model(tmp_path, stacks, monkeypatch):
     assert seen == [8, 8, 10, 10]
 
 
+@pytest.mark.slow
 def test_a_neighbour_model_starts_as_its_denoiser_and_resumes(tmp_path, stacks, capsys):
     start = [*stacks, "--start", "own"]
     assert pretrained(tmp_path, *start, name="whole") == 0
