@@ -420,8 +420,8 @@ def _write_volumes(
         if outputs.dicom:
             model = kind.noise_model or inputs.models.denoiser[1].name
             # The noise depends neither on the strength nor on neighbours.
-            denoised = (result.settings.strength, result.corrected)
-            strength, corrected = denoised if kind == DENOISED else (None, 0)
+            strength = result.settings.strength if kind == DENOISED else None
+            corrected = result.corrected if kind == DENOISED else 0
             note = derivation_note(kind.note, __version__, model, strength, corrected)
             write_dicom(staged, path, hu, volume, DerivedSeries(kind, note))
         else:

@@ -25,20 +25,25 @@ def iterate_pairs(
     BadInputError
         If the shapes differ or are not two- or three-dimensional.
     """
-    if image.shape != reference.shape or image.ndim not in (2, 3):
-        raise BadInputError(
-            f"Images of shapes {image.shape} and {reference.shape} cannot be compared: "
-            "give two images of the same shape (slices, rows, columns) or (rows, columns)."
-        )
+    _check_shapes(image, reference)
     slices = zip(iterate_slices(image), iterate_slices(reference), strict=True)
     return ((_clipped(part), _clipped(other)) for part, other in slices)
 
 
 def paired_slices(image: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the pairs of :func:`iterate_pairs` as two arrays (slices, rows, columns)."""
-    images, references = zip(*iterate_pairs(image, reference), strict=True)
-    return np.stack(images), np.stack(references)
+    _check_shapes(image, reference)
+    shape = (-1, *image.shape[-2:])
+    return _clipped(image).reshape(shape), _clipped(reference).reshape(shape)
 
 
-def _clipped(part: np.ndarray) -> np.ndarray:
-    return np.maximum(part.astype(np.float64), MIN_CT_HU)
+def _check_shapes(image: np.ndarray, reference: np.ndarray) -> None:
+    if image.shape != reference.shape or image.ndim not in (2, 3):
+        raise BadInputError(
+            f"Images of shapes {image.shape} and {reference.shape} cannot be compared: "
+            "give two images of the same shape (slices, rows, columns) or (rows, columns)."
+        )
+
+
+def _clipped(hu: np.ndarray) -> np.ndarray:
+    return np.maximum(hu.astype(np.float64), MIN_CT_HU)

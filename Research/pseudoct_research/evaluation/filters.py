@@ -181,6 +181,8 @@ def _slice_by_slice(hu: np.ndarray, denoise: Callable[[np.ndarray], np.ndarray])
     result = np.empty_like(hu)
     for index in np.ndindex(hu.shape[:-2]):
         part = hu[index]
-        denoised = denoise(np.maximum(part, MIN_CT_HU))
-        result[index] = np.where((part < MIN_CT_HU) & unmeasured(part), part, denoised)
+        padding = part < MIN_CT_HU
+        if padding.any():
+            padding &= unmeasured(part)
+        result[index] = np.where(padding, part, denoise(np.maximum(part, MIN_CT_HU)))
     return result
