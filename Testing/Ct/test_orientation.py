@@ -59,11 +59,18 @@ R = math.sqrt(0.5)
         ((1, 0, 0), (0, -1, 0), -1, 1),
         ((-1, 0, 0), (0, -1, 0), -1, -1),
         ((-1, 0, 0), (0, -math.cos(0.5), math.sin(0.5)), -1, -1),  # a tilted gantry
-        ((0, -1, 0), (-1, 0, 0), 1, 1),  # transposed
         ((-1, 0, 0), (0, 0, -1), 1, 1),  # coronal
+        ((0, 0, -1), (-1, 0, 0), 1, 1),  # coronal, turned
         ((-R, -R, 0), (R, -R, 0), 1, 1),  # turned by half a right angle
     ],
 )
 def test_viewers_show_the_right_on_the_left_side_and_anterior_on_top(across, down, rows, columns):
     hu = np.arange(12).reshape(1, 3, 4)
     assert np.array_equal(as_viewed(hu, across, down), hu[:, ::rows, ::columns])
+
+
+@pytest.mark.parametrize(("right", "front"), [(1, 1), (-1, 1), (1, -1)])
+def test_rows_that_run_from_front_to_back_become_columns(right: int, front: int):
+    hu = np.arange(12).reshape(1, 3, 4)
+    upright = hu.swapaxes(1, 2)[:, ::front, ::right]
+    assert np.array_equal(as_viewed(hu, (0, front, 0), (right, 0, 0)), upright)

@@ -62,7 +62,7 @@ from ..number_text import with_minus_sign
 from ..output_paths import check_writable
 from ..printed_words import CHECK, print_warnings
 from ..temporary_files import in_temporary_folder, replace_file
-from .device_argument import add_device_argument
+from .device_argument import DEVICES, add_device_argument
 from .dicom_output import check_dicom_folder, is_dicom_output, noise_kinds, write_dicom
 from .model_arguments import add_model_arguments
 from .optional_packages import INSTALL_COMMANDS
@@ -112,7 +112,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overwrite_argument(parser)
 
 
-def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
+def add_setting_arguments(parser: argparse.ArgumentParser, devices: str = DEVICES) -> None:
     """Add the arguments that choose model and settings, see :func:`read_settings`."""
     add_model_arguments(parser)
     default = DenoisingSettings()
@@ -131,7 +131,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
         help="strength of the denoising in percent, from 0 (the input) to 100 "
         f"(the network's output; default: {default.strength:g})",
     )
-    add_device_argument(parser, default=None)
+    add_device_argument(parser, default=None, devices=devices)
     parser.add_argument(
         "--seed", type=int, help=f"seed of the random numbers (default: {default.seed})"
     )

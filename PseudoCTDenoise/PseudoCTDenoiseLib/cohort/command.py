@@ -92,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="print time, storage and first bottleneck of a larger cohort, from the measurements "
         "in the folder of the cohort, and end",
     )
-    add_setting_arguments(parser)
+    add_setting_arguments(parser, devices="auto, cpu, cuda or mps")
 
 
 def run(arguments: argparse.Namespace) -> int:

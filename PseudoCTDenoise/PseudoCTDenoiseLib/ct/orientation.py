@@ -37,19 +37,21 @@ def axial_axis(size: Sequence[int], superior: Sequence[float]) -> int | None:
 def as_viewed(hu: np.ndarray, across: Sequence[float], down: Sequence[float]) -> np.ndarray:
     """Return a view of slices with the patient's right on the left side and anterior on top.
 
-    Slices whose rows are not near the left-right axis, or whose columns are not near the
-    anterior-posterior axis, are returned as they are.
+    Slices with an axis that is near neither of these directions are returned as they are.
 
     Parameters
     ----------
     hu : (slices, rows, columns)
     across, down : unit vectors from one column to the next and from one row to the next, LPS.
     """
+    upright = hu
+    if abs(down[0]) > abs(across[0]):  # rows run from front to back
+        upright, across, down = hu.swapaxes(1, 2), down, across
     right_to_left, front_to_back = across[0], down[1]
     near = math.cos(math.radians(MAX_TILT_DEGREES))
     if min(abs(right_to_left), abs(front_to_back)) < near:
         return hu
-    return hu[:, :: 1 if front_to_back > 0 else -1, :: 1 if right_to_left > 0 else -1]
+    return upright[:, :: 1 if front_to_back > 0 else -1, :: 1 if right_to_left > 0 else -1]
 
 
 def tilt_degrees(superior: Sequence[float]) -> float:
