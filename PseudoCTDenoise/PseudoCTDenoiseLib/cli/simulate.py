@@ -26,6 +26,7 @@ from ..printed_words import print_warnings
 from ..simulation.low_dose import LowDoseSimulator, check_dose, simulate_low_dose
 from ..simulation.pixel_size import pixel_size_warning, simulated_pixel_mm
 from ..simulation.reconstruction_kernels import KERNELS
+from ..simulation.slice_correlation import slice_correlation
 from .denoise import older_reports
 from .device_argument import add_device_argument
 from .output_guard import add_overwrite_argument, check_outputs
@@ -83,12 +84,14 @@ def run(arguments: argparse.Namespace) -> None:
     simulator = LowDoseSimulator(simulated_pixel_mm(rows_mm)).fitted(
         hu, kernel=kernel, seed=arguments.seed
     )
+    correlation = slice_correlation(hu)
     with ProgressBar() as bar:
         low_dose = simulate_low_dose(
             hu,
             simulator,
             arguments.dose,
             kernel,
+            correlation=correlation,
             seed=arguments.seed,
             device=device.name,
             progress=lambda done, total: bar.show(done / total, "simulation", f"{done}/{total}"),
@@ -97,6 +100,8 @@ def run(arguments: argparse.Namespace) -> None:
     write_together(lambda staged: _write(staged, low_dose, scan, arguments), checked)
 
     print(f"Estimated unattenuated photon count: N0 = {simulator.quanta:.0f} photons per ray.")
+    if len(hu) > 1:
+        print(f"Correlation of the noise of neighbouring slices: {correlation[0]:.2f}.")
     try:
         before, after = soft_tissue_noise(scan.hu), soft_tissue_noise(low_dose)
     except BadInputError:  # little soft tissue, or little that this noise leaves recognisable

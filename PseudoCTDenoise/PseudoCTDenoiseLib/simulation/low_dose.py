@@ -8,7 +8,7 @@ given kernel; the resolution of the scan does not change.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from ..errors import BadInputError
 from .ct_scanner import WATER_ATTENUATION, CtScanner, fan_line_integrals, relative_fluence
 from .noise_reconstruction import ParallelRays, reconstruct_noise
 from .reconstruction_kernels import SOFT, ReconstructionKernel
+from .slice_correlation import correlated_slices, slice_weights
 
 
 def check_dose(dose: float, name: str = "The dose fraction") -> None:
@@ -176,6 +177,7 @@ def simulate_low_dose(
     kernel: ReconstructionKernel,
     *,
     image_dose: float = 1.0,
+    correlation: Sequence[float] = (),
     seed: int = 0,
     device: str = "cpu",
     batch: int = 4,
@@ -185,10 +187,12 @@ def simulate_low_dose(
 
     Parameters
     ----------
-    hu : (slices, rows, columns), HU. Slices are independent of each other.
+    hu : (slices, rows, columns), HU.
     dose : fraction of the normal dose, above 0 and at most 1.
     kernel : reconstruction kernel of the scan.
     image_dose : dose of ``hu``; infinite for a noise-free image.
+    correlation : correlation of the noise of slices at the distances 1, 2, …, see
+        :func:`.slice_correlation`; the noise of other slices is independent.
     batch : number of slices that are computed together.
     progress : called with the number of finished slices and the number of all slices.
 
@@ -197,13 +201,18 @@ def simulate_low_dose(
     int16 HU of the same shape, at least −1024: padding is noisy too, see :func:`.with_padding`.
     """
     generator = torch.Generator(device).manual_seed(seed)
+
+    def drawn_noise() -> Iterator[np.ndarray]:
+        for start in range(0, len(hu), batch):
+            part = torch.from_numpy(hu[start : start + batch].astype(np.float32)).to(device)
+            noise = simulator.added_noise(part, dose, kernel, generator, image_dose=image_dose)
+            yield from noise.cpu().numpy()
+
     low_dose = np.empty(hu.shape, np.int16)
-    for start in range(0, len(hu), batch):
-        part = torch.from_numpy(hu[start : start + batch].astype(np.float32)).to(device)
-        noisy = part + simulator.added_noise(part, dose, kernel, generator, image_dose=image_dose)
-        noisy = noisy.clamp(min=MIN_CT_HU)
-        low_dose[start : start + batch] = to_int16(noisy.cpu().numpy())
-        progress(start + len(part), len(hu))
+    noise_of_slices = correlated_slices(drawn_noise(), slice_weights(correlation))
+    for index, noise in enumerate(noise_of_slices):
+        low_dose[index] = to_int16((hu[index].astype(np.float32) + noise).clip(min=MIN_CT_HU))
+        progress(index + 1, len(hu))
     return low_dose
 
 

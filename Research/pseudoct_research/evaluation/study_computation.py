@@ -253,7 +253,7 @@ def _compute_with_neighbours(
     models = models_with_neighbours(arguments)
     scans = [_middle(scan) for scan in _stacks(read_index(arguments.index, split))]
     rows = []
-    pairs = study_pairs(scans, QUARTER, SLICES)
+    pairs = study_pairs(scans, QUARTER, SLICES, correlated=True)
     for condition, _, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
         about = {"kernel": condition.kernel, "patient": pair.patient}
         rows += [about | row for row in measured(pair, models)]

@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--neighbours",
         action="store_true",
-        help="denoise each slice with four neighbours of the same section in independent noise",
+        help="denoise each slice with four neighbours of the same section in correlated noise",
     )
     parser.add_argument(
         "--page",

@@ -33,7 +33,7 @@ class Mixture(NamedTuple):
 
 
 class Stack(NamedTuple):
-    """Images of a slice and its neighbours; ``is_interpolated`` if they lie between slices."""
+    """Images of a slice and its neighbours; ``is_interpolated`` if between clean slices."""
 
     images: list[Mixture]
     is_interpolated: bool = False
@@ -92,21 +92,19 @@ def moved(stack: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 def _interpolated(noisy: NoisySlice, thickness: int, rng: np.random.Generator) -> list[Mixture]:
     """Return STACK images that lie closer than the slices of the scan; none near its end.
 
-    The image in the middle lies on a slice of the scan, so the own noise of its target is whole.
-    The anatomy of the others is interpolated between slices. The added noise is not, which would
-    weaken it: every image has that of ``thickness`` slices, which may overlap with those of the
-    next image.
+    Anatomy is interpolated between clean slices: the noise of the scan would become weaker and too
+    much alike. Added noise is not interpolated: every image has that of ``thickness`` slices, which
+    may overlap with those of the next image.
     """
     closer = int(rng.integers(THINNER_BY[0], THINNER_BY[1] + 1))
     step = int(rng.integers(1, thickness + 1))
     length = thickness + 2 * REACH * step  # of which the anatomy needs a part
-    above = -REACH % closer  # steps from the first slice of the chain to the first image
     chain = _chain(noisy, length)
     if len(chain) < length:
         return []
     images = []
     for place in range(STACK):
-        first, between = divmod(above + place, closer)
+        first, between = divmod(place, closer)
         upper, lower = (_equal(chain[i : i + thickness]) for i in (first, first + 1))
         share = between / closer
         anatomy = [(layer, (1 - share) * part) for layer, part in upper]

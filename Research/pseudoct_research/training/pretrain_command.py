@@ -191,8 +191,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
         settings = replace(settings, domain=replace(settings.domain, clean=arguments.clean))
         denoise = _denoiser(start, device.name)
-    scans, slices, validation = _load(arguments, settings, device.name, denoise)
-    data = {"scans": scan_credits(scans), "start": arguments.start or "random weights"}
+    data = {"start": arguments.start or "random weights"}
     if denoise or corrects:  # a resumed run must denoise with the same weights
         data["start_sha256"] = start_manifest.sha256
     denoiser = None
@@ -202,6 +201,10 @@ def run(arguments: argparse.Namespace) -> int:
         data["denoiser_sha256"] = manifest_of_denoiser.sha256
     elif corrects:
         data["denoiser"], denoiser, start = arguments.start, start, None
+    if corrects:  # its domain has clean slices
+        denoise = _denoiser(denoiser, device.name)
+    scans, slices, validation = _load(arguments, settings, device.name, denoise)
+    data = {"scans": scan_credits(scans)} | data
     training = Pretraining(
         settings,
         slices,

@@ -30,8 +30,8 @@ class TrainingDomain:
     thickness : number of neighbouring slices to average, if the scan has them.
     neighbours : fraction of the patches with neighbouring slices, see :func:`.draw_patches`; None
         draws lone slices.
-    thinner : fraction of the patches with neighbours that are interpolated between the slices of
-        the scan, as if these were thinner, see :func:`.draw_stack`; None disables them.
+    thinner : fraction of the patches with neighbours that are interpolated between denoised slices
+        of the scan, as if these were thinner, see :func:`.draw_stack`; None disables them.
     apart : fraction of the other patches with neighbours whose neighbours are far away; None
         disables them.
     zoom : factor on the pixel size, drawn once for several patches.

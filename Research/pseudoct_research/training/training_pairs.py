@@ -31,12 +31,17 @@ from PseudoCTDenoiseLib.simulation.reconstruction_kernels import (
     ReconstructionKernel,
     nearest_kernel,
 )
+from PseudoCTDenoiseLib.simulation.slice_correlation import (
+    correlated_slices,
+    slice_correlation,
+    slice_weights,
+)
 from PseudoCTDenoiseLib.temporary_files import write_atomically
 
 from ..datasets.ct_dataset import CtScan
 from .inserts import draw_inserts
 from .kernel_stacks import StackedKernels, change_kernels
-from .neighbour_stacks import draw_stack, moved
+from .neighbour_stacks import Stack, draw_stack, moved
 from .own_noise import like_own_noise
 from .training_domain import TrainingDomain
 
@@ -46,7 +51,7 @@ DEFAULT_AUGMENTATION = Augmentation()
 LEAST_SLICES = 8
 """Minimum number of slices of a scan whose neighbouring slices are averaged: shorter stacks may
 hold unrelated slices."""
-NOISE_VERSION = 3
+NOISE_VERSION = 4
 """Number of the way in which noise is drawn; noise that was cached by another is not used."""
 BLOCK = 24
 """Number of slices with the same tube current modulation, bowtie filter and patient position."""
@@ -210,9 +215,12 @@ def _filtered_patches(
     kernels = [domain.draw_kernel(rng) for _ in few]
     clean = [domain.draw_clean(rng) for _ in few]
     doses = [1.0 if cleaned else dose for cleaned, dose in zip(clean, doses, strict=True)]
+    stacks = [draw_stack(noisy, rng, domain) for noisy in few]
+    interpolated = [stack.is_interpolated for stack in stacks]
+    clean = [cleaned or between for cleaned, between in zip(clean, interpolated, strict=True)]
     # The nearer kernel needs the smaller amplification of high frequencies.
     drawn = [(SOFT, SHARP).index(nearest_kernel(kernel)) for kernel in kernels]
-    normal, noise = _cut_out(few, drawn, clean, cut, rng, domain)
+    normal, noise = _cut_out(few, stacks, drawn, clean, cut, rng)
     source = StackedKernels([(SOFT, SHARP)[number] for number in drawn])
     target_kernels = StackedKernels(kernels)
     pixel_mm = torch.tensor([noisy.pixel_mm for noisy in few], dtype=torch.float32)[:, None, None]
@@ -229,7 +237,7 @@ def _filtered_patches(
         inserts = draw_inserts(wide, pixel_mm * (cut / wide), target_kernels, rng, domain.inserts)
         normal += inserts[:, None] * _insert_shares(noise, rng)
     inner = np.s_[:, MARGIN : MARGIN + size, MARGIN : MARGIN + size]
-    for low, target in zip(*_blend(normal, noise, doses, domain), strict=True):
+    for low, target in zip(*_blend(normal, noise, doses, interpolated, domain), strict=True):
         yield low[inner], target[inner]
 
 
@@ -246,8 +254,10 @@ def check_slice(noisy: NoisySlice, size: int, domain: TrainingDomain | None) -> 
         return
     if len(noisy.noise) < 2:
         raise BadInputError("A measured pair has the noise of one kernel only. Give no domain.")
-    if domain.clean is not None and noisy.clean is None:
-        raise BadInputError("The domain has clean patches. Give a denoiser that makes them.")
+    if (domain.clean or domain.thinner) and noisy.clean is None:
+        raise BadInputError(
+            "The domain has clean or interpolated patches. Give a denoiser that makes them."
+        )
     rows, columns = noisy.ndct.shape
     if 2 * (min(rows, columns) // 2) < (size + 2 * MARGIN) / 2:
         raise BadInputError(
@@ -258,23 +268,20 @@ def check_slice(noisy: NoisySlice, size: int, domain: TrainingDomain | None) -> 
 
 def _cut_out(
     few: Sequence[NoisySlice],
+    stacks: Sequence[Stack],
     drawn: Sequence[int],
     clean: Sequence[bool],
     cut: int,
     rng: np.random.Generator,
-    domain: TrainingDomain,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Crop NDCT and the noise of the drawn kernels; average neighbouring slices.
+    """Crop NDCT, or the clean slices, and the noise of the drawn kernels; average neighbours.
 
     Both results are (count, images, cut, cut) HU.
     """
-    images = domain.images
+    images = len(stacks[0].images)
     normal, noise = _Means(len(few) * images, cut), _Means(len(few) * images, cut)
-    interpolated = []
-    for number, (noisy, kernel, cleaned) in enumerate(zip(few, drawn, clean, strict=True)):
-        stack = draw_stack(noisy, rng, domain)
-        if stack.is_interpolated:
-            interpolated.append(number)
+    patches = zip(few, stacks, drawn, clean, strict=True)
+    for number, (noisy, stack, kernel, cleaned) in enumerate(patches):
         top, left = patch_corner(noisy.ndct, cut, rng, tissue=TISSUE_HU)
         here = np.s_[top : top + cut, left : left + cut]
         for image, mixture in enumerate(stack.images, start=number * images):
@@ -283,8 +290,9 @@ def _cut_out(
             for layer, share in mixture.noise:
                 noise.add(image, layer.noise[(kernel, *here)], share)
     normal, noise = (means.result().unflatten(0, (len(few), images)) for means in (normal, noise))
-    for number in interpolated:
-        normal[number] = moved(normal[number], rng)
+    for number, stack in enumerate(stacks):
+        if stack.is_interpolated:
+            normal[number] = moved(normal[number], rng)
     return normal, noise
 
 
@@ -329,23 +337,35 @@ def _insert_shares(noise: torch.Tensor, rng: np.random.Generator) -> torch.Tenso
 
 
 def _blend(
-    normal: torch.Tensor, noise: torch.Tensor, doses: Sequence[float], domain: TrainingDomain
+    normal: torch.Tensor,
+    noise: torch.Tensor,
+    doses: Sequence[float],
+    interpolated: Sequence[bool],
+    domain: TrainingDomain,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return LDCT and target, (count, images, rows, columns) and (count, 1, rows, columns) HU.
 
     ``normal`` is the NDCT and ``noise`` the noise at 25 % dose, (count, images, rows, columns).
+    Interpolated stacks are clean, so all their noise is the added noise.
 
     Targets are not clipped at the lower HU limit: clipping their noise would raise the mean.
     """
     factors = [dose_factor(dose) for dose in doses]
-    left = domain.noise_left
     coefficients = [
-        0.0 if left is None or dose == 1 else target_noise_fraction(dose, left) for dose in doses
+        _kept_fraction(dose, clean, domain.noise_left)
+        for dose, clean in zip(doses, interpolated, strict=True)
     ]
     factor, coefficient = torch.tensor([factors, coefficients])[..., None, None, None]
     normal = normal.clamp(min=MIN_CT_HU)
     noise = noise * factor
     return (normal + noise).clamp(min=MIN_CT_HU), (normal + coefficient * noise)[:, :1]
+
+
+def _kept_fraction(dose: float, is_clean: bool, noise_left: float | None) -> float:
+    """Return the fraction of the added noise that the target keeps."""
+    if noise_left is None or dose == 1:
+        return 0.0
+    return noise_left if is_clean else target_noise_fraction(dose, noise_left)
 
 
 def dose_factor(dose: float) -> float:
@@ -359,7 +379,8 @@ def dose_factor(dose: float) -> float:
 def _draw_noise(scan: CtScan, device: str, seed: int) -> np.ndarray:
     """Draw noise with the soft and the sharp kernel from the same rays, like the scan's own noise.
 
-    The result is (2, slices, rows, columns) float16 HU.
+    The result is (2, slices, rows, columns) float16 HU. Neighbouring slices have as much of it in
+    common as of their own noise.
     """
     # Each scan has noise of its own. A test scan with the same seed has other noise.
     rng = np.random.default_rng(int(_fingerprint(scan, seed), 16))
@@ -382,7 +403,9 @@ def _draw_noise(scan: CtScan, device: str, seed: int) -> np.ndarray:
             # Pixels that left the field on one side get the noise of the opposite side.
             noise = noise.roll(tuple(int(-pixels) for pixels in shift), dims=(-2, -1))
             draws.append(noise.clamp(-RANGE_HU, RANGE_HU).half().cpu().numpy())
-    return like_own_noise(np.concatenate(draws, axis=1), scan.hu, CACHED_DOSE)
+    noise = like_own_noise(np.concatenate(draws, axis=1), scan.hu, CACHED_DOSE)
+    weights = slice_weights(slice_correlation(scan.hu))
+    return np.array([list(correlated_slices(drawn, weights)) for drawn in noise], np.float16)
 
 
 def _shifted(images: torch.Tensor, shift: np.ndarray, fill: float) -> torch.Tensor:

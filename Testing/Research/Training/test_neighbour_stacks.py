@@ -18,16 +18,22 @@ from PseudoCTDenoiseLib.denoising.patches import Augmentation
 
 STEP_HU = 100
 """HU from each slice of :func:`stack` to the next."""
+CLEAN_HU = 10
+"""HU from each slice of :func:`stack` to its clean slice."""
 
 
 def stack(slices, noise_hu=10.0, size=48, ndct=None):
-    """Return the first slice of a scan of flat slices with random noise, linked to the rest."""
+    """Return the first slice of a scan of flat slices with random noise, linked to the rest.
+
+    The clean slices are brighter by :data:`CLEAN_HU`.
+    """
     rng = np.random.default_rng(0)
     below = None
     for index in reversed(range(slices)):
         flat = np.full((size, size), STEP_HU * index, np.int16)
         noise = rng.normal(0, noise_hu, (2, size, size)).astype(np.float32)
-        below = NoisySlice(flat if ndct is None else ndct, noise, below=below)
+        hu = flat if ndct is None else ndct
+        below = NoisySlice(hu, noise, below=below, clean=hu + CLEAN_HU)
     return below
 
 
@@ -102,20 +108,21 @@ def test_the_noise_of_neighbours_correlates_as_far_as_they_overlap():
     assert distances == {1, 2, 3}  # slices three apart only touch
 
 
-def test_interpolated_slices_lie_closer_and_keep_their_noise():
-    ranges = replace(domain(), thinner=1.0)
+def test_interpolated_slices_are_clean_lie_closer_and_keep_the_added_noise():
+    ranges = replace(domain(noise_left=0.3), thinner=1.0)
     ldct, target = drawn([stack(9, 10.0, size=80)], ranges, count=48, size=48)
-    levels = ldct.mean((2, 3)) / STEP_HU
+    levels = (ldct.mean((2, 3)) - CLEAN_HU) / STEP_HU
     factors = set()
-    for level, (middle,) in zip(levels, target.mean((2, 3)) / STEP_HU, strict=True):
+    for level, middle in zip(levels, (target.mean((1, 2, 3)) - CLEAN_HU) / STEP_HU, strict=True):
         distance = abs(float(level[1] - level[0]))
         factors.add(round(1 / distance))
         order = sorted(level.tolist())
         assert np.allclose(np.diff(order), distance, atol=0.05)
         assert level[0] == pytest.approx(order[REACH], abs=0.05)
-        assert middle == pytest.approx(float(level[0]), abs=0.05)
+        assert float(middle) == pytest.approx(float(level[0]), abs=0.05)
     assert factors == set(range(THINNER_BY[0], THINNER_BY[1] + 1))
     assert ldct.std((2, 3)).mean() == pytest.approx(10, rel=0.05)
+    assert target.std((2, 3)).mean() == pytest.approx(3, rel=0.05)
     correlations = [np.corrcoef(images.flatten(1).numpy()) for images in ldct]
     assert np.abs(np.mean(correlations, axis=0) - np.eye(STACK)).max() < 0.05
 
