@@ -13,6 +13,7 @@ from PseudoCTDenoiseLib.denoising.neighbours import similar_neighbours
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.markdown_table import Column
 from PseudoCTDenoiseLib.models.store import LoadedModels
+from PseudoCTDenoiseLib.simulation.slice_correlation import slice_correlation
 from scipy.ndimage import uniform_filter
 
 from .comparison import CtPair
@@ -27,6 +28,7 @@ DISC_MM, DISC_HU = 8.0, (40.0, 120.0)
 """Diameter and contrasts of the disc that only one slice shows."""
 
 NEIGHBOUR_COLUMNS = (
+    Column("correlation", "Correlation of the noise of neighbouring slices"),
     Column("alone", "Gain, slices alone (dB)", signed=True),
     Column("gain", "Gain, with neighbours (dB)", signed=True),
     Column("more", "Difference (dB)", signed=True),
@@ -55,6 +57,7 @@ def measure_neighbours(pair: CtPair, models: LoadedModels) -> list[dict]:
     difference of a slice.
     """
     before = image_metrics(pair.ldct, pair.ndct)["psnr_4096"]
+    correlation = slice_correlation(pair.ndct)[0]
     rows = []
     for variant, settings in {UNTUNED: START, WITH_METHOD: METHOD}.items():
         alone = denoised(pair, models, replace(settings, neighbours=False))
@@ -66,6 +69,7 @@ def measure_neighbours(pair: CtPair, models: LoadedModels) -> list[dict]:
         rows.append(
             {
                 "variant": variant,
+                "correlation": correlation,
                 "alone": old["psnr_4096"] - before,
                 "gain": new["psnr_4096"] - before,
                 "more": new["psnr_4096"] - old["psnr_4096"],

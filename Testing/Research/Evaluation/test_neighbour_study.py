@@ -156,7 +156,8 @@ def index(tmp_path, write):
 def test_the_study_is_computed_saved_and_printed_again(
     pseudoct, index, folder, tmp_path, monkeypatch
 ):
-    def simulated(scans, conditions, slices):
+    def simulated(scans, conditions, slices, *, correlated):
+        assert correlated
         for condition in conditions:
             for number, scan in enumerate(scans):
                 assert slices == len(scan.hu) == STACK
