@@ -15,10 +15,11 @@ from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.models.store import model_files
 from PseudoCTDenoiseLib.output_paths import check_writable
 
-from ..datasets.ct_dataset import index_files
-from ..results.results_table import check_block, has_block, read_csv, replace_block
+from ..datasets.ct_dataset import index_files, read_index
+from ..results.results_table import check_block, growing_csv, has_block, read_csv, replace_block
 from .removed_noise_tables import removed_noise_table, whole_scans_table
 from .study_computation import (
+    Rows,
     compute_banding,
     compute_clean,
     compute_doses,
@@ -37,6 +38,8 @@ from .study_computation import (
     denoiser_and_noise_models,
     models_with_neighbours,
     narrow_denoiser,
+    stacks,
+    unseen_scans,
 )
 from .study_tables import (
     banding_table,
@@ -89,16 +92,14 @@ def run(arguments: argparse.Namespace) -> int:
         for name in ("stopping.png", "coronal.png"):
             check_png_path(arguments.plots / name)
     _check_outputs(arguments, studies)
-    if arguments.index:  # fails before hours of computation
-        denoiser_and_noise_models(arguments)
-        if {"narrow", "stopping"} & set(studies):
-            narrow_denoiser(arguments)
-        if {"neighbours", "strength"} & set(studies):
-            models_with_neighbours(arguments)
+    if arguments.index:
+        _check_models_and_scans(arguments, studies)
     side_outputs = SideOutputs()
     for name in studies:
         if arguments.index:
-            STUDIES[name].compute(arguments, name)
+            with growing_csv(csv_of_study(arguments, name)) as add:
+                for rows in STUDIES[name].compute(arguments, name):
+                    add(rows)
         rows = read_csv(csv_of_study(arguments, name))
         text = STUDIES[name].table(rows)
         print(f"{name}\n\n{text}")
@@ -134,31 +135,62 @@ def _check_outputs(arguments: argparse.Namespace, studies: Sequence[str]) -> Non
     check_outputs(outputs, inputs, overwrite=arguments.overwrite)
 
 
-class Study(NamedTuple):
-    """Functions of a study: compute its CSV file, tabulate its rows, and plot them.
+def _check_models_and_scans(arguments: argparse.Namespace, studies: Sequence[str]) -> None:
+    """Load the models and the scans of all studies, to fail before hours of computation."""
+    denoiser_and_noise_models(arguments)
+    if {"narrow", "stopping"} & set(studies):
+        narrow_denoiser(arguments)
+    if {"neighbours", "strength"} & set(studies):
+        models_with_neighbours(arguments)
+    whole = {split for name in studies for split in STUDIES[name].whole}
+    for split in whole.union(*(STUDIES[name].splits for name in studies)):
+        scans = read_index(arguments.index, split)
+        if split in whole:
+            stacks(scans)
+    if "unseen" in studies:
+        unseen_scans(arguments)
 
-    ``fields`` are columns by which the CSV file is recognised.
+
+class Study(NamedTuple):
+    """Functions of a study: compute the rows of its CSV file, tabulate them, and plot them.
+
+    ``fields`` are columns by which the CSV file is recognised. ``whole`` are the splits of which
+    the study needs a stack of slices, and ``splits`` those of which it needs any scan.
     """
 
-    compute: Callable[[argparse.Namespace, str], None]
+    compute: Callable[[argparse.Namespace, str], Rows]
     table: Callable[[list[dict]], str]
     fields: tuple[str, ...]
     plot: Callable[[Path, list[dict]], None] | None = None
+    whole: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
 
+
+VAL, TEST = ("val",), ("test",)
 
 STUDIES = {
-    "ingredients": Study(compute_ingredients, ingredients_table, ("variant", "gain")),
-    "doses": Study(compute_doses, conditions_table, ("variant", "gain")),
+    "ingredients": Study(compute_ingredients, ingredients_table, ("variant", "gain"), whole=VAL),
+    "doses": Study(compute_doses, conditions_table, ("variant", "gain"), splits=TEST),
     "unseen": Study(compute_unseen, unseen_table, ("patient", "filter")),
-    "narrow": Study(compute_narrow, conditions_table, ("variant", "gain")),
-    "stopping": Study(compute_stopping, stopping_table, ("start", "risk_hu2"), plot_stopping),
-    "clean": Study(compute_clean, clean_table, ("scan", "noise_found_hu")),
-    "banding": Study(compute_banding, banding_table, ("variant", "banding_hu")),
-    "noise-maps": Study(compute_noise_maps, noise_maps_table, ("map", "level_percent")),
-    "paper-loop": Study(compute_paper_loop, paper_loop_table, ("method", "own_noise")),
-    "paper-doses": Study(compute_paper_doses, paper_doses_table, ("dose", "more")),
-    "neighbours": Study(compute_neighbours, neighbours_table, ("variant", "alone")),
-    "strength": Study(compute_strength, strength_table, ("strength", "reduction_percent")),
-    "removed-noise": Study(compute_removed_noise, removed_noise_table, ("result", "light")),
+    "narrow": Study(compute_narrow, conditions_table, ("variant", "gain"), splits=TEST),
+    "stopping": Study(
+        compute_stopping, stopping_table, ("start", "risk_hu2"), plot_stopping, whole=VAL
+    ),
+    "clean": Study(compute_clean, clean_table, ("scan", "noise_found_hu"), whole=VAL),
+    "banding": Study(compute_banding, banding_table, ("variant", "banding_hu"), whole=TEST),
+    "noise-maps": Study(
+        compute_noise_maps, noise_maps_table, ("map", "level_percent"), whole=VAL + TEST
+    ),
+    "paper-loop": Study(
+        compute_paper_loop, paper_loop_table, ("method", "own_noise"), whole=TEST, splits=VAL
+    ),
+    "paper-doses": Study(compute_paper_doses, paper_doses_table, ("dose", "more"), splits=VAL),
+    "neighbours": Study(compute_neighbours, neighbours_table, ("variant", "alone"), whole=TEST),
+    "strength": Study(
+        compute_strength, strength_table, ("strength", "reduction_percent"), whole=VAL
+    ),
+    "removed-noise": Study(
+        compute_removed_noise, removed_noise_table, ("result", "light"), splits=VAL
+    ),
     "removed-noise-scans": Study(compute_whole_scans, whole_scans_table, ("preset", "light")),
 }

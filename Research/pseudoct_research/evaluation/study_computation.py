@@ -1,4 +1,4 @@
-"""Computation of the studies of `pseudoct study`: each writes the rows of its CSV file."""
+"""Computation of the studies of `pseudoct study`: each yields the rows of its CSV file by case."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..datasets.ct_dataset import CtScan, index_splits, read_index
 from ..phantom.phantom_scan import scan_phantom
 from ..phantom.torso import torso_phantom
 from ..results.pictures import coronal_picture
-from ..results.results_table import read_csv, write_csv
+from ..results.results_table import read_csv
 from ..training.training_pairs import LEAST_SLICES
 from .comparison import CtPair
 from .filters import FILTERS, best_setting
@@ -44,6 +44,8 @@ from .paper_loop_study import measure_paper_loop, measure_preset
 from .removed_noise_study import removed_noise_rows, whole_scan_row
 from .strength_study import measure_strengths
 
+Rows = Iterator[list[dict]]
+
 TUNED = {WITH_METHOD: METHOD}
 QUARTER = (Condition("soft", 0.25), Condition("sharp", 0.25))
 OTHER_DOSES = tuple(Condition(kernel, dose) for dose in (0.1, 0.5) for kernel in ("soft", "sharp"))
@@ -57,32 +59,34 @@ def csv_of_study(arguments: argparse.Namespace, name: str) -> Path:
     return arguments.csv / f"study-{name}.csv"
 
 
-def compute_ingredients(arguments: argparse.Namespace, name: str) -> None:
-    scans = _stacks(read_index(arguments.index, "val"))
-    _compute_cases(
-        arguments, name, scans, QUARTER, denoiser_and_noise_models(arguments), INGREDIENTS
-    )
+def compute_ingredients(arguments: argparse.Namespace, name: str) -> Rows:
+    scans = stacks(read_index(arguments.index, "val"))
+    models = denoiser_and_noise_models(arguments)
+    return _compute_cases(arguments, name, scans, QUARTER, models, INGREDIENTS)
 
 
-def compute_doses(arguments: argparse.Namespace, name: str) -> None:
+def compute_doses(arguments: argparse.Namespace, name: str) -> Rows:
     scans = read_index(arguments.index, "test")
-    _compute_cases(arguments, name, scans, OTHER_DOSES, denoiser_and_noise_models(arguments))
+    return _compute_cases(arguments, name, scans, OTHER_DOSES, denoiser_and_noise_models(arguments))
 
 
-def compute_unseen(arguments: argparse.Namespace, name: str) -> None:
-    """Measure on scans of the training split that the denoiser did not learn from."""
-    denoiser, manifest = load_models(arguments.model, arguments.models).denoiser
-    known = {scan["patient"] for scan in manifest.training.get("scans", ())}
-    scans = [scan for scan in read_index(arguments.index, "train") if scan.patient not in known]
-    rows = []
-    pairs = study_pairs(_stacks(scans), QUARTER, arguments.slices)
+def compute_unseen(arguments: argparse.Namespace, name: str) -> Rows:
+    denoiser, scans = unseen_scans(arguments)
+    pairs = study_pairs(scans, QUARTER, arguments.slices)
     for condition, _, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
         about = {"kernel": condition.kernel, "patient": pair.patient}
         row = _with_filter(pair)
         for measured in measure(pair, denoiser, [], TUNED, condition.dose):
             row |= {f"{key} {measured['variant']}": measured[key] for key in ("gain", "hu_bias")}
-        rows.append(about | row)
-        write_csv(csv_of_study(arguments, name), rows)
+        yield [about | row]
+
+
+def unseen_scans(arguments: argparse.Namespace) -> tuple[nn.Module, list[CtScan]]:
+    """Return the denoiser, and the stacks of the split ``train`` that it did not learn from."""
+    denoiser, manifest = load_models(arguments.model, arguments.models).denoiser
+    known = {scan["patient"] for scan in manifest.training.get("scans", ())}
+    scans = [scan for scan in read_index(arguments.index, "train") if scan.patient not in known]
+    return denoiser, stacks(scans)
 
 
 def _with_filter(pair: CtPair) -> dict:
@@ -93,10 +97,10 @@ def _with_filter(pair: CtPair) -> dict:
     return {"filter": psnr_4096(filtered, pair.ndct) - psnr_4096(pair.ldct, pair.ndct)}
 
 
-def compute_narrow(arguments: argparse.Namespace, name: str) -> None:
+def compute_narrow(arguments: argparse.Namespace, name: str) -> Rows:
     conditions = [QUARTER[1], Condition("soft", 0.1), Condition("sharp", 0.1)]
     scans = read_index(arguments.index, "test")
-    _compute_cases(arguments, name, scans, conditions, narrow_denoiser(arguments))
+    return _compute_cases(arguments, name, scans, conditions, narrow_denoiser(arguments))
 
 
 def _compute_cases(
@@ -106,10 +110,8 @@ def _compute_cases(
     conditions: Sequence[Condition],
     models: tuple[nn.Module, list[nn.Module]],
     variants: dict[str, DenoisingSettings] = TUNED,
-) -> None:
-    file = csv_of_study(arguments, name)
-    retired = _retired(file, variants)
-    rows = []
+) -> Rows:
+    retired = _retired(csv_of_study(arguments, name), variants)
     pairs = study_pairs(scans, conditions, arguments.slices)
     for condition, number, pair in _with_bar(pairs, len(scans) * len(conditions), name):
         about = {
@@ -119,8 +121,8 @@ def _compute_cases(
             "scan": number,
             "slices": len(pair.ndct),
         }
-        rows += [about | row for row in measure(pair, *models, variants, condition.dose)]
-        write_csv(file, rows + retired)
+        yield [about | row for row in measure(pair, *models, variants, condition.dose)]
+    yield retired
 
 
 def _retired(file: Path, variants: dict[str, DenoisingSettings]) -> list[dict]:
@@ -130,28 +132,24 @@ def _retired(file: Path, variants: dict[str, DenoisingSettings]) -> list[dict]:
     return [row for row in read_csv(file) if row["variant"] not in {NO_TUNING, *variants}]
 
 
-def compute_stopping(arguments: argparse.Namespace, name: str) -> None:
+def compute_stopping(arguments: argparse.Namespace, name: str) -> Rows:
     starts = {"fast": denoiser_and_noise_models(arguments), "narrow": narrow_denoiser(arguments)}
-    scans = _stacks(read_index(arguments.index, "val"))
-    rows = []
+    scans = stacks(read_index(arguments.index, "val"))
     pairs = study_pairs(scans, QUARTER, arguments.slices)
     for condition, number, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
         for start, (denoiser, _) in starts.items():
             about = {"start": start, "kernel": condition.kernel, "scan": number}
             about["patient"] = pair.patient
             curve = stopping_curve(pair, denoiser, STOPPING_STEPS)
-            rows += [about | row for row in curve]
-            write_csv(csv_of_study(arguments, name), rows)
+            yield [about | row for row in curve]
 
 
-def compute_clean(arguments: argparse.Namespace, name: str) -> None:
+def compute_clean(arguments: argparse.Namespace, name: str) -> Rows:
     denoiser, noise_models = denoiser_and_noise_models(arguments)
-    scans = _stacks(read_index(arguments.index, "val"))
-    rows = []
+    scans = stacks(read_index(arguments.index, "val"))
     cleaned = _clean_scans(scans, denoiser, noise_models, arguments.slices)
     for scan, hu, pixel_mm in _with_bar(cleaned, 1 + 2 * len(scans), name):
-        rows.append({"scan": scan} | clean_scan(denoiser, hu, pixel_mm))
-        write_csv(csv_of_study(arguments, name), rows)
+        yield [{"scan": scan} | clean_scan(denoiser, hu, pixel_mm)]
 
 
 def _clean_scans(
@@ -168,20 +166,18 @@ def _clean_scans(
         yield f"{pair.patient}, filtered normal dose", filtered, pair.pixel_mm
 
 
-def compute_banding(arguments: argparse.Namespace, name: str) -> None:
+def compute_banding(arguments: argparse.Namespace, name: str) -> Rows:
     denoiser, noise_models = denoiser_and_noise_models(arguments)
-    rows = []
-    for scan in _stacks(read_index(arguments.index, "test")):
+    for scan in stacks(read_index(arguments.index, "test")):
         ((_, _, pair),) = study_pairs([scan], QUARTER[:1], len(scan.hu))
         images = {"LDCT": pair.ldct}
         images |= _denoised(
             pair.ldct, pair.pixel_mm, denoiser, noise_models, {NO_TUNING: START, **TUNED}
         )
-        rows += [
+        yield [
             {"patient": scan.patient, "variant": name, "banding_hu": banding(image, pair.ndct)}
             for name, image in images.items()
         ]
-        write_csv(csv_of_study(arguments, name), rows)
     if arguments.plots:
         phantom = torso_phantom()
         slice_mm, _, pixel_mm = phantom.spacing_mm
@@ -194,53 +190,49 @@ def compute_banding(arguments: argparse.Namespace, name: str) -> None:
         )
 
 
-def compute_noise_maps(arguments: argparse.Namespace, name: str) -> None:
+def compute_noise_maps(arguments: argparse.Namespace, name: str) -> Rows:
     models = load_models(arguments.model, arguments.models)
     denoiser, networks = models.denoiser[0], models.noise_networks
     names = [manifest.name for manifest in models.noise_manifests]
-    rows = []
     for split in ("val", "test"):
-        scans = _stacks(read_index(arguments.index, split))
+        scans = stacks(read_index(arguments.index, split))
         pairs = study_pairs(scans, QUARTER, arguments.slices)
         for condition, _, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
             about = {"split": split, "kernel": condition.kernel, "patient": pair.patient}
-            rows += [about | row for row in measure_noise_maps(pair, denoiser, networks, names)]
-            write_csv(csv_of_study(arguments, name), rows)
+            yield [about | row for row in measure_noise_maps(pair, denoiser, networks, names)]
 
 
-def compute_paper_loop(arguments: argparse.Namespace, name: str) -> None:
-    models, rows = denoiser_and_noise_models(arguments), []
+def compute_paper_loop(arguments: argparse.Namespace, name: str) -> Rows:
+    models = denoiser_and_noise_models(arguments)
     for split in ("val", "test"):
         scans = read_index(arguments.index, split)
         if split == "test":
-            scans = _stacks(scans)
+            scans = stacks(scans)
         pairs = study_pairs(scans, QUARTER, arguments.slices)
         for condition, number, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
             about = {"split": split, "kernel": condition.kernel, "scan": number}
-            rows += [about | row for row in measure_paper_loop(pair, *models)]
-            write_csv(csv_of_study(arguments, name), rows)
+            yield [about | row for row in measure_paper_loop(pair, *models)]
 
 
-def compute_paper_doses(arguments: argparse.Namespace, name: str) -> None:
-    models, rows = denoiser_and_noise_models(arguments), []
+def compute_paper_doses(arguments: argparse.Namespace, name: str) -> Rows:
+    models = denoiser_and_noise_models(arguments)
     scans = read_index(arguments.index, "val")
     pairs = study_pairs(scans, OTHER_DOSES, arguments.slices)
     for condition, number, pair in _with_bar(pairs, len(scans) * len(OTHER_DOSES), name):
         about = {"kernel": condition.kernel, "dose": condition.dose, "scan": number}
-        rows.append(about | {"patient": pair.patient} | measure_preset(pair, *models))
-        write_csv(csv_of_study(arguments, name), rows)
+        yield [about | {"patient": pair.patient} | measure_preset(pair, *models)]
 
 
-def compute_neighbours(arguments: argparse.Namespace, name: str) -> None:
+def compute_neighbours(arguments: argparse.Namespace, name: str) -> Rows:
     def measure_both(pair: CtPair, models: LoadedModels) -> list[dict]:
         discs = [{"variant": DISC} | row for row in measure_disc(pair, models)]
         return measure_neighbours(pair, models) + discs
 
-    _compute_with_neighbours(arguments, name, "test", measure_both)
+    return _compute_with_neighbours(arguments, name, "test", measure_both)
 
 
-def compute_strength(arguments: argparse.Namespace, name: str) -> None:
-    _compute_with_neighbours(arguments, name, "val", measure_strengths)
+def compute_strength(arguments: argparse.Namespace, name: str) -> Rows:
+    return _compute_with_neighbours(arguments, name, "val", measure_strengths)
 
 
 def _compute_with_neighbours(
@@ -248,16 +240,14 @@ def _compute_with_neighbours(
     name: str,
     split: str,
     measured: Callable[[CtPair, LoadedModels], list[dict]],
-) -> None:
+) -> Rows:
     """Measure the consecutive slices in the middle of every scan of a split that has them."""
     models = models_with_neighbours(arguments)
-    scans = [_middle(scan) for scan in _stacks(read_index(arguments.index, split))]
-    rows = []
+    scans = [_middle(scan) for scan in stacks(read_index(arguments.index, split))]
     pairs = study_pairs(scans, QUARTER, SLICES, correlated=True)
     for condition, _, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
         about = {"kernel": condition.kernel, "patient": pair.patient}
-        rows += [about | row for row in measured(pair, models)]
-        write_csv(csv_of_study(arguments, name), rows)
+        yield [about | row for row in measured(pair, models)]
 
 
 def _middle(scan: CtScan) -> CtScan:
@@ -266,11 +256,10 @@ def _middle(scan: CtScan) -> CtScan:
     return replace(scan, hu=scan.hu[first : first + SLICES])
 
 
-def compute_removed_noise(arguments: argparse.Namespace, name: str) -> None:
+def compute_removed_noise(arguments: argparse.Namespace, name: str) -> Rows:
     denoiser, _ = denoiser_and_noise_models(arguments)
     scans = read_index(arguments.index, "val")
     conditions = [Condition(kernel, dose) for dose in LIGHT_DOSES for kernel in ("soft", "sharp")]
-    rows = []
     pairs = study_pairs(scans, conditions, arguments.slices)
     for condition, number, pair in _with_bar(pairs, len(scans) * len(conditions), name):
         about = {"kernel": condition.kernel, "dose": condition.dose}
@@ -278,11 +267,10 @@ def compute_removed_noise(arguments: argparse.Namespace, name: str) -> None:
         # The method is tuned on stacks only, which takes long.
         tuned = TUNED if len(scans[number].hu) >= LEAST_SLICES else {}
         settings = {"one orientation, not tuned": replace(START, orientations=1)} | tuned
-        rows += [about | row for row in removed_noise_rows(pair, denoiser, settings, number)]
-        write_csv(csv_of_study(arguments, name), rows)
+        yield [about | row for row in removed_noise_rows(pair, denoiser, settings, number)]
 
 
-def compute_whole_scans(arguments: argparse.Namespace, name: str) -> None:
+def compute_whole_scans(arguments: argparse.Namespace, name: str) -> Rows:
     models = load_models(arguments.model, arguments.models)
     cases = [
         (split, preset, scan)
@@ -292,11 +280,9 @@ def compute_whole_scans(arguments: argparse.Namespace, name: str) -> None:
         # Tuning takes long. The limits are chosen on `val`.
         if preset == "quick" or (split == "val" and len(scan.hu) >= LEAST_SLICES)
     ]
-    rows = []
     for split, preset, scan in _with_bar(cases, len(cases), name):
         about = {"split": split, "preset": preset, "patient": scan.patient}
-        rows.append(about | whole_scan_row(scan, models, preset_settings(preset)))
-        write_csv(csv_of_study(arguments, name), rows)
+        yield [about | whole_scan_row(scan, models, preset_settings(preset))]
 
 
 def _denoised(
@@ -312,11 +298,12 @@ def _denoised(
     }
 
 
-def _stacks(scans: Sequence[CtScan]) -> list[CtScan]:
-    stacks = [scan for scan in scans if len(scan.hu) >= LEAST_SLICES]
-    if not stacks:
+def stacks(scans: Sequence[CtScan]) -> list[CtScan]:
+    """Return the scans that are whole stacks of slices; raise BadInputError if none is."""
+    whole = [scan for scan in scans if len(scan.hu) >= LEAST_SLICES]
+    if not whole:
         raise BadInputError(f"The index lists no scan of {LEAST_SLICES} slices or more. Add one.")
-    return stacks
+    return whole
 
 
 def denoiser_and_noise_models(arguments: argparse.Namespace) -> tuple[nn.Module, list[nn.Module]]:

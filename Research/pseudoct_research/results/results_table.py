@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from PseudoCTDenoiseLib.errors import BadInputError
@@ -22,6 +24,41 @@ def write_csv(path: str | os.PathLike, rows: Sequence[Row]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     replace_file(path, table.getvalue().encode())
+
+
+@contextlib.contextmanager
+def growing_csv(
+    path: Path | None,
+    writing: Callable[[Path], contextlib.AbstractContextManager] = contextlib.nullcontext,
+) -> Iterator[Callable[[Sequence[Row]], None]]:
+    """Write a CSV file in the course of a long computation; yield the function that adds rows.
+
+    The rows go to a file with the suffix ``.partial`` beside it. It replaces the CSV file at the
+    end, and stays if the computation fails or is interrupted.
+
+    Parameters
+    ----------
+    path : the CSV file; without it, nothing is written.
+    writing : context in which a file is written, such as :meth:`.SideOutputs.writing`.
+    """
+    partial, rows = Path(f"{path}.partial"), []
+
+    def add(new: Sequence[Row]) -> None:
+        rows.extend(new)
+        if path:
+            with writing(partial):
+                write_csv(partial, rows)
+
+    try:
+        yield add
+    except BaseException:
+        if path and rows:
+            print(f"The results so far are in {partial}.", file=sys.stderr)
+        raise
+    if path:
+        with writing(path):
+            write_csv(path, rows)
+            partial.unlink(missing_ok=True)
 
 
 def read_csv(path: str | os.PathLike) -> list[dict[str, str]]:

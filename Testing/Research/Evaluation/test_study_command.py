@@ -17,6 +17,7 @@ from pseudoct_research.training import training_pairs
 from pseudoct_research.training import trials_command as trials
 from pseudoct_research.training.trials import Trial
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 
 SHORT = DenoisingSettings(steps=2, patch_size=16, batch=1, tuning_slices=1)
@@ -179,6 +180,46 @@ def test_a_study_without_results_cannot_be_printed(pseudoct, tmp_path):
     before = text.read_text("utf-8")
     ended = pseudoct("study", "--study", "doses", "--csv", tmp_path, "--page", text)
     assert ended.code == 2 and "study-doses.csv" in ended.err and text.read_text("utf-8") == before
+
+
+def test_an_interrupted_study_keeps_the_former_results(
+    pseudoct, index, models, tmp_path, monkeypatch
+):
+    file = tmp_path / "study-clean.csv"
+    former = "scan,noise_found_hu,steps,best_step,start_change_hu,change_hu\nformer,1,1,1,1,1\n"
+    file.write_text(former, "utf-8")
+    cases = [[{"scan": "first"}], [{"scan": "second"}]]
+
+    def interrupted(arguments, name):
+        yield from cases
+        raise BadInputError("interrupted")
+
+    monkeypatch.setitem(STUDIES, "clean", STUDIES["clean"]._replace(compute=interrupted))
+    given = ["--study", "clean", "--index", index, "--models", models, "--csv", tmp_path]
+    ended = pseudoct("study", *given)
+    assert ended.code == 2 and f"The results so far are in {file}.partial" in ended.err
+    assert file.read_text("utf-8") == former
+    assert [row["scan"] for row in read(tmp_path / "study-clean.csv.partial")] == [
+        "first",
+        "second",
+    ]
+    whole = {key: 2 for key in former.splitlines()[0].split(",")}
+    complete = STUDIES["clean"]._replace(compute=lambda *_: iter([[whole]]))
+    monkeypatch.setitem(STUDIES, "clean", complete)
+    assert pseudoct("study", *given).code == 0
+    assert [row["scan"] for row in read(file)] == ["2"] and not list(tmp_path.glob("*.partial"))
+
+
+def test_scans_of_all_studies_are_read_before_the_first_computation(
+    pseudoct, index, models, tmp_path, monkeypatch
+):
+    def compute(arguments, name):
+        raise AssertionError("computed before the scans of all studies were read")
+
+    monkeypatch.setitem(STUDIES, "clean", STUDIES["clean"]._replace(compute=compute))
+    given = ["--index", index, "--models", models, "--csv", tmp_path, "--study", "clean"]
+    ended = pseudoct("study", *given, "--study", "banding")
+    assert ended.code == 2 and "no scan of split 'test'" in ended.err
 
 
 def test_the_studies_are_those_of_the_page(pseudoct, tmp_path, repository):
