@@ -1,7 +1,8 @@
 """The tables of the documents match the result files, and these match the current settings."""
 
 import pytest
-from pseudoct_research.evaluation.comparison import COLUMNS, summary
+from pseudoct_research.evaluation.comparison import summary, tuning_gains
+from pseudoct_research.evaluation.evaluate_command import read_scores, results_text
 from pseudoct_research.evaluation.paper_loop_study import PRESET
 from pseudoct_research.evaluation.study_command import STUDIES
 from pseudoct_research.paper import ablate_command as ablate
@@ -12,8 +13,8 @@ from pseudoct_research.paper.experiment_runs import SLICES
 from pseudoct_research.paper.table1 import ROWS
 from pseudoct_research.paper.table1_command import table_text
 from pseudoct_research.results.results_table import check_block, read_csv
+from pseudoct_research.training.training_pairs import LEAST_SLICES
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
-from PseudoCTDenoiseLib.markdown_table import markdown
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 
 METHOD_PAGE = "Docs/research/method.md"
@@ -66,21 +67,15 @@ def test_the_preset_paper_gains_on_every_validation_scan(repository):
 
 
 def scores_of_the_test_scans(repository, kernel):
-    """Return the rows of a kernel's results table, from the scores of every test scan."""
-    words = ("kernel", "method", "patient")
-    scores = [
-        {key: value if key in words else float(value) for key, value in line.items()}
-        for line in read_csv(repository / "Docs" / "results" / f"test-{kernel}.csv")
-    ]
-    assert {score["kernel"] for score in scores} == {kernel}
-    return summary([{k: v for k, v in s.items() if k not in ("kernel", "dose")} for s in scores])
+    return read_scores(repository / "Docs" / "results" / f"test-{kernel}.csv")
 
 
 @pytest.mark.parametrize("kernel", ["soft", "sharp"])
 def test_the_results_are_those_of_the_scores(repository, kernel):
+    scores = scores_of_the_test_scans(repository, kernel)
+    assert {(score["split"], score["kernel"]) for score in scores} == {("test", kernel)}
     text = block(repository / DEFAULT_METHOD_PAGE, f"RESULTS {kernel}")
-    table_lines = text.partition("\n\n")[2]
-    assert table_lines == markdown(scores_of_the_test_scans(repository, kernel), COLUMNS).strip()
+    assert text == results_text(scores).strip()
 
 
 def test_the_curves_of_the_stop_rule_end_at_the_steps_of_the_default(repository):
@@ -100,10 +95,25 @@ def test_the_table_of_the_readme_is_that_of_the_scores(repository):
     ]
 
 
+def test_the_readme_states_the_gain_of_the_tuning_on_whole_scans(repository):
+    means, ranges = [], []
+    for kernel in ("soft", "sharp"):
+        scores = scores_of_the_test_scans(repository, kernel)
+        rows = {row["method"]: row["gain_mean"] for row in summary(scores)}
+        means.append(rows["fast + method"] - rows["fast, 8 orientations"])
+        gains = [gain for score, gain in tuning_gains(scores) if score["slices"] >= LEAST_SLICES]
+        assert len(gains) == 3
+        ranges.append(f"{min(gains):.2f} to {max(gains):.2f} dB")
+    readme = (repository / "README.md").read_text(encoding="utf-8")
+    mean = "adds {:.2f} dB (soft) and {:.2f} dB (sharp) to the network alone".format(*means)
+    whole = "on the three whole scans it adds {} and {}.".format(*ranges)
+    assert mean in readme and whole in readme
+
+
 def _cells(repository, method):
     """Yield gain, SSIM and noise reduction of a method, for the soft, then the sharp kernel."""
     for kernel in ("soft", "sharp"):
-        rows = scores_of_the_test_scans(repository, kernel)
+        rows = summary(scores_of_the_test_scans(repository, kernel))
         (row,) = [row for row in rows if row["method"] == method]
         reference = method == "LDCT"
         yield "–" if reference else f"{row['gain_mean']:+.2f}".replace("-", "−")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from PseudoCTDenoiseLib.models.store import load_denoiser, model_files
 from PseudoCTDenoiseLib.output_paths import check_writable
 
 from ..datasets.series_choices import NO_CHOICE, read_scans
-from ..results.results_table import write_csv
+from ..results.results_table import growing_csv
 from .comparison import COLUMNS, CtPair, compare, filter_methods, network_methods, summary
 
 CSV_FIELDS = ("method", "patient", "psnr_4096")
@@ -105,24 +105,26 @@ def run(arguments: argparse.Namespace) -> int:
         # Path and series identify a patient: files of several patients may share a name.
         name = str(low) if choices[0] == NO_CHOICE else f"{low} {choices[0]}"
         pairs.append(CtPair(name, ldct.hu, ndct.hu, ldct.pixel_mm))
-    scores = compare_all(arguments, pairs, "pairs")
-    print(markdown(summary(scores), COLUMNS))
-    side_outputs = SideOutputs()
-    if arguments.csv:
-        with side_outputs.writing(arguments.csv):
-            write_csv(arguments.csv, scores)
+    scores, side_outputs = [], SideOutputs()
+    with growing_csv(arguments.csv, side_outputs.writing) as add:
+        for new in compare_all(arguments, pairs, "pairs"):
+            scores.append(new)
+            add([new])
+        print(markdown(summary(scores), COLUMNS))
     return side_outputs.exit_code
 
 
-def compare_all(arguments: argparse.Namespace, pairs: Sequence[CtPair], name: str) -> list[dict]:
-    """Return the scores of every method on the pairs; show a progress bar labelled ``name``."""
+def compare_all(
+    arguments: argparse.Namespace, pairs: Sequence[CtPair], name: str
+) -> Iterator[dict]:
+    """Yield the scores of every method on the pairs; show a progress bar labelled ``name``."""
     from tqdm import tqdm
 
     denoiser, manifest = load_denoiser(arguments.model, arguments.models)
     print(f"{name}: searching the filters' best settings", file=sys.stderr)
     methods = filter_methods(pairs) + network_methods(denoiser, manifest.name, _settings(arguments))
     total = (len(methods) + 1) * len(pairs)
-    return list(tqdm(compare(methods, pairs), name, total, unit="scan", disable=None))
+    yield from tqdm(compare(methods, pairs), name, total, unit="scan", disable=None)
 
 
 def _settings(arguments: argparse.Namespace) -> DenoisingSettings:

@@ -36,8 +36,11 @@ COLUMNS = (
     Column("noise_reduction", "Noise reduction (%)", decimals=0),
     Column("seconds", "Time (s/slice)"),
 )
-"""Columns of the table: ``gain`` is mean ± standard deviation over the patients, the others are
-means."""
+"""Columns of the table: ``gain`` is mean ± sample standard deviation over the patients, the others
+are means."""
+ORIENTATIONS, TUNED = ", 8 orientations", " + method"
+"""Ends of the names of a network's methods: averaged over orientations, and tuned."""
+_METRICS = ("psnr_4096", "psnr_400", "ssim_4096", "hu_bias", "noise_reduction", "seconds")
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def filter_methods(pairs: Sequence[CtPair]) -> list[Method]:
             continue
 
         def denoise(hu, pixel_mm, image_filter=image_filter, setting=setting):
-            return np.stack([image_filter.function(part, **setting) for part in hu])
+            return image_filter.function(hu, **setting)
 
         words = ", ".join(f"{key} {value:g}" for key, value in setting.items())
         methods.append(Method(f"{image_filter.name} ({words})", denoise))
@@ -134,8 +137,8 @@ def network_methods(denoiser, name: str, settings: DenoisingSettings) -> list[Me
     as_it_is = replace(settings, method="pretrained", orientations=1)
     return [
         Method(name, variant(as_it_is)),
-        Method(f"{name}, 8 orientations", variant(replace(as_it_is, orientations=8))),
-        Method(f"{name} + method", variant(replace(settings, method="pseudo-ct"))),
+        Method(f"{name}{ORIENTATIONS}", variant(replace(as_it_is, orientations=8))),
+        Method(f"{name}{TUNED}", variant(replace(settings, method="pseudo-ct"))),
     ]
 
 
@@ -199,18 +202,37 @@ def summary(scores: Sequence[dict]) -> list[dict]:
     for name in dict.fromkeys(s["method"] for s in scores):
         patients = _by_patient([s for s in scores if s["method"] == name])
         row = {"method": name, "patients": len(patients)}
-        for key in ("psnr_4096", "psnr_400", "ssim_4096", "hu_bias", "noise_reduction", "seconds"):
+        for key in _METRICS:
             row[key] = _mean([means[key] for means in patients.values()])
         gains = [
             means["psnr_4096"] - ldct[patient]["psnr_4096"] for patient, means in patients.items()
         ]
-        row["gain_mean"], row["gain_deviation"] = float(np.mean(gains)), float(np.std(gains))
-        gain = f"{row['gain_mean']:+.2f} ± {row['gain_deviation']:.2f}"
-        row["gain"] = with_minus_sign(gain)
+        row["gain_mean"] = float(np.mean(gains))
+        row["gain"] = mean_and_deviation(gains, 2, sign="+")
         if name == "LDCT":
             row["gain"] = row["noise_reduction"] = row["seconds"] = None
         rows.append(row)
     return rows
+
+
+def mean_and_deviation(values: Sequence[float], decimals: int, sign: str = "") -> str:
+    """Return mean ± sample standard deviation as text; only the mean of a single value."""
+    text = f"{np.mean(values):{sign}.{decimals}f}"
+    if len(values) > 1:
+        text += f" ± {np.std(values, ddof=1):.{decimals}f}"
+    return with_minus_sign(text)
+
+
+def tuning_gains(scores: Sequence[dict]) -> list[tuple[dict, float]]:
+    """Return the score of each tuned scan, and its gain in dB over the averaged orientations."""
+    averaged, tuned = (
+        [score for score in scores if score["method"].endswith(end)]
+        for end in (ORIENTATIONS, TUNED)
+    )
+    return [
+        (after, after["psnr_4096"] - before["psnr_4096"])
+        for before, after in zip(averaged, tuned, strict=True)
+    ]
 
 
 def _by_patient(scores: Sequence[dict]) -> dict[str, dict]:
@@ -219,11 +241,7 @@ def _by_patient(scores: Sequence[dict]) -> dict[str, dict]:
     for patient in dict.fromkeys(s["patient"] for s in scores):
         of_patient = [s for s in scores if s["patient"] == patient]
         weights = [s["slices"] for s in of_patient]
-        patients[patient] = {
-            key: _mean([s[key] for s in of_patient], weights)
-            for key in of_patient[0]
-            if key not in ("method", "patient")
-        }
+        patients[patient] = {key: _mean([s[key] for s in of_patient], weights) for key in _METRICS}
     return patients
 
 

@@ -16,9 +16,8 @@ from pathlib import Path
 import numpy as np
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import Column
-from PseudoCTDenoiseLib.number_text import with_minus_sign
 
-from ..evaluation.comparison import CtPair, Method, score
+from ..evaluation.comparison import CtPair, Method, mean_and_deviation, score
 from ..results.results_table import write_csv
 from ..training.settings_comparison import enabled_settings
 from .pretrained import noise_model_settings, start_settings
@@ -147,7 +146,7 @@ def fresh_cells(
 
 
 def table(cells: Sequence[dict], rows: Sequence[TableRow]) -> list[dict]:
-    """Return a line for each row that has cells: mean ± standard deviation over the patients.
+    """Return a line for each row with cells: mean ± sample standard deviation over the patients.
 
     Gains are relative to the LDCT of the same patient, the paper's gains relative to its own LDCT.
     The name of a row with missing patients states their number.
@@ -162,20 +161,15 @@ def table(cells: Sequence[dict], rows: Sequence[TableRow]) -> list[dict]:
         if len(of_row) < len(ldct):
             line["row"] += f" ({len(of_row)} of {len(ldct)} patients)"
         for key, decimals in (("psnr_4096", 2), ("psnr_400", 2), ("ssim_4096", 4)):
-            line[key] = _mean_and_deviation([c[key] for c in of_row], decimals)
+            line[key] = mean_and_deviation([c[key] for c in of_row], decimals)
         line["rmse_hu"] = float(np.mean([c["rmse_hu"] for c in of_row]))
         gains = [c["psnr_4096"] - ldct[c["patient"]] for c in of_row if c["patient"] in ldct]
         if row.start or row.noise:
             line["gain_mean"] = float(np.mean(gains)) if gains else float("nan")
-            line["gain"] = _mean_and_deviation(gains, 2, sign="+") if gains else None
+            line["gain"] = mean_and_deviation(gains, 2, sign="+") if gains else None
         if row.printed:
             line["printed_psnr"], line["printed_ssim"] = row.printed
             if row.printed != PRINTED_LDCT:
                 line["printed_gain"] = row.printed.psnr - PRINTED_LDCT.psnr
         lines.append(line)
     return lines
-
-
-def _mean_and_deviation(values: Sequence[float], decimals: int, sign: str = "") -> str:
-    text = f"{np.mean(values):{sign}.{decimals}f} ± {np.std(values):.{decimals}f}"
-    return with_minus_sign(text)

@@ -15,6 +15,7 @@ from pseudoct_research.evaluation.comparison import Method
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
+from PseudoCTDenoiseLib.errors import BadInputError
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_the_table_has_a_row_per_method_and_gains_over_the_ldct(
     ldct = [float(row["psnr_4096"]) for row in scores[:2]]
     gains = [float(row["psnr_4096"]) - x for row, x in zip(scores[4:6], ldct, strict=True)]
     assert scores[4]["method"] == "fast"
-    mean, deviation = np.mean(gains), np.std(gains)
+    mean, deviation = np.mean(gains), np.std(gains, ddof=1)
     assert table[4][2] == f"{mean:+.2f} ± {deviation:.2f}".replace("-", "−")
     assert deviation > 0.005  # two patients with equal file names
     assert table[2][1] == f"{np.mean(ldct):.2f}"
@@ -86,6 +87,20 @@ def test_the_scores_are_those_of_the_given_files(
     expected = psnr_4096(hu[:1], np.rint(ndct[:1]).clip(-1024).astype(np.int16))
     assert float(first["psnr_4096"]) == pytest.approx(expected)
     assert (first["method"], first["slices"]) == ("LDCT", "1")
+
+
+def test_scores_before_a_failure_are_kept(pseudoct, pairs, models, tmp_path, monkeypatch):
+    def fail(hu, pixel_mm):
+        raise BadInputError("failed")
+
+    monkeypatch.setattr(command, "filter_methods", lambda pairs: [Method("none", fail)])
+    low, normal = pairs[1]
+    scores = tmp_path / "scores.csv"
+    ended = pseudoct("compare", "--pair", low, normal, "--models", models, "--csv", scores)
+    assert ended.code == 2 and f"The results so far are in {scores}.partial" in ended.err
+    assert not scores.exists()
+    with open(f"{scores}.partial", newline="", encoding="utf-8") as file:
+        assert [row["method"] for row in csv.DictReader(file)] == ["LDCT"]
 
 
 @pytest.fixture

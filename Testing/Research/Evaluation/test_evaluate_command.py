@@ -80,7 +80,41 @@ def test_tables_are_written_to_the_page_and_scores_to_the_csv(
     assert len(methods) == 2 * len(set(methods)) * 2
     assert {"LDCT", "none", "fast", "fast + method"} <= set(methods)
     assert {row["kernel"] for row in rows} == {"soft", "sharp"}
-    assert {(row["dose"], row["patient"]) for row in rows} == {("0.1", "a")}
+    assert {(row["split"], row["dose"], row["patient"]) for row in rows} == {("val", "0.1", "a")}
+
+    computed = text
+    page.write_text("\n\n".join(["# Title", *blocks, "End.\n"]))
+    again = pseudoct("evaluate", "--page", page, "--csv", scores)
+    assert again.code == 0 and again.out == ended.out, again
+    assert page.read_text(encoding="utf-8") == computed
+
+
+def score_of(method, patient, slices, psnr):
+    row = {"split": "val", "kernel": "soft", "dose": 0.25, "method": method, "patient": patient}
+    others = ("psnr_400", "ssim_4096", "hu_bias", "noise_reduction", "seconds")
+    return row | {"slices": slices, "psnr_4096": psnr} | dict.fromkeys(others, 1.0)
+
+
+def test_the_gain_of_the_tuning_is_told_apart_on_whole_and_on_short_scans():
+    gains = {"whole-1": (8, 0.1), "few-1": (7, 0.9), "few-2": (1, -0.1)}
+    scores = [
+        score_of(method, patient, slices, 40.0 + tuned * gain)
+        for method, tuned in (("LDCT", 0), ("fast, 8 orientations", 0), ("fast + method", 1))
+        for patient, (slices, gain) in gains.items()
+    ]
+    assert evaluate.results_text(scores).endswith(
+        "Gain of the tuning over eight orientations, in dB: +0.30 on average over the patients, "
+        "+0.10 on whole-1, −0.10 to +0.90 on scans of fewer than 8 slices.\n"
+    )
+
+
+def test_scores_that_cannot_be_printed_are_refused(pseudoct, tmp_path):
+    ended = pseudoct("evaluate")
+    assert ended.code == 2 and "Give --index" in ended.err
+    (tmp_path / "other.csv").write_text("method,patient\na,b\n")
+    for name, words in (("other.csv", "does not hold the scores"), ("none.csv", "Cannot read")):
+        ended = pseudoct("evaluate", "--csv", tmp_path / name)
+        assert ended.code == 2 and words in ended.err
 
 
 def test_the_simulated_scan_is_compared_with_its_normal_dose_scan(
@@ -91,8 +125,9 @@ def test_the_simulated_scan_is_compared_with_its_normal_dose_scan(
     def compare_all(arguments, pairs, name):
         seen.extend(pairs)
         return [
-            {"method": "LDCT", "patient": p.patient, "slices": 1, "psnr_4096": 1.0, "psnr_400": 1.0}
+            {"method": method, "patient": p.patient, "slices": 1, "psnr_4096": 1.0, "psnr_400": 1.0}
             | {"ssim_4096": 1.0, "hu_bias": 0.0, "noise_reduction": 0.0, "seconds": 0.0}
+            for method in ("LDCT", "fast, 8 orientations", "fast + method")
             for p in pairs
         ]
 

@@ -127,10 +127,10 @@ CELLS = [
 
 def test_the_table_has_means_deviations_gains_and_the_papers_figures():
     ldct, n2c, control = table(CELLS, ROWS)
-    assert ldct["psnr_4096"] == "45.00 ± 1.00" and "gain" not in ldct
-    assert (n2c["psnr_4096"], n2c["gain"], n2c["patients"]) == ("47.50 ± 0.50", "+2.50 ± 0.50", 2)
+    assert ldct["psnr_4096"] == "45.00 ± 1.41" and "gain" not in ldct
+    assert (n2c["psnr_4096"], n2c["gain"], n2c["patients"]) == ("47.50 ± 0.71", "+2.50 ± 0.71", 2)
     assert (n2c["printed_psnr"], n2c["printed_gain"]) == (50.30, pytest.approx(4.09))
-    assert control["gain"] == "−1.00 ± 0.00" and "printed_psnr" not in control
+    assert control["gain"] == "−1.00" and "printed_psnr" not in control
     assert n2c["gain_mean"] == pytest.approx(2.5)
 
 
