@@ -38,8 +38,8 @@ def read_index(index: Path | str, split: str, patients: list[str] | None = None)
     Raises
     ------
     BadInputError
-        If the index or one of its files cannot be read, a patient of the split ``train`` is also in
-        ``val`` or ``test``, a stack lacks a slice that is listed, or nothing matches.
+        If the index or one of its files cannot be read, a patient is in two of the splits
+        ``train``, ``val`` and ``test``, a stack lacks a slice that is listed, or nothing matches.
     """
     index = Path(index)
     _check_splits(index)
@@ -105,16 +105,17 @@ def _all_rows(index: Path) -> Iterator[dict[str, str]]:
 
 
 def _check_splits(index: Path) -> None:
-    """Reject an index in which a patient to learn from is also one to measure on."""
+    """Reject an index with a patient in two of the splits to learn, choose and measure on."""
     splits: dict[str, set[str]] = {}
     for row in _all_rows(index):
         splits.setdefault(row["patient"], set()).add(row["split"])
     for patient, of_patient in splits.items():
-        others = sorted(of_patient & {"val", "test"})
-        if "train" in of_patient and others:
+        several = [split for split in ("train", "val", "test") if split in of_patient]
+        if len(several) > 1:
             raise BadInputError(
-                f"{index} has the patient {patient} in the splits train and {', '.join(others)}. "
-                "Results on a patient that a network learned from mean nothing. Choose one split."
+                f"{index} has the patient {patient} in the splits {' and '.join(several)}. Results "
+                "on a patient that a network learned from, or that a choice was made on, are too "
+                "good. Choose one split."
             )
 
 

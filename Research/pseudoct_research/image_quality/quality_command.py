@@ -22,7 +22,7 @@ from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.denoising.neighbours import STACK, neighbour_input
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.json_text import json_text
-from PseudoCTDenoiseLib.models.store import Manifest, load_models, model_files
+from PseudoCTDenoiseLib.models.store import LoadedModels, load_models, model_files
 from PseudoCTDenoiseLib.output_paths import check_writable
 from PseudoCTDenoiseLib.simulation.low_dose import check_dose
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     metrics = quality_metrics(scan)
 
-    about = _about(arguments, manifest)
+    about = _about(arguments, models)
     text = json_text(report(about, metrics), indent=1, ensure_ascii=False)
     replace_file(outputs.figures, (text + "\n").encode())
     setting = _setting(about)
@@ -191,10 +191,13 @@ def _denoiser(
     return denoise
 
 
-def _about(arguments: argparse.Namespace, manifest: Manifest) -> dict:
-    return {
-        "model": manifest.name,
-        "sha256": manifest.sha256,
+def _about(arguments: argparse.Namespace, models: LoadedModels) -> dict:
+    _, manifest = models.denoiser
+    about = {"model": manifest.name, "sha256": manifest.sha256}
+    if arguments.neighbours:
+        neighbours = models.neighbour_manifest
+        about |= {"neighbour_model": neighbours.name, "neighbour_model_sha256": neighbours.sha256}
+    return about | {
         "version": __version__,
         "kernel": arguments.kernel,
         "dose": arguments.dose,

@@ -51,6 +51,8 @@ def test_with_neighbours_the_files_and_the_block_have_their_own_names(pseudoct, 
     ]
     written = json.loads((tmp_path / "out/quality-neighbours.json").read_text(encoding="utf-8"))
     assert written["neighbours"] is True
+    assert written["neighbour_model"] == "fast-neighbours"
+    assert len({written["sha256"], written["neighbour_model_sha256"]}) == 2
 
 
 @pytest.mark.parametrize(
