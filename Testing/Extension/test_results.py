@@ -4,6 +4,7 @@ import pytest
 from pseudoct_research.evaluation.comparison import summary, tuning_gains
 from pseudoct_research.evaluation.evaluate_command import read_scores, results_text
 from pseudoct_research.evaluation.paper_loop_study import PRESET
+from pseudoct_research.evaluation.real_pairs_command import MEASUREMENTS
 from pseudoct_research.evaluation.study_command import STUDIES
 from pseudoct_research.paper import ablate_command as ablate
 from pseudoct_research.paper.ablations import ABLATIONS, ablation_rows
@@ -12,7 +13,7 @@ from pseudoct_research.paper.experiment_data import simulated_description
 from pseudoct_research.paper.experiment_runs import SLICES
 from pseudoct_research.paper.table1 import ROWS
 from pseudoct_research.paper.table1_command import table_text
-from pseudoct_research.results.results_table import check_block, read_csv
+from pseudoct_research.results.results_table import check_block, has_block, read_csv
 from pseudoct_research.training.training_pairs import LEAST_SLICES
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
@@ -42,6 +43,24 @@ def test_the_papers_table_is_that_of_its_cells(repository):
     assert {cell["network"] for cell in cells} == {"red-cnn-32"}
 
 
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_table_of_a_study_is_that_of_its_rows(repository, name):
+    rows = read_csv(repository / "Docs" / "results" / f"study-{name}.csv")
+    (page,) = (
+        page
+        for page in (METHOD_PAGE, DEFAULT_METHOD_PAGE)
+        if has_block(repository / page, f"STUDY {name}")
+    )
+    assert block(repository / page, f"STUDY {name}") == STUDIES[name].table(rows).strip()
+
+
+@pytest.mark.parametrize("name", MEASUREMENTS)
+def test_the_tables_of_real_pairs_are_those_of_their_rows(repository, name):
+    rows = read_csv(repository / "Docs" / "results" / f"real-pairs-{name}.csv")
+    text = block(repository / DEFAULT_METHOD_PAGE, f"REAL {name}")
+    assert text == MEASUREMENTS[name].table(rows).strip()
+
+
 def test_the_ablations_are_those_of_their_cells(repository):
     cells = read_cells(repository / "Docs" / "results" / "ablations.csv")
     rows = ablation_rows()
@@ -56,11 +75,6 @@ def test_the_ablations_are_those_of_their_cells(repository):
 
 def test_the_preset_paper_gains_on_every_validation_scan(repository):
     rows = read_csv(repository / "Docs" / "results" / "study-paper-loop.csv")
-    table = STUDIES["paper-loop"].table(rows)
-    assert block(repository / METHOD_PAGE, "STUDY paper-loop") == table.strip()
-    others = read_csv(repository / "Docs" / "results" / "study-paper-doses.csv")
-    table = STUDIES["paper-doses"].table(others)
-    assert block(repository / METHOD_PAGE, "STUDY paper-doses") == table.strip()
     of_preset = [row for row in rows if (row["split"], row["method"]) == ("val", PRESET)]
     assert {row["kernel"] for row in of_preset} == set(KERNELS)
     assert min(float(row["more"]) for row in of_preset) > 0

@@ -11,7 +11,7 @@ from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 
 from ..results.pictures import curve_picture
 from ..results.row_groups import grouped
-from .method_study import METHOD, NO_TUNING, RISK_COLUMNS, WITH_METHOD, risk_accuracy
+from .method_study import INGREDIENTS, METHOD, NO_TUNING, RISK_COLUMNS, WITH_METHOD, risk_accuracy
 from .neighbour_study import DISC, DISC_COLUMNS, NEIGHBOUR_COLUMNS
 from .noise_map_study import NOISE_MAP_COLUMNS
 from .paper_loop_study import (
@@ -23,6 +23,7 @@ from .paper_loop_study import (
 from .strength_study import STRENGTH_COLUMNS
 
 _VARIANT = Column("variant", "Method")
+_SCANS = Column("scans", "Scans", decimals=0)
 _GAINS = (
     Column("gain", "Gain (dB)", signed=True),
     Column("more", "Gain over baseline (dB)", decimals=3, signed=True),
@@ -33,21 +34,32 @@ _GAINS = (
     Column("hu_bias", "Absolute HU bias (HU)"),
     Column("steps", "Steps", decimals=0),
 )
+_EXTREMES = (
+    Column("losing", "Scans that lose", decimals=0),
+    Column("worst_gain", "Worst gain (dB)", signed=True),
+    Column("largest_bias", "Largest absolute HU bias (HU)"),
+)
+"""Columns that show losses which the means hide."""
 _KEYS = ("gain", "more", "more_target", "change_hu", "hu_bias", "steps")
 
 
 def ingredients_table(rows: list[dict]) -> str:
     rows = sorted(rows, key=lambda row: list(KERNELS).index(row["kernel"]))
-    return _by(rows, ("kernel", "variant"), ("Kernel", "Method"))
+    lines = _by(rows, ("kernel", "variant"))
+    for line in lines:
+        if line["variant"] not in {NO_TUNING, *INGREDIENTS}:
+            line["gain"] = None  # of other LDCT: the simulation has changed since
+    return markdown(lines, (Column("kernel", "Kernel"), _VARIANT, _SCANS, *_GAINS))
 
 
 def conditions_table(rows: list[dict]) -> str:
     tuned = [row for row in rows if row["variant"] == WITH_METHOD]
-    return _by(tuned, ("kernel", "dose"), ("Kernel", "Dose"))
+    about = (Column("kernel", "Kernel"), Column("dose", "Dose"), _SCANS)
+    return markdown(_by(tuned, ("kernel", "dose")), (*about, *_GAINS, *_EXTREMES))
 
 
-def _by(rows: list[dict], keys: tuple[str, ...], headings: tuple[str, ...]) -> str:
-    """Tabulate the means over patients, and the worst scan, for each value of ``keys``."""
+def _by(rows: list[dict], keys: tuple[str, ...]) -> list[dict]:
+    """Return the means over patients, and the worst scans, for each value of ``keys``."""
     lines = []
     for line, group in grouped(rows, keys):
         line["scans"] = len(group)
@@ -57,13 +69,11 @@ def _by(rows: list[dict], keys: tuple[str, ...], headings: tuple[str, ...]) -> s
         line |= {key: _mean(key, of_patient) for key in _KEYS}
         line["worst"] = min(float(row["more"]) for row in group)
         line["worst_target"] = min(float(row["more_target"]) for row in group)
+        line["losing"] = sum(float(row["more"]) < 0 for row in group)
+        line["worst_gain"] = min(float(row["gain"]) for row in group)
+        line["largest_bias"] = max(abs(float(row["hu_bias"])) for row in group)
         lines.append(line)
-    columns = [
-        *(Column(key, heading) for key, heading in zip(keys, headings, strict=True)),
-        Column("scans", "Scans", decimals=0),
-        *_GAINS,
-    ]
-    return markdown(lines, columns)
+    return lines
 
 
 def _patients(rows: list[dict]) -> list[str]:

@@ -266,10 +266,15 @@ def test_a_row_holds_means_and_the_worst_scan():
     ]
     common = {"variant": WITH_METHOD, "change_hu": "2", "steps": "10"}
     rows = [common | dict(zip(keys, metrics, strict=True)) for metrics in metric_rows]
-    table = tables._by(rows, ("variant",), ("Method",))
     # Patients have equal weight, and opposite biases do not cancel.
-    line = "| method | 3 | +4.50 | +0.100 | −0.100 | +0.500 | +0.300 | 2.00 | 0.38 | 10 |"
-    assert line in table
+    means = "| 3 | +4.50 | +0.100 | −0.100 | +0.500 | +0.300 | 2.00 | 0.38 | 10 |"
+    about = {"kernel": "soft", "dose": "0.5"}
+    table = tables.conditions_table([about | row for row in rows])
+    assert f"| soft | 0.5 {means} 1 | +4.00 | 0.50 |" in table
+    table = tables.ingredients_table([about | row for row in rows])
+    assert f"| soft | method {means}" in table
+    retired = tables.ingredients_table([about | row | {"variant": "retired"} for row in rows])
+    assert f"| soft | retired {means.replace('+4.50', '–')}" in retired  # gain of other LDCT
 
 
 @pytest.mark.slow
