@@ -13,11 +13,11 @@ _COMMANDS = {
     ),
     "real-pairs": (
         "evaluation.real_pairs_command",
-        "measure the default method on real slices at full and quarter dose",
+        "measure the default method on slices of the AAPM challenge at full and quarter dose",
     ),
     "check-simulator": (
         "evaluation.check_simulator_command",
-        "compare the simulator's noise with a real scanner's",
+        "check the fit of the simulator's noise to a scanner's",
     ),
     "quality": (
         "image_quality.quality_command",

@@ -43,7 +43,7 @@ TEXTURE_SLICES = 2
 """Number of slices, those with the largest body, on which textures are compared."""
 REAL_NOISE_EXCESS = 1.03
 """Level of a scan's noise over the level of simulated noise of which the denoiser removes as much.
-Chosen on the validation scans and on real pairs."""
+Chosen on the validation scans and on slices of the 2016 AAPM challenge."""
 DEFAULT_PIXEL_MM = 0.75
 """Pixel size if the scan's is unknown. The kernel compensates for an error."""
 _PROBE = 0.3

@@ -1,4 +1,4 @@
-"""Traffic light of the removed noise: green without structure, red if structure was removed.
+"""Traffic light of the removed noise: green if no structure was found, red if it was removed.
 
 The limits were chosen on the validation scans, see Docs/research/default-method.md. The light
 informs; it never changes a result. This file does not import torch.
@@ -21,7 +21,7 @@ LOWEST_FREQUENCY_RATIO = 0.8
 A high ratio is not amber: where only fine noise was removed, coarse noise and structure remain."""
 
 _MEANING = {
-    GREEN: "The removed noise shows no structure",
+    GREEN: "No structure was found in the removed noise",
     AMBER: "The removed noise may contain structure",
     RED: "The removed noise contains structure of the anatomy",
 }

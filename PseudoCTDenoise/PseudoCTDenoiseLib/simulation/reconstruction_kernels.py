@@ -37,10 +37,10 @@ class ReconstructionKernel:
 
 
 SOFT = ReconstructionKernel("soft", f0_per_cm=4.25, order=2.1)
-"""Kernel fitted to the noise of a Siemens scanner with the kernel B30f."""
+"""Kernel fitted to B30f of a Siemens scanner: patients L143 and L192 of the 2016 AAPM challenge."""
 
 SHARP = ReconstructionKernel("sharp", f0_per_cm=8.2, order=3.2)
-"""Kernel fitted to the noise of a Siemens scanner with the kernel D45f."""
+"""Kernel fitted to D45f of the same scanner: patients L143, L192 and L286."""
 
 KERNELS = {kernel.name: kernel for kernel in (SOFT, SHARP)}
 

@@ -1,8 +1,9 @@
-"""Real full-dose and quarter-dose slices from a checkout of github.com/prabhatkc/ct-recon.
+"""Full-dose and quarter-dose slices from a checkout of github.com/prabhatkc/ct-recon.
 
 They are slices of patients L143, L192 and L286 of the 2016 AAPM Low-Dose CT Grand Challenge:
-Siemens, 3 mm, with the soft kernel B30f and the sharp kernel D45f. The slices of a group are not
-neighbours.
+Siemens, 3 mm, with the soft kernel B30f and the sharp kernel D45f. The challenge made the quarter
+dose by inserting noise into the measured projections of the full-dose scan. The kernels of the
+simulator were fitted to the noise of these patients. The slices of a group are not neighbours.
 """
 
 from __future__ import annotations

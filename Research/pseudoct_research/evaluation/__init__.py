@@ -1,1 +1,1 @@
-"""Comparison of methods, with baseline filters, and the simulator against a real scanner."""
+"""Comparison of methods, with baseline filters, and the fit of the simulator to a scanner."""

@@ -1,4 +1,4 @@
-"""Compare the low-dose simulator's noise on the phantom with the noise of a real scanner."""
+"""Check the fit of the low-dose simulator's noise, on the phantom, to the noise of a scanner."""
 
 from __future__ import annotations
 
@@ -87,7 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
             f"{noise.sigma_hu:.1f} HU added in the liver at 25 % dose."
         )
     if facts:
-        print("The real measurements come from one scanner of one vendor.")
+        print(
+            "The real measurements come from one scanner of one vendor. The simulator was fitted "
+            "to them, so the table checks the fit."
+        )
     if arguments.plot:
         with side_outputs.writing(arguments.plot):
             _plot(arguments.plot, measured, facts)

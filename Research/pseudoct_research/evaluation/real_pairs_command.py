@@ -1,4 +1,4 @@
-"""Evaluate the default method on real slices at full and quarter dose, and print the tables."""
+"""Evaluate the default method on slices of the AAPM challenge, and print the tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The default method on real slices at full and quarter dose: gain, and estimate of the noise."""
+"""The default method on slices of the AAPM challenge: gain, and estimate of the noise.
+
+Their quarter dose is noise inserted into the projections of the full-dose scan.
+"""
 
 from __future__ import annotations
 
@@ -54,12 +57,12 @@ def measure_gains(pairs: RealPairs, denoiser: nn.Module) -> list[dict]:
 
 
 def measure_noise(pairs: RealPairs, denoiser: nn.Module) -> list[dict]:
-    """Compare the noise that the method draws with the real noise, in uniform soft tissue.
+    """Compare the noise that the method draws with the inserted noise, in uniform soft tissue.
 
     Returns
     -------
-    A row for the ``real`` and one for the ``drawn`` noise: ``sigma_hu``, and the autocorrelation
-    for each of :data:`LAGS`.
+    A row for the inserted noise, called ``real``, and one for the ``drawn`` noise: ``sigma_hu``,
+    and the autocorrelation for each of :data:`LAGS`.
     """
     job = DenoisingJob(pairs.ldct, denoiser, [], METHOD, pixel_mm=pairs.pixel_mm)
     slices = job.normalised(range(len(pairs.ldct)))

@@ -1,4 +1,4 @@
-"""Comparison of the low-dose simulator's noise, measured on the phantom, with real scanners."""
+"""Fit of the low-dose simulator's noise, measured on the phantom, to that of a scanner."""
 
 from __future__ import annotations
 
