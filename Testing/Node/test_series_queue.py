@@ -145,6 +145,35 @@ def test_a_series_that_grows_while_it_is_denoised_is_not_sent(open_queue, tmp_pa
     assert series.state == RECEIVING and "grew while it was denoised" in series.words
 
 
+@pytest.mark.parametrize("interruption", ["the node is killed", "a record cannot be written"])
+def test_a_transfer_into_an_interrupted_denoising_is_awaited(open_queue, tmp_path, interruption):
+    queue = open_queue()
+    send(queue, 1, 2)
+    assert queue.begin(queue.next_waiting(), tmp_path / "snapshot")
+    transfer = Transfer()
+    add(queue, transfer, 3)  # the first of some more
+    if interruption == "the node is killed":
+        queue, transfer = open_queue(), Transfer()
+    else:
+        queue.repeat_interrupted()
+    queue.complete_quiet_series(0)
+    (series,) = queue.series()
+    assert series.state == RECEIVING
+    add(queue, transfer, 4)
+    queue.end_transfer(transfer)
+    queue.complete_quiet_series(0)
+    assert series.state == WAITING and len(series.image_uids()) == 4
+
+
+def test_an_image_between_the_choice_of_a_series_and_its_denoising_is_seen(open_queue, tmp_path):
+    queue = open_queue()
+    send(queue, 1, 2)
+    series = queue.next_waiting()
+    add(queue, Transfer(), 3)
+    assert not queue.begin(series, tmp_path / "snapshot")
+    assert series.state == RECEIVING
+
+
 def test_a_series_that_grows_while_it_is_sent_is_denoised_again(open_queue, tmp_path):
     queue, transfer = open_queue(), Transfer()
     send(queue, 1)

@@ -107,7 +107,8 @@ class Listener:
         remove_folder(self._work)
         self._work.mkdir(mode=0o700)
         snapshot = self._work / "series"
-        self._queue.begin(series, snapshot)
+        if not self._queue.begin(series, snapshot):
+            return
         LOG.info("%s: denoising %d images.", series.uid, len(series.image_uids()))
         try:
             child = DenoisingChild(

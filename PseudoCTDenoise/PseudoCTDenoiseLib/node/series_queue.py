@@ -207,13 +207,19 @@ class SeriesQueue:
         """Return the series that waits longest for its denoising."""
         return next((series for series in self.series() if series.state == WAITING), None)
 
-    def begin(self, series: SeriesRecord, snapshot: Path) -> None:
-        """Start the denoising of a series: link its images into a new folder."""
+    def begin(self, series: SeriesRecord, snapshot: Path) -> bool:
+        """Start the denoising of a series: link its images into a new folder.
+
+        Return False if an image came since :meth:`next_waiting`, so the series waits no longer.
+        """
         with self._lock:
+            if series.state != WAITING:
+                return False
             snapshot.mkdir()
             for path in image_files(series.images):
                 link_file(path, snapshot / path.name)
             series.change(DENOISING, series.words, attempts=series.attempts + 1)
+            return True
 
     def deliver(self, series: SeriesRecord, output: Path, snapshot: Path, doubts: str = "") -> bool:
         """Take the derived series of a snapshot; return False if the series changed meanwhile."""
@@ -233,9 +239,7 @@ class SeriesQueue:
         if series.image_uids() == uids and not series.is_changed and not series.missing:
             return False
         what = "changed" if series.is_changed else "grew"
-        words = f"The series {what} while it was denoised, so it is denoised again."
-        still = series.is_changed and bool(series.denoised)
-        series.change(RECEIVING, words, attempts=0, is_changed=still)
+        _receive_on(series, f"The series {what} while it was denoised, so it is denoised again.")
         return True
 
     def repeat_interrupted(self) -> None:
@@ -245,7 +249,9 @@ class SeriesQueue:
                 if series.state != DENOISING:
                     continue
                 remove_folder(series.result)
-                if series.attempts >= ATTEMPTS:
+                if series.is_open:  # images came meanwhile, and others may be missing
+                    _receive_on(series, "The denoising was interrupted while images came.")
+                elif series.attempts >= ATTEMPTS:
                     words = f"The node ended {ATTEMPTS} times while it denoised this series."
                     series.change(FAILED, f"{words} Send the series again to try once more.")
                 else:
@@ -395,3 +401,9 @@ def _reopen(series: SeriesRecord) -> None:
     elif not series.is_open:
         series.is_open = True
         series.save()
+
+
+def _receive_on(series: SeriesRecord, words: str) -> None:
+    """Let a series of which images came while it was denoised wait until it is complete."""
+    still = series.is_changed and bool(series.denoised)
+    series.change(RECEIVING, words, attempts=0, is_changed=still)
