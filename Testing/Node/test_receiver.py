@@ -13,7 +13,12 @@ from pynetdicom import _config
 
 
 @pytest.fixture
-def listen(tmp_path, monkeypatch) -> Iterator[Callable[..., int]]:
+def queue(tmp_path) -> Mock:
+    return Mock(partial=tmp_path)
+
+
+@pytest.fixture
+def listen(tmp_path, monkeypatch, queue) -> Iterator[Callable[..., int]]:
     """Function that starts a receiver and returns its port."""
     monkeypatch.setattr(_config, "STORE_RECV_CHUNKED_DATASET", False)  # is restored at the end
     receivers, destination = [], Destination(PACS, "127.0.0.1", 104)
@@ -21,7 +26,7 @@ def listen(tmp_path, monkeypatch) -> Iterator[Callable[..., int]]:
     def listen(**values) -> int:
         port = free_port()
         configuration = NodeConfiguration(NODE, port, tmp_path, (SENDER,), destination, **values)
-        receivers.append(Receiver(configuration, Mock(partial=tmp_path)))
+        receivers.append(Receiver(configuration, queue))
         return port
 
     yield listen
@@ -39,3 +44,15 @@ def test_a_connection_without_traffic_is_closed(listen):
     with association(listen(idle_seconds=0.3)) as sender:
         assert sender.is_established
         wait_for(lambda: not sender.is_established, 20)
+
+
+def test_a_connection_that_stops_in_the_middle_of_a_message_is_closed(listen, queue):
+    port = listen(idle_seconds=0.3, associations=1)
+    with association(port) as sender:
+        # 7 of the 106 bytes of a message; the network then fails without closing the connection.
+        sender.dul.socket.socket.send(bytes([4, 0, 0, 0, 0, 100, 0]))
+        wait_for(lambda: queue.abort_transfer.mock_calls, 20)
+    (ended,) = queue.abort_transfer.mock_calls
+    wait_for(lambda: not ended.args[0].is_alive(), 20)
+    with association(port) as another:
+        assert another.is_established

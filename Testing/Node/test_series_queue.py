@@ -118,7 +118,7 @@ def test_a_series_is_complete_after_its_transfer(open_queue):
     assert series.state == WAITING
 
 
-@pytest.mark.parametrize("end", ["cut off", "refused", "killed"])
+@pytest.mark.parametrize("end", ["cut off", "refused", "killed", "aborted"])
 def test_a_series_that_may_lack_images_waits(open_queue, end):
     queue, transfer = open_queue(), Transfer()
     add(queue, transfer, 1)
@@ -127,7 +127,10 @@ def test_a_series_that_may_lack_images_waits(open_queue, end):
         queue.end_transfer(transfer)
     elif end == "killed":
         queue = open_queue()
-    transfer.alive = False
+    if end == "aborted":
+        queue.abort_transfer(transfer)  # its threads have not ended yet
+    else:
+        transfer.alive = False
     queue.complete_quiet_series(0)
     (series,) = queue.series()
     assert series.state == RECEIVING and "cut off after 1 images" in series.words

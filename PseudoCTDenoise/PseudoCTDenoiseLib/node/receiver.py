@@ -25,6 +25,7 @@ from ..ct.io.dicom_content import CT_CLASSES
 from ..ct.io.dicom_files import ignore_pydicom_warnings
 from ..errors import BadInputError
 from .configuration import NodeConfiguration
+from .connection_limits import limit_silence
 from .log import LOG
 from .loop_guard import GUARD_KEYWORDS, is_own_image
 from .series_queue import Image, QueueFullError, SeriesQueue
@@ -73,6 +74,7 @@ class Receiver:
         for kind in CT_CLASSES:
             entity.add_supported_context(kind, TRANSFER_SYNTAXES)
         handlers = [
+            (evt.EVT_CONN_OPEN, limit_silence, [configuration.idle_seconds]),
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_PDU_RECV, self._count_bytes),
             (evt.EVT_RELEASED, lambda event: queue.end_transfer(event.assoc)),
@@ -170,6 +172,7 @@ class Receiver:
         LOG.info("%s sent %s, which is a result of this project: left out.", sender, series_uid)
 
     def _note_abort(self, event: Event) -> None:
+        self._queue.abort_transfer(event.assoc)
         LOG.warning("The connection of %s was cut off.", _sender(event.assoc))
 
     def _note_rejection(self, event: Event) -> None:

@@ -194,6 +194,16 @@ class SeriesQueue:
                     series.save()
             self._failed_transfers.discard(transfer)
 
+    def abort_transfer(self, transfer: Transfer) -> None:
+        """Note that a transfer was cut off."""
+        with self._lock:
+            for uid in self._transfers.pop(transfer, ()):
+                # A transfer that runs already does not send what this one did not.
+                for other in self._transfers.values():
+                    if uid in other:
+                        other[uid] = False
+            self._failed_transfers.discard(transfer)
+
     def complete_quiet_series(self, quiet_seconds: float) -> None:
         """Let series wait for their denoising whose transfer has ended and that no longer grow."""
         with self._lock:
@@ -358,13 +368,9 @@ class SeriesQueue:
         return any(uid in series for series in self._transfers.values())
 
     def _forget_dead_transfers(self) -> None:
-        for transfer in [each for each in self._transfers if not each.is_alive()]:
-            for uid in self._transfers.pop(transfer):
-                # A transfer that runs already does not send what this one did not.
-                for other in self._transfers.values():
-                    if uid in other:
-                        other[uid] = False
-        self._failed_transfers = {each for each in self._failed_transfers if each.is_alive()}
+        for transfer in {*self._transfers, *self._failed_transfers}:
+            if not transfer.is_alive():
+                self.abort_transfer(transfer)
 
     def _make_room(self, size: int) -> None:
         """Remove images of finished series until a file has room; the oldest go first."""
