@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+import threading
 from unittest.mock import Mock
 
 import pytest
+from dicom_factory import ct_slice, write
+from PseudoCTDenoiseLib.node import sender
 from PseudoCTDenoiseLib.node.configuration import Destination
 from PseudoCTDenoiseLib.node.sender import SendingError, UnreachableError, send_series
 
@@ -65,3 +68,27 @@ def test_an_image_that_was_stored_with_a_warning_counts_as_sent(connect):
     assert [call.args for call in connection.send_c_store.call_args_list] == [
         (path,) for path in paths
     ]
+
+
+def test_a_destination_that_stops_to_read_does_not_stop_the_node(tmp_path, monkeypatch):
+    monkeypatch.setattr(sender, "SECONDS", 0.3)
+    thawed, image = threading.Event(), ct_slice()
+    image.Rows, image.Columns, image.PixelData = 2000, 2000, bytes(2 * 2000 * 2000)
+    path = write(image, tmp_path / "larger_than_the_buffers_of_the_network.dcm")
+
+    def freeze(event) -> None:
+        if isinstance(event.pdu, pynetdicom.pdu.P_DATA_TF):
+            thawed.wait(10)
+            thawed.set()
+
+    entity = pynetdicom.AE("PACS")
+    entity.add_supported_context(pynetdicom.sop_class.CTImageStorage)
+    frozen = [(pynetdicom.evt.EVT_PDU_RECV, freeze)]
+    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=frozen)
+    try:
+        with pytest.raises(SendingError):
+            send_series([path], "NODE", Destination("PACS", *server.server_address))
+        assert not thawed.is_set()
+    finally:
+        thawed.set()
+        server.shutdown()

@@ -8,9 +8,10 @@ from pathlib import Path
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from .configuration import Destination
+from .connection_limits import limit_silence
 
 SECONDS = 30
-"""Time limit for a connection and for the answer to an image."""
+"""Time limit for a connection, for a piece of an image and for the answer to an image."""
 
 
 class SendingError(Exception):
@@ -33,7 +34,7 @@ def send_series(paths: Sequence[Path], ae_title: str, destination: Destination) 
     SendingError
         If the destination does not take an image.
     """
-    from pynetdicom import AE
+    from pynetdicom import AE, evt
 
     entity = AE(ae_title)
     entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = SECONDS
@@ -41,7 +42,8 @@ def send_series(paths: Sequence[Path], ae_title: str, destination: Destination) 
     name = f"{destination.ae_title} ({destination.address} port {destination.port})"
     address = destination.address, destination.port
     try:
-        transfer = entity.associate(*address, ae_title=destination.ae_title)
+        limits = [(evt.EVT_CONN_OPEN, limit_silence, [SECONDS])]
+        transfer = entity.associate(*address, ae_title=destination.ae_title, evt_handlers=limits)
     except OSError as error:  # such as a name without an address
         raise UnreachableError(f"{name} cannot be reached ({error.strerror or error})") from error
     if not transfer.is_established:
