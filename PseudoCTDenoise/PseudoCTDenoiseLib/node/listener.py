@@ -84,13 +84,13 @@ class Listener:
         """End the transfers and the child; the next start goes on where this one ended."""
         self._receiver.close()
         self._end_job()
-        remove_folder(self._work)
         self._queue.close()
 
     def _end_job(self) -> None:
         if self._job is not None:
             self._job[1].kill()
             self._job = None
+        remove_folder(self._work)
 
     def _denoise(self) -> None:
         if self._job is not None:
@@ -99,7 +99,10 @@ class Listener:
             if outcome is None:
                 return
             self._job = None
-            self._finish(series, outcome)
+            try:
+                self._finish(series, outcome)
+            finally:
+                remove_folder(self._work)  # its links would keep images of patients on the disk
         if (series := self._queue.next_waiting()) is not None:
             self._start(series)
 
@@ -121,6 +124,7 @@ class Listener:
             )
         except OSError as error:
             self._queue.fail_series(series, f"The process cannot start: {error}.", snapshot)
+            remove_folder(self._work)
             return
         self._job = series, child
 
