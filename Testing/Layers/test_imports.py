@@ -41,7 +41,7 @@ DICOM_NETWORK = {"pynetdicom"}
 """Packages that only the DICOM node may import."""
 
 BASE = {
-    *("errors", "exit_codes", "duration", "folder_lock", "input_file", "json_text"),
+    *("errors", "exit_codes", "durable_file", "duration", "folder_lock", "input_file", "json_text"),
     *(
         "markdown_table",
         "number_text",

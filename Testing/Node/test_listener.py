@@ -16,7 +16,7 @@ from PseudoCTDenoiseLib.ct.io.dicom_content import CT_CLASSES
 from PseudoCTDenoiseLib.node import listener
 from PseudoCTDenoiseLib.node.configuration import Destination, NodeConfiguration
 from PseudoCTDenoiseLib.node.listener import Listener
-from PseudoCTDenoiseLib.node.series_record import SENT, WAITING, SeriesRecord
+from PseudoCTDenoiseLib.node.series_record import RECEIVING, SENDING, SENT, WAITING, SeriesRecord
 from pydicom import dcmread
 from pydicom.uid import MRImageStorage
 
@@ -263,6 +263,21 @@ def test_the_images_of_a_finished_series_are_kept_for_some_hours(open_listener, 
     new = save_series(tmp_path, "1.3", state=SENT, changed=now - 1.9 * 3600)
     open_listener(keep_hours=2).step()
     assert not old.images.exists() and new.images.exists()
+
+
+@pytest.mark.parametrize("files", [0, 1])
+def test_a_derived_series_that_lost_files_is_made_again(open_listener, tmp_path, files):
+    series = save_series(tmp_path, "1.2", state=SENDING, derived=2, is_open=False)
+    series.result.mkdir()
+    for number in range(files):
+        (series.result / f"{number}.dcm").write_bytes(bytes(50))
+    node = open_listener()
+    node.step()
+    (series,) = node._queue.series()
+    assert series.state == RECEIVING and "were lost on the disk" in series.words
+    assert not series.result.exists() and node._queue._bytes == 100
+    node._queue.complete_quiet_series(0)
+    assert series.state == WAITING
 
 
 def test_images_beyond_the_limits_are_refused(start_node, pacs, scan, tmp_path):

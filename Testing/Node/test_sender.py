@@ -38,9 +38,13 @@ def connect(monkeypatch):
     return connect
 
 
-def test_a_result_that_cannot_be_read_is_named(connect, tmp_path):
-    connection = connect(PermissionError(13, "Permission denied"))
-    with pytest.raises(SendingError, match=r"0001\.dcm cannot be read \(Permission denied\)"):
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(PermissionError(13, "Permission denied"), "Permission denied"), (EOFError("Odd\n"), "Odd")],
+)
+def test_a_result_that_cannot_be_read_is_named(connect, tmp_path, error, words):
+    connection = connect(error)
+    with pytest.raises(SendingError, match=rf"0001\.dcm cannot be read \({words}\)"):
         send_series([tmp_path / "0001.dcm"], "NODE", PACS)
     connection.release.assert_called_once()
 

@@ -361,7 +361,7 @@ def test_records_of_earlier_versions_are_read(open_queue, tmp_path):
     file = series.folder / "series.json"
     values = json.loads(file.read_text())
     values["denoised"] = list(values["denoised"])
-    del values["has_former"], values["missing"]
+    del values["has_former"], values["missing"], values["derived"]
     file.write_text(json.dumps(values))
     (series,) = open_queue().series()
     assert series.denoised == {"1.2.1": ""} and series.state == SENDING
@@ -413,6 +413,37 @@ def test_a_change_of_state_survives_a_loss_of_power(open_queue, monkeypatch):
     monkeypatch.setattr(os, "fsync", synced)
     series.change(SENT)
     assert events == ["file", "renamed", "folder"]
+
+
+def test_a_derived_series_is_on_disk_before_its_record(open_queue, tmp_path, monkeypatch):
+    queue, sync, synced = open_queue(), os.fsync, []
+    send(queue, 1)
+
+    def note(descriptor):
+        synced.append(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    assert denoise(queue, tmp_path)
+    (series,) = queue.series()
+    written = [series.result / "0001.dcm", series.result, series.folder / "series.json"]
+    places = [synced.index(path.stat().st_ino) for path in written]
+    assert places == sorted(places)
+
+
+def test_a_full_disk_does_not_change_the_size_of_the_queue(open_queue, tmp_path, monkeypatch):
+    queue, transfer = open_queue(), Transfer()
+    send(queue, 1)
+    assert denoise(queue, tmp_path)
+    (series,) = queue.series()
+    add(queue, transfer, 2, series="1.9")
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(os, "fsync", Mock(side_effect=OSError("the disk is full")))
+        with pytest.raises(OSError, match="full"):
+            queue.sent(series, "1 images sent.")
+        with pytest.raises(OSError, match="full"):
+            add(queue, transfer, 3, series="1.9")
+    assert queue._bytes == sum(each.bytes_on_disk() for each in queue.series()) == 250
 
 
 def test_finished_series_make_room(open_queue, tmp_path):

@@ -151,8 +151,12 @@ class Listener:
             if series.state != SENDING or time.monotonic() < self._next_try.get(series.uid, 0):
                 continue
             configuration = self._configuration
+            paths = image_files(series.result)
+            if not paths or series.derived not in (0, len(paths)):
+                self._queue.repeat_lost(series)
+                LOG.warning("%s: %s", series.uid, series.words)
+                continue
             try:
-                paths = image_files(series.result)
                 send_series(paths, configuration.ae_title, configuration.send_to)
             except SendingError as error:
                 seconds = configuration.retry_seconds

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from ..errors import one_line
 from .configuration import Destination
 from .connection_limits import limit_silence
 
@@ -65,6 +66,7 @@ def _status(transfer, path: Path) -> int | None:
     try:
         return transfer.send_c_store(path).get("Status")
     except (RuntimeError, ValueError) as error:  # ended connection, or no common encoding
-        raise SendingError(str(error)) from error
-    except OSError as error:
-        raise SendingError(f"{path} cannot be read ({error.strerror or error})") from error
+        raise SendingError(one_line(error)) from error
+    except Exception as error:  # pydicom raises many kinds of errors for damaged files
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise SendingError(f"{path} cannot be read ({reason})") from error

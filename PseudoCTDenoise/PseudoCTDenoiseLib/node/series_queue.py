@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from ..durable_file import keep_content, keep_file
 from ..errors import BadInputError
 from ..temporary_files import link_file, remove_folder
-from .durable_file import keep_file
 from .log import LOG
 from .process_lock import lock_for_process
 from .series_record import (
@@ -153,8 +153,9 @@ class SeriesQueue:
                 _reopen(series)
             if is_new or is_changed:
                 target.parent.mkdir(exist_ok=True)
-                self._bytes += path.stat().st_size - (0 if is_new else target.stat().st_size)
+                growth = path.stat().st_size - (0 if is_new else target.stat().st_size)
                 keep_file(path, target)
+                self._bytes += growth
             for other in self._series.values():
                 if image.sop_uid in other.missing:
                     other.missing.remove(image.sop_uid)
@@ -234,13 +235,15 @@ class SeriesQueue:
     def deliver(self, series: SeriesRecord, output: Path, snapshot: Path, doubts: str = "") -> bool:
         """Take the derived series of a snapshot; return False if the series changed meanwhile."""
         denoised = {path.stem: _sha256(path) for path in image_files(snapshot)}
+        keep_content(output)
         with self._lock:
             if self._changed_meanwhile(series, snapshot):
                 return False
             remove_folder(series.result)
             os.replace(output, series.result)
-            series.change(SENDING, denoised=denoised, doubts=doubts, has_former=False)
-            self._bytes += sum(path.stat().st_size for path in series.result.iterdir())
+            values = {"denoised": denoised, "derived": len(image_files(series.result))}
+            series.change(SENDING, doubts=doubts, has_former=False, **values)
+            self._bytes += _size(series.result)
             return True
 
     def _changed_meanwhile(self, series: SeriesRecord, snapshot: Path) -> bool:
@@ -276,12 +279,26 @@ class SeriesQueue:
             if not self._changed_meanwhile(series, snapshot):
                 series.change(FAILED, words)
 
+    def repeat_lost(self, series: SeriesRecord) -> None:
+        """Let a series be denoised again of whose derived series files were lost on the disk."""
+        with self._lock:
+            words = (
+                "Files of the derived series were lost on the disk; the series is denoised again."
+            )
+            is_changed = series.is_changed or series.has_former
+            values = {"denoised": {}, "has_former": is_changed, "is_changed": False}
+            size = _size(series.result)
+            series.change(RECEIVING, words, attempts=0, **values)
+            self._bytes -= size
+            remove_folder(series.result)
+
     def sent(self, series: SeriesRecord, words: str) -> None:
         """Note that all images of a result arrived."""
         with self._lock:
-            self._bytes -= sum(path.stat().st_size for path in series.result.iterdir())
+            size = _size(series.result)
             is_other = series.is_changed or not series.image_uids() <= set(series.denoised)
             series.change(RECEIVING if is_other else SENT, words)
+            self._bytes -= size
             remove_folder(series.result)
 
     def say(self, series: SeriesRecord, words: str) -> None:
@@ -394,6 +411,10 @@ class SeriesQueue:
         series.missing = []
         self._bytes -= series.bytes_on_disk()
         series.remove_images()
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in image_files(folder))
 
 
 def _sha256(path: Path) -> str:

@@ -7,10 +7,10 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from ..durable_file import keep_file
 from ..errors import BadInputError
 from ..json_text import json_text
 from ..temporary_files import remove_folder
-from .durable_file import keep_file
 
 RECEIVING, WAITING, DENOISING, SENDING = "receiving", "waiting", "denoising", "sending"
 SENT, FAILED = "sent", "not denoised"
@@ -32,6 +32,7 @@ class SeriesRecord:
         other one was made of the new ones yet.
     denoised : SOP Instance UIDs of the images of which a derived series was made, with the SHA-256
         of their files; it is empty in records of earlier versions.
+    derived : number of files of the latest derived series; 0 in records of earlier versions.
     missing : SOP Instance UIDs of images that were refused and did not come since.
     attempts : number of times that the denoising was begun since the last image.
     words : what a person should know about the state.
@@ -49,6 +50,7 @@ class SeriesRecord:
     is_changed: bool = False
     has_former: bool = False
     denoised: dict[str, str] = field(default_factory=dict)
+    derived: int = 0
     missing: list[str] = field(default_factory=list)
     attempts: int = 0
     words: str = ""
