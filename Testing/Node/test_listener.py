@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,9 +15,12 @@ import pytest
 from dicom_factory import ct_slice, write, write_slices
 from dicom_network import PACS, Pacs, association, free_port, send, wait_for
 from PseudoCTDenoiseLib.ct.io.dicom_content import CT_CLASSES
+from PseudoCTDenoiseLib.exit_codes import BAD_INPUT
 from PseudoCTDenoiseLib.node import listener
 from PseudoCTDenoiseLib.node.configuration import Destination, NodeConfiguration
+from PseudoCTDenoiseLib.node.denoising_child import Outcome
 from PseudoCTDenoiseLib.node.listener import Listener
+from PseudoCTDenoiseLib.node.series_queue import ATTEMPTS
 from PseudoCTDenoiseLib.node.series_record import RECEIVING, SENDING, SENT, WAITING, SeriesRecord
 from pydicom import dcmread
 from pydicom.uid import MRImageStorage
@@ -231,6 +236,25 @@ def open_listener(tmp_path, monkeypatch) -> Iterator[Callable[..., Listener]]:
     yield open_listener
     for each in opened:
         each.close()
+
+
+def test_a_full_disk_stops_the_work_until_there_is_room(open_listener, tmp_path, monkeypatch):
+    series = save_series(tmp_path, "1.2", state=WAITING, is_open=False)
+    old = save_series(tmp_path, "1.3", state=SENT, changed=time.time() - 3600)
+    node = open_listener(keep_hours=0.5)
+    message = f"{tmp_path}/0001.dcm could not be written ({os.strerror(errno.ENOSPC)})."
+    ended = Mock(outcome=Mock(return_value=Outcome(BAD_INPUT, message)))
+    monkeypatch.setattr(listener, "DenoisingChild", Mock(return_value=ended))
+    with monkeypatch.context() as full_disk, pytest.raises(OSError, match="full"):
+        full_disk.setattr(os, "fsync", Mock(side_effect=OSError("the disk is full")))
+        node.step()
+    assert not old.images.exists()
+    for _ in range(ATTEMPTS + 1):
+        node._next_start = 0
+        node.step()
+        node.step()
+        (series,) = (each for each in node._queue.series() if each.uid == "1.2")
+        assert series.state == WAITING and "Next attempt after 60 s" in series.words
 
 
 def save_series(folder: Path, uid: str, **values) -> SeriesRecord:

@@ -158,7 +158,7 @@ def test_a_transfer_into_an_interrupted_denoising_is_awaited(open_queue, tmp_pat
     if interruption == "the node is killed":
         queue, transfer = open_queue(), Transfer()
     else:
-        queue.repeat_interrupted()
+        queue.repeat_interrupted(by_kill=False)
     queue.complete_quiet_series(0)
     (series,) = queue.series()
     assert series.state == RECEIVING
@@ -391,8 +391,8 @@ def test_a_result_that_cannot_be_recorded_is_made_again(open_queue, tmp_path, mo
         full_disk.setattr(os, "fsync", Mock(side_effect=OSError("the disk is full")))
         queue.deliver(series, tmp_path / "derived", tmp_path / "snapshot")
     assert (series.state, series.denoised) == (DENOISING, {})
-    queue.repeat_interrupted()
-    assert series.state == WAITING and not series.result.exists()
+    queue.repeat_interrupted(by_kill=False)
+    assert (series.state, series.attempts) == (WAITING, 0) and not series.result.exists()
 
 
 def test_a_change_of_state_survives_a_loss_of_power(open_queue, monkeypatch):

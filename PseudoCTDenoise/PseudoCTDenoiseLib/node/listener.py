@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -16,13 +18,15 @@ from .log import LOG
 from .receiver import Receiver
 from .sender import SendingError, UnreachableError, send_series
 from .series_queue import SeriesQueue
-from .series_record import FAILED, SENDING, SeriesRecord, image_files
+from .series_record import FAILED, RECEIVING, SENDING, WAITING, SeriesRecord, image_files
 from .status_page import write_status_page
 
 STEP_SECONDS = 0.2
 """Interval at which the node looks after its series."""
 TIDY_SECONDS = 1.0
 """Interval at which the node removes what is old and writes its status page."""
+FULL_DISK = os.strerror(errno.ENOSPC)
+"""Words in the message of a child that had no room for its files."""
 
 
 class Listener:
@@ -44,7 +48,7 @@ class Listener:
         self._queue = SeriesQueue(configuration.folder, configuration.disk_gib * 2**30)
         self._job: tuple[SeriesRecord, DenoisingChild] | None = None
         self._next_try: dict[str, float] = {}
-        self._next_connection = 0.0
+        self._next_connection = self._next_start = 0.0
         self._tidied, self._page_of = 0.0, None
         self._is_damaged = False
         remove_folder(self._work)  # a killed node leaves it
@@ -65,20 +69,32 @@ class Listener:
                 stop.wait(self._configuration.retry_seconds)
 
     def step(self) -> None:
-        """Do what is due now: complete, denoise, send, remove, show."""
+        """Do what is due now: remove, show, complete, denoise, send."""
+        if time.monotonic() - self._tidied >= TIDY_SECONDS:
+            self._tidied = time.monotonic()
+            self._tidy()
         if self._is_damaged:
             self._end_job()
-            self._queue.repeat_interrupted()
+            self._queue.repeat_interrupted(by_kill=False)
             self._is_damaged = False
         self._receiver.abort_large_images()
         self._queue.complete_quiet_series(self._configuration.quiet_seconds)
         self._denoise()
         self._send()
-        if time.monotonic() - self._tidied >= TIDY_SECONDS:
-            self._tidied = time.monotonic()
-            self._queue.remove_old(self._configuration.keep_hours * 3600)
-            self._queue.remove_abandoned_parts(10 * self._configuration.idle_seconds)
-            self._show()
+
+    def _tidy(self) -> None:
+        """Remove what is old, which makes room on a full disk, and show the series."""
+        configuration = self._configuration
+        for remove, seconds in (
+            (self._queue.remove_old, configuration.keep_hours * 3600),
+            (self._queue.remove_abandoned_parts, 10 * configuration.idle_seconds),
+        ):
+            try:
+                remove(seconds)
+            except OSError as error:
+                LOG.error("Old images could not be removed: %s.", error)
+                self._tidied = time.monotonic() + configuration.retry_seconds
+        self._show()
 
     def close(self) -> None:
         """End the transfers and the child; the next start goes on where this one ended."""
@@ -103,6 +119,8 @@ class Listener:
                 self._finish(series, outcome)
             finally:
                 remove_folder(self._work)  # its links would keep images of patients on the disk
+        if time.monotonic() < self._next_start:
+            return
         if (series := self._queue.next_waiting()) is not None:
             self._start(series)
 
@@ -133,9 +151,14 @@ class Listener:
         derived, snapshot = self._work / "derived", self._work / "series"
         if outcome.code != DONE or not image_files(derived):
             words = outcome.words or "The denoising failed without a message."
+            is_full = FULL_DISK in words
+            if is_full:
+                seconds = self._configuration.retry_seconds
+                self._next_start = time.monotonic() + seconds
+                words = f"{words} Next attempt after {seconds:g} s."
             LOG.warning("%s: not denoised. %s", series.uid, words)
-            self._queue.fail_series(series, words, snapshot)
-            if series.state != FAILED:
+            self._queue.fail_series(series, words, snapshot, WAITING if is_full else FAILED)
+            if series.state == RECEIVING:
                 LOG.info("%s: %s", series.uid, series.words)
             return
         if not self._queue.deliver(series, derived, snapshot, outcome.words):

@@ -255,8 +255,12 @@ class SeriesQueue:
         _receive_on(series, f"The series {what} while it was denoised, so it is denoised again.")
         return True
 
-    def repeat_interrupted(self) -> None:
-        """Let series wait again whose denoising was interrupted; nothing of them was sent."""
+    def repeat_interrupted(self, by_kill: bool = True) -> None:
+        """Let series wait again whose denoising was interrupted; nothing of them was sent.
+
+        The end of the node may be due to the series; other interruptions, such as a full disk, are
+        not counted as attempts.
+        """
         with self._lock:
             for series in self._series.values():
                 if series.state != DENOISING:
@@ -264,20 +268,25 @@ class SeriesQueue:
                 remove_folder(series.result)
                 if series.is_open:  # images came meanwhile, and others may be missing
                     _receive_on(series, "The denoising was interrupted while images came.")
+                elif not by_kill:
+                    series.change(WAITING, series.words, attempts=series.attempts - 1)
                 elif series.attempts >= ATTEMPTS:
                     words = f"The node ended {ATTEMPTS} times while it denoised this series."
                     series.change(FAILED, f"{words} Send the series again to try once more.")
                 else:
                     series.change(WAITING, "The denoising was interrupted; it is repeated.")
 
-    def fail_series(self, series: SeriesRecord, words: str, snapshot: Path) -> None:
+    def fail_series(
+        self, series: SeriesRecord, words: str, snapshot: Path, state: str = FAILED
+    ) -> None:
         """Set a series aside whose denoising failed; it is tried again if it is sent again.
 
-        A series that changed since the snapshot is tried again at once.
+        A series that changed since the snapshot is tried again at once, and one that gets the state
+        WAITING later.
         """
         with self._lock:
             if not self._changed_meanwhile(series, snapshot):
-                series.change(FAILED, words)
+                series.change(state, words, attempts=0)
 
     def repeat_lost(self, series: SeriesRecord) -> None:
         """Let a series be denoised again of whose derived series files were lost on the disk."""
