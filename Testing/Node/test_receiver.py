@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 from unittest.mock import Mock
 
 import pytest
+from dicom_factory import ct_slice
 from dicom_network import NODE, PACS, SENDER, association, free_port, wait_for
+from PseudoCTDenoiseLib.ct.io import dicom_files
 from PseudoCTDenoiseLib.node.configuration import Destination, NodeConfiguration
 from PseudoCTDenoiseLib.node.receiver import Receiver
-from pynetdicom import _config
+from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian
+from pynetdicom import AE, _config
 
 
 @pytest.fixture
@@ -56,3 +60,18 @@ def test_a_connection_that_stops_in_the_middle_of_a_message_is_closed(listen, qu
     wait_for(lambda: not ended.args[0].is_alive(), 20)
     with association(port) as another:
         assert another.is_established
+
+
+def test_a_deflated_image_is_not_expanded(listen, queue, monkeypatch):
+    image = ct_slice()
+    image.SeriesDescription = "Thorax"
+    image.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    entity = AE(SENDER)
+    entity.add_requested_context(CTImageStorage, DeflatedExplicitVRLittleEndian)
+    sender = entity.associate("127.0.0.1", listen(), ae_title=NODE)
+    monkeypatch.setattr(dicom_files, "START_BYTES", 2000)  # fewer than the image has
+    monkeypatch.setattr(zlib, "decompress", Mock(side_effect=MemoryError))
+    assert sender.send_c_store(image).Status == 0
+    sender.release()
+    _, received, *_ = queue.add.call_args.args
+    assert received == (image.SOPInstanceUID, image.SeriesInstanceUID, "Thorax")

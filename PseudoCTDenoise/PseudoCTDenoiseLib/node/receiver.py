@@ -6,7 +6,6 @@ import tempfile
 import threading
 from typing import TYPE_CHECKING
 
-from pydicom import dcmread
 from pydicom.uid import (
     JPEG2000,
     DeflatedExplicitVRLittleEndian,
@@ -22,7 +21,7 @@ from pydicom.uid import (
 )
 
 from ..ct.io.dicom_content import CT_CLASSES
-from ..ct.io.dicom_files import ignore_pydicom_warnings
+from ..ct.io.dicom_files import ignore_pydicom_warnings, read_start
 from ..errors import BadInputError
 from .configuration import NodeConfiguration
 from .connection_limits import limit_silence
@@ -42,6 +41,10 @@ TRANSFER_SYNTAXES = [
 """Encodings of pixels that the reader of the scans knows."""
 SUCCESS, OUT_OF_RESOURCES, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xC000
 """Status codes of C-STORE (PS3.4 B.2.3)."""
+KEYWORDS = (
+    *("SOPInstanceUID", "SeriesInstanceUID", "SeriesDescription", "SpecificCharacterSet"),
+    *GUARD_KEYWORDS,
+)
 RAISE = "raise image_mib, or do not send such images"
 
 
@@ -114,14 +117,7 @@ class Receiver:
         sender, image = _sender(event.assoc), None
         try:
             with ignore_pydicom_warnings():
-                header = dcmread(
-                    event.dataset_path,
-                    stop_before_pixels=True,
-                    specific_tags=[
-                        *("SOPInstanceUID", "SeriesInstanceUID", "SeriesDescription"),
-                        *("SpecificCharacterSet", *GUARD_KEYWORDS),
-                    ],
-                )
+                header = read_start(event.dataset_path, KEYWORDS)
                 image = Image(
                     str(header.SOPInstanceUID),
                     str(header.SeriesInstanceUID),

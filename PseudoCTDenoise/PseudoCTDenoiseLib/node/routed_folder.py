@@ -13,11 +13,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.uid import UID
 
 from ..ct.io.dicom_content import CT_CLASSES
-from ..ct.io.dicom_files import ignore_pydicom_warnings, sop_class
+from ..ct.io.dicom_files import read_start, sop_class
 from ..errors import BadInputError, printable
 from ..exit_codes import BAD_INPUT, DONE
 from ..input_file import read_json
@@ -162,10 +162,9 @@ def _left_out(paths: Sequence[Path]) -> str:
     return f"is left out: it holds no CT images but {', '.join(others)}."
 
 
-@ignore_pydicom_warnings()
 def _header(path: Path) -> Dataset:
     keywords = [*GUARD_KEYWORDS, "SOPClassUID", "SeriesInstanceUID", "SOPInstanceUID"]
-    return dcmread(path, stop_before_pixels=True, specific_tags=keywords)
+    return read_start(path, keywords)
 
 
 def _hand_over(results: Sequence[Path], output: Path) -> int:

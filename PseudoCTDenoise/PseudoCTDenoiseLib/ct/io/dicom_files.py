@@ -34,6 +34,8 @@ MAGIC_OFFSET = 128
 META_OFFSET = 144
 """End of the first element, which holds the length of the rest of group 0002."""
 _META_BYTES = 1 << 12
+START_BYTES = 1 << 24
+"""Longest part of a file in which the attributes of a series and of its maker are sought."""
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 PIXEL_DATA_TAGS = {
     b"".join(number.to_bytes(2, order) for number in (0x7FE0, element))
@@ -166,6 +168,18 @@ def load_dataset(path: Path, tags: Sequence[int] | None = None) -> Dataset:
     return dataset
 
 
+def read_start(path: Path, keywords: Sequence[str]) -> Dataset:
+    """Return attributes from the first 16 MiB of a DICOM file, which is expanded no further."""
+    with _open(path) as file, ignore_pydicom_warnings():
+        is_deflated = _go_to_deflated(file)
+        if is_deflated:
+            stream = zlib.decompressobj(-zlib.MAX_WBITS)
+            file = io.BytesIO(stream.decompress(file.read(START_BYTES), START_BYTES))
+        return dcmread(
+            file, force=is_deflated, stop_before_pixels=True, specific_tags=list(keywords)
+        )
+
+
 class _BoundedFile(io.BufferedReader):
     """Open file of which a read reserves no more memory than the file has bytes.
 
@@ -204,10 +218,7 @@ def _check_expanded_length(file: _BoundedFile) -> None:
     ValueError
         If it is.
     """
-    meta = file.read(_META_BYTES)
-    if DeflatedExplicitVRLittleEndian.encode() in meta:
-        # The length of group 0002 is the value of its first element (PS3.10 7.1).
-        file.seek(META_OFFSET + int.from_bytes(meta[META_OFFSET - 4 : META_OFFSET], "little"))
+    if _go_to_deflated(file):
         left = max_expanded(os.fstat(file.fileno()).st_size)
         stream = zlib.decompressobj(-zlib.MAX_WBITS)
         while block := stream.unconsumed_tail or file.read(_META_BYTES):
@@ -215,6 +226,16 @@ def _check_expanded_length(file: _BoundedFile) -> None:
             if left < 0:
                 raise ValueError("it expands to more than a scan can have")
     file.seek(0)
+
+
+def _go_to_deflated(file: _BoundedFile) -> bool:
+    """Go to the dataset of a file if it is deflated, otherwise to the begin of the file."""
+    meta = file.read(_META_BYTES)
+    is_deflated = DeflatedExplicitVRLittleEndian.encode() in meta
+    # The length of group 0002 is the value of its first element (PS3.10 7.1).
+    length = int.from_bytes(meta[META_OFFSET - 4 : META_OFFSET], "little")
+    file.seek(META_OFFSET + length if is_deflated else 0)
+    return is_deflated
 
 
 def _parse(file: _BoundedFile, tags: Sequence[int] | None, pixels: bool = False) -> Dataset:
