@@ -50,11 +50,14 @@ def test_a_connection_without_traffic_is_closed(listen):
         wait_for(lambda: not sender.is_established, 20)
 
 
-def test_a_connection_that_stops_in_the_middle_of_a_message_is_closed(listen, queue):
-    port = listen(idle_seconds=0.3, associations=1)
+@pytest.mark.parametrize(("length", "idle_seconds"), [(100, 0.3), (0xFFFFFFFF, 60)])
+def test_a_connection_with_a_message_that_stops_or_is_too_long_is_closed(
+    listen, queue, length, idle_seconds
+):
+    port = listen(idle_seconds=idle_seconds, associations=1)
     with association(port) as sender:
-        # 7 of the 106 bytes of a message; the network then fails without closing the connection.
-        sender.dul.socket.socket.send(bytes([4, 0, 0, 0, 0, 100, 0]))
+        # The begin of a message; the network then fails without closing the connection.
+        sender.dul.socket.socket.send(bytes([4, 0]) + length.to_bytes(4, "big") + bytes(1))
         wait_for(lambda: queue.abort_transfer.mock_calls, 20)
     (ended,) = queue.abort_transfer.mock_calls
     wait_for(lambda: not ended.args[0].is_alive(), 20)

@@ -7,10 +7,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pynetdicom.events import Event
 
+LONGEST_MESSAGE = 1 << 20
+"""Number of bytes of the longest accepted message. Pieces of images are shorter than 16 kB."""
 
-def limit_silence(event: Event, seconds: float) -> None:
-    """End a new connection when the other side is silent for some time in the middle of a message.
 
-    Without a limit such a connection stays forever, and so does whoever waits for its end.
+def limit_connection(event: Event, seconds: float) -> None:
+    """Limit the silence in the middle of a message, and the length of a message.
+
+    A connection that is silent longer would stay forever, and so would whoever waits for its end.
+    pynetdicom collects a message in memory, and its header may announce 4 GB.
     """
-    event.assoc.dul.socket.socket.settimeout(seconds)
+    connection = event.assoc.dul.socket
+    connection.socket.settimeout(seconds)
+    receive = connection.recv
+
+    def receive_limited(size: int) -> bytearray:
+        if size > LONGEST_MESSAGE:
+            raise OSError(f"a message of {size} bytes is too long")
+        return receive(size)
+
+    connection.recv = receive_limited

@@ -24,7 +24,7 @@ from ..ct.io.dicom_content import CT_CLASSES
 from ..ct.io.dicom_files import ignore_pydicom_warnings, read_start
 from ..errors import BadInputError
 from .configuration import NodeConfiguration
-from .connection_limits import limit_silence
+from .connection_limits import limit_connection
 from .log import LOG
 from .loop_guard import GUARD_KEYWORDS, is_own_image
 from .series_queue import Image, QueueFullError, SeriesQueue
@@ -77,7 +77,7 @@ class Receiver:
         for kind in CT_CLASSES:
             entity.add_supported_context(kind, TRANSFER_SYNTAXES)
         handlers = [
-            (evt.EVT_CONN_OPEN, limit_silence, [configuration.idle_seconds]),
+            (evt.EVT_CONN_OPEN, limit_connection, [configuration.idle_seconds]),
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_PDU_RECV, self._count_bytes),
             (evt.EVT_RELEASED, lambda event: queue.end_transfer(event.assoc)),

@@ -9,7 +9,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittle
 
 from ..errors import one_line
 from .configuration import Destination
-from .connection_limits import limit_silence
+from .connection_limits import limit_connection
 
 SECONDS = 30
 """Time limit for a connection, for a piece of an image and for the answer to an image."""
@@ -43,7 +43,7 @@ def send_series(paths: Sequence[Path], ae_title: str, destination: Destination) 
     name = f"{destination.ae_title} ({destination.address} port {destination.port})"
     address = destination.address, destination.port
     try:
-        limits = [(evt.EVT_CONN_OPEN, limit_silence, [SECONDS])]
+        limits = [(evt.EVT_CONN_OPEN, limit_connection, [SECONDS])]
         transfer = entity.associate(*address, ae_title=destination.ae_title, evt_handlers=limits)
     except OSError as error:  # such as a name without an address
         raise UnreachableError(f"{name} cannot be reached ({error.strerror or error})") from error
