@@ -343,14 +343,42 @@ def test_what_comes_while_a_denoising_fails_is_denoised(open_queue, tmp_path, ch
 
 @pytest.mark.parametrize("refused", [1, 2, 3])
 def test_a_refused_image_is_missed_after_a_restart_too(open_queue, refused):
-    queue = open_queue()
-    send_three(queue, refused)
+    """It is also missed if the node ends before any other image of the series comes."""
+    queue, first = open_queue(), Transfer()
+    if refused == 1:
+        queue.fail(first, "1.2.1", "1.2")
+    else:
+        send_three(queue, refused)
     queue = open_queue()
     send(queue, 3 if refused != 3 else 2)
     (series,) = queue.series()
     assert series.state == RECEIVING
     send(queue, refused)
     assert series.state == WAITING and not series.missing
+
+
+def test_a_refused_image_is_forgotten_after_some_time(open_queue):
+    queue = open_queue()
+    queue.fail(Transfer(), "1.2.1", "1.2")
+    queue.complete_quiet_series(0)
+    queue.remove_old(-1)
+    queue = open_queue()
+    send(queue, 2)
+    (series,) = queue.series()
+    assert series.state == WAITING
+
+
+def test_a_refused_image_of_a_series_that_was_sent_is_missed(open_queue, tmp_path):
+    queue, transfer = open_queue(), Transfer()
+    send_and_denoise(queue, tmp_path, b"content")
+    add(queue, transfer, 1, 2, content=b"content")
+    queue.fail(transfer, "1.2.3", "1.2")
+    queue.end_transfer(transfer)
+    queue.complete_quiet_series(0)
+    (series,) = queue.series()
+    assert series.state == RECEIVING and "send the series again" in series.words
+    send(queue, 3)
+    assert series.state == WAITING and len(series.image_uids()) == 3
 
 
 def test_records_of_earlier_versions_are_read(open_queue, tmp_path):

@@ -83,7 +83,6 @@ class SeriesQueue:
         # Whether the proper end of a transfer completes a series of which it sent images.
         self._transfers: dict[Transfer, dict[str, bool]] = {}
         self._failed_transfers: set[Transfer] = set()
-        self._refused_first: dict[str, set[str]] = {}  # images of series that have none yet
         try:
             for path in (folder, self.partial, self._folder):
                 path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -135,11 +134,7 @@ class SeriesQueue:
                 self._make_room(path.stat().st_size)
                 is_new = not target.exists()  # room may have been made of the series itself
             if series is None:
-                series = SeriesRecord(target.parents[1], image.series_uid)
-                series.missing = sorted(self._refused_first.pop(series.uid, ()))
-                series.folder.mkdir(exist_ok=True)
-                series.save()
-                self._series[series.uid] = series
+                series = self._new_series(image.series_uid)
             series.last_image = time.monotonic()
             series.sender, series.description = sender, image.description
             if transfer not in self._transfers:
@@ -174,14 +169,18 @@ class SeriesQueue:
             if not known:
                 self._failed_transfers.add(transfer)
             for uid in [series_uid] if known else self._transfers.get(transfer, ()):
-                series = self._series.get(uid)
-                if series is None:
-                    self._refused_first.setdefault(uid, set()).update([sop_uid] if sop_uid else [])
-                    continue
+                series = self._series.get(uid) or self._new_series(uid)
                 if sop_uid and sop_uid not in series.missing:
                     series.missing.append(sop_uid)
                     series.save()
                 _reopen(series)
+
+    def _new_series(self, uid: str) -> SeriesRecord:
+        series = SeriesRecord(self._folder / uid, uid)
+        series.folder.mkdir(exist_ok=True)
+        series.save()
+        self._series[uid] = series
+        return series
 
     def end_transfer(self, transfer: Transfer) -> None:
         """Note that a transfer ended properly."""
@@ -323,7 +322,8 @@ class SeriesQueue:
                 interrupted = series.state == RECEIVING and series.is_open
                 is_old = time.time() - series.changed > keep_seconds
                 idle = time.monotonic() - series.last_image > keep_seconds
-                if series.state in FINISHED and is_old and series.images.exists():
+                has_more = bool(series.missing) or series.images.exists()
+                if series.state in FINISHED and is_old and has_more:
                     self._remove_images(series)
                 elif interrupted and idle and not self._is_arriving(series.uid):
                     self._remove_images(series)
@@ -356,7 +356,7 @@ class SeriesQueue:
         images, denoised = series.image_uids(), set(series.denoised)
         if not images:
             series.change(FAILED, "No image was received completely. Send the series again.")
-        elif images <= denoised and not (series.is_changed or series.has_former):
+        elif images <= denoised and not (series.is_changed or series.has_former or series.missing):
             series.change(SENT, "The series came again; its derived series was sent before.")
         elif series.is_open:
             words = f"The transfer was cut off after {len(images)} images: send the series again."
@@ -417,9 +417,11 @@ class SeriesQueue:
         return self._bytes + size <= self._disk_bytes and size + FREE_BYTES <= free
 
     def _remove_images(self, series: SeriesRecord) -> None:
-        series.missing = []
         self._bytes -= series.bytes_on_disk()
         series.remove_images()
+        if series.missing:
+            series.missing = []
+            series.save()
 
 
 def _size(folder: Path) -> int:
