@@ -116,9 +116,10 @@ def test_a_child_that_ends_without_a_result(routed, tmp_path, code, error):
     child = f"import sys; print('pseudoct: Odd: change it.'); sys.exit({code})"
     (tmp_path / "work").mkdir()
     folders = *routed, tmp_path / "work"
+    shutil.copy(next(routed[0].glob("1.2.826*.dcm")), routed[0] / "..#1.dcm")  # leads upwards
     with pytest.raises(error, match="Odd: change it."):
         denoise_routed([sys.executable, "-c", child], *folders, 60)
-    assert not list(routed[1].iterdir())
+    assert not list(routed[1].iterdir()) and not (tmp_path / "series").exists()
 
 
 @pytest.mark.parametrize(

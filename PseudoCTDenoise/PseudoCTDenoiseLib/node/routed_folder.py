@@ -100,11 +100,11 @@ def denoise_routed(
     """
     options = task_options(source)
     results, refused = [], []
-    for uid, paths in series_in(source).items():
+    for number, (uid, paths) in enumerate(series_in(source).items()):
         if reason := _left_out(paths):
             refused.append(f"{uid} {reason}")
             continue
-        folder = work / uid
+        folder = work / str(number)  # a file name may bring .. as UID
         outcome = _denoise(program, paths, folder, options, seconds)
         if outcome.code == BAD_INPUT:
             refused.append(f"{uid} is not denoised: {outcome.words}")
