@@ -143,12 +143,32 @@ def test_a_page_that_cannot_be_written_costs_a_warning(cohort, scans, tmp_path):
     assert "3 scans denoised, 0 set aside" in ended.out
 
 
-def test_a_task_that_runs_twice_changes_nothing(scans, tmp_path, quick):
+def test_a_task_that_runs_twice_changes_nothing_unless_power_was_lost(
+    scans, tmp_path, quick, monkeypatch
+):
     (tmp_path / "out" / "scans").mkdir(parents=True)
     source, out = str(scans / "one.nrrd"), tmp_path / "out"
     task = ScanTask("one", source, str(out), ".nrrd", tuple(quick))
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number).st_ino))
     first, before = denoise_task(task), results(out)
     assert denoise_task(task) == first and results(out) == before
+    for path in [*task.result.iterdir(), task.result, out / "scans"]:
+        assert path.stat().st_ino in synced
+
+    (task.result / "outcome.json").write_bytes(b"")
+    (task.result / "lost").touch()
+    assert denoise_task(task)["exit"] == 0
+    assert results(out) != before and not (task.result / "lost").exists()
+
+
+def test_a_scan_beside_which_a_file_cannot_be_written_is_set_aside(scans, tmp_path, quick):
+    out = tmp_path / "out"
+    (out / "scans").mkdir(parents=True)
+    (out / "unfinished").touch()  # no folder can be made there
+    task = ScanTask("one", str(scans / "one.nrrd"), str(out), ".nrrd", tuple(quick))
+    outcome = denoise_task(task)
+    assert outcome["exit"] == 1 and "repeat the command with --retry-failed" in outcome["words"]
 
 
 def test_the_outcome_and_the_thumbnail_are_those_of_the_run(scans, tmp_path, quick, monkeypatch):
@@ -201,6 +221,17 @@ def test_a_scan_that_kills_its_workers_is_set_aside():
 
     outcome = distribution._outcome(Future())
     assert outcome["exit"] == 1 and outcome["words"].startswith("4 workers died")
+
+
+def test_an_error_of_files_or_network_asks_for_no_installation():
+    class Future:
+        status = "error"
+
+        def result(self):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(BadInputError, match=r"No space left on device\): see its log, then run"):
+        distribution._outcome(Future())
 
 
 def test_a_lost_scheduler_ends_the_command_with_advice():

@@ -58,6 +58,8 @@ def test_other_settings_are_refused_by_name(tmp_path):
     CohortManifest(tmp_path, ABOUT).close()
     with pytest.raises(BadInputError, match="was begun with steps 2, not 3: choose"):
         CohortManifest(tmp_path, ABOUT | {"steps": 3})
+    with pytest.raises(BadInputError, match="was begun with steps 2, not None: choose"):
+        CohortManifest(tmp_path, {"model": "fast"})
 
 
 @pytest.mark.parametrize("content", [b"no database" * 100, b""])

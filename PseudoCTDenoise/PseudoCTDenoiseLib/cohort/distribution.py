@@ -84,6 +84,11 @@ def _outcome(future: Future) -> dict:
         }
     except BadInputError:
         raise
+    except OSError as error:
+        raise BadInputError(
+            f"A worker failed ({type(error).__name__}: {one_line(error)}): see its log, then "
+            f"{RESUME}."
+        ) from error
     except Exception as error:
         raise BadInputError(
             f"A worker cannot denoise ({type(error).__name__}: {one_line(error)}): install "

@@ -68,9 +68,10 @@ class CohortManifest:
             self._database.execute("INSERT INTO cohort VALUES (?)", [json_text(description)])
         self._database.execute("COMMIT")
         older = description if row is None else json.loads(row[0])
-        other = [key for key in description if older.get(key) != description[key]]
+        both = {key: (older.get(key), description.get(key)) for key in older | description}
+        other = [f"{key} {was}, not {now}" for key, (was, now) in both.items() if was != now]
         if other:
-            changes = ", ".join(f"{key} {older.get(key)}, not {description[key]}" for key in other)
+            changes = ", ".join(other)
             raise BadInputError(
                 f"The cohort in {self._folder} was begun with {changes}: choose another folder, or "
                 "repeat the command that began it."

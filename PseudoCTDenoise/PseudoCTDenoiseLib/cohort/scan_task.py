@@ -18,8 +18,9 @@ from .. import __version__
 from ..cli import denoise
 from ..cli.main import exit_code_of
 from ..ct.io.files_read import files_read
-from ..errors import BadInputError
-from ..exit_codes import SUCCESSES
+from ..durable_file import keep_content, keep_names
+from ..errors import BadInputError, one_line
+from ..exit_codes import FAULT, SUCCESSES
 from ..json_text import json_text
 from ..printed_words import last_words, warnings_in
 from ..temporary_files import in_temporary_folder, remove_folder
@@ -84,14 +85,21 @@ def denoise_task(task: ScanTask) -> dict:
             "workers share."
         )
     with _ONE_SCAN:
-        return finished_outcome(task) or _denoise(task)
+        try:
+            return finished_outcome(task) or _denoise(task)
+        except OSError as error:
+            return {
+                "exit": FAULT,
+                "words": f"A file cannot be read or written ({one_line(error)}): correct this, for "
+                "example by freeing some space, then repeat the command with --retry-failed.",
+            }
 
 
 def finished_outcome(task: ScanTask) -> dict | None:
     """Return the outcome of a scan that is denoised already, or None."""
     try:
         return json.loads((task.result / OUTCOME).read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # a loss of power can leave an empty file
         return None
 
 
@@ -107,16 +115,24 @@ def _denoise(task: ScanTask) -> dict:
         if outcome["exit"] not in SUCCESSES:
             return outcome
         (new / OUTCOME).write_text(json_text(outcome, indent=2) + "\n", encoding="utf-8")
-        try:
-            os.rename(new, task.result)
-        except OSError:
-            # Another worker was faster, because the scheduler had lost sight of this one.
-            if (finished := finished_outcome(task)) is None:
-                raise
-            return finished
-        return outcome
+        return _publish(new, task, outcome)
 
     return in_temporary_folder(parent, denoise_and_publish)
+
+
+def _publish(new: Path, task: ScanTask, outcome: dict) -> dict:
+    """Give the folder of a result its name, safe from a loss of power; return the outcome."""
+    keep_content(new)
+    try:
+        os.rename(new, task.result)
+    except OSError:
+        # Another worker was faster, because the scheduler had lost sight of this one.
+        if finished := finished_outcome(task):
+            return finished
+        remove_folder(task.result)  # what a loss of power left of a result
+        os.rename(new, task.result)
+    keep_names(task.result.parent)
+    return outcome
 
 
 def _denoise_into(new: Path, task: ScanTask) -> dict:
