@@ -56,7 +56,7 @@ def test_a_connection_with_a_message_that_stops_or_is_too_long_is_closed(
 ):
     port = listen(idle_seconds=idle_seconds, associations=1)
     with association(port) as sender:
-        # The begin of a message; the network then fails without closing the connection.
+        # The first bytes of a message; the network then fails without closing the connection.
         sender.dul.socket.socket.send(bytes([4, 0]) + length.to_bytes(4, "big") + bytes(1))
         wait_for(lambda: queue.abort_transfer.mock_calls, 20)
     (ended,) = queue.abort_transfer.mock_calls

@@ -35,7 +35,7 @@ META_OFFSET = 144
 """End of the first element, which holds the length of the rest of group 0002."""
 _META_BYTES = 1 << 12
 START_BYTES = 1 << 24
-"""Longest part of a file in which the attributes of a series and of its maker are sought."""
+"""Longest part of a deflated file in which :func:`read_start` looks for attributes."""
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 PIXEL_DATA_TAGS = {
     b"".join(number.to_bytes(2, order) for number in (0x7FE0, element))
@@ -169,7 +169,7 @@ def load_dataset(path: Path, tags: Sequence[int] | None = None) -> Dataset:
 
 
 def read_start(path: Path, keywords: Sequence[str]) -> Dataset:
-    """Return attributes from the first 16 MiB of a DICOM file, which is expanded no further."""
+    """Return attributes of a DICOM file; of a deflated one, only the first 16 MiB are expanded."""
     with _open(path) as file, ignore_pydicom_warnings():
         is_deflated = _go_to_deflated(file)
         if is_deflated:
@@ -229,7 +229,7 @@ def _check_expanded_length(file: _BoundedFile) -> None:
 
 
 def _go_to_deflated(file: _BoundedFile) -> bool:
-    """Go to the dataset of a file if it is deflated, otherwise to the begin of the file."""
+    """Go to the dataset of a file if it is deflated, otherwise to its beginning."""
     meta = file.read(_META_BYTES)
     is_deflated = DeflatedExplicitVRLittleEndian.encode() in meta
     # The length of group 0002 is the value of its first element (PS3.10 7.1).
