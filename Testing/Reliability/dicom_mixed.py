@@ -105,6 +105,7 @@ CASES = (
             swapped=True,
         ),
         "two acquisitions, interleaved": in_turn("AcquisitionNumber", 1, 2, "acquisition 1"),
+        "two times, interleaved": in_turn("AcquisitionTime", "101500", "102000", "time 101500"),
         "a kernel change in the middle": offers(
             slices(SIX, edit=new_kernel),
             {"3.1": stack(SIX[:3]), "3.2": stack(SIX[3:])},
@@ -220,6 +221,13 @@ CASES = (
                 ),
                 "Series Instance UID",
                 "instance numbers",
+            ),
+            "two times with a gap between them": (
+                slices(
+                    [0, 2.5, 7.5, 10],
+                    edit=lambda i, image: change(image, "AcquisitionTime", f"1015{i // 2:02}"),
+                ),
+                "lacks slices",
             ),
             "no UID and no instance numbers": (
                 slices(SeriesInstanceUID="", InstanceNumber=None),

@@ -77,7 +77,8 @@ TIMES: dict[str, Callable[[Frame], str]] = {
     "series time": _text("SeriesTime"),
     "content time": _text("ContentTime"),
 }
-"""Attributes that separate slices at the same position. Within one stack they may vary."""
+"""Attributes that separate slices at the same position, and slices of two scans whose positions
+alternate. Within one stack they may vary."""
 WITHOUT_UID: dict[str, Callable[[Frame], str]] = {
     "folder": ACQUISITIONS["folder"],
     "acquisition": ACQUISITIONS["acquisition"],
@@ -159,7 +160,8 @@ def split_into_stacks(slices: Iterable[Slice], has_uid: bool) -> list[tuple[dict
     """Return the stacks of a series as (values that differ between them, sorted slices).
 
     Slices at one position are separated by acquisition, folder, file or time, if one of these
-    yields stacks without repeated positions.
+    yields stacks without repeated positions. Slices of two acquisitions or times in turn are
+    separated if each value has evenly spaced slices.
     """
     shared = ONE_VALUE if has_uid else ONE_VALUE | WITHOUT_UID
     stacks = []
@@ -279,9 +281,14 @@ def _acquisitions(slices: list[Slice]) -> list[tuple[dict[str, str], list[Slice]
     if len(slices) < 2 or any(part.problem for part in slices):
         return whole
     repeated = _repeats(slices)
-    if not repeated and not _interleaved(slices) and not _gap_problem(sorted_along_normal(slices)):
-        return whole
-    for name, find in (ACQUISITIONS | TIMES if repeated else ACQUISITIONS).items():
+    several = (
+        repeated
+        or _returns(ACQUISITIONS["acquisition"], slices)
+        or bool(_gap_problem(sorted_along_normal(slices)))
+    )
+    for name, find in (ACQUISITIONS | TIMES).items():
+        if not (several if name in ACQUISITIONS else repeated or _returns(find, slices)):
+            continue
         parts = _grouped(slices, [find])
         if len(parts) == 1 or ("",) in parts:
             continue
@@ -292,11 +299,11 @@ def _acquisitions(slices: list[Slice]) -> list[tuple[dict[str, str], list[Slice]
     return whole
 
 
-def _interleaved(slices: list[Slice]) -> bool:
-    """Return True if an acquisition returns after another along the positions."""
-    numbers = [ACQUISITIONS["acquisition"](p.frame) for p in sorted_along_normal(slices)]
-    changes = sum(a != b for a, b in zip(numbers, numbers[1:], strict=False))
-    return changes >= len(set(numbers))
+def _returns(find: Callable[[Frame], str], slices: list[Slice]) -> bool:
+    """Return True if a value returns after another along the positions."""
+    values = [find(part.frame) for part in sorted_along_normal(slices)]
+    changes = sum(a != b for a, b in zip(values, values[1:], strict=False))
+    return changes >= len(set(values))
 
 
 def _heights(slices: Iterable[Slice]) -> np.ndarray:
