@@ -353,6 +353,15 @@ def test_a_ct_without_a_material_keeps_its_warning(tmp_path):
     assert image.MultienergyCTAcquisition == "YES"
 
 
+@pytest.mark.parametrize("stated, kept", [("US", "US"), ("Hounsfield Units", "HU")])
+def test_a_series_that_does_not_say_that_it_is_in_hu_does_not_say_so_when_denoised(
+    tmp_path, stated, kept
+):
+    images = derived(tmp_path, heights=[0.0], RescaleType=stated, MultienergyCTAcquisition="YES")
+    assert images[0].RescaleType == kept
+    assert ("RealWorldValueMappingSequence" in images[0]) == (kept == "HU")
+
+
 @pytest.mark.parametrize("kind", [DENOISED, NOISE_ENSEMBLE], ids=lambda kind: kind.suffix)
 def test_a_multi_energy_ct_gets_a_mapping_to_hu(tmp_path, kind):
     source = write_slices(tmp_path / "source", MultienergyCTAcquisition="YES")

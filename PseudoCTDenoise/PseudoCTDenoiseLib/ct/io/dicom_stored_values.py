@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydicom import Dataset
 
+from .dicom_content import rescale_type
 from .dicom_slices import Slice
 from .dicom_voxels import padding_values
 
@@ -55,10 +56,11 @@ class StoredFormat:
                 image.add_new(keyword, "SS" if self.signed else "US", value)
         image.SamplesPerPixel, image.PixelRepresentation = 1, int(self.signed)
         image.BitsAllocated, image.BitsStored, image.HighBit = 16, self.bits, self.bits - 1
-        image.RescaleType = "HU"
+        image.RescaleType = rescale_type(source.frame)
         if not self.own_rescale:
             image.RescaleSlope, image.RescaleIntercept = "1", "0"
-        if image.get("MultienergyCTAcquisition") == "YES":  # requires the mapping (PS3.3 C.7.6.1)
+        multi_energy = image.get("MultienergyCTAcquisition") == "YES"
+        if multi_energy and image.RescaleType == "HU":  # requires the mapping (PS3.3 C.7.6.1)
             image.RealWorldValueMappingSequence = [self._mapping(image)]
 
     def _mapping(self, image: Dataset) -> Dataset:
