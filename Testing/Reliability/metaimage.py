@@ -108,7 +108,11 @@ CASES = (
         ),
         "directions as Orientation": case(TransformMatrix=None, Orientation="1 0 0 0 1 0 0 0 1"),
         "directions as Rotation": case(TransformMatrix=None, Rotation="1 0 0 0 1 0 0 0 1"),
-        "no directions": case(TransformMatrix=None),
+        "no directions": case(
+            expected=scan(warnings=["it has no TransformMatrix"]), TransformMatrix=None
+        ),
+        "distances in mm": case(DistanceUnits="mm"),
+        "distances in an unknown unit": case(DistanceUnits="?"),
         "no origin": case(expected=scan(origin=(0, 0, 0)), Offset=None),
         "spacing and another size of the voxels": case(ElementSize="0.5 0.5 1"),
         "modality CT": case(Modality="MET_MOD_CT"),
@@ -189,6 +193,7 @@ CASES = (
                         "ElementToIntensityFunctionOffset": "-1024",
                     },
                 ),
+                ("distances in cm", ("cm (DistanceUnits)", "mm"), {"DistanceUnits": "cm"}),
                 ("MR by its modality", ("modality MR",), {"Modality": "MET_MOD_MR"}),
                 ("two volumes", ("is 4-D",), {"values": np.stack([VALUES] * 2)}),
                 (

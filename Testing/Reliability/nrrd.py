@@ -145,6 +145,14 @@ CASES = (
             space_directions="(0.7, 0, 0) (0, 0.8, 0) (0, 0, 2.5)"
         ),
         "numbers in exponents": case(space_directions="(7e-1,0,0) (0,8.0E-1,0) (0,0,0.25e1)"),
+        "units of mm and of time": case(
+            VALUES[None],
+            scan(origin=(0, 0, 0), warnings=["it has no space"]),
+            **(BODY | {"spacings": "0.7 0.8 2.5 1", "units": '"mm" "mm" "mm" "s"'}),
+        ),
+        "fractions of HU that were quantised before": case(
+            VALUES + 0.25, scan(), kind="f4", old_min="-1000", old_max="3000"
+        ),
         "space units of mm": case(space_units='"mm" "mm" "mm"'),
         "kinds of the axes": case(kinds="domain domain domain"),
         "a fourth axis with one volume": case(
@@ -208,8 +216,10 @@ CASES = (
         {
             name: (file("in.nrrd", nrrd(**options)), *said)
             for name, said, options in (
-                ("bzip2", ("in.nrrd",), {"encoding": "bzip2"}),
-                ("an unknown encoding", ("cannot be read",), {"data": RAW, "encoding": "zip"}),
+                ("bzip2", ("encoding bzip2", "gzip or raw"), {"encoding": "bzip2"}),
+                ("an unknown encoding", ("encoding zip",), {"data": RAW, "encoding": "zip"}),
+                ("no encoding", ("damaged",), {"data": RAW, "encoding": None}),
+                ("quantised values", ("rescale", "old min"), {"old_min": "0", "old_max": "1"}),
                 ("cut in the voxels", ("cannot be read",), {"data": RAW[:-1]}),
                 (
                     "cut in the compressed voxels",
@@ -233,7 +243,11 @@ CASES = (
                 ("two lengths for three axes", ("cannot be read",), {"sizes": "24 20"}),
                 ("no sizes", ("cannot be read",), {"sizes": None}),
                 ("no voxel type", ("cannot be read",), {"type": None}),
-                ("voxels as blocks of bytes", ("in.nrrd",), {"type": "block", "block_size": "2"}),
+                (
+                    "voxels as blocks of bytes",
+                    ("type block",),
+                    {"type": "block", "block_size": "2"},
+                ),
                 ("two directions for three axes", ("in.nrrd",), {"space_directions": AXES[:20]}),
                 (
                     "a direction of zeros",
@@ -257,6 +271,11 @@ CASES = (
                 ),
                 ("an origin of NaN", ("in.nrrd",), {"space_origin": "(nan,0,0)"}),
                 ("a spacing of NaN", ("in.nrrd",), BODY | {"spacings": "0.7 nan 2.5"}),
+                (
+                    "units of cm",
+                    ("cm (units)", "mm"),
+                    BODY | {"spacings": "0.07 0.08 0.25", "units": '"cm" "cm" "cm"'},
+                ),
                 ("space units of cm", ("space units", "mm"), {"space_units": '"cm" "cm" "cm"'}),
                 (
                     "two volumes",

@@ -24,7 +24,16 @@ from .data_files import (
     numbered_names,
 )
 from .itk_reading import damaged
-from .text_header import check_spacing, read_start, to_integer, to_number, to_text
+from .text_header import (
+    check_spacing,
+    check_units,
+    orientation_warning,
+    read_start,
+    rescaled,
+    to_integer,
+    to_number,
+    to_text,
+)
 
 _LINE = re.compile(r"\s*([^=:]{1,200}?)\s*[=:][=:\s]*(.*?)\s*")
 _BYTES_BY_TYPE = {
@@ -46,7 +55,7 @@ _VECTORS = {
 _MATRICES = {"Orientation", "Rotation", "TransformMatrix"}
 _TEXTS = {
     *("NDims", "DimSize", "BinaryData", "CompressedData", "CompressedDataSize", "HeaderSize"),
-    *("ElementType", "ElementNumberOfChannels", "ElementDataFile", "Modality"),
+    *("ElementType", "ElementNumberOfChannels", "ElementDataFile", "Modality", "DistanceUnits"),
 }
 _KNOWN = {*_NUMBERS, *_VECTORS, *_MATRICES, *_TEXTS}
 _MAX_DIMENSION = 10
@@ -62,8 +71,8 @@ def check_metaimage(path: Path) -> tuple[str, ...]:
     ------
     BadInputError
         If the header is malformed, the file or a data file is too short, a data file is missing or
-        outside the folder of the header, a spacing is zero, or the voxels are rescaled or of
-        another modality than CT.
+        outside the folder of the header, a spacing is zero, lengths are not in mm, or the voxels
+        are rescaled or of another modality than CT.
     """
     fields, listed, start = _read_fields(path)
     sizes = _sizes(fields, path)
@@ -101,7 +110,10 @@ def check_metaimage(path: Path) -> tuple[str, ...]:
     for distance, count in zip(spacing or (), sizes, strict=False):
         if count > 1:
             check_spacing(distance, path)
-    return () if spacing else (NO_SPACING,)
+    warnings = [] if spacing else [NO_SPACING]
+    if dimension > 2 and _MATRICES.isdisjoint(fields):
+        warnings.append(orientation_warning("it has no TransformMatrix"))
+    return tuple(warnings)
 
 
 def metaimage_files(path: Path) -> list[Path]:
@@ -156,17 +168,15 @@ def _check_numbers(fields: dict[str, str], dimension: int, path: Path) -> dict[s
 
 
 def _check_meaning(fields: dict[str, str], path: Path) -> None:
-    """Reject a modality besides CT and a rescale of the values, which ITK ignores."""
+    """Reject a modality besides CT, other units than mm and a rescale, which ITK ignores."""
     modality = fields.get("Modality", "")
     if modality not in _MODALITIES:
         raise BadInputError(
             f"{path.name} has the modality {modality.removeprefix('MET_MOD_')}: give a CT."
         )
     if any(float(fields.get(key, number)) != number for key, number in _NO_RESCALE.items()):
-        raise BadInputError(
-            f"{path.name} states a rescale of its values (ElementToIntensityFunction), which is "
-            "not applied: save the HU themselves."
-        )
+        raise rescaled("ElementToIntensityFunction", path)
+    check_units([fields.get("DistanceUnits", "")], "DistanceUnits", path)
 
 
 def _coding(fields: dict[str, str]) -> str:

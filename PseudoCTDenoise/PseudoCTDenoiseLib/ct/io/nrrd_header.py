@@ -25,7 +25,16 @@ from .data_files import (
     numbered_names,
 )
 from .itk_reading import damaged
-from .text_header import MAX_BYTES, check_spacing, read_start, to_integer, to_text
+from .text_header import (
+    MAX_BYTES,
+    check_spacing,
+    check_units,
+    orientation_warning,
+    read_start,
+    rescaled,
+    to_integer,
+    to_text,
+)
 
 _MAGIC = re.compile(r"NRRD000[1-5]")
 _BYTES = {
@@ -40,6 +49,8 @@ _BYTES_BY_TYPE = {name: size for size, names in _BYTES.items() for name in names
 _CODINGS = {"raw": RAW, "gzip": COMPRESSED, "gz": COMPRESSED} | dict.fromkeys(
     ("text", "txt", "ascii", "hex"), TEXT
 )
+_FLOATS = {"float", "double"}
+_QUOTED = re.compile(r'"([^"]*)"')
 _PATTERN = re.compile(r"(\S*%\d*d\S*)\s+(-?\d+)\s+(-?\d+)\s+(-?\d+)(?:\s+(\d+))?")
 _DIRECTION = re.compile(r"none|\(([^()]*)\)")
 _MAX_SKIP = 1 << 20
@@ -50,7 +61,8 @@ _FIELDS = {
     *("type", "dimension", "sizes", "encoding", "endian", "datafile", "lineskip", "byteskip"),
     *("space", "spacedimension", "spaceunits", "spaceorigin", "spacedirections", "spacings"),
     *("measurementframe", "thicknesses", "axismins", "axismaxs", "centers", "centerings", "kinds"),
-    *("labels", "units", "sampleunits", "number", "min", "max", "oldmin", "oldmax", "content"),
+    *("labels", "units", "sampleunits", "blocksize", "number", "content"),
+    *("min", "max", "oldmin", "oldmax"),
 }
 """Names of the fields without spaces, as several have a second name that differs in its spaces."""
 _KNOWN_SPACES = {"las", "leftanteriorsuperior", "ras", "rightanteriorsuperior"}
@@ -70,15 +82,27 @@ def check_nrrd(path: Path) -> tuple[str, ...]:
     BadInputError
         If the header is malformed, the file or a data file is too short or fails its checksum, a
         data file is missing or outside the folder of the header, a spacing is NaN, infinite or
-        zero, or positions are not in mm.
+        zero, lengths are not in mm, values are rescaled, or the encoding or the type is unknown.
     """
     fields, listed, start = _read_fields(path)
-    _check_units(fields.get("spaceunits", ""), path)
+    check_units(_QUOTED.findall(fields.get("spaceunits", "")), "space units", path)
     sizes = _sizes(fields, path)
-    coding = _CODINGS.get(fields.get("encoding", "").lower())
-    size = _BYTES_BY_TYPE.get(fields.get("type", "").lower())
-    if coding is None or size is None:
+    encoding, kind = (fields.get(name, "").lower() for name in ("encoding", "type"))
+    if not encoding or not kind:
         raise damaged(path.name)
+    if encoding not in _CODINGS:
+        raise BadInputError(
+            f"{path.name} has the encoding {encoding}, which cannot be read: save it with the "
+            "encoding gzip or raw."
+        )
+    if kind not in _BYTES_BY_TYPE:
+        raise BadInputError(
+            f"{path.name} has voxels of the type {kind}, which cannot be read: save it with the "
+            "type short or float."
+        )
+    if kind not in _FLOATS and not {"oldmin", "oldmax"}.isdisjoint(fields):
+        raise rescaled("old min, old max", path)
+    coding, size = _CODINGS[encoding], _BYTES_BY_TYPE[kind]
     files = _files(fields, listed, sizes, path)
     inside = "datafile" not in fields
     numbers, rest = divmod(math.prod(sizes), len(files))
@@ -173,14 +197,6 @@ def _read_fields(path: Path) -> tuple[dict[str, str], list[str], int | None]:
     return fields, listed, None
 
 
-def _check_units(units: str, path: Path) -> None:
-    """Reject units of positions other than mm, which ITK ignores."""
-    if set(re.findall(r'"([^"]*)"', units)) - {"mm", "millimeter", ""}:
-        raise BadInputError(
-            f"{path.name} states positions in {units} (space units): convert the file to mm."
-        )
-
-
 def _space_warning(fields: dict[str, str], sizes: list[int]) -> str:
     """Return a sentence on a space that ITK takes for LPS although it is not, or an empty text.
 
@@ -190,11 +206,7 @@ def _space_warning(fields: dict[str, str], sizes: list[int]) -> str:
     if len(sizes) < 3 or space.lower().replace("-", "").replace(" ", "") in _KNOWN_SPACES:
         return ""
     stated = f"its space is {space}" if space else "it has no space"
-    return (
-        f"The file does not state how the patient lies ({stated}): left-posterior-superior is "
-        "assumed, so left and right, front and back, and head and feet may be exchanged in the "
-        "result."
-    )
+    return orientation_warning(stated)
 
 
 def _sizes(fields: dict[str, str], path: Path) -> list[int]:
@@ -253,6 +265,8 @@ def _states_spacing(fields: dict[str, str], sizes: list[int], path: Path) -> boo
     for spacing, size in zip(spacings, sizes, strict=True):
         if size > 1:
             check_spacing(spacing, path)
+    units = zip(_QUOTED.findall(fields.get("units", "")), sizes, strict=False)
+    check_units([unit for unit, size in units if size > 1], "units", path)
     return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from ...errors import BadInputError
@@ -13,6 +14,8 @@ MAX_BYTES = 1 << 20
 """Longest header that is read, in bytes. Lists of data files make it long."""
 
 _NUMBER = re.compile(r"[-+]?(\d{1,30}\.?\d{0,30}|\.\d{1,30})(e[-+]?0?\d{1,2})?", re.I)
+_MILLIMETRES = {"mm", "millimeter", "?", ""}
+"""Units of length in mm, or unknown."""
 
 
 def read_start(path: Path) -> bytes:
@@ -78,3 +81,34 @@ def check_spacing(spacing: float, path: Path) -> None:
             f"{path.name} states a voxel size of {spacing:g} mm: correct its header, or convert "
             "the DICOM files again."
         )
+
+
+def check_units(units: Iterable[str], field: str, path: Path) -> None:
+    """Reject units of length other than mm, which ITK ignores.
+
+    Raises
+    ------
+    BadInputError
+        If there are any; ``field`` is the name of their field.
+    """
+    if others := sorted(set(units) - _MILLIMETRES):
+        raise BadInputError(
+            f"{path.name} states lengths in {', '.join(others)} ({field}): convert the file to mm."
+        )
+
+
+def rescaled(fields: str, path: Path) -> BadInputError:
+    """Return the error for a file whose fields rescale its values, which ITK does not do."""
+    return BadInputError(
+        f"{path.name} states a rescale of its values ({fields}), which is not applied: save the HU "
+        "themselves."
+    )
+
+
+def orientation_warning(reason: str) -> str:
+    """Return a sentence on a file that ITK takes for LPS although it does not state it."""
+    return (
+        f"The file does not state how the patient lies ({reason}): left-posterior-superior is "
+        "assumed, so left and right, front and back, and head and feet may be exchanged in the "
+        "result."
+    )
