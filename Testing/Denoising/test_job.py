@@ -10,7 +10,7 @@ import pytest
 import torch
 from PseudoCTDenoiseLib.ct.hounsfield import normalise, to_hu
 from PseudoCTDenoiseLib.ct.io.slice_file import SliceFile
-from PseudoCTDenoiseLib.denoising import job_run
+from PseudoCTDenoiseLib.denoising import fine_tuning, job_run
 from PseudoCTDenoiseLib.denoising import plan as job_plan
 from PseudoCTDenoiseLib.denoising.clipping import unmeasured
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
@@ -179,6 +179,19 @@ def test_the_default_keeps_the_means_of_the_scan():
     )
     assert biased - mean_hu == pytest.approx(2.0, abs=0.1)
     assert abs(corrected - mean_hu) < 1.0
+
+
+@pytest.mark.parametrize("noise_range", [(1e6, 1e9), (0, 1e9)], ids=["no step", "no better step"])
+def test_slices_that_are_not_tuned_have_the_result_of_the_pre_trained_network(
+    monkeypatch, noise_range
+):
+    monkeypatch.setattr(fine_tuning, "TUNING_NOISE_RANGE_HU", noise_range)
+    monkeypatch.setattr(fine_tuning.RiskStopping, "best_step", 0)
+    hu = scan(slices=2)
+    hu[1] += 100
+    settings = replace(DEFAULT, tuning="slice")
+    result, untuned = denoise(hu, settings), denoise(hu, replace(settings, method="pretrained"))
+    assert np.array_equal(result.hu, untuned.hu)
 
 
 def test_the_bias_is_measured_in_one_orientation():

@@ -86,7 +86,7 @@ def _where(found: Sequence, tunings: Sequence, singular: str, plural: str) -> st
 
 @dataclass(frozen=True)
 class FineTuned:
-    """The tuned network, and how it was tuned.
+    """The tuned network, or the one given if the tuning did not change it, and the record.
 
     With a moving average, ``student`` has the average of the weights.
     """
@@ -120,8 +120,8 @@ def fine_tune(
     -------
     FineTuned
         If a loss, a weight or a risk is not finite, or the loss exceeds
-        :data:`DIVERGED_LOSS_RATIO`, the tuning has diverged, and the student is a copy of
-        ``network``.
+        :data:`DIVERGED_LOSS_RATIO`, the tuning has diverged. After that, without a step, or if no
+        step was better than none, the student is ``network`` itself.
     """
     student = _Student(network, settings)
     teacher = copy.deepcopy(network).eval()
@@ -141,14 +141,15 @@ def fine_tune(
         if stopping.ends(step, student.losses, student.result):
             break
     share = stopping.restore(student.result, network) if student.losses else 0.0
-    if student.losses and (
+    diverged = bool(student.losses) and (
         student.diverged
         or student.result_is_bad(*pairs.draw())
         or not all(map(math.isfinite, stopping.risks.values()))
-    ):
-        untuned = copy.deepcopy(network).eval()
-        return FineTuned(untuned, _record(student.losses, stopping, 0.0, pairs, True))
-    return FineTuned(student.result.eval(), _record(student.losses, stopping, share, pairs))
+    )
+    if diverged:
+        share = 0.0
+    record = _record(student.losses, stopping, share, pairs, diverged)
+    return FineTuned(student.result.eval() if share else network, record)
 
 
 class _Student:
@@ -235,7 +236,7 @@ def _record(
     stopping: Stopping,
     share: float,
     pairs: PseudoPairs,
-    diverged: bool = False,
+    diverged: bool,
 ) -> TuningRecord:
     simulated = pairs.simulated
     has_body = simulated is None or simulated.has_body
