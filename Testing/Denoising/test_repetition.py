@@ -59,14 +59,21 @@ def test_another_neighbour_model_is_told():
     assert model_differences(old, report()) == ["neighbour model stack (cccccccc) → none"]
 
 
-@pytest.mark.parametrize("source", ["models", "simulator"])
-def test_other_noise_models_count_only_if_they_change_the_result(source):
-    settings = SETTINGS.as_dict() | {"noise_source": source}
+@pytest.mark.parametrize(
+    ("settings", "count"),
+    [
+        (paper_settings(), True),
+        (SETTINGS, False),
+        (paper_settings(method="pretrained"), False),
+        (paper_settings(steps=0), False),
+    ],
+)
+def test_other_noise_models_count_only_if_they_change_the_result(settings, count):
     old, new = (
-        report(settings=settings, noise_models=[{"name": "noise", "sha256": letter * 64}])
+        report(settings=settings.as_dict(), noise_models=[{"name": "noise", "sha256": letter * 64}])
         for letter in "cd"
     )
-    said = ["noise models noise (cccccccc) → noise (dddddddd)"] if source == "models" else []
+    said = ["noise models noise (cccccccc) → noise (dddddddd)"] if count else []
     assert differences(old, new) == model_differences(old, new) == said
     assert model_differences(old | {"noise_models": []}, new) == []
 

@@ -95,7 +95,7 @@ def _compared_models(before: dict, after: dict) -> Iterator[tuple[str, object, o
         neighbour_model = "none"
     yield "neighbour model", _model(before.get("neighbour_model")), neighbour_model
     # Otherwise noise models make maps and do not change the denoised scan.
-    if settings.get("noise_source") == "models" and settings.get("method") != "pretrained":
+    if settings_of_report(settings).needs_noise_models:
         yield "noise models", _noise_models(before), _noise_models(after)
 
 
