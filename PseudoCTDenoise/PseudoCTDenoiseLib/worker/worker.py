@@ -176,7 +176,7 @@ def denoise(path: str, link: ParentLink) -> None:
     if request.preview_seconds is not None:
         reporter.show_first()
     for warning in job.warnings:  # takes seconds for large slices, so the preview comes first
-        link.say(Log(f"{WARNING}{warning}"))
+        reporter.warn(warning)
     result = run(
         job,
         link,
@@ -186,7 +186,7 @@ def denoise(path: str, link: ParentLink) -> None:
     )
 
     for warning in result.warnings[len(job.warnings) :]:  # those that arose during the run
-        link.say(Log(f"{WARNING}{warning}"))
+        reporter.warn(warning)
     report = job_report(
         hu, result, manifest, models.noise_manifests, neighbour_model=models.neighbour_manifest
     )
@@ -226,6 +226,13 @@ class Reporter:
         self._share = 0.0
         self._previews = 0
         self._has_warned = False
+        self._warnings: set[str] = set()
+
+    def warn(self, warning: str) -> None:
+        """Log a warning, once if it arises during the run and is part of the result too."""
+        if warning not in self._warnings:
+            self._warnings.add(warning)
+            self._link.say(Log(f"{WARNING}{warning}"))
 
     def __call__(self, progress) -> None:
         if self._link.cancelled:
@@ -234,7 +241,7 @@ class Reporter:
         if wanted is not None and wanted < len(self._job.hu):
             self._job.show_slice(wanted)
         if progress.warning:
-            self._link.say(Log(f"{WARNING}{progress.warning}"))
+            self.warn(progress.warning)
         if progress.preview is not None:
             self.show(progress.preview_slice, progress.preview)
         now = time.monotonic()
