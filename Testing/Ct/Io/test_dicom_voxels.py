@@ -4,9 +4,10 @@ import errno
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_factory import bodies, body, compressed_stream, ct_slice, write
+from dicom_factory import bodies, body, compressed_stream, ct_slice, set_pixels, write
 from PseudoCTDenoiseLib.ct.io.dicom_files import load_dataset
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from PseudoCTDenoiseLib.errors import BadInputError
@@ -48,6 +49,19 @@ def test_a_full_folder_for_temporary_files_is_not_a_damaged_scan(tmp_path, monke
     with pytest.raises(BadInputError, match="temporary file .No space left.*set TMPDIR"):
         read_volume(folder)
     assert len(written) == room
+
+
+def test_an_overlay_in_unused_bits_is_not_read_as_hu(tmp_path):
+    image, stored = ct_slice(), body(0.0) + 1024
+    image.BitsStored, image.HighBit = 12, 11
+    stored[3:6, 8:20] |= 0x1000
+    set_pixels(image, stored.astype("<u2"))
+    assert np.array_equal(read_volume(write(image, tmp_path / "a.dcm")).hu[0], body(0.0))
+    stream, syntax = compressed_stream(tmp_path / "x.dcm", "JPEG2000", stored - 1024)
+    image.PixelData, image.file_meta.TransferSyntaxUID = encapsulate([stream]), syntax
+    image["PixelData"].VR = "OB"
+    with pytest.raises(BadInputError, match="need more than 12 bits.*export it uncompressed"):
+        read_volume(write(image, tmp_path / "b.dcm"))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits are POSIX's")

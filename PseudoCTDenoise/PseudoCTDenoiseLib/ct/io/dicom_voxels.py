@@ -162,9 +162,21 @@ def _decode_with_gdcm(dataset: Dataset, frames: Sequence[int], name: str) -> Ite
             with explain_temporary_errors():
                 path.write_bytes(content)
             image = read_voxels(read_header(path, "GDCMImageIO"), name)
-            yield sitk.GetArrayFromImage(image)[0]
+            stored = sitk.GetArrayFromImage(image)[0]
+            _check_bits(stored, dataset, name)
+            yield stored
     finally:
         folder.remove()
+
+
+def _check_bits(stored: np.ndarray, dataset: Dataset, name: str) -> None:
+    """Reject values with more bits than are stored. GDCM keeps them in unsigned JPEG 2000."""
+    bits = int(dataset.BitsStored)
+    if stored.max() >= 1 << bits:
+        raise BadInputError(
+            f"{name} has compressed pixels that need more than {bits} bits (Bits Stored, "
+            "0028,0101), such as an overlay in unused bits: export it uncompressed."
+        )
 
 
 def _stored_frame(dataset: Dataset, stream: bytes) -> bytes:
