@@ -26,56 +26,48 @@ from ..ct.io.dicom_derivation import DerivedSeries
 from ..ct.io.dicom_writer import check_source
 from ..ct.io.slice_file import SliceFile
 from ..ct.io.volume_files import (
-    AXES,
     CtVolume,
     check_output_path,
     in_viewer_order,
-    split_suffix,
     write_volume,
 )
-from ..ct.io.volume_hash import volume_hash
 from ..ct.pixel_spacing import pixel_shape_warning
 from ..ct.pseudo_ldct import pseudo_ldct
 from ..denoising.denoised_scan import DenoisedScan
 from ..denoising.job import DenoisingJob
 from ..denoising.map_choice import ALL_MAPS, NO_MAPS, need_noise_models
-from ..denoising.plan import SHORT_SCAN, JobPlan
+from ..denoising.plan import JobPlan
 from ..denoising.progress import Progress
 from ..denoising.removed_noise import removed_noise_sentence
 from ..denoising.repetition import model_differences
 from ..denoising.report import job_report, model_identities
 from ..denoising.settings import (
-    METHODS,
-    ORIENTATION_COUNTS,
-    TUNINGS,
     DenoisingSettings,
-    settings_from_values,
-    settings_of_report,
 )
 from ..duration import duration
 from ..errors import BadInputError, printable
 from ..input_file import read_json
 from ..json_text import json_text
-from ..models.catalog import SHIPPED_MODELS
 from ..models.store import LoadedModels, Manifest, load_models, model_files
 from ..number_text import with_minus_sign
 from ..output_paths import check_writable
 from ..printed_words import CHECK, print_warnings
 from ..temporary_files import in_temporary_folder, replace_file
-from .device_argument import DEVICES, add_device_argument
 from .dicom_output import check_dicom_folder, is_dicom_output, noise_kinds, write_dicom
-from .model_arguments import add_model_arguments
 from .optional_packages import INSTALL_COMMANDS
-from .output_guard import CheckedFiles, Output, add_overwrite_argument, check_outputs, same_name
-from .own_results import is_report_of
+from .output_guard import CheckedFiles, Output, add_overwrite_argument, check_outputs
 from .progress_bar import ProgressBar
 from .reference_scan import read_reference
+from .result_report import (
+    check_report_is_free,
+    described_files,
+    older_reports,
+    report_beside,
+)
 from .scan_arguments import add_scan_arguments, add_series_argument, read_scan
+from .setting_arguments import add_setting_arguments, read_settings
 from .side_outputs import SideOutputs
 from .staged_files import StagedFiles, write_together
-
-FLAGS = ("method", "steps", "strength", "device", "seed", "tuning", "orientations", "neighbours")
-"""Settings that have a flag; ``--settings`` sets the others."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,56 +102,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--picture", type=Path, help="PNG to write: original, denoised and difference side by side"
     )
     add_overwrite_argument(parser)
-
-
-def add_setting_arguments(parser: argparse.ArgumentParser, devices: str = DEVICES) -> None:
-    """Add the arguments that choose model and settings, see :func:`read_settings`."""
-    add_model_arguments(parser)
-    default = DenoisingSettings()
-    parser.add_argument(
-        "--method",
-        choices=METHODS,
-        help="pseudo-ct fine-tunes the network on the scan; pretrained applies it unchanged "
-        f"(default: {default.method})",
-    )
-    parser.add_argument(
-        "--steps", type=int, help=f"maximum number of fine-tuning steps (default: {default.steps})"
-    )
-    parser.add_argument(
-        "--strength",
-        type=float,
-        help="strength of the denoising in percent, from 0 (the input) to 100 "
-        f"(the network's output; default: {default.strength:g})",
-    )
-    add_device_argument(parser, default=None, devices=devices)
-    parser.add_argument(
-        "--seed", type=int, help=f"seed of the random numbers (default: {default.seed})"
-    )
-    parser.add_argument(
-        "--tuning",
-        choices=TUNINGS,
-        help="fine-tune once, on slices spread over the scan, or separately on each slice "
-        f"(default: {default.tuning})",
-    )
-    parser.add_argument(
-        "--orientations",
-        type=int,
-        choices=ORIENTATION_COUNTS,
-        help="number of flips and rotations by 90 degrees to average "
-        f"(default: 8; 3 for {SHORT_SCAN + 1} or more slices of 512×512); slices that are "
-        "corrected by neighbours take 3 instead of 8, and 1 instead of 3",
-    )
-    parser.add_argument(
-        "--neighbours",
-        action=argparse.BooleanOptionalAction,
-        help="correct every slice by the slices above and below that are similar to it (default)",
-    )
-    parser.add_argument(
-        "--settings",
-        type=Path,
-        help="JSON file of settings, or the report of an earlier run, whose settings are used but "
-        "not its model; 'pseudoct repeat' makes its result again",
-    )
 
 
 @dataclass(frozen=True)
@@ -297,7 +239,7 @@ def _writable_outputs(arguments: argparse.Namespace) -> _Outputs:
         check_writable(output / "0001.dcm" if os.path.isdir(output) else output)
     else:
         check_output_path(output)
-    report = arguments.report or _beside(output, dicom)
+    report = arguments.report or report_beside(output, dicom)
     check_writable(report)
     if arguments.picture:
         check_png_path(arguments.picture)
@@ -306,27 +248,6 @@ def _writable_outputs(arguments: argparse.Namespace) -> _Outputs:
             raise BadInputError(f"{noise_folder} is a file: choose a folder for the noise maps.")
         check_writable(noise_folder / "noise" if noise_folder.is_dir() else noise_folder)
     return _Outputs(output, dicom, report, arguments.picture, noise_folder)
-
-
-def default_report(output: Path) -> Path:
-    """Return the place of the report of an output for which no other place is given."""
-    return _beside(Path(os.path.abspath(output)), is_dicom_output(output))
-
-
-def older_reports(output: Path, *kept: Path | None) -> list[Path]:
-    """Return the reports of an older result in default places, which a new result makes wrong.
-
-    Parameters
-    ----------
-    kept : files that are not returned.
-    """
-    places = {default_report(path) for path in (output, Path(os.path.realpath(output)))}
-    names = {same_name(path) for path in kept if path is not None}
-    return [p for p in sorted(places) if same_name(p) not in names and is_report_of(p, output)]
-
-
-def _beside(output: Path, dicom: bool) -> Path:
-    return output.with_name(f"{output.name if dicom else split_suffix(output.name)[0]}.json")
 
 
 def _check_outputs(
@@ -351,23 +272,8 @@ def _check_outputs(
         overwrite=arguments.overwrite,
     )
     if not arguments.overwrite:
-        _check_report_is_free(outputs.report, outputs.volume)
+        check_report_is_free(outputs.report, outputs.volume)
     return checked
-
-
-def _check_report_is_free(path: Path, volume: Path) -> None:
-    """Reject the place of a report where that of another result lies which still exists."""
-    try:
-        place = read_json(path).get("output_path")
-    except BadInputError:  # there is none, or it is not a report and was checked before
-        return
-    if not isinstance(place, str) or not os.path.lexists(place):
-        return
-    if os.path.realpath(place) != os.path.realpath(volume):
-        raise BadInputError(
-            f"{path} is the report of {Path(place).name} and would be lost: give another name for "
-            "the report with --report, or replace it with --overwrite."
-        )
 
 
 def _read_inputs(
@@ -466,7 +372,8 @@ def _write_report(
             volume.slice_labels,
         )
         values["warnings"] = [*_input_warnings(inputs), *values["warnings"]]
-        report = _files(inputs, final_path, result.hu) | {"dicom": volume.uids or None}
+        report = described_files(inputs.arguments, volume, inputs.reference, final_path, result.hu)
+        report |= {"dicom": volume.uids or None}
         report |= {"uneven_slice_offsets_mm": list(volume.slice_offsets) or None}
         report |= values
         text = json_text(report, indent=2, ensure_ascii=False) + "\n"
@@ -491,37 +398,6 @@ def _write_picture(
             pixel_mm=volume.pixel_mm if volume.has_square_pixels else None,
             title=volume.name,
         )
-
-
-def _files(inputs: _Inputs, final_path: Path, denoised: np.ndarray) -> dict:
-    """Return where the scan and the result lie and how to recognise them, for the report."""
-    arguments, volume = inputs.arguments, inputs.volume
-    # A link to the scan may have the only name that tells the format, so it is not followed.
-    scan, output = (_in_real_folder(path) for path in (arguments.input, final_path))
-    models = arguments.models.resolve()
-    reference = {}
-    if inputs.reference:
-        reference["reference_path"] = str(_in_real_folder(arguments.reference))
-        reference["reference_series"] = arguments.reference_series
-        reference["reference_hash"] = volume_hash(inputs.reference.hu, inputs.reference)
-        reference["reference_dicom"] = inputs.reference.uids or None
-    return {
-        "input": scan.name,
-        "input_path": str(scan),
-        "input_hash": volume_hash(volume.hu, volume),
-        "series": arguments.series,
-        "slice_axis": AXES[volume.slice_axis],
-        "models_path": None if models == SHIPPED_MODELS else str(models),
-        "output": output.name,
-        "output_path": str(output),
-        "output_hash": volume_hash(denoised, volume),
-        **reference,
-    }
-
-
-def _in_real_folder(path: Path) -> Path:
-    """Return an absolute path whose folder has no links; its last part may be one."""
-    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
 
 
 def _print_summary(report: dict, output: Path, seconds: float) -> None:
@@ -560,31 +436,6 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     return parser.parse_args(words)
-
-
-def read_settings(arguments: argparse.Namespace) -> DenoisingSettings:
-    """Return the settings: the defaults, then ``--settings``, then the flags; the last one wins.
-
-    Raises
-    ------
-    BadInputError
-        If the file is not JSON, or a setting is unknown or out of range.
-    """
-    settings = DenoisingSettings()
-    if arguments.settings:
-        values = read_json(arguments.settings)
-        is_report = "settings" in values
-        values = values.get("settings", values)
-        if not isinstance(values, dict):
-            raise BadInputError(
-                f"{arguments.settings} does not contain settings by name: give a JSON object."
-            )
-        try:
-            settings = (settings_of_report if is_report else settings_from_values)(values)
-        except BadInputError as error:
-            raise BadInputError(f"{arguments.settings}: {error}") from error
-    flags = {name: getattr(arguments, name) for name in FLAGS}
-    return replace(settings, **{name: flags[name] for name in FLAGS if flags[name] is not None})
 
 
 def _note_other_models(path: Path, models: LoadedModels, settings: DenoisingSettings) -> None:

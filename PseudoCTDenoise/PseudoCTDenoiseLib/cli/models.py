@@ -20,7 +20,7 @@ from ..models.catalog import DENOISER
 from ..models.manifest import Manifest, broken_models, list_models
 from ..models.store import load_model, load_models
 from ..printed_words import ERROR
-from .model_arguments import add_models_argument
+from .setting_arguments import add_models_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,13 +13,14 @@ from ..exit_codes import BAD_INPUT, DONE
 from ..models.store import load_models
 from ..printed_words import ERROR
 from . import denoise
+from .setting_arguments import read_settings
 
 
 def main(options: Sequence[str]) -> int:
     """Return DONE, or print why every denoising would fail; argparse ends with BAD_INPUT too."""
     arguments = denoise.parse_arguments([*options, "--", "input", "output"])
     try:
-        denoise.read_settings(arguments)
+        read_settings(arguments)
         load_models(arguments.model, arguments.models)
     except BadInputError as error:
         print(f"{ERROR}{error}", file=sys.stderr)

@@ -25,6 +25,7 @@ from ..models.catalog import SHIPPED_MODELS
 from ..printed_words import print_warnings
 from . import denoise
 from .output_guard import same_name
+from .result_report import default_report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = arguments.output or _new_name(report, arguments.report)
     if os.path.lexists(output):
         raise BadInputError(f"{output} exists: choose another name for the new result.")
-    if same_name(denoise.default_report(output)) == same_name(arguments.report):
+    if same_name(default_report(output)) == same_name(arguments.report):
         raise BadInputError(
             f"The report of {output} would replace {arguments.report}: choose another name for "
             "the new result."

@@ -27,11 +27,11 @@ from ..simulation.low_dose import LowDoseSimulator, check_dose, simulate_low_dos
 from ..simulation.pixel_size import pixel_size_warning, simulated_pixel_mm
 from ..simulation.reconstruction_kernels import KERNELS
 from ..simulation.slice_correlation import slice_correlation
-from .denoise import older_reports
-from .device_argument import add_device_argument
 from .output_guard import add_overwrite_argument, check_outputs
 from .progress_bar import ProgressBar
+from .result_report import older_reports
 from .scan_arguments import add_scan_arguments, read_scan
+from .setting_arguments import add_device_argument
 from .staged_files import StagedFiles, write_together
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import __version__
-from ..cli.denoise import add_setting_arguments, read_settings
 from ..cli.progress_bar import ProgressBar
+from ..cli.setting_arguments import add_setting_arguments, read_settings
 from ..cli.side_outputs import SideOutputs
 from ..ct.io.itk_reading import itk_path
 from ..ct.io.volume_files import OUTPUT_SUFFIXES, split_suffix

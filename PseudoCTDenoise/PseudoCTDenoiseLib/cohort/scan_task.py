@@ -17,6 +17,7 @@ from pathlib import Path
 from .. import __version__
 from ..cli import denoise
 from ..cli.main import exit_code_of
+from ..cli.setting_arguments import read_settings
 from ..ct.io.files_read import files_read
 from ..durable_file import keep_content, keep_names
 from ..errors import BadInputError, one_line
@@ -144,7 +145,7 @@ def _denoise_into(new: Path, task: ScanTask) -> dict:
         arguments = _arguments(new, task)
         # The folder is renamed once all is written.
         final_path = task.result / arguments.output.name
-        settings = denoise.read_settings(arguments)
+        settings = read_settings(arguments)
         run = denoise.denoise(arguments, settings, final_path=final_path)
         report.update(run.report)
         write_thumbnail(new / THUMBNAIL, run.before, run.after)

@@ -11,9 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from PseudoCTDenoiseLib import __version__
-from PseudoCTDenoiseLib.cli.device_argument import add_device_argument
-from PseudoCTDenoiseLib.cli.model_arguments import add_model_arguments
 from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, check_outputs
+from PseudoCTDenoiseLib.cli.setting_arguments import add_device_argument, add_model_arguments
 from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU, normalise, to_hu
 from PseudoCTDenoiseLib.denoising.bias_correction import measure_density_bias
