@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
+from ..ct.io.dicom_attributes import PATIENT
 from ..ct.io.volume_files import CtVolume, check_same_grid, read_volume
-
-_PATIENT = ("PatientID", "PatientName", "PatientBirthDate")
 
 
 def read_reference(arguments: argparse.Namespace, scan: CtVolume) -> CtVolume | None:
@@ -48,7 +47,7 @@ def _doubts(scan: CtVolume, reference: CtVolume) -> list[str]:
 
 
 def _patient(volume: CtVolume) -> list[str]:
-    texts = [volume.dicom_slices[0].frame.text(k) for k in _PATIENT] if volume.dicom_slices else []
+    texts = [volume.dicom_slices[0].frame.text(k) for k in PATIENT] if volume.dicom_slices else []
     return [text.rstrip("^ ").casefold() for text in texts]
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from pydicom import Dataset
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.multival import MultiValue
 
 from ...errors import BadInputError
@@ -37,19 +38,38 @@ PIXEL_FORMAT = (
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
 )
+PATIENT = ("PatientID", "PatientName", "PatientBirthDate")
+LABELS = {
+    "study": ("StudyInstanceUID",),
+    "number": ("SeriesNumber",),
+    "description": ("SeriesDescription",),
+    "modality": ("Modality",),
+    "kernel": ("ConvolutionKernel",),
+    "kV": ("KVP",),
+    "thickness": ("SliceThickness",),
+    "phase": ("TemporalPositionIdentifier", "TemporalPositionIndex"),
+    "cardiac phase": ("NominalPercentageOfCardiacPhase",),
+    "stack": ("StackID",),
+    "frame of reference": ("FrameOfReferenceUID",),
+    "acquisition": ("AcquisitionNumber", "FrameAcquisitionNumber"),
+    "trigger time": ("TriggerTime", "NominalCardiacTriggerDelayTime"),
+    "acquisition time": ("AcquisitionDateTime", "FrameAcquisitionDateTime", "AcquisitionTime"),
+    "series time": ("SeriesTime",),
+    "content time": ("ContentTime",),
+    "study date": ("StudyDate",),
+    "series date": ("SeriesDate",),
+}
+"""Label that distinguishes stacks → attributes, of which the first that is not empty counts."""
 HEADER_TAGS = [
     tag_for_keyword(keyword)
     for keyword in (
         *PER_FRAME,
         *PIXEL_FORMAT,
+        *PATIENT,
+        *chain(*LABELS.values()),
         *(SHARED_GROUPS, PER_FRAME_GROUPS),
-        *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "ImageType", "Modality"),
-        *("PatientID", "PatientName", "PatientBirthDate"),
-        *("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"),
-        *("SeriesNumber", "SeriesDescription", "SeriesDate", "SeriesTime", "StudyDate"),
-        *("InstanceNumber", "AcquisitionNumber", "TemporalPositionIdentifier", "TriggerTime"),
-        *("AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "ContentTime"),
-        *("NominalPercentageOfCardiacPhase", "ConvolutionKernel", "KVP"),
+        *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "ImageType"),
+        *("SeriesInstanceUID", "InstanceNumber"),
         *("PixelPaddingValue", "PixelPaddingRangeLimit", "ModalityLUTSequence"),
         *("VolumeBasedCalculationTechnique", "LossyImageCompression", "BurnedInAnnotation"),
         *("DerivationDescription", "ImageComments"),
@@ -128,6 +148,16 @@ class Frame:
             if text:
                 return self._decoded(text)
         return ""
+
+    def label(self, name: str) -> str:
+        """Return one of the :data:`LABELS` of the frame; as numbers, 120 and 120.0 are the same."""
+        text = self.text(*LABELS[name])
+        if dictionary_VR(LABELS[name][0]) not in ("DS", "IS"):
+            return text
+        try:
+            return f"{float(text):g}"
+        except ValueError:
+            return text
 
     def numbers(self, keyword: str, count: int) -> tuple[float, ...] | None:
         """Return the values of a numeric attribute, or None if it is missing or empty.

@@ -21,8 +21,9 @@ from .dicom_files import (
     ignore_pydicom_warnings,
     read_dicom_header,
 )
+from .dicom_grouping import split_into_stacks
 from .dicom_slices import Slice, slice_of
-from .dicom_stack import DicomStack, sorted_along_normal, split_into_stacks, stack_step
+from .dicom_stack import DicomStack, sorted_along_normal, stack_step
 from .dicom_voxels import read_hu
 from .itk_reading import damaged
 
