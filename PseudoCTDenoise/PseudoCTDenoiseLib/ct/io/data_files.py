@@ -11,9 +11,10 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from ...errors import BadInputError
 from .itk_reading import damaged
@@ -101,18 +102,36 @@ def check_streams(voxels: StoredVoxels, compressed: int | None, name: str) -> No
         with open(path, "rb") as file:
             file.seek(voxels.start)
             try:
-                while not stream.eof and length <= voxels.length:
-                    block = stream.unconsumed_tail
-                    if not block:
-                        block = file.read(min(left, _BLOCK))
-                        left -= len(block)
-                    if not block:
-                        raise damaged(name)
-                    length += len(stream.decompress(block, _BLOCK))
+                for size in expanded_sizes(stream, file, left):
+                    length += size
+                    if length > voxels.length:
+                        break
             except zlib.error as error:
                 raise damaged(name) from error
-        if length != voxels.length:
+        if length != voxels.length or not stream.eof:
             raise damaged(name)
+
+
+def expanded_sizes(
+    stream: zlib._Decompress, file: BinaryIO, left: int | None = None, block: bytes = b""
+) -> Iterator[int]:
+    """Expand a stream in blocks that need little memory, and yield the size of each.
+
+    The end of the stream or of the file is the end; ``stream.eof`` is False after the latter.
+
+    Parameters
+    ----------
+    left : number of bytes of the file to read at most; None for all that follow.
+    block : start of the stream that was read before.
+    """
+    while not stream.eof:
+        if not block:
+            block = file.read(_BLOCK if left is None else min(left, _BLOCK))
+            left = None if left is None else left - len(block)
+        if not block:
+            return
+        yield len(stream.decompress(block, _BLOCK))
+        block = stream.unconsumed_tail
 
 
 def named_files(header: Path, names: Sequence[str]) -> list[Path]:

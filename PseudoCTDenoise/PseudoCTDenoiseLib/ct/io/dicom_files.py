@@ -25,7 +25,7 @@ from pydicom.uid import (
 )
 
 from ...errors import is_out_of_memory
-from .data_files import max_expanded
+from .data_files import expanded_sizes, max_expanded
 from .dicom_attributes import HEADER_TAGS
 from .dicom_text import has_undecodable_text, restore_bytes
 
@@ -221,8 +221,8 @@ def _check_expanded_length(file: _BoundedFile) -> None:
     if _go_to_deflated(file):
         left = max_expanded(os.fstat(file.fileno()).st_size)
         stream = zlib.decompressobj(-zlib.MAX_WBITS)
-        while block := stream.unconsumed_tail or file.read(_META_BYTES):
-            left -= len(stream.decompress(block, 1 << 20))
+        for size in expanded_sizes(stream, file):
+            left -= size
             if left < 0:
                 raise ValueError("it expands to more than a scan can have")
     file.seek(0)

@@ -21,6 +21,7 @@ from .data_files import (
     TEXT,
     StoredVoxels,
     check_length,
+    expanded_sizes,
     named_files,
     numbered_names,
 )
@@ -54,7 +55,6 @@ _QUOTED = re.compile(r'"([^"]*)"')
 _PATTERN = re.compile(r"(\S*%\d*d\S*)\s+(-?\d+)\s+(-?\d+)\s+(-?\d+)(?:\s+(\d+))?")
 _DIRECTION = re.compile(r"none|\(([^()]*)\)")
 _MAX_SKIP = 1 << 20
-_BLOCK_BYTES = 1 << 24
 _GZIP, _GZIP_MAGIC = 31, b"\x1f\x8b"
 """Window of zlib for gzip alone, and the first bytes of a gzip part."""
 _FIELDS = {
@@ -133,21 +133,22 @@ def _check_stream(path: Path, start: int, lines: int, length: int, name: str) ->
 
     The stream may consist of several gzip parts. Like ITK, this ignores what follows the voxels.
     """
-    stream, found, block = zlib.decompressobj(_GZIP), 0, b""
+    found, rest = 0, b""
     try:
         with open(path, "rb") as file:
             file.seek(start)
             for _ in range(lines):
                 file.readline(MAX_BYTES)
-            while block := block if len(block) > 1 else block + file.read(_BLOCK_BYTES):
-                if stream.eof:
-                    if not block.startswith(_GZIP_MAGIC):
-                        break
-                    stream = zlib.decompressobj(_GZIP)
-                found += len(stream.decompress(block, _BLOCK_BYTES))
-                if found > length + MAX_SURPLUS_BYTES:
+            while True:
+                stream = zlib.decompressobj(_GZIP)
+                for size in expanded_sizes(stream, file, block=rest):
+                    found += size
+                    if found > length + MAX_SURPLUS_BYTES:
+                        raise damaged(name)
+                rest = stream.unused_data
+                rest += file.read(max(0, len(_GZIP_MAGIC) - len(rest)))
+                if not stream.eof or not rest.startswith(_GZIP_MAGIC):
                     break
-                block = stream.unused_data if stream.eof else stream.unconsumed_tail
     except (OSError, zlib.error) as error:
         raise damaged(name) from error
     if found < length or not stream.eof:
