@@ -1,4 +1,4 @@
-"""Means over square boxes of pixels, for arrays."""
+"""Means over square boxes of pixels and sums over boxes, for arrays."""
 
 from __future__ import annotations
 
@@ -28,9 +28,14 @@ def box_mean(image: np.ndarray, side: int) -> np.ndarray:
 
 def inner_box_means(image: np.ndarray, side: int) -> np.ndarray:
     """Return the means of all side x side boxes inside (rows, columns), in float64."""
-    sums = np.pad(image.astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    box = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
-    return box / side**2
+    return box_sums(image, side, side, np.float64) / side**2
+
+
+def box_sums(image: np.ndarray, rows: int, columns: int, dtype: type) -> np.ndarray:
+    """Return the sums of all rows x columns boxes inside an image, which ``dtype`` must hold."""
+    sums = np.pad(image.cumsum(0, dtype).cumsum(1, dtype), ((1, 0), (1, 0)))
+    upper, lower = sums[:-rows], sums[rows:]
+    return lower[:, columns:] - upper[:, columns:] - lower[:, :-columns] + upper[:, :-columns]
 
 
 def running_sums(values: Array, length: int) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
+from .box_mean import box_sums
 from .hounsfield import MAX_CT_HU, MIN_CT_HU, TISSUE_HU
 
 _WINDOW = 9
@@ -103,6 +104,4 @@ def _has_measurement(hu: np.ndarray, areas: np.ndarray) -> bool:
 
 def _full_windows(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Return True for each window of rows x columns inside a mask that is True everywhere."""
-    sums = np.pad(mask.cumsum(0, np.int32).cumsum(1, np.int32), ((1, 0), (1, 0)))
-    sums = sums[rows:] - sums[:-rows]
-    return sums[:, columns:] - sums[:, :-columns] == rows * columns
+    return box_sums(mask, rows, columns, np.int32) == rows * columns

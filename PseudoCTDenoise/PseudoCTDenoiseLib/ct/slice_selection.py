@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .box_mean import box_sums
 from .constant_areas import constant_areas
 from .hounsfield import TISSUE_HU
 
@@ -47,13 +48,7 @@ def most_informative_slice(hu: np.ndarray) -> int:
 
 def organ_box(hu: np.ndarray, rows: int, columns: int) -> tuple[int, int]:
     """Return the top row and left column of the rows x columns box with the most organ tissue."""
-    sums = np.pad(_organs(hu).astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    box = (
-        sums[rows:, columns:]
-        - sums[:-rows, columns:]
-        - sums[rows:, :-columns]
-        + sums[:-rows, :-columns]
-    )
+    box = box_sums(_organs(hu), rows, columns, np.int64)
     top, left = np.unravel_index(np.argmax(box), box.shape)
     return int(top), int(left)
 
