@@ -7,7 +7,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from ..errors import BadInputError
 from .image_arrays import paired_slices
-from .noise_level import FLATTEST, is_soft_tissue, mean_and_deviation
+from .noise_level import flattest, mean_and_deviation
 
 WINDOW = 22
 """Side of a window in pixels."""
@@ -47,11 +47,9 @@ def flat_windows(before: np.ndarray, after: np.ndarray, *others: np.ndarray) -> 
         mean, deviation_before = _mean_and_deviation(slices[0])
         same = after is before
         deviation_after = deviation_before if same else _mean_and_deviation(slices[1])[1]
-        soft = is_soft_tissue(mean)
-        if np.count_nonzero(soft) < _MIN_WINDOWS:
+        chosen = flattest(mean, np.stack([deviation_before, deviation_after]), _MIN_WINDOWS)
+        if chosen is None:
             continue
-        flatness = deviation_before * deviation_after
-        chosen = soft & (flatness <= np.quantile(flatness[soft], FLATTEST))
         all_windows = (sliding_window_view(image, (WINDOW, WINDOW)) for image in slices)
         windows.append([few[::STRIDE, ::STRIDE][chosen] for few in all_windows])
     if not windows:

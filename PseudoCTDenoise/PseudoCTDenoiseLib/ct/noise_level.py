@@ -65,16 +65,30 @@ def noise_reduction(before: np.ndarray, after: np.ndarray) -> float:
     sigma = []
     for old, new in zip(before, after, strict=True):
         mean, deviation_before = mean_and_deviation(old)
-        soft = is_soft_tissue(mean)
-        if np.count_nonzero(soft) < _MIN_WINDOWS:
-            continue
-        pairs = np.stack([deviation_before[soft], mean_and_deviation(new)[1][soft]])
-        flatness = pairs.prod(axis=0)
-        sigma.append(np.median(pairs[:, flatness <= np.quantile(flatness, FLATTEST)], axis=1))
+        deviations = np.stack([deviation_before, mean_and_deviation(new)[1]])
+        if (flat := flattest(mean, deviations, _MIN_WINDOWS)) is not None:
+            sigma.append(np.median(deviations[:, flat], axis=1))
     if not sigma:
         raise BadInputError(_NO_SOFT_TISSUE)
     sigma_before, sigma_after = np.median(_noisy(np.array(sigma)), axis=0)
     return float(1 - sigma_after / sigma_before) if sigma_before > 0 else 0.0
+
+
+def flattest(mean: np.ndarray, deviations: np.ndarray, fewest: int) -> np.ndarray | None:
+    """Return True in the flattest tenth of the soft-tissue windows, in the shape of ``mean``.
+
+    Parameters
+    ----------
+    mean : of each window, HU.
+    deviations : standard deviations of each window in several images, (images, …). Their product
+        is smallest in the flattest windows.
+    fewest : minimum number of soft-tissue windows; None is returned if there are fewer.
+    """
+    soft = is_soft_tissue(mean)
+    if np.count_nonzero(soft) < fewest:
+        return None
+    flatness = deviations.prod(axis=0)
+    return soft & (flatness <= np.quantile(flatness[soft], FLATTEST))
 
 
 def _noisy(noise: np.ndarray) -> np.ndarray:
