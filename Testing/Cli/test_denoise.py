@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from dicom_factory import ct_slice, store, write_slices
+from PseudoCTDenoiseLib.cli import cancelling
 from PseudoCTDenoiseLib.cli import denoise as command
 from PseudoCTDenoiseLib.cli import main as entry
 from PseudoCTDenoiseLib.ct.comparison_figure import side_by_side
@@ -753,7 +754,9 @@ class Running:
             text=True,
             encoding="utf-8",
             # A test process in the background of a shell would pass on that it ignores signals.
-            preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in entry.SIGNALS],
+            preexec_fn=lambda: [
+                signal.signal(number, signal.SIG_DFL) for number in cancelling.SIGNALS
+            ],
         )
 
     def __enter__(self):
@@ -792,13 +795,13 @@ def test_repeated_signals_do_not_prevent_the_cleanup(program, scan, models, list
 
 def test_a_second_signal_does_not_interrupt_the_cleanup(monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr(entry.time, "monotonic", lambda: now[0])
-    press = entry._CancelHandler()
+    monkeypatch.setattr(cancelling.time, "monotonic", lambda: now[0])
+    press = cancelling.CancelHandler()
     with pytest.raises(KeyboardInterrupt):
         press(signal.SIGINT, None)
-    now[0] += entry.REPEAT_SECONDS / 2
+    now[0] += cancelling.REPEAT_SECONDS / 2
     press(signal.SIGINT, None)
-    now[0] += 2 * entry.REPEAT_SECONDS  # the first signal had no effect
+    now[0] += 2 * cancelling.REPEAT_SECONDS  # the first signal had no effect
     with pytest.raises(KeyboardInterrupt):
         press(signal.SIGTERM, None)
 

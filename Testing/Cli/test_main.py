@@ -12,6 +12,7 @@ import types
 
 import pytest
 from PseudoCTDenoiseLib import __version__
+from PseudoCTDenoiseLib.cli import cancelling
 from PseudoCTDenoiseLib.cli import main as entry
 from PseudoCTDenoiseLib.errors import BadInputError, Cancelled
 from PseudoCTDenoiseLib.temporary_files import with_cleanup
@@ -70,9 +71,9 @@ def test_a_cancelled_command_ends_with_3_without_a_traceback(pseudoct, end):
 
 
 @pytest.fixture
-def cancelling(monkeypatch):
+def ctrl_c_cancels(monkeypatch):
     """Install the signal handler for Ctrl-C, as in a separate process."""
-    handler = entry._CancelHandler()
+    handler = cancelling.CancelHandler()
     monkeypatch.setattr(sys, "unraisablehook", handler.unraisable)
     former = signal.signal(signal.SIGINT, handler)
     yield handler
@@ -91,20 +92,20 @@ def test_ctrl_c_termination_and_a_closed_terminal_cancel_unless_they_are_ignored
         for number in numbers:
             signal.signal(number, signal.SIG_DFL)
         signal.signal(numbers[-1], signal.SIG_IGN)
-        entry._on_signals(handler)
+        cancelling.on_signals(handler)
         assert [signal.getsignal(number) for number in numbers[:-1]] == [handler] * len(
             numbers[:-1]
         )
         assert signal.getsignal(numbers[-1]) == signal.SIG_IGN
         signal.signal(numbers[-1], signal.SIG_DFL)
-        entry._on_signals(handler)
+        cancelling.on_signals(handler)
         assert signal.getsignal(numbers[-1]) is handler
     finally:
         for number, previous in former.items():
             signal.signal(number, previous)
 
 
-def test_ctrl_c_in_a_finalizer_cancels(cancelling, capsys):
+def test_ctrl_c_in_a_finalizer_cancels(ctrl_c_cancels, capsys):
     class Finalized:
         def __del__(self):
             signal.raise_signal(signal.SIGINT)
@@ -115,15 +116,15 @@ def test_ctrl_c_in_a_finalizer_cancels(cancelling, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_ctrl_c_that_a_library_suppresses_is_repeated(cancelling, monkeypatch):
-    monkeypatch.setattr(entry, "REPEAT_SECONDS", 0.05)
+def test_ctrl_c_that_a_library_suppresses_is_repeated(ctrl_c_cancels, monkeypatch):
+    monkeypatch.setattr(cancelling, "REPEAT_SECONDS", 0.05)
     with contextlib.suppress(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         time.sleep(30)
 
 
-def test_ctrl_c_during_a_cleanup_waits_for_its_end(cancelling):
+def test_ctrl_c_during_a_cleanup_waits_for_its_end(ctrl_c_cancels):
     ended = []
 
     def cleanup():
@@ -137,7 +138,7 @@ def test_ctrl_c_during_a_cleanup_waits_for_its_end(cancelling):
     assert ended == [True, True]
 
 
-def test_another_error_in_a_finalizer_is_reported(cancelling, capsys):
+def test_another_error_in_a_finalizer_is_reported(ctrl_c_cancels, capsys):
     class Finalized:
         def __del__(self):
             raise ValueError("odd")
@@ -149,9 +150,9 @@ def test_another_error_in_a_finalizer_is_reported(cancelling, capsys):
 @pytest.mark.parametrize(
     ("work", "moment", "code"),
     [
-        (lambda arguments: 0, "_on_signals", 0),
+        (lambda arguments: 0, "on_signals", 0),
         (raising(BadInputError("odd")), "_bad_input", 3),
-        (raising(Cancelled()), "_cancelled", 3),
+        (raising(Cancelled()), "cancelled", 3),
     ],
     ids=["done", "bad-input", "cancelled"],
 )
@@ -159,18 +160,19 @@ def test_ctrl_c_during_the_report_of_the_result_is_not_an_error(
     pseudoct, monkeypatch, work, moment, code
 ):
     """Run as in a separate process, which ignores signals after the first one."""
-    real, calls = getattr(entry, moment), []
+    place = cancelling if hasattr(cancelling, moment) else entry
+    real, calls = getattr(place, moment), []
 
     def interrupted(*arguments):
-        if moment == "_on_signals" and arguments != (signal.SIG_IGN,):
+        if moment == "on_signals" and arguments != (signal.SIG_IGN,):
             return None
         calls.append(arguments)
         if len(calls) == 1:
             raise KeyboardInterrupt
-        return None if moment == "_on_signals" else real(*arguments)
+        return None if moment == "on_signals" else real(*arguments)
 
-    monkeypatch.setattr(entry, "_on_signals", lambda handler: None)
-    monkeypatch.setattr(entry, moment, interrupted)
+    monkeypatch.setattr(cancelling, "on_signals", lambda handler: None)
+    monkeypatch.setattr(place, moment, interrupted)
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     monkeypatch.setattr(sys, "argv", ["pseudoct", "try"])
     monkeypatch.setattr(sys.stdout, "reconfigure", lambda errors: None, raising=False)

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import _thread
 import argparse
 import importlib
 import importlib.metadata
 import itertools
-import math
-import os
-import signal
 import sys
-import threading
-import time
 import traceback
 import types
 from collections.abc import Callable
@@ -26,10 +20,10 @@ from ..errors import (
     one_line,
     out_of_memory_message,
 )
-from ..exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT
+from ..exit_codes import BAD_INPUT, DONE, FAULT
 from ..printed_words import ERROR
-from ..temporary_files import is_cleaning_up
 from ..torch_cache import create_no_torch_cache
+from . import cancelling
 from .optional_packages import INSTALL_COMMANDS
 from .printing import printing_without_errors
 
@@ -49,14 +43,6 @@ ENTRY_POINTS = "pseudoct.commands"
 The name of an entry point is a heading in ``--help``; its object is a dictionary like
 :data:`COMMANDS`.
 """
-CANCELLED_TEXT = f"{ERROR}cancelled."
-SIGNALS = [signal.SIGINT, signal.SIGTERM]
-if hasattr(signal, "SIGHUP"):  # the terminal was closed
-    SIGNALS.append(signal.SIGHUP)
-REPEAT_SECONDS = 1.0
-"""Time after which a cancellation that had no effect is repeated."""
-RETRY_SECONDS = 0.01
-"""Time after which a finalizer or a cleanup has probably ended."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,38 +54,21 @@ def main(arguments: list[str] | None = None) -> int:
     """
     own_process = arguments is None
     with printing_without_errors(own_process):
-        return _run_to_the_end(arguments, own_process)
-
-
-def _run_to_the_end(arguments: list[str] | None, own_process: bool) -> int:
-    """Run one command; return its exit code, including after a signal during its last steps."""
-    code = None
-    try:
-        try:
-            code = _run(arguments, own_process)
-        finally:
-            if own_process:  # the work has ended, so there is nothing to cancel
-                _on_signals(signal.SIG_IGN)
-    except KeyboardInterrupt:  # the signal came during the report of the result
-        if own_process:
-            _on_signals(signal.SIG_IGN)
-        if code is None:
-            code = _cancelled()
-    return code
+        return cancelling.run_to_the_end(lambda: _run(arguments, own_process), own_process)
 
 
 def _run(arguments: list[str] | None, own_process: bool) -> int:
     """Run one command; return its exit code, including after an exception."""
     if own_process:
-        _on_signals(_leave)
+        cancelling.on_signals(cancelling.leave)
     create_no_torch_cache()
 
     def parse_and_run() -> int | None:
         parsed = _parse(arguments)
         if own_process:
-            cancelling = _CancelHandler()
-            sys.unraisablehook = cancelling.unraisable
-            _on_signals(cancelling)
+            handler = cancelling.CancelHandler()
+            sys.unraisablehook = handler.unraisable
+            cancelling.on_signals(handler)
         return parsed.run(parsed)
 
     return exit_code_of(parse_and_run)
@@ -114,7 +83,7 @@ def exit_code_of(work: Callable[[], int | None]) -> int:
     try:
         return work() or DONE
     except (KeyboardInterrupt, Cancelled):
-        return _cancelled()
+        return cancelling.cancelled()
     except SystemExit as end:
         return int(end.code or 0)
     except Exception as error:
@@ -136,74 +105,9 @@ def _failed(error: Exception) -> int:
     return FAULT
 
 
-def _cancelled() -> int:
-    print(CANCELLED_TEXT, file=sys.stderr)
-    return CANCELLED
-
-
 def _bad_input(text: str) -> int:
     print(f"{ERROR}{text}", file=sys.stderr)
     return BAD_INPUT
-
-
-def _on_signals(handler) -> None:
-    """Install a handler for all signals that are not ignored."""
-    for number in SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
-            signal.signal(number, handler)
-
-
-def _leave(number, frame) -> None:
-    """Exit immediately, as there is nothing to clean up while modules load.
-
-    An exception during the import of torch could abort the process.
-    """
-    print(CANCELLED_TEXT, file=sys.stderr, flush=True)
-    os._exit(CANCELLED)
-
-
-class _CancelHandler:
-    """Signal handler that cancels the command once, so a second signal cannot stop the cleanup.
-
-    Python and its libraries lose exceptions in finalizers, in callbacks of weak references and in a
-    bare ``except``. The handler then cancels again.
-    """
-
-    def __init__(self):
-        self._latest = -math.inf
-
-    def __call__(self, number, frame) -> None:
-        before, now = self._latest, time.monotonic()
-        if is_cleaning_up(frame):
-            self._cancel_later(number, RETRY_SECONDS)
-        elif now - before > REPEAT_SECONDS:
-            self._latest = now
-            self._cancel_later(number, REPEAT_SECONDS + RETRY_SECONDS)
-            raise KeyboardInterrupt
-
-    def unraisable(self, lost) -> None:
-        """Cancel again after a lost KeyboardInterrupt; report other exceptions as Python does."""
-        if lost.exc_type is KeyboardInterrupt:
-            self._latest = -math.inf
-            for number in SIGNALS:
-                if signal.getsignal(number) is self:
-                    self._cancel_later(number, RETRY_SECONDS)
-                    break
-        else:
-            sys.__unraisablehook__(lost)
-
-    def _cancel_later(self, number: int, seconds: float) -> None:
-        def cancel() -> None:
-            if signal.getsignal(number) is not self:  # the command has ended
-                return
-            if hasattr(signal, "pthread_kill"):  # this also ends a blocking wait
-                signal.pthread_kill(threading.main_thread().ident, number)
-            else:
-                _thread.interrupt_main(number)
-
-        timer = threading.Timer(seconds, cancel)
-        timer.daemon = True
-        timer.start()
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
