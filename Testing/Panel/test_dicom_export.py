@@ -14,7 +14,10 @@ import pytest
 from dicom_factory import HEIGHTS, enhanced_ct, write, write_slices
 from example_report import REPORT
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume, to_image
+from PseudoCTDenoiseLib.scene import provenance
 from pydicom import dcmread
+
+from .conftest import voxels
 
 PLUGIN = Path(__file__).parents[2] / "PseudoCTDenoise" / "DICOMPseudoCTDenoisePlugin.py"
 
@@ -98,7 +101,6 @@ def test_a_second_export_is_another_series_in_the_same_study(panel, makeResult, 
 
 def test_the_noise_map_is_a_series_of_its_own(panel, makeResult, database, tmp_path):
     import slicer
-    from PseudoCTDenoiseLib.scene import provenance
     from PseudoCTDenoiseLib.scene.dicom_export import exportVolume
 
     result = makeResult(imported(database, write_slices(tmp_path / "scan")))
@@ -110,7 +112,6 @@ def test_the_noise_map_is_a_series_of_its_own(panel, makeResult, database, tmp_p
 
 
 def test_the_removed_noise_is_that_of_full_strength(panel, makeResult, database, tmp_path):
-    from PseudoCTDenoiseLib.scene import provenance
     from PseudoCTDenoiseLib.scene.dicom_export import exportVolume
 
     result = makeResult(imported(database, write_slices(tmp_path / "scan")))
@@ -124,7 +125,6 @@ def test_the_removed_noise_is_that_of_full_strength(panel, makeResult, database,
 
 
 def test_the_removed_noise_is_a_difference(panel, makeResult, database, tmp_path):
-    from PseudoCTDenoiseLib.scene import provenance
     from PseudoCTDenoiseLib.scene.dicom_export import exportVolume
 
     result = makeResult(imported(database, write_slices(tmp_path / "scan")))
@@ -138,7 +138,6 @@ def test_the_removed_noise_is_a_difference(panel, makeResult, database, tmp_path
 def test_slices_that_were_corrected_by_neighbours_are_counted(
     panel, makeResult, database, tmp_path, monkeypatch
 ):
-    from PseudoCTDenoiseLib.scene import provenance
     from PseudoCTDenoiseLib.scene.dicom_export import exportVolume
 
     monkeypatch.setitem(REPORT, "slices_with_neighbours", 4)
@@ -152,7 +151,6 @@ def test_slices_that_were_corrected_by_neighbours_are_counted(
 
 
 def test_partly_denoised_scans_say_so(panel, makeResult, database, tmp_path):
-    from PseudoCTDenoiseLib.scene import provenance
     from PseudoCTDenoiseLib.scene.dicom_export import exportVolume
 
     result = makeResult(imported(database, write_slices(tmp_path / "scan")))
@@ -180,7 +178,6 @@ def test_other_volumes_are_left_to_other_plugins(panel, makeResult, database, ph
 
 def test_a_hidden_volume_is_not_exported_with_its_study(panel, makeResult, database, tmp_path):
     import slicer
-    from PseudoCTDenoiseLib.scene import provenance
 
     plugin = slicer.modules.dicomPlugins[PLUGIN.stem]()
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
@@ -238,6 +235,33 @@ def test_a_result_of_another_size(refused):
         slicer.util.updateVolumeFromArray(result, slicer.util.arrayFromVolume(result)[1:].copy())
 
     assert "no longer has the size of its input" in refused(crop)
+
+
+def test_a_result_that_another_module_has_changed(refused):
+    def paint(original, result):
+        voxels(result)[1, 10, 10] += 500
+
+    assert "Thorax denoised was changed since it was made" in refused(paint)
+
+
+def test_an_input_that_is_not_the_denoised_one(refused):
+    """The scan was changed before the job, and the volume was loaded again after it."""
+
+    def load(original, result):
+        result.SetAttribute(provenance.INPUT_CRC32, "0")
+
+    assert "Thorax was changed since Thorax denoised was made" in refused(load)
+
+
+def test_a_noise_map_that_another_module_has_changed(panel, makeResult, database, tmp_path):
+    from PseudoCTDenoiseLib.errors import BadInputError
+    from PseudoCTDenoiseLib.scene.dicom_export import exportVolume
+
+    result = makeResult(imported(database, write_slices(tmp_path / "scan")))
+    noise = result.GetNodeReference(provenance.NOISE_MAP)
+    voxels(noise)[1, 10, 10] += 500
+    with pytest.raises(BadInputError, match="Thorax noise was changed since it was made"):
+        exportVolume(noise, tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_to(refused, database, tmp_path):

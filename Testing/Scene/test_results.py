@@ -419,10 +419,31 @@ def test_the_end_of_a_scene_is_left_to_slicer(scan, scene, cleanup):
 def test_volumes_that_are_not_created_again_leave_the_result(scan):
     output = store(scan, Outputs(modelMaps=True))
     noise = output.GetNodeReference(provenance.NOISE_MAP)
+    voxels(noise)[0] = 5  # a user has painted in it
     store(scan, Outputs(noiseMap=False, pseudoLdct=False), to=output)
     for role in (provenance.NOISE_MAP, provenance.PSEUDO_LDCT, "PseudoCTDenoise.NoiseMap.noise-a"):
         assert output.GetNodeReference(role) is None
+    names = [n.GetName() for n in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")]
+    kept = ["scan", "scan denoised", "scan noise (earlier result)", "scan removed noise"]
+    assert sorted(names) == kept
+
+
+def test_the_maps_of_another_scan_go_unless_a_clone_has_them(scan):
+    output = store(scan)
+    noise, pseudoLdct = map(output.GetNodeReference, (provenance.NOISE_MAP, provenance.PSEUDO_LDCT))
+    clone = cloneOf(output)
+    clone.RemoveNodeReferenceIDs(provenance.PSEUDO_LDCT)
+    other = slicer.util.addVolumeFromArray(HU, name="other")
+    store(other, to=output)
     assert slicer.mrmlScene.IsNodePresent(noise)
+    assert not slicer.mrmlScene.IsNodePresent(pseudoLdct)
+
+
+def test_a_map_that_replaces_its_own_result_is_kept_as_its_input(scan):
+    output = store(scan)
+    pseudoLdct = output.GetNodeReference(provenance.PSEUDO_LDCT)
+    store(pseudoLdct, to=output)
+    assert output.GetNodeReference(provenance.INPUT) is pseudoLdct
 
 
 def test_nodes_of_another_scan_are_not_reused(scan, scene):

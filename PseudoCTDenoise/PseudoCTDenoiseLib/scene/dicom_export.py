@@ -25,7 +25,7 @@ from ..errors import BadInputError
 from ..temporary_files import in_temporary_folder, with_cleanup
 from . import provenance
 from .ct_input import sliceAxis
-from .results import originalOf
+from .results import checkInputUnchanged, originalOf, wasEdited
 
 if TYPE_CHECKING:
     from ..ct.io.dicom_slices import Slice
@@ -61,7 +61,7 @@ def exportVolume(node, folder: str | os.PathLike) -> list[Path]:
     ------
     BadInputError
         If :func:`canExport` returns False, the files are no longer in Slicer's DICOM database, the
-        input was changed after it was loaded, or the series cannot be written.
+        volume or the input was changed, or the series cannot be written.
     """
     if not canExport(node):
         raise BadInputError(
@@ -79,6 +79,12 @@ def exportVolume(node, folder: str | os.PathLike) -> list[Path]:
     if hu.shape != (len(slices), *slices[0].size):
         raise BadInputError(
             f"{node.GetName()} no longer has the size of its input. Denoise it again."
+        )
+    checkInputUnchanged(original, result)
+    if wasEdited(node):
+        raise BadInputError(
+            f"{node.GetName()} was changed since it was made, which the new series would not say. "
+            "Denoise the scan again, and export that result."
         )
     series = DerivedSeries(kind, _note(result, kind))
     names = [f"{series.uid}_{name}" for name in file_names(len(hu))]

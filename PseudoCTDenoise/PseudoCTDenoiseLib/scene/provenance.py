@@ -52,7 +52,8 @@ ITEM = f"{PREFIX}Item"
 INPUT_CRC32 = f"{PREFIX}InputCrc32"
 """Checksum of the input's voxels; the removed noise belongs to exactly these voxels."""
 SHOWN_CRC32 = f"{PREFIX}ShownCrc32"
-"""Checksum of the result's voxels at the strength shown; absent in results of earlier versions."""
+"""Checksum of the voxels that the module gave to a result, at the strength shown, or to one of its
+other volumes; absent in results of earlier versions."""
 
 
 def _sliceRange(text: str) -> tuple[int, int]:

@@ -107,7 +107,7 @@ def _withSeries(figure) -> list[str]:
 def hiddenParts(result) -> list[str]:
     """Return the IDs of the nodes of a result that no list shows and no other result refers to."""
     others = {
-        nodeID for other in provenance.otherResults(result) for nodeID in _referredNodes(other)
+        nodeID for other in provenance.otherResults(result) for nodeID in referredNodes(other)
     }
     nodes = [result.GetNodeReference(role) for role in provenance.roles(result)]
     return [
@@ -120,7 +120,7 @@ def hiddenParts(result) -> list[str]:
     ]
 
 
-def _referredNodes(result) -> list[str]:
+def referredNodes(result) -> list[str]:
     """Return the ID of the first node of each of a result's roles."""
     return [result.GetNthNodeReferenceID(role, 0) for role in provenance.roles(result)]
 
@@ -128,7 +128,7 @@ def _referredNodes(result) -> list[str]:
 def _nodesOf(result) -> list[str]:
     """Return the IDs of all nodes that a result consists of."""
     figures = [nodeID for node in _figures(result) for nodeID in _withSeries(node)]
-    return _referredNodes(result) + figures
+    return referredNodes(result) + figures
 
 
 def removeNodes(nodeIDs) -> None:

@@ -21,7 +21,7 @@ from .ct_input import CtInput, exactSlices, sliceAxis
 from .geometry import geometryOf
 from .noise_colors import noiseColors
 from .plots import createPlots
-from .result_cleanup import hiddenParts, plotsAndTables, removeNodes
+from .result_cleanup import hiddenParts, plotsAndTables, referredNodes, removeNodes
 from .sequence_item import itemOf, nameWithItem
 
 VOLUMES = (provenance.NOISE_MAP, provenance.PSEUDO_LDCT)
@@ -81,6 +81,7 @@ def storeResult(
     with newNodesOnlyOnSuccess():
         output = outputVolume or _newVolume(f"{name} denoised")
         _renameResultOfAnother(output, inputVolume, f"{name} denoised")
+        earlier = _volumesOf(output)
         before = hiddenParts(output)
         if _isOfAnotherScan(output, inputVolume):
             before += plotsAndTables(output)
@@ -128,12 +129,12 @@ def storeResult(
             _fillCt(output, inputVolume, whole(denoised, original))
             for role, node in made.items():
                 output.SetNodeReferenceID(role, node.GetID())
-            output.SetAttribute(provenance.SHOWN_CRC32, checksum(output))
             provenance.recordProvenance(output, result.report, strength, (first, last))
         losses = result.report["tuning_loss"]
         createPlots(output, ct.hu[here], result.denoised, ct.pixelSizeMm, losses)
     kept = {node.GetID() for node in made.values()}
     removeNodes(nodeID for nodeID in before if nodeID not in kept)  # of another scan
+    _removeUnused(earlier)
     return output
 
 
@@ -192,10 +193,10 @@ def checkInputUnchanged(inputVolume, outputVolume) -> None:
         )
 
 
-def wasEdited(outputVolume) -> bool:
-    """Return True if another module has changed the voxels of a result."""
-    known = outputVolume.GetAttribute(provenance.SHOWN_CRC32)
-    return known is not None and known != checksum(outputVolume)
+def wasEdited(volume) -> bool:
+    """Return True if another module has changed the voxels of a result or of its other volumes."""
+    known = volume.GetAttribute(provenance.SHOWN_CRC32)
+    return known is not None and known != checksum(volume)
 
 
 def checkStrength(strength: float) -> None:
@@ -248,6 +249,26 @@ def _renameResultOfAnother(output, inputVolume, name: str) -> None:
 def _isOfAnotherScan(output, inputVolume) -> bool:
     source = output.GetNodeReference(provenance.INPUT)
     return source is not None and source.GetID() != inputVolume.GetID()
+
+
+def _volumesOf(output) -> list:
+    """Return the optional volumes and the removed noise of a result."""
+    kinds = (*VOLUMES, provenance.REMOVED_NOISE)
+    found = [output.GetNodeReference(r) for r in provenance.roles(output) if r.startswith(kinds)]
+    return [node for node in found if node is not None]
+
+
+def _removeUnused(volumes) -> None:
+    """Remove the volumes that no result has any more, or rename them if they were changed."""
+    used = {nodeID for result in provenance.results() for nodeID in referredNodes(result)}
+    for volume in volumes:
+        if volume.GetScene() is None or volume.GetID() in used:
+            continue
+        if volume.GetAttribute(provenance.SHOWN_CRC32) is None or wasEdited(volume):
+            name = f"{volume.GetName()} (earlier result)"
+            volume.SetName(slicer.mrmlScene.GenerateUniqueName(name))
+        else:
+            removeNodes([volume.GetID()])
 
 
 def _releaseForeignNodes(output, inputVolume) -> None:
@@ -334,6 +355,7 @@ def _createDisplay(node) -> None:
 def _fill(node, inputVolume, voxels: np.ndarray) -> None:
     """Set the voxels (k, j, i), and copy geometry, transform, patient and study of the input."""
     slicer.util.updateVolumeFromArray(node, voxels)
+    node.SetAttribute(provenance.SHOWN_CRC32, checksum(node))
     node.CopyOrientation(inputVolume)
     node.SetAndObserveTransformNodeID(inputVolume.GetTransformNodeID())
     _copyUnits(node, inputVolume)
