@@ -103,7 +103,8 @@ def test_a_result_is_not_selected_beside_another_scan(panel, phantom, other, hal
     ended(panel)
     node = panel.logic.getParameterNode()
     assert node.inputVolume is other and node.outputVolume is None
-    assert panel.ui.statusLabel.text.endswith("Phantom denoised. Research use only.")
+    said = "Phantom denoised. Removed noise: green. Research use only."
+    assert panel.ui.statusLabel.text.endswith(said)
     comparison = panel.logic.comparison
     assert comparison.original is phantom and comparison.denoised.GetName() == "Phantom denoised"
     assert denoised(panel).GetName() == "Other denoised"
@@ -134,7 +135,7 @@ def test_the_range_of_slices_is_that_of_one_scan(panel, phantom, other, halvingW
     panel.ui.firstSliceSpinBox.value = 2
     panel.ui.lastSliceSpinBox.value = 3
     denoised(panel)
-    assert "Phantom denoised, slices 2 to 3 of 4." in panel.ui.statusLabel.text
+    assert ": Phantom denoised, slices 2 to 3 of 4." in panel.ui.statusLabel.text
     user.choose(panel.ui.inputSelector, other)
     assert (panel.ui.firstSliceSpinBox.value, panel.ui.lastSliceSpinBox.value) == (1, 0)
     output = denoised(panel)
@@ -168,6 +169,104 @@ def test_a_job_that_ends_in_another_module_shows_its_result_on_return(
     assert manager.layout == fourUp
     slicerApp.select("PseudoCTDenoise")
     assert manager.layout != fourUp and panel.logic.comparison.denoised is not None
+
+
+def test_a_comparison_on_screen_waits_for_the_return_of_the_user_too(
+    panel, phantom, result, slicerApp, halvingWorker
+):
+    user.click(panel.ui.sideBySideButton)
+    user.choose(panel.ui.outputSelector, "Create a new volume")
+    user.click(panel.ui.applyButton)
+    slicerApp.leave()
+    ended(panel)
+    comparison = panel.logic.comparison
+    assert comparison.shows(result)
+    slicerApp.select("PseudoCTDenoise")
+    assert panel.ui.outputSelector.currentNode() is not result
+    assert comparison.shows(panel.ui.outputSelector.currentNode())
+
+
+@pytest.fixture
+def tuning(panel, phantom, result, halvingWorker):
+    """A job whose preview is in the views, and another result that was there before."""
+    user.click(panel.ui.sideBySideButton)
+    panel.logic.comparison.setOrientation("Coronal")
+    panel.ui.stepsSpinBox.value = 5000
+    user.click(panel.ui.applyButton)
+    run = panel.runControl.run
+    preview(run, voxels(phantom))
+    return run
+
+
+def preview(run, hu):
+    run._onPreview(1, hu[1])
+
+
+def cancelled(panel):
+    user.click(panel.ui.applyButton)
+    ended(panel)
+    assert panel.ui.statusLabel.text == "Cancelled. The scene is unchanged."
+    assert panel.ui.orientationComboBox.enabled
+
+
+def test_a_cancelled_job_restores_the_comparison_on_return(panel, result, tuning, slicerApp):
+    comparison = panel.logic.comparison
+    assert comparison.denoised is not result and comparison.orientation == "Axial"
+    slicerApp.leave()
+    tuning.cancel()
+    ended(panel)
+    assert not comparison.shows(result) and comparison.orientation == "Axial"
+    slicerApp.select("PseudoCTDenoise")
+    assert comparison.shows(result) and comparison.orientation == "Coronal"
+
+
+def test_a_scene_that_is_closed_meanwhile_ends_the_preview(panel, scene, tuning, slicerApp):
+    slicerApp.leave()
+    tuning.cancel()
+    ended(panel)
+    scene.Clear(0)
+    slicerApp.select("PseudoCTDenoise")
+    assert panel.ui.orientationComboBox.enabled and not panel.logic.comparison.shown
+
+
+def test_no_preview_is_shown_while_another_module_is_open(
+    panel, phantom, result, slicerApp, halvingWorker
+):
+    panel.ui.stepsSpinBox.value = 5000
+    user.click(panel.ui.sideBySideButton)
+    user.click(panel.ui.applyButton)
+    slicerApp.leave()
+    preview(panel.runControl.run, voxels(phantom))
+    assert panel.logic.comparison.shows(result)
+    slicerApp.select("PseudoCTDenoise")
+    preview(panel.runControl.run, voxels(phantom))
+    assert not panel.logic.comparison.shows(result)
+    cancelled(panel)
+
+
+def test_a_result_that_is_selected_during_the_preview_stays_on_screen(
+    panel, phantom, result, tuning
+):
+    import slicer
+
+    other = slicer.modules.volumes.logic().CloneVolume(slicer.mrmlScene, result, "Second")
+    user.choose(panel.ui.outputSelector, other)
+    assert panel.logic.comparison.shows(other)
+    cancelled(panel)
+    assert panel.logic.comparison.shows(other)
+
+
+def test_a_cancelled_job_says_so_after_a_comparison_without_volumes(
+    panel, phantom, result, halvingWorker
+):
+    """An added scene may bring the layout of a comparison along."""
+    user.click(panel.ui.sideBySideButton)
+    panel.logic.comparison.clear()
+    panel.ui.stepsSpinBox.value = 5000
+    user.click(panel.ui.applyButton)
+    preview(panel.runControl.run, voxels(phantom))
+    cancelled(panel)
+    assert not panel.logic.comparison.shown
 
 
 def test_an_edited_result_is_replaced_only_after_a_question(

@@ -471,9 +471,30 @@ def test_choosing_another_result_changes_neither(panel, phantom, result, second)
     user.choose(panel.ui.outputSelector, second)
     assert panel.ui.outputSelector.currentNode() is second
     assert panel.ui.strengthSlider.value == 40
+    assert not panel.logic.comparison.shown
     user.choose(panel.ui.outputSelector, result)
     assert panel.ui.strengthSlider.value == 100
     assert all(np.array_equal(voxels(n), k) for n, k in zip((result, second), kept, strict=True))
+
+
+@pytest.mark.parametrize("button", ["sideBySideButton", "plotsAndTablesButton"])
+def test_the_comparison_on_screen_shows_the_result_of_the_light_and_the_slider(
+    panel, phantom, result, second, button
+):
+    import slicer
+
+    user.click(getattr(panel.ui, button))
+    layout = slicer.app.layoutManager().layout
+    user.choose(panel.ui.outputSelector, second)
+    assert shown() == [phantom, second]
+    assert slicer.app.layoutManager().layout == layout
+    assert panel.ui.removedNoiseLabel.text.startswith("Second: <span")
+    second.SetName("Follow-up <2>")
+    assert panel.ui.removedNoiseLabel.text.startswith("Follow-up &lt;2&gt;: <span")
+    slicer.mrmlScene.RemoveNode(phantom)  # without it there is no comparison
+    user.choose(panel.ui.outputSelector, result)
+    assert panel.logic.comparison.denoised is second
+    assert panel.ui.removedNoiseLabel.text.startswith("Phantom denoised: <span")
 
 
 def test_the_slider_follows_a_strength_that_a_script_sets(panel, phantom, result):

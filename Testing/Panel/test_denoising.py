@@ -63,7 +63,7 @@ def test_click_to_result(panel, phantom, slicerApp, scene, jobFolders):
 
     output = ui.outputSelector.currentNode()
     assert output.GetName() == "Phantom denoised"
-    assert ": Phantom denoised. Research use only." in ui.statusLabel.text
+    assert ": Phantom denoised. Removed noise: green. Research" in ui.statusLabel.text
     assert np.array_equal(voxels(phantom), before), "the input was changed"
     assert np.array_equal(geometryOf(output), geometryOf(phantom))
     assert soft_tissue_noise(voxels(output)) < 0.6 * soft_tissue_noise(before)

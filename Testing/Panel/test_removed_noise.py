@@ -28,7 +28,7 @@ def test_a_job_shows_its_light_in_the_panel_the_log_and_the_provenance(panel, ph
     assert rows["Removed noise, correlation with edges"] == f"{check['edge_correlation']:.2f}"
 
 
-def show(panel, result, light, warnings=(), **figures):
+def show(panel, result, light, warnings=(), slices="10-13", **figures):
     from PseudoCTDenoiseLib.scene import provenance
 
     check = {
@@ -42,7 +42,7 @@ def show(panel, result, light, warnings=(), **figures):
     } | figures
     result.SetAttribute(provenance.REMOVED_NOISE_CHECK, json.dumps(check))
     result.SetAttribute(provenance.WARNINGS, json.dumps(list(warnings)))
-    result.SetAttribute(provenance.SLICES, "10-13")
+    result.SetAttribute(provenance.SLICES, slices)
     panel.comparePanel.setOutput(result)
     return panel.ui.removedNoiseLabel
 
@@ -57,6 +57,21 @@ def test_each_light_has_a_word_of_its_own(panel, phantom, result):
 def test_the_tooltip_says_where_to_look_in_the_whole_volume(panel, phantom, result):
     tip = show(panel, result, "red").toolTip
     assert "correlation with edges is at most 0.60" in tip and "first in slice 13." in tip
+    assert "Data Probe counts slices from 0: it shows 12 for slice 13." in tip
+
+
+def test_a_click_shows_the_slice_to_look_at(panel, phantom, result, slicerApp):
+    assert not panel.ui.showSliceButton.enabled  # the light is green
+    panel.logic.comparison.setOrientation("Coronal")
+    for worst in (3, 0):
+        show(panel, result, "amber", slices="0-3", edge_slice=worst)
+        user.click(panel.ui.showSliceButton)
+        slicerApp.processEvents()
+        assert panel.logic.comparison.shows(result)
+        assert panel.ui.orientationComboBox.currentText == "Axial"
+        assert panel.runControl.sliceOnScreen(phantom, 2) == worst
+    show(panel, result, "not judged")
+    assert not panel.ui.showSliceButton.enabled
 
 
 def test_warnings_about_the_scan_stand_beside_the_light(panel, phantom, result):

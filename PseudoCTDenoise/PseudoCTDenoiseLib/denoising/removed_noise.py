@@ -92,8 +92,8 @@ def removed_noise_sentence(check: dict, first_slice: int = 0) -> str:
     if ratio is not None:
         figures += f", and its mean frequency is {ratio:.2f} times that of the scan's noise"
     advice = ""
-    if check["light"] != GREEN:
-        key = _doubtful_slice(check)
+    key = doubtful_slice(check)
+    if key is not None:
         where = slice_name(first_slice + check[key], check.get(f"{key}_label") or "")
         advice = (
             f" Compare original and difference image, first in {where}. If structure is "
@@ -111,8 +111,13 @@ def _light(check: dict) -> str:
     return AMBER if coarse or edge >= EDGE_LIMITS[0] or spot >= SPOT_LIMITS[0] else GREEN
 
 
-def _doubtful_slice(check: dict) -> str:
-    """Return the key of the slice whose figure is the higher one relative to its limit."""
+def doubtful_slice(check: dict) -> str | None:
+    """Return the key of the slice to look at; None if the light is neither amber nor red.
+
+    It is the slice whose figure is the higher one relative to its limit.
+    """
+    if check["light"] not in (AMBER, RED):
+        return None
     edge = (check["edge_correlation"] or 0.0) / EDGE_LIMITS[1]
     spot = check["strongest_spot"] / SPOT_LIMITS[1]
     return "edge_slice" if edge > spot else "spot_slice"

@@ -39,6 +39,7 @@ class ComparePanel:
         self._table = None
         self._planeBefore = ""
         self._display = ObservedNode(self._showWindow)
+        self._result = ObservedNode(self._showLight)
         self._timer = qt.QTimer()
         self._timer.interval = BLINK_MS
         self._timer.connect("timeout()", self._onBlink)
@@ -52,6 +53,7 @@ class ComparePanel:
         ui.plotsAndTablesButton.connect("clicked()", self.showPlotAndTable)
         ui.restoreLayoutButton.connect("clicked()", self.onRestore)
         ui.exportDicomButton.connect("clicked()", self.onExportDicom)
+        ui.showSliceButton.connect("clicked()", self._onShowSlice)
         ui.thirdViewComboBox.connect("activated(int)", self._onThirdView)
         ui.orientationComboBox.connect("activated(int)", self._onOrientation)
         ui.windowComboBox.connect("activated(int)", self._onWindow)
@@ -66,8 +68,14 @@ class ComparePanel:
             )
         self.setOutput(None)
 
-    def setOutput(self, output) -> None:
-        """Select the result that the controls show; None or another volume disables them."""
+    def setOutput(self, output, show: bool = False) -> None:
+        """Select the result that the controls show; None or another volume disables them.
+
+        Parameters
+        ----------
+        show : show a newly selected result in the views, if they show the comparison.
+        """
+        before = self._output
         self._output = output if provenance.isResult(output) else None
         hasResult = self._output is not None
         self._ui.exportDicomButton.enabled = hasResult and canExport(self._output)
@@ -84,13 +92,17 @@ class ComparePanel:
         if not hasResult:
             self._ui.blinkCheckBox.checked = False
         self._table = self._output.GetNodeReference(provenance.PROVENANCE) if hasResult else None
-        showRemovedNoise(self._ui.removedNoiseLabel, self._output)
+        self._result.observe(self._output)
+        self._showLight()
         display = self._output.GetDisplayNode() if hasResult else None
         self._display.observe(display)
         self._showWindow(display)
         self._listPlots()
-        self.adoptViewsLater()
         self.refresh()
+        if show:
+            self.adoptViewsLater()
+            if self._output is not before:
+                self._showSelected()
 
     def refresh(self) -> None:
         """Enable the controls that the current layout allows."""
@@ -105,13 +117,27 @@ class ComparePanel:
 
     def showResult(self, output) -> None:
         """Show a new result beside its original, even if another scan is selected meanwhile."""
-        if self._output is output:
-            self.showSideBySide()
-            return
         original = output.GetNodeReference(provenance.INPUT)
         if original is not None and slicer.mrmlScene.IsNodePresent(output):
-            self._comparison.show(original, output)
+            third = self._third() if output is self._output else None
+            self._comparison.show(original, output, third)
             self.refresh()
+
+    def _showSelected(self) -> None:
+        """Show the selected result in the comparison, if that is on screen."""
+        comparison = self._comparison
+        if self._output is None or not comparison.shown or comparison.original is None:
+            return
+        if slicer.mrmlScene.IsBatchProcessing():
+            return
+        try:
+            originalOf(self._output)
+        except BadInputError:  # shown when the user clicks a button
+            return
+        if comparison.plotAndTableShown:
+            self.showPlotAndTable()
+        else:
+            self.showSideBySide()
 
     def startPreview(self) -> None:
         """Show axial views: in another plane, the one slice of a preview is a line."""
@@ -157,6 +183,7 @@ class ComparePanel:
         self._timer.stop()
         self._adoption.stop()
         self._display.observe(None)
+        self._result.observe(None)
         if self._layoutNode is not None:
             self._layoutNode.RemoveObserver(self._layoutTag)
             self._layoutNode = None
@@ -211,6 +238,17 @@ class ComparePanel:
             except BadInputError as error:
                 self._showError(str(error))
         self.showSideBySide()
+
+    def _showLight(self, output=None, event=None) -> None:
+        ui = self._ui
+        showRemovedNoise(ui.removedNoiseLabel, ui.showSliceButton, self._output)
+
+    def _onShowSlice(self) -> None:
+        """Show the slice that the light names."""
+        self.showViews()
+        if self._comparison.shows(self._output):
+            self._showPlane(ORIENTATIONS[0])
+            self._comparison.jumpToSlice(provenance.removedNoiseSlice(self._output))
 
     def _showPlane(self, plane: str) -> None:
         self._ui.orientationComboBox.setCurrentIndex(ORIENTATIONS.index(plane))

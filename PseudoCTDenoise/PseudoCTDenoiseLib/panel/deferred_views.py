@@ -6,25 +6,23 @@ from collections.abc import Callable
 
 
 class DeferredViews:
-    """Shows results immediately while the panel or the comparison is open, otherwise later.
+    """Changes the views immediately while the panel is open, otherwise later.
 
     A user who draws in another module would lose the views in the middle of a stroke.
 
     Parameters
     ----------
-    comparison : :class:`.SideBySide`, the views.
     isOpen : returns True while the panel is open.
     """
 
-    def __init__(self, comparison, isOpen: Callable[[], bool]):
-        self._comparison = comparison
+    def __init__(self, isOpen: Callable[[], bool]):
         self._isOpen = isOpen
         self._waiting: Callable[[], None] | None = None
 
     @property
     def mayChange(self) -> bool:
         """True if a change of the views disturbs nobody."""
-        return self._isOpen() or self._comparison.shown
+        return self._isOpen()
 
     def change(self, show: Callable[[], None]) -> None:
         """Call ``show()`` now, or when the panel is opened again."""

@@ -92,7 +92,7 @@ class ResultSelection:
             # Store the output before its strength. Otherwise the slider would change the strength
             # of the previous output.
             self.parameterNode.outputVolume = output
-            self._setResult(output)
+            self._setResult(output, show=True)
 
     def onStrength(self, value: float) -> None:
         """Apply the slider's value to the selected result when the event loop runs again.
@@ -143,9 +143,9 @@ class ResultSelection:
             self._showStatus(str(error))
         self._showStrength(output)
 
-    def _setResult(self, output) -> None:
+    def _setResult(self, output, show: bool = False) -> None:
         result = output if provenance.isResult(output) else None
-        self._comparePanel.setOutput(result)
+        self._comparePanel.setOutput(result, show)
         self._measurePanel.setOutput(result)
         self._result.observe(result)
         if result is not None:

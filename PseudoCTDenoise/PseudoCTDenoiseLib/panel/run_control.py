@@ -98,38 +98,52 @@ class RunControl:
         comparison, self._previewShown = self._comparison, True
         if self._before is None:
             volumes = (comparison.original, comparison.denoised, comparison.noise)
-            self._before = (volumes if comparison.shown else None, comparison.plotAndTableShown)
+            hasVolumes = comparison.shown and comparison.original is not None
+            self._before = (volumes if hasVolumes else None, comparison.plotAndTableShown)
         comparison.show(self.run.request.inputVolume, node, position=middleOf(node))
         self._comparePanel.startPreview()
 
     def _onEnded(self, state: JobState) -> None:
         self._timer.stop()
         run, self.run = self.run, None
-        self._comparePanel.endPreview()
         self._ended(run.outputVolume)
         if state is JobState.COMPLETED:
-            self._showResult(run)
-            return
-        self._restoreViews()
-        self._runPanel.showNoResult(run)
+            self._sayDone(run)
+        else:
+            self._runPanel.showNoResult(run)
+        self._views.change(lambda: self._showEnd(run.outputVolume))
 
-    def _showResult(self, run) -> None:
+    def _sayDone(self, run) -> None:
         output = run.outputVolume
-        self._views.change(lambda: self._comparePanel.showResult(output))
-        done = _("Done in {time}: {name}. Research use only.").format(
+        done = _("Done in {time}: {name}.").format(
             time=duration(float(output.GetAttribute(provenance.SECONDS))),
             name=", ".join(filter(None, [output.GetName(), run.slicesText])),
         )
-        said = [done, run.outcome, *provenance.provenanceOf(output).get("Warnings", [])]
+        light, _sentence = provenance.removedNoiseSentence(output)
+        check = light and _("Removed noise: {light}.").format(light=light)
+        warnings = provenance.provenanceOf(output).get("Warnings", [])
+        said = [done, check, _("Research use only."), run.outcome, *warnings]
         self._runPanel.setStatus(" ".join(filter(None, said)))
 
+    def _showEnd(self, output) -> None:
+        """Show the result; without one, show what the views showed before the preview."""
+        self._comparePanel.endPreview()
+        if output is not None:
+            self._comparePanel.showResult(output)
+        else:
+            self._restoreViews()
+
     def _restoreViews(self) -> None:
-        """Restore the views from before the preview, unless the user has left the comparison."""
-        if self._before is None or not self._comparison.shown:
+        """Restore the views from before the preview, unless the user has left it."""
+        comparison = self._comparison
+        hasLeft = not comparison.shown or (
+            comparison.denoised is not None and slicer.mrmlScene.IsNodePresent(comparison.denoised)
+        )
+        if self._before is None or hasLeft:
             return
         volumes, plotAndTable = self._before
         if volumes and all(v is None or slicer.mrmlScene.IsNodePresent(v) for v in volumes):
-            self._comparison.show(*volumes, plotAndTable=plotAndTable)
+            comparison.show(*volumes, plotAndTable=plotAndTable)
         else:
-            self._comparison.restore()
+            comparison.restore()
         self._comparePanel.refresh()

@@ -61,7 +61,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.devicePanel = DevicePanel(ui, lambda speedKey: logic.deviceCheck(*speedKey))
         self.comparePanel = ComparePanel(ui, logic.comparison, slicer.util.errorDisplay)
         self.measurePanel = MeasurePanel(ui, self.comparePanel, slicer.util.errorDisplay)
-        self.deferredViews = DeferredViews(logic.comparison, lambda: self.parent.isEntered)
+        self.deferredViews = DeferredViews(lambda: self.parent.isEntered)
         self.runControl = RunControl(
             self.runPanel,
             self.comparePanel,
@@ -149,6 +149,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneEndClose(self, caller, event):
         """Start again with the empty scene."""
         self.deferredViews.forget()
+        self.comparePanel.endPreview()  # its end may have been waiting
         self.jobStart.forgetInput()
         self.resultSelection.clear()
         if self.parent.isEntered:

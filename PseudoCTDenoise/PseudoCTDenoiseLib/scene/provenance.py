@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import slicer
 
-from ..denoising.removed_noise import removed_noise_sentence
+from ..denoising.removed_noise import doubtful_slice, removed_noise_sentence
 from ..json_text import json_text
 from .sequence_item import itemOf
 from .table_columns import textColumn
@@ -249,6 +249,17 @@ def removedNoiseSentence(output) -> tuple[str | None, str]:
         return check["light"], removed_noise_sentence(check, first)
     except (KeyError, TypeError, ValueError):  # a user can edit attributes
         return None, ""
+
+
+def removedNoiseSlice(output) -> int | None:
+    """Return the slice that the sentence on the removed noise names, counted from 0, or None."""
+    known = provenanceOf(output)
+    check, (first, _) = known.get("RemovedNoiseCheck"), known.get("Slices", (0, 0))
+    try:
+        key = doubtful_slice(check)
+        return None if key is None else first + check[key]
+    except (KeyError, TypeError, ValueError):  # a user can edit attributes
+        return None
 
 
 def _fill(table, rows: list[Row]) -> None:

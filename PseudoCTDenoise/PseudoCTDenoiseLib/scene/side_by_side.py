@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import weakref
 
+import numpy as np
 import slicer
 import vtk
 
 from . import comparison_layouts as layouts
 from .body_points import bodyPoints
 from .corner_label import DERIVED_NOTICE, removeLabel, setLabel
+from .ct_input import sliceAxis
 from .geometry import indexToWorld, nearestIndex, rotateToVolume
 from .provenance import isDerived, showsOtherItem
 from .sequence_item import itemOf
@@ -173,6 +175,14 @@ class SideBySide:
             node.SetFieldOfView(pixelMm * width, pixelMm * height, node.GetFieldOfView()[2])
             node.UpdateMatrices()
             node.JumpSliceByOffsetting(*position)
+
+    def jumpToSlice(self, number: int) -> None:
+        """Show this axial slice of the original, counted from 0, in the middle of the image."""
+        index = np.array(self.original.GetImageData().GetDimensions()) // 2
+        index[sliceAxis(self.original)] = number
+        self._position = indexToWorld(self.original).TransformPoint(index.astype(float))
+        for widget in self._widgets():
+            widget.mrmlSliceNode().JumpSliceByOffsetting(*self._position)
 
     def flip(self) -> bool:
         """Swap the volume of the denoised view with the original, or back.
