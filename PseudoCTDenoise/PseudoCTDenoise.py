@@ -9,8 +9,8 @@ if sys.version_info < (3, 10):  # noqa: UP036 the other imports fail in Slicer 5
 import numpy as np
 import slicer
 from PseudoCTDenoiseLib.panel.widget import PseudoCTDenoiseWidget  # noqa: F401 Slicer finds it here
-from PseudoCTDenoiseLib.scene.comparison_layouts import registerLayouts
 from PseudoCTDenoiseLib.scene.ct_input import sliceAxis
+from PseudoCTDenoiseLib.scene.loaded_scenes import watchScenes
 from PseudoCTDenoiseLib.scene.logic import PseudoCTDenoiseLogic
 from PseudoCTDenoiseLib.scene.parameter_node import PseudoCTDenoiseParameterNode  # noqa: F401
 from PseudoCTDenoiseLib.worker.job_folder import remove_abandoned_jobs
@@ -42,7 +42,7 @@ class PseudoCTDenoise(ScriptedLoadableModule):
 
 
 def onStartupCompleted():
-    """Register the sample data and the layouts of saved scenes before a panel is opened.
+    """Register the sample data, and watch for scenes with a comparison before a panel is opened.
 
     Also remove the scans of jobs that ended together with an earlier Slicer.
     """
@@ -59,7 +59,7 @@ def onStartupCompleted():
         loadFileType="VolumeFile",
         checksums=f"SHA256:{PHANTOM_SHA256}",  # keeps the cache from returning an older version
     )
-    registerLayouts()
+    watchScenes()
     remove_abandoned_jobs()
 
 

@@ -380,6 +380,9 @@ def test_a_saved_scene_comes_back_with_results_provenance_and_strength(
     kept, told = voxels(result).copy(), provenanceOf(result)
     scan = voxels(phantom).copy()
     layout = slicer.app.layoutManager().layout
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    removed = result.GetNodeReference("PseudoCTDenoise.FullStrengthRemoved")
+    hierarchy.CreateItem(hierarchy.GetSceneItemID(), removed)  # as an earlier version did
     path = tmp_path / "Sünde 1" / "scene.mrb"
     path.parent.mkdir()
     assert slicer.util.saveScene(str(path))
@@ -388,6 +391,9 @@ def test_a_saved_scene_comes_back_with_results_provenance_and_strength(
     slicerApp.processEvents()
     again = slicer.util.getNode("Phantom denoised")
     assert np.array_equal(voxels(again), kept)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    removed = again.GetNodeReference("PseudoCTDenoise.FullStrengthRemoved")
+    assert hierarchy.GetItemByDataNode(removed) == hierarchy.GetInvalidItemID()
     assert provenanceOf(again) == told and told["Strength"] == 60
     assert slicer.app.layoutManager().layout == layout
     assert panel.ui.outputSelector.currentNode() is again
@@ -440,8 +446,44 @@ def test_a_saved_comparison_opens_in_the_comparison_before_the_panel_does(
     assert manager.layout not in layouts.FILES
     slicer.util.loadScene(str(savedComparison))
     assert manager.layout == layouts.TWO_VIEWS
-    slicerApp.select("PseudoCTDenoise")
+    slicerApp.processEvents()
     assert labelIn(VIEWS[0]) == "Phantom"
+    assert labelIn(VIEWS[1]) == "Phantom denoised\nderived – research use only"
+    again = slicer.util.getNode("Phantom denoised")
+    again.GetDisplayNode().SetWindowLevel(80, 60)
+    assert slicer.util.getNode("Phantom").GetDisplayNode().GetWindow() == 80
+    manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    again.GetDisplayNode().SetWindowLevel(90, 60)
+    assert slicer.util.getNode("Phantom").GetDisplayNode().GetWindow() == 80
+    panel.logic.showSideBySide(again)
+    slicerApp.select("PseudoCTDenoise")
+    assert panel.logic.comparison.shows(again)
+
+
+def test_a_comparison_of_a_preview_is_not_restored(panel, phantom, result, slicerApp, tmp_path):
+    import slicer
+    from PseudoCTDenoiseLib.scene import comparison_layouts as layouts
+
+    user.click(panel.ui.sideBySideButton)
+    result.SetSaveWithScene(False)  # as a preview is
+    assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    slicerApp.clearScene()
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    slicerApp.processEvents()
+    assert slicer.app.layoutManager().layout not in layouts.FILES
+
+
+def test_a_comparison_without_its_views_is_not_restored(
+    savedComparison, panel, slicerApp, monkeypatch
+):
+    import slicer
+    from PseudoCTDenoiseLib.scene import comparison_layouts as layouts
+
+    slicerApp.clearScene()
+    monkeypatch.setattr(type(panel.logic.comparison), "_widget", lambda self, name: None)
+    slicer.util.loadScene(str(savedComparison))
+    slicerApp.processEvents()
+    assert slicer.app.layoutManager().layout not in layouts.FILES
 
 
 def test_a_scene_saved_after_the_comparison_keeps_its_layout(panel, phantom, result, tmp_path):
@@ -619,7 +661,7 @@ def test_a_loaded_comparison_waits_for_a_batch_process_that_runs_the_event_loop(
     assert panel.logic.comparison.shows(slicer.util.getNode("Phantom denoised"))
 
 
-def test_a_panel_that_is_closed_meanwhile_leaves_the_views_of_a_loaded_scene(
+def test_a_module_that_is_unloaded_meanwhile_leaves_the_views_of_a_loaded_scene(
     savedComparison, panel, slicerApp
 ):
     import slicer

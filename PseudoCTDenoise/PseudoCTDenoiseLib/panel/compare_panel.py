@@ -43,10 +43,6 @@ class ComparePanel:
         self._timer = qt.QTimer()
         self._timer.interval = BLINK_MS
         self._timer.connect("timeout()", self._onBlink)
-        self._adoption = qt.QTimer()
-        self._adoption.setSingleShot(True)
-        self._adoption.interval = 0
-        self._adoption.connect("timeout()", self._adoptViews)
         for name, (window, level) in WINDOW_PRESETS.items():
             ui.windowComboBox.addItem(f"{name} ({window:g} / {level:g} HU)", name)
         ui.sideBySideButton.connect("clicked()", self.showSideBySide)
@@ -66,6 +62,8 @@ class ComparePanel:
             self._layoutTag = self._layoutNode.AddObserver(
                 vtk.vtkCommand.ModifiedEvent, self._onLayoutModified
             )
+        if not comparison.shown:
+            comparison.setOrientation(ORIENTATIONS[0])
         self.setOutput(None)
 
     def setOutput(self, output, show: bool = False) -> None:
@@ -99,10 +97,8 @@ class ComparePanel:
         self._showWindow(display)
         self._listPlots()
         self.refresh()
-        if show:
-            self.adoptViewsLater()
-            if self._output is not before:
-                self._showSelected()
+        if show and self._output is not before:
+            self.showSelected()
 
     def refresh(self) -> None:
         """Enable the controls that the current layout allows."""
@@ -123,12 +119,15 @@ class ComparePanel:
             self._comparison.show(original, output, third)
             self.refresh()
 
-    def _showSelected(self) -> None:
+    def showSelected(self) -> None:
         """Show the selected result in the comparison, if that is on screen."""
         comparison = self._comparison
-        if self._output is None or not comparison.shown or comparison.original is None:
+        if self._output is None or not comparison.shown:
             return
-        if slicer.mrmlScene.IsBatchProcessing():
+        if slicer.mrmlScene.IsBatchProcessing():  # the views of a loaded scene come later
+            return
+        if comparison.shows(self._output):
+            self._showChoices()
             return
         try:
             originalOf(self._output)
@@ -181,34 +180,15 @@ class ComparePanel:
     def cleanup(self) -> None:
         """Stop the timers and the observation of the layout."""
         self._timer.stop()
-        self._adoption.stop()
         self._display.observe(None)
         self._result.observe(None)
         if self._layoutNode is not None:
             self._layoutNode.RemoveObserver(self._layoutTag)
             self._layoutNode = None
 
-    def adoptViewsLater(self) -> None:
-        """Label and link the views of a loaded scene when the event loop runs again.
-
-        Slicer creates the views of a loaded layout at the end of the batch process, after the end
-        of the import.
-        """
-        if self._output is not None:
-            self._adoption.start()
-
-    def _adoptViews(self) -> None:
+    def _showChoices(self) -> None:
+        """Show the plane and the third view of a loaded scene in the controls."""
         comparison = self._comparison
-        if self._output is None or not comparison.shown or comparison.original is not None:
-            return
-        if slicer.mrmlScene.IsBatchProcessing():  # a progress dialog runs the event loop, too
-            return
-        try:
-            comparison.adoptViews(originalOf(self._output), self._output)
-        except BadInputError:  # shown when the user clicks a button
-            return
-        if comparison.original is None:  # Slicer has not created the views yet
-            return
         self._showPlane(comparison.orientation)
         noise = self._output.GetNodeReference(provenance.NOISE_MAP)
         third = NONE if comparison.noise is None else DIFFERENCE
@@ -286,8 +266,6 @@ class ComparePanel:
             self._ui.blinkCheckBox.checked = False
 
     def _onLayoutModified(self, caller=None, event=None) -> None:
-        if not self._comparison.shown:
-            self._comparison.clear()
         self.refresh()
 
     def _listPlots(self) -> None:

@@ -10,7 +10,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
 from ..scene import provenance
-from ..scene.comparison_layouts import registerLayouts
+from ..scene.loaded_scenes import stopWatching, watchScenes
 from ..scene.logic import PseudoCTDenoiseLogic
 from ..scene.parameter_node import applyPreset
 from ..scene.result_cleanup import ResultCleanup
@@ -49,7 +49,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = PseudoCTDenoiseLogic()
-        registerLayouts()
+        watchScenes()
         addModels(self.ui.modelComboBox)
 
         ui, logic = self.ui, self.logic
@@ -102,9 +102,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.onSceneStartImport
         )
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
-        self.addObserver(
-            slicer.mrmlScene, slicer.mrmlScene.EndBatchProcessEvent, self.onSceneEndBatchProcess
-        )
+        logic.comparison.adopted.connect(self.onViewsAdopted)
         self.initializeParameterNode()
 
     def cleanup(self):
@@ -113,6 +111,8 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.sequenceControl.cleanup()
         self.devicePanel.cleanup()
         self.comparePanel.cleanup()
+        stopWatching()
+        self.logic.comparison.adopted.disconnect(self.onViewsAdopted)
         self.logic.comparison.clear()
         self.setParameterNode(None)
         self.resultSelection.clear()
@@ -144,7 +144,6 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneStartClose(self, caller, event):
         """Release the nodes of a scene that is about to close."""
         self.setParameterNode(None)
-        self.logic.comparison.restore()
 
     def onSceneEndClose(self, caller, event):
         """Start again with the empty scene."""
@@ -176,10 +175,10 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.parent.isEntered:
             self.initializeParameterNode()
 
-    def onSceneEndBatchProcess(self, caller, event):
-        """Label and link the views of a loaded scene, which exist from now on."""
+    def onViewsAdopted(self):
+        """Show the selected result in the views of a loaded scene, which exist from now on."""
         if self.parent.isEntered:
-            self.comparePanel.adoptViewsLater()
+            self.comparePanel.showSelected()
 
     def initializeParameterNode(self):
         """Connect to the scene's parameter node, and select the first CT as the input."""

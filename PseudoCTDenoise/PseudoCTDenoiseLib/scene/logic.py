@@ -23,7 +23,7 @@ from .parameter_node import PseudoCTDenoiseParameterNode
 from .repeat_run import RepeatRun
 from .results import Outputs
 from .sequence_run import SequenceRun
-from .side_by_side import SideBySide
+from .side_by_side import COMPARISON
 from .user_defaults import applyDefaults
 
 
@@ -37,7 +37,7 @@ class PseudoCTDenoiseLogic(ScriptedLoadableModuleLogic):
 
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
-        self.comparison = SideBySide()
+        self.comparison = COMPARISON
 
     def getParameterNode(self) -> PseudoCTDenoiseParameterNode:
         """Return the parameter node of the scene; a new one has the user's defaults."""

@@ -377,15 +377,23 @@ def placeInStudy(node, inputVolume) -> None:
 
     A hidden node has no item: the export of a study takes every item of the study.
     """
+    if node.GetHideFromEditors():
+        removeHierarchyItem(node)
+        return
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     invalid = slicer.vtkMRMLSubjectHierarchyNode.GetInvalidItemID()
     source, item = map(hierarchy.GetItemByDataNode, (inputVolume, node))
-    if node.GetHideFromEditors():
-        if item != invalid:
-            hierarchy.RemoveItem(item, False, False)  # the node stays in the scene
-    elif source != invalid:
+    if source != invalid:
         parent = hierarchy.GetItemParent(source)
         if item == invalid:
             hierarchy.CreateItem(parent, node)
         else:
             hierarchy.SetItemParent(item, parent)
+
+
+def removeHierarchyItem(node) -> None:
+    """Remove a node from the subject hierarchy; it stays in the scene."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item = hierarchy.GetItemByDataNode(node)
+    if item != slicer.vtkMRMLSubjectHierarchyNode.GetInvalidItemID():
+        hierarchy.RemoveItem(item, False, False)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import weakref
-
 import numpy as np
 import slicer
 import vtk
 
+from ..worker.signals import Signal
 from . import comparison_layouts as layouts
 from .body_points import bodyPoints
 from .corner_label import DERIVED_NOTICE, removeLabel, setLabel
@@ -25,10 +24,16 @@ FIT_MARGIN = 1.05
 class SideBySide:
     """Shows the comparison, and restores the layout from before it.
 
-    >>> comparison = SideBySide()
-    >>> comparison.show(original, denoised, noise)
-    >>> comparison.setOrientation("Coronal")
-    >>> comparison.restore()
+    The views exist once, so there is one object, :data:`COMPARISON`.
+
+    >>> COMPARISON.show(original, denoised, noise)
+    >>> COMPARISON.setOrientation("Coronal")
+    >>> COMPARISON.restore()
+
+    Attributes
+    ----------
+    original, denoised, noise : the volumes in the views, or None.
+    adopted : signal after the views of a loaded scene were labelled and linked.
     """
 
     def __init__(self):
@@ -40,7 +45,7 @@ class SideBySide:
         self._orientation = ORIENTATIONS[0]
         self._position: tuple[float, float, float] | None = None
         self.original = self.denoised = self.noise = None
-        _comparisons.add(self)
+        self.adopted = Signal()
 
     @property
     def shown(self) -> bool:
@@ -92,10 +97,10 @@ class SideBySide:
             # The views are resized when the event loop runs.
             qt.QTimer.singleShot(0, self.fit)
 
-    def adoptViews(self, original, denoised) -> None:
-        """Label and link the views of a loaded scene."""
+    def adoptViews(self, original, denoised) -> bool:
+        """Label and link the views of a loaded scene; return False if there are none."""
         if not self._widgets():
-            return
+            return False
         layout = _manager().layout
         orientation = self._widgets()[0].mrmlSliceNode().GetOrientation()
         if orientation in ORIENTATIONS:
@@ -105,6 +110,8 @@ class SideBySide:
             composite = self._widget(layouts.NOISE).mrmlSliceCompositeNode()
             third = slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
         self.show(original, denoised, third, plotAndTable=layout == layouts.PLOT_AND_TABLE)
+        self.adopted.emit()
+        return True
 
     def shows(self, denoised) -> bool:
         """Return True if the views show the result beside its original."""
@@ -267,7 +274,7 @@ class SideBySide:
             self._named.append((volume, tag))
         for widget in self._widgets():
             composite = widget.mrmlSliceCompositeNode()
-            tag = composite.AddObserver(vtk.vtkCommand.ModifiedEvent, _onViewModified)
+            tag = composite.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onViewModified)
             self._named.append((composite, tag))
 
     def _unlinkWindows(self) -> None:
@@ -289,6 +296,10 @@ class SideBySide:
 
     def _onVolumeModified(self, changed, event) -> None:
         """Update the labels after a volume is renamed."""
+        self.labelViews()
+
+    def _onViewModified(self, changed, event) -> None:
+        """Update the labels after another module has changed what a view shows."""
         self.labelViews()
 
     def labelViews(self) -> None:
@@ -320,18 +331,8 @@ class SideBySide:
         return [widget for widget in map(self._widget, names) if widget is not None]
 
 
-_comparisons: weakref.WeakSet[SideBySide] = weakref.WeakSet()
-
-
-def _onViewModified(changed, event) -> None:
-    """Update the labels after another module has changed what a view shows.
-
-    Views outlive a comparison. A function of the module can still be called then; a method could
-    have been collected as garbage, because the garbage collector does not see views without a
-    Python object.
-    """
-    for comparison in list(_comparisons):
-        comparison.labelViews()
+COMPARISON = SideBySide()
+"""The comparison of this session."""
 
 
 def _manager():
