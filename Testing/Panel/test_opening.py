@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PseudoCTDenoiseLib.worker.signals import Signal
-from PseudoCTDenoiseLib.worker.worker_process import JobState, Silence
+from PseudoCTDenoiseLib.worker.worker_process import JobFailure, JobState, Silence
 
 from .conftest import MODULE, PATIENCE, PHANTOM
 
@@ -71,6 +71,20 @@ def test_a_device_check_that_does_not_answer_is_reported_and_then_ended(slicerAp
     check.silent.emit(Silence(without_progress=300, without_message=300))
     assert label.text == "No answer for 5 min. Check again."
     assert button.enabled
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [
+        ("died", "Click Check again. Close other programs or choose the CPU as Device."),
+        ("bad-input", "Choose auto or cpu."),
+    ],
+)
+def test_a_failed_check_gives_advice_on_the_check(slicerApp, kind, advice):
+    from PseudoCTDenoiseLib.panel.device_panel import _reasonOf
+
+    failure = JobFailure(kind, "It stopped.", "Choose auto or cpu.")
+    assert _reasonOf(failure) == f"It stopped. {advice}"
 
 
 def test_a_loaded_volume_is_selected_and_can_be_denoised(phantom, panel):

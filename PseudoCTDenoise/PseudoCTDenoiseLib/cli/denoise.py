@@ -404,7 +404,7 @@ def _print_summary(report: dict, output: Path, seconds: float) -> None:
     if noise := report.get("noise"):
         change = with_minus_sign(f"{-noise['reduction_percent']:+.0f}")
         print(
-            "Noise in soft tissue (comparable between scans only): "
+            "Noise in soft tissue (do not compare it with that of a region): "
             f"{noise['soft_tissue_before_hu']:.1f} HU → {noise['soft_tissue_after_hu']:.1f} HU "
             f"({change} %)."
         )

@@ -108,8 +108,8 @@ def run(arguments: argparse.Namespace) -> None:
         print("Noise in uniform soft tissue: it cannot be measured.")
     else:
         print(
-            f"Noise in uniform soft tissue (comparable between scans only): {before:.1f} HU at "
-            f"full dose, {after:.1f} HU at {100 * arguments.dose:g} % dose."
+            f"Noise in uniform soft tissue (do not compare it with that of a region): {before:.1f} "
+            f"HU at full dose, {after:.1f} HU at {100 * arguments.dose:g} % dose."
         )
     print(
         "PSNR of the low-dose scan against the input: "

@@ -11,7 +11,7 @@ from ..denoising.settings import DenoisingSettings
 from ..duration import duration
 from ..models.catalog import DEFAULT_MODEL
 from ..worker.device_check import DeviceCheck
-from ..worker.worker_process import JobState
+from ..worker.worker_process import JobFailure, JobState
 
 
 class SpeedKey(NamedTuple):
@@ -120,10 +120,7 @@ class DevicePanel:
             self._known = check
             self._ui.deviceLabel.text = f"{check.device.description}\n({check.device.reason})"
         else:
-            failure = check.failure
-            self._ui.deviceLabel.text = (
-                f"{failure.message} {failure.what_to_do}" if failure else _("not checked yet")
-            )
+            self._ui.deviceLabel.text = _reasonOf(check.failure)
         self._showTime()
 
     def _showTime(self) -> None:
@@ -134,7 +131,17 @@ class DevicePanel:
         else:
             settings, slices, withMaps, items = self._job
             seconds = items * self._known.estimate_seconds(settings, slices, withMaps)
-            text = _("about {time} for {count} slices").format(
-                time=duration(seconds), count=items * slices
-            )
+            count = items * slices
+            words = _("about {time} for {count} slices") if count > 1 else _("about {time}")
+            text = words.format(time=duration(seconds), count=count)
         self._ui.timeLabel.text = text
+
+
+def _reasonOf(failure: JobFailure | None) -> str:
+    """Return why a check failed, and what to do; the advice of a job does not fit a check."""
+    if failure is None:
+        return _("not checked yet")
+    advice = failure.what_to_do
+    if failure.kind in ("died", "out-of-memory"):
+        advice = _("Click Check again. Close other programs or choose the CPU as Device.")
+    return f"{failure.message} {advice}"
