@@ -366,7 +366,9 @@ def test_a_result_without_its_input_names_the_missing_volume(
 ):
     scene.RemoveNode(phantom)
     user.click(panel.ui.sideBySideButton)
-    assert "is no longer in the scene. Denoise the scan again" in slicerApp.dialogs.texts()[0]
+    assert (
+        "is no longer in the scene, or Phantom denoised is a clone" in slicerApp.dialogs.texts()[0]
+    )
 
 
 def test_a_saved_scene_comes_back_with_results_provenance_and_strength(
@@ -706,6 +708,19 @@ def test_another_item_of_a_sequence_is_not_taken_for_the_denoised_one(
     assert panel.ui.strengthSlider.value == 100 and np.array_equal(voxels(result), kept)
     movie.SetSelectedItemNumber(0)
     assert labelIn(VIEWS[0]) == "Phantom\ntime 0 s"
+
+
+def test_the_item_that_the_user_looks_at_stays_when_the_job_of_another_ends(
+    panel, phantom, movie, halvingWorker, slicerApp
+):
+    user.choose(panel.ui.inputSelector, phantom)
+    user.click(panel.ui.applyButton)
+    movie.SetSelectedItemNumber(1)
+    user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the result")
+    assert movie.GetSelectedItemNumber() == 1 and not slicerApp.dialogs.shown
+    assert labelIn(VIEWS[0]) == "Phantom\ntime 1 s\nnot the item that was denoised"
+    assert labelIn(VIEWS[1]).startswith("Phantom time 0 s denoised\n")
+    assert panel.ui.outputSelector.currentNode() is None
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from PseudoCTDenoiseLib.scene import provenance, results  # noqa: E402
 from PseudoCTDenoiseLib.scene.ct_input import ctFromNode  # noqa: E402
 from PseudoCTDenoiseLib.scene.geometry import geometryOf  # noqa: E402
 from PseudoCTDenoiseLib.scene.live_preview import LivePreview, sliceIndexAt  # noqa: E402
+from PseudoCTDenoiseLib.scene.measurements import measure  # noqa: E402
 from PseudoCTDenoiseLib.scene.result_cleanup import ResultCleanup  # noqa: E402
 from PseudoCTDenoiseLib.scene.results import Outputs, applyStrength, storeResult  # noqa: E402
 
@@ -185,7 +186,8 @@ def test_a_result_in_whole_hu_of_an_earlier_version_gets_the_fractions_of_its_sc
 def test_strength_needs_the_scan_and_says_so(scan, scene):
     output = store(scan)
     scene.RemoveNode(scan)
-    with pytest.raises(BadInputError, match="input of scan denoised is no longer in the scene"):
+    said = "input of scan denoised is no longer in the scene, or scan denoised is a clone"
+    with pytest.raises(BadInputError, match=said):
         applyStrength(output, 50)
 
 
@@ -492,6 +494,34 @@ def test_after_an_error_the_old_image_has_no_new_removed_noise(scan, monkeypatch
     assert np.array_equal(voxels(output), before)
     with pytest.raises(BadInputError, match="removed noise .* is no longer in the scene"):
         applyStrength(output, 50)
+
+
+def test_a_table_of_measurements_says_that_it_is_outdated(scan, scene):
+    output = store(scan, strength=60)
+    region = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "all")
+    bounds = [0.0] * 6
+    scan.GetRASBounds(bounds)
+    region.SetCenter(np.add(bounds[::2], bounds[1::2]) / 2)
+    region.SetSize(20, 20, 8)
+
+    def columns(table):
+        return [table.GetColumnName(i) for i in range(table.GetNumberOfColumns())]
+
+    table = measure(scan, output, region)
+    last = table.GetNumberOfRows() - 1
+    assert [table.GetCellText(last, i) for i in range(5)] == [
+        "Strength shown",
+        "0",
+        "60",
+        "60",
+        "%",
+    ]
+    for change in (lambda: applyStrength(output, 80), lambda: store(scan, to=output)):
+        before = columns(table)
+        change()
+        change()
+        assert columns(table)[2:4] == ["Denoised (outdated)", "Change (outdated)"]
+        assert measure(scan, output, region) is table and columns(table) == before
 
 
 def test_the_window_is_that_of_the_scan_also_if_it_was_automatic(scan):

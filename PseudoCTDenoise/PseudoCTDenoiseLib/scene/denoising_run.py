@@ -199,21 +199,26 @@ class DenoisingRun(SceneRun):
                 showItem(inputVolume, shown)
             self.failure = changedFailure(inputVolume.GetName())
             return JobState.FAILED
+        try:
+            self.outputVolume = storeResult(
+                inputVolume,
+                outputVolume,
+                self._ct,
+                self._process.result,
+                self.request.outputs,
+                self.request.strength,
+                self._range,
+            )
+        finally:
+            if moved:
+                showItem(inputVolume, shown)
         if moved:
-            self.logged.emit(f"{self._item} was denoised, so {inputVolume.GetName()} shows it.")
-        self.outputVolume = storeResult(
-            inputVolume,
-            outputVolume,
-            self._ct,
-            self._process.result,
-            self.request.outputs,
-            self.request.strength,
-            self._range,
-        )
+            name = inputVolume.GetName()
+            self.logged.emit(f"{self._item} was denoised, but {name} shows {shown} now.")
         noise = self._process.result.report["noise"]
         if noise is not None:
             self.logged.emit(
-                "Noise in soft tissue at full strength (comparable between scans only): "
+                "Noise in soft tissue at full strength (do not compare it with that of a region): "
                 f"{noise['soft_tissue_before_hu']:.1f} HU → "
                 f"{noise['soft_tissue_after_hu']:.1f} HU."
             )

@@ -7,6 +7,7 @@ import slicer
 from vtk.util.numpy_support import numpy_to_vtk
 
 from ..errors import BadInputError
+from .provenance import provenanceOf
 from .region_mask import boxCorners, linearIndexToWorld, regionMask
 from .table_columns import textColumn
 
@@ -19,6 +20,9 @@ BACKGROUND = "PseudoCTDenoise.Background"
 COLUMNS = ("Quantity", "Original", "Denoised", "Change", "Unit")
 MEAN, DEVIATION, VOXELS = "Mean", "Standard deviation", "Voxels"
 CONTRAST, CNR = "Contrast to background", "Contrast-to-noise ratio"
+STRENGTH = "Strength shown"
+OUTDATED = " (outdated)"
+"""End of the names of the columns whose values have changed since."""
 
 SAME_PLACE = 0.01
 """Tolerance of the volumes' corners, as a fraction of a voxel."""
@@ -41,8 +45,9 @@ def measure(original, denoised, region, background=None, tableNode=None):
         Quantity, Original, Denoised, Change (denoised minus original), Unit. The rows are the
         mean, the sample standard deviation (over n - 1; NaN for one voxel) and the number of
         voxels of the region, then its mean minus that of the background, and the absolute value of
-        this contrast over the background's standard deviation (NaN where that is 0). Values are
-        rounded to 0.001. The measured nodes are stored as node references.
+        this contrast over the background's standard deviation (NaN where that is 0), and the
+        strength at which a result was shown. Values are rounded to 0.001. The measured nodes are
+        stored as node references.
 
     Raises
     ------
@@ -57,6 +62,9 @@ def measure(original, denoised, region, background=None, tableNode=None):
         _values(voxels[mask], None if outside is None else voxels[outside])
         for voxels in map(slicer.util.arrayFromVolume, (original, denoised))
     )
+    strength = provenanceOf(denoised).get("Strength")
+    if strength is not None:
+        before[STRENGTH], after[STRENGTH] = 0.0, strength
     nodes = {ORIGINAL: original, DENOISED: denoised, REGION: region, BACKGROUND: background}
     if tableNode is None or tableNode.GetScene() is None:
         tableNode = _earlierTable(nodes) or slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
@@ -69,6 +77,16 @@ def measure(original, denoised, region, background=None, tableNode=None):
         tableNode.SetNodeReferenceID(role, node.GetID() if node else None)
     tableNode.EndModify(wasModifying)
     return tableNode
+
+
+def markOutdated(denoised) -> None:
+    """Mark the tables of a result in the names of two columns, until it is measured again."""
+    for table in slicer.util.getNodesByClass("vtkMRMLTableNode"):
+        if table.GetNodeReference(DENOISED) is denoised:
+            for name in COLUMNS[2:4]:
+                index = table.GetColumnIndex(name)
+                if index >= 0:
+                    table.RenameColumn(index, f"{name}{OUTDATED}")
 
 
 def _earlierTable(nodes: dict):
@@ -110,7 +128,7 @@ def _meanAndDeviation(voxels: np.ndarray) -> tuple[float, float]:
     return float(mean), float(voxels.std(dtype=np.float64, ddof=1))
 
 
-_UNITS = {MEAN: "HU", DEVIATION: "HU", VOXELS: "", CONTRAST: "HU", CNR: ""}
+_UNITS = {MEAN: "HU", DEVIATION: "HU", VOXELS: "", CONTRAST: "HU", CNR: "", STRENGTH: "%"}
 
 
 def _fill(tableNode, before: dict[str, float], after: dict[str, float]) -> None:

@@ -19,6 +19,7 @@ from ..errors import BadInputError
 from . import provenance
 from .ct_input import CtInput, exactSlices, sliceAxis
 from .geometry import geometryOf
+from .measurements import markOutdated
 from .noise_colors import noiseColors
 from .plots import createPlots
 from .result_cleanup import hiddenParts, plotsAndTables, referredNodes, removeNodes
@@ -135,6 +136,7 @@ def storeResult(
     kept = {node.GetID() for node in made.values()}
     removeNodes(nodeID for nodeID in before if nodeID not in kept)  # of another scan
     _removeUnused(earlier)
+    markOutdated(output)
     return output
 
 
@@ -181,6 +183,7 @@ def applyStrength(outputVolume, strength: float) -> None:
     outputVolume.SetAttribute(provenance.SHOWN_CRC32, checksum(outputVolume))
     provenance.recordStrength(outputVolume, strength)  # before the observers of the voxels run
     slicer.util.arrayFromVolumeModified(outputVolume)
+    markOutdated(outputVolume)
 
 
 def checkInputUnchanged(inputVolume, outputVolume) -> None:
@@ -233,8 +236,8 @@ def _part(outputVolume, role: str, what: str):
     node = outputVolume.GetNodeReference(role)
     if node is None or node.GetImageData() is None:
         raise BadInputError(
-            f"The {what} of {outputVolume.GetName()} is no longer in the scene. "
-            "Denoise the scan again."
+            f"The {what} of {outputVolume.GetName()} is no longer in the scene, or "
+            f"{outputVolume.GetName()} is a clone, which has none. Denoise the scan again."
         )
     return node
 
