@@ -99,7 +99,7 @@ def test_closing_the_scene_cancels(panel, busy, slicerApp):
     waitForEnd(panel)
     assert busy.run.state.value == "cancelled"
     assert "The scene was closed" in panel.ui.logTextEdit.toPlainText()
-    assert panel.ui.statusLabel.text.startswith("Cancelled")
+    assert panel.ui.statusLabel.text == "The scene was closed, so the job was cancelled."
     assert not panel.logic.comparison.shown
 
 
