@@ -34,13 +34,6 @@ def test_a_processor_is_kept_and_a_gpu_is_looked_for(used, repeated):
     assert (settings.steps, settings.seed, settings.orientations) == (7, 3, 3)
 
 
-def test_a_report_of_an_earlier_version_is_repeated_without_neighbours():
-    values = SETTINGS.as_dict()
-    assert repeat_settings(report()).neighbours
-    del values["neighbours"]
-    assert not repeat_settings(report(settings=values)).neighbours
-
-
 def test_a_report_of_the_earlier_preset_paper_is_repeated_with_its_settings():
     earlier = {
         "rescale": [0.5, 2.0],

@@ -361,18 +361,16 @@ def test_the_box_averages_as_the_preset_does_or_as_fits_the_scan(panel, preset, 
         assert settingsOf(panel.logic.getParameterNode()).orientations == (averaged if now else 1)
 
 
-@pytest.mark.parametrize(
-    ("preset", "ticked"), [("Quick: pre-trained network", True), (STANDARD, True), (PAPER, False)]
-)
-def test_the_box_of_the_neighbours_follows_the_preset(panel, preset, ticked):
+def test_a_preset_unticks_the_box_of_the_neighbours(panel):
     from PseudoCTDenoiseLib.panel.job_options import settingsOf
 
     user.click(panel.ui.advancedCollapsibleButton)
-    user.choose(panel.ui.presetComboBox, preset)
     box = panel.ui.neighboursCheckBox
-    assert box.checked is ticked
+    assert not box.checked
     user.click(box)
-    assert settingsOf(panel.logic.getParameterNode()).neighbours is not ticked
+    assert settingsOf(panel.logic.getParameterNode()).neighbours
+    user.choose(panel.ui.presetComboBox, PAPER)
+    assert not box.checked and not settingsOf(panel.logic.getParameterNode()).neighbours
 
 
 def test_an_unknown_preset_is_refused(panel, phantom):

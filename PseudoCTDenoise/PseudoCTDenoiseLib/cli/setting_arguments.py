@@ -13,7 +13,6 @@ from ..denoising.settings import (
     TUNINGS,
     DenoisingSettings,
     settings_from_values,
-    settings_of_report,
 )
 from ..errors import BadInputError
 from ..input_file import read_json
@@ -93,7 +92,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser, devices: str = DEVICE
     parser.add_argument(
         "--neighbours",
         action=argparse.BooleanOptionalAction,
-        help="correct every slice by the slices above and below that are similar to it (default)",
+        help="correct every slice by the slices above and below that are similar to it (default: denoise slices alone)",
     )
     parser.add_argument(
         "--settings",
@@ -121,7 +120,7 @@ def read_settings(arguments: argparse.Namespace) -> DenoisingSettings:
                 f"{arguments.settings} does not contain settings by name: give a JSON object."
             )
         try:
-            settings = (settings_of_report if is_report else settings_from_values)(values)
+            settings = settings_from_values(values)
         except BadInputError as error:
             raise BadInputError(f"{arguments.settings}: {error}") from error
     flags = {name: getattr(arguments, name) for name in FLAGS}

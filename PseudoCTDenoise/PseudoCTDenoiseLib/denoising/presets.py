@@ -29,7 +29,6 @@ def paper_settings(**changes) -> DenoisingSettings:
             learning_rate=2e-4,
             anchor=None,
             orientations=1,
-            neighbours=False,
             rescale=None,
         ),
         **changes,

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import BadInputError
-from .settings import PRECISIONS, DenoisingSettings, settings_of_report
+from .settings import PRECISIONS, DenoisingSettings, settings_from_values
 
 _PROGRAMS = {"pseudoctdenoise": "PseudoCTDenoise"}
 _DEVICE = {
@@ -44,7 +44,7 @@ def repeat_settings(report: dict) -> DenoisingSettings:
             "The settings or the device of the job were not recorded, so it cannot be repeated. "
             "Denoise the scan with settings of your choice."
         )
-    settings = settings_of_report(values)
+    settings = settings_from_values(values)
     precision = device.get("precision")
     return replace(
         settings,
@@ -95,7 +95,7 @@ def _compared_models(before: dict, after: dict) -> Iterator[tuple[str, object, o
         neighbour_model = "none"
     yield "neighbour model", _model(before.get("neighbour_model")), neighbour_model
     # Otherwise noise models make maps and do not change the denoised scan.
-    if settings_of_report(settings).needs_noise_models:
+    if settings_from_values(settings).needs_noise_models:
         yield "noise models", _noise_models(before), _noise_models(after)
 
 

@@ -81,7 +81,8 @@ class DenoisingSettings:
     orientations : 1, or 3 or 8 to average the result over that many flips and rotations by 90°.
         None takes 8 for a short scan and 3 for a long one, see :func:`.resolve_orientations`.
     neighbours : True corrects every slice by the neighbours that are similar to it, see
-        :mod:`.neighbours`.
+        :mod:`.neighbours`. The method does not: with noise as alike as that of real neighbours,
+        some scans lose by it.
     strength : 0 to 100 %; 0 returns the input, 100 the network's output.
     seed : of all random choices.
     device : name of a device, see :func:`check_device_name`.
@@ -112,7 +113,7 @@ class DenoisingSettings:
     tuning_slices: int = 8
     anchor: str | None = "density"
     orientations: int | None = None
-    neighbours: bool = True
+    neighbours: bool = False
     strength: float = 100.0
     seed: int = 0
     device: str = "auto"
@@ -216,14 +217,6 @@ def settings_from_values(values: dict) -> DenoisingSettings:
                 f"remove {name} {_in_words(values[name])} from the settings."
             )
     return DenoisingSettings(**{name: values[name] for name in known if name in values})
-
-
-def settings_of_report(values: dict) -> DenoisingSettings:
-    """Return the settings of a report, which has all settings of its version.
-
-    Earlier versions knew no neighbours. For the errors see :func:`settings_from_values`.
-    """
-    return settings_from_values({"neighbours": False} | values)
 
 
 def check_device_name(name: str) -> None:

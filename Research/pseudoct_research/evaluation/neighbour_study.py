@@ -60,8 +60,10 @@ def measure_neighbours(pair: CtPair, models: LoadedModels) -> list[dict]:
     correlation = slice_correlation(pair.ndct)[0]
     rows = []
     for variant, settings in {UNTUNED: START, WITH_METHOD: METHOD}.items():
-        alone = denoised(pair, models, replace(settings, neighbours=False))
-        result = denoised(pair, models, settings)
+        alone, result = (
+            denoised(pair, models, replace(settings, neighbours=neighbours))
+            for neighbours in (False, True)
+        )
         old, new = (image_metrics(hu, pair.ndct) for hu in (alone, result))
         squared = [
             ((hu - pair.ndct.astype(np.float32)) ** 2).mean(axis=(1, 2)) for hu in (alone, result)
@@ -102,7 +104,8 @@ def measure_disc(pair: CtPair, models: LoadedModels) -> list[dict]:
         marked = plain.ldct.copy()
         marked[2][disc] += np.int16(contrast)
         row: dict[str, float] = {"contrast": contrast}
-        for settings, suffix in ((replace(START, neighbours=False), "_alone"), (START, "")):
+        for neighbours, suffix in ((False, "_alone"), (True, "")):
+            settings = replace(START, neighbours=neighbours)
             with_disc, without = (
                 denoised(replace(plain, ldct=hu), models, settings).astype(np.float32)
                 for hu in (marked, plain.ldct)
