@@ -85,7 +85,7 @@ def test_the_engine_receives_what_belongs_to_the_model(
         save_model(build_network("UNet", manifest.parameters), manifest, folder)
     write_dicom(tmp_path / "scan", scan, [0, 3, 6])
     given = [tmp_path / "scan", tmp_path / "out", *untuned, "--models", folder]
-    assert pseudoct("denoise", *given).code == 0
+    assert pseudoct("denoise", *given, "--neighbours").code == 0
     report = report_of(tmp_path / "out.json")
     assert (report["slices_with_neighbours"], report["neighbour_model"]["name"]) == (3, "stack")
     assert any("100 to 200 HU that the network was trained on" in w for w in report["warnings"])

@@ -214,7 +214,7 @@ def test_noise_maps_and_tuning_are_those_of_lone_slices():
     denoiser = unet()
     models = [with_other_last_layers(denoiser, 5)]
     options = {"models": models, "denoiser": denoiser, "maps": ENSEMBLE}
-    settings = replace(DEFAULT, learning_rate=1e-3)
+    settings = replace(DEFAULT, learning_rate=1e-3, neighbours=True)
     alone = denoise(hu, settings, **options)
     corrected = denoise(hu, settings, neighbour_model=unet_of_stacks(), **options)
     np.testing.assert_array_equal(corrected.noise, alone.noise)
@@ -319,7 +319,7 @@ def test_lone_slices_are_averaged_over_all_orientations():
 
 
 def test_slices_that_are_tuned_on_their_own_are_not_corrected():
-    settings = replace(DEFAULT, tuning="slice")
+    settings = replace(DEFAULT, tuning="slice", neighbours=True)
     assert job(bodies(), settings, neighbour_model=Recorder()).corrected == 0
 
 
@@ -347,7 +347,7 @@ def test_the_tuned_network_also_tunes_the_neighbour_model():
     denoiser = unet()
     model = unet_of_stacks()
     model.load_state_dict(widened(denoiser.state_dict(), model))
-    settings = replace(DEFAULT, learning_rate=1e-3, anchor=None)
+    settings = replace(DEFAULT, learning_rate=1e-3, anchor=None, neighbours=True)
     alone = denoise(hu, settings, denoiser=denoiser)
     corrected = denoise(hu, settings, denoiser=denoiser, neighbour_model=model)
     assert corrected.corrected == len(hu)

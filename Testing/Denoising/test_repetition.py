@@ -47,9 +47,15 @@ def test_a_report_of_the_earlier_preset_paper_is_repeated_with_its_settings():
 
 
 def test_another_neighbour_model_is_told():
-    old, new = (report(neighbour_model={"name": "stack", "sha256": letter * 64}) for letter in "cd")
+    settings = SETTINGS.as_dict() | {"neighbours": True}
+    old, new = (
+        report(settings=settings, neighbour_model={"name": "stack", "sha256": letter * 64})
+        for letter in "cd"
+    )
     assert differences(old, new) == ["neighbour model stack (cccccccc) → stack (dddddddd)"]
-    assert model_differences(old, report()) == ["neighbour model stack (cccccccc) → none"]
+    assert model_differences(old, report(settings=settings)) == [
+        "neighbour model stack (cccccccc) → none"
+    ]
 
 
 @pytest.mark.parametrize(

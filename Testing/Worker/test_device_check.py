@@ -132,10 +132,11 @@ def test_the_estimate_of_a_stack_contains_the_corrections(
 ):
     monkeypatch.setattr(trial_timing, "shortest_time", lambda work, device: 1.0)
     timed.timing = replace(timed.timing, seconds_per_correction=1.0)
+    changes = {"neighbours": True} | changes
     settings = replace(DEFAULT, orientations=orientations, precision="float32", **changes)
     hu = bodies(3, size=64)
     stack = job(hu, replace(settings, device="cpu"), neighbour_model=unet_of_stacks())
-    corrects = not changes
+    corrects = changes == {"neighbours": True}
     assert stack.corrected == (len(hu) if corrects else 0)
     trials = 2 + corrects  # a slice, an update and a correction
     expected = stack.estimate().total_seconds + 2 * trials

@@ -304,7 +304,7 @@ def test_a_job_uses_all_that_belongs_to_its_denoiser(work, folder, family, monke
     rng = np.random.default_rng(0)
     organs = np.kron(rng.uniform(-100, 200, (8, 8)), np.ones((8, 8)))
     scan = np.rint(organs + rng.normal(0, 5, (3, 64, 64))).astype(np.int16)
-    code, link = work(scan=scan, maps=ALL_MAPS)
+    code, link = work(scan=scan, settings=replace(SHORT, neighbours=True), maps=ALL_MAPS)
     (result,) = link.of(Result)
     assert code == DONE
     assert result.report["neighbour_model"]["name"] == "stack"

@@ -92,7 +92,8 @@ def add_setting_arguments(parser: argparse.ArgumentParser, devices: str = DEVICE
     parser.add_argument(
         "--neighbours",
         action=argparse.BooleanOptionalAction,
-        help="correct every slice by the slices above and below that are similar to it (default: denoise slices alone)",
+        help="correct every slice by the slices above and below that are similar to it (default: "
+        "denoise slices alone)",
     )
     parser.add_argument(
         "--settings",
@@ -113,7 +114,6 @@ def read_settings(arguments: argparse.Namespace) -> DenoisingSettings:
     settings = DenoisingSettings()
     if arguments.settings:
         values = read_json(arguments.settings)
-        is_report = "settings" in values
         values = values.get("settings", values)
         if not isinstance(values, dict):
             raise BadInputError(

@@ -326,7 +326,7 @@ def check(parsed: argparse.Namespace, link: ParentLink) -> None:
         hu,
         models.denoiser[0],
         models.noise_networks,
-        default,
+        replace(default, neighbours=True),  # a user may choose them
         maps=ENSEMBLE if models.noise_models else NO_MAPS,
         neighbour_model=models.neighbour_network,
     )
