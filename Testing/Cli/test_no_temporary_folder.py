@@ -43,6 +43,7 @@ def test_a_command_ends_with_one_line(nowhere, program, scan, command):
     assert [path.name for path in scan.parent.iterdir() if path.name.startswith("out")] == []
 
 
+@pytest.mark.slow
 def test_the_worker_needs_no_temporary_folder(nowhere):
     process = subprocess.Popen(
         [sys.executable, worker.__file__, "--check", "32x32", "--device", "cpu"],

@@ -102,6 +102,7 @@ def test_noise_that_is_coarser_than_that_of_every_kernel_gives_coarse_draws(body
     assert drawn == pytest.approx(own, rel=0.12)
 
 
+@pytest.mark.slow
 def test_draws_are_independent_and_repeat_with_the_seed(body):
     first, again, other = (estimated_noise(body, 0.0, 25.0, seed).draws for seed in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, other)
@@ -114,6 +115,7 @@ def test_the_kernel_compensates_for_an_unknown_pixel_size(body):
     assert 4096 * found.draws[:, body > 0].std() == pytest.approx(25.0, rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_pixel_size_changes_the_kernel_that_is_found(body):
     true, large = (estimated_noise(body, 0.5, 25.0, pixel_mm=size) for size in (PIXEL_MM, 1.0))
     # On larger pixels a softer kernel makes noise of the same roughness.

@@ -276,6 +276,7 @@ def hostile_archives(complete):
         yield packed.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the limits are those of Linux")
 def test_a_small_archive_does_not_take_gigabytes(folder):
     complete = {key: value.numpy() for key, value in network().state_dict().items()}

@@ -213,6 +213,7 @@ def test_what_may_spoil_a_result_is_reported(start_node, pacs, scan):
     wait_for(lambda: f"images sent to {PACS}. {words}" in page.read_text("utf-8"))
 
 
+@pytest.mark.slow
 def test_what_may_spoil_a_result_is_reported_before_it_is_sent(start_node, scan):
     node = start_node(DOUBTS, pacs_port=free_port())
     send(node.port, scan)

@@ -206,6 +206,7 @@ def test_further_outputs_are_made_where_they_are_ticked(panel, phantom):
     assert np.array_equal(voxels(removed), voxels(phantom) - voxels(output))
 
 
+@pytest.mark.slow
 def test_a_preview_of_the_slice_on_screen_comes_while_tuning(panel, phantom, busy, scene):
     comparison = panel.logic.comparison
     preview = user.waitUntil(

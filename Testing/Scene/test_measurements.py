@@ -334,6 +334,7 @@ def test_a_deformed_volume_is_refused(scene):
     assert "deformed by warp" in refusal(node, box((0, 0, 100), (9, 9, 9)))
 
 
+@pytest.mark.slow
 def test_a_large_volume_is_searched_where_the_region_is(scene):
     """Half an hour of a loop over its voxels: this fails by never ending."""
     node = slicer.util.addVolumeFromArray(np.zeros((100, 512, 512), np.int8), name="large")

@@ -60,6 +60,7 @@ def voxels(node):
     return slicer.util.arrayFromVolume(node)
 
 
+@pytest.mark.slow
 def test_a_result_comes_again_beside_the_old_one(result, scan):
     before = voxels(result).copy()
     lines = []

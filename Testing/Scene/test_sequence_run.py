@@ -100,6 +100,7 @@ def test_denoised_items_lie_in_the_space_of_the_scan_but_claim_no_files_of_it(
         assert provenance.provenanceOf(item)["Settings"]["strength"] == 40
 
 
+@pytest.mark.slow
 def test_all_items_are_denoised_and_shown_together_with_the_originals(movie, scene):
     node, browser = movie
     before = set(nodeIDs(scene))

@@ -20,6 +20,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "scän 1"
 
 
+@pytest.mark.slow
 def test_a_file_cut_anywhere_is_refused(folder: Path):
     write_slices(folder)
     path = min(folder.iterdir())

@@ -8,6 +8,7 @@ from pseudoct_research.evaluation.comparison import CtPair
 from pseudoct_research.evaluation.neighbour_study import measure_disc
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
+from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.models.store import load_models
 
 
@@ -24,8 +25,9 @@ def phantom(repository, monkeypatch):
 
 def test_a_structure_in_one_slice_stays_there(phantom):
     models = load_models("fast", with_noise_models=False)
+    settings = DenoisingSettings(neighbours=True)
     job = DenoisingJob(
-        phantom.ldct, models.denoiser[0], [], neighbour_model=models.neighbour_network
+        phantom.ldct, models.denoiser[0], [], settings, neighbour_model=models.neighbour_network
     )
     assert job.corrected == len(phantom.ldct)
     for row in measure_disc(phantom, models):

@@ -73,6 +73,7 @@ def test_an_identity_denoiser_has_no_benefit_and_no_cost(unchanged):
     assert "Noise reduction" in missed and set(missed) <= {"Noise reduction", "HU bias, air"}
 
 
+@pytest.mark.slow
 def test_the_ttf_of_a_filter_is_exact_at_every_contrast(filtered):
     frequency = torch.linspace(0, 8, 8001, dtype=torch.float64)
     mtf = torch.exp(-SOFT.damping(frequency)) * detector_mtf(CtScanner(), frequency)
@@ -118,6 +119,7 @@ def test_the_metrics_are_those_of_the_strengths(scan, filtered):
     assert filtered[0].noise_reduction < filtered[1].noise_reduction < filtered[2].noise_reduction
 
 
+@pytest.mark.slow
 def test_neighbours_show_the_same_section_in_correlated_noise():
     scan = scan_quality_phantom(lambda hu: hu.mean(axis=1), SOFT, slices=4, realisations=4)
     ldct, mean = quality_metrics(scan)

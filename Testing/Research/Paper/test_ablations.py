@@ -81,6 +81,7 @@ def test_the_texture_of_the_true_noise_is_reported(trained, data):
     assert [row["rho"] is None for row in metrics] == [True, True, False, True]
 
 
+@pytest.mark.slow
 def test_pseudo_ldct_panels_show_their_difference_from_the_ndct(trained, data):
     networks = load_networks(trained, "red-cnn-32", ["n2c"], subject_models(data))
     pair = data.measured[0]

@@ -155,6 +155,7 @@ def test_simultaneous_runs_keep_each_others_cells(make, tmp_path, monkeypatch):
     assert kept == [("LDCT", "L506"), ("N2C", "other"), ("N2C + method", "L506")]
 
 
+@pytest.mark.slow
 def test_without_data_the_table_is_printed_and_written_to_the_page(
     pseudoct, one_patient, tiny, tmp_path, monkeypatch
 ):

@@ -15,6 +15,7 @@ def test_slices_next_to_each_other_are_neighbours(count):
     assert (abs(np.diff(order)) == min(1, count - 1)).all()
 
 
+@pytest.mark.slow
 def test_all_slices_of_the_timed_scans_correct_each_other():
     scan = long_scan(quarter_dose_scan(FIELD_MM / 256, 256).ldct, 8)
     inner = similar_neighbours(scan)[2:-2]
