@@ -120,7 +120,7 @@ def test_half_an_image_never_counts(start_node, pacs, scan, tmp_path):
 
         sender.dul.socket.send = cut
         sender.send_c_store(large)
-    wait_for(lambda: "was cut off" in node.said())
+    wait_for(lambda: "ended early" in node.said())
     assert node.records() == []
     node.kill()
     assert len(list((node.folder / "queue/partial").iterdir())) == 1

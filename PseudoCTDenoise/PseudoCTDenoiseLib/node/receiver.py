@@ -169,7 +169,7 @@ class Receiver:
 
     def _note_abort(self, event: Event) -> None:
         self._queue.abort_transfer(event.assoc)
-        LOG.warning("The connection of %s was cut off.", _sender(event.assoc))
+        LOG.warning("The connection of %s ended early.", _sender(event.assoc))
 
     def _note_rejection(self, event: Event) -> None:
         LOG.warning(

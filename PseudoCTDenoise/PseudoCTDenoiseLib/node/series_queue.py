@@ -280,7 +280,7 @@ class SeriesQueue:
     ) -> None:
         """Set a series aside whose denoising failed; it is tried again if it is sent again.
 
-        A series that changed since the snapshot is tried again at once, and one that gets the state
+        A series that changed since the snapshot is tried again immediately, and one that gets the state
         WAITING later.
         """
         with self._lock:
