@@ -280,8 +280,8 @@ class SeriesQueue:
     ) -> None:
         """Set a series aside whose denoising failed; it is tried again if it is sent again.
 
-        A series that changed since the snapshot is tried again immediately, and one that gets the state
-        WAITING later.
+        A series that changed since the snapshot is tried again immediately, and one that gets the
+        state WAITING later.
         """
         with self._lock:
             if not self._changed_meanwhile(series, snapshot):
