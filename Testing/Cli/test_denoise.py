@@ -320,6 +320,7 @@ def test_an_increase_of_noise_is_reported_as_an_increase(pseudoct, scan, quick):
     assert " HU (−0 %)." in ended.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "spacing", "said"),
     [

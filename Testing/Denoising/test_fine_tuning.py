@@ -342,6 +342,7 @@ def test_slices_without_a_body_are_not_tuned(monkeypatch):
     assert with_body.losses and with_body.has_body
 
 
+@pytest.mark.slow
 def test_the_default_tuning_repeats_and_depends_on_the_pixel_size():
     slices, _ = scan(size=40)
     first, again, other = (

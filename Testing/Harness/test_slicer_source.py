@@ -48,6 +48,7 @@ def test_folder_that_is_no_checkout_is_refused_with_the_missing_file(
     assert f"Set {VARIABLE}" in str(refused.value)
 
 
+@pytest.mark.slow
 def test_modules_come_from_the_checkout(slicerApp, checkout, repository):
     """Boot in another process, because this one has its modules already."""
     code = """

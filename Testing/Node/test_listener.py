@@ -160,6 +160,7 @@ def _renumber(index: int, image) -> None:
     image.SOPInstanceUID = f"1.2.3.{index + 1}"
 
 
+@pytest.mark.slow
 def test_a_destination_that_is_down_gets_the_series_later(start_node, scan):
     port = free_port()
     node = start_node(pacs_port=port)

@@ -23,6 +23,7 @@ def phantom(repository, monkeypatch):
     return CtPair("phantom", hu, hu, volume.pixel_mm)
 
 
+@pytest.mark.slow
 def test_a_structure_in_one_slice_stays_there(phantom):
     models = load_models("fast", with_noise_models=False)
     settings = DenoisingSettings(neighbours=True)

@@ -92,6 +92,7 @@ def test_pseudo_ldct_panels_show_their_difference_from_the_ndct(trained, data):
     assert panels[2].noise.std() > 60  # Gaussian noise of 82 HU in the body
 
 
+@pytest.mark.slow
 def test_the_curves_of_training_are_those_of_the_validated_models(trained, tmp_path):
     curves = validation_curves(["red-cnn-32", "paper-noise-a"], trained)
     assert {name: [step for step, _ in curve] for name, curve in curves.items()} == {

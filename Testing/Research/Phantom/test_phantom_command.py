@@ -25,6 +25,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_three_volumes_share_one_geometry(folder):
     images = [sitk.ReadImage(folder / f"phantom_{name}.nrrd") for name in NAMES]
     for image in images:
