@@ -37,7 +37,7 @@ WINDOW = 128
 FEWEST_REALISATIONS = 4
 SLICE_CORRELATION = (0.5, 0.1)
 """Correlation of the noise of slices that are one and two apart; others are independent. Measured
-between slices 0.8 to 2.5 mm apart in six scans: 0.3 to 0.7, and 0.02 to 0.25."""
+between slices 0.8 to 2.5 mm apart in five scans: 0.3 to 0.7, and 0.02 to 0.25."""
 _DISC_MARGIN = 21
 """Margin in pixels around a disc's centre, which contains the widest channels."""
 
