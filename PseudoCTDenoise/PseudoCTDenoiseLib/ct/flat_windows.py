@@ -76,6 +76,12 @@ def without_trend(windows: np.ndarray) -> np.ndarray:
     return windows
 
 
+def window_transforms(windows: np.ndarray) -> np.ndarray:
+    """Return the Fourier transforms of windows, (count, side, side), without trend and tapered."""
+    taper = np.hanning(windows.shape[-1] + 2)[1:-1]
+    return np.fft.fft2(without_trend(windows) * taper * taper[:, None])
+
+
 def window_spectrum(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the two-dimensional power spectrum of windows, above the frequencies of anatomy.
 
@@ -87,11 +93,8 @@ def window_spectrum(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
     -------
     Frequency in cycles per pixel, angle in radians (0 to π) and power, each (samples,).
     """
-    side = windows.shape[-1]
-    windows = without_trend(windows)
-    taper = np.hanning(side + 2)[1:-1]
-    power = np.mean(np.abs(np.fft.fft2(windows * taper * taper[:, None])) ** 2, axis=0)
-    frequency = np.fft.fftfreq(side)
+    power = np.mean(np.abs(window_transforms(windows)) ** 2, axis=0)
+    frequency = np.fft.fftfreq(windows.shape[-1])
     radius = np.hypot(frequency[:, None], frequency)
     angle = np.arctan2(frequency[:, None], frequency) % np.pi
     inside = (radius > LOWEST_FREQUENCY) & (radius < _HIGHEST_FREQUENCY)

@@ -12,7 +12,7 @@ from itertools import chain, repeat
 
 import numpy as np
 
-from ..ct.flat_windows import flat_windows, without_trend
+from ..ct.flat_windows import flat_windows, window_transforms
 from ..ct.slice_selection import evenly_spaced_indices
 from ..errors import BadInputError
 
@@ -99,13 +99,8 @@ def _weighted_sum(weights: np.ndarray, around: Iterable[np.ndarray | None]) -> n
 
 def _correlation(windows: np.ndarray, others: np.ndarray) -> float:
     """Return the correlation of the noise in windows of two slices, (count, side, side) each."""
-    side = windows.shape[-1]
-    taper = np.hanning(side + 2)[1:-1]
-    spectra = [
-        np.fft.fft2(without_trend(part) * taper * taper[:, None]) for part in (windows, others)
-    ]
-    frequency = np.fft.fftfreq(side)
+    frequency = np.fft.fftfreq(windows.shape[-1])
     high = np.hypot(frequency[:, None], frequency) >= LOWEST_FREQUENCY
-    one, other = (spectrum[:, high] for spectrum in spectra)
+    one, other = (window_transforms(part)[:, high] for part in (windows, others))
     power = np.sqrt(np.sum(np.abs(one) ** 2) * np.sum(np.abs(other) ** 2))
     return float(np.sum((one * other.conj()).real) / power) if power else 0.0

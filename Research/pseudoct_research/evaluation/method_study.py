@@ -93,11 +93,8 @@ def study_pairs(
             few = replace(scan, hu=scan.hu[evenly_spaced_indices(len(scan.hu), slices)])
             kernel = KERNELS[condition.kernel]
             correlation = slice_correlation(few.hu) if correlated else ()
-            yield (
-                condition,
-                seed,
-                simulated_pair(few, condition.dose, kernel, seed, correlation),
-            )
+            pair = simulated_pair(few, condition.dose, kernel, seed, correlation)
+            yield condition, seed, pair
 
 
 def measure(
