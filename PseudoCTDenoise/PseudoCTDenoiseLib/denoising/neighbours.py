@@ -1,8 +1,8 @@
 """Correction of denoised slices by their neighbours in the scan.
 
-A denoiser treats every slice alone. What a slice and its neighbours have in common is anatomy; what
-they do not have in common is mostly noise. The neighbour model sees both, as scanned and denoised,
-and corrects the denoised slice.
+A denoiser treats every slice alone. What a slice and its neighbours have in common is mostly
+anatomy, beside a part of their noise; what they do not have in common is mostly noise. The
+neighbour model sees both, as scanned and denoised, and corrects the denoised slice.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ SHORT_SCAN = 75
 """Largest number of 512×512 slices that are averaged over eight orientations. Slices of another
 size count by their pixels. 75 · 8 forward passes are as many as 200 · 3."""
 CORRECTED_ORIENTATIONS = {1: 1, 3: 1, 8: 3}
-"""Orientations of a lone slice → of one that is corrected by neighbours, which gain more."""
+"""Orientations of a lone slice → of one that is corrected by neighbours."""
 BIAS_SLICES = 4
 """Number of slices on which the bias of the correction by neighbours is measured."""
 NOISE = "noise maps for tuning"
