@@ -15,7 +15,6 @@ REPORT = {
     },
     "model": {"name": "fast", "sha256": "a" * 64},
     "noise_models": [{"name": "noise-1", "sha256": "b" * 64}],
-    "neighbour_model": None,
     "versions": {
         "pseudoctdenoise": "0.1.0",
         "python": "3.12.1",
@@ -33,7 +32,6 @@ REPORT = {
     },
     "warnings": [],
     "slices": 12,
-    "slices_with_neighbours": 0,
     "steps_done": 2,
     "tuning_loss": [30.0, 20.5],
     "tunings": [],

@@ -32,7 +32,7 @@ from PseudoCTDenoiseLib.denoising.map_choice import ALL_MAPS
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.exit_codes import INCOMPLETE
-from PseudoCTDenoiseLib.models.catalog import DENOISER, NEIGHBOUR_IMAGES, NEIGHBOUR_MODEL
+from PseudoCTDenoiseLib.models.catalog import DENOISER
 from PseudoCTDenoiseLib.models.networks import build_network
 from PseudoCTDenoiseLib.models.store import (
     Manifest,
@@ -74,23 +74,17 @@ def test_the_output_equals_the_result_of_the_engine(pseudoct, scan, models, quic
 def test_the_engine_receives_what_belongs_to_the_model(
     pseudoct, tmp_path, write_dicom, hu, untuned
 ):
-    scan, folder = hu.copy(), tmp_path / "models"
-    scan[:, 8:-8, 32:-8] -= 150
-    parameters = {"widths": [4, 8], "images": NEIGHBOUR_IMAGES}
-    stack = Manifest("stack", NEIGHBOUR_MODEL, "UNet", parameters)
+    folder = tmp_path / "models"
     domain = {"noise_hu": [100, 200]}
-    known = {"neighbour_model": stack.name, "domain": domain}
-    fast = Manifest("fast", DENOISER, "UNet", {"widths": [4, 8]}, **known)
-    for manifest in (stack, fast):
-        save_model(build_network("UNet", manifest.parameters), manifest, folder)
-    write_dicom(tmp_path / "scan", scan, [0, 3, 6])
+    manifest = Manifest("fast", DENOISER, "UNet", {"widths": [4, 8]}, domain=domain)
+    save_model(build_network("UNet", manifest.parameters), manifest, folder)
+    write_dicom(tmp_path / "scan", hu, [0, 3, 6])
     given = [tmp_path / "scan", tmp_path / "out", *untuned, "--models", folder]
-    assert pseudoct("denoise", *given, "--neighbours").code == 0
+    assert pseudoct("denoise", *given).code == 0
     report = report_of(tmp_path / "out.json")
-    assert (report["slices_with_neighbours"], report["neighbour_model"]["name"]) == (3, "stack")
     assert any("100 to 200 HU that the network was trained on" in w for w in report["warnings"])
     note = dcmread(tmp_path / "out" / "0001.dcm").DerivationDescription
-    assert "strength 100 %, 3 slices corrected by neighbouring slices." in note
+    assert "model fast, strength 100 %." in note
 
 
 @pytest.mark.parametrize("spacing", [(0.7, 0.7, 3.0), (0.68359375, 1 / 3, 2.5)])
@@ -374,7 +368,7 @@ def test_the_noise_folder_holds_every_map_and_the_pseudo_ldct(pseudoct, scan, mo
     assert ((mixed == a) | (mixed == b)).all() and not np.array_equal(a, b)
     expected = np.maximum(values(scan).astype(int) - 2 * mixed, -1024)
     assert np.array_equal(pseudo_ldct, expected)
-    (denoiser, _), noise_models, _ = load_models("fast", models)
+    (denoiser, _), noise_models = load_models("fast", models)
     networks = [network for network, _ in noise_models]
     settings = DenoisingSettings(device="cpu", method="pretrained")
     of_engine = DenoisingJob(hu, denoiser, networks, settings, pixel_mm=0.7, maps=ALL_MAPS)
@@ -529,7 +523,6 @@ def test_noise_models_are_needed_for_noise_maps_only(pseudoct, scan, models, qui
         ("--seed=5", {"seed": 5}),
         ("--tuning=slice", {"tuning": "slice"}),
         ("--orientations=3", {"orientations": 3}),
-        ("--no-neighbours", {"neighbours": False}),
     ],
 )
 def test_every_flag_changes_its_setting(flag, setting):

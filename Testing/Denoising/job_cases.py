@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from PseudoCTDenoiseLib.denoising.denoised_scan import DenoisedScan
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
-from PseudoCTDenoiseLib.denoising.neighbours import STACK
 from PseudoCTDenoiseLib.denoising.plan import JobPlan
 from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
@@ -77,11 +76,6 @@ def scan_with_padding():
 def unet(seed=0, residual=True):
     torch.manual_seed(seed)
     return UNet([4, 8], residual=residual)
-
-
-def unet_of_stacks():
-    torch.manual_seed(0)
-    return UNet([4, 8], images=2 * STACK)
 
 
 def with_other_last_layers(network, seed):

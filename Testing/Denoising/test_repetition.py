@@ -46,18 +46,6 @@ def test_a_report_of_the_earlier_preset_paper_is_repeated_with_its_settings():
     assert {name: repeated[name] for name in earlier} == earlier | {"rescale": (0.5, 2.0)}
 
 
-def test_another_neighbour_model_is_told():
-    settings = SETTINGS.as_dict() | {"neighbours": True}
-    old, new = (
-        report(settings=settings, neighbour_model={"name": "stack", "sha256": letter * 64})
-        for letter in "cd"
-    )
-    assert differences(old, new) == ["neighbour model stack (cccccccc) → stack (dddddddd)"]
-    assert model_differences(old, report(settings=settings)) == [
-        "neighbour model stack (cccccccc) → none"
-    ]
-
-
 @pytest.mark.parametrize(
     ("settings", "count"),
     [

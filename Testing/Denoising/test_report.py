@@ -31,7 +31,7 @@ from PseudoCTDenoiseLib.denoising.report import (
 )
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.json_text import json_text
-from PseudoCTDenoiseLib.models.catalog import DENOISER, NEIGHBOUR_MODEL, NOISE_MODEL
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
 from PseudoCTDenoiseLib.models.store import Manifest
 
 SETTINGS = DenoisingSettings(steps=3, rescale=(0.5, 2.0), update_period=None, seed=7)
@@ -109,15 +109,6 @@ def test_a_report_has_models_versions_and_device():
     assert found["device"]["precision"] == "bfloat16"
     assert "CPU" in found["device"]["description"]
     assert "Research use only" in found["notice"]
-
-
-def test_a_report_names_the_neighbour_model_if_it_corrected_slices():
-    model = Manifest("stack", NEIGHBOUR_MODEL, "UNet", {}, sha256="d" * 64)
-    for corrected, named in ((2, {"name": "stack", "sha256": "d" * 64}), (0, None)):
-        result = replace(RESULT, corrected=corrected)
-        found = job_report(LDCT, result, MODEL, NOISE_MODELS, neighbour_model=model)
-        assert found["slices_with_neighbours"] == corrected
-        assert found["neighbour_model"] == named
 
 
 def test_a_report_has_times_and_losses():

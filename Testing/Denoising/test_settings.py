@@ -27,7 +27,6 @@ BAD = {
     "patch_size": [0, -64, 64.0, "64", None],
     "batch": [0, -1, 1.5, None],
     "flips": ["no", 0, 1, None],
-    "neighbours": ["no", 0, 1, None],
     "rescale": [
         *((2.0, 0.5), (0.0, 1.0), (-1, 1), (1, 9), (0.5,), (0.5, 1, 2), ("a", "b"), "12", 2.0),
         *((NAN, 1.0), (True, True), [0.5], {}, ()),
@@ -137,7 +136,7 @@ def test_the_preset_paper_is_the_papers_loop_with_a_careful_update():
     assert paper.loss == "mse" and paper.patch_size == 64 and paper.flips
     assert paper.rescale is None and paper.moving_average
     assert paper.update_period is None and paper.patience is None
-    assert paper.orientations == 1 and not paper.neighbours and paper.anchor is None
+    assert paper.orientations == 1 and paper.anchor is None
     assert paper_settings(update_period=5, steps=3).update_period == 5
 
 

@@ -1,11 +1,10 @@
 """A model card shows the manifest, credits its sources and marks missing entries."""
 
 import re
-from dataclasses import replace
 
 import pytest
 from PseudoCTDenoiseLib.models.card import NOT_STATED, model_card
-from PseudoCTDenoiseLib.models.catalog import DENOISER, NEIGHBOUR_MODEL, NOISE_MODEL
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
 from PseudoCTDenoiseLib.models.store import Manifest, list_models
 
 SCANS = [
@@ -52,29 +51,6 @@ def test_the_card_states_role_network_and_weights():
         assert said in text
     noise = Manifest("n", NOISE_MODEL, "UNet", {}, sha256="b" * 64)
     assert "its noise, in HU" in section(model_card(noise, 5), "What it is")
-
-
-def test_the_card_of_a_neighbour_model_states_what_it_sees():
-    training = {"denoiser": "fast", "settings": {"domain": {"neighbours": 0.9}}}
-    parameters = {"widths": [4, 8], "images": 10}
-    card = model_card(Manifest("n", NEIGHBOUR_MODEL, "UNet", parameters, training=training), 5)
-    lines = section(card, "What it is").splitlines()
-    task = "LDCT to NDCT, from a slice and its neighbours"
-    assert lines[0] == f"- A neighbour model: {task}."
-    assert "widths 4, 8; images 10, 5 weights" in lines[1]
-    assert "two neighbours on each side in HU, as scanned and as denoised" in lines[2]
-    assert "- Output: the slice denoised, in HU." in lines
-    assert section(card, "Training").splitlines() == [
-        "- Denoiser: fast",
-        "- Domain: neighbours 0.9",
-    ]
-
-
-def test_the_card_of_a_denoiser_names_its_neighbour_model():
-    said = "- Goes with the neighbour model `stack`."
-    card = model_card(replace(MANIFEST, neighbour_model="stack"), 1)
-    assert said in section(card, "What it is").splitlines()
-    assert "neighbour" not in model_card(MANIFEST, 1)
 
 
 def test_every_source_is_credited_with_its_licence():

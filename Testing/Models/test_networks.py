@@ -8,7 +8,6 @@ from PseudoCTDenoiseLib.models.networks import (
     UNet,
     build_network,
     have_one_trunk,
-    widened,
 )
 from torch import nn
 
@@ -119,45 +118,6 @@ def test_a_u_net_with_a_zero_last_layer_is_the_identity():
     nn.init.zeros_(denoiser.tail.bias)
     x = slices(10, 10)
     assert torch.equal(denoiser(x), x)
-
-
-@torch.no_grad()
-def test_a_widened_u_net_does_not_see_the_further_images():
-    torch.manual_seed(0)
-    network, wide = UNet([4, 8]), UNet([4, 8], images=3)
-    x = slices(31, 45)
-    images = torch.cat([x, torch.rand(1, 2, 31, 45)], dim=1)
-    assert not torch.allclose(wide(images), network(x), atol=1e-3)
-    wide.load_state_dict(widened(network.state_dict(), wide))
-    assert wide(images).shape == x.shape
-    assert torch.allclose(wide(images), network(x), atol=1e-6)
-
-
-@torch.no_grad()
-def test_further_images_are_seen_as_differences_from_the_first():
-    torch.manual_seed(0)
-    network, wide = UNet([4, 8]), UNet([4, 8], images=3)
-    weights = wide.state_dict()
-    network.load_state_dict(weights | {"head.weight": weights["head.weight"][:, :4]})
-    x = slices(31, 45)
-    assert torch.allclose(wide(x.expand(-1, 3, -1, -1)), network(x), atol=1e-6)
-    # The output is the first image without noise, whichever of the images is brighter.
-    brighter = torch.cat([x, x + 0.1, x], dim=1)
-    assert not torch.allclose(wide(brighter), network(x), atol=1e-4)
-    nn.init.zeros_(wide.tail.weight)
-    nn.init.zeros_(wide.tail.bias)
-    assert torch.equal(wide(brighter), x)
-
-
-def test_only_u_nets_that_differ_in_their_images_are_widened():
-    wide = UNet([4, 8], images=3)
-    for other, words in (
-        (UNet([4, 16]), "sizes"),
-        (UNet([4, 8, 8]), "layers"),
-        (RedCnn(2), "layers"),
-    ):
-        with pytest.raises(ValueError, match=f"different {words}"):
-            widened(other.state_dict(), wide)
 
 
 def test_every_weight_has_a_gradient(network, device):

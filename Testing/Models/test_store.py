@@ -17,12 +17,7 @@ from hypothesis import strategies as st
 from limited_reader import READ, REFUSED, LimitedReader
 from mutated_files import SEEDS, damage
 from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.models.catalog import (
-    DENOISER,
-    NEIGHBOUR_IMAGES,
-    NEIGHBOUR_MODEL,
-    NOISE_MODEL,
-)
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL, model_paths
 from PseudoCTDenoiseLib.models.networks import UNet
 from PseudoCTDenoiseLib.models.store import (
     Manifest,
@@ -150,20 +145,12 @@ def test_a_denoiser_is_loaded_with_its_noise_models(folder):
     assert "is a noise model" in refusal(load_models, "noise_1", folder)
 
 
-def test_a_denoiser_is_loaded_with_its_neighbour_model(folder):
-    images = {**WIDTHS, "images": NEIGHBOUR_IMAGES}
-    neighbours = replace(MANIFEST, name="stack", role=NEIGHBOUR_MODEL, parameters=images)
-    save_model(UNet(**images), neighbours, folder)
-    save_model(network(), replace(neighbours, name="alone", parameters=WIDTHS), folder)
-    for name, model in {"own": "stack", "wrong": "fast", "narrow": "alone"}.items():
-        save_model(network(), replace(MANIFEST, name=name, neighbour_model=model), folder)
-    models = load_models("own", folder)
-    assert models.neighbour_manifest.name == "stack" and models.manifests[-1].name == "stack"
-    assert models.neighbour_network is models.neighbour_model[0]
-    assert load_models("fast", folder).neighbour_network is None
-    assert "is a neighbour model: choose" in refusal(load_models, "stack", folder)
-    assert "'fast' is not a neighbour model" in refusal(load_models, "wrong", folder)
-    assert "must be a UNet of 10 images" in refusal(load_models, "narrow", folder)
+def test_an_entry_of_an_earlier_version_is_ignored(folder):
+    path = model_paths("fast", folder).manifest
+    manifest = read_manifest(path)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("{", '{"neighbour_model": "stack",', 1), encoding="utf-8")
+    assert read_manifest(path) == manifest
 
 
 def test_an_unknown_model_is_refused_with_a_list_of_models(folder):

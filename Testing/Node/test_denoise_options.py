@@ -8,12 +8,11 @@ from PseudoCTDenoiseLib.node.denoise_options import ALLOWED, denoise_options
 @pytest.mark.parametrize(
     ("values", "flags"),
     [
-        ({"neighbours": False, "strength": 70}, ["--no-neighbours", "--strength=70"]),
-        ({"neighbours": True}, ["--neighbours"]),
+        ({"method": "pretrained", "strength": 70}, ["--method=pretrained", "--strength=70"]),
         ({"device": "cuda:1"}, ["--device=cuda:1"]),
     ],
 )
-def test_values_and_switches_become_flags(values, flags):
+def test_values_become_flags(values, flags):
     assert denoise_options(values) == flags
 
 

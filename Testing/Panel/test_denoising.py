@@ -363,18 +363,6 @@ def test_the_box_averages_as_the_preset_does_or_as_fits_the_scan(panel, preset, 
         assert settingsOf(panel.logic.getParameterNode()).orientations == (averaged if now else 1)
 
 
-def test_a_preset_unticks_the_box_of_the_neighbours(panel):
-    from PseudoCTDenoiseLib.panel.job_options import settingsOf
-
-    user.click(panel.ui.advancedCollapsibleButton)
-    box = panel.ui.neighboursCheckBox
-    assert not box.checked
-    user.click(box)
-    assert settingsOf(panel.logic.getParameterNode()).neighbours
-    user.choose(panel.ui.presetComboBox, PAPER)
-    assert not box.checked and not settingsOf(panel.logic.getParameterNode()).neighbours
-
-
 def test_an_unknown_preset_is_refused(panel, phantom):
     with pytest.raises(ValueError, match="Unknown preset 'best': choose quick, standard"):
         panel.logic.process(phantom, preset="best")

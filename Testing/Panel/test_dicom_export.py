@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from dicom_factory import HEIGHTS, enhanced_ct, write, write_slices
-from example_report import REPORT
 from PseudoCTDenoiseLib.ct.io.volume_files import read_volume, to_image
 from PseudoCTDenoiseLib.scene import provenance
 from pydicom import dcmread
@@ -121,7 +120,6 @@ def test_the_removed_noise_is_that_of_full_strength(panel, makeResult, database,
         dcmread(exportVolume(node, tmp_path)[0]).DerivationDescription for node in (result, removed)
     ]
     assert "strength 30 %" in notes[0] and "strength 100 %" in notes[1]
-    assert not any("neighbouring" in note for note in notes)
 
 
 def test_the_removed_noise_is_a_difference(panel, makeResult, database, tmp_path):
@@ -133,21 +131,6 @@ def test_the_removed_noise_is_a_difference(panel, makeResult, database, tmp_path
     assert [code.CodeMeaning for code in image.DerivationCodeSequence] == [
         "Pixel by pixel subtraction"
     ]
-
-
-def test_slices_that_were_corrected_by_neighbours_are_counted(
-    panel, makeResult, database, tmp_path, monkeypatch
-):
-    from PseudoCTDenoiseLib.scene.dicom_export import exportVolume
-
-    monkeypatch.setitem(REPORT, "slices_with_neighbours", 4)
-    result = makeResult(imported(database, write_slices(tmp_path / "scan")))
-    note, of_noise = (
-        dcmread(exportVolume(node, tmp_path)[0]).DerivationDescription
-        for node in (result, result.GetNodeReference(provenance.NOISE_MAP))
-    )
-    assert "4 slices corrected by neighbouring slices." in note
-    assert "neighbouring" not in of_noise
 
 
 def test_partly_denoised_scans_say_so(panel, makeResult, database, tmp_path):

@@ -42,7 +42,6 @@ def test_attributes_hold_everything_to_reproduce_the_result(output):
         "Settings": REPORT["settings"],
         "Strength": 80.0,
         "Slices": (3, 14),
-        "SlicesWithNeighbours": 0,
         "Warnings": [],
         "Machine": {"versions": REPORT["versions"], "device": REPORT["device"]},
         "RemovedNoiseCheck": REPORT["removed_noise"],

@@ -7,11 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from Denoising.job_cases import (
-    bodies,
-    job,
     noise_models,
     unet,
-    unet_of_stacks,
     with_other_last_layers,
 )
 from PseudoCTDenoiseLib.denoising import trial_timing
@@ -32,7 +29,7 @@ hello()
 say("log", text=" ".join(sys.argv[2:]))
 say("device", description="CPU", reason="no GPU")
 say("check", seconds_to_start=1.0, seconds_per_slice=2.0, seconds_per_update=3.0,
-    seconds_per_noise=4.0, seconds_per_correction=6.0, seconds_per_tuning_slice=5.0,
+    seconds_per_noise=4.0, seconds_per_tuning_slice=5.0,
     have_one_trunk=False, default_settings={DEFAULT.as_dict()!r})
 """
 
@@ -88,7 +85,7 @@ def test_a_check_of_this_machine():
 def timed():
     """A check in which every part took one second, and the start no time."""
     one = DeviceCheck(SubprocessRunner(), 64, 64)
-    one.timing = CheckResult(0.0, 1.0, 1.0, 1.0, 0.0, 1.0, False, DEFAULT.as_dict())
+    one.timing = CheckResult(0.0, 1.0, 1.0, 1.0, 1.0, False, DEFAULT.as_dict())
     return one
 
 
@@ -123,24 +120,6 @@ def test_the_estimate_equals_that_of_the_engine(timed, monkeypatch, settings, wi
     )
     expected = job.estimate().total_seconds + 2 * len(trials)  # each is done twice
     assert timed.estimate_seconds(settings, 3, with_maps) == expected
-
-
-@pytest.mark.parametrize("orientations", [1, 3, 8])
-@pytest.mark.parametrize("changes", [{}, {"neighbours": False}, {"tuning": "slice"}])
-def test_the_estimate_of_a_stack_contains_the_corrections(
-    timed, monkeypatch, orientations, changes
-):
-    monkeypatch.setattr(trial_timing, "shortest_time", lambda work, device: 1.0)
-    timed.timing = replace(timed.timing, seconds_per_correction=1.0)
-    changes = {"neighbours": True} | changes
-    settings = replace(DEFAULT, orientations=orientations, precision="float32", **changes)
-    hu = bodies(3, size=64)
-    stack = job(hu, replace(settings, device="cpu"), neighbour_model=unet_of_stacks())
-    corrects = changes == {"neighbours": True}
-    assert stack.corrected == (len(hu) if corrects else 0)
-    trials = 2 + corrects  # a slice, an update and a correction
-    expected = stack.estimate().total_seconds + 2 * trials
-    assert timed.estimate_seconds(settings, len(hu), with_maps=False) == expected
 
 
 def test_a_long_scan_is_estimated_in_three_orientations_and_a_short_one_in_eight(timed):

@@ -33,7 +33,7 @@ EXAMPLES = [
     Preview(2, "preview_1.npy"),
     Result("denoised.npy", {"slices": 3, "noise": None}),
     Result("denoised.npy", {}, "noise.npy", {"noise-a": "noise_0.npy"}),
-    CheckResult(1.5, 0.25, 0.5, 0.75, 0.2, 0.3, True, {"steps": 100}),
+    CheckResult(1.5, 0.25, 0.5, 0.75, 0.2, True, {"steps": 100}),
     Failure("bad-input", "Wörter", "Do this."),
 ]
 

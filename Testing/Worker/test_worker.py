@@ -31,8 +31,6 @@ from PseudoCTDenoiseLib.denoising.map_choice import ALL_MAPS, ENSEMBLE, NO_MAPS
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.exit_codes import BAD_INPUT, CANCELLED, DONE, FAULT
 from PseudoCTDenoiseLib.models import store
-from PseudoCTDenoiseLib.models.catalog import NEIGHBOUR_IMAGES, NEIGHBOUR_MODEL
-from PseudoCTDenoiseLib.models.networks import build_network
 from PseudoCTDenoiseLib.worker import worker, worker_process
 from PseudoCTDenoiseLib.worker.denoising_process import DenoisingProcess
 from PseudoCTDenoiseLib.worker.job_folder import JobRequest
@@ -277,7 +275,7 @@ def test_doubts_that_arise_in_the_job_are_logged_and_reported(work, monkeypatch)
 
 @pytest.fixture
 def family(models_folder, tmp_path):
-    """A folder with a denoiser of scans of 1 to 2 HU, its neighbour model and two noise models.
+    """A folder with a denoiser of scans of 1 to 2 HU and two noise models.
 
     The first noise model finds noise, and the second finds none.
     """
@@ -287,15 +285,8 @@ def family(models_folder, tmp_path):
     silent, noise_model = store.load_model("noise-b", folder)
     for weight in silent.parameters():
         weight.data.zero_()
-    stack = {**manifest.parameters, "images": NEIGHBOUR_IMAGES}
-    torch.manual_seed(4)
-    for network, model in (
-        (silent, noise_model),
-        (build_network("UNet", stack), replace(manifest, name="stack", role=NEIGHBOUR_MODEL)),
-        (denoiser, replace(manifest, neighbour_model="stack", domain={"noise_hu": [1, 2]})),
-    ):
-        parameters = stack if model.name == "stack" else model.parameters
-        store.save_model(network, replace(model, parameters=parameters), folder)
+    store.save_model(silent, noise_model, folder)
+    store.save_model(denoiser, replace(manifest, domain={"noise_hu": [1, 2]}), folder)
     return folder
 
 
@@ -304,11 +295,9 @@ def test_a_job_uses_all_that_belongs_to_its_denoiser(work, folder, family, monke
     rng = np.random.default_rng(0)
     organs = np.kron(rng.uniform(-100, 200, (8, 8)), np.ones((8, 8)))
     scan = np.rint(organs + rng.normal(0, 5, (3, 64, 64))).astype(np.int16)
-    code, link = work(scan=scan, settings=replace(SHORT, neighbours=True), maps=ALL_MAPS)
+    code, link = work(scan=scan, settings=SHORT, maps=ALL_MAPS)
     (result,) = link.of(Result)
     assert code == DONE
-    assert result.report["neighbour_model"]["name"] == "stack"
-    assert result.report["slices_with_neighbours"] == len(scan)
     assert "more than the 1 to 2 HU" in " ".join(result.report["warnings"])
     found, none = (
         folder.read_array(result.noise_maps[name], scan.shape) for name in ("noise-a", "noise-b")
@@ -464,7 +453,6 @@ def test_a_check_times_the_parts_of_a_job():
     assert isinstance(device, Device) and device.reason == "selected by the user"
     assert isinstance(result, CheckResult)
     assert result.seconds_per_slice > 0 and result.seconds_per_noise > 0
-    assert result.seconds_per_correction > 0
     assert result.seconds_per_update >= 0
     assert 0 < result.seconds_to_start < time.monotonic() - worker.STARTED
     assert result.default_settings == DenoisingSettings(device="cpu").as_dict()

@@ -160,7 +160,6 @@ def denoise(
         pixel_mm=inputs.volume.pixel_mm,
         maps=maps,
         domain=models.denoiser[1].domain,
-        neighbour_model=models.neighbour_network,
     )
     plan = job.estimate()
     _print_plan(inputs, job, plan)
@@ -325,10 +324,9 @@ def _write_volumes(
     def write_image(path: Path, hu: np.ndarray, kind: DerivedKind) -> None:
         if outputs.dicom:
             model = kind.noise_model or inputs.models.denoiser[1].name
-            # The noise depends neither on the strength nor on neighbours.
+            # The noise does not depend on the strength.
             strength = result.settings.strength if kind == DENOISED else None
-            corrected = result.corrected if kind == DENOISED else 0
-            note = derivation_note(kind.note, __version__, model, strength, corrected)
+            note = derivation_note(kind.note, __version__, model, strength)
             write_dicom(staged, path, hu, volume, DerivedSeries(kind, note))
         else:
             write_volume(staged.path(path), hu, volume, note=f"{kind.note}. {RESEARCH_USE}")
@@ -368,7 +366,6 @@ def _write_report(
             models.denoiser[1],
             models.noise_manifests,
             inputs.reference and inputs.reference.hu,
-            models.neighbour_manifest,
             volume.slice_labels,
         )
         values["warnings"] = [*_input_warnings(inputs), *values["warnings"]]
@@ -440,9 +437,7 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
 
 def _note_other_models(path: Path, models: LoadedModels, settings: DenoisingSettings) -> None:
     """Print a note if ``path`` is a report of a run with other models."""
-    current = model_identities(
-        models.denoiser[1], models.noise_manifests, models.neighbour_manifest
-    )
+    current = model_identities(models.denoiser[1], models.noise_manifests)
     changes = model_differences(read_json(path), {**current, "settings": settings.as_dict()})
     if changes:
         print(

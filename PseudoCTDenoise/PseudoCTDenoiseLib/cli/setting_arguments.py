@@ -19,7 +19,7 @@ from ..input_file import read_json
 from ..models.catalog import DEFAULT_MODEL, SHIPPED_MODELS
 
 DEVICES = "auto, cpu, cuda, cuda:INDEX or mps"
-FLAGS = ("method", "steps", "strength", "device", "seed", "tuning", "orientations", "neighbours")
+FLAGS = ("method", "steps", "strength", "device", "seed", "tuning", "orientations")
 """Settings that have a flag; ``--settings`` sets the others."""
 
 
@@ -86,14 +86,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser, devices: str = DEVICE
         type=int,
         choices=ORIENTATION_COUNTS,
         help="number of flips and rotations by 90 degrees to average "
-        f"(default: 8; 3 for {SHORT_SCAN + 1} or more slices of 512×512); slices that are "
-        "corrected by neighbours take 3 instead of 8, and 1 instead of 3",
-    )
-    parser.add_argument(
-        "--neighbours",
-        action=argparse.BooleanOptionalAction,
-        help="correct every slice by the slices above and below that are similar to it (default: "
-        "denoise slices alone)",
+        f"(default: 8; 3 for {SHORT_SCAN + 1} or more slices of 512×512)",
     )
     parser.add_argument(
         "--settings",

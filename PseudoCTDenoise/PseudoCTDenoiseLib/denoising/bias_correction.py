@@ -1,8 +1,7 @@
 """Bias correction: keep the scan's means of lung, fat, soft tissue and bone.
 
 Noise is zero-mean, so any shift of a tissue's mean by a denoiser is bias. The bias is measured on
-slices used for tuning, as a function of the local CT number, and subtracted from all slices. Slices
-that neighbours correct have an offset of their own.
+slices used for tuning, as a function of the local CT number, and subtracted from all slices.
 """
 
 from __future__ import annotations

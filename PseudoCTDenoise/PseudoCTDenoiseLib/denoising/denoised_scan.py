@@ -29,8 +29,7 @@ class DenoisedScan:
     requested. :func:`.pseudo_ldct` makes the pseudo-LDCT from ``noise``. ``tunings`` has the record
     of the scan's tuning, or one for every slice; ``seconds`` those of every stage; ``warnings``
     those of the job, and :func:`divergence_warning` last. ``structures`` describes the removed
-    noise of every slice at full strength, None for a slice that is not judged. ``corrected`` is
-    the number of slices that were corrected by their neighbours.
+    noise of every slice at full strength, None for a slice that is not judged.
     """
 
     hu: np.ndarray
@@ -43,7 +42,6 @@ class DenoisedScan:
     noise_maps: list[np.ndarray] | None = None
     warnings: list[str] = field(default_factory=list)
     structures: list[RemovedStructure | None] = field(default_factory=list)
-    corrected: int = 0
 
     @property
     def losses(self) -> list[float]:

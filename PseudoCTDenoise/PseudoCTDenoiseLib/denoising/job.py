@@ -31,7 +31,6 @@ from .device import autocast_precision, choose_device
 from .inference import apply_network
 from .job_run import JobRun
 from .map_choice import MAP_CHOICES, NO_MAPS, need_noise_models
-from .neighbours import similar_neighbours
 from .noise_maps import apply_with_noise_maps
 from .plan import JobPlan, PartSeconds, job_stages, plan_job, resolve_orientations
 from .progress import ProgressCallback
@@ -60,8 +59,6 @@ class DenoisingJob:
     denoiser : network f from normalised slices to normalised slices.
     noise_models : networks N_1 to N_M from normalised slices to noise maps; needed for
         maps and if the settings' noise source is ``models``.
-    neighbour_model : network that corrects denoised slices by similar neighbours, see
-        :mod:`.neighbours`; None, or settings without neighbours, leaves every slice alone.
     settings : settings of the job. The attribute :attr:`settings` has a number of orientations,
         see :func:`.resolve_orientations`.
     pixel_mm : side of a pixel, for noise from the simulator; None if it is unknown.
@@ -94,7 +91,6 @@ class DenoisingJob:
         maps: str = NO_MAPS,
         preview_slice: int | None = None,
         domain: Mapping[str, Sequence[float]] = _UNKNOWN_DOMAIN,
-        neighbour_model: nn.Module | None = None,
     ):
         if hu.ndim != 3 or not hu.size:
             raise BadInputError(
@@ -120,7 +116,6 @@ class DenoisingJob:
         self.precision = autocast_precision(settings.precision, self.device)
         self.denoiser = self._place(denoiser)
         self.noise_models = [self._place(model) for model in noise_models]
-        self.neighbour_model = None if neighbour_model is None else self._place(neighbour_model)
         if preview_slice is None:
             preview_slice = most_informative_slice(hu)
         self.show_slice(preview_slice)
@@ -139,18 +134,6 @@ class DenoisingJob:
         few = evenly_spaced_slices(self.hu, DOMAIN_SLICES)
         sample = np.stack([self.hu[index] for index in few])
         return doubts + domain_warnings(sample, self.pixel_mm, self._domain, simulates=simulates)
-
-    @cached_property
-    def neighbours(self) -> list[tuple[int, ...]]:
-        """The offsets of the neighbours that correct each slice; none correct a lone one."""
-        if self.neighbour_model is None or not self.settings.uses_neighbours:
-            return [()] * len(self.hu)
-        return similar_neighbours(self.hu)
-
-    @property
-    def corrected(self) -> int:
-        """Number of slices that are corrected by neighbours."""
-        return sum(map(bool, self.neighbours))
 
     @property
     def preview_slice(self) -> int:
@@ -207,9 +190,7 @@ class DenoisingJob:
 
     def estimate(self) -> JobPlan:
         """Return the expected duration of the job, from trials of its parts."""
-        return plan_job(
-            self.settings, len(self.hu), self.separate_maps, self.part_seconds(), self.corrected
-        )
+        return plan_job(self.settings, len(self.hu), self.separate_maps, self.part_seconds())
 
     def part_seconds(self) -> PartSeconds:
         """Return the seconds of the job's parts, measured by trial; 0 for parts it lacks."""
@@ -220,7 +201,6 @@ class DenoisingJob:
             self.settings,
             self.precision,
             with_noise=need_noise_models(self.maps, self.settings),
-            neighbour_model=self.neighbour_model if self.corrected else None,
         )
 
     def run(
@@ -297,14 +277,14 @@ class DenoisingJob:
         )
 
     def apply_with_noise_maps(
-        self, network: nn.Module, slices: torch.Tensor, orientations: int
+        self, network: nn.Module, slices: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what :meth:`apply` does, and the maps of noise models that share the trunk."""
         output, maps = apply_with_noise_maps(
             network,
             self.noise_models,
             slices,
-            orientations=orientations,
+            orientations=self.settings.orientations,
             precision=self.precision,
         )
         return _finite(output), _finite(maps)

@@ -13,7 +13,6 @@ from torch import nn
 
 from ..ct.hounsfield import to_int16
 from ..ct.removed_structure import RemovedStructure, removed_structure
-from ..ct.slice_selection import evenly_spaced_indices
 from ..ct.strength import apply_strength
 from ..errors import is_out_of_memory
 from .bias_correction import DensityBiasCorrection, measure_density_bias
@@ -27,9 +26,8 @@ from .denoised_scan import (
 from .device import precision_name
 from .fine_tuning import TuningRecord, fine_tune, tuning_warning
 from .map_choice import ALL_MAPS, NO_MAPS
-from .neighbours import OFFSETS, STACK, neighbour_input, tuned_likewise
 from .noise_maps import ensemble, predict_noise_maps, whole_noise_hu
-from .plan import BIAS_SLICES, CORRECTED_ORIENTATIONS, DENOISING, MAPS, NOISE, TUNING, JobPlan
+from .plan import DENOISING, MAPS, NOISE, TUNING, JobPlan
 from .progress import JobClock, Progress, ProgressCallback
 
 if TYPE_CHECKING:
@@ -58,9 +56,6 @@ class JobRun:
         self._denoised = new_array("denoised", job.hu.shape)
         self._noise = _noise_arrays(job, new_array) if job.maps != NO_MAPS else {}
         self._finished: set[int] = set()
-        self._mapped: set[int] = set()  # slices with noise maps
-        self._latest: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # of one stack
-        self._neighbour_model: nn.Module | None = None
         self._structures: dict[int, RemovedStructure | None] = {}
         self._check_failed = ""
         self._shown: int | None = None  # the finished slice that the last preview showed
@@ -90,7 +85,6 @@ class JobRun:
                 *self._doubts(tunings),
                 *filter(None, [divergence_warning(tunings)]),
             ],
-            corrected=job.corrected,
             structures=[self._structures.get(index) for index in range(self._count)],
             **self._noise,
         )
@@ -106,19 +100,9 @@ class JobRun:
         return tunings
 
     def _denoise_all(self, network: nn.Module) -> None:
-        job = self._job
         self._finished.clear()
-        self._mapped.clear()
-        self._latest.clear()
-        if job.corrected:
-            self._neighbour_model = tuned_likewise(job.neighbour_model, job.denoiser, network)
-        alone = with_neighbours = None
-        if job.corrected < self._count:
-            alone = self._bias_alone(network, job.tuning_slices)
-        if job.corrected:
-            with_neighbours = self._bias_with_neighbours(network)
+        correction = self._bias_correction(network, self._job.tuning_slices)
         for index in self._order():
-            correction = with_neighbours if job.neighbours[index] else alone
             self._denoise_slice(network, index, correction)
 
     def _denoise_slice_by_slice(self) -> list[TuningRecord]:
@@ -130,7 +114,7 @@ class JobRun:
             def denoise(network: nn.Module, index: int = index) -> None:
                 tuned = network is not self._job.denoiser
                 measured = [index] if tuned else self._job.tuning_slices
-                self._denoise_slice(network, index, self._bias_alone(network, measured))
+                self._denoise_slice(network, index, self._bias_correction(network, measured))
 
             tunings[index] = self._unless_diverged(denoise, network, record)
         return [tunings[index] for index in sorted(tunings)]
@@ -158,55 +142,18 @@ class JobRun:
         self, network: nn.Module, index: int, correction: DensityBiasCorrection | None
     ) -> None:
         job, unchanged = self._job, self._job.unchanged(index)
-        image = output_image(self._output(network, index), correction)
+        slices = job.normalised([index])
+        if job.maps_while_denoising:
+            output, maps = job.apply_with_noise_maps(network, slices)
+            self._keep_noise(index, maps, unchanged)
+        else:
+            output = job.apply(network, slices)
+        image = output_image(output, correction)
         denoised = np.where(unchanged, job.hu[index], image)
         self._denoised[index] = denoised
         self._judge(index, job.hu[index], denoised, unchanged)
         self._finished.add(index)
         self._report(DENOISING, len(self._finished), self._count)
-
-    def _output(self, network: nn.Module, index: int) -> torch.Tensor:
-        """Return the denoised slice, (1, rows, columns), and keep its noise maps."""
-        job, settings = self._job, self._settings
-        if not job.neighbours[index]:
-            slices = job.normalised([index])
-            return self._own_output(network, index, slices, settings.orientations)
-        return self._corrected(network, index, CORRECTED_ORIENTATIONS[settings.orientations])
-
-    def _own_output(
-        self, network: nn.Module, index: int, slices: torch.Tensor, orientations: int
-    ) -> torch.Tensor:
-        """Return a network's output for a slice, (1, rows, columns), and keep its noise maps.
-
-        A slice may pass more than once, as its neighbours need it; its maps are made once.
-        """
-        job = self._job
-        if not job.maps_while_denoising or index in self._mapped:
-            return job.apply(network, slices, orientations)
-        output, maps = job.apply_with_noise_maps(network, slices, orientations)
-        self._keep_noise(index, maps, job.unchanged(index))
-        self._mapped.add(index)
-        return output
-
-    def _corrected(self, network: nn.Module, index: int, orientations: int) -> torch.Tensor:
-        """Return a network's output for a slice as its neighbours correct it."""
-        similar = self._job.neighbours[index]
-        places = [index, *(index + offset if offset in similar else index for offset in OFFSETS)]
-        stack = [self._scanned_and_denoised(network, place) for place in places]
-        scanned, denoised = (torch.cat(images)[None] for images in zip(*stack, strict=True))
-        images = neighbour_input(scanned, denoised)
-        return self._job.apply(self._neighbour_model, images, orientations)
-
-    def _scanned_and_denoised(
-        self, network: nn.Module, index: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return a slice and a network's output in one orientation; the latest ones are kept."""
-        if index not in self._latest:
-            slices = self._job.normalised([index])
-            self._latest[index] = slices, self._own_output(network, index, slices, 1)
-        if len(self._latest) > STACK:
-            del self._latest[next(iter(self._latest))]
-        return self._latest[index]
 
     def _judge(
         self, index: int, scan: np.ndarray, denoised: np.ndarray, unchanged: np.ndarray
@@ -253,40 +200,17 @@ class JobRun:
             self._report(NOISE, number, len(slices), (turn, turns))
         return torch.cat(maps, dim=1)
 
-    def _bias_alone(
+    def _bias_correction(
         self, network: nn.Module, indices: Sequence[int]
     ) -> DensityBiasCorrection | None:
-        """Return the correction of lone slices, measured on some slices."""
-
-        def denoise(index: int, image: torch.Tensor) -> torch.Tensor:
-            return self._job.apply(network, image, orientations=1)
-
-        return self._bias_correction(indices, denoise)
-
-    def _bias_with_neighbours(self, network: nn.Module) -> DensityBiasCorrection | None:
-        """Return the correction of slices that neighbours correct, measured on some of them."""
-        job = self._job
-        corrected = [index for index in job.tuning_slices if job.neighbours[index]]
-        corrected = corrected or [index for index in range(self._count) if job.neighbours[index]]
-        few = [corrected[i] for i in evenly_spaced_indices(len(corrected), BIAS_SLICES)]
-
-        def denoise(index: int, image: torch.Tensor) -> torch.Tensor:
-            return self._corrected(network, index, orientations=1)
-
-        return self._bias_correction(few, denoise)
-
-    def _bias_correction(
-        self, indices: Sequence[int], denoise: Callable[[int, torch.Tensor], torch.Tensor]
-    ) -> DensityBiasCorrection | None:
-        """Return the correction for a function of a slice's index and its normalised image."""
+        """Return the correction for a network, measured on some slices."""
         if self._settings.anchor is None:
             return None
 
         def pairs() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-            slices = self._job.normalised_for_tuning(indices).split(1)
-            for index, image in zip(indices, slices, strict=True):
+            for image in self._job.normalised_for_tuning(indices).split(1):
                 self._report(DENOISING, len(self._finished), self._count)
-                yield image, denoise(index, image)
+                yield image, self._job.apply(network, image, orientations=1)
 
         return measure_density_bias(pairs())
 

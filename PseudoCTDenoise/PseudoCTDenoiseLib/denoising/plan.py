@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from ..models.catalog import NEIGHBOUR_IMAGES
 from .settings import DenoisingSettings
 
 RISK_EVERY = 20
@@ -22,10 +21,6 @@ SIMULATION_SECONDS = 0.3
 SHORT_SCAN = 75
 """Largest number of 512×512 slices that are averaged over eight orientations. Slices of another
 size count by their pixels. 75 · 8 forward passes are as many as 200 · 3."""
-CORRECTED_ORIENTATIONS = {1: 1, 3: 1, 8: 3}
-"""Orientations of a lone slice → of one that is corrected by neighbours."""
-BIAS_SLICES = 4
-"""Number of slices on which the bias of the correction by neighbours is measured."""
 NOISE = "noise maps for tuning"
 TUNING = "tuning"
 DENOISING = "denoising"
@@ -33,18 +28,16 @@ MAPS = "noise maps of all slices"
 
 
 class PartSeconds(NamedTuple):
-    """Seconds of one slice's forward pass, one update, and one slice's maps and correction.
+    """Seconds of one slice's forward pass, one update, and one slice's maps.
 
     The time for maps is that of passes of their own, see :func:`job_stages`. ``tuning_slice`` is a
-    slice's forward pass during tuning, which is in float32. ``correction`` is that by the
-    neighbours, 0 without a neighbour model.
+    slice's forward pass during tuning, which is in float32.
     """
 
     slice: float
     update: float
     noise: float
     tuning_slice: float
-    correction: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -91,26 +84,14 @@ def job_stages(settings: DenoisingSettings, separate_maps: bool) -> list[str]:
 
 
 def plan_job(
-    settings: DenoisingSettings,
-    slices: int,
-    separate_maps: bool,
-    part: PartSeconds,
-    corrected: int = 0,
+    settings: DenoisingSettings, slices: int, separate_maps: bool, part: PartSeconds
 ) -> JobPlan:
-    """Return the plan of a job. The settings must set the number of orientations.
-
-    ``corrected`` is the number of slices that are corrected by neighbours.
-    """
+    """Return the plan of a job. The settings must set the number of orientations."""
     tunings, sampled = _tunings(settings, slices)
     targets = _seconds_of_targets(settings, slices, part)
-    passes = (slices - corrected) * settings.orientations + corrected
-    corrections = corrected * CORRECTED_ORIENTATIONS[settings.orientations]
-    if settings.anchor and corrected < slices:
+    passes = slices * settings.orientations
+    if settings.anchor:
         passes += tunings * sampled
-    if settings.anchor and corrected:
-        few = min(BIAS_SLICES, corrected)
-        passes += min(few * NEIGHBOUR_IMAGES // 2, corrected)
-        corrections += few
     period = settings.update_period
     updates = (settings.steps - 1) // period if period else 0
     risks = _seconds_of_risks(settings, slices, part)
@@ -118,7 +99,7 @@ def plan_job(
     seconds = {
         NOISE: tunings * sampled * part.noise,
         TUNING: tuning,
-        DENOISING: passes * part.slice + corrections * part.correction,
+        DENOISING: passes * part.slice,
         MAPS: slices * part.noise,
     }
     first_targets_share = targets / tuning if settings.tunes and tuning else 0.0

@@ -90,10 +90,6 @@ def _compared(before: dict, after: dict) -> Iterator[tuple[str, object, object]]
 def _compared_models(before: dict, after: dict) -> Iterator[tuple[str, object, object]]:
     settings = after["settings"]
     yield "model", _model(before.get("model")), _model(after.get("model"))
-    neighbour_model = _model(after.get("neighbour_model"))
-    if settings.get("neighbours") and not neighbour_model:
-        neighbour_model = "none"
-    yield "neighbour model", _model(before.get("neighbour_model")), neighbour_model
     # Otherwise noise models make maps and do not change the denoised scan.
     if settings_from_values(settings).needs_noise_models:
         yield "noise models", _noise_models(before), _noise_models(after)

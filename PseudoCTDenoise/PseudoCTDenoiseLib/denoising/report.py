@@ -34,7 +34,6 @@ def job_report(
     denoiser: Manifest,
     noise_models: Sequence[Manifest],
     reference: np.ndarray | None = None,
-    neighbour_model: Manifest | None = None,
     slice_labels: Sequence[str] = (),
 ) -> dict:
     """Return the report of a job as values for JSON. Units are part of the names.
@@ -54,7 +53,7 @@ def job_report(
     report = {
         "notice": NOTICE,
         "settings": result.settings.as_dict(),
-        **model_identities(denoiser, noise_models, neighbour_model if result.corrected else None),
+        **model_identities(denoiser, noise_models),
         "versions": {
             "pseudoctdenoise": __version__,
             "python": platform.python_version(),
@@ -72,7 +71,6 @@ def job_report(
         },
         "warnings": result.warnings,
         "slices": len(hu),
-        "slices_with_neighbours": result.corrected,
         "steps_done": len(result.losses),
         "tuning_loss": result.losses,
         "tunings": [
@@ -179,9 +177,7 @@ def _text_of(path: str) -> str:
         return ""
 
 
-def model_identities(
-    denoiser: Manifest, noise_models: Sequence[Manifest], neighbour_model: Manifest | None
-) -> dict:
+def model_identities(denoiser: Manifest, noise_models: Sequence[Manifest]) -> dict:
     """Return the entries of the models in a report: name and SHA-256 of each."""
 
     def identity(manifest: Manifest) -> dict[str, str]:
@@ -190,7 +186,6 @@ def model_identities(
     return {
         "model": identity(denoiser),
         "noise_models": [identity(manifest) for manifest in noise_models],
-        "neighbour_model": neighbour_model and identity(neighbour_model),
     }
 
 

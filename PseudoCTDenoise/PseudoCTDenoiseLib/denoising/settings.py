@@ -7,6 +7,7 @@ import sys
 from dataclasses import asdict, dataclass
 
 from ..errors import BadInputError
+from ..json_text import json_text
 
 METHODS = ("pseudo-ct", "pretrained")
 TUNINGS = ("scan", "slice")
@@ -38,7 +39,7 @@ _MINIMUM = {
 }
 _OPTIONAL = ("patience", "update_period", "anchor")
 _MAXIMUM_RATE = 1e30  # ten times it must be a float32, in which torch computes the first step
-_REMOVED_SETTINGS = {"ensemble": "pixel", "tuned_layers": None}
+_REMOVED_SETTINGS = {"ensemble": "pixel", "neighbours": False, "tuned_layers": None}
 """Settings of earlier versions: name → the value that all jobs of this version have."""
 _REMOVED_VALUES = {
     "teacher": {"orientations": "network", "average": "network"},
@@ -80,9 +81,6 @@ class DenoisingSettings:
         :mod:`.bias_correction`; None leaves the network's output unchanged (the paper).
     orientations : 1, or 3 or 8 to average the result over that many flips and rotations by 90°.
         None takes 8 for a short scan and 3 for a long one, see :func:`.resolve_orientations`.
-    neighbours : True corrects every slice by the neighbours that are similar to it, see
-        :mod:`.neighbours`. The method does not: with noise as alike as that of real neighbours,
-        some scans lose by it.
     strength : 0 to 100 %; 0 returns the input, 100 the network's output.
     seed : of all random choices.
     device : name of a device, see :func:`check_device_name`.
@@ -113,7 +111,6 @@ class DenoisingSettings:
     tuning_slices: int = 8
     anchor: str | None = "density"
     orientations: int | None = None
-    neighbours: bool = False
     strength: float = 100.0
     seed: int = 0
     device: str = "auto"
@@ -135,9 +132,8 @@ class DenoisingSettings:
                 "The teacher 'scan' needs noise that is independent of the scan's own: choose the "
                 "noise_source simulator, or the teacher network."
             )
-        for name in ("flips", "neighbours"):
-            if type(getattr(self, name)) is not bool:
-                raise BadInputError(f"{name} must be true or false, not {getattr(self, name)!r}.")
+        if type(self.flips) is not bool:
+            raise BadInputError(f"flips must be true or false, not {self.flips!r}.")
         if not _is_number(self.learning_rate) or not 0 < self.learning_rate <= _MAXIMUM_RATE:
             raise BadInputError(
                 f"learning_rate must be above 0 and at most {_MAXIMUM_RATE:g}, not "
@@ -165,14 +161,6 @@ class DenoisingSettings:
     def tunes(self) -> bool:
         """True if the network is tuned."""
         return self.method == "pseudo-ct" and self.steps > 0
-
-    @property
-    def uses_neighbours(self) -> bool:
-        """True if slices may be corrected by neighbours.
-
-        A slice that is tuned on its own has a network of its own, which has seen no neighbour.
-        """
-        return self.neighbours and not (self.tunes and self.tuning == "slice")
 
     @property
     def needs_noise_models(self) -> bool:
@@ -248,7 +236,7 @@ def _check_whole_number(name: str, value: object, minimum: int) -> None:
 
 
 def _in_words(value: object) -> str:
-    return "none" if value is None else f"'{value}'"
+    return f"'{value}'" if isinstance(value, str) else json_text(value)
 
 
 def _is_number(value: object) -> bool:

@@ -11,7 +11,6 @@ from torch import nn
 from ..models.networks import trainable_copy
 from .inference import apply_network
 from .losses import image_loss
-from .neighbours import STACK, neighbour_input
 from .noise_maps import predict_noise_maps
 from .plan import PartSeconds
 from .settings import DenoisingSettings
@@ -25,7 +24,6 @@ def time_parts(
     precision: torch.dtype,
     *,
     with_noise: bool,
-    neighbour_model: nn.Module | None = None,
 ) -> PartSeconds:
     """Return the seconds of the parts of a job; 0 for parts that the job does not have.
 
@@ -48,17 +46,7 @@ def time_parts(
         noise_seconds = shortest_time(
             lambda: predict_noise_maps(noise_models, image, precision), device
         )
-    correction_seconds = 0.0
-    if neighbour_model is not None:
-        stack = image[:, None].expand(-1, STACK, -1, -1)
-
-        def correct() -> None:
-            apply_network(neighbour_model, neighbour_input(stack, stack), precision=precision)
-
-        correction_seconds = shortest_time(correct, device)
-    return PartSeconds(
-        slice_seconds, update_seconds, noise_seconds, tuning_slice_seconds, correction_seconds
-    )
+    return PartSeconds(slice_seconds, update_seconds, noise_seconds, tuning_slice_seconds)
 
 
 def time_update(denoiser: nn.Module, image: torch.Tensor, settings: DenoisingSettings) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..markdown_table import Column, markdown
-from .catalog import DENOISER, NEIGHBOUR_MODEL, NOISE_MODEL
+from .catalog import DENOISER, NOISE_MODEL
 from .networks import ARCHITECTURES
 from .store import Manifest
 
@@ -20,11 +20,6 @@ NOT_STATED = "Not stated."
 _TASKS = {
     DENOISER: ("LDCT to NDCT, slice by slice", "a CT slice in HU", "the slice denoised"),
     NOISE_MODEL: ("LDCT to its noise, slice by slice", "a CT slice in HU", "its noise"),
-    NEIGHBOUR_MODEL: (
-        "LDCT to NDCT, from a slice and its neighbours",
-        "a CT slice and two neighbours on each side in HU, as scanned and as denoised",
-        "the slice denoised",
-    ),
 }
 """Role → what the model does, its input, and its output."""
 _UNITS = {"db": "dB", "hu": "HU", "mm": "mm", "percent": "%"}
@@ -56,11 +51,6 @@ def model_card(manifest: Manifest, weights: int) -> str:
             *(
                 [f"Goes with the noise models {', '.join(map(_code, manifest.noise_models))}."]
                 if manifest.noise_models
-                else []
-            ),
-            *(
-                [f"Goes with the neighbour model {_code(manifest.neighbour_model)}."]
-                if manifest.neighbour_model
                 else []
             ),
             f"SHA-256 of the weights: `{manifest.sha256}`",

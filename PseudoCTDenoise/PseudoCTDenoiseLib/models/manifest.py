@@ -18,7 +18,6 @@ from ..errors import BadInputError
 from .catalog import (
     DEFAULT_MODEL,
     DENOISER,
-    NEIGHBOUR_MODEL,
     NOISE_MODEL,
     PREFIX,
     SHIPPED_MODELS,
@@ -41,9 +40,9 @@ class Manifest:
     the patients with source and licence, doses, kernels and settings; ``metrics`` holds the results
     on the validation scans. ``validity`` lists the scans that the model suits, ``known_failures``
     its observed failures, one sentence per item. ``noise_models`` lists the noise models of the
-    folder that belong to a denoiser; an empty list stands for all. ``neighbour_model`` names its
-    neighbour model, if there is one. ``domain`` holds the range of
-    each of the :func:`.scan_figures` of the training inputs, [smallest, largest]; it may be empty.
+    folder that belong to a denoiser; an empty list stands for all. ``domain`` holds the
+    range of each of the :func:`.scan_figures` of the training inputs, [smallest, largest]; it may
+    be empty.
     ``sha256`` is the SHA-256 of the file of weights.
 
     Raises
@@ -62,7 +61,6 @@ class Manifest:
     validity: list = field(default_factory=list)
     known_failures: list = field(default_factory=list)
     noise_models: list = field(default_factory=list)
-    neighbour_model: str = ""
     domain: dict = field(default_factory=dict)
     normalisation: dict = field(default_factory=lambda: dict(_NORMALISATION))
     sha256: str = ""
@@ -72,10 +70,10 @@ class Manifest:
             raise BadInputError(
                 f"'{self.name}' cannot name a model: use letters, digits, spaces and _ . + -."
             )
-        if self.role not in (DENOISER, NOISE_MODEL, NEIGHBOUR_MODEL):
+        if self.role not in (DENOISER, NOISE_MODEL):
             raise BadInputError(
                 f"Model '{self.name}' has the unknown role '{self.role}': "
-                f"use {DENOISER}, {NOISE_MODEL} or {NEIGHBOUR_MODEL}."
+                f"use {DENOISER} or {NOISE_MODEL}."
             )
 
 
@@ -166,6 +164,10 @@ def _read_text(path: Path) -> str:
     return content.decode("utf-8")
 
 
+_REMOVED_ENTRIES = ("neighbour_model",)
+"""Entries of earlier versions, which are ignored."""
+
+
 def _checked_values(text: str) -> dict[str, Any]:
     """Return the entries of a manifest, each of the type that its readers expect.
 
@@ -184,6 +186,8 @@ def _checked_values(text: str) -> dict[str, Any]:
     values = json.loads(text, object_pairs_hook=unique)
     if not isinstance(values, dict):
         raise ValueError("it is not a JSON object")
+    for name in _REMOVED_ENTRIES:
+        values.pop(name, None)
     unknown = values.keys() - {entry.name for entry in fields(Manifest)}
     if unknown:
         raise ValueError(f"its entry {min(unknown)!r} is unknown")
@@ -254,7 +258,6 @@ _FITS = {
     "validity": _are_texts,
     "known_failures": _are_texts,
     "noise_models": lambda value: isinstance(value, list) and all(map(is_model_name, value)),
-    "neighbour_model": lambda value: value == "" or is_model_name(value),
     "domain": lambda value: isinstance(value, dict) and all(map(_is_range, value.values())),
     "normalisation": lambda value: isinstance(value, dict),
 }

@@ -2,8 +2,7 @@
 
 Every network maps normalised slices (N, 1, rows, columns) to normalised slices of the same
 shape; see :mod:`..ct.hounsfield`. A noise model maps to a noise map, in the same units without
-the offset. A neighbour model maps several images of a slice to one; see
-:mod:`..denoising.neighbours`.
+the offset.
 """
 
 from __future__ import annotations
@@ -92,8 +91,6 @@ class UNet(nn.Module):
     unshuffle : factor by which the slice is split into ``unshuffle``² images of lower resolution
         (Shi et al., CVPR 2016, arXiv:1609.05158), which reduces the cost by ``unshuffle``².
     residual : True returns x − noise (a denoiser), False the noise alone (a noise model).
-    images : number of images that belong to one slice, (N, images, rows, columns). The output is
-        that of the first. The network sees the others as their differences from it.
 
     Shortcuts are added and not concatenated, which halves the operations of the decoder.
     """
@@ -103,7 +100,6 @@ class UNet(nn.Module):
         widths: Sequence[int] = (16, 48, 96),
         unshuffle: int = 2,
         residual: bool = True,
-        images: int = 1,
     ):
         super().__init__()
         if len(widths) < 2:
@@ -112,7 +108,7 @@ class UNet(nn.Module):
         self.residual = residual
         self.stride = unshuffle * 2 ** (len(widths) - 1)
         steps = list(zip(widths, widths[1:], strict=False))
-        self.head = nn.Conv2d(images * unshuffle**2, widths[0], 3, padding=1)
+        self.head = nn.Conv2d(unshuffle**2, widths[0], 3, padding=1)
         self.down = nn.ModuleList(_ConvPair(width) for width in widths[:-1])
         self.shrink = nn.ModuleList(nn.Conv2d(a, b, kernel_size=2, stride=2) for a, b in steps)
         self.bottom = _ConvPair(widths[-1])
@@ -127,8 +123,7 @@ class UNet(nn.Module):
         """Return the input of the last layers, which networks with the same trunk share."""
         rows, columns = x.shape[-2:]
         missing = [-size % self.stride for size in (columns, rows)]
-        y = torch.cat([x[:, :1] - WATER, x[:, 1:] - x[:, :1]], dim=1) * CONTRAST
-        y = F.pad(y, (0, missing[0], 0, missing[1]), mode="replicate")
+        y = F.pad((x - WATER) * CONTRAST, (0, missing[0], 0, missing[1]), mode="replicate")
 
         y = F.pixel_unshuffle(y, self.unshuffle)
         y = in_full_precision(self.head, y)
@@ -148,28 +143,11 @@ class UNet(nn.Module):
         rows, columns = x.shape[-2:]
         y = self.tail(self.up[0](features))
         noise = F.pixel_shuffle(y, self.unshuffle)[..., :rows, :columns] / CONTRAST
-        return x[:, :1] - noise if self.residual else noise
+        return x - noise if self.residual else noise
 
     def last_layers(self) -> set[str]:
         """Return the names of the weights that :meth:`finish` uses."""
         return {name for name in self.state_dict() if name.startswith(("up.0.", "tail."))}
-
-
-def widened(weights: dict[str, torch.Tensor], network: UNet) -> dict[str, torch.Tensor]:
-    """Return the weights of a U-Net with one image for a network with more images.
-
-    The network does not see the further images then. Raises ValueError if the networks differ in
-    more than the number of images.
-    """
-    wide = network.state_dict()
-    if weights.keys() != wide.keys():
-        raise ValueError("the networks have different layers")
-    missing = wide["head.weight"].shape[1] - weights["head.weight"].shape[1]
-    head = F.pad(weights["head.weight"], (0, 0, 0, 0, 0, missing))
-    weights = weights | {"head.weight": head}
-    if any(weights[key].shape != wide[key].shape for key in wide):
-        raise ValueError("the networks have different sizes")
-    return weights
 
 
 def have_one_trunk(networks: Sequence[nn.Module]) -> bool:

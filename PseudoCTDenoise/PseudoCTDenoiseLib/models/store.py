@@ -22,8 +22,6 @@ from ..json_text import json_text
 from ..temporary_files import replace_file
 from .catalog import (
     DENOISER,
-    NEIGHBOUR_IMAGES,
-    NEIGHBOUR_MODEL,
     NOISE_MODEL,
     PREFIX,
     SHIPPED_MODELS,
@@ -98,8 +96,6 @@ def load_denoiser(name: str, folder: Path | str = SHIPPED_MODELS) -> tuple[nn.Mo
     network, manifest = load_model(name, folder)
     if manifest.role != DENOISER:
         raise BadInputError(f"'{name}' is a {manifest.role}: choose a denoiser.")
-    if manifest.parameters.get("images", 1) != 1:
-        raise BadInputError(f"The denoiser '{name}' must have one image: correct its manifest.")
     return network, manifest
 
 
@@ -121,14 +117,10 @@ def load_noise_models(
 
 
 class LoadedModels(NamedTuple):
-    """A denoiser and the models that belong to it, each with its manifest.
-
-    ``neighbour_model`` is None if the denoiser has none.
-    """
+    """A denoiser and the noise models that belong to it, each with its manifest."""
 
     denoiser: tuple[nn.Module, Manifest]
     noise_models: list[tuple[nn.Module, Manifest]]
-    neighbour_model: tuple[nn.Module, Manifest] | None
 
     @property
     def noise_networks(self) -> list[nn.Module]:
@@ -139,24 +131,15 @@ class LoadedModels(NamedTuple):
         return [manifest for _, manifest in self.noise_models]
 
     @property
-    def neighbour_network(self) -> nn.Module | None:
-        return None if self.neighbour_model is None else self.neighbour_model[0]
-
-    @property
-    def neighbour_manifest(self) -> Manifest | None:
-        return None if self.neighbour_model is None else self.neighbour_model[1]
-
-    @property
     def manifests(self) -> list[Manifest]:
         """The manifests of all models."""
-        every = [self.denoiser, *self.noise_models, self.neighbour_model]
-        return [model[1] for model in every if model is not None]
+        return [self.denoiser[1], *self.noise_manifests]
 
 
 def load_models(
     name: str, folder: Path | str | None = None, with_noise_models: bool = True
 ) -> LoadedModels:
-    """Load a denoiser and the models that belong to it.
+    """Load a denoiser and the noise models that belong to it.
 
     Parameters
     ----------
@@ -173,23 +156,7 @@ def load_models(
     denoiser = load_denoiser(name, folder)
     manifest = denoiser[1]
     noise_models = load_noise_models(folder, manifest.noise_models) if with_noise_models else []
-    neighbour_model = None
-    if manifest.neighbour_model:
-        neighbour_model = load_model(manifest.neighbour_model, folder)
-        _check_neighbour_model(neighbour_model[1], name)
-    return LoadedModels(denoiser, noise_models, neighbour_model)
-
-
-def _check_neighbour_model(manifest: Manifest, denoiser: str) -> None:
-    if manifest.role != NEIGHBOUR_MODEL:
-        raise BadInputError(
-            f"'{manifest.name}' is not a neighbour model: correct the manifest of '{denoiser}'."
-        )
-    if manifest.architecture != "UNet" or manifest.parameters.get("images") != NEIGHBOUR_IMAGES:
-        raise BadInputError(
-            f"The neighbour model '{manifest.name}' must be a UNet of {NEIGHBOUR_IMAGES} images: "
-            "train it with 'pseudoct pretrain --preset neighbours'."
-        )
+    return LoadedModels(denoiser, noise_models)
 
 
 def save_model(network: nn.Module, manifest: Manifest, folder: Path | str) -> Manifest:

@@ -10,7 +10,7 @@ from ..errors import BadInputError
 
 ALLOWED = (
     *("model", "models", "method", "steps", "strength", "device", "seed", "tuning"),
-    *("orientations", "neighbours", "settings"),
+    *("orientations", "settings"),
 )
 """Names of the flags, without dashes. Outputs and the choice of the series are not among them."""
 PATHS = ("models", "settings")
@@ -43,9 +43,6 @@ def denoise_options(values: object) -> list[str]:
             raise BadInputError(
                 f"denoise has no option '{name}': choose from {', '.join(ALLOWED)}."
             )
-        if name == "neighbours" and isinstance(value, bool):
-            arguments.append("--neighbours" if value else "--no-neighbours")
-            continue
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             raise BadInputError(f"The option '{name}' of denoise must be a text or a number.")
         arguments.append(f"--{name}={value}")

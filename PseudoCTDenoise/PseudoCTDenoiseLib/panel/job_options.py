@@ -24,7 +24,6 @@ def settingsOf(node) -> DenoisingSettings:
         preset,
         steps=node.steps,
         orientations=averaged if node.averageOrientations else 1,
-        neighbours=node.useNeighbours,
         update_period=node.updatePeriod or None,
         seed=node.seed,
         device=deviceOf(node),

@@ -149,11 +149,10 @@ def _note(result, kind: DerivedKind) -> str:
     made = provenance.provenanceOf(result)
     model = made.get("Model", "unknown")
     strengths = {DENOISED: made.get("Strength", 100.0), REMOVED_NOISE: 100.0}
-    # Noise map and pseudo-LDCT depend neither on the strength nor on neighbours.
+    # Noise map and pseudo-LDCT do not depend on the strength.
     strength = strengths.get(kind)
-    corrected = made.get("SlicesWithNeighbours", 0) if kind in strengths else 0
     version = made.get("Version", __version__)
-    note = derivation_note(kind.note, version, model, strength, corrected)
+    note = derivation_note(kind.note, version, model, strength)
     first, last = made.get("Slices", (0, 0))
     slices = result.GetImageData().GetDimensions()[sliceAxis(result)]
     if "Slices" in made and last - first + 1 < slices:

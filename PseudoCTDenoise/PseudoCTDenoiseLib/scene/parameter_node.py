@@ -77,7 +77,6 @@ class PseudoCTDenoiseParameterNode:
     strength: Annotated[float, WithinRange(0, 100)] = DISPLAY_STRENGTH
     steps: Annotated[int, WithinRange(0, 5000)] = DEFAULT.steps
     averageOrientations: bool = DEFAULT.orientations != 1
-    useNeighbours: bool = DEFAULT.neighbours
     updatePeriod: Annotated[int, WithinRange(0, 5000)] = DEFAULT.update_period or 0
     seed: Annotated[int, Minimum(0)] = DEFAULT.seed
     firstSlice: Annotated[int, Minimum(1)] = 1
@@ -94,5 +93,4 @@ def applyPreset(node) -> None:
     preset = preset_settings(node.preset.value)
     node.steps = preset.steps
     node.averageOrientations = preset.orientations != 1
-    node.useNeighbours = preset.neighbours
     node.updatePeriod = preset.update_period or 0

@@ -43,8 +43,6 @@ WARNINGS = f"{PREFIX}Warnings"
 MACHINE = f"{PREFIX}Machine"
 """Versions and device of the report."""
 SLICES = f"{PREFIX}Slices"
-SLICES_WITH_NEIGHBOURS = f"{PREFIX}SlicesWithNeighbours"
-"""Number of slices that were corrected by neighbours; absent in results of earlier versions."""
 REMOVED_NOISE_CHECK = f"{PREFIX}RemovedNoiseCheck"
 """Figures of :func:`.check_removed_noise`; absent in results of earlier versions."""
 ITEM = f"{PREFIX}Item"
@@ -74,7 +72,6 @@ _READERS: dict[str, Callable[[str], object]] = {
     WARNINGS: json.loads,
     MACHINE: json.loads,
     SLICES: _sliceRange,
-    SLICES_WITH_NEIGHBOURS: int,
     REMOVED_NOISE_CHECK: json.loads,
     ITEM: str,
 }
@@ -159,7 +156,6 @@ def provenanceAttributes(report: dict, sliceRange: tuple[int, int]) -> dict[str,
         SECONDS: f"{sum(report['seconds'].values()):.3f}",
         SETTINGS: json_text(report["settings"]),
         SLICES: f"{first}-{last}",
-        SLICES_WITH_NEIGHBOURS: str(report["slices_with_neighbours"]),
         WARNINGS: json_text(report["warnings"]),
         MACHINE: json_text({part: report[part] for part in ("versions", "device")}),
         REMOVED_NOISE_CHECK: json_text(report["removed_noise"]),
@@ -224,10 +220,9 @@ def provenanceOf(node) -> dict:
 
     Returns
     -------
-    ``Settings`` and ``Machine`` are dicts, ``Warnings`` a list of sentences, ``Seed`` and
-    ``SlicesWithNeighbours`` are ints, ``Seconds`` and ``Strength`` (%) floats, ``Slices`` is the
-    first and last slice counted from 0, and the rest are texts. Missing and unreadable attributes
-    are omitted.
+    ``Settings`` and ``Machine`` are dicts, ``Warnings`` a list of sentences, ``Seed`` is
+    an int, ``Seconds`` and ``Strength`` (%) are floats, ``Slices`` is the first and last slice
+    counted from 0, and the rest are texts. Missing and unreadable attributes are omitted.
     """
     found = {}
     for name, read in _READERS.items():
@@ -293,9 +288,6 @@ def _identity(report: dict, sliceRange: tuple[int, int]) -> Iterator[Row]:
     yield Row("Model's SHA-256", report["model"]["sha256"])
     for model in report["noise_models"]:
         yield Row(f"Noise model {model['name']}, SHA-256", model["sha256"])
-    if model := report["neighbour_model"]:
-        yield Row(f"Neighbour model {model['name']}, SHA-256", model["sha256"])
-        yield Row("Slices corrected by neighbours", str(report["slices_with_neighbours"]))
 
 
 def _metrics(report: dict) -> Iterator[Row]:

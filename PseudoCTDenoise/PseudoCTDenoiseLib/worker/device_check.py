@@ -61,7 +61,6 @@ class DeviceCheck(WorkerProcess):
             update,
             timing.seconds_per_noise,
             timing.seconds_per_tuning_slice,
-            timing.seconds_per_correction,
         )
         # The worker runs each part twice before it starts, to estimate the remaining time.
         trial = part.slice
@@ -69,13 +68,9 @@ class DeviceCheck(WorkerProcess):
             trial += part.update
             # In float32 a tuning slice takes as long as any slice and is not timed separately.
             trial += part.tuning_slice if part.tuning_slice != part.slice else 0.0
-        # The check knows only the number of slices, so it takes them for similar.
-        corrects = part.correction and settings.uses_neighbours and slices > 1
-        corrected = slices if corrects else 0
-        trial += part.correction if corrected else 0.0
         trial += part.noise if with_maps or settings.needs_noise_models else 0.0
         separate_maps = with_maps and not (timing.have_one_trunk and settings.keeps_trunk)
-        plan = plan_job(settings, slices, separate_maps, part, corrected)
+        plan = plan_job(settings, slices, separate_maps, part)
         return timing.seconds_to_start + 2 * trial + plan.total_seconds
 
     def _prepare(self) -> Sequence[str]:

@@ -100,7 +100,6 @@ class CheckResult:
     seconds_per_slice: float
     seconds_per_update: float
     seconds_per_noise: float
-    seconds_per_correction: float
     seconds_per_tuning_slice: float
     have_one_trunk: bool
     default_settings: dict

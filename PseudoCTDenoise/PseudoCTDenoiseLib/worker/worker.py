@@ -169,7 +169,6 @@ def denoise(path: str, link: ParentLink) -> None:
         maps=request.maps,
         preview_slice=request.preview_slice,
         domain=manifest.domain,
-        neighbour_model=models.neighbour_network,
     )
     link.say(Device(job.device.description, job.device.reason))
     reporter = Reporter(job, folder, link)
@@ -187,9 +186,7 @@ def denoise(path: str, link: ParentLink) -> None:
 
     for warning in result.warnings[len(job.warnings) :]:  # those that arose during the run
         reporter.warn(warning)
-    report = job_report(
-        hu, result, manifest, models.noise_manifests, neighbour_model=models.neighbour_manifest
-    )
+    report = job_report(hu, result, manifest, models.noise_manifests)
     noise = None if result.noise is None else result.noise.path.name
     maps = {}
     if result.noise_maps is not None:
@@ -315,20 +312,18 @@ def check(parsed: argparse.Namespace, link: ParentLink) -> None:
     rows, _, columns = parsed.check.partition("x")
     if not (rows.isdigit() and columns.isdigit()):
         raise BadInputError(f"'{parsed.check}' is not the size of a slice. Write ROWSxCOLUMNS.")
-    hu = np.full((2, int(rows), int(columns)), -1000, np.int16)
+    hu = np.full((1, int(rows), int(columns)), -1000, np.int16)
     body = hu[:, int(rows) // 4 : -int(rows) // 4, int(columns) // 4 : -int(columns) // 4]
     body[:] = 40
     body[:, ::16] = -100
-    body[1] += 1  # two slices that correct each other
     default = DenoisingSettings(device=parsed.device)
     models = load_models(parsed.model)
     job = DenoisingJob(
         hu,
         models.denoiser[0],
         models.noise_networks,
-        replace(default, neighbours=True),  # a user may choose them
+        default,
         maps=ENSEMBLE if models.noise_models else NO_MAPS,
-        neighbour_model=models.neighbour_network,
     )
     link.say(Device(job.device.description, job.device.reason))
     started = time.monotonic() - STARTED
@@ -339,7 +334,6 @@ def check(parsed: argparse.Namespace, link: ParentLink) -> None:
             seconds_per_slice=part.slice,
             seconds_per_update=part.update,
             seconds_per_noise=part.noise,
-            seconds_per_correction=part.correction,
             seconds_per_tuning_slice=part.tuning_slice,
             have_one_trunk=job.have_one_trunk,
             default_settings=default.as_dict(),

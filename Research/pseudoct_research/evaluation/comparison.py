@@ -64,26 +64,19 @@ class Method:
     denoise: Callable[[np.ndarray, float | None], np.ndarray]
 
 
-def simulated_pair(
-    scan: CtScan,
-    dose: float,
-    kernel: ReconstructionKernel,
-    seed: int,
-    correlation: Sequence[float] = (),
-) -> CtPair:
+def simulated_pair(scan: CtScan, dose: float, kernel: ReconstructionKernel, seed: int) -> CtPair:
     """Simulate the low-dose scan of a normal-dose scan, both with the given kernel.
 
     The scan is assumed to have the soft kernel. For another kernel, anatomy and noise are filtered
     together: a reference without the noise of its kernel would reward smoothing. Padding of the
-    scan stays as it is. ``correlation`` is that of the noise of neighbouring slices, see
-    :func:`.simulate_low_dose`.
+    scan stays as it is.
     """
     simulator = LowDoseSimulator(scan.pixel_mm).fitted(scan.hu)
     ndct = scan.hu
     if kernel != SOFT:
         converted = np.stack([_with_kernel(image, scan.pixel_mm, kernel) for image in scan.hu])
         ndct = with_padding(converted, scan.hu)
-    ldct = simulate_low_dose(ndct, simulator, dose, kernel, correlation=correlation, seed=seed)
+    ldct = simulate_low_dose(ndct, simulator, dose, kernel, seed=seed)
     return CtPair(scan.patient, with_padding(ldct, scan.hu), ndct, scan.pixel_mm)
 
 

@@ -30,7 +30,6 @@ from PseudoCTDenoiseLib.denoising.sure import removed_energy
 from PseudoCTDenoiseLib.denoising.target_noise import target_noise_fraction
 from PseudoCTDenoiseLib.markdown_table import Column
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
-from PseudoCTDenoiseLib.simulation.slice_correlation import slice_correlation
 from torch import nn
 
 from ..datasets.ct_dataset import CtScan
@@ -75,16 +74,9 @@ class Condition:
 
 
 def study_pairs(
-    scans: Sequence[CtScan],
-    conditions: Sequence[Condition],
-    slices: int,
-    *,
-    correlated: bool = False,
+    scans: Sequence[CtScan], conditions: Sequence[Condition], slices: int
 ) -> Iterator[tuple[Condition, int, CtPair]]:
     """Simulate every scan in every condition, with at most ``slices`` evenly spaced slices.
-
-    With ``correlated``, neighbouring slices have as much of the added noise in common as of the
-    noise of the scan. It matters only to methods that use neighbours.
 
     Yields the condition, the scan's number and the pair.
     """
@@ -92,9 +84,7 @@ def study_pairs(
         for seed, scan in enumerate(scans):
             few = replace(scan, hu=scan.hu[evenly_spaced_indices(len(scan.hu), slices)])
             kernel = KERNELS[condition.kernel]
-            correlation = slice_correlation(few.hu) if correlated else ()
-            pair = simulated_pair(few, condition.dose, kernel, seed, correlation)
-            yield condition, seed, pair
+            yield condition, seed, simulated_pair(few, condition.dose, kernel, seed)
 
 
 def measure(

@@ -11,13 +11,11 @@ from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.removed_noise import check_removed_noise
 from PseudoCTDenoiseLib.denoising.report import noise_metrics
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
-from PseudoCTDenoiseLib.models.store import LoadedModels
 from torch import nn
 
 from ..datasets.ct_dataset import CtScan
 from .comparison import CtPair
 from .filters import gaussian, non_local_means
-from .neighbour_study import denoise
 
 DISCS = ((3, 3.0), (4, 2.0), (8, 1.0), (3, 1.0))
 """Radius in pixels, and contrast in standard deviations of the removed noise, of erased discs."""
@@ -50,7 +48,7 @@ def removed_noise_rows(
             yield _row(name, index, scan + lesion, good[index], unchanged)
 
 
-def whole_scan_row(scan: CtScan, models: LoadedModels, settings: DenoisingSettings) -> dict:
+def whole_scan_row(scan: CtScan, denoiser: nn.Module, settings: DenoisingSettings) -> dict:
     """Judge the result of a whole scan at its own dose, as a job does.
 
     Returns
@@ -59,7 +57,8 @@ def whole_scan_row(scan: CtScan, models: LoadedModels, settings: DenoisingSettin
     ``strongest_spot`` and ``mean_frequency_ratio`` of :func:`.check_removed_noise`; and
     ``low_frequency_percent``, see :func:`.noise_metrics`. Unknown figures are empty.
     """
-    result = denoise(scan.hu, scan.pixel_mm, models, settings)
+    job = DenoisingJob(scan.hu, denoiser, [], settings, pixel_mm=scan.pixel_mm)
+    result = job.run_at_once()
     noise = noise_metrics(scan.hu, result.hu) or {}
     ratio = noise.get("removed_mean_frequency_ratio")
     check = check_removed_noise(result.structures, ratio)

@@ -6,12 +6,12 @@ import numpy as np
 from PseudoCTDenoiseLib.ct.flat_windows import flat_windows, mean_frequency, without_trend
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.ct.strength import apply_strength
+from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.markdown_table import Column
-from PseudoCTDenoiseLib.models.store import LoadedModels
+from torch import nn
 
 from .comparison import CtPair
 from .method_study import METHOD
-from .neighbour_study import denoised
 
 STRENGTHS = (50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
 
@@ -24,7 +24,7 @@ STRENGTH_COLUMNS = (
 """Columns of :func:`measure_strengths`."""
 
 
-def measure_strengths(pair: CtPair, models: LoadedModels) -> list[dict]:
+def measure_strengths(pair: CtPair, denoiser: nn.Module) -> list[dict]:
     """Denoise a simulated scan with the default method and show it at every strength.
 
     Returns
@@ -33,7 +33,7 @@ def measure_strengths(pair: CtPair, models: LoadedModels) -> list[dict]:
     flat soft tissue: what is removed of its standard deviation, and its mean frequency over that
     of the scan's noise. ``gain`` is that in PSNR-4096 over the LDCT, in dB.
     """
-    full = denoised(pair, models, METHOD)
+    full = DenoisingJob(pair.ldct, denoiser, [], METHOD, pixel_mm=pair.pixel_mm).run_at_once().hu
     images = [apply_strength(pair.ldct, full, strength) for strength in STRENGTHS]
     scan, _, *windows = flat_windows(
         *(image.astype(np.float32) for image in (pair.ldct, full, *images))

@@ -25,7 +25,6 @@ from .study_computation import (
     compute_doses,
     compute_ingredients,
     compute_narrow,
-    compute_neighbours,
     compute_noise_maps,
     compute_paper_doses,
     compute_paper_loop,
@@ -36,7 +35,6 @@ from .study_computation import (
     compute_whole_scans,
     csv_of_study,
     denoiser_and_noise_models,
-    models_with_neighbours,
     narrow_denoiser,
     stacks,
     unseen_scans,
@@ -46,7 +44,6 @@ from .study_tables import (
     clean_table,
     conditions_table,
     ingredients_table,
-    neighbours_table,
     noise_maps_table,
     paper_doses_table,
     paper_loop_table,
@@ -140,8 +137,6 @@ def _check_models_and_scans(arguments: argparse.Namespace, studies: Sequence[str
     denoiser_and_noise_models(arguments)
     if {"narrow", "stopping"} & set(studies):
         narrow_denoiser(arguments)
-    if {"neighbours", "strength"} & set(studies):
-        models_with_neighbours(arguments)
     whole = {split for name in studies for split in STUDIES[name].whole}
     for split in whole.union(*(STUDIES[name].splits for name in studies)):
         scans = read_index(arguments.index, split)
@@ -185,7 +180,6 @@ STUDIES = {
         compute_paper_loop, paper_loop_table, ("method", "own_noise"), whole=TEST, splits=VAL
     ),
     "paper-doses": Study(compute_paper_doses, paper_doses_table, ("dose", "more"), splits=VAL),
-    "neighbours": Study(compute_neighbours, neighbours_table, ("variant", "alone"), whole=TEST),
     "strength": Study(
         compute_strength, strength_table, ("strength", "reduction_percent"), whole=VAL
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.presets import preset_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.models.store import LoadedModels, load_denoiser, load_models
+from PseudoCTDenoiseLib.models.store import load_denoiser, load_models
 from torch import nn
 
 from ..datasets.ct_dataset import CtScan, index_splits, read_index
@@ -38,7 +38,6 @@ from .method_study import (
     stopping_curve,
     study_pairs,
 )
-from .neighbour_study import DISC, SLICES, measure_disc, measure_neighbours
 from .noise_map_study import measure_noise_maps
 from .paper_loop_study import measure_paper_loop, measure_preset
 from .removed_noise_study import removed_noise_rows, whole_scan_row
@@ -223,37 +222,13 @@ def compute_paper_doses(arguments: argparse.Namespace, name: str) -> Rows:
         yield [about | {"patient": pair.patient} | measure_preset(pair, *models)]
 
 
-def compute_neighbours(arguments: argparse.Namespace, name: str) -> Rows:
-    def measure_both(pair: CtPair, models: LoadedModels) -> list[dict]:
-        discs = [{"variant": DISC} | row for row in measure_disc(pair, models)]
-        return measure_neighbours(pair, models) + discs
-
-    return _compute_with_neighbours(arguments, name, "test", measure_both)
-
-
 def compute_strength(arguments: argparse.Namespace, name: str) -> Rows:
-    return _compute_with_neighbours(arguments, name, "val", measure_strengths)
-
-
-def _compute_with_neighbours(
-    arguments: argparse.Namespace,
-    name: str,
-    split: str,
-    measured: Callable[[CtPair, LoadedModels], list[dict]],
-) -> Rows:
-    """Measure the consecutive slices in the middle of every scan of a split that has them."""
-    models = models_with_neighbours(arguments)
-    scans = [_middle(scan) for scan in stacks(read_index(arguments.index, split))]
-    pairs = study_pairs(scans, QUARTER, SLICES, correlated=True)
+    denoiser, _ = denoiser_and_noise_models(arguments)
+    scans = stacks(read_index(arguments.index, "val"))
+    pairs = study_pairs(scans, QUARTER, arguments.slices)
     for condition, _, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
         about = {"kernel": condition.kernel, "patient": pair.patient}
-        yield [about | row for row in measured(pair, models)]
-
-
-def _middle(scan: CtScan) -> CtScan:
-    """Return the consecutive slices in the middle of a scan."""
-    first = max(0, (len(scan.hu) - SLICES) // 2)
-    return replace(scan, hu=scan.hu[first : first + SLICES])
+        yield [about | row for row in measure_strengths(pair, denoiser)]
 
 
 def compute_removed_noise(arguments: argparse.Namespace, name: str) -> Rows:
@@ -271,7 +246,7 @@ def compute_removed_noise(arguments: argparse.Namespace, name: str) -> Rows:
 
 
 def compute_whole_scans(arguments: argparse.Namespace, name: str) -> Rows:
-    models = load_models(arguments.model, arguments.models)
+    denoiser, _ = denoiser_and_noise_models(arguments)
     cases = [
         (split, preset, scan)
         for split in index_splits(arguments.index)
@@ -282,7 +257,7 @@ def compute_whole_scans(arguments: argparse.Namespace, name: str) -> Rows:
     ]
     for split, preset, scan in _with_bar(cases, len(cases), name):
         about = {"split": split, "preset": preset, "patient": scan.patient}
-        yield [about | whole_scan_row(scan, models, preset_settings(preset))]
+        yield [about | whole_scan_row(scan, denoiser, preset_settings(preset))]
 
 
 def _denoised(
@@ -310,16 +285,6 @@ def denoiser_and_noise_models(arguments: argparse.Namespace) -> tuple[nn.Module,
     """Load the chosen denoiser and its noise models."""
     models = load_models(arguments.model, arguments.models)
     return models.denoiser[0], models.noise_networks
-
-
-def models_with_neighbours(arguments: argparse.Namespace) -> LoadedModels:
-    """Load the chosen denoiser; raise BadInputError if it has no neighbour model."""
-    models = load_models(arguments.model, arguments.models)
-    if models.neighbour_model is None:
-        raise BadInputError(
-            f"'{arguments.model}' has no neighbour model. Choose a denoiser that has one."
-        )
-    return models
 
 
 def narrow_denoiser(arguments: argparse.Namespace) -> tuple[nn.Module, list[nn.Module]]:

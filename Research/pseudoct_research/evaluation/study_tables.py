@@ -12,7 +12,6 @@ from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from ..results.pictures import curve_picture
 from ..results.row_groups import grouped
 from .method_study import INGREDIENTS, METHOD, NO_TUNING, RISK_COLUMNS, WITH_METHOD, risk_accuracy
-from .neighbour_study import DISC, DISC_COLUMNS, NEIGHBOUR_COLUMNS
 from .noise_map_study import NOISE_MAP_COLUMNS
 from .paper_loop_study import (
     PAPER_LOOP_COLUMNS,
@@ -171,11 +170,9 @@ def strength_table(rows: list[dict]) -> str:
     return _scans_table(rows, STRENGTH_COLUMNS)
 
 
-def _scans_table(
-    rows: list[dict], columns: Sequence[Column], further: Sequence[Column] = ()
-) -> str:
-    """Tabulate columns of numbers by kernel and patient, and by ``further`` columns of texts."""
-    about = (Column("kernel", "Kernel"), Column("patient", "Patient"), *further)
+def _scans_table(rows: list[dict], columns: Sequence[Column]) -> str:
+    """Tabulate columns of numbers by kernel and patient."""
+    about = (Column("kernel", "Kernel"), Column("patient", "Patient"))
     return markdown(_numbers(rows, columns), (*about, *columns))
 
 
@@ -191,17 +188,6 @@ def paper_loop_table(rows: list[dict]) -> str:
 
 def paper_doses_table(rows: list[dict]) -> str:
     return markdown(preset_summary(rows), PRESET_COLUMNS)
-
-
-def neighbours_table(rows: list[dict]) -> str:
-    gains = [row for row in rows if row["variant"] != DISC]
-    discs = [row for row in rows if row["variant"] == DISC]
-    return "\n".join(
-        [
-            _scans_table(gains, NEIGHBOUR_COLUMNS, [_VARIANT]),
-            _scans_table(discs, DISC_COLUMNS),
-        ]
-    )
 
 
 def _numbers(rows: list[dict], columns: Sequence[Column]) -> list[dict]:

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU
 from PseudoCTDenoiseLib.ct.strength import apply_strength
-from PseudoCTDenoiseLib.denoising.neighbours import OFFSETS
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.simulation.ct_scanner import CtScanner
 from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator
@@ -29,15 +28,11 @@ from ..phantom.quality_phantom import (
 from .model_observer import channel_width_mm, laguerre_gauss
 
 Denoise = Callable[[np.ndarray], np.ndarray]
-"""Function from float32 HU of unrelated sections, (sections, slices, rows, columns), to the
-denoised HU of the first slice of each, (sections, rows, columns). The others are its neighbours."""
+"""Function from float32 HU of unrelated slices, (slices, rows, columns), to denoised HU."""
 
 WINDOW = 128
 """Side in pixels of the noise region: with 64, 4 % of the power leaks to other frequencies."""
 FEWEST_REALISATIONS = 4
-SLICE_CORRELATION = (0.5, 0.1)
-"""Correlation of the noise of slices that are one and two apart; others are independent. Measured
-between slices 0.8 to 2.5 mm apart in five scans: 0.3 to 0.7, and 0.02 to 0.25."""
 _DISC_MARGIN = 21
 """Margin in pixels around a disc's centre, which contains the widest channels."""
 
@@ -83,7 +78,6 @@ def scan_quality_phantom(
     kernel: ReconstructionKernel,
     *,
     strengths: Sequence[float] = (0.0, 100.0),
-    slices: int = 1,
     dose: float = 0.25,
     realisations: int = 200,
     seed: int = 0,
@@ -96,10 +90,8 @@ def scan_quality_phantom(
     clipped at -1024 HU, as on a scanner. In the section with rods, every second realisation has the
     noise of the previous one with opposite sign: the mean of the LDCT is then free of noise, and
     the mean of the denoised images shows the effect of the denoiser alone. The images are shown at
-    each of the ``strengths``, 0 to 100 %, of which the first is 0. Several ``slices``, which lie
-    at the :data:`.OFFSETS`, show the same section in noise that correlates by
-    :data:`SLICE_CORRELATION`, and the first is denoised and measured. ``progress`` receives the
-    number of finished realisations and their total.
+    each of the ``strengths``, 0 to 100 %, of which the first is 0. ``progress`` receives the number
+    of finished realisations and their total.
 
     Raises
     ------
@@ -133,25 +125,22 @@ def scan_quality_phantom(
     deviation = simulator.ray_deviation(
         torch.from_numpy(clean[:2]).to(device), dose, image_dose=math.inf
     )
-    mixture = torch.linalg.cholesky(_covariance((0, *OFFSETS)[:slices])).to(device)
     flat = flat_window(WINDOW)
     windows = np.empty((len(strengths), realisations, WINDOW, WINDOW), np.float32)
     inserts = np.zeros((len(strengths), PIXELS, PIXELS))
-    rod_noise = np.zeros((slices, PIXELS, PIXELS))
+    rod_noise = np.zeros((PIXELS, PIXELS))
     responses = {
         disc: np.empty((len(strengths), 2, realisations, len(group), len(channels[disc])))
         for disc, group in circles.items()
     }
     for number in range(realisations):
-        rays = torch.randn((slices, *deviation.shape), generator=generator, device=device)
-        rays = torch.tensordot(mixture, rays, 1)
-        noise = [simulator.reconstruct(deviation * r, (PIXELS, PIXELS), kernel) for r in rays]
-        of_rods, plain = torch.stack(noise, dim=1).cpu().numpy()
+        rays = torch.randn(deviation.shape, generator=generator, device=device)
+        noise = simulator.reconstruct(deviation * rays, (PIXELS, PIXELS), kernel)
+        of_rods, plain = noise.cpu().numpy()
         rod_noise = -rod_noise if number % 2 else of_rods
         # The same noise with and without discs, so only the disc differs.
-        scanned = np.maximum(clean[:, None] + np.stack([rod_noise, plain, plain]), MIN_CT_HU)
-        ldct = scanned[:, 0]
-        denoised = _checked(denoise(scanned), ldct)
+        ldct = np.maximum(clean + np.stack([rod_noise, plain, plain]), MIN_CT_HU)
+        denoised = _checked(denoise(ldct), ldct)
         for part, strength in enumerate(strengths):
             images = apply_strength(ldct, denoised, strength, out=np.empty_like(ldct))
             inserts[part] += images[0] / realisations
@@ -182,14 +171,6 @@ def square(image: np.ndarray, circle: Circle, margin: int, end: int = 0) -> np.n
     """
     rows = slice(circle.row - margin, circle.row + margin + end)
     return image[..., rows, circle.column - margin : circle.column + margin + end]
-
-
-def _covariance(positions: Sequence[int]) -> torch.Tensor:
-    """Return the correlation of the noise of slices at these positions, (slices, slices)."""
-    known = (1.0, *SLICE_CORRELATION)
-    distances = [[abs(one - other) for other in positions] for one in positions]
-    rows = [[known[step] if step < len(known) else 0.0 for step in row] for row in distances]
-    return torch.tensor(rows)
 
 
 def _responses(images: np.ndarray, group: list[Circle], channels: np.ndarray) -> np.ndarray:

@@ -18,8 +18,6 @@ from ..phantom.torso import torso_phantom
 
 FIELD_MM = 384.0
 """Field of view of every scan in mm, for any number of rows."""
-SLICE_MM = 1.0
-"""Distance of the slices, which are thin enough to correct each other."""
 
 
 class BenchSetup(NamedTuple):
@@ -34,7 +32,7 @@ class BenchSetup(NamedTuple):
 
 def quarter_dose_scan(pixel_mm: float, rows: int) -> PhantomScan:
     """Return four slices of the torso phantom at 25 % dose."""
-    return scan_phantom(torso_phantom(4, rows, pixel_mm, slice_mm=SLICE_MM).hu, pixel_mm)
+    return scan_phantom(torso_phantom(4, rows, pixel_mm).hu, pixel_mm)
 
 
 def bench_settings(

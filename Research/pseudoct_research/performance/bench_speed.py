@@ -13,8 +13,6 @@ from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
-from PseudoCTDenoiseLib.models.store import load_models
-from torch import nn
 
 from ..evaluation.filters import FILTERS
 from .bench_setup import BenchSetup, bench_settings, load_networks, with_bar
@@ -52,15 +50,14 @@ def _methods(setup: BenchSetup) -> dict[str, Work]:
     default, loop = bench_settings(setup.arguments, device.name)
     forward = replace(loop, method="pretrained")
 
-    neighbour_model = load_models("fast", with_noise_models=False).neighbour_network
-
-    def job(name: str, settings: DenoisingSettings, corrector: nn.Module | None = None) -> Work:
-        about = {"pixel_mm": pixel_mm, "neighbour_model": corrector}
-        return lambda hu: DenoisingJob(hu, *networks[name], settings, **about).run_at_once().hu
+    def job(name: str, settings: DenoisingSettings) -> Work:
+        return lambda hu: (
+            DenoisingJob(hu, *networks[name], settings, pixel_mm=pixel_mm).run_at_once().hu
+        )
 
     methods = {
         FAST_PASS: job("fast", forward),
-        FAST_METHOD: job("fast", default, neighbour_model),
+        FAST_METHOD: job("fast", default),
         PAPER_PASS: job("paper", forward),
         PAPER_LOOP: job("paper", loop),
     }

@@ -17,9 +17,8 @@ from PseudoCTDenoiseLib.markdown_table import Column, markdown
 from PseudoCTDenoiseLib.models.store import load_models
 from PseudoCTDenoiseLib.temporary_files import in_temporary_folder
 
-from .bench_setup import SLICE_MM, BenchSetup, bench_settings, load_networks
+from .bench_setup import BenchSetup, bench_settings, load_networks
 from .job_profile import seconds_to_start, shares_of_operations
-from .long_scan import long_scan
 
 MOST_SLICES = 24
 
@@ -33,9 +32,9 @@ def _stages(setup: BenchSetup) -> dict:
     """Time a job with noise maps, from the start of Python to the written files."""
     ldct, pixel_mm = setup.scan.ldct, setup.pixel_mm
     size = min(max(setup.arguments.slices), MOST_SLICES)
-    hu = long_scan(ldct, size)
+    hu = np.resize(ldct, (size, *ldct.shape[1:]))
     straight = tuple(np.eye(3).ravel())
-    volume = CtVolume(hu, (pixel_mm, pixel_mm, SLICE_MM), (0.0, 0.0, 0.0), straight, 2, "scan")
+    volume = CtVolume(hu, (pixel_mm, pixel_mm, 3.0), (0.0, 0.0, 0.0), straight, 2, "scan")
     seconds = seconds_to_start()
 
     def read_denoise_write(folder: Path) -> None:
@@ -54,7 +53,6 @@ def _stages(setup: BenchSetup) -> dict:
             settings,
             maps=ENSEMBLE,
             pixel_mm=loaded.pixel_mm,
-            neighbour_model=models.neighbour_network,
         )
         plan = job.estimate()
         seconds["prepare, estimate"] = clock.lap()

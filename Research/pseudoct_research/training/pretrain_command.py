@@ -16,12 +16,10 @@ from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid
 from PseudoCTDenoiseLib.denoising.device import choose_device
 from PseudoCTDenoiseLib.denoising.inference import apply_network
-from PseudoCTDenoiseLib.denoising.neighbours import STACK
 from PseudoCTDenoiseLib.denoising.target_noise import RESIDUAL_NOISE_FRACTION
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.models.catalog import (
     DENOISER,
-    NEIGHBOUR_MODEL,
     NOISE_MODEL,
     SHIPPED_MODELS,
     model_paths,
@@ -47,7 +45,7 @@ from .pretraining import (
 )
 from .step_patches import POOL
 from .training_domain import TrainingDomain, exactly
-from .training_pairs import LEAST_SLICES, NoisySlice, paired_slices, simulated_slices
+from .training_pairs import NoisySlice, paired_slices, simulated_slices
 
 PRESETS = {
     "fast": FAST_PRETRAINING,
@@ -68,15 +66,6 @@ PRESETS = {
         learning_rate=5e-4,
         moving_average=0.99,
         validate_every=250,
-    ),
-    "neighbours": replace(
-        FAST_PRETRAINING,
-        role=NEIGHBOUR_MODEL,
-        parameters={**FAST_PRETRAINING.parameters, "images": 2 * STACK},
-        steps=10000,
-        reuse=8,
-        learning_rate=6e-4,
-        domain=replace(FAST_PRETRAINING.domain, neighbours=0.9, thinner=0.5, apart=0.25),
     ),
     "red-cnn": replace(PAPER_PRETRAINING, domain=TrainingDomain(noise_left=None)),
 }
@@ -112,8 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start",
         help="pre-trained model to start from, in --models or shipped; the preset noise keeps its "
-        "first layers, and the preset neighbours corrects its output or, if it is a neighbour "
-        f"model, goes on with it (default of these presets: {TRUNK})",
+        f"first layers (default of that preset: {TRUNK})",
     )
     parser.add_argument(
         "--clean",
@@ -166,10 +154,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise BadInputError("Training needs either --index or --ndct. Give one of them.")
     if arguments.ldct and not arguments.ndct:
         raise BadInputError("--ldct needs normal-dose scans. Give --ndct instead of --index.")
-    corrects = settings.role == NEIGHBOUR_MODEL
     check_choices(arguments.ndct or (), arguments.ndct_series, "--ndct-series")
     check_choices(arguments.ldct or (), arguments.ldct_series, "--ldct-series")
-    if (settings.last_layers_only or corrects) and not arguments.start:
+    if settings.last_layers_only and not arguments.start:
         arguments.start = TRUNK
     checkpoint = arguments.work / f"{arguments.name}.checkpoint.npz"
     curve = arguments.work / f"{arguments.name}.curve.png"
@@ -179,8 +166,6 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"Device: {device.description} ({device.reason})", file=sys.stderr)
 
     if arguments.ldct:
-        if corrects:
-            raise BadInputError("A neighbour model does not learn from pairs. Give --ndct alone.")
         settings = replace(settings, domain=None)
     denoise = None
     if arguments.clean is not None:
@@ -192,17 +177,8 @@ def run(arguments: argparse.Namespace) -> int:
         settings = replace(settings, domain=replace(settings.domain, clean=arguments.clean))
         denoise = _denoiser(start, device.name)
     data = {"start": arguments.start or "random weights"}
-    if denoise or corrects:  # a resumed run must denoise with the same weights
+    if denoise:  # a resumed run must denoise with the same weights
         data["start_sha256"] = start_manifest.sha256
-    denoiser = None
-    if corrects and start_manifest.role == NEIGHBOUR_MODEL:
-        data["denoiser"] = start_manifest.training.get("denoiser", TRUNK)
-        denoiser, manifest_of_denoiser = _own_or_shipped(arguments, data["denoiser"])
-        data["denoiser_sha256"] = manifest_of_denoiser.sha256
-    elif corrects:
-        data["denoiser"], denoiser, start = arguments.start, start, None
-    if corrects:  # its domain has clean slices
-        denoise = _denoiser(denoiser, device.name)
     scans, slices, validation = _load(arguments, settings, device.name, denoise)
     data = {"scans": scan_credits(scans)} | data
     training = Pretraining(
@@ -214,7 +190,6 @@ def run(arguments: argparse.Namespace) -> int:
         start,
         data,
         _workers(device.name) if arguments.workers is None else arguments.workers,
-        denoiser,
     )
     with tqdm(total=settings.steps, initial=training.step, unit="step") as bar:
 
@@ -286,14 +261,9 @@ def _start_network(
     """Return the pre-trained network to start from, and its manifest."""
     if not arguments.start:
         return None, None
-    network, manifest = _own_or_shipped(arguments, arguments.start)
+    own = model_paths(arguments.start, arguments.models).manifest.is_file()
+    network, manifest = load_model(arguments.start, arguments.models if own else SHIPPED_MODELS)
     layers = {"residual": settings.parameters.get("residual", True)}
-    if settings.role == NEIGHBOUR_MODEL:
-        if manifest.role == NOISE_MODEL:
-            raise BadInputError(
-                f"'{arguments.start}' is a noise model. Choose a denoiser or a neighbour model."
-            )
-        layers["images"] = settings.parameters["images"]
     if (manifest.architecture, manifest.parameters | layers) != (
         settings.architecture,
         settings.parameters | layers,
@@ -303,11 +273,6 @@ def _start_network(
             "Choose the preset that it was trained with."
         )
     return network, manifest
-
-
-def _own_or_shipped(arguments: argparse.Namespace, name: str) -> tuple[nn.Module, Manifest]:
-    own = model_paths(name, arguments.models).manifest.is_file()
-    return load_model(name, arguments.models if own else SHIPPED_MODELS)
 
 
 def _load(
@@ -328,8 +293,6 @@ def _load(
     if arguments.index:
         scans = read_index(arguments.index, "train", arguments.patient)
         held_out = read_index(arguments.index, arguments.validation_split)
-        if settings.role == NEIGHBOUR_MODEL:
-            held_out = [scan for scan in held_out if len(scan.hu) >= LEAST_SLICES]
     else:
         volumes = read_scans(arguments.ndct, arguments.ndct_series)
         scans = [CtScan(volume.name, volume.hu, volume.pixel_size[0]) for volume in volumes]
@@ -355,7 +318,6 @@ def _load(
     if held_out:
         for name, (dose, sharpness) in VALIDATION.items():
             domain = exactly(dose, sharpness, settings.domain.noise_left)
-            domain = replace(domain, neighbours=settings.domain.neighbours)
             validation[name] = validation_patches(held_out, 48, 160, domain)
     return scans, slices, validation
 

@@ -26,12 +26,11 @@ from PseudoCTDenoiseLib.denoising.device import (
 )
 from PseudoCTDenoiseLib.denoising.losses import image_loss
 from PseudoCTDenoiseLib.denoising.moving_average import averaged, moving_average
-from PseudoCTDenoiseLib.denoising.neighbours import neighbour_input
 from PseudoCTDenoiseLib.denoising.patches import Augmentation
 from PseudoCTDenoiseLib.denoising.settings import LOSSES, PRECISIONS
 from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.models.catalog import DENOISER, NEIGHBOUR_MODEL, NOISE_MODEL
-from PseudoCTDenoiseLib.models.networks import build_network, widened
+from PseudoCTDenoiseLib.models.catalog import DENOISER, NOISE_MODEL
+from PseudoCTDenoiseLib.models.networks import build_network
 from PseudoCTDenoiseLib.temporary_files import replace_file
 from torch import nn
 from torch.nn import functional as F
@@ -102,7 +101,7 @@ class PretrainingSettings:
 
     def __post_init__(self):
         for name, value, known in (
-            ("role", self.role, (DENOISER, NOISE_MODEL, NEIGHBOUR_MODEL)),
+            ("role", self.role, (DENOISER, NOISE_MODEL)),
             ("supervision", self.supervision, SUPERVISIONS),
             ("precision", self.precision, PRECISIONS),
             ("loss", self.loss, LOSSES),
@@ -171,7 +170,6 @@ class Pretraining:
         of their losses drives the schedule and selects the weights to save.
     checkpoint : ``.npz`` file to resume from and to write to.
     start : pre-trained network of the same architecture; a new run starts from its weights.
-    denoiser : network whose output a neighbour model corrects; it is not trained.
     data : description of the training data for JSON; a checkpoint of other data is rejected.
     workers : number of processes that draw patches, see :func:`.draw_steps`.
     """
@@ -186,13 +184,9 @@ class Pretraining:
         start: nn.Module | None = None,
         data: dict | None = None,
         workers: int = 0,
-        denoiser: nn.Module | None = None,
     ):
         check_workers(workers)
-        if (denoiser is None) == (settings.role == NEIGHBOUR_MODEL):
-            raise BadInputError("A neighbour model needs a denoiser, and no other model does.")
         self.settings = settings
-        self.denoiser = None if denoiser is None else denoiser.eval()
         self.patches = StepPatches(
             slices,
             settings.batch,
@@ -200,16 +194,10 @@ class Pretraining:
             settings.domain,
             settings.augmentation,
             settings.seed,
-            None if denoiser is None else self._denoise,
         )
         self.workers = workers
         self.data = data or {}
         self.validation = validation
-        if denoiser is not None:
-            self.validation = {
-                name: (torch.cat([ldct, self._denoise(ldct)], dim=1), ndct)
-                for name, (ldct, ndct) in validation.items()
-            }
         self.checkpoint = Path(checkpoint)
         self.device = device
         self._precision = autocast_precision(settings.precision, choose_device(device))
@@ -219,8 +207,6 @@ class Pretraining:
         network = build_network(settings.architecture, settings.parameters)
         if start is not None:
             network.load_state_dict(start.state_dict())
-        elif settings.role == NEIGHBOUR_MODEL:
-            network.load_state_dict(widened(denoiser.state_dict(), network))
         if settings.last_layers_only:
             trained = network.last_layers()
             for name, weight in network.named_parameters():
@@ -327,25 +313,18 @@ class Pretraining:
         settings = self.settings
         batch = supervise(settings.supervision, ldct, ndct, generator, settings.gaussian_hu)
         images = batch.input.to(self.device)
-        if settings.role == NEIGHBOUR_MODEL:
-            images = neighbour_input(*images.chunk(2, dim=1))
         output = self._output(network, images)
         target = batch.target.to(self.device)
         if settings.role == NOISE_MODEL:
             target = images - target
         if settings.balance:
-            noise_hu = (ldct[:, :1] - ndct).std(dim=(1, 2, 3), keepdim=True) * RANGE_HU
+            noise_hu = (ldct - ndct).std(dim=(1, 2, 3), keepdim=True) * RANGE_HU
             scale = noise_hu.clamp(min=LEAST_NOISE_HU).to(self.device)
             output, target = output / scale, target / scale
         if batch.mask is not None:
             mask = batch.mask.to(self.device)
             output, target = output[mask], target[mask]
         return image_loss(settings.loss, output, target)
-
-    @torch.no_grad()
-    def _denoise(self, stacks: torch.Tensor) -> torch.Tensor:
-        """Denoise every image of stacks, (count, images, rows, columns) normalised."""
-        return self.denoiser(stacks.flatten(0, 1)[:, None]).view_as(stacks)
 
     def _output(self, network: nn.Module, images: torch.Tensor) -> torch.Tensor:
         full = self._precision == torch.float32
@@ -365,14 +344,11 @@ class Pretraining:
             error, loss = 0.0, 0.0
             generator = torch.Generator().manual_seed(0)  # hides the same pixels every time
             for low, normal in zip(ldct.split(4), ndct.split(4), strict=True):
-                images = low.to(self.device)
-                if self.settings.role == NEIGHBOUR_MODEL:
-                    images = neighbour_input(*images.chunk(2, dim=1))
-                output = self._output(network, images).cpu()
+                output = self._output(network, low.to(self.device)).cpu()
                 clean = low - output if self.settings.role == NOISE_MODEL else output
                 error += F.mse_loss(clean, normal, reduction="sum").item()
                 loss += self._loss(network, low, normal, generator).item() * len(low)
-            noise = F.mse_loss(ldct[:, :1], ndct, reduction="sum").item()
+            noise = F.mse_loss(ldct, ndct, reduction="sum").item()
             row[f"gain_{name}_db"] = 10 * np.log10(noise / max(error, 1e-30))
             losses.append(loss / len(ldct))
         row["validation_loss"] = float(np.mean(losses)) if losses else self._recent_loss

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -36,8 +36,6 @@ class Step(NamedTuple):
 class StepPatches:
     """Mapping from step number to :class:`Step`; seed and number alone determine the patches.
 
-    ``denoise`` maps stacks of LDCT to denoised stacks, which then follow them in the patches.
-
     Raises
     ------
     BadInputError
@@ -50,7 +48,6 @@ class StepPatches:
     domain: TrainingDomain | None
     augmentation: Augmentation
     seed: int
-    denoise: Callable[[torch.Tensor], torch.Tensor] | None = None
 
     def __post_init__(self):
         for noisy in self.slices:
@@ -61,8 +58,6 @@ class StepPatches:
         ldct, ndct = draw_patches(
             self.slices, self.batch, self.patch_size, rng, self.domain, self.augmentation
         )
-        if self.denoise is not None:
-            ldct = torch.cat([ldct, self.denoise(ldct)], dim=1)
         return Step(ldct, ndct, int(rng.integers(2**62)))
 
 
@@ -126,10 +121,8 @@ def reuse_steps(
     """
     drawn_before = max(0, steps.start // reuse + 1 - POOL)
     drawn = draw_steps(patches, range(drawn_before, -(-steps.stop // reuse)), workers)
-    size = (patches.patch_size, patches.patch_size)
-    count = 1 if patches.domain is None else patches.domain.images
-    count *= 1 if patches.denoise is None else 2
-    pool = [torch.empty(POOL, patches.batch, many, *size, device=device) for many in (count, 1)]
+    shape = (POOL, patches.batch, 1, patches.patch_size, patches.patch_size)
+    pool = [torch.empty(shape, device=device) for _ in range(2)]
     batches = drawn_before
     for step in steps:
         while batches <= step // reuse:
@@ -147,7 +140,7 @@ def reuse_steps(
 
 
 def _turned(images: torch.Tensor, first: int) -> torch.Tensor:
-    """Turn each eighth of (patches, images, rows, columns) differently, from ``first`` on."""
+    """Turn each eighth of (patches, 1, size, size) to another orientation, from ``first`` on."""
     parts = []
     for start in range(8):
         turns, flipped = ORIENTATIONS[8][(start + first) % 8]

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from PseudoCTDenoiseLib.denoising.neighbours import STACK
 from PseudoCTDenoiseLib.denoising.target_noise import RESIDUAL_NOISE_FRACTION
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import (
@@ -28,12 +27,6 @@ class TrainingDomain:
     order_factor : factor on the order of the apodisation, which makes its shoulder rounder or
         squarer.
     thickness : number of neighbouring slices to average, if the scan has them.
-    neighbours : fraction of the patches with neighbouring slices, see :func:`.draw_patches`; None
-        draws lone slices.
-    thinner : fraction of the patches with neighbours that are interpolated between denoised slices
-        of the scan, as if these were thinner, see :func:`.draw_stack`; None disables them.
-    apart : fraction of the other patches with neighbours whose neighbours are far away; None
-        disables them.
     zoom : factor on the pixel size, drawn once for several patches.
     noise_left : fraction r of the noise's standard deviation that the optimal denoiser leaves, see
         :func:`.target_noise_fraction`. None uses the normal-dose scan with its own noise as the
@@ -51,9 +44,6 @@ class TrainingDomain:
     noise_left: float | None = RESIDUAL_NOISE_FRACTION
     inserts: float | None = None
     clean: float | None = None
-    neighbours: float | None = None
-    thinner: float | None = None
-    apart: float | None = None
 
     def __post_init__(self):
         if not 0 < self.doses[0] <= self.doses[1] < 1:
@@ -64,15 +54,10 @@ class TrainingDomain:
                 raise BadInputError(f"{name} must be a positive range, lower limit first.")
         if self.noise_left is not None and not 0 <= self.noise_left < 1:
             raise BadInputError(f"noise_left must lie between 0 and 1, not {self.noise_left}.")
-        for name in ("inserts", "clean", "neighbours", "thinner", "apart"):
+        for name in ("inserts", "clean"):
             share = getattr(self, name)
             if share is not None and not 0 < share <= 1:
                 raise BadInputError(f"{name} must be None or above 0 and at most 1, not {share}.")
-
-    @property
-    def images(self) -> int:
-        """Number of LDCT images of a patch."""
-        return 1 if self.neighbours is None else STACK
 
     def draw_dose(self, rng: np.random.Generator) -> float:
         return math.exp(rng.uniform(*np.log(self.doses)))

@@ -19,7 +19,6 @@ from PseudoCTDenoiseLib.ct.hounsfield import (
     to_hu,
     to_int16,
 )
-from PseudoCTDenoiseLib.denoising.neighbours import OFFSETS, REACH
 from PseudoCTDenoiseLib.denoising.patches import Augmentation, augment, check_fits, patch_corner
 from PseudoCTDenoiseLib.denoising.target_noise import target_noise_fraction
 from PseudoCTDenoiseLib.errors import BadInputError
@@ -28,7 +27,6 @@ from PseudoCTDenoiseLib.simulation.low_dose import LowDoseSimulator
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import (
     SHARP,
     SOFT,
-    ReconstructionKernel,
     nearest_kernel,
 )
 from PseudoCTDenoiseLib.simulation.slice_correlation import (
@@ -41,7 +39,6 @@ from PseudoCTDenoiseLib.temporary_files import write_atomically
 from ..datasets.ct_dataset import CtScan
 from .inserts import draw_inserts
 from .kernel_stacks import StackedKernels, change_kernels
-from .neighbour_stacks import Stack, draw_stack, moved
 from .own_noise import like_own_noise
 from .training_domain import TrainingDomain
 
@@ -146,18 +143,17 @@ def draw_patches(
 
     Returns
     -------
-    LDCT and NDCT, (count, 1, size, size) each, normalised. In a domain with neighbours the LDCT is
-    a stack, (count, STACK, size, size), see :func:`.neighbour_input`.
+    LDCT and NDCT, (count, 1, size, size) each, normalised.
     """
     if domain is None:
         pairs = (_measured_patch(_any(slices, rng), size, rng) for _ in range(count))
     else:
         pairs = _simulated_patches(slices, count, size, rng, domain)
     turned = [
-        augment(normalise(torch.cat([low, normal])), rng, augmentation) for low, normal in pairs
+        augment(normalise(torch.stack([low, normal])), rng, augmentation) for low, normal in pairs
     ]
-    patches = torch.stack(turned)
-    return patches[:, :-1], patches[:, -1:]
+    ldct, ndct = torch.stack(turned, dim=1)[:, :, None]
+    return ldct, ndct
 
 
 def _clean(hu: np.ndarray, denoise: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
@@ -173,10 +169,10 @@ def _any(slices: Sequence[NoisySlice], rng: np.random.Generator) -> NoisySlice:
 def _measured_patch(
     noisy: NoisySlice, size: int, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw a patch of a real pair; return LDCT and NDCT, (1, size, size) HU."""
+    """Draw a patch of a real pair; return LDCT and NDCT, (size, size) HU."""
     top, left = patch_corner(noisy.ndct, size, rng, tissue=TISSUE_HU)
     here = np.s_[top : top + size, left : left + size]
-    normal = torch.from_numpy(noisy.ndct[here].astype(np.float32)).clamp(min=MIN_CT_HU)[None]
+    normal = torch.from_numpy(noisy.ndct[here].astype(np.float32)).clamp(min=MIN_CT_HU)
     noise = torch.from_numpy(noisy.noise[(0, *here)].astype(np.float32))
     return (normal + noise).clamp(min=MIN_CT_HU), normal
 
@@ -188,7 +184,7 @@ def _simulated_patches(
     rng: np.random.Generator,
     domain: TrainingDomain,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield LDCT and target of each patch, (images, size, size) and (1, size, size) HU."""
+    """Yield LDCT and target of each patch, (size, size) HU."""
     wide = size + 2 * MARGIN
     for first in range(0, count, SAME_ZOOM):
         cut = 2 * round(wide * math.exp(rng.uniform(*np.log(domain.zoom))) / 2)
@@ -211,33 +207,24 @@ def _filtered_patches(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield a patch of each slice, resampled from ``cut`` pixels per side, in one batch."""
     wide = size + 2 * MARGIN
+    fewest, most = domain.thickness
     doses = [domain.draw_dose(rng) for _ in few]
     kernels = [domain.draw_kernel(rng) for _ in few]
     clean = [domain.draw_clean(rng) for _ in few]
     doses = [1.0 if cleaned else dose for cleaned, dose in zip(clean, doses, strict=True)]
-    stacks = [draw_stack(noisy, rng, domain) for noisy in few]
-    interpolated = [stack.is_interpolated for stack in stacks]
-    clean = [cleaned or between for cleaned, between in zip(clean, interpolated, strict=True)]
+    layers = [_layers(noisy, int(rng.integers(fewest, most + 1))) for noisy in few]
     # The nearer kernel needs the smaller amplification of high frequencies.
     drawn = [(SOFT, SHARP).index(nearest_kernel(kernel)) for kernel in kernels]
-    normal, noise = _cut_out(few, stacks, drawn, clean, cut, rng)
+    normal, noise = _cut_out(layers, drawn, clean, cut, rng)
     source = StackedKernels([(SOFT, SHARP)[number] for number in drawn])
     target_kernels = StackedKernels(kernels)
     pixel_mm = torch.tensor([noisy.pixel_mm for noisy in few], dtype=torch.float32)[:, None, None]
-
-    def filtered(stacks: torch.Tensor, kernel: StackedKernels | ReconstructionKernel):
-        images = [
-            change_kernels(image, pixel_mm, kernel, target_kernels, (wide, wide))
-            for image in stacks.unbind(1)
-        ]
-        return torch.stack(images, dim=1)
-
-    normal, noise = filtered(normal, SOFT), filtered(noise, source)
+    normal = change_kernels(normal, pixel_mm, SOFT, target_kernels, (wide, wide))
+    noise = change_kernels(noise, pixel_mm, source, target_kernels, (wide, wide))
     if domain.inserts:
-        inserts = draw_inserts(wide, pixel_mm * (cut / wide), target_kernels, rng, domain.inserts)
-        normal += inserts[:, None] * _insert_shares(noise, rng)
-    inner = np.s_[:, MARGIN : MARGIN + size, MARGIN : MARGIN + size]
-    for low, target in zip(*_blend(normal, noise, doses, interpolated, domain), strict=True):
+        normal += draw_inserts(wide, pixel_mm * (cut / wide), target_kernels, rng, domain.inserts)
+    inner = np.s_[MARGIN : MARGIN + size, MARGIN : MARGIN + size]
+    for low, target in zip(*_blend(normal, noise, doses, domain), strict=True):
         yield low[inner], target[inner]
 
 
@@ -254,10 +241,8 @@ def check_slice(noisy: NoisySlice, size: int, domain: TrainingDomain | None) -> 
         return
     if len(noisy.noise) < 2:
         raise BadInputError("A measured pair has the noise of one kernel only. Give no domain.")
-    if (domain.clean or domain.thinner) and noisy.clean is None:
-        raise BadInputError(
-            "The domain has clean or interpolated patches. Give a denoiser that makes them."
-        )
+    if domain.clean is not None and noisy.clean is None:
+        raise BadInputError("The domain has clean patches. Give a denoiser that makes them.")
     rows, columns = noisy.ndct.shape
     if 2 * (min(rows, columns) // 2) < (size + 2 * MARGIN) / 2:
         raise BadInputError(
@@ -266,106 +251,55 @@ def check_slice(noisy: NoisySlice, size: int, domain: TrainingDomain | None) -> 
         )
 
 
+def _layers(noisy: NoisySlice, thickness: int) -> list[NoisySlice]:
+    """Return a slice and those below it, at most ``thickness``."""
+    layers = [noisy]
+    while len(layers) < thickness and layers[-1].below is not None:
+        layers.append(layers[-1].below)
+    return layers
+
+
 def _cut_out(
-    few: Sequence[NoisySlice],
-    stacks: Sequence[Stack],
+    layers: Sequence[Sequence[NoisySlice]],
     drawn: Sequence[int],
     clean: Sequence[bool],
     cut: int,
     rng: np.random.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Crop NDCT, or the clean slices, and the noise of the drawn kernels; average neighbours.
+    """Crop NDCT, or the clean slices, and the noise of the drawn kernels; average the layers.
 
-    Both results are (count, images, cut, cut) HU.
+    Both results are (count, cut, cut) HU.
     """
-    images = len(stacks[0].images)
-    normal, noise = _Means(len(few) * images, cut), _Means(len(few) * images, cut)
-    patches = zip(few, stacks, drawn, clean, strict=True)
-    for number, (noisy, stack, kernel, cleaned) in enumerate(patches):
-        top, left = patch_corner(noisy.ndct, cut, rng, tissue=TISSUE_HU)
+    normal, noise = torch.zeros(2, len(layers), cut, cut)
+    for number, (slices, kernel, cleaned) in enumerate(zip(layers, drawn, clean, strict=True)):
+        top, left = patch_corner(slices[0].ndct, cut, rng, tissue=TISSUE_HU)
         here = np.s_[top : top + cut, left : left + cut]
-        for image, mixture in enumerate(stack.images, start=number * images):
-            for layer, share in mixture.anatomy:
-                normal.add(image, (layer.clean if cleaned else layer.ndct)[here], share)
-            for layer, share in mixture.noise:
-                noise.add(image, layer.noise[(kernel, *here)], share)
-    normal, noise = (means.result().unflatten(0, (len(few), images)) for means in (normal, noise))
-    for number, stack in enumerate(stacks):
-        if stack.is_interpolated:
-            normal[number] = moved(normal[number], rng)
+        for layer in slices:
+            anatomy = (layer.clean if cleaned else layer.ndct)[here]
+            normal[number] += torch.from_numpy(anatomy.astype(np.float32)) / len(slices)
+            drawn_noise = layer.noise[(kernel, *here)].astype(np.float32)
+            noise[number] += torch.from_numpy(drawn_noise) / len(slices)
     return normal, noise
 
 
-class _Means:
-    """Weighted means of many images of (side, side)."""
-
-    def __init__(self, count: int, side: int):
-        self._count, self._side = count, side
-        self._images, self._owners, self._shares = [], [], []
-
-    def add(self, owner: int, image: np.ndarray, share: float) -> None:
-        self._images.append(image)
-        self._owners.append(owner)
-        self._shares.append(share)
-
-    def result(self) -> torch.Tensor:
-        """Return the means, (count, side, side)."""
-        images = torch.from_numpy(np.stack(self._images)).float()
-        images *= torch.tensor(self._shares)[:, None, None]
-        means = torch.zeros(self._count, self._side, self._side)
-        return means.index_add_(0, torch.tensor(self._owners), images)
-
-
-def _insert_shares(noise: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Return how much of its inserts each image of a stack has, (count, images, 1, 1).
-
-    The inserts of a third of the stacks continue through all images. The others begin and end at
-    random positions, and the slice itself may have a part of them or nothing. Copies of the slice,
-    which have its ``noise``, (count, images, rows, columns), stay copies.
-    """
-    shares = torch.ones(noise.shape[:2])
-    for stack in shares:
-        if len(stack) == 1 or rng.random() < 1 / 3:
-            continue
-        # Centres of the first and the last image that have the whole insert.
-        first, last = np.sort(rng.uniform(-REACH - 1, REACH + 1, 2))
-        for place, offset in enumerate((0, *OFFSETS)):
-            overlap = min(last, offset) - max(first, offset) + 1
-            stack[place] = float(np.clip(overlap, 0, 1))
-    copies = (noise == noise[:, :1]).flatten(2).all(dim=2)
-    return shares.where(~copies, shares[:, :1])[..., None, None]
-
-
 def _blend(
-    normal: torch.Tensor,
-    noise: torch.Tensor,
-    doses: Sequence[float],
-    interpolated: Sequence[bool],
-    domain: TrainingDomain,
+    normal: torch.Tensor, noise: torch.Tensor, doses: Sequence[float], domain: TrainingDomain
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return LDCT and target, (count, images, rows, columns) and (count, 1, rows, columns) HU.
+    """Return LDCT and target, (count, rows, columns) HU.
 
-    ``normal`` is the NDCT and ``noise`` the noise at 25 % dose, (count, images, rows, columns).
-    Interpolated stacks are clean, so all their noise is the added noise.
+    ``normal`` is the NDCT and ``noise`` the noise at 25 % dose.
 
     Targets are not clipped at the lower HU limit: clipping their noise would raise the mean.
     """
     factors = [dose_factor(dose) for dose in doses]
+    left = domain.noise_left
     coefficients = [
-        _kept_fraction(dose, clean, domain.noise_left)
-        for dose, clean in zip(doses, interpolated, strict=True)
+        0.0 if left is None or dose == 1 else target_noise_fraction(dose, left) for dose in doses
     ]
-    factor, coefficient = torch.tensor([factors, coefficients])[..., None, None, None]
+    factor, coefficient = torch.tensor([factors, coefficients])[..., None, None]
     normal = normal.clamp(min=MIN_CT_HU)
     noise = noise * factor
-    return (normal + noise).clamp(min=MIN_CT_HU), (normal + coefficient * noise)[:, :1]
-
-
-def _kept_fraction(dose: float, is_clean: bool, noise_left: float | None) -> float:
-    """Return the fraction of the added noise that the target keeps."""
-    if noise_left is None or dose == 1:
-        return 0.0
-    return noise_left if is_clean else target_noise_fraction(dose, noise_left)
+    return (normal + noise).clamp(min=MIN_CT_HU), normal + coefficient * noise
 
 
 def dose_factor(dose: float) -> float:

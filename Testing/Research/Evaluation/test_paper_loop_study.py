@@ -21,7 +21,6 @@ SETTINGS = DenoisingSettings(
     noise_source="models",
     anchor=None,
     moving_average=None,
-    neighbours=False,
     orientations=1,
     steps=3,
     learning_rate=1.0,

@@ -13,8 +13,6 @@ from pseudoct_research.evaluation.removed_noise_study import (
 )
 from pseudoct_research.evaluation.study_command import STUDIES
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
-from PseudoCTDenoiseLib.models.catalog import DENOISER
-from PseudoCTDenoiseLib.models.store import LoadedModels, Manifest
 from scipy.ndimage import gaussian_filter
 from torch import nn
 
@@ -72,13 +70,12 @@ def test_the_table_has_a_line_for_each_result_and_counts_for_each_dose(rows):
 
 
 def test_a_whole_scan_is_judged_with_its_frequencies(pair, rows):
-    models = LoadedModels((Smoothing(), Manifest("s", DENOISER, "UNet", {})), [], None)
-    found = whole_scan_row(CtScan("A", pair.ldct, 0.7), models, ONE)
+    found = whole_scan_row(CtScan("A", pair.ldct, 0.7), Smoothing(), ONE)
     (slice_row,) = [row for row in rows if row["result"] == "s"]
     assert found["slices"] == 1 and found["light"] == "red"
     assert found["edge_correlation"] == slice_row["edge_correlation"]
     air = CtScan("B", np.full_like(pair.ldct, -1000), 0.7)
-    nothing = whole_scan_row(air, models, ONE)
+    nothing = whole_scan_row(air, Smoothing(), ONE)
     assert nothing["light"] == "not judged" and nothing["noise_hu"] is None
     cases = [{"split": "val", "preset": "quick"} | row for row in (found, nothing)]
     (line,) = STUDIES["removed-noise-scans"].table(texts(cases)).splitlines()[2:]

@@ -1,7 +1,5 @@
 """The study of the strength measures a network whose effect is known."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -36,8 +34,7 @@ def rows(monkeypatch):
     ndct[20:-20, 20:-20] = 60
     left = ndct + 0.6 * gaussian_filter(noise, 2.0)  # coarse noise is left
     pair = CtPair("one", (ndct + noise).astype(np.int16)[None], ndct.astype(np.int16)[None], 0.8)
-    models = SimpleNamespace(denoiser=(Leaves(left), None), neighbour_network=None)
-    return measure_strengths(pair, models)
+    return measure_strengths(pair, Leaves(left))
 
 
 def test_every_strength_is_measured(rows):

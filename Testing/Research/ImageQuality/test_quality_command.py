@@ -39,27 +39,10 @@ def test_the_page_the_figures_and_the_table_are_written(pseudoct, short, tmp_pat
 
 
 @pytest.mark.slow
-def test_with_neighbours_the_files_and_the_block_have_their_own_names(pseudoct, tmp_path):
-    page = tmp_path / "quality.md"
-    page.write_text("<!-- QUALITY neighbours -->\nold\n<!-- /QUALITY neighbours -->\n")
-    short = ["--device", "cpu", "--realisations", "4", "--strength", "100"]
-    ended = pseudoct("quality", tmp_path / "out", *short, "--neighbours", "--page", page)
-    assert ended.code == 0, ended.err
-    assert "`fast` with neighbours by strength. Soft kernel" in page.read_text(encoding="utf-8")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        *("quality-neighbours.json", "quality-neighbours.png")
-    ]
-    written = json.loads((tmp_path / "out/quality-neighbours.json").read_text(encoding="utf-8"))
-    assert written["neighbours"] is True
-    assert written["neighbour_model"] == "fast-neighbours"
-    assert len({written["sha256"], written["neighbour_model_sha256"]}) == 2
-
-
 @pytest.mark.parametrize(
     "arguments, said",
     [
         (["--model", "none"], "Available: fast, other"),
-        (["--neighbours"], "no neighbour model"),
         (["--model", "noise-a"], "noise model"),
         (["--realisations", "0"], "0 realisations"),
         (["--realisations", "7"], "even number"),

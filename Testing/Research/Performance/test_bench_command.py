@@ -3,7 +3,6 @@
 import argparse
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,7 +14,6 @@ from pseudoct_research.performance import (
     bench_stages,
 )
 from PseudoCTDenoiseLib.denoising.device import ComputeDevice
-from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.models.networks import RedCnn
 from PseudoCTDenoiseLib.models.store import load_denoiser, load_models
 
@@ -81,26 +79,6 @@ def test_all_parts_are_timed_and_written_to_page_and_figure(pseudoct, tmp_path, 
     text = page.read_text("utf-8")
     for words in ("| 2 × 48² |", "| fast + method |", "| imports |", "GFLOP"):
         assert words in text
-
-
-def test_only_the_default_method_is_corrected_by_neighbours(monkeypatch):
-    correctors = []
-
-    class Job:
-        def __init__(self, *_, neighbour_model, **options):
-            correctors.append(neighbour_model)
-
-        def run_at_once(self):
-            return SimpleNamespace(hu=None)
-
-    default = DenoisingSettings()
-    monkeypatch.setattr(bench_speed, "DenoisingJob", Job)
-    monkeypatch.setattr(bench_speed, "bench_settings", lambda *_: (default, default))
-    setup = SimpleNamespace(device=SimpleNamespace(name="cuda"), pixel_mm=0.7, arguments=None)
-    methods = bench_speed._methods(setup)
-    for name in (bench_speed.FAST_PASS, bench_speed.FAST_METHOD, bench_speed.PAPER_PASS):
-        methods[name](None)
-    assert [corrector is not None for corrector in correctors] == [False, True, False]
 
 
 @pytest.mark.slow

@@ -27,9 +27,6 @@ def tiny_presets(monkeypatch):
         "noise": replace(
             pretrain.PRESETS["noise"], parameters={"widths": [4, 8], "residual": False}, **TINY
         ),
-        "neighbours": replace(
-            pretrain.PRESETS["neighbours"], parameters={"widths": [4, 8], "images": 10}, **TINY
-        ),
         "red-cnn": replace(pretrain.PRESETS["red-cnn"], parameters={"channels": 2}, **TINY),
     }
     monkeypatch.setattr(pretrain, "PRESETS", presets)
@@ -50,12 +47,12 @@ def simulator(monkeypatch):
     return drawn
 
 
-def write_scan(path, noise_hu=12.0, seed=0, size=SIZE, slices=2):
-    """Write noisy slices of a block of soft tissue in air."""
+def write_scan(path, noise_hu=12.0, seed=0, size=SIZE):
+    """Write two noisy slices of a block of soft tissue in air."""
     rng = np.random.default_rng(0)
-    hu = np.full((slices, size, size), -1000.0)
+    hu = np.full((2, size, size), -1000.0)
     body = hu[:, 6:-6, 6:-6]
-    body[:] = rng.integers(0, 100, (slices, 1, 1))
+    body[:] = rng.integers(0, 100, (2, 1, 1))
     body += np.random.default_rng(seed).normal(0, noise_hu, body.shape)
     image = sitk.GetImageFromArray(np.rint(hu).astype(np.int16))
     image.SetSpacing((2.0, 2.0, 3.0))
@@ -318,129 +315,3 @@ def test_a_checkpoint_of_other_settings_is_not_resumed(tmp_path, simulator, caps
     assert pretrained(tmp_path, "--ndct", scan, "--minutes", 0) == 0
     assert pretrained(tmp_path, "--ndct", scan, "--seed", 5) == 2
     assert "made with other settings" in capsys.readouterr().err
-
-
-@pytest.fixture
-def stacks(tmp_path, simulator, monkeypatch):
-    """Write an index of stacks of eight slices, and a denoiser 'own'; validate on few patches."""
-    draw = pretrain.validation_patches
-    monkeypatch.setattr(pretrain, "VALIDATION", {"soft": (0.25, 0.0), "half": (0.5, 0.0)})
-    monkeypatch.setattr(
-        pretrain,
-        "validation_patches",
-        lambda slices, count, size, domain: draw(slices, 2, 32, domain),
-    )
-    rows = ["file,patient,split"]
-    for number, (split, slices) in enumerate((("train", 8), ("val", 8), ("val", 2))):
-        write_scan(tmp_path / f"{number}.nrrd", seed=number, slices=slices)
-        rows.append(f"{number}.nrrd,{number},{split}")
-    path = tmp_path / "index.csv"
-    path.write_text("\n".join(rows) + "\n")
-    assert pretrained(tmp_path, "--index", path, name="own") == 0
-    return ["--index", path, "--preset", "neighbours"]
-
-
-@pytest.fixture
-def runs(monkeypatch):
-    """Record the trainings."""
-    made = []
-
-    class Recorded(Pretraining):
-        def __init__(self, *given):
-            super().__init__(*given)
-            made.append(self)
-
-    monkeypatch.setattr(pretrain, "Pretraining", Recorded)
-    return made
-
-
-def test_a_neighbour_model_corrects_its_start(tmp_path, stacks, runs):
-    assert pretrained(tmp_path, *stacks, "--start", "own") == 0
-    network, manifest = load_model("mine", tmp_path / "models")
-    assert manifest.role == "neighbour model"
-    assert manifest.parameters == {"widths": [4, 8], "images": 10}
-    own = load_model("own", tmp_path / "models")[1]
-    training = manifest.training
-    assert training["denoiser"] == training["start"] == "own"
-    assert training["start_sha256"] == own.sha256
-    assert training["settings"]["domain"]["neighbours"] == 0.9
-    assert manifest.metrics.keys() == {"gain_soft_db", "gain_half_db"}
-    with torch.no_grad():
-        assert network(torch.rand(1, 10, 50, 70)).shape == (1, 1, 50, 70)
-    (run,) = runs
-    assert same(run.denoiser.state_dict(), weights(tmp_path, "own"))
-    assert len(run.patches.slices) == 8
-    assert run.validation["soft"][0].shape == (2, 10, 32, 32)
-    assert (tmp_path / "work/mine.curve.png").is_file()
-
-
-def test_only_stacks_validate_a_neighbour_model(tmp_path, stacks, monkeypatch):
-    seen = []
-    draw = pretrain.validation_patches
-    monkeypatch.setattr(
-        pretrain,
-        "validation_patches",
-        lambda slices, *rest: seen.append(len(slices)) or draw(slices, *rest),
-    )
-    assert pretrained(tmp_path, *stacks, "--start", "own", "--minutes", 0) == 0
-    assert seen == [8, 8]
-    assert pretrained(tmp_path, *stacks[:2], "--minutes", 0, name="alone") == 0
-    assert seen == [8, 8, 10, 10]
-
-
-@pytest.mark.slow
-def test_a_neighbour_model_starts_as_its_denoiser_and_resumes(tmp_path, stacks, capsys):
-    start = [*stacks, "--start", "own"]
-    assert pretrained(tmp_path, *start, name="whole") == 0
-    assert pretrained(tmp_path, *start, "--minutes", 0, name="halved") == 0
-    own, first = weights(tmp_path, "own"), weights(tmp_path, "halved")
-    assert torch.equal(first["head.weight"][:, :4], own["head.weight"])
-    assert (first["head.weight"][:, 4:] == 0).all()
-    assert same(own | {"head.weight": first["head.weight"]}, first)
-    assert pretrained(tmp_path, *start, name="halved") == 0
-    assert same(weights(tmp_path, "halved"), weights(tmp_path, "whole"))
-    assert not same(weights(tmp_path, "halved"), first)
-    # Another denoiser of this name.
-    (tmp_path / "work/own.checkpoint.npz").unlink()
-    assert pretrained(tmp_path, *stacks[:2], "--seed", 1, "--overwrite", name="own") == 0
-    assert pretrained(tmp_path, *start, name="halved") == 2
-    assert "made with other data" in capsys.readouterr().err
-
-
-def test_a_neighbour_model_as_the_start_goes_on_with_its_denoiser(tmp_path, stacks, runs):
-    assert pretrained(tmp_path, *stacks, "--start", "own") == 0
-    second = [*stacks, "--start", "mine", "--minutes", 0]
-    assert pretrained(tmp_path, *second, name="second") == 0
-    assert same(weights(tmp_path, "second"), weights(tmp_path))
-    assert same(runs[-1].denoiser.state_dict(), weights(tmp_path, "own"))
-    training = load_model("second", tmp_path / "models")[1].training
-    assert (training["denoiser"], training["start"]) == ("own", "mine")
-
-
-def test_the_default_start_of_a_neighbour_model_is_the_trunk(tmp_path, stacks, capsys):
-    # The shipped one is larger than the tiny preset.
-    assert pretrained(tmp_path, *stacks) == 2
-    assert "'fast' has another architecture" in capsys.readouterr().err
-    assert pretrained(tmp_path, *stacks[:2], name="fast") == 0
-    assert pretrained(tmp_path, *stacks) == 0
-    assert load_model("mine", tmp_path / "models")[1].training["denoiser"] == "fast"
-
-
-def test_a_neighbour_model_needs_normal_dose_scans_and_a_denoiser(tmp_path, stacks, capsys):
-    scan = write_scan(tmp_path / "scan.nrrd")
-    neighbours = [*stacks[2:], "--start", "own"]
-    assert pretrained(tmp_path, *neighbours, "--ndct", scan, "--ldct", scan) == 2
-    assert "does not learn from pairs. Give --ndct alone" in capsys.readouterr().err
-    assert pretrained(tmp_path, *neighbours, "--ndct", scan, "--clean", 0.1) == 2
-    assert "--clean needs a denoiser" in capsys.readouterr().err
-    noise = ["--ndct", scan, "--preset", "noise", "--start", "own"]
-    assert pretrained(tmp_path, *noise, name="noise") == 0
-    assert pretrained(tmp_path, *stacks, "--start", "noise") == 2
-    assert "'noise' is a noise model. Choose a denoiser" in capsys.readouterr().err
-    assert not (tmp_path / "work/mine.checkpoint.npz").exists()
-
-
-def test_another_model_does_not_start_from_a_neighbour_model(tmp_path, stacks, capsys):
-    assert pretrained(tmp_path, *stacks, "--start", "own") == 0
-    assert pretrained(tmp_path, *stacks[:2], "--start", "mine", name="second") == 2
-    assert "'mine' has another architecture" in capsys.readouterr().err

@@ -20,7 +20,6 @@ from pseudoct_research.training.step_patches import (
 from pseudoct_research.training.training_domain import TrainingDomain
 from pseudoct_research.training.training_pairs import NoisySlice
 from PseudoCTDenoiseLib.denoising.inference import ORIENTATIONS
-from PseudoCTDenoiseLib.denoising.neighbours import STACK
 from PseudoCTDenoiseLib.denoising.patches import Augmentation
 from PseudoCTDenoiseLib.errors import BadInputError
 
@@ -148,38 +147,6 @@ def test_reused_patches_have_all_orientations_equal_for_ldct_and_ndct(monkeypatc
         for pair in zip(step.ldct.cpu(), step.ndct.cpu(), strict=True):
             shown.add(views[torch.stack(pair).numpy().tobytes()])
     assert len(views) == len(shown) == 3 * 8
-
-
-def denoised_stacks(augmentation=STILL):
-    """Return steps of stacks, which a denoiser that halves them denoises."""
-    first = below = None
-    for noisy in (patches(size=size).slices[0] for size in (48, 56, 64, 72, 80)):
-        first = NoisySlice(noisy.ndct[:48, :48], noisy.noise[:, :48, :48], below=below)
-        below = first
-    domain = TrainingDomain(neighbours=0.9, zoom=(1.0, 1.0))
-    return StepPatches([first], 3, 16, domain, augmentation, 0, lambda stacks: stacks / 2)
-
-
-def test_the_denoised_images_follow_those_of_the_stack():
-    step = denoised_stacks()[0]
-    assert step.ldct.shape == (3, 2 * STACK, 16, 16) and step.ndct.shape == (3, 1, 16, 16)
-    scanned, denoised = step.ldct.chunk(2, dim=1)
-    assert torch.equal(denoised, scanned / 2)
-    plain = replace(denoised_stacks(), denoise=None)[0]
-    assert torch.equal(plain.ldct, scanned) and torch.equal(plain.ndct, step.ndct)
-    assert plain.seed == step.seed
-
-
-def test_stacks_are_reused_with_their_denoised_images(monkeypatch):
-    monkeypatch.setattr(step_patches, "POOL", 2)
-    drawn = [denoised_stacks()[number] for number in range(2)]
-    pairs = [pair for batch in drawn for pair in zip(batch.ldct, batch.ndct, strict=True)]
-    for step in reuse_steps(denoised_stacks(), range(4), 2, "cpu"):
-        for picked in zip(step.ldct, step.ndct, strict=True):
-            assert any(same(picked, pair) for pair in pairs)
-    for step in reuse_steps(denoised_stacks(Augmentation()), range(4), 2, "cpu"):
-        scanned, denoised = step.ldct.chunk(2, dim=1)
-        assert torch.equal(denoised, scanned / 2)
 
 
 def test_a_slice_that_is_too_small_is_refused_before_any_step():

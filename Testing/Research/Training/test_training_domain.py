@@ -45,12 +45,8 @@ def test_invalid_ranges_are_refused(wrong):
         TrainingDomain(**wrong)
 
 
-@pytest.mark.parametrize("name", ["inserts", "clean", "neighbours"])
+@pytest.mark.parametrize("name", ["inserts", "clean"])
 @pytest.mark.parametrize("share", [0, -0.1, 1.5])
 def test_shares_outside_0_to_1_are_refused(name, share):
     with pytest.raises(BadInputError, match=f"{name} must be None or above 0"):
         TrainingDomain(**{name: share})
-
-
-def test_only_patches_with_neighbours_have_more_than_one_image():
-    assert (TrainingDomain().images, TrainingDomain(neighbours=0.1).images) == (1, 5)

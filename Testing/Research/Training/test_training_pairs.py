@@ -138,9 +138,6 @@ def test_a_share_of_the_patches_is_clean_and_equals_its_target():
 def test_clean_patches_need_clean_slices():
     with pytest.raises(BadInputError, match="Give a denoiser"):
         draw_patches([flat()], 1, 16, np.random.default_rng(0), TrainingDomain(clean=0.1))
-    interpolated = TrainingDomain(neighbours=1.0, thinner=1.0)
-    with pytest.raises(BadInputError, match="denoiser"):
-        draw_patches([flat()], 1, 16, np.random.default_rng(0), interpolated)
 
 
 def test_a_denoiser_makes_the_clean_slices(tmp_path, draws):

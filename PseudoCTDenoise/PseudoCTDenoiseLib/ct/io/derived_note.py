@@ -17,21 +17,16 @@ ALREADY_DENOISED = "The scan is denoised already: use the original, or expect li
 IS_PSEUDO_LDCT = "The scan is a pseudo-LDCT, a scan with reversed noise: use the original."
 
 
-def derivation_note(
-    start: str, version: str, model: str, strength: float | None, corrected: int = 0
-) -> str:
+def derivation_note(start: str, version: str, model: str, strength: float | None) -> str:
     """Return the note of a DICOM image, with version, model and strength in percent.
 
     Parameters
     ----------
     start : first words of the note, see :attr:`.DerivedKind.note`.
     strength : None for an image that does not depend on it.
-    corrected : number of slices that were corrected by neighbouring slices.
     """
     of_strength = "" if strength is None else f", strength {strength:g} %"
-    slices = "1 slice" if corrected == 1 else f"{corrected} slices"
-    of_neighbours = f", {slices} corrected by neighbouring slices" if corrected else ""
-    return f"{start} {version}: model {model}{of_strength}{of_neighbours}. {RESEARCH_USE}"
+    return f"{start} {version}: model {model}{of_strength}. {RESEARCH_USE}"
 
 
 def simulation_note(dose: float, kernel: str, seed: int) -> str:
