@@ -81,37 +81,15 @@ def test_images_of_different_shapes_are_refused():
         metrics.psnr_4096(np.zeros((2, 8, 8)), np.zeros((8, 8)))
 
 
-def test_hu_bias_is_measured_by_tissue_and_inside_the_body():
+def test_hu_bias_is_the_mean_error_inside_the_body():
     reference = np.full((64, 80), -1000.0)
-    image = reference.copy()
     reference[8:56, 10:70] = 60
-    for column, hu in enumerate((-800, -90, 0, 600)):
-        reference[20:36, 16 + 12 * column : 28 + 12 * column] = hu
     image = reference + 1
-    image[reference == -800] += 4
-    image[reference == 600] -= 8
-    bias = metrics.hu_bias(image, reference)
-    assert bias["air"] == bias["fat"] == bias["water"] == bias["soft_tissue"] == 1
-    assert bias["lung"] == 5
-    assert -7 < bias["bone"] < -5  # its edges are in, where neighbours weigh
+    image[20:36, 16:28] += 4
     inside = (image - reference)[8:56, 10:70]
     # The opening rounds the corners of the block: a handful of pixels.
-    assert bias["body"] == pytest.approx(inside.mean(), abs=0.01)
-
-
-def test_the_bias_of_an_absent_tissue_is_nan():
-    reference = np.full((16, 16), 50.0)
-    bias = metrics.hu_bias(reference, reference)
-    assert bias["soft_tissue"] == bias["body"] == 0
-    assert np.isnan(bias["bone"])
-
-
-def test_noise_of_the_reference_does_not_cause_bias():
-    rng = np.random.default_rng(2)
-    reference = 20 + rng.normal(0, 30, (8, 128, 128))  # where water ends
-    bias = metrics.hu_bias(np.full(reference.shape, 20.0), reference)
-    assert abs(bias["body"]) < 0.5
-    assert abs(bias["water"]) < 8 and abs(bias["soft_tissue"]) < 8
+    assert metrics.hu_bias(image, reference) == pytest.approx(inside.mean(), abs=0.01)
+    assert np.isnan(metrics.hu_bias(image, np.full_like(image, -1000)))
 
 
 def test_memory_does_not_grow_with_the_number_of_slices():

@@ -10,25 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from .body_mask import body_mask
-from .box_mean import inner_box_means
 from .hounsfield import MIN_CT_HU, RANGE_HU
 from .image_arrays import iterate_pairs
 
 SOFT_WINDOW_HU = (-160.0, 240.0)
 """The abdominal window (width 400, level 40) of PSNR-400 and SSIM-400."""
-
-TISSUES_HU = {
-    "air": (-np.inf, -950.0),
-    "lung": (-950.0, -500.0),
-    "fat": (-140.0, -40.0),
-    "water": (-20.0, 20.0),
-    "soft_tissue": (20.0, 130.0),
-    "bone": (200.0, np.inf),
-}
-"""Tissue classes of :func:`hu_bias`: lower bound inclusive, upper bound exclusive."""
-
-EDGE_HU = 100.0
-"""Minimum range of the 5x5 means around an edge."""
 
 
 def psnr_4096(image: np.ndarray, reference: np.ndarray) -> float:
@@ -62,35 +48,19 @@ def ssim_400(image: np.ndarray, reference: np.ndarray) -> float:
     return _ssim(image, reference, *SOFT_WINDOW_HU, clip=True)
 
 
-def hu_bias(image: np.ndarray, reference: np.ndarray) -> dict[str, float]:
-    """Return the mean of image - reference in HU, by tissue and inside the body.
+def hu_bias(image: np.ndarray, reference: np.ndarray) -> float:
+    """Return the mean of image - reference in HU inside the body; NaN without a body.
 
     Parameters
     ----------
     image, reference : HU, (slices, rows, columns) or (rows, columns)
-
-    Returns
-    -------
-    dict
-        ``air``, ``lung``, ``fat``, ``water``, ``soft_tissue``, ``bone`` (:data:`TISSUES_HU`;
-        bone includes dense contrast medium) and ``body`` (:func:`body_mask`); NaN where
-        the reference has no such voxel.
-
-    Notes
-    -----
-    The 5x5 mean of the reference determines the tissue class of a voxel. If the voxel itself did,
-    the noise of the reference would select voxels and bias each mean. Where these means vary by
-    100 HU within 5x5 pixels there is an edge, which could be mistaken for a tissue of intermediate
-    HU; such voxels are excluded, except from air and bone, the outermost classes.
     """
-    names = [*TISSUES_HU, "body"]
-    sums, counts = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0)
+    total, count = 0.0, 0
     for part, other in iterate_pairs(image, reference):
-        difference = part - other
-        for name, mask in _tissue_masks(other).items():
-            sums[name] += float(difference[mask].sum())
-            counts[name] += int(mask.sum())
-    return {name: sums[name] / count if count else np.nan for name, count in counts.items()}
+        inside = body_mask(other)
+        total += float((part - other)[inside].sum())
+        count += int(inside.sum())
+    return total / count if count else np.nan
 
 
 def image_metrics(image: np.ndarray, reference: np.ndarray) -> dict[str, float]:
@@ -108,7 +78,7 @@ def image_metrics(image: np.ndarray, reference: np.ndarray) -> dict[str, float]:
         "ssim_4096": ssim_4096(image, reference),
         "ssim_400": ssim_400(image, reference),
         "rmse_hu": rmse_hu(image, reference),
-        "hu_bias": hu_bias(image, reference)["body"],
+        "hu_bias": hu_bias(image, reference),
     }
 
 
@@ -118,17 +88,6 @@ def _rmse(
     pairs = iterate_pairs(image, reference)
     squares = [np.mean((part.clip(*limits) - other.clip(*limits)) ** 2) for part, other in pairs]
     return float(np.sqrt(np.mean(squares)))
-
-
-def _tissue_masks(reference: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the masks of :func:`hu_bias` in a slice, (rows, columns) each."""
-    tissue = inner_box_means(np.pad(reference, 2, mode="edge"), 5)
-    uniform = _range_5x5(tissue) < EDGE_HU
-    masks = {"body": body_mask(reference)}
-    for name, (low, high) in TISSUES_HU.items():
-        between_others = np.isfinite(low) and np.isfinite(high)
-        masks[name] = (tissue >= low) & (tissue < high) & (uniform | (not between_others))
-    return masks
 
 
 def _psnr(rmse: float, data_range: float) -> float:
@@ -149,12 +108,3 @@ def _ssim(
         for part, other in iterate_pairs(image, reference)
     ]
     return float(np.mean(values))
-
-
-def _range_5x5(part: np.ndarray) -> np.ndarray:
-    """Return the range (maximum - minimum) of the 5x5 pixels around each pixel of a slice."""
-    high = low = np.pad(part, 2, mode="edge")
-    for axis in (0, 1):
-        high = np.lib.stride_tricks.sliding_window_view(high, 5, axis).max(axis=-1)
-        low = np.lib.stride_tricks.sliding_window_view(low, 5, axis).min(axis=-1)
-    return high - low

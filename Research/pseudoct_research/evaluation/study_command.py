@@ -31,6 +31,7 @@ from .study_computation import (
     compute_removed_noise,
     compute_stopping,
     compute_strength,
+    compute_tissues,
     compute_unseen,
     compute_whole_scans,
     csv_of_study,
@@ -50,6 +51,7 @@ from .study_tables import (
     plot_stopping,
     stopping_table,
     strength_table,
+    tissues_table,
     unseen_table,
 )
 
@@ -183,6 +185,7 @@ STUDIES = {
     "strength": Study(
         compute_strength, strength_table, ("strength", "reduction_percent"), whole=VAL
     ),
+    "tissues": Study(compute_tissues, tissues_table, ("tissue", "voxels"), splits=TEST),
     "removed-noise": Study(
         compute_removed_noise, removed_noise_table, ("result", "light"), splits=VAL
     ),

@@ -42,6 +42,7 @@ from .noise_map_study import measure_noise_maps
 from .paper_loop_study import measure_paper_loop, measure_preset
 from .removed_noise_study import removed_noise_rows, whole_scan_row
 from .strength_study import measure_strengths
+from .tissue_study import measure_tissues
 
 Rows = Iterator[list[dict]]
 
@@ -229,6 +230,15 @@ def compute_strength(arguments: argparse.Namespace, name: str) -> Rows:
     for condition, _, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
         about = {"kernel": condition.kernel, "patient": pair.patient}
         yield [about | row for row in measure_strengths(pair, denoiser)]
+
+
+def compute_tissues(arguments: argparse.Namespace, name: str) -> Rows:
+    denoiser, _ = denoiser_and_noise_models(arguments)
+    scans = read_index(arguments.index, "test")
+    pairs = study_pairs(scans, QUARTER, arguments.slices)
+    for condition, number, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
+        about = {"kernel": condition.kernel, "patient": pair.patient, "scan": number}
+        yield [about | row for row in measure_tissues(pair, denoiser)]
 
 
 def compute_removed_noise(arguments: argparse.Namespace, name: str) -> Rows:

@@ -20,6 +20,7 @@ from .paper_loop_study import (
     preset_summary,
 )
 from .strength_study import STRENGTH_COLUMNS
+from .tissue_study import TISSUE_COLUMNS, tissue_summary
 
 _VARIANT = Column("variant", "Method")
 _SCANS = Column("scans", "Scans", decimals=0)
@@ -168,6 +169,10 @@ def unseen_table(rows: list[dict]) -> str:
 
 def strength_table(rows: list[dict]) -> str:
     return _scans_table(rows, STRENGTH_COLUMNS)
+
+
+def tissues_table(rows: list[dict]) -> str:
+    return markdown(tissue_summary(rows), TISSUE_COLUMNS)
 
 
 def _scans_table(rows: list[dict], columns: Sequence[Column]) -> str:
