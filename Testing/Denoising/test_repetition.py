@@ -46,6 +46,15 @@ def test_a_report_of_the_earlier_preset_paper_is_repeated_with_its_settings():
     assert {name: repeated[name] for name in earlier} == earlier | {"rescale": (0.5, 2.0)}
 
 
+def test_a_result_that_neighbours_corrected_is_not_repeated():
+    old = report(settings=SETTINGS.as_dict() | {"neighbours": True})
+    assert repeat_settings(old | {"slices_with_neighbours": 0}) == repeat_settings(report())
+    with pytest.raises(BadInputError, match="Neighbouring slices corrected this result"):
+        repeat_settings(old | {"slices_with_neighbours": 3})
+    with pytest.raises(BadInputError, match="every job now runs with false"):
+        repeat_settings(old)
+
+
 @pytest.mark.parametrize(
     ("settings", "count"),
     [

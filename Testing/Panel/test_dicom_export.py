@@ -133,6 +133,21 @@ def test_the_removed_noise_is_a_difference(panel, makeResult, database, tmp_path
     ]
 
 
+def test_a_correction_by_neighbours_in_an_earlier_version_is_named(
+    panel, makeResult, database, tmp_path
+):
+    from PseudoCTDenoiseLib.scene.dicom_export import exportVolume
+
+    result = makeResult(imported(database, write_slices(tmp_path / "scan")))
+    result.SetAttribute(provenance.SLICES_WITH_NEIGHBOURS, "4")
+    note, of_noise = (
+        dcmread(exportVolume(node, tmp_path)[0]).DerivationDescription
+        for node in (result, result.GetNodeReference(provenance.NOISE_MAP))
+    )
+    assert "model fast, corrected by neighbouring slices, strength" in note
+    assert "neighbouring" not in of_noise
+
+
 def test_partly_denoised_scans_say_so(panel, makeResult, database, tmp_path):
     from PseudoCTDenoiseLib.scene.dicom_export import exportVolume
 

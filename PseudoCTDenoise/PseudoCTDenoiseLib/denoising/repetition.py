@@ -31,12 +31,13 @@ def repeat_settings(report: dict) -> DenoisingSettings:
 
     Parameters
     ----------
-    report : of :func:`.report.job_report`; only settings and device are used.
+    report : of :func:`.report.job_report`; settings and device are used.
 
     Raises
     ------
     BadInputError
-        If settings are missing, or one is unknown or out of range.
+        If settings are missing, one is unknown or out of range, or this version cannot repeat the
+        job.
     """
     values, device = report.get("settings"), report.get("device")
     if not isinstance(values, dict) or not isinstance(device, dict):
@@ -44,6 +45,14 @@ def repeat_settings(report: dict) -> DenoisingSettings:
             "The settings or the device of the job were not recorded, so it cannot be repeated. "
             "Denoise the scan with settings of your choice."
         )
+    corrected = report.get("slices_with_neighbours")  # of reports of earlier versions
+    if corrected:
+        raise BadInputError(
+            "Neighbouring slices corrected this result, which this version does not do, so it "
+            "cannot be repeated. Denoise the scan again."
+        )
+    if corrected == 0:
+        values = {name: value for name, value in values.items() if name != "neighbours"}
     settings = settings_from_values(values)
     precision = device.get("precision")
     return replace(

@@ -73,7 +73,7 @@ class Manifest:
         if self.role not in (DENOISER, NOISE_MODEL):
             raise BadInputError(
                 f"Model '{self.name}' has the unknown role '{self.role}': "
-                f"use {DENOISER} or {NOISE_MODEL}."
+                f"use {DENOISER} or {NOISE_MODEL}, or delete the model."
             )
 
 

@@ -151,6 +151,8 @@ def _note(result, kind: DerivedKind) -> str:
     strengths = {DENOISED: made.get("Strength", 100.0), REMOVED_NOISE: 100.0}
     # Noise map and pseudo-LDCT do not depend on the strength.
     strength = strengths.get(kind)
+    if made.get("SlicesWithNeighbours") and kind in strengths:
+        model += ", corrected by neighbouring slices"
     version = made.get("Version", __version__)
     note = derivation_note(kind.note, version, model, strength)
     first, last = made.get("Slices", (0, 0))

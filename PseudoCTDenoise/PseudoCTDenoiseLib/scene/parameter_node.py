@@ -62,8 +62,8 @@ Region = slicer.vtkMRMLMarkupsROINode | slicer.vtkMRMLMarkupsClosedCurveNode | N
 class PseudoCTDenoiseParameterNode:
     """The user's choices; the state of a running job is never stored here.
 
-    Scenes of earlier versions also hold ``noiseSource``, ``ensemble`` and ``noiseSign``. They are
-    ignored: the preset determines these settings.
+    Scenes of earlier versions also hold ``noiseSource``, ``ensemble`` and ``noiseSign``, which the
+    preset determines, and ``useNeighbours``: slices are denoised on their own. They are ignored.
     """
 
     inputVolume: slicer.vtkMRMLScalarVolumeNode

@@ -43,6 +43,8 @@ WARNINGS = f"{PREFIX}Warnings"
 MACHINE = f"{PREFIX}Machine"
 """Versions and device of the report."""
 SLICES = f"{PREFIX}Slices"
+SLICES_WITH_NEIGHBOURS = f"{PREFIX}SlicesWithNeighbours"
+"""Number of slices that were corrected by neighbours, in results of earlier versions."""
 REMOVED_NOISE_CHECK = f"{PREFIX}RemovedNoiseCheck"
 """Figures of :func:`.check_removed_noise`; absent in results of earlier versions."""
 ITEM = f"{PREFIX}Item"
@@ -72,6 +74,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     WARNINGS: json.loads,
     MACHINE: json.loads,
     SLICES: _sliceRange,
+    SLICES_WITH_NEIGHBOURS: int,
     REMOVED_NOISE_CHECK: json.loads,
     ITEM: str,
 }
@@ -220,9 +223,10 @@ def provenanceOf(node) -> dict:
 
     Returns
     -------
-    ``Settings`` and ``Machine`` are dicts, ``Warnings`` a list of sentences, ``Seed`` is
-    an int, ``Seconds`` and ``Strength`` (%) are floats, ``Slices`` is the first and last slice
-    counted from 0, and the rest are texts. Missing and unreadable attributes are omitted.
+    ``Settings`` and ``Machine`` are dicts, ``Warnings`` a list of sentences, ``Seed`` and
+    ``SlicesWithNeighbours`` are ints, ``Seconds`` and ``Strength`` (%) floats, ``Slices`` is the
+    first and last slice counted from 0, and the rest are texts. Missing and unreadable attributes
+    are omitted.
     """
     found = {}
     for name, read in _READERS.items():

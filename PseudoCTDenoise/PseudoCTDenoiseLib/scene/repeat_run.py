@@ -73,6 +73,7 @@ def _report(result) -> dict:
         "versions": {"pseudoctdenoise": known.get("Version")},
         "device": {},
         "settings": known.get("Settings"),
+        "slices_with_neighbours": known.get("SlicesWithNeighbours"),
         "model": {"name": known.get("Model"), "sha256": known.get("ModelSha256")},
     } | (machine if isinstance(machine, dict) else {})
 
