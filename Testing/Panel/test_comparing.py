@@ -734,7 +734,7 @@ def test_all_items_of_a_sequence_are_denoised_and_shown_side_by_side(panel, phan
     user.waitUntil(lambda: not panel.runPanel.running, PATIENCE, "the result")
     assert panel.ui.statusLabel.text.startswith("Done: Phantom denoised"), panel.ui.statusLabel.text
     output = shown()[1]
-    assert shown()[0] is phantom and movie.IsProxyNode(output.GetID())
+    assert shown()[0] is phantom and movie.IsProxyNodeID(output.GetID())
     for number in (1, 0):
         movie.SetSelectedItemNumber(number)
         assert labelIn(VIEWS[0]) == f"Phantom\ntime {number} s"

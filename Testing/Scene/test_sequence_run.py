@@ -117,7 +117,7 @@ def test_all_items_are_denoised_and_shown_together_with_the_originals(movie, sce
     display = output.GetDisplayNode()
     sequenceID = browser.GetSequenceNode(output).GetID()
     assert set(nodeIDs(scene)) - before == {output.GetID(), display.GetID(), sequenceID}
-    assert output.GetName() == "CT denoised" and browser.IsProxyNode(output.GetID())
+    assert output.GetName() == "CT denoised" and browser.IsProxyNodeID(output.GetID())
     sequence = browser.GetSequenceNode(output)
     assert sequence.GetName() == "movie denoised" and sequence.GetNumberOfDataNodes() == ITEMS
     for index in (1, 0):

@@ -10,7 +10,7 @@ def browserOf(node):
     if node.GetID() is None:  # not in a scene; Slicer would crash
         return None
     for browser in slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode"):
-        if browser.IsProxyNode(node.GetID()):
+        if browser.IsProxyNodeID(node.GetID()):
             return browser
     return None
 
