@@ -205,21 +205,6 @@ def test_uneven_slices_are_compared_without_errors(
         assert panel.runControl.sliceOnScreen(unevenSlices, 2) == index
 
 
-def test_a_layout_restored_before_it_is_registered_gives_way_to_four_views(slicerApp, scene):
-    import slicer
-    from PseudoCTDenoiseLib.scene import comparison_layouts as layouts
-
-    manager = slicer.app.layoutManager()
-    other = 58799  # no test has registered it
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layouts, "FILES", {other: layouts.FILES[layouts.TWO_VIEWS]})
-        manager.setLayout(other)
-        layouts.registerLayouts()
-    assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
-    manager.setLayout(other)
-    assert manager.sliceWidget(layouts.ORIGINAL).visible
-
-
 def test_a_layout_without_its_views_does_not_stop_the_comparison(panel, phantom, result):
     comparison = panel.logic.comparison
     with pytest.MonkeyPatch.context() as patch:

@@ -35,13 +35,9 @@ def registerLayouts() -> None:
     if manager is None:  # Slicer runs without a main window
         return
     node = manager.layoutLogic().GetLayoutNode()
-    # At its start, Slicer restores the layout of its last session, whose views it cannot make yet.
-    restored = manager.layout in FILES and not node.IsLayoutDescription(manager.layout)
     for layout, file in FILES.items():
         text = (FOLDER / file).read_text(encoding="utf-8")
         if node.IsLayoutDescription(layout):
             node.SetLayoutDescription(layout, text)
         else:
             node.AddLayoutDescription(layout, text)
-    if restored:
-        manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)

@@ -84,6 +84,11 @@ def test_layout_that_the_harness_cannot_build_is_a_fault(slicer, manager, slicer
     assert manager.sliceWidget("Red").visible
 
 
+def test_layout_without_a_description_is_the_conventional_one(slicer, manager):
+    manager.setLayout(4799)
+    assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView
+
+
 def test_view_in_a_layout_keeps_its_slice_and_composite_node(twoSlices, slicer):
     left = twoSlices[0]
     assert left.mrmlSliceNode().GetSingletonTag() == "Left"

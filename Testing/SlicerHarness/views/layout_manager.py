@@ -118,6 +118,9 @@ class qSlicerLayoutManager(Native, QtCore.QObject):
 
     @Slot(int)
     def setLayout(self, layout: int) -> None:
+        """Change the layout; one without a description is the conventional one, as in Slicer."""
+        if not self._node.IsLayoutDescription(layout):
+            layout = slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView
         self._node.SetViewArrangement(layout)
 
     layout = Property(int, lambda self: self._node.GetViewArrangement(), setLayout)
