@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from unittest import SkipTest
 
 if sys.version_info < (3, 10):  # noqa: UP036 the other imports fail in Slicer 5.8
     raise ImportError("Pseudo-CT Denoise needs Slicer 5.12 or newer. Update Slicer.")
@@ -70,8 +71,12 @@ class PseudoCTDenoiseTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
 
     def runTest(self):
+        """Run the test as Slicer's button does, which reports every exception as a failure."""
         self.setUp()
-        self.test_DenoisesTheSampleData()
+        try:
+            self.test_DenoisesTheSampleData()
+        except SkipTest as skipped:
+            self.delayDisplay(f"Skipped: {skipped}")
 
     def test_DenoisesTheSampleData(self):
         """Denoise the phantom, change the strength and compare."""
