@@ -1,9 +1,10 @@
-"""Plugin for Slicer's module DICOM: exports results of Pseudo-CT Denoise."""
+"""Plugin for Slicer's module DICOM: exports results of Pseudo-CT Denoise.
+
+The library is imported where it is used, because a reload of the module replaces it.
+"""
 
 import slicer
 from DICOMLib import DICOMPlugin
-from PseudoCTDenoiseLib.errors import BadInputError
-from PseudoCTDenoiseLib.scene.dicom_export import canExport, exportVolume
 from slicer.i18n import tr as _
 
 
@@ -19,6 +20,8 @@ class DICOMPseudoCTDenoisePluginClass(DICOMPlugin):
 
         For a study, the dialog asks for every item in it, even that of a hidden volume.
         """
+        from PseudoCTDenoiseLib.scene.dicom_export import canExport
+
         volume = _volumeOf(subjectHierarchyItemID)
         if not canExport(volume) or volume.GetHideFromEditors():
             return []
@@ -37,6 +40,9 @@ class DICOMPseudoCTDenoisePluginClass(DICOMPlugin):
 
     def export(self, exportables):
         """Write each exportable to its directory; return an error message, empty on success."""
+        from PseudoCTDenoiseLib.errors import BadInputError
+        from PseudoCTDenoiseLib.scene.dicom_export import exportVolume
+
         for exportable in exportables:
             try:
                 exportVolume(_volumeOf(exportable.subjectHierarchyItemID), exportable.directory)

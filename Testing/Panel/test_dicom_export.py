@@ -226,6 +226,17 @@ def test_an_input_that_was_changed(refused):
     assert "differs from its DICOM files" in refused(change)
 
 
+@pytest.mark.slow
+def test_a_refused_export_says_why_after_a_reload_of_the_module(
+    panel, makeResult, database, slicerApp, tmp_path
+):
+    makeResult(imported(database, write_slices(tmp_path / "scan")))
+    next((tmp_path / "scan").iterdir()).write_bytes(b"")
+    slicerApp.reload("PseudoCTDenoise").ui.exportDicomButton.click()
+    (error,) = database.errors
+    assert "cannot be read" in error
+
+
 def test_a_result_of_another_size(refused):
     import slicer
 
