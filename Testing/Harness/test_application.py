@@ -37,6 +37,19 @@ def test_volume_is_saved_and_loaded(slicer, volume, tmp_path):
         slicer.util.loadVolume(str(tmp_path / "missing.nrrd"))
 
 
+def test_loaded_volume_is_shown_in_the_views_that_follow_the_selection(slicer, volume, tmp_path):
+    path = str(tmp_path / "ct.nrrd")
+    slicer.util.saveNode(volume, path)
+    composite = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
+    composite.SetBackgroundVolumeID(volume.GetID())
+    composite.SetDoPropagateVolumeSelection(False)
+    slicer.util.loadVolume(path)
+    assert composite.GetBackgroundVolumeID() == volume.GetID()
+    composite.SetDoPropagateVolumeSelection(True)
+    loaded = slicer.util.loadVolume(path)
+    assert composite.GetBackgroundVolumeID() == loaded.GetID()
+
+
 @pytest.mark.parametrize("name", ["scene.mrb", "folder"])
 def test_scene_is_saved_and_loaded(slicer, volume, tmp_path, name):
     volume.SetAttribute("Origin", "harness")

@@ -49,6 +49,15 @@ def tableOnScreen():
     return view.GetTableNode()
 
 
+def select(volume):
+    """Select a volume as Slicer does after loading it."""
+    import slicer
+
+    logic = slicer.app.applicationLogic()
+    logic.GetSelectionNode().SetActiveVolumeID(volume.GetID())
+    logic.PropagateVolumeSelection()
+
+
 def test_side_by_side_shows_both_at_the_same_place_and_zoom(panel, phantom, result, slicerApp):
     user.click(panel.ui.sideBySideButton)
     slicerApp.processEvents()
@@ -610,6 +619,8 @@ def test_a_loaded_comparison_has_its_labels_and_can_be_left(
 
     user.choose(panel.ui.thirdViewComboBox, "Difference")
     user.choose(panel.ui.orientationComboBox, "Coronal")
+    for view in views(3):  # as in a scene of an earlier version
+        view.mrmlSliceCompositeNode().SetDoPropagateVolumeSelection(True)
     path = tmp_path / "scene.mrb"
     slicer.util.saveScene(str(path))
     slicerApp.clearScene()
@@ -618,6 +629,7 @@ def test_a_loaded_comparison_has_its_labels_and_can_be_left(
     slicer.util.loadScene(str(path))
     slicerApp.processEvents()
     again = slicer.util.getNode("Phantom denoised")
+    select(again)
     assert panel.logic.comparison.shows(again)
     assert all(view.mrmlSliceCompositeNode().GetHotLinkedControl() for view in views(3))
     assert len(set(places(3))) == 1
@@ -747,6 +759,21 @@ def test_a_sequence_is_cancelled_with_the_button(panel, phantom, movie, scene):
 def test_a_volume_without_a_sequence_has_no_other_items(panel, phantom, result):
     user.click(panel.ui.advancedCollapsibleButton)
     assert not panel.ui.allItemsCheckBox.enabled
+
+
+@pytest.fixture
+def other(scene):
+    """A second scan, which nobody has denoised."""
+    import slicer
+
+    return slicer.util.addVolumeFromArray(np.zeros((4, 9, 9), np.int16), name="Second scan")
+
+
+def test_a_volume_that_is_loaded_does_not_replace_the_compared_ones(panel, phantom, result, other):
+    user.choose(panel.ui.thirdViewComboBox, "Difference")
+    before = shown(3)
+    select(other)
+    assert shown(3) == before and before[:2] == [phantom, result]
 
 
 def test_two_logics_draw_one_label(panel, phantom, result):

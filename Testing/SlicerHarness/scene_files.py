@@ -84,7 +84,7 @@ class qSlicerIOManager(Native, QtCore.QObject):
             return False
         nodes.AddItem(node)
         if properties.get("show", True):
-            slicer.util.setSliceViewerLayers(background=node, fit=True)
+            _select(node)
         return True
 
     def saveNodes(self, kind: str, properties: dict, messages: Any = None) -> bool:
@@ -100,3 +100,10 @@ class qSlicerIOManager(Native, QtCore.QObject):
             node.AddDefaultStorageNode()
         node.GetStorageNode().SetFileName(path)
         return bool(node.GetStorageNode().WriteData(node))
+
+
+def _select(node: Any) -> None:
+    """Show a volume in every slice view that follows the selection, as Slicer's reader does."""
+    logic = slicer.app.applicationLogic()
+    logic.GetSelectionNode().SetActiveVolumeID(node.GetID())
+    logic.PropagateVolumeSelection()

@@ -88,6 +88,8 @@ class SideBySide:
             composite = widget.mrmlSliceCompositeNode()
             composite.SetLinkedControl(True)
             composite.SetHotLinkedControl(True)
+            # A volume that is loaded meanwhile must not replace the compared ones.
+            composite.SetDoPropagateVolumeSelection(False)
         self._linkWindows()
         if fresh:
             self._position = position
