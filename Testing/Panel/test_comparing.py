@@ -776,6 +776,93 @@ def test_a_volume_that_is_loaded_does_not_replace_the_compared_ones(panel, phant
     assert shown(3) == before and before[:2] == [phantom, result]
 
 
+@pytest.fixture
+def browse(slicerApp):
+    """A function that shows another layout for a while, as Slicer's DICOM browser does."""
+    import slicer
+
+    manager = slicer.app.layoutManager()
+
+    def browse(meanwhile=lambda: None):
+        before = manager.layout
+        manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpGreenSliceView)
+        slicerApp.processEvents()
+        meanwhile()
+        manager.setLayout(before)
+        slicerApp.processEvents()
+
+    return browse
+
+
+def test_a_comparison_comes_back_after_another_modules_layout(
+    panel, phantom, result, other, browse
+):
+    import slicer
+
+    user.choose(panel.ui.thirdViewComboBox, "Difference")
+    panel.logic.comparison.flip()
+    before = [phantom, result, shown(3)[2]]
+    browse(lambda: slicer.util.setSliceViewerLayers(background=other))
+    assert shown(3) == before
+    assert labelIn(VIEWS[0]) == "Phantom"
+    assert labelIn(VIEWS[1]) == "Phantom denoised\nderived – research use only"
+    result.GetDisplayNode().SetWindowLevel(80, 60)
+    assert phantom.GetDisplayNode().GetWindow() == 80
+    user.click(panel.ui.restoreLayoutButton)
+    oneUp = slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+    assert slicer.app.layoutManager().layout == oneUp
+
+
+@pytest.mark.slow
+def test_a_comparison_comes_back_with_the_result_that_was_selected_meanwhile(
+    panel, phantom, result, second, browse
+):
+    user.click(panel.ui.sideBySideButton)
+    browse(lambda: user.choose(panel.ui.outputSelector, second))
+    assert shown() == [phantom, second]
+    assert panel.logic.comparison.shows(second)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isClosed", [False, True])
+def test_a_comparison_whose_volumes_have_gone_gives_way_to_the_users_layout(
+    panel, phantom, result, browse, scene, isClosed
+):
+    import slicer
+
+    user.click(panel.ui.sideBySideButton)
+    browse(lambda: scene.Clear(0) if isClosed else scene.RemoveNode(result))
+    oneUp = slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+    assert slicer.app.layoutManager().layout == oneUp
+    assert labelIn(VIEWS[0]) == labelIn(VIEWS[1]) == ""
+
+
+@pytest.mark.slow
+def test_a_scene_that_is_loaded_meanwhile_shows_its_own_comparison(savedComparison, panel, browse):
+    import slicer
+
+    browse(lambda: slicer.util.loadScene(str(savedComparison)))
+    assert panel.logic.comparison.shows(slicer.util.getNode("Phantom denoised"))
+    assert labelIn(VIEWS[0]) == "Phantom"
+
+
+@pytest.mark.slow
+def test_a_result_that_a_script_shows_while_the_comparison_comes_back_stays(
+    panel, phantom, result, second, slicerApp
+):
+    import slicer
+
+    user.click(panel.ui.sideBySideButton)
+    manager = slicer.app.layoutManager()
+    before = manager.layout
+    manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpGreenSliceView)
+    manager.setLayout(before)
+    panel.logic.showSideBySide(second)
+    slicerApp.processEvents()
+    assert shown() == [phantom, second]
+    assert labelIn(VIEWS[1]).startswith("Second\n")
+
+
 def test_two_logics_draw_one_label(panel, phantom, result):
     import slicer
 

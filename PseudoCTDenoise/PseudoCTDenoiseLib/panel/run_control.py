@@ -97,9 +97,9 @@ class RunControl:
             return
         comparison, self._previewShown = self._comparison, True
         if self._before is None:
-            volumes = (comparison.original, comparison.denoised, comparison.noise)
             hasVolumes = comparison.shown and comparison.original is not None
-            self._before = (volumes if hasVolumes else None, comparison.plotAndTableShown)
+            volumes = comparison.volumes if hasVolumes else None
+            self._before = (volumes, comparison.plotAndTableShown)
         comparison.show(self.run.request.inputVolume, node, position=middleOf(node))
         self._comparePanel.startPreview()
 

@@ -176,7 +176,7 @@ class PseudoCTDenoiseWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.initializeParameterNode()
 
     def onViewsAdopted(self):
-        """Show the selected result in the views of a loaded scene, which exist from now on."""
+        """Show the selected result in views that Slicer has restored or loaded with a scene."""
         if self.parent.isEntered:
             self.comparePanel.showSelected()
 

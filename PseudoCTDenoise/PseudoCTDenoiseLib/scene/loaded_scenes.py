@@ -1,11 +1,14 @@
-"""Layout, labels and links of the comparison in saved and loaded scenes, without the panel."""
+"""Layout, labels and links of the comparison when Slicer shows it without the panel.
+
+Slicer does so after loading a scene, and when it restores the layout from before its DICOM browser.
+"""
 
 from __future__ import annotations
 
 import slicer
 import vtk
 
-from .comparison_layouts import DENOISED, FILES, ORIGINAL, registerLayouts
+from .comparison_layouts import DENOISED, FILES, NOISE, ORIGINAL, registerLayouts
 from .provenance import isDerived
 from .results import removeHierarchyItem
 from .side_by_side import COMPARISON
@@ -15,17 +18,20 @@ SAVED_LAYOUT = "PseudoCTDenoise.Layout"
 
 
 class LoadedScenes:
-    """Restores the comparison of every loaded scene, with its labels, until :meth:`stop`."""
+    """Labels and links the views when Slicer restores the comparison, until :meth:`stop`."""
 
     def __init__(self, layoutNode):
         import qt
 
         scene = slicer.mrmlScene
-        # Views and subject hierarchy are complete after the end of the batch process.
+        # When the layout changes, its views may not exist yet. Those of a loaded scene, and its
+        # subject hierarchy, are complete after the end of the batch process.
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.interval = 0
-        self._timer.connect("timeout()", self._onLoaded)
+        self._timer.connect("timeout()", self._onViewsMade)
+        self._isWaiting = False
+        self._leftIDs: list[str | None] = []
         self._observers = [
             (node, node.AddObserver(event, function))
             for node, event, function in (
@@ -37,9 +43,7 @@ class LoadedScenes:
             )
         ]
         self._layoutNode = layoutNode
-        # After a reload of the module.
-        self._isWaiting = self._hasViews = COMPARISON.shown and COMPARISON.original is None
-        self._onEndBatchProcess(None, None)
+        self._onLayoutModified(layoutNode, None)  # after a reload of the module
 
     def stop(self) -> None:
         """Stop observing the scene."""
@@ -48,11 +52,11 @@ class LoadedScenes:
             node.RemoveObserver(tag)
 
     def _onLayoutModified(self, layoutNode, event) -> None:
-        """Leave a comparison's layout out of a saved scene, and record it in an attribute.
+        """Remember a comparison that is left, and label and link one that Slicer restores.
 
-        Slicer without this module cannot show a comparison's layout: its views would stay empty.
-        Such a scene has no layout node, so that Slicer keeps its own layout, and an attribute
-        instead.
+        Also leave its layout out of a saved scene, and record it in an attribute. Slicer without
+        this module cannot show a comparison's layout: its views would stay empty. Such a scene has
+        no layout node, so that Slicer keeps its own layout, and an attribute instead.
         """
         if slicer.mrmlScene.IsImporting():  # the attribute of the loaded scene is still needed
             return
@@ -62,11 +66,16 @@ class LoadedScenes:
         if view is not None:
             view.SetAttribute(SAVED_LAYOUT, str(layout) if layout in FILES else None)
         if layout not in FILES:
+            if COMPARISON.original is not None:
+                self._leftIDs = [volume and volume.GetID() for volume in COMPARISON.volumes]
             COMPARISON.clear()
+        elif COMPARISON.original is None:
+            self._waitForViews()
 
     def _onStartClose(self, scene, event) -> None:
         """Leave the comparison of a scene that is about to close."""
         COMPARISON.restore()
+        self._leftIDs = []
 
     def _onStartImport(self, scene, event) -> None:
         """Forget the layout of this scene: that of the loaded or added one will count."""
@@ -78,19 +87,24 @@ class LoadedScenes:
         """Show a loaded scene in the layout of the comparison in which it was saved."""
         view = _node("vtkMRMLSliceNode", ORIGINAL)
         layout = view and view.GetAttribute(SAVED_LAYOUT)
-        self._isWaiting = True
-        self._hasViews = layout in map(str, FILES) and None not in _volumes()
-        if self._hasViews:
+        self._waitForViews()
+        if layout in map(str, FILES) and None not in _volumes(_shownIDs())[:2]:
+            self._leftIDs = []
+            COMPARISON.clear()
             slicer.app.layoutManager().setLayout(int(layout))
         else:  # an added scene may leave the comparison on screen
             self._onLayoutModified(self._layoutNode, event)
+
+    def _waitForViews(self) -> None:
+        self._isWaiting = True
+        self._timer.start()
 
     def _onEndBatchProcess(self, scene, event) -> None:
         if self._isWaiting:
             self._timer.start()
 
-    def _onLoaded(self) -> None:
-        """Label and link the views of the loaded scene; without labels they are not shown.
+    def _onViewsMade(self) -> None:
+        """Label and link the views of the comparison; without labels they are not shown.
 
         Earlier versions left hidden volumes in the subject hierarchy.
         """
@@ -100,10 +114,10 @@ class LoadedScenes:
         for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
             if isDerived(volume) and volume.GetHideFromEditors():
                 removeHierarchyItem(volume)
-        if not self._hasViews:
+        if not COMPARISON.shown or COMPARISON.original is not None:
             return
-        self._hasViews, volumes = False, _volumes()
-        if None in volumes or not COMPARISON.adoptViews(*volumes):
+        volumes = _volumes(self._leftIDs or _shownIDs())
+        if None in volumes[:2] or not COMPARISON.adoptViews(*volumes):
             COMPARISON.restore()
 
 
@@ -131,9 +145,12 @@ def _node(className: str, viewName: str):
     return slicer.mrmlScene.GetSingletonNode(viewName, className)
 
 
-def _volumes() -> list:
-    """Return the volumes of the comparison's views, None for each that is not in the scene."""
-    views = [_node("vtkMRMLSliceCompositeNode", name) for name in (ORIGINAL, DENOISED)]
-    return [
-        view and slicer.mrmlScene.GetNodeByID(view.GetBackgroundVolumeID() or "") for view in views
-    ]
+def _shownIDs() -> list[str | None]:
+    """Return the IDs of the volumes in the comparison's views."""
+    views = [_node("vtkMRMLSliceCompositeNode", name) for name in (ORIGINAL, DENOISED, NOISE)]
+    return [view and view.GetBackgroundVolumeID() for view in views]
+
+
+def _volumes(nodeIDs) -> list:
+    """Return the volumes with these IDs, None for each that is not in the scene."""
+    return [slicer.mrmlScene.GetNodeByID(nodeID or "") for nodeID in nodeIDs]

@@ -33,7 +33,7 @@ class SideBySide:
     Attributes
     ----------
     original, denoised, noise : the volumes in the views, or None.
-    adopted : signal after the views of a loaded scene were labelled and linked.
+    adopted : signal after the views were labelled and linked because Slicer had shown them.
     """
 
     def __init__(self):
@@ -46,6 +46,11 @@ class SideBySide:
         self._position: tuple[float, float, float] | None = None
         self.original = self.denoised = self.noise = None
         self.adopted = Signal()
+
+    @property
+    def volumes(self) -> tuple:
+        """Original, denoised and noise, each a volume node or None."""
+        return self.original, self.denoised, self.noise
 
     @property
     def shown(self) -> bool:
@@ -74,12 +79,12 @@ class SideBySide:
         layout = layouts.TWO_VIEWS if noise is None else layouts.THREE_VIEWS
         layout = layouts.PLOT_AND_TABLE if plotAndTable else layout
         moved = manager.layout != layout
+        fresh = original is not self.original or moved
+        # A layout that appears while there are no volumes is taken for one that Slicer restores.
+        self.original, self.denoised, self.noise = original, denoised, noise
         if moved:
             manager.setLayout(layout)
-        fresh = original is not self.original or moved
-        self.original, self.denoised, self.noise = original, denoised, noise
-        volumes = (original, denoised, noise)
-        for name, volume in zip(layouts.VIEWS[layout], volumes, strict=False):
+        for name, volume in zip(layouts.VIEWS[layout], self.volumes, strict=False):
             self.setVolume(name, volume)
         for widget in self._widgets():
             # Linked views move all views of their group, also those that are not linked. A scene
@@ -99,18 +104,20 @@ class SideBySide:
             # The views are resized when the event loop runs.
             qt.QTimer.singleShot(0, self.fit)
 
-    def adoptViews(self, original, denoised) -> bool:
-        """Label and link the views of a loaded scene; return False if there are none."""
+    def adoptViews(self, original, denoised, noise=None) -> bool:
+        """Label and link the views on screen; return False if there are none.
+
+        Parameters
+        ----------
+        original, denoised, noise : the volumes to show; a layout of two views leaves out the noise.
+        """
         if not self._widgets():
             return False
         layout = _manager().layout
         orientation = self._widgets()[0].mrmlSliceNode().GetOrientation()
         if orientation in ORIENTATIONS:
             self._orientation = orientation
-        third = None
-        if layout == layouts.THREE_VIEWS:
-            composite = self._widget(layouts.NOISE).mrmlSliceCompositeNode()
-            third = slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
+        third = noise if layout == layouts.THREE_VIEWS else None
         self.show(original, denoised, third, plotAndTable=layout == layouts.PLOT_AND_TABLE)
         self.adopted.emit()
         return True
@@ -244,13 +251,13 @@ class SideBySide:
     def restore(self) -> None:
         """Restore the layout from before the comparison.
 
-        After loading a scene that layout is unknown, and four views are shown.
+        If that layout is unknown, as after loading a scene, four views are shown.
         """
-        self.clear()
         if self.shown:
             fourUp = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
             _manager().setLayout(fourUp if self._formerLayout is None else self._formerLayout)
-        self._formerLayout = None
+            self._formerLayout = None
+        self.clear()
 
     def clear(self) -> None:
         """Remove labels and observers; the layout does not change."""
@@ -271,7 +278,7 @@ class SideBySide:
             if display is not None:
                 tag = display.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onDisplayModified)
                 self._linked.append((display, tag))
-        for volume in filter(None, (self.original, self.denoised, self.noise)):
+        for volume in filter(None, self.volumes):
             tag = volume.AddObserver(vtk.vtkCommand.ModifiedEvent, self._onVolumeModified)
             self._named.append((volume, tag))
         for widget in self._widgets():
