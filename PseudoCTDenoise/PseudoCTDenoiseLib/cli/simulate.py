@@ -17,6 +17,7 @@ from ..ct.hu_validation import ct_warning
 from ..ct.io.derived_note import simulation_note
 from ..ct.io.volume_files import CtVolume, check_output_path, write_volume
 from ..ct.noise_level import soft_tissue_noise
+from ..ct.pixel_spacing import square_pixel_mm
 from ..ct.reference_metrics import psnr_4096
 from ..denoising.clipping import with_padding
 from ..denoising.device import choose_device
@@ -68,20 +69,14 @@ def run(arguments: argparse.Namespace) -> None:
     scan = read_scan(arguments.input, arguments, series=arguments.series)
     print_warnings(scan.warnings)
     check_output_path(arguments.output, scan)
-    rows_mm, columns_mm = scan.pixel_size
-    if not scan.has_square_pixels:
-        raise BadInputError(
-            f"{scan.name} has pixels of {columns_mm:g} x {rows_mm:g} mm: "
-            "resample it to square pixels."
-        )
-
-    doubts = ct_warning(scan.hu, scan.name), pixel_size_warning(rows_mm, scan.name)
+    pixel_mm = square_pixel_mm(scan.pixel_size, scan.name)
+    doubts = ct_warning(scan.hu, scan.name), pixel_size_warning(pixel_mm, scan.name)
     print_warnings(filter(None, doubts))
 
     kernel = KERNELS[arguments.kernel]
     # Padding that looks like tissue would attenuate the rays.
     hu = np.stack([np.where(surrounding_padding(part), MIN_CT_HU, part) for part in scan.hu])
-    simulator = LowDoseSimulator(simulated_pixel_mm(rows_mm)).fitted(
+    simulator = LowDoseSimulator(simulated_pixel_mm(pixel_mm)).fitted(
         hu, kernel=kernel, seed=arguments.seed
     )
     correlation = slice_correlation(hu)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..errors import BadInputError
+
 SQUARE = 0.01
 """Largest relative difference of the sides of a square pixel."""
 
@@ -31,6 +33,27 @@ def pixel_shape_warning(pixel_size: Sequence[float], name: str = "The scan") -> 
         f"{name} has pixels of {columns:g}×{rows:g} mm. The network was trained on square ones: "
         "resample the slices to square pixels, or compare the result with the original."
     )
+
+
+def square_pixel_mm(pixel_size: Sequence[float], name: str) -> float:
+    """Return the side of a square pixel in mm, for the simulation of noise and noise spectra.
+
+    Parameters
+    ----------
+    pixel_size : distances of rows and of columns in mm.
+    name : name of the scan in the message.
+
+    Raises
+    ------
+    BadInputError
+        If the pixels are not square.
+    """
+    rows, columns = pixel_size
+    if not are_square(pixel_size):
+        raise BadInputError(
+            f"{name} has pixels of {columns:g} x {rows:g} mm: resample it to square pixels."
+        )
+    return rows
 
 
 def spacing_in_decimals(spacing_mm: float) -> float:

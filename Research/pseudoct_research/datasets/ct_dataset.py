@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, read_volume
+from PseudoCTDenoiseLib.ct.pixel_spacing import square_pixel_mm
 from PseudoCTDenoiseLib.errors import BadInputError
 
 
@@ -39,7 +40,8 @@ def read_index(index: Path | str, split: str, patients: list[str] | None = None)
     ------
     BadInputError
         If the index or one of its files cannot be read, a patient is in two of the splits
-        ``train``, ``val`` and ``test``, a stack lacks a slice that is listed, or nothing matches.
+        ``train``, ``val`` and ``test``, a stack lacks a slice that is listed, a scan does not have
+        square pixels, or nothing matches.
     """
     index = Path(index)
     _check_splits(index)
@@ -51,7 +53,8 @@ def read_index(index: Path | str, split: str, patients: list[str] | None = None)
             scans += _stacked_scans(path, row, split, patients, credit)
         elif _wanted(row, split, patients):
             volume = _read(path, row)
-            scans.append(CtScan(row["patient"], volume.hu, volume.pixel_size[0], **credit))
+            pixel_mm = square_pixel_mm(volume.pixel_size, str(path))
+            scans.append(CtScan(row["patient"], volume.hu, pixel_mm, **credit))
     if not scans:
         raise BadInputError(
             f"{index} lists no scan of split '{split}' for these patients. Correct the index."

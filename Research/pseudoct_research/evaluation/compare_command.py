@@ -13,12 +13,14 @@ from PseudoCTDenoiseLib.cli.scan_arguments import add_slice_axis_argument
 from PseudoCTDenoiseLib.cli.setting_arguments import add_device_argument, add_model_arguments
 from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid
+from PseudoCTDenoiseLib.ct.pixel_spacing import pixel_shape_warning
 from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.markdown_table import markdown
 from PseudoCTDenoiseLib.models.store import load_denoiser, model_files
 from PseudoCTDenoiseLib.output_paths import check_writable
+from PseudoCTDenoiseLib.printed_words import print_warnings
 
 from ..datasets.series_choices import NO_CHOICE, read_scans
 from ..results.results_table import growing_csv
@@ -103,6 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_same_grid(ldct, ndct)
         # Path and series identify a patient: files of several patients may share a name.
         name = str(low) if choices[0] == NO_CHOICE else f"{low} {choices[0]}"
+        print_warnings(filter(None, [pixel_shape_warning(ldct.pixel_size, name)]))
         pairs.append(CtPair(name, ldct.hu, ndct.hu, ldct.pixel_mm))
     scores, side_outputs = [], SideOutputs()
     with growing_csv(arguments.csv, side_outputs.writing) as add:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PseudoCTDenoiseLib.cli.output_guard import add_overwrite_argument, check_outputs
 from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid
+from PseudoCTDenoiseLib.ct.pixel_spacing import square_pixel_mm
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 from PseudoCTDenoiseLib.models.store import load_model, model_files
 from PseudoCTDenoiseLib.output_paths import check_writable
@@ -77,11 +78,11 @@ def run(arguments: argparse.Namespace) -> None:
     check_outputs([folder / name for name in names], inputs, overwrite=arguments.overwrite)
     ldct, ndct = read_scans(arguments.pair, arguments.series)
     check_same_grid(ldct, ndct)
+    pixel_mm = square_pixel_mm(ldct.pixel_size, ldct.name)
     _, manifest = load_model(start_name(arguments.network, N2C), arguments.work / "models")
     starts = (N2C, N2N_GAUSSIAN, N2V)
     networks = load_networks(arguments.work, arguments.network, starts, manifest.noise_models)
     pair, index = shown_slices(CtPair(ldct.name, ldct.hu, ndct.hu), SLICES)
-    pixel_mm = ldct.pixel_size[0]
 
     panels = pseudo_ldct_panels(pair, index, networks)
     curves, metrics = noise_spectra(panels, pixel_mm)

@@ -14,6 +14,7 @@ from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, 
 from PseudoCTDenoiseLib.cli.setting_arguments import add_device_argument
 from PseudoCTDenoiseLib.cli.side_outputs import SideOutputs
 from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid
+from PseudoCTDenoiseLib.ct.pixel_spacing import square_pixel_mm
 from PseudoCTDenoiseLib.denoising.device import choose_device
 from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.denoising.target_noise import RESIDUAL_NOISE_FRACTION
@@ -295,7 +296,10 @@ def _load(
         held_out = read_index(arguments.index, arguments.validation_split)
     else:
         volumes = read_scans(arguments.ndct, arguments.ndct_series)
-        scans = [CtScan(volume.name, volume.hu, volume.pixel_size[0]) for volume in volumes]
+        scans = [
+            CtScan(volume.name, volume.hu, square_pixel_mm(volume.pixel_size, volume.name))
+            for volume in volumes
+        ]
         held_out = []
     if arguments.ldct:
         if len(arguments.ldct) != len(arguments.ndct):

@@ -12,12 +12,12 @@ STACK_HEAD = "index,patient,split,pixel_mm\n"
 STACK = STACK_HEAD + "0,P3,train,0.5\n1,P4,val,0.6\n2,P5,train,0.8\n"
 
 
-def write_scan(path, values, pixel_mm=0.7):
+def write_scan(path, values, pixel_mm=0.7, column_mm=None):
     """Return uniform slices of these HU below a row of air."""
     slices = np.zeros((len(values), 16, 18), np.int16) + np.array(values, np.int16)[:, None, None]
     slices[:, 0] = -1000
     image = sitk.GetImageFromArray(slices)
-    image.SetSpacing((pixel_mm, pixel_mm, 3.0))
+    image.SetSpacing((column_mm or pixel_mm, pixel_mm, 3.0))
     sitk.WriteImage(image, str(path))
 
 
@@ -64,6 +64,13 @@ def test_a_patient_is_in_one_of_the_splits_to_learn_choose_and_measure_on(folder
     index.write_text(index.read_text("utf-8") + f"ct/two.nrrd,{row},,\n", "utf-8")
     with pytest.raises(BadInputError, match=f"in the splits {splits}"):
         read(folder)
+
+
+def test_a_scan_with_pixels_that_are_not_square_is_refused(folder):
+    write_scan(folder / "ct/two.nrrd", [20], pixel_mm=0.9, column_mm=0.6)
+    assert read(folder)  # it is in another split
+    with pytest.raises(BadInputError, match=r"two.nrrd has pixels of 0\.6 x 0\.9 mm: resample"):
+        read(folder, "val")
 
 
 def test_a_patient_may_be_in_a_further_split(folder):
@@ -141,6 +148,7 @@ def test_an_unknown_split_or_patient_is_refused(folder):
 def test_series_and_slice_axis_of_a_scan_can_be_chosen(folder):
     for number, height in (("1", 0.0), ("2", 10.0)):
         values = {"SeriesInstanceUID": f"1.2.{number}", "SeriesNumber": number}
+        values["PixelSpacing"] = [0.7, 0.7]
         write_slices(folder / "dicom", [height, height + 1], first=int(number), **values)
     image = sitk.ReadImage(str(folder / "ct/one.nrrd"))
     sitk.WriteImage(sitk.PermuteAxes(image, (2, 0, 1)), str(folder / "ct/turned.nrrd"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from dicom_factory import bodies, write_slices
 from pseudoct_research.evaluation import compare_command as command
 from pseudoct_research.evaluation import comparison
@@ -136,6 +137,19 @@ def test_invalid_arguments_are_refused_before_the_computation(refused, pairs, tm
     missing = tmp_path / "missing" / "scores.csv"
     assert "does not exist" in refused("--pair", low, normal, "--csv", missing)
     assert "is a folder" in refused("--pair", low, normal, "--csv", tmp_path)
+
+
+def test_pixels_that_are_not_square_are_reported(pseudoct, pairs, models, monkeypatch):
+    for path in pairs[1]:
+        image = sitk.ReadImage(str(path))
+        image.SetSpacing((0.7, 1.4, 2.5))
+        sitk.WriteImage(image, str(path))
+    monkeypatch.setattr(command, "compare_all", lambda *arguments: [])
+    monkeypatch.setattr(command, "summary", lambda scores: [])
+    ended = pseudoct("compare", "--pair", *pairs[1], "--models", models)
+    assert (ended.code, ended.err.count("\n")) == (0, 1)
+    assert f"Warning: {pairs[1][0]} has pixels of 0.7×1.4 mm." in ended.err
+    assert pseudoct("compare", "--pair", *pairs[0], "--models", models).err == ""
 
 
 def test_a_series_of_each_scan_can_be_chosen(pseudoct, tmp_path, models, monkeypatch):

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from pseudoct_research.paper import ablate_command as ablate
 from pseudoct_research.paper import ablations, pretrained
 from pseudoct_research.paper import experiment_runs as experiment
@@ -278,3 +279,13 @@ def test_the_figures_are_drawn_from_the_trained_networks(
 def test_figures_need_the_trained_networks(pseudoct, scan, tmp_path):
     ended = pseudoct("figures", tmp_path / "f", "--pair", scan, scan, "--work", tmp_path / "none")
     assert ended.code == 2 and "No model 'red-cnn-32'" in ended.err
+
+
+def test_figures_need_square_pixels(pseudoct, scan, tmp_path):
+    image = sitk.ReadImage(str(scan))
+    image.SetSpacing((0.7, 1.4, 2.5))
+    sitk.WriteImage(image, str(scan))
+    other = tmp_path / "other.nrrd"
+    sitk.WriteImage(image, str(other))
+    ended = pseudoct("figures", tmp_path / "f", "--pair", scan, other, "--work", tmp_path / "none")
+    assert ended.code == 2 and "scan has pixels of 0.7 x 1.4 mm" in ended.err

@@ -47,7 +47,7 @@ def simulator(monkeypatch):
     return drawn
 
 
-def write_scan(path, noise_hu=12.0, seed=0, size=SIZE):
+def write_scan(path, noise_hu=12.0, seed=0, size=SIZE, column_mm=2.0):
     """Write two noisy slices of a block of soft tissue in air."""
     rng = np.random.default_rng(0)
     hu = np.full((2, size, size), -1000.0)
@@ -55,7 +55,7 @@ def write_scan(path, noise_hu=12.0, seed=0, size=SIZE):
     body[:] = rng.integers(0, 100, (2, 1, 1))
     body += np.random.default_rng(seed).normal(0, noise_hu, body.shape)
     image = sitk.GetImageFromArray(np.rint(hu).astype(np.int16))
-    image.SetSpacing((2.0, 2.0, 3.0))
+    image.SetSpacing((column_mm, 2.0, 3.0))
     sitk.WriteImage(image, str(path))
     return path
 
@@ -71,6 +71,14 @@ def weights(folder, name="mine"):
 
 def same(one, other):
     return all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize("ldct", [False, True])
+def test_pixels_that_are_not_square_are_refused(tmp_path, capsys, simulator, ldct):
+    scan, low = (write_scan(tmp_path / f"{n}.nrrd", column_mm=1.5) for n in ("scan", "low"))
+    assert pretrained(tmp_path, "--ndct", scan, *(["--ldct", low] if ldct else [])) == 2
+    assert "scan has pixels of 1.5 x 2 mm: resample it" in capsys.readouterr().err
+    assert not simulator
 
 
 @pytest.mark.slow
