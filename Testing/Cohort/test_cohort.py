@@ -17,6 +17,7 @@ from command_line import save_tiny_models
 from dicom_factory import HEIGHTS, SERIES, write_slices
 from PseudoCTDenoiseLib.cli import denoise
 from PseudoCTDenoiseLib.cohort import cluster, command, distribution
+from PseudoCTDenoiseLib.cohort.changed_scans import LOST, REPLACED
 from PseudoCTDenoiseLib.cohort.manifest import FILE, CohortManifest
 from PseudoCTDenoiseLib.cohort.scan_task import ScanTask, denoise_task
 from PseudoCTDenoiseLib.cohort.thumbnail import write_thumbnail
@@ -39,9 +40,10 @@ def values(path: Path) -> np.ndarray:
     return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
 
 
-def set_pending(out: Path) -> None:
+def set_state(out: Path, state: str) -> None:
     with closing(sqlite3.connect(out / FILE)) as database:
-        database.execute("UPDATE scans SET state = 'pending', outcome = NULL")
+        outcome = '{"exit": 1, "words": "odd"}' if state == "failed" else None
+        database.execute("UPDATE scans SET state = ?, outcome = ?", [state, outcome])
         database.commit()
 
 
@@ -84,15 +86,20 @@ def test_every_scan_is_denoised_once_and_failed_ones_are_set_aside(
     page = (out / "cohort.html").read_text("utf-8")
     assert page.count("<figure") == 4 and "method pretrained" in page
 
-    # A repeated command does nothing; a new scan is added; a failed one is repeated on request.
+    # A repeated command does nothing; a new scan is added; a failed one is repeated if its file
+    # changed, or on request.
     before = results(out)
     write_again = scans / "three.mha"
     sitk.WriteImage(sitk.ReadImage(str(scans / "one.nrrd")), str(write_again))
     (scans / "odd.nrrd").write_bytes((scans / "one.nrrd").read_bytes())
-    assert cohort(scans, "--seed", "3").code == 5
+    ended = cohort(scans, "--seed", "3")
+    assert (ended.code, ended.err.count("Warning:")) == (0, 1)
+    assert "odd: The scan changed since the last run, so it is denoised again." in ended.err
     after = results(out)
     assert {name: after[name] for name in before} == before
-    assert after.keys() - before.keys() == {"three"}
+    assert after.keys() - before.keys() == {"three", "odd"}
+    set_state(out, "failed")
+    assert cohort("--seed", "3").code == 5
     ended = cohort("--retry-failed", "--seed", "3")
     assert (ended.code, ended.err) == (0, "")
     assert "6 scans denoised, 0 set aside" in ended.out
@@ -110,10 +117,56 @@ def test_a_result_that_the_manifest_does_not_know_is_not_repeated(cohort, scans,
     report = json.loads((out / "scans" / "one" / "report.json").read_text("utf-8"))
     assert report["model"]["name"] == "other"
     before, rows = results(out), rows_of(out)
-    set_pending(out)
+    set_state(out, "pending")
     assert cohort(*options).code == 0
     assert results(out) == before
     assert rows_of(out)["one"]["noise_after_hu"] == rows["one"]["noise_after_hu"]
+
+
+@pytest.mark.slow
+def test_a_scan_that_was_replaced_or_whose_result_is_gone_is_denoised_again(
+    cohort, scans, tmp_path, write, hu
+):
+    out, one = tmp_path / "out", scans / "one.nrrd"
+    write_slices(scans / "patient")
+    assert cohort(scans).code == 0
+    before, rows = results(out), rows_of(out)
+
+    write(one, hu + np.int16(5))
+    slices = sorted((scans / "patient").iterdir())
+    os.utime(slices[0], ns=(0, 0))
+    (scans / "patient" / ".DS_Store").touch()
+    (scans / "patient" / "copy.nrrd").touch()
+    (out / "scans" / "two" / "denoised.nii.gz").unlink()
+    ended = cohort()
+    assert ended.code == 0
+    assert [line.removeprefix("Warning: ") for line in ended.err.splitlines()] == [
+        f"one: {REPLACED}",
+        f"two: {LOST}",
+        f"patient: {REPLACED}",
+    ]
+    after = results(out)
+    repeated = {name for name in after if after[name] != before[name]}
+    assert repeated == {"one", "two", "patient"}
+    assert (out / "scans" / "two" / "denoised.nii.gz").is_file()
+    assert rows_of(out)["one"]["noise_after_hu"] != rows["one"]["noise_after_hu"]
+
+    os.rename(scans, scans.with_name("moved"))  # inputs that are gone cost no result
+    ended = cohort()
+    assert (ended.code, ended.err, results(out)) == (0, "", after)
+
+
+@pytest.mark.slow
+def test_a_result_of_an_earlier_scan_that_the_manifest_does_not_know_is_dropped(
+    cohort, scans, tmp_path, write, hu
+):
+    out, one = tmp_path / "out", scans / "one.nrrd"
+    assert cohort(one).code == 0
+    before = results(out)
+    set_state(out, "pending")  # the driver was killed when the result was complete
+    write(one, hu + np.int16(5))
+    assert cohort().code == 0
+    assert results(out) != before
 
 
 def test_a_cohort_is_not_resumed_with_another_version_or_other_weights(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from PseudoCTDenoiseLib.cohort.changed_scans import LOST, REPLACED, repeat_changed
 from PseudoCTDenoiseLib.cohort.manifest import FILE, CohortManifest
 from PseudoCTDenoiseLib.cohort.scan_list import Scan
 from PseudoCTDenoiseLib.errors import BadInputError
@@ -43,6 +46,32 @@ def test_outcomes_survive_and_failed_scans_wait_for_the_user(tmp_path):
     ]
     manifest.retry_failed()
     assert [scan.name for scan in manifest.pending()] == ["b", "c"]
+    manifest.close()
+
+
+def test_a_manifest_of_an_earlier_version_gets_fingerprints_and_repeats_nothing(tmp_path):
+    scan = Scan("a", tmp_path / "a.nrrd", False)
+    scan.path.write_text("old")
+    result = tmp_path / "scans" / "a" / "denoised.nrrd"
+    result.parent.mkdir(parents=True)
+    result.touch()
+    manifest = CohortManifest(tmp_path, ABOUT)
+    manifest.add([scan])
+    manifest.record("a", {"exit": 0, "words": ""}, failed=False)
+    manifest.close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as database:
+        database.execute("ALTER TABLE scans DROP COLUMN fingerprint")
+
+    manifest = CohortManifest(tmp_path, ABOUT)
+    assert repeat_changed(tmp_path, manifest, lambda scan: result.name) == []
+    assert manifest.counts() == {"pending": 0, "done": 1, "failed": 0}
+    scan.path.write_text("new scan")
+    assert repeat_changed(tmp_path, manifest, lambda scan: result.name) == [f"a: {REPLACED}"]
+    assert [scan.name for scan in manifest.pending()] == ["a"] and not result.parent.exists()
+    assert repeat_changed(tmp_path, manifest, lambda scan: result.name) == []
+    manifest.record("a", {"exit": 0, "words": ""}, failed=False)
+    assert repeat_changed(tmp_path, manifest, lambda scan: result.name) == [f"a: {LOST}"]
+    assert [scan.name for scan in manifest.pending()] == ["a"]
     manifest.close()
 
 

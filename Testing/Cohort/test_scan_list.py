@@ -9,7 +9,7 @@ import pytest
 from dicom_factory import ct_slice, write, write_slices
 from PseudoCTDenoiseLib.cohort.command import _left_out as warnings_of
 from PseudoCTDenoiseLib.cohort.command import _suffix as suffix_of
-from PseudoCTDenoiseLib.cohort.scan_list import Scan, find_scans
+from PseudoCTDenoiseLib.cohort.scan_list import Scan, find_scans, fingerprint
 from PseudoCTDenoiseLib.errors import BadInputError
 
 
@@ -69,6 +69,23 @@ def test_each_scan_is_listed_once_and_hidden_ones_are_left_out(scans):
     (scans / "__MACOSX" / "one.nrrd").touch()
     os.symlink(scans, scans / "more" / "again")
     assert len(listed(scans, scans / "one.nrrd", scans / "more")) == 3
+
+
+def test_the_fingerprint_changes_with_the_files_that_are_read(tmp_path):
+    folder = write_slices(tmp_path / "patient")
+    first = min(folder.iterdir())
+    scan = Scan("patient", folder, True)
+    known = fingerprint(scan)
+    (folder / ".DS_Store").touch()
+    (folder / "copy.nrrd").touch()
+    assert fingerprint(scan) == known
+    first.rename(folder / ".hidden")
+    assert fingerprint(scan) != known
+    (folder / ".hidden").rename(first)
+    assert fingerprint(scan) == known
+    os.utime(first, ns=(0, 0))
+    assert fingerprint(scan) != known
+    assert fingerprint(Scan("gone", tmp_path / "gone.nrrd", False)) is None
 
 
 def test_names_are_safe_for_files_and_pages(tmp_path):

@@ -32,13 +32,14 @@ from ..models.store import Manifest, load_models
 from ..printed_words import print_warnings
 from ..temporary_files import replace_file, with_cleanup
 from . import page, table
+from .changed_scans import repeat_changed
 from .cluster import connect, plan_local_workers, start_local_cluster
 from .distribution import distribute
 from .estimate import estimate_text
 from .manifest import FAILED, FILE, PENDING, CohortManifest
 from .outliers import find_outliers
 from .scan_list import Scan, find_scans
-from .scan_task import SCANS, ScanTask, finished_outcome, remove_unfinished
+from .scan_task import DENOISED, SCANS, ScanTask, finished_outcome, remove_unfinished
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -117,6 +118,10 @@ def run(arguments: argparse.Namespace) -> int:
     manifest = CohortManifest(folder, description)
 
     def work() -> int:
+        repeated = repeat_changed(
+            folder, manifest, lambda scan: DENOISED + _suffix(scan, arguments.format)
+        )
+        _print_few(repeated, "are denoised again")
         manifest.add(scans)
         if arguments.retry_failed:
             manifest.retry_failed()
@@ -137,6 +142,13 @@ def _left_out(scans: Sequence[Scan]) -> list[str]:
         "Volume files in the folders of DICOM scans are taken for copies and left out "
         f"({len(files)}, such as {files[0]}): give other scans as inputs of their own."
     ]
+
+
+def _print_few(warnings: Sequence[str], what: str) -> None:
+    """Print the first warnings about scans, and what happens to how many more scans."""
+    print_warnings(warnings[:_MOST_WARNINGS])
+    if len(warnings) > _MOST_WARNINGS:
+        print_warnings([f"{len(warnings) - _MOST_WARNINGS} more scans {what}."])
 
 
 def _positive(number: int, flag: str) -> int:
@@ -303,9 +315,7 @@ def _write_results(folder: Path, manifest: CohortManifest, about: str) -> int:
         text = page.page_text(folder, outcomes, outliers, about)
         replace_file(folder / page.FILE, text.encode(errors="backslashreplace"))
     failed = [outcome for outcome in outcomes if outcome["exit"] not in SUCCESSES]
-    print_warnings(f"{o['name']}: {o['words']}" for o in failed[:_MOST_WARNINGS])
-    if len(failed) > _MOST_WARNINGS:
-        print_warnings([f"{len(failed) - _MOST_WARNINGS} more scans were set aside."])
+    _print_few([f"{o['name']}: {o['words']}" for o in failed], "were set aside")
     print(
         f"{len(outcomes) - len(failed)} scans denoised, {len(failed)} set aside: "
         f"{printable(str(folder / page.FILE))} (research use only)."

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import BadInputError
 from ..json_text import json_text
-from .scan_list import Scan
+from .scan_list import Scan, fingerprint
 
 FILE = "cohort.sqlite"
 PENDING, DONE, FAILED = "pending", "done", "failed"
@@ -22,7 +22,8 @@ CREATE TABLE IF NOT EXISTS scans (
     path TEXT NOT NULL UNIQUE,
     is_dicom INTEGER NOT NULL,
     state TEXT NOT NULL DEFAULT 'pending',
-    outcome TEXT
+    outcome TEXT,
+    fingerprint TEXT
 );
 """
 
@@ -44,6 +45,7 @@ class CohortManifest:
         try:
             self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._database.executescript(_TABLES)
+            self._add_fingerprints()
             self._compare(description)
         except sqlite3.OperationalError as error:
             self.close()
@@ -59,6 +61,12 @@ class CohortManifest:
         except BadInputError:
             self.close()
             raise
+
+    def _add_fingerprints(self) -> None:
+        """Add the column that manifests of earlier versions lack."""
+        columns = self._database.execute("PRAGMA table_info(scans)").fetchall()
+        if "fingerprint" not in [name for _, name, *_ in columns]:
+            self._database.execute("ALTER TABLE scans ADD COLUMN fingerprint TEXT")
 
     def _compare(self, description: dict) -> None:
         """Store the description of a new cohort, or compare it with that of an older one."""
@@ -88,23 +96,38 @@ class CohortManifest:
             while self._one("SELECT 1 FROM scans WHERE name = ?", name):
                 number += 1
                 name = f"{scan.name}_{number}"
-            values = (name, path, scan.is_dicom)
+            values = (name, path, scan.is_dicom, fingerprint(scan))
             self._database.execute(
-                "INSERT INTO scans (name, path, is_dicom) VALUES (?, ?, ?)", values
+                "INSERT INTO scans (name, path, is_dicom, fingerprint) VALUES (?, ?, ?, ?)", values
             )
         self._database.execute("COMMIT")
 
+    def scans(self) -> Iterator[tuple[Scan, str, str | None]]:
+        """Yield all scans under their unique names, with their states and fingerprints."""
+        query = "SELECT name, path, is_dicom, state, fingerprint FROM scans ORDER BY rowid"
+        for *scan, state, known in self._database.execute(query).fetchall():
+            yield _scan(*scan), state, known
+
     def pending(self) -> Iterator[Scan]:
         """Yield the scans that have no outcome yet, under their unique names."""
-        query = "SELECT name, path, is_dicom FROM scans WHERE state = ? ORDER BY rowid"
-        for name, path, is_dicom in self._database.execute(query, [PENDING]).fetchall():
-            yield Scan(name, Path(os.fsdecode(path)), bool(is_dicom))
+        yield from (scan for scan, state, _ in self.scans() if state == PENDING)
 
     def record(self, name: str, outcome: dict, *, failed: bool) -> None:
         """Store the outcome of a scan, values for JSON."""
         self._database.execute(
             "UPDATE scans SET state = ?, outcome = ? WHERE name = ?",
             [FAILED if failed else DONE, json_text(outcome), name],
+        )
+
+    def set_fingerprint(self, name: str, known: str) -> None:
+        """Store the :func:`.fingerprint` of a scan."""
+        self._database.execute("UPDATE scans SET fingerprint = ? WHERE name = ?", [known, name])
+
+    def repeat(self, name: str, known: str | None) -> None:
+        """Make a scan pending again, and store its :func:`.fingerprint`."""
+        self._database.execute(
+            "UPDATE scans SET state = ?, outcome = NULL, fingerprint = ? WHERE name = ?",
+            [PENDING, known, name],
         )
 
     def retry_failed(self) -> None:
@@ -129,6 +152,10 @@ class CohortManifest:
 
     def _one(self, query: str, value: str | bytes) -> tuple | None:
         return self._database.execute(query, [value]).fetchone()
+
+
+def _scan(name: str, path: str | bytes, is_dicom: int) -> Scan:
+    return Scan(name, Path(os.fsdecode(path)), bool(is_dicom))
 
 
 def _stored(path: Path) -> str | bytes:

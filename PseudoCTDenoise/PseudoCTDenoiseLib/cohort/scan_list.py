@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -11,10 +13,12 @@ from pathlib import Path
 from ..ct.io.dicom_files import (
     DicomFile,
     UnreadableFile,
+    folder_of_dicomdir,
     is_dicomdir,
     is_hidden,
     read_dicom_header,
 )
+from ..ct.io.files_read import files_read
 from ..ct.io.volume_files import VOLUME_SUFFIXES, split_suffix
 from ..errors import BadInputError
 
@@ -72,6 +76,29 @@ def find_scans(inputs: Iterable[Path]) -> list[Scan]:
     ]
 
 
+def fingerprint(scan: Scan) -> str | None:
+    """Return a hash of names, sizes and modification times of a scan's files; None without files.
+
+    Hidden files and the volume files in a DICOM folder do not count, and links to its subfolders
+    are not followed.
+    """
+    folder, states = folder_of_dicomdir(scan.path), []
+    for file in _slice_files(folder) if folder.is_dir() else files_read(scan.path):
+        with contextlib.suppress(OSError):
+            found = os.stat(file)
+            states.append(f"{file}\0{found.st_size}\0{found.st_mtime_ns}\n")
+    if not states:
+        return None
+    return hashlib.sha256("".join(sorted(states)).encode(errors="surrogateescape")).hexdigest()
+
+
+def _slice_files(folder: Path) -> Iterator[str]:
+    """Yield the visible files of a DICOM folder that are no volumes, without resolving links."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = _visible(folders)
+        yield from (os.path.join(parent, name) for name in _visible(names) if not _is_volume(name))
+
+
 def _scans_of_folder(place: Path) -> Iterator[Scan]:
     seen = set()
     for parent, folders, names in os.walk(place, onerror=_refuse, followlinks=True):
@@ -86,14 +113,17 @@ def _scans_of_folder(place: Path) -> Iterator[Scan]:
         for file in filter(_may_be_slice, files):
             header = read_dicom_header(file)
             if isinstance(header, DicomFile):
-                left_out = [*filter(_is_volume, files), *_volume_files(parent, folders)]
+                left_out = [
+                    *(file for file in files if _is_volume(file.name)),
+                    *_volume_files(parent, folders),
+                ]
                 folders.clear()
                 yield Scan(_name(Path(parent), place), Path(parent), True, tuple(left_out))
                 break
             if isinstance(header, UnreadableFile):
                 damaged.append(file)
         else:
-            scans = (file for file in files if _is_volume(file) or file in damaged)
+            scans = (file for file in files if _is_volume(file.name) or file in damaged)
             yield from (_scan_of_file(file, place) for file in scans)
 
 
@@ -101,7 +131,7 @@ def _volume_files(parent: str, subfolders: Iterable[str]) -> Iterator[Path]:
     for name in subfolders:
         for folder, folders, names in os.walk(os.path.join(parent, name)):
             folders[:] = _visible(folders)
-            yield from filter(_is_volume, (Path(folder, name) for name in _visible(names)))
+            yield from (Path(folder, name) for name in _visible(names) if _is_volume(name))
 
 
 def _visible(names: Iterable[str]) -> list[str]:
@@ -118,15 +148,15 @@ def _refuse(error: OSError) -> None:
 
 
 def _scan_of_file(file: Path, place: Path) -> Scan:
-    return Scan(_name(file, place), file, not _is_volume(file))
+    return Scan(_name(file, place), file, not _is_volume(file.name))
 
 
-def _is_volume(file: Path) -> bool:
-    return bool(split_suffix(file.name)[1])
+def _is_volume(name: str) -> bool:
+    return bool(split_suffix(name)[1])
 
 
 def _may_be_slice(file: Path) -> bool:
-    return not _is_volume(file) and not is_dicomdir(file) and file.is_file()
+    return not _is_volume(file.name) and not is_dicomdir(file) and file.is_file()
 
 
 def _name(path: Path, place: Path) -> str:
