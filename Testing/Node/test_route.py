@@ -97,13 +97,27 @@ def test_nothing_to_denoise_is_bad_input(pseudoct, routed):
     ("process", "words"),
     [
         ({"settings": {"output": "x"}}, "denoise has no option 'output'"),
-        ({"settings": ["strength"]}, "must be a JSON object"),
+        *(({"settings": odd}, "must be a JSON object") for odd in (["strength"], [], "", False, 0)),
+        *((odd, "does not hold one processing step") for odd in ([], [{}, {}], ["x"], "x", False)),
     ],
 )
 def test_wrong_settings_of_the_task_are_named(pseudoct, routed, process, words):
     write_task(routed[0], process)
     ended = pseudoct("route")
     assert ended.code == 2 and words in ended.err and "task.json" in ended.err
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_the_settings_are_those_of_the_step(tmp_path, several):
+    step = {"module_name": "pseudoct", "settings": {"strength": 70}}
+    write_task(tmp_path, [step] if several else step)
+    assert task_options(tmp_path) == ["--strength=70"]
+
+
+@pytest.mark.parametrize("process", [None, {}, [{}], {"settings": None}, {"settings": {}}])
+def test_a_task_may_have_no_settings(tmp_path, process):
+    write_task(tmp_path, process)
+    assert task_options(tmp_path) == []
 
 
 def test_relative_paths_of_the_task_count_from_its_folder(tmp_path):

@@ -42,18 +42,31 @@ def task_options(folder: Path) -> list[str]:
     Raises
     ------
     BadInputError
-        If the task is not JSON, or has settings that `denoise` does not know.
+        If the task is not JSON, has several steps, or has settings that `denoise` does not know.
     """
     path = folder / TASK
     if not path.is_file():
         return []
-    process = read_json(path).get("process")
-    settings = (process.get("settings") if isinstance(process, dict) else None) or {}
+    settings = _step(path).get("settings")
+    if settings is None:
+        return []
     try:
         denoise_options(settings)
         return denoise_options(with_paths_from(folder, settings))
     except BadInputError as error:
         raise BadInputError(f"{path}, settings of the process: {error}") from error
+
+
+def _step(path: Path) -> dict:
+    """Return the processing step of a task; the router lists the steps if there may be several."""
+    process = read_json(path).get("process")
+    steps = process if isinstance(process, list) else [{} if process is None else process]
+    if len(steps) != 1 or not isinstance(steps[0], dict):
+        raise BadInputError(
+            f"{path} does not hold one processing step under 'process', so the settings for "
+            "pseudoct are unknown: make pseudoct the only step of its rule in the router."
+        )
+    return steps[0]
 
 
 def series_in(folder: Path) -> dict[str, list[Path]]:
