@@ -116,6 +116,17 @@ def test_a_series_is_found_again_beside_others(pseudoct, quick, tmp_path):
     assert pseudoct("repeat", tmp_path / "other.json").code == DONE
 
 
+@pytest.mark.parametrize("choice", [["--series", "3"], ["--series", "3.2"], []])
+def test_a_series_is_found_again_beside_another_of_its_number(pseudoct, untuned, tmp_path, choice):
+    folder = write_slices(tmp_path / "disk" / "one")
+    if choice == ["--series", "3.2"]:
+        write_slices(folder / "thin", first=9, ConvolutionKernel="B70f")
+    assert pseudoct("denoise", folder, tmp_path / "out.nrrd", *untuned, *choice).code == DONE
+    write_slices(folder / "two", SeriesInstanceUID="1.2.3", offset=30)
+    ended = pseudoct("repeat", tmp_path / "out.json")
+    assert ended.code == DONE, ended.err
+
+
 def test_another_scan_is_refused(pseudoct, report, scan, hu, write, tmp_path, listing):
     other = hu.copy()
     other[1, 20, 20] += 1

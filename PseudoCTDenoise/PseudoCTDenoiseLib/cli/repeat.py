@@ -124,10 +124,17 @@ def _models_folder(report: dict) -> Path:
 
 
 def _series(report: dict) -> str | None:
-    """Return the choice of the series, or its UID: other series may be stored there now."""
+    """Return the UID of the series, with the ``.k`` of its stack, or the choice without an UID.
+
+    Other series of the same number may be stored there now.
+    """
     uids = report.get("dicom")
     uid = _text(uids, "series_uid") if isinstance(uids, dict) else None
-    return _text(report, "series") or uid
+    choice = _text(report, "series")
+    if not uid or (choice and choice.startswith(uid)):
+        return choice
+    _, dot, stack = (choice or "").partition(".")
+    return uid + dot + stack
 
 
 def _text(report: dict, name: str) -> str | None:

@@ -200,10 +200,11 @@ def _find_stacks(folder: Path) -> tuple[list[DicomStack], list[UnreadableFile]]:
 
 def _stacks_of_series(name: str, slices: Sequence[Slice]) -> list[DicomStack]:
     uid = _uid(slices[0])
-    parts = split_into_stacks(slices, has_uid=bool(uid))
+    stacks = split_into_stacks(slices, has_uid=bool(uid))
+    parts = [f".{number}" for number in range(1, len(stacks) + 1)] if len(stacks) > 1 else [""]
     return [
-        DicomStack(f"{name}.{index + 1}" if len(parts) > 1 else name, uid, labels, tuple(part))
-        for index, (labels, part) in enumerate(parts)
+        DicomStack(name + part, part, uid, labels, tuple(stack))
+        for part, (labels, stack) in zip(parts, stacks, strict=True)
     ]
 
 
@@ -244,6 +245,7 @@ def _choose(stacks: list[DicomStack], choice: str | None, folder: str) -> DicomS
         choice = choice.strip()
         found = [stack for stack in stacks if choice == stack.id]
         found = found or [s for s in stacks if choice in (s.number, s.series_uid)]
+        found = found or [s for s in stacks if choice == s.series_uid + s.part]
         problem = f"has several series {choice}" if found else f"has no series {choice}"
         if len({stack.series_uid for stack in found}) == 1 and len(found) > 1:
             volumes = [stack for stack in found if not stack.other_object]

@@ -26,12 +26,14 @@ class DicomStack:
     ----------
     id : text that chooses the stack: number or UID of its series, with ``.1``, ``.2`` … if the
         series holds several stacks.
+    part : end of ``id``: ``.1``, ``.2`` … or an empty text.
     labels : values that distinguish the stack from the others of its series, by name. They get into
         logs, so a patient has a number within the series and the name of a file.
     slices : in the order of their positions.
     """
 
     id: str
+    part: str
     series_uid: str
     labels: dict[str, str]
     slices: tuple[Slice, ...]
