@@ -71,6 +71,13 @@ def test_an_empty_folder_holds_no_models(pseudoct, tmp_path):
     assert (ended.code, ended.err) == (2, f"pseudoct: {message}")
 
 
+@pytest.mark.parametrize("options", [[], ["--check"], ["--card", "fast"]])
+def test_a_folder_that_does_not_exist_is_refused(pseudoct, tmp_path, options):
+    ended = pseudoct("models", "--models", tmp_path / "none", *options)
+    message = f"pseudoct: There is no folder {tmp_path / 'none'}. Choose another folder with "
+    assert (ended.code, ended.out, ended.err) == (2, "", f"{message}--models.\n")
+
+
 def test_check_finds_the_models_that_a_denoiser_lacks(pseudoct, tmp_path):
     for path in model_files(name="fast"):
         shutil.copy(path, tmp_path)

@@ -37,6 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if not arguments.models.is_dir():
+        raise BadInputError(
+            f"There is no folder {arguments.models}. Choose another folder with --models."
+        )
     if arguments.card is not None:
         network, manifest = load_model(arguments.card, arguments.models)
         print(model_card(manifest, _weights(network)), end="")
