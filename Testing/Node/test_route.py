@@ -201,6 +201,8 @@ def test_folders_are_arguments_or_variables(pseudoct, routed, tmp_path, monkeypa
     monkeypatch.delenv("MERCURE_OUT_DIR")
     assert "set MERCURE_OUT_DIR" in pseudoct("route").err
     assert "does not exist" in pseudoct("route", source, tmp_path / "gone").err
+    (tmp_path / "link").symlink_to(source)
+    assert "is the input folder: choose" in pseudoct("route", source, tmp_path / "link").err
     shutil.rmtree(source)
     source.mkdir()
     assert "SERIES#IMAGE.dcm" in pseudoct("route", source, output).err

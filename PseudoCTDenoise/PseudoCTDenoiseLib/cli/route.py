@@ -44,6 +44,11 @@ def run(arguments: argparse.Namespace) -> int | None:
     source, output = _folder(arguments, "input"), _folder(arguments, "output")
     if not arguments.time_limit > 0:
         raise BadInputError("--time-limit must be more than 0 minutes.")
+    if source.samefile(output):
+        raise BadInputError(
+            f"{output} is the input folder: choose another output folder, so that results are not "
+            "taken for input."
+        )
     check_writable(output / "result.dcm")
     try:
         number = in_temporary_folder(
