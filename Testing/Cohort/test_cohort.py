@@ -330,6 +330,7 @@ def test_a_second_command_on_the_same_cohort_is_refused(cohort, scans, tmp_path)
         (["scans/more", "--out", "scans"], "holds files"),
         (["scans", "--out", "."], "holds files"),
         (["scans", "--out", "scans/one.nrrd"], "is a file"),
+        (["scans/more", "--out", "scans/one.nrrd/out"], "cannot be created (Not a directory)"),
         (["--out", "new"], "no cohort to resume"),
         (["gone", "--out", "new"], "does not exist"),
         (["scans", "--out", "new", "--workers", "0"], "--workers is 0"),
@@ -348,6 +349,15 @@ def test_bad_input_is_refused_before_the_work(
     ended = pseudoct("cohort", *arguments, "--models", models)
     assert (ended.code, ended.err.count("\n")) == (2, 1)
     assert words in ended.err
+
+
+@pytest.mark.parametrize("name", [".DS_Store", ".hidden"])
+def test_a_folder_with_hidden_files_only_is_empty(tmp_path, name):
+    (tmp_path / name).touch()
+    command._check_folder(tmp_path, [tmp_path.with_name("scans")])
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(BadInputError, match="holds files: choose a new or an empty folder"):
+        command._check_folder(tmp_path, [tmp_path.with_name("scans")])
 
 
 def test_a_missing_package_is_reported_with_its_installation(pseudoct, scans, monkeypatch):

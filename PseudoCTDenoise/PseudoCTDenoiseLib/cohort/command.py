@@ -20,6 +20,7 @@ from .. import __version__
 from ..cli.progress_bar import ProgressBar
 from ..cli.setting_arguments import add_setting_arguments, read_settings
 from ..cli.side_outputs import SideOutputs
+from ..cli.staged_files import holds_files
 from ..ct.io.itk_reading import itk_path
 from ..ct.io.volume_files import OUTPUT_SUFFIXES, split_suffix
 from ..denoising.settings import DenoisingSettings
@@ -114,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check_folder(folder, arguments.input)
     scans = find_scans(arguments.input)
     print_warnings(_left_out(scans))
-    (folder / SCANS).mkdir(parents=True, exist_ok=True)
+    _make_folder(folder)
     manifest = CohortManifest(folder, description)
 
     def work() -> int:
@@ -131,6 +132,16 @@ def run(arguments: argparse.Namespace) -> int:
         return _write_results(folder, manifest, _about(settings, models.denoiser[1]))
 
     return with_cleanup(work, manifest.close)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        (folder / SCANS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(
+            f"The folder {folder} cannot be created ({error.strerror}): choose another one with "
+            "--out."
+        ) from error
 
 
 def _left_out(scans: Sequence[Scan]) -> list[str]:
@@ -194,7 +205,7 @@ def _check_folder(folder: Path, inputs: list[Path]) -> None:
     if folder.is_file():
         raise BadInputError(f"{folder} is a file: choose a folder for the cohort.")
     is_cohort = (folder / FILE).is_file()
-    if not is_cohort and folder.is_dir() and any(folder.iterdir()):
+    if not is_cohort and holds_files(folder):
         raise BadInputError(f"{folder} holds files: choose a new or an empty folder.")
     if not inputs and not is_cohort:
         raise BadInputError(f"{folder} holds no cohort to resume: give scans as INPUT.")
