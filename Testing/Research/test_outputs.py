@@ -87,6 +87,24 @@ def test_inputs_and_files_of_others_are_kept(pseudoct, workspace, listing, argum
         assert listing(workspace) == before
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compare", *PAIR, "--csv", "new.csv"],
+        [*EVALUATE, "--csv", "new.csv"],
+        ["study", *INDEX, "--study", "clean", "--study", "banding", "--csv", "."],
+    ],
+    ids=" ".join,
+)
+def test_the_rows_of_an_interrupted_run_are_kept(pseudoct, workspace, listing, arguments):
+    for name in ("new.csv.partial", "study-banding.csv.partial"):
+        Path(name).write_text("method\nLDCT\n")
+    before = listing(workspace)
+    ended = pseudoct(*arguments, "--overwrite")
+    assert ended.code == 2 and ".csv.partial exists. It may hold" in ended.err
+    assert "rename or delete it" in ended.err and listing(workspace) == before
+
+
 def test_a_page_that_cannot_be_written_costs_a_warning_and_not_the_other_results(
     pseudoct, tmp_path, monkeypatch
 ):

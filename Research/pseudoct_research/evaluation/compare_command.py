@@ -23,7 +23,7 @@ from PseudoCTDenoiseLib.output_paths import check_writable
 from PseudoCTDenoiseLib.printed_words import print_warnings
 
 from ..datasets.series_choices import NO_CHOICE, read_scans
-from ..results.results_table import growing_csv
+from ..results.results_table import check_no_partial_csv, growing_csv
 from .comparison import COLUMNS, CtPair, compare, filter_methods, network_methods, summary
 
 CSV_FIELDS = ("method", "patient", "psnr_4096")
@@ -78,6 +78,7 @@ def check_comparison_arguments(
     """
     if arguments.csv:
         check_writable(arguments.csv)
+        check_no_partial_csv(arguments.csv)
     outputs = [Output(arguments.csv, CSV_FIELDS)] if arguments.csv else []
     outputs += [Output(page, is_own=True)] if page else []
     models = model_files(arguments.models)

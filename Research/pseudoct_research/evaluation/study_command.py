@@ -16,7 +16,14 @@ from PseudoCTDenoiseLib.models.store import model_files
 from PseudoCTDenoiseLib.output_paths import check_writable
 
 from ..datasets.ct_dataset import index_files, read_index
-from ..results.results_table import check_block, growing_csv, has_block, read_csv, replace_block
+from ..results.results_table import (
+    check_block,
+    check_no_partial_csv,
+    growing_csv,
+    has_block,
+    read_csv,
+    replace_block,
+)
 from .removed_noise_tables import removed_noise_table, whole_scans_table
 from .study_computation import (
     Rows,
@@ -85,6 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise BadInputError(f"--slices must be at least 1, not {arguments.slices}.")
     for name in studies:
         check_writable(csv_of_study(arguments, name))
+        if arguments.index:
+            check_no_partial_csv(csv_of_study(arguments, name))
         if arguments.page:
             check_block(arguments.page, _block(name))
     if arguments.plots:

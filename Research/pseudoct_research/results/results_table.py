@@ -26,6 +26,25 @@ def write_csv(path: str | os.PathLike, rows: Sequence[Row]) -> None:
     replace_file(path, table.getvalue().encode())
 
 
+def check_no_partial_csv(path: Path) -> None:
+    """Check that :func:`growing_csv` will not replace the rows of an interrupted run.
+
+    Raises
+    ------
+    BadInputError
+        If the file with the suffix ``.partial`` exists.
+    """
+    partial = _partial(path)
+    if os.path.lexists(partial):
+        raise BadInputError(
+            f"{partial} exists. It may hold the results of an interrupted run: rename or delete it."
+        )
+
+
+def _partial(path: Path | None) -> Path:
+    return Path(f"{path}.partial")
+
+
 @contextlib.contextmanager
 def growing_csv(
     path: Path | None,
@@ -34,14 +53,15 @@ def growing_csv(
     """Write a CSV file in the course of a long computation; yield the function that adds rows.
 
     The rows go to a file with the suffix ``.partial`` beside it. It replaces the CSV file at the
-    end, and stays if the computation fails or is interrupted.
+    end, and stays if the computation fails or is interrupted. Call :func:`check_no_partial_csv`
+    before the computation.
 
     Parameters
     ----------
     path : the CSV file; without it, nothing is written.
     writing : context in which a file is written, such as :meth:`.SideOutputs.writing`.
     """
-    partial, rows = Path(f"{path}.partial"), []
+    partial, rows = _partial(path), []
 
     def add(new: Sequence[Row]) -> None:
         rows.extend(new)
