@@ -40,7 +40,8 @@ COLUMNS = (
 are means."""
 ORIENTATIONS, TUNED = ", 8 orientations", " + method"
 """Ends of the names of a network's methods: averaged over orientations, and tuned."""
-_METRICS = ("psnr_4096", "psnr_400", "ssim_4096", "hu_bias", "noise_reduction", "seconds")
+METRICS = ("psnr_4096", "psnr_400", "ssim_4096", "hu_bias", "noise_reduction", "seconds")
+"""Scores of a scan that :func:`summary` averages."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def summary(scores: Sequence[dict]) -> list[dict]:
     for name in dict.fromkeys(s["method"] for s in scores):
         patients = _by_patient([s for s in scores if s["method"] == name])
         row = {"method": name, "patients": len(patients)}
-        for key in _METRICS:
+        for key in METRICS:
             row[key] = _mean([means[key] for means in patients.values()])
         gains = [
             means["psnr_4096"] - ldct[patient]["psnr_4096"] for patient, means in patients.items()
@@ -234,7 +235,7 @@ def _by_patient(scores: Sequence[dict]) -> dict[str, dict]:
     for patient in dict.fromkeys(s["patient"] for s in scores):
         of_patient = [s for s in scores if s["patient"] == patient]
         weights = [s["slices"] for s in of_patient]
-        patients[patient] = {key: _mean([s[key] for s in of_patient], weights) for key in _METRICS}
+        patients[patient] = {key: _mean([s[key] for s in of_patient], weights) for key in METRICS}
     return patients
 
 

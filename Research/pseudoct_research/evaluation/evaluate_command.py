@@ -18,10 +18,12 @@ from ..results.results_table import check_block, growing_csv, read_csv, replace_
 from ..results.row_groups import grouped
 from ..training.training_pairs import LEAST_SLICES
 from .compare_command import add_comparison_arguments, check_comparison_arguments, compare_all
-from .comparison import COLUMNS, ORIENTATIONS, TUNED, simulated_pair, summary, tuning_gains
+from .comparison import COLUMNS, METRICS, ORIENTATIONS, TUNED, simulated_pair, summary, tuning_gains
 
 TEXTS = ("split", "kernel", "method", "patient")
 """Columns of the CSV file that are texts; the others are numbers."""
+NUMBERS = ("dose", "slices", *METRICS)
+"""Columns of the CSV file that the tables need."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,12 +104,13 @@ def read_scores(path: Path) -> list[dict]:
     Raises
     ------
     BadInputError
-        If the file cannot be read, or is not such a file.
+        If the file cannot be read, is not such a file, or lacks scores.
     """
     rows = read_csv(path)
     try:
-        return [
+        scores = [
             {key: float(value) for key, value in row.items() if key not in TEXTS}
+            | {key: float(row[key]) for key in NUMBERS}
             | {key: row[key] for key in TEXTS}
             for row in rows
         ]
@@ -115,6 +118,27 @@ def read_scores(path: Path) -> list[dict]:
         raise BadInputError(
             f"{path} does not hold the scores of 'pseudoct evaluate'. Give another file with --csv."
         ) from error
+    if not scores:
+        raise BadInputError(f"{path} holds no scores. Give another file with --csv.")
+    for about, of_kernel in grouped(scores, ("kernel",)):
+        if not _is_complete(of_kernel):
+            raise BadInputError(
+                f"{path} lacks scores of the {about['kernel']} kernel: every method needs one for "
+                "each scan. Run 'pseudoct evaluate' with --index to the end."
+            )
+    return scores
+
+
+def _is_complete(scores: Sequence[dict]) -> bool:
+    """Return True if the methods have the same scans, and those of the gains are among them."""
+    patients = {
+        about["method"]: [score["patient"] for score in of_method]
+        for about, of_method in grouped(scores, ("method",))
+    }
+    ends = ("LDCT", ORIENTATIONS, TUNED)
+    return all(any(name.endswith(end) for name in patients) for end in ends) and all(
+        scans == patients["LDCT"] for scans in patients.values()
+    )
 
 
 def results_text(scores: Sequence[dict]) -> str:

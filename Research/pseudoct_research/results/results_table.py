@@ -90,10 +90,12 @@ def read_csv(path: str | os.PathLike) -> list[dict[str, str]]:
         If the file cannot be read.
     """
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:  # spreadsheets add a BOM
             return list(csv.DictReader(file))
     except OSError as error:
         raise BadInputError(f"Cannot read {path}: {error.strerror}. Check the path.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadInputError(f"{path} is not a CSV file in UTF-8. Save it as one.") from error
 
 
 def replace_block(page: str | os.PathLike, marker: str, text: str) -> None:

@@ -12,6 +12,7 @@ from pseudoct_research.evaluation import compare_command as compare
 from pseudoct_research.evaluation import comparison
 from pseudoct_research.evaluation import evaluate_command as evaluate
 from pseudoct_research.evaluation.comparison import CtPair, Method
+from pseudoct_research.results.results_table import write_csv
 from PseudoCTDenoiseLib.ct.reference_metrics import psnr_4096
 from PseudoCTDenoiseLib.denoising.presets import paper_settings
 from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
@@ -115,6 +116,41 @@ def test_scores_that_cannot_be_printed_are_refused(pseudoct, tmp_path):
     for name, words in (("other.csv", "does not hold the scores"), ("none.csv", "Cannot read")):
         ended = pseudoct("evaluate", "--csv", tmp_path / name)
         assert ended.code == 2 and words in ended.err
+
+
+METHODS = ("LDCT", "fast, 8 orientations", "fast + method")
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([], "holds no scores"),
+        ([score_of(name, "a", 1, 40.0) for name in METHODS[:2]], "lacks scores of the soft kernel"),
+        ([score_of(name, "a", 1, 40.0) for name in METHODS[1:]], "lacks scores of the soft kernel"),
+        (
+            [score_of(name, p, 1, 40.0) for name in METHODS for p in "ab"][:-1],
+            "lacks scores of the soft kernel",
+        ),
+        ([{**score_of("LDCT", "a", 1, 40.0), "dose": ""}], "does not hold the scores"),
+    ],
+)
+def test_scores_that_are_incomplete_are_refused(pseudoct, tmp_path, rows, words):
+    path = tmp_path / "scores.csv"
+    with open(path, "w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.DictWriter(file, score_of("LDCT", "a", 1, 40.0))
+        writer.writeheader()
+        writer.writerows(rows)
+    ended = pseudoct("evaluate", "--csv", path)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert words in ended.err
+
+
+def test_scores_without_a_column_or_without_utf_8_are_refused(pseudoct, tmp_path):
+    path = tmp_path / "scores.csv"
+    write_csv(path, [{k: v for k, v in score_of("LDCT", "a", 1, 40.0).items() if k != "slices"}])
+    assert "does not hold the scores" in pseudoct("evaluate", "--csv", path).err
+    path.write_bytes(b"method,pati\xe9nt\n")
+    assert "not a CSV file in UTF-8" in pseudoct("evaluate", "--csv", path).err
 
 
 def test_the_simulated_scan_is_compared_with_its_normal_dose_scan(
