@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import pytest
 from PseudoCTDenoiseLib.cohort.estimate import estimate_text, scan_cost
 from PseudoCTDenoiseLib.cohort.table import read_table
@@ -59,6 +61,48 @@ def test_the_command_prints_the_estimate_of_a_finished_cohort(pseudoct, tmp_path
     assert ended.out == estimate_text(read_table(tmp_path / "cohort.csv"), 1000, 8)
     assert pseudoct("cohort", "--out", tmp_path, "--estimate", "0", "8").code == 2
     assert pseudoct("cohort", "--out", tmp_path / "none", "--estimate", "1", "8").code == 2
+
+
+def write_table(folder, rows, encoding="utf-8", delimiter=","):
+    with open(folder / "cohort.csv", "w", newline="", encoding=encoding) as file:
+        writer = csv.DictWriter(file, rows[0], delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_a_table_that_a_spreadsheet_saved_is_read(pseudoct, tmp_path):
+    write_table(tmp_path, [row(), dict.fromkeys(row(), "")], encoding="utf-8-sig")
+    ended = pseudoct("cohort", "--out", tmp_path, "--estimate", "1000", "8")
+    assert (ended.code, ended.out) == (0, estimate_text([row()], 1000, 8))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"seconds": "105,5"}, "'105,5' under seconds of the scan 'a'"),
+        ({"seconds": ""}, "'' under seconds of the scan 'a'"),
+        ({"exit": "done"}, "'done' under exit of the scan 'a'"),
+        ({"slices": "nan"}, "'nan' under slices of the scan 'a'"),
+        ({"read_bytes": "-1"}, "'-1' under read_bytes of the scan 'a'"),
+        ({"cpu_seconds": None}, "lacks the columns cpu_seconds"),
+    ],
+)
+def test_a_cell_or_a_column_that_cannot_be_used_is_named(pseudoct, tmp_path, values, words):
+    changed = {key: value for key, value in row(**values).items() if value is not None}
+    write_table(tmp_path, [changed])
+    ended = pseudoct("cohort", "--out", tmp_path, "--estimate", "1000", "8")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert words in ended.err
+
+
+@pytest.mark.parametrize(
+    ("saved", "words"),
+    [({"delimiter": ";"}, "commas do not separate"), ({"encoding": "utf-16"}, "not a CSV file")],
+)
+def test_a_table_in_another_form_is_refused(pseudoct, tmp_path, saved, words):
+    write_table(tmp_path, [row()], **saved)
+    ended = pseudoct("cohort", "--out", tmp_path, "--estimate", "1000", "8")
+    assert (ended.code, ended.err.count("\n")) == (2, 1) and words in ended.err
 
 
 def test_the_estimate_of_the_documents_is_that_of_its_table(repository):

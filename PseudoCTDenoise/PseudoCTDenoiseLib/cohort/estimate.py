@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import fmean, median
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 from ..errors import BadInputError
 from ..exit_codes import SUCCESSES
 from ..markdown_table import Column, markdown
+from .table import RESTORE
 
 STORAGE_BYTES_PER_SECOND = 1.25e9
 """Assumed throughput of the storage that all workers share: a link of 10 Gbit/s."""
@@ -43,21 +45,21 @@ def scan_cost(rows: Sequence[dict[str, str]]) -> ScanCost:
     Raises
     ------
     BadInputError
-        If the table has no denoised scan.
+        If the table has no denoised scan, or a cell that is not a number.
     """
-    done = [row for row in rows if int(row["exit"]) in SUCCESSES and row["slices"]]
+    done = [row for row in rows if _number(row, "exit", empty="") in SUCCESSES and row["slices"]]
     if not done:
         raise BadInputError("The cohort has no denoised scan to measure: denoise some scans first.")
 
     def column(name: str) -> float:
-        return fmean(float(row[name] or 0) for row in done)
+        return fmean(_number(row, name) for row in done)
 
     return ScanCost(
         scans=len(done),
         slices=column("slices"),
         files_seconds=fmean(_seconds(row) * (1 - _compute_share(row)) for row in done),
         compute_seconds=fmean(_seconds(row) * _compute_share(row) for row in done),
-        driver_seconds=median(float(row["driver_seconds"] or 0) for row in done),
+        driver_seconds=median(_number(row, "driver_seconds") for row in done),
         read_bytes=column("read_bytes"),
         written_bytes=column("written_bytes"),
         devices=", ".join(sorted({row["device"] for row in done})),
@@ -66,12 +68,27 @@ def scan_cost(rows: Sequence[dict[str, str]]) -> ScanCost:
 
 def _seconds(row: dict[str, str]) -> float:
     """Return the time of a scan in its worker without that of other programs on its processor."""
-    seconds = float(row["seconds"])
-    return min(seconds, float(row["cpu_seconds"])) if row["device"].startswith("CPU") else seconds
+    seconds = _number(row, "seconds", empty="")
+    on_cpu = row["device"].startswith("CPU")
+    return min(seconds, _number(row, "cpu_seconds")) if on_cpu else seconds
 
 
 def _compute_share(row: dict[str, str]) -> float:
-    return float(row["compute_seconds"]) / float(row["seconds"])
+    return _number(row, "compute_seconds") / (_number(row, "seconds", empty="") or 1)
+
+
+def _number(row: dict[str, str], column: str, empty: str = "0") -> float:
+    """Return a number of a table; an empty cell counts as ``empty``."""
+    try:
+        number = float(row[column] or empty)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < math.inf:
+        raise BadInputError(
+            f"The table of the cohort has '{row[column]}' under {column} of the scan "
+            f"'{row['name']}', which is not a number with a decimal point: {RESTORE}."
+        )
+    return number
 
 
 def estimate_text(rows: Sequence[dict[str, str]], scans: int, workers: int) -> str:
@@ -92,8 +109,8 @@ def estimate_text(rows: Sequence[dict[str, str]], scans: int, workers: int) -> s
         worker = cost.files_seconds + cost.compute_seconds / speed_up
         limits = {
             _slower_part(cost, speed_up): workers / worker,
-            "storage": STORAGE_BYTES_PER_SECOND / moved,
-            "driver": 1 / cost.driver_seconds if cost.driver_seconds else float("inf"),
+            "storage": STORAGE_BYTES_PER_SECOND / moved if moved else math.inf,
+            "driver": 1 / cost.driver_seconds if cost.driver_seconds else math.inf,
         }
         bottleneck = min(limits, key=limits.__getitem__)
         rate = limits[bottleneck]

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import BadInputError
 
 FILE = "cohort.csv"
+RESTORE = "run the cohort again with the same settings, which restores its table"
 COLUMNS = (
     *("name", "exit", "words", "outlier", "traffic_light"),
     *("noise_before_hu", "noise_after_hu", "noise_reduction_percent", "mean_absolute_change_hu"),
@@ -18,6 +19,11 @@ COLUMNS = (
     *("read_bytes", "written_bytes", "peak_memory_mib", "device", "worker"),
     *("study_uid", "series_uid", "frame_of_reference_uid", "input"),
 )
+MEASURED = (
+    *("exit", "slices", "seconds", "cpu_seconds", "compute_seconds", "driver_seconds"),
+    *("read_bytes", "written_bytes"),
+)
+"""Columns with the numbers of an estimate."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -38,21 +44,27 @@ def table_text(outcomes: Iterable[dict], outliers: dict[str, list[str]]) -> str:
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a cohort's CSV.
+    """Return the rows of a cohort's CSV, also of one that a spreadsheet saved, without empty ones.
 
     Raises
     ------
     BadInputError
-        If the file is missing or is not the table of a cohort.
+        If the file is missing, or lacks a column that an estimate needs.
     """
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            rows, columns = list(reader), reader.fieldnames or ()
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="")
+            rows, columns = [row for row in reader if any(row.values())], reader.fieldnames or ()
+    except OSError as error:
         raise BadInputError(f"Cannot read {path}: run the cohort first.") from error
-    if not {"name", "exit", "compute_seconds"} <= set(columns):
-        raise BadInputError(f"{path} is not the table of a cohort: choose the folder of one.")
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadInputError(f"{path} is not a CSV file in UTF-8: {RESTORE}.") from error
+    missing = [name for name in ("name", "device", *MEASURED) if name not in columns]
+    if missing:
+        raise BadInputError(
+            f"{path} lacks the columns {', '.join(missing)}, or commas do not separate its "
+            f"columns: {RESTORE}."
+        )
     return rows
 
 
