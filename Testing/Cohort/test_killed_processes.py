@@ -79,3 +79,19 @@ def test_a_killed_worker_and_a_killed_driver_lose_nothing(
     assert after.keys() == {str(number) for number in range(NUMBER)}
     assert {name: after[name] for name in between} == between
     assert not (out / "unfinished").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_is_cancelled_while_its_workers_start_says_so_in_one_line(
+    program, tmp_path, scans, quick, number
+):
+    command = [*program, "cohort", scans, "--out", tmp_path / "out", "--workers", "1", *quick]
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert "1 workers with 1 threads each" in driver.stderr.readline()
+        driver.send_signal(number)
+        _, printed = driver.communicate(timeout=60)
+    finally:
+        driver.kill()
+    assert (driver.returncode, printed.splitlines()) == (3, ["pseudoct: cancelled."])

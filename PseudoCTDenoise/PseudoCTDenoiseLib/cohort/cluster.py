@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import logging
 import os
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ RESTART_TIME = "10 minutes"
 """Time in which a local worker that died must be back."""
 LOOPBACK = "127.0.0.1"
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_LOGGERS = ("asyncio", "distributed", "tornado")
 _GPU_VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 
@@ -113,6 +116,21 @@ def start_local_cluster(workers: LocalWorkers) -> SpecCluster:
         scheduler={"cls": Scheduler, "options": scheduler},
         silence_logs=logging.ERROR,
     )
+
+
+def end_quietly() -> None:
+    """Silence Dask and end its clusters without a word about a start that was cancelled."""
+    from distributed.deploy.spec import close_clusters
+
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+    def close() -> None:
+        with contextlib.suppress(Exception):  # Dask's assertion on workers that are starting
+            close_clusters()
+
+    atexit.unregister(close_clusters)
+    atexit.register(close)
 
 
 def connect(address: str) -> Client:

@@ -34,7 +34,7 @@ from ..printed_words import print_warnings
 from ..temporary_files import replace_file, with_cleanup
 from . import page, table
 from .changed_scans import repeat_changed
-from .cluster import connect, plan_local_workers, start_local_cluster
+from .cluster import connect, end_quietly, plan_local_workers, start_local_cluster
 from .distribution import distribute
 from .estimate import estimate_text
 from .manifest import FAILED, FILE, PENDING, CohortManifest
@@ -240,7 +240,11 @@ def _denoise_pending(arguments: argparse.Namespace, folder: Path, manifest: Coho
         if not arguments.scheduler:  # no worker is left
             remove_unfinished(folder)
 
-    with_cleanup(work, end)
+    try:
+        with_cleanup(work, end)
+    except KeyboardInterrupt:
+        end_quietly()
+        raise
     remove_unfinished(folder)
 
 
