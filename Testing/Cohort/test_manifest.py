@@ -83,6 +83,12 @@ def test_a_second_process_is_refused_until_the_first_ends(tmp_path):
     CohortManifest(tmp_path, ABOUT).close()
 
 
+def test_a_manifest_that_cannot_be_opened_is_reported(tmp_path):
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(BadInputError, match="cannot be used .* check that you can write to the"):
+        CohortManifest(tmp_path, ABOUT)
+
+
 def test_other_settings_are_refused_by_name(tmp_path):
     CohortManifest(tmp_path, ABOUT).close()
     with pytest.raises(BadInputError, match="was begun with steps 2, not 3: choose"):

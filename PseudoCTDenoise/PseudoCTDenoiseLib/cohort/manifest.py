@@ -40,8 +40,7 @@ class CohortManifest:
 
     def __init__(self, folder: Path, description: dict):
         self._folder = folder
-        # Each statement is a transaction, so that a killed process loses no outcome.
-        self._database = sqlite3.connect(folder / FILE, isolation_level=None, timeout=0)
+        self._database = _opened(folder / FILE)
         try:
             self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._database.executescript(_TABLES)
@@ -49,10 +48,7 @@ class CohortManifest:
             self._compare(description)
         except sqlite3.OperationalError as error:
             self.close()
-            raise BadInputError(
-                f"{folder / FILE} cannot be used ({error}). If another run works on this cohort, "
-                "wait for its end."
-            ) from error
+            raise _unusable(folder / FILE, error) from error
         except sqlite3.DatabaseError as error:
             self.close()
             raise BadInputError(
@@ -152,6 +148,21 @@ class CohortManifest:
 
     def _one(self, query: str, value: str | bytes) -> tuple | None:
         return self._database.execute(query, [value]).fetchone()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    try:
+        # Each statement is a transaction, so that a killed process loses no outcome.
+        return sqlite3.connect(path, isolation_level=None, timeout=0)
+    except sqlite3.OperationalError as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: sqlite3.OperationalError) -> BadInputError:
+    return BadInputError(
+        f"{path} cannot be used ({error}). If another run works on this cohort, wait for its end. "
+        "Otherwise check that you can write to the folder."
+    )
 
 
 def _scan(name: str, path: str | bytes, is_dicom: int) -> Scan:
