@@ -93,7 +93,7 @@ def fingerprint(scan: Scan) -> str | None:
 
 
 def _slice_files(folder: Path) -> Iterator[str]:
-    """Yield the visible files of a DICOM folder that are no volumes, without resolving links."""
+    """Yield the visible files of a DICOM folder that are not volumes, without resolving links."""
     for parent, folders, names in os.walk(folder):
         folders[:] = _visible(folders)
         yield from (os.path.join(parent, name) for name in _visible(names) if not _is_volume(name))

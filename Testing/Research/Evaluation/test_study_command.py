@@ -206,6 +206,8 @@ def test_an_interrupted_study_keeps_the_former_results(
     whole = {key: 2 for key in former.splitlines()[0].split(",")}
     complete = STUDIES["clean"]._replace(compute=lambda *_: iter([[whole]]))
     monkeypatch.setitem(STUDIES, "clean", complete)
+    assert "study-clean.csv.partial exists" in pseudoct("study", *given).err
+    (tmp_path / "study-clean.csv.partial").unlink()
     assert pseudoct("study", *given).code == 0
     assert [row["scan"] for row in read(file)] == ["2"] and not list(tmp_path.glob("*.partial"))
 
