@@ -61,6 +61,22 @@ def test_each_property_outside_the_training_has_its_sentence(case, words):
     assert words in sentence
 
 
+@pytest.mark.parametrize("padding", [0, 400, -1024])
+def test_padding_around_the_image_is_no_tissue(padding):
+    hu = scan()
+    hu[:, np.hypot(DOWN, RIGHT) > SIZE / 2 - 2] = padding
+    assert warnings(hu) == []
+    hu[:, :20] = hu[:, -20:] = hu[:, :, :20] = hu[:, :, -20:] = padding
+    assert warnings(hu) == []
+
+
+def test_padded_corners_do_not_hide_that_a_slice_lies_inside_the_body():
+    hu = scan(radius=300)
+    hu[:, np.abs(DOWN) + np.abs(RIGHT) > SIZE - 40] = 0
+    (sentence,) = warnings(hu)
+    assert "Every slice lies inside the body" in sentence
+
+
 @pytest.mark.parametrize("case", [{"smoothing_px": 1.6}, {"radius": 300}])
 def test_without_a_simulation_no_sentence_speaks_of_one(case):
     (with_simulation,), (without,) = (

@@ -24,7 +24,8 @@ QUIET_HU = 5.0
 MARGIN = 1.25
 """Factor by which a figure may exceed the range, which is measured on a part of the training."""
 BORDER_SHARE = 0.9
-"""Fraction of the pixels on the border of a slice above which the image lies inside the body."""
+"""Fraction of the measured pixels on the border of a slice that show tissue, above which the image
+lies inside the body."""
 
 
 def scan_figures(hu: np.ndarray, pixel_mm: float | None) -> dict[str, float]:
@@ -166,5 +167,8 @@ def _anatomy(
 
 
 def _border_share(part: np.ndarray) -> float:
-    border = np.concatenate([part[0], part[-1], part[1:-1, 0], part[1:-1, -1]])
-    return float(np.mean(border > TISSUE_HU))
+    """Return the fraction of tissue on the border of a slice; 0 if all of it is padding."""
+    border = np.zeros(part.shape, bool)
+    border[[0, -1]] = border[:, [0, -1]] = True
+    measured = part[border & ~constant_areas(part)]
+    return float(np.mean(measured > TISSUE_HU)) if measured.size else 0.0
