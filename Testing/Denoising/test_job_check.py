@@ -128,6 +128,24 @@ def test_metal_and_scans_unlike_the_training_are_named():
     assert metal.startswith("1 of 2 slices show metal above 6000 HU")
 
 
+def test_bright_padding_is_not_metal():
+    """Many files have no declared padding value; 32767 is the largest that they can hold."""
+    hu = noisy(anatomy())
+    air, bright = hu.copy(), hu.copy()
+    air[:, :10, :30], bright[:, :10, :30] = -1024, 32767
+    assert job(bright, PRETRAINED, []).warnings == []
+    expected, result = (denoise(scan, PRETRAINED, []).hu for scan in (air, bright))
+    assert np.array_equal(result, np.where(bright == 32767, bright, expected))
+
+
+def test_saturated_metal_inside_the_body_is_no_padding():
+    hu = noisy(anatomy())
+    hu[0, 70:90, 70:90] = 32767
+    hu[0, :10, :30] = 32767
+    (metal,) = job(hu, PRETRAINED, []).warnings
+    assert metal.startswith("1 of 2 slices show metal")
+
+
 @pytest.mark.parametrize(
     ("levels", "words"),
     [

@@ -60,16 +60,28 @@ def surrounding_padding(hu: np.ndarray) -> np.ndarray:
 
     Inside a body without noise, such as a phantom's, tissue may have one exact value.
     """
-    padding = tissue_padding(hu)
-    at_edge = padding.copy()
-    at_edge[1:-1, 1:-1] = False
-    return connected_parts(at_edge, padding)
+    return _connected_to_edge(tissue_padding(hu))
+
+
+def padding_above(hu: np.ndarray, limit: float) -> np.ndarray:
+    """Return True in :func:`constant_areas` above a limit in HU, connected to the edge, bool.
+
+    Saturated metal also has one exact value, but lies inside the body.
+    """
+    above = hu > limit
+    return _connected_to_edge(constant_areas(hu) & above) if above.any() else above
 
 
 def connected_parts(cores: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return the connected parts of a mask that contain a core, (rows, columns) of bool."""
     images = (sitk.GetImageFromArray(part.astype(np.uint8)) for part in (cores, mask))
     return sitk.GetArrayFromImage(sitk.BinaryReconstructionByDilation(*images)) > 0
+
+
+def _connected_to_edge(areas: np.ndarray) -> np.ndarray:
+    at_edge = areas.copy()
+    at_edge[1:-1, 1:-1] = False
+    return connected_parts(at_edge, areas)
 
 
 def _has_block_of_one_value(hu: np.ndarray) -> bool:

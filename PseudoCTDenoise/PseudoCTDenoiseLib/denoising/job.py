@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..ct.constant_areas import surrounding_padding
+from ..ct.constant_areas import padding_above, surrounding_padding
 from ..ct.hounsfield import MAX_CT_HU, MIN_CT_HU, normalise
 from ..ct.hu_validation import check_finite, ct_warning
 from ..ct.slice_selection import evenly_spaced_slices, most_informative_slice
@@ -39,7 +39,8 @@ from .settings import DenoisingSettings
 from .trial_timing import time_parts
 
 METAL_FROM_HU = 6000.0
-"""HU above which a slice has metal. Noise lifts dense bone above 3071 HU, but not this far."""
+"""HU above which a slice has metal or bright padding. Noise lifts dense bone above 3071 HU, but not
+this far."""
 METAL_LIMIT_HU = 2000.0
 """Limit in HU of slices with metal. At a limit of 3071 HU its edge is steeper than any that the
 networks were trained on, and spoils tissue beside it."""
@@ -238,6 +239,7 @@ class DenoisingJob:
         """Return slices of the scan, normalised, (N, rows, columns), on the device.
 
         They are limited to the range that the networks were trained on, see :func:`_upper_limit`.
+        Padding above :data:`METAL_FROM_HU` is air.
         """
         return self._normalised([self.hu[index] for index in indices])
 
@@ -257,7 +259,8 @@ class DenoisingJob:
         shape = self.hu.shape[1:]
         if index not in self._unchanged:  # one bit for a pixel, as it is needed again
             hu = self.hu[index]
-            self._unchanged[index] = np.packbits(unmeasured(hu) | (hu > _upper_limit(hu)))
+            metal = hu > _upper_limit(_without_bright_padding(hu))
+            self._unchanged[index] = np.packbits(unmeasured(hu) | metal)
         found = np.unpackbits(self._unchanged[index], count=math.prod(shape))
         return found.view(bool).reshape(shape)
 
@@ -290,6 +293,7 @@ class DenoisingJob:
         return _finite(output), _finite(maps)
 
     def _normalised(self, slices: Sequence[np.ndarray]) -> torch.Tensor:
+        slices = map(_without_bright_padding, slices)
         limited = [hu.clip(MIN_CT_HU, _upper_limit(hu)) for hu in slices]
         values = torch.from_numpy(np.stack(limited).astype(np.float32))
         return normalise(values).to(self.device.torch)
@@ -306,7 +310,7 @@ def _finite(images: torch.Tensor) -> torch.Tensor:
 
 def _metal_warning(hu: np.ndarray) -> str | None:
     """Return a warning if slices show metal, otherwise None."""
-    count = sum(part.max() > METAL_FROM_HU for part in hu)
+    count = sum(_without_bright_padding(part).max() > METAL_FROM_HU for part in hu)
     if not count:
         return None
     return (
@@ -314,6 +318,12 @@ def _metal_warning(hu: np.ndarray) -> str | None:
         f"not trained on. In these slices it sees at most {METAL_LIMIT_HU:g} HU and values above "
         "come back as they were. Streaks of metal remain."
     )
+
+
+def _without_bright_padding(hu: np.ndarray) -> np.ndarray:
+    """Return a slice, (rows, columns) HU, in which padding above the level of metal is air."""
+    padding = padding_above(hu, METAL_FROM_HU)
+    return np.where(padding, hu.dtype.type(MIN_CT_HU), hu) if padding.any() else hu
 
 
 def _upper_limit(hu: np.ndarray) -> float:
