@@ -146,6 +146,28 @@ def test_a_ct_stored_with_its_offset_and_padding_is_recognised():
     assert "1024 too high" in warning(raw)
 
 
+@pytest.mark.parametrize("shift", [-300, 300, 400])
+def test_a_ct_with_shifted_values_is_recognised(shift):
+    assert "looks shifted: only " in warning(ct() + shift)
+
+
+def test_padding_does_not_hide_shifted_values():
+    hu = ct() + 300
+    hu[:, :, :24] = 0
+    assert "looks shifted" in warning(hu)
+
+
+@pytest.mark.parametrize("noise", [0.0, 200.0])
+def test_a_bright_bone_in_a_noisy_ct_is_no_shift(noise):
+    hu = ct(noise=noise)
+    hu[:, 14:34, 14:34] += 700
+    passes(hu)
+
+
+def test_an_empty_scan_of_air_is_not_shifted():
+    passes(np.random.default_rng(0).normal(-1000, 20, (3, 64, 64)))
+
+
 def test_a_few_voxels_below_fat_do_not_make_an_mr_a_ct():
     mr = np.random.default_rng(0).uniform(0, 1500, (3, 64, 64))
     mr[0, 0, 0] = -150
@@ -161,7 +183,7 @@ def test_fat_is_below_minus_50_hu():
 
 
 def test_a_ten_thousandth_of_the_voxels_must_be_fat_or_air():
-    hu = np.random.default_rng(0).uniform(0, 1500, (3, 64, 64))
+    hu = np.random.default_rng(0).uniform(0, 200, (3, 64, 64))
     hu[0, 0, :2] = -100
     passes(hu)
     hu[0, 0, 1] = 0
