@@ -307,6 +307,25 @@ def test_the_start_is_the_result_if_no_step_is_better(monkeypatch):
     assert len(tuned.record.losses) == 4 and same(state(tuned.student), start)
 
 
+@pytest.mark.parametrize("risk", [-10.1, -255.0])
+def test_the_start_is_the_result_if_the_risk_is_implausible(monkeypatch, risk):
+    """The error of an image is not negative. Then the decrease before it is worth nothing, too."""
+    tuned, start, _ = tuned_with_risks(monkeypatch, [45.0, 9.0, risk, 5.0])
+    assert tuned.record.risks == {0: 45.0, 2: 9.0, 4: risk}
+    assert tuned.record.implausible and tuned.record.best_step == 0 and tuned.record.share == 0
+    assert same(state(tuned.student), start)
+    text = fine_tuning.tuning_warning([tuned.record])
+    assert "noise unlike the simulated noise" in text and f"fell to {risk:.0f} HU²" in text
+
+
+def test_a_risk_that_is_slightly_negative_counts(monkeypatch):
+    risks = [45.0, -9.0, -9.9, -9.9, -9.9]
+    tuned, _, seen = tuned_with_risks(monkeypatch, risks)
+    assert not tuned.record.implausible and tuned.record.share == 1
+    assert same(state(tuned.student), seen[8])
+    assert fine_tuning.tuning_warning([replace(tuned.record, noise_hu=20.0)]) is None
+
+
 def test_after_a_small_decrease_of_the_risk_the_weights_are_averaged(monkeypatch):
     tuned, start, seen = tuned_with_risks(monkeypatch, [9.0, 8.0, 7.0, 6.0, 5.0], energy=1000.0)
     half = {key: (start[key] + seen[8][key]) / 2 for key in start}

@@ -160,6 +160,9 @@ def test_a_scan_that_is_not_tuned_says_why(levels, words):
     assert tuning_warning([TuningRecord([], noise_hu=20.0), TuningRecord([1.0])]) is None
     unknown = TuningRecord([], has_body=False)
     assert tuning_warning([unknown]).startswith("The scan shows too little of a body")
+    unlike = TuningRecord([1.0], {0: 45.0, 20: -61.0}, noise_hu=20.0, implausible=True)
+    assert tuning_warning([unlike]).startswith("The scan has noise unlike the simulated noise")
+    assert "1 of 2 slices have noise unlike" in tuning_warning([unlike, TuningRecord([1.0])])
     both = tuning_warning([unknown, TuningRecord([], noise_hu=5.0), TuningRecord([1.0])])
     assert both.startswith("1 of 3 slices show too little") and "1 of 3 slices have" in both
 

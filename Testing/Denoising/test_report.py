@@ -87,6 +87,7 @@ def test_a_report_has_the_noise_and_the_risks_of_the_tuning():
             "best_step": 2,
             "share_of_tuned_weights": 0.5,
             "diverged": False,
+            "implausible_risk": False,
         }
     ]
 

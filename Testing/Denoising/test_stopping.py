@@ -86,6 +86,13 @@ def test_a_risk_that_stays_flat_goes_on_and_one_that_rises_clearly_ends():
         assert rule.best_step == best
 
 
+def test_an_implausible_risk_ends_the_tuning_without_a_result():
+    rule = risk_stop_rule(1000, removed_energy=100.0)
+    curve = {0: 45.0, 20: 9.0, 40: -9.9, 60: -10.1}
+    assert [step for step, risk in curve.items() if rule(step, risk)] == [60]
+    assert rule.implausible and rule.best_step == 0
+
+
 @pytest.mark.parametrize("risk", [60.0, 100.0, 120.0])
 def test_step_0_has_no_tuned_weights(risk):
     assert tuned_weight_share({0: risk, 20: 100.0}, 0, 80.0) == 0

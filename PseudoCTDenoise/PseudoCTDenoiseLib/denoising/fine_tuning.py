@@ -40,7 +40,8 @@ class TuningRecord:
     ones. ``noise_hu`` and ``texture`` are those of :class:`.SimulatedNoise`; None if there is none,
     or if ``has_body`` is False: the slices show too little of a body to measure them. ``diverged``
     is True if the pre-trained network is the result because the tuning diverged; numbers that are
-    not finite are then left out.
+    not finite are then left out. ``implausible`` is True if it is the result because a risk was
+    below :data:`.LOWEST_RELATIVE_RISK`.
     """
 
     losses: list[float]
@@ -51,15 +52,17 @@ class TuningRecord:
     texture: NoiseTexture | None = None
     has_body: bool = True
     diverged: bool = False
+    implausible: bool = False
 
 
 def tuning_warning(tunings: Sequence[TuningRecord]) -> str | None:
-    """Return a warning if the scan kept the network from being tuned, otherwise None."""
+    """Return a warning if the scan keeps the tuned network from being used, otherwise None."""
     unknown = [record for record in tunings if not record.has_body]
     low, high = TUNING_NOISE_RANGE_HU
     levels = [record.noise_hu for record in tunings if record.noise_hu is not None]
     outside = [level for level in levels if not low <= level <= high]
-    if not unknown and not outside:
+    unlike = [record for record in tunings if record.implausible]
+    if not unknown and not outside and not unlike:
         return None
     reasons = []
     if unknown:
@@ -74,6 +77,13 @@ def tuning_warning(tunings: Sequence[TuningRecord]) -> str | None:
         reasons.append(
             f"{_where(outside, tunings, 'has', 'have')} an estimated noise of {levels_text} HU, "
             f"outside the {low:g} to {high:g} HU in which tuning helps."
+        )
+    if unlike:
+        risk = min(min(record.risks.values()) for record in unlike)
+        reasons.append(
+            f"{_where(unlike, tunings, 'has', 'have')} noise unlike the simulated noise that the "
+            "network is tuned with, perhaps because the images were interpolated or filtered: the "
+            f"estimated mean squared error fell to {risk:.0f} HU², which is impossible."
         )
     return " ".join([*reasons, "The pre-trained network was used without tuning."])
 
@@ -120,8 +130,8 @@ def fine_tune(
     -------
     FineTuned
         If a loss, a weight or a risk is not finite, or the loss exceeds
-        :data:`DIVERGED_LOSS_RATIO`, the tuning has diverged. After that, without a step, or if no
-        step was better than none, the student is ``network`` itself.
+        :data:`DIVERGED_LOSS_RATIO`, the tuning has diverged. After that, after an implausible
+        risk, without a step, or if no step was better than none, the student is ``network`` itself.
     """
     student = _Student(network, settings)
     teacher = copy.deepcopy(network).eval()
@@ -251,4 +261,5 @@ def _record(
         None if measured is None else measured.texture,
         has_body,
         diverged,
+        stopping.implausible,
     )

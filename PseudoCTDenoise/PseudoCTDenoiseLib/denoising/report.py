@@ -81,6 +81,7 @@ def job_report(
                 "best_step": tuning.best_step,
                 "share_of_tuned_weights": tuning.share,
                 "diverged": tuning.diverged,
+                "implausible_risk": tuning.implausible,
             }
             for tuning in result.tunings
         ],

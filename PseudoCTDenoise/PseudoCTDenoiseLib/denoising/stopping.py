@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from .plan import RISK_EVERY
-from .sure import SureEstimate
+from .sure import LOWEST_RELATIVE_RISK, SureEstimate
 
 SMOOTHING_STEPS = 20
 """Number of steps over which the loss is averaged without a risk estimate."""
@@ -25,17 +25,24 @@ class StopRule:
     """Patience rule. A call returns True once ``best_step`` lies ``patience`` steps back.
 
     ``best_step`` is the step of the lowest value, or the latest later one whose value is less than
-    ``tolerance`` above it and below the very first value. A patience of None never stops.
+    ``tolerance`` above it and below the very first value. A patience of None never stops. A value
+    below ``lowest`` is implausible: the call returns True, and ``best_step`` is 0, because earlier
+    values have the same error.
     """
 
-    def __init__(self, patience: int | None, tolerance: float = 0.0):
+    def __init__(self, patience: int | None, tolerance: float = 0.0, lowest: float = -float("inf")):
         self.patience = patience
         self.tolerance = tolerance
+        self.lowest = lowest
         self.best_step = 0
+        self.implausible = False
         self._first: float | None = None
         self._lowest = float("inf")
 
     def __call__(self, step: int, value: float) -> bool:
+        if value < self.lowest:
+            self.best_step, self.implausible = 0, True
+            return True
         if self._first is None:
             self._first = value
         if value < min(self._lowest + self.tolerance, self._first) or value < self._lowest:
@@ -46,7 +53,9 @@ class StopRule:
 
 def risk_stop_rule(patience: int | None, removed_energy: float) -> StopRule:
     """Return the rule for values of :class:`.SureEstimate`."""
-    return StopRule(patience, RISK_TOLERANCE * removed_energy)
+    return StopRule(
+        patience, RISK_TOLERANCE * removed_energy, LOWEST_RELATIVE_RISK * removed_energy
+    )
 
 
 def tuned_weight_share(risks: dict[int, float], step: int, removed_energy: float) -> float:
@@ -74,12 +83,16 @@ class Stopping(Protocol):
     ----------
     risks : estimated risk by step, in HU².
     best_step : the step whose weights are the result; None for the last step.
+    implausible : True if a risk was so low that the simulated noise is unlike the scan's.
     """
 
     risks: dict[int, float]
 
     @property
     def best_step(self) -> int | None: ...
+
+    @property
+    def implausible(self) -> bool: ...
 
     def ends(self, step: int, losses: list[float], network: nn.Module) -> bool:
         """Return True if the tuning ends after ``step``; 0 is the step before the first update."""
@@ -104,6 +117,10 @@ class RiskStopping:
     @property
     def best_step(self) -> int:
         return self._rule.best_step
+
+    @property
+    def implausible(self) -> bool:
+        return self._rule.implausible
 
     def ends(self, step: int, losses: list[float], network: nn.Module) -> bool:
         if step % RISK_EVERY and step != self._steps:
@@ -132,6 +149,7 @@ class LossStopping:
     """
 
     best_step = None
+    implausible = False
 
     def __init__(self, patience: int | None):
         self.risks: dict[int, float] = {}

@@ -21,6 +21,10 @@ FINITE_DIFFERENCE_STEP = 0.3
 """Step of the finite difference, in units of the scan's noise."""
 MINIMUM_RELATIVE_RISK = 0.02
 """Smallest plausible risk, as a fraction of :func:`removed_energy`."""
+LOWEST_RELATIVE_RISK = -0.1
+"""Risk, in the same units, below which the simulated noise is unlike the scan's. The true risk is
+not negative. An error of the noise's level can make the estimate slightly negative, on validation
+scans down to −0.03 with a network that was trained narrowly."""
 _REMOVED_FRACTION = 1 - RESIDUAL_NOISE_FRACTION
 
 
