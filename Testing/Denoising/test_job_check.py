@@ -17,7 +17,7 @@ from PseudoCTDenoiseLib.models.store import Manifest
 from scipy.ndimage import gaussian_filter
 from torch import nn
 
-from .job_cases import DEFAULT, denoise, job, scan
+from .job_cases import DEFAULT, Smoothing, denoise, job, scan
 
 SIZE = 160
 DOWN, RIGHT = np.mgrid[:SIZE, :SIZE] - SIZE / 2
@@ -172,6 +172,17 @@ def test_a_job_that_was_not_tuned_says_so(monkeypatch):
     result = denoise(scan(), DEFAULT, [])
     assert result.losses == []
     assert "outside the 1000 to 2000 HU in which tuning helps" in result.warnings[-1]
+
+
+@pytest.mark.parametrize("strength", [30, 100])
+@pytest.mark.parametrize(("blur", "said"), [(0.02, True), (0.6, False)])
+def test_a_job_that_removes_little_noise_says_so_at_any_strength(strength, blur, said):
+    hu, settings = noisy(anatomy()), replace(PRETRAINED, strength=strength)
+    result = denoise(hu, settings, [], Smoothing(blur), domain={"noise_hu": [5, 100]})
+    (found,) = result.warnings or [""]
+    assert ("HU of noise in soft tissue, and only" in found) == said
+    assert denoise(hu, settings, [], Smoothing(blur)).warnings == []  # of an unknown training
+    assert job_report(hu, result, MODEL, [])["warnings"] == result.warnings
 
 
 def test_a_quiet_scan_is_probably_denoised_already():

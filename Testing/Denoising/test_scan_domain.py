@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PseudoCTDenoiseLib.denoising.scan_domain import domain_warnings, scan_figures
+from PseudoCTDenoiseLib.denoising.scan_domain import (
+    domain_warnings,
+    little_removed_warning,
+    scan_figures,
+)
 from PseudoCTDenoiseLib.models.catalog import DENOISER
 from PseudoCTDenoiseLib.models.store import list_models
 from scipy.ndimage import gaussian_filter
@@ -99,6 +103,21 @@ def test_an_unknown_pixel_size_and_a_scan_without_soft_tissue_are_not_judged():
     assert warnings(scan(), None) == []
     lung = scan() - 200
     assert scan_figures(lung, 0.8).keys() == {"pixel_mm", "tissue_cm2"}
+
+
+@pytest.mark.parametrize(
+    ("noise_hu", "kept", "warns"),
+    [(20.0, 0.98, True), (20.0, 0.7, False), (6.0, 0.98, False), (0.0, 1.0, False)],
+)
+def test_noise_that_stays_is_named(noise_hu, kept, warns):
+    text = little_removed_warning(scan(noise_hu), scan(kept * noise_hu))
+    assert (text is not None) == warns
+    if warns:
+        assert "only 2 % of it was removed" in text
+
+
+def test_noise_that_stays_is_not_judged_without_soft_tissue():
+    assert little_removed_warning(scan() - 200, scan() - 200) is None
 
 
 def test_the_shipped_denoisers_know_the_range_of_their_training():

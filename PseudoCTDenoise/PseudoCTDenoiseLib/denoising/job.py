@@ -45,7 +45,7 @@ METAL_LIMIT_HU = 2000.0
 """Limit in HU of slices with metal. At a limit of 3071 HU its edge is steeper than any that the
 networks were trained on, and spoils tissue beside it."""
 DOMAIN_SLICES = 4
-"""Number of slices that are compared with the training."""
+"""Number of slices that are compared with the training, and whose noise is measured."""
 _DEFAULT_SETTINGS = DenoisingSettings()
 _UNKNOWN_DOMAIN: Mapping[str, Sequence[float]] = MappingProxyType({})
 
@@ -112,7 +112,7 @@ class DenoisingJob:
         self.settings = resolve_orientations(settings, hu.shape)
         self.pixel_mm = pixel_mm
         self.maps = maps
-        self._domain = domain
+        self.domain = domain
         self.device = choose_device(settings.device)
         self.precision = autocast_precision(settings.precision, self.device)
         self.denoiser = self._place(denoiser)
@@ -132,9 +132,13 @@ class DenoisingJob:
         doubts = [doubt for doubt in (no_ct, pixels, _metal_warning(self.hu)) if doubt]
         if no_ct or pixels:  # the figures would repeat it
             return doubts
-        few = evenly_spaced_slices(self.hu, DOMAIN_SLICES)
-        sample = np.stack([self.hu[index] for index in few])
-        return doubts + domain_warnings(sample, self.pixel_mm, self._domain, simulates=simulates)
+        sample = np.stack([self.hu[index] for index in self.domain_slices])
+        return doubts + domain_warnings(sample, self.pixel_mm, self.domain, simulates=simulates)
+
+    @cached_property
+    def domain_slices(self) -> list[int]:
+        """Indices of the slices that are compared with the training."""
+        return evenly_spaced_slices(self.hu, DOMAIN_SLICES)
 
     @property
     def preview_slice(self) -> int:

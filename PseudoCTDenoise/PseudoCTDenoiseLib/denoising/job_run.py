@@ -29,6 +29,7 @@ from .map_choice import ALL_MAPS, NO_MAPS
 from .noise_maps import ensemble, predict_noise_maps, whole_noise_hu
 from .plan import DENOISING, MAPS, NOISE, TUNING, JobPlan
 from .progress import JobClock, Progress, ProgressCallback
+from .scan_domain import little_removed_warning
 
 if TYPE_CHECKING:
     from .job import DenoisingJob
@@ -70,6 +71,7 @@ class JobRun:
             tunings = self._denoise_scan()
         if job.separate_maps:
             self._predict_noise()
+        little_removed = self._little_removed()
         if settings.strength < 100:
             apply_strength(job.hu, self._denoised, settings.strength, out=self._denoised)
         return DenoisedScan(
@@ -83,6 +85,7 @@ class JobRun:
                 *job.warnings,
                 *self._reporter.warnings,
                 *self._doubts(tunings),
+                *filter(None, [little_removed]),
                 *filter(None, [divergence_warning(tunings)]),
             ],
             structures=[self._structures.get(index) for index in range(self._count)],
@@ -163,6 +166,14 @@ class JobRun:
             self._structures[index] = removed_structure(scan, denoised, unchanged)
         except Exception as error:
             self._check_failed = f"The removed noise could not be checked ({error!r})."
+
+    def _little_removed(self) -> str | None:
+        """Return a warning if little noise was removed at full strength, otherwise None."""
+        if not self._job.domain:
+            return None
+        few = self._job.domain_slices
+        scans = self._job.hu, self._denoised
+        return little_removed_warning(*(np.stack([scan[n] for n in few]) for scan in scans))
 
     def _doubts(self, tunings: Sequence[TuningRecord]) -> list[str]:
         """Return the doubts that arose during the run."""
