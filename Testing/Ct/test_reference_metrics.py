@@ -93,7 +93,7 @@ def test_hu_bias_is_the_mean_error_inside_the_body():
 
 
 def test_memory_does_not_grow_with_the_number_of_slices():
-    low, normal = np.random.default_rng(0).integers(-1000, 1000, (2, 40, 48, 48), np.int16)
+    low, normal = np.random.default_rng(0).integers(-1000, 1000, (2, 40, 128, 128), np.int16)
     metrics.image_metrics(low[:1], normal[:1])  # imports
     peaks = []
     for count in (10, 40):

@@ -20,6 +20,7 @@ def dicom(tmp_path) -> Path:
     """Folder with two series on the same grid."""
     for number, offset in OFFSETS.items():
         values = {"SeriesInstanceUID": f"1.2.{number}", "SeriesNumber": number}
+        values["PixelSpacing"] = [0.7, 0.7]
         write_slices(tmp_path / "dicom", first=10 * int(number), offset=offset, **values)
     return tmp_path / "dicom"
 
