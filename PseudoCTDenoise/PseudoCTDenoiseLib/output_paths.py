@@ -1,4 +1,4 @@
-"""Check that a file can be written."""
+"""Checks of paths that are written to, and folders for results."""
 
 from __future__ import annotations
 
@@ -46,6 +46,22 @@ def check_writable(path: Path) -> None:
     except OSError as error:
         raise BadInputError(
             f"{path} cannot be written to ({error.strerror}): choose another folder or name."
+        ) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder for results, with its parents.
+
+    Raises
+    ------
+    BadInputError
+        If it cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(
+            f"The folder {folder} cannot be created ({error.strerror}): choose another one."
         ) from error
 
 

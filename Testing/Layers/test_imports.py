@@ -83,7 +83,7 @@ RESEARCH_MAY_IMPORT = {
     "paper": {"datasets", "results", "training", "evaluation"},
 }
 """Folder of the research package → folders that it may import, apart from the product."""
-RESEARCH_BASE = {"output_folder", "time_limit"}
+RESEARCH_BASE = {"time_limit"}
 """Files directly in the research package that each of its folders may import."""
 TEST_PACKAGES = {
     path.stem for path in (REPOSITORY / "Testing").glob("*") if not path.name.startswith((".", "_"))

@@ -30,6 +30,7 @@ from ..exit_codes import DONE, INCOMPLETE, SUCCESSES
 from ..json_text import json_text
 from ..models.catalog import SHIPPED_MODELS
 from ..models.store import Manifest, load_models
+from ..output_paths import make_folder
 from ..printed_words import print_warnings
 from ..temporary_files import replace_file, with_cleanup
 from . import page, table
@@ -115,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check_folder(folder, arguments.input)
     scans = find_scans(arguments.input)
     print_warnings(_left_out(scans))
-    _make_folder(folder)
+    make_folder(folder / SCANS)
     manifest = CohortManifest(folder, description)
 
     def work() -> int:
@@ -132,16 +133,6 @@ def run(arguments: argparse.Namespace) -> int:
         return _write_results(folder, manifest, _about(settings, models.denoiser[1]))
 
     return with_cleanup(work, manifest.close)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        (folder / SCANS).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInputError(
-            f"The folder {folder} cannot be created ({error.strerror}): choose another one with "
-            "--out."
-        ) from error
 
 
 def _left_out(scans: Sequence[Scan]) -> list[str]:

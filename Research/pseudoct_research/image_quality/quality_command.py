@@ -20,13 +20,12 @@ from PseudoCTDenoiseLib.denoising.inference import apply_network
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.json_text import json_text
 from PseudoCTDenoiseLib.models.store import Manifest, load_denoiser, model_files
-from PseudoCTDenoiseLib.output_paths import check_writable
+from PseudoCTDenoiseLib.output_paths import check_writable, make_folder
 from PseudoCTDenoiseLib.simulation.low_dose import check_dose
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from PseudoCTDenoiseLib.temporary_files import replace_file
 from torch import nn
 
-from ..output_folder import make_folder
 from ..results.results_table import check_block, replace_block
 from .goals import goals
 from .quality_metrics import quality_metrics

@@ -10,11 +10,10 @@ from PseudoCTDenoiseLib.ct.io.volume_files import check_same_grid
 from PseudoCTDenoiseLib.ct.pixel_spacing import square_pixel_mm
 from PseudoCTDenoiseLib.markdown_table import Column, markdown
 from PseudoCTDenoiseLib.models.store import load_model, model_files
-from PseudoCTDenoiseLib.output_paths import check_writable
+from PseudoCTDenoiseLib.output_paths import check_writable, make_folder
 
 from ..datasets.series_choices import read_scans
 from ..evaluation.comparison import CtPair
-from ..output_folder import make_folder
 from ..training.supervision import N2C, N2N_GAUSSIAN, N2V
 from .experiment_runs import SLICES
 from .figures import (

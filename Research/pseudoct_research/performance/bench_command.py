@@ -24,10 +24,9 @@ from PseudoCTDenoiseLib.denoising.device import (
 from PseudoCTDenoiseLib.denoising.settings import PRECISIONS
 from PseudoCTDenoiseLib.errors import BadInputError
 from PseudoCTDenoiseLib.json_text import json_text
-from PseudoCTDenoiseLib.output_paths import check_writable
+from PseudoCTDenoiseLib.output_paths import check_writable, make_folder
 from PseudoCTDenoiseLib.temporary_files import replace_file
 
-from ..output_folder import make_folder
 from ..results.pictures import cost_picture
 from ..results.results_table import check_block, replace_block
 from . import bench_jobs, bench_operations, bench_speed, bench_stages, bench_variants

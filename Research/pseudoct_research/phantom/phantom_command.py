@@ -10,11 +10,11 @@ from PseudoCTDenoiseLib.cli.output_guard import Output, add_overwrite_argument, 
 from PseudoCTDenoiseLib.ct.io.derived_note import MADE_BY
 from PseudoCTDenoiseLib.ct.io.volume_files import CtVolume, check_output_path, write_volume
 from PseudoCTDenoiseLib.json_text import json_text
+from PseudoCTDenoiseLib.output_paths import make_folder
 from PseudoCTDenoiseLib.simulation.low_dose import check_dose
 from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from PseudoCTDenoiseLib.temporary_files import replace_file
 
-from ..output_folder import make_folder
 from .phantom_scan import NORMAL_DOSE_QUANTA, scan_phantom
 from .torso import Phantom, torso_phantom
 

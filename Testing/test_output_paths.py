@@ -1,8 +1,8 @@
 """A folder for results is made, or refused in words."""
 
 import pytest
-from pseudoct_research.output_folder import make_folder
 from PseudoCTDenoiseLib.errors import BadInputError
+from PseudoCTDenoiseLib.output_paths import make_folder
 
 
 def test_a_folder_for_results_is_made_with_its_parents_and_may_exist(tmp_path):
