@@ -38,6 +38,8 @@ COLUMNS = (
 )
 """Columns of the table: ``gain`` is mean ± sample standard deviation over the patients, the others
 are means."""
+LDCT = "LDCT"
+"""Name of the low-dose scan beside the methods."""
 ORIENTATIONS, TUNED = ", 8 orientations", " + method"
 """Ends of the names of a network's methods: averaged over orientations, and tuned."""
 METRICS = ("psnr_4096", "psnr_400", "ssim_4096", "hu_bias", "noise_reduction", "seconds")
@@ -181,7 +183,7 @@ def score(method: Method, pair: CtPair) -> dict:
 
 def compare(methods: Sequence[Method], pairs: Sequence[CtPair]) -> Iterator[dict]:
     """Yield the scores of every method on every pair, the LDCT first."""
-    for method in [Method("LDCT", lambda hu, pixel_mm: hu), *methods]:
+    for method in [Method(LDCT, lambda hu, pixel_mm: hu), *methods]:
         for pair in pairs:
             yield score(method, pair)
 
@@ -192,7 +194,7 @@ def summary(scores: Sequence[dict]) -> list[dict]:
     Gains are relative to the LDCT of the same patient.
     """
     rows = []
-    ldct = _by_patient([s for s in scores if s["method"] == "LDCT"])
+    ldct = _by_patient([s for s in scores if s["method"] == LDCT])
     for name in dict.fromkeys(s["method"] for s in scores):
         patients = _by_patient([s for s in scores if s["method"] == name])
         row = {"method": name, "patients": len(patients)}
@@ -203,7 +205,7 @@ def summary(scores: Sequence[dict]) -> list[dict]:
         ]
         row["gain_mean"] = float(np.mean(gains))
         row["gain"] = mean_and_deviation(gains, 2, sign="+")
-        if name == "LDCT":
+        if name == LDCT:
             row["gain"] = row["noise_reduction"] = row["seconds"] = None
         rows.append(row)
     return rows

@@ -18,7 +18,16 @@ from ..results.results_table import check_block, growing_csv, read_csv, replace_
 from ..results.row_groups import grouped
 from ..training.training_pairs import LEAST_SLICES
 from .compare_command import add_comparison_arguments, check_comparison_arguments, compare_all
-from .comparison import COLUMNS, METRICS, ORIENTATIONS, TUNED, simulated_pair, summary, tuning_gains
+from .comparison import (
+    COLUMNS,
+    LDCT,
+    METRICS,
+    ORIENTATIONS,
+    TUNED,
+    simulated_pair,
+    summary,
+    tuning_gains,
+)
 
 TEXTS = ("split", "kernel", "method", "patient")
 """Columns of the CSV file that are texts; the others are numbers."""
@@ -135,15 +144,15 @@ def _is_complete(scores: Sequence[dict]) -> bool:
         about["method"]: [score["patient"] for score in of_method]
         for about, of_method in grouped(scores, ("method",))
     }
-    ends = ("LDCT", ORIENTATIONS, TUNED)
+    ends = (LDCT, ORIENTATIONS, TUNED)
     return all(any(name.endswith(end) for name in patients) for end in ends) and all(
-        scans == patients["LDCT"] for scans in patients.values()
+        scans == patients[LDCT] for scans in patients.values()
     )
 
 
 def results_text(scores: Sequence[dict]) -> str:
     """Return the table of the scores of one kernel, its conditions, and the gain of the tuning."""
-    ldct = [score for score in scores if score["method"] == "LDCT"]
+    ldct = [score for score in scores if score["method"] == LDCT]
     slices = sum(int(score["slices"]) for score in ldct)
     rows, about = summary(scores), scores[0]
     return (

@@ -17,10 +17,9 @@ from PseudoCTDenoiseLib.markdown_table import Column
 from torch import nn
 
 from ..results.row_groups import grouped
-from .comparison import CtPair, Method, score, subtract_mean_noise, summary
+from .comparison import LDCT, CtPair, Method, score, subtract_mean_noise, summary
 from .printed_loop import printed_settings
 
-LDCT = "LDCT"
 UNTUNED = "not tuned"
 PRINTED = "loop as printed"
 PRESET = "preset *Paper*"

@@ -23,7 +23,7 @@ from ..phantom.torso import torso_phantom
 from ..results.pictures import coronal_picture
 from ..results.results_table import read_csv
 from ..training.training_pairs import LEAST_SLICES
-from .comparison import CtPair
+from .comparison import LDCT, CtPair
 from .filters import FILTERS, best_setting
 from .method_study import (
     INGREDIENTS,
@@ -170,10 +170,7 @@ def compute_banding(arguments: argparse.Namespace, name: str) -> Rows:
     denoiser, noise_models = denoiser_and_noise_models(arguments)
     for scan in stacks(read_index(arguments.index, "test")):
         ((_, _, pair),) = study_pairs([scan], QUARTER[:1], len(scan.hu))
-        images = {"LDCT": pair.ldct}
-        images |= _denoised(
-            pair.ldct, pair.pixel_mm, denoiser, noise_models, {NO_TUNING: START, **TUNED}
-        )
+        images = _before_and_after(pair, denoiser, noise_models)
         yield [
             {"patient": scan.patient, "variant": name, "banding_hu": banding(image, pair.ndct)}
             for name, image in images.items()
@@ -185,7 +182,7 @@ def compute_banding(arguments: argparse.Namespace, name: str) -> Rows:
         method = _denoised(scanned.ldct, pixel_mm, denoiser, noise_models, TUNED)[WITH_METHOD]
         coronal_picture(
             arguments.plots / "coronal.png",
-            {"LDCT": scanned.ldct, "method": method, "NDCT": scanned.ndct},
+            {LDCT: scanned.ldct, "method": method, "NDCT": scanned.ndct},
             (pixel_mm, slice_mm),
         )
 
@@ -233,12 +230,13 @@ def compute_strength(arguments: argparse.Namespace, name: str) -> Rows:
 
 
 def compute_tissues(arguments: argparse.Namespace, name: str) -> Rows:
-    denoiser, _ = denoiser_and_noise_models(arguments)
+    models = denoiser_and_noise_models(arguments)
     scans = read_index(arguments.index, "test")
     pairs = study_pairs(scans, QUARTER, arguments.slices)
     for condition, number, pair in _with_bar(pairs, len(scans) * len(QUARTER), name):
         about = {"kernel": condition.kernel, "patient": pair.patient, "scan": number}
-        yield [about | row for row in measure_tissues(pair, denoiser)]
+        images = _before_and_after(pair, *models)
+        yield [about | row for row in measure_tissues(pair, images)]
 
 
 def compute_removed_noise(arguments: argparse.Namespace, name: str) -> Rows:
@@ -268,6 +266,14 @@ def compute_whole_scans(arguments: argparse.Namespace, name: str) -> Rows:
     for split, preset, scan in _with_bar(cases, len(cases), name):
         about = {"split": split, "preset": preset, "patient": scan.patient}
         yield [about | whole_scan_row(scan, denoiser, preset_settings(preset))]
+
+
+def _before_and_after(
+    pair: CtPair, denoiser: nn.Module, noise_models: list[nn.Module]
+) -> dict[str, np.ndarray]:
+    """Return the LDCT, and the results without and with the tuning."""
+    variants = {NO_TUNING: START, **TUNED}
+    return {LDCT: pair.ldct} | _denoised(pair.ldct, pair.pixel_mm, denoiser, noise_models, variants)
 
 
 def _denoised(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from PseudoCTDenoiseLib.ct.hounsfield import MIN_CT_HU
 from PseudoCTDenoiseLib.denoising.clipping import clipped_fraction
-from PseudoCTDenoiseLib.denoising.job import DenoisingJob
 from PseudoCTDenoiseLib.markdown_table import Column
+from PseudoCTDenoiseLib.simulation.reconstruction_kernels import KERNELS
 from scipy.ndimage import maximum_filter, minimum_filter, uniform_filter
-from torch import nn
 
 from ..results.row_groups import grouped
-from .comparison import CtPair
-from .method_study import METHOD, NO_TUNING, START, WITH_METHOD
+from .comparison import LDCT, CtPair
+from .method_study import NO_TUNING, WITH_METHOD
 
 TISSUES_HU = {
     "lung": (-950.0, -500.0),
@@ -33,7 +32,6 @@ LARGEST_CLIPPED_FRACTION = 0.005
 is clipped raises the mean."""
 LEAST_VOXELS = 10000
 """Number of voxels from which a tissue is measured. Noise shifts the mean of fewer."""
-LDCT = "LDCT"
 
 TISSUE_COLUMNS = (
     Column("kernel", "Kernel"),
@@ -49,16 +47,11 @@ TISSUE_COLUMNS = (
 """Columns of :func:`tissue_summary`."""
 
 
-def measure_tissues(pair: CtPair, denoiser: nn.Module) -> Iterator[dict]:
+def measure_tissues(pair: CtPair, images: Mapping[str, np.ndarray]) -> Iterator[dict]:
     """Yield a row for each tissue with enough voxels: ``tissue``, ``voxels``, and biases in HU.
 
-    The biases are the means of LDCT, untuned result and result of the method in the tissue, minus
-    that of the NDCT.
+    The bias of an image, under its name, is its mean in the tissue minus that of the NDCT.
     """
-    images = {LDCT: pair.ldct}
-    for name, settings in {NO_TUNING: START, WITH_METHOD: METHOD}.items():
-        job = DenoisingJob(pair.ldct, denoiser, [], settings, pixel_mm=pair.pixel_mm)
-        images[name] = job.run_at_once().hu
     ndct = np.maximum(pair.ndct, MIN_CT_HU).astype(np.float64)
     masks = [_tissue_masks(*slices) for slices in zip(ndct, pair.ldct, strict=True)]
     for tissue in TISSUES_HU:
@@ -88,8 +81,8 @@ def _tissue_masks(ndct: np.ndarray, ldct: np.ndarray) -> dict[str, np.ndarray]:
 def tissue_summary(rows: list[dict]) -> list[dict]:
     """Return the means over scans by kernel and tissue, and the scan with the largest bias."""
     lines = []
-    order = list(TISSUES_HU)
-    rows = sorted(rows, key=lambda row: (row["kernel"] == "sharp", order.index(row["tissue"])))
+    kernels, tissues = list(KERNELS), list(TISSUES_HU)
+    rows = sorted(rows, key=lambda r: (kernels.index(r["kernel"]), tissues.index(r["tissue"])))
     for line, group in grouped(rows, ("kernel", "tissue")):
         line["scans"] = len(group)
         for name in (LDCT, NO_TUNING, WITH_METHOD):

@@ -2,24 +2,10 @@
 
 import numpy as np
 import pytest
-from pseudoct_research.evaluation import tissue_study
-from pseudoct_research.evaluation.comparison import CtPair
+from pseudoct_research.evaluation.comparison import LDCT, CtPair
 from pseudoct_research.evaluation.method_study import NO_TUNING, WITH_METHOD
 from pseudoct_research.evaluation.study_tables import tissues_table
-from pseudoct_research.evaluation.tissue_study import LDCT, measure_tissues
-from PseudoCTDenoiseLib.denoising.settings import DenoisingSettings
-from torch import nn
-
-PLAIN = DenoisingSettings(
-    method="pretrained", anchor=None, orientations=1, precision="float32", device="cpu"
-)
-
-
-class ShiftsFat(nn.Module):
-    """Raises what is darker than water by 3 HU."""
-
-    def forward(self, x):
-        return x + 3 / 4096 * (x < 1024 / 4096)
+from pseudoct_research.evaluation.tissue_study import measure_tissues
 
 
 @pytest.fixture
@@ -28,15 +14,14 @@ def pair():
     ndct = np.full((1, 200, 300), 60.0)
     ndct[:, :, 100:] = -100
     ndct[:, :20, :20] = 700
-    ndct += np.random.default_rng(0).normal(0, 5, ndct.shape)  # equal values would be padding
-    ndct = np.rint(ndct).astype(np.int16)
+    ndct = np.rint(ndct + np.random.default_rng(0).normal(0, 5, ndct.shape)).astype(np.int16)
     return CtPair("one", ndct - np.int16(1), ndct, 0.8)
 
 
-def test_the_shift_of_a_tissue_is_found_in_it_alone(pair, monkeypatch):
-    monkeypatch.setattr(tissue_study, "START", PLAIN)
-    monkeypatch.setattr(tissue_study, "METHOD", PLAIN)
-    rows = {row["tissue"]: row for row in measure_tissues(pair, ShiftsFat())}
+def test_the_shift_of_a_tissue_is_found_in_it_alone(pair):
+    shifts_fat = pair.ldct + 3 * (pair.ldct < 0)
+    images = {LDCT: pair.ldct, NO_TUNING: shifts_fat, WITH_METHOD: shifts_fat}
+    rows = {row["tissue"]: row for row in measure_tissues(pair, images)}
     assert rows.keys() == {"fat", "soft tissue"}
     assert 38000 < rows["fat"]["voxels"] < 40000
     for tissue, shifted in (("fat", 2), ("soft tissue", -1)):
@@ -54,26 +39,17 @@ def test_the_table_has_means_and_the_largest_bias():
     assert line == "| soft | soft tissue | 2 | +0.20 | +1.50 | −0.12 | −0.75 | +0.30 | b |"
 
 
-@pytest.fixture
-def untouched(monkeypatch):
-    """Make the job return the scan."""
-    for name in ("START", "METHOD"):
-        monkeypatch.setattr(tissue_study, name, PLAIN)
-    return nn.Identity()
-
-
-def test_noise_of_the_reference_causes_little_bias(untouched):
+def test_noise_of_the_reference_causes_little_bias():
     noise = np.random.default_rng(2).normal(0, 30, (1, 200, 300))
     flat = np.full(noise.shape, 20, np.int16)  # where soft tissue begins
-    flat[:, ::40, ::40] += 1  # equal values would be padding
     pair = CtPair("one", flat, np.rint(flat + noise).astype(np.int16), 0.8)
-    (row,) = measure_tissues(pair, untouched)
+    (row,) = measure_tissues(pair, {LDCT: pair.ldct})
     # With means of 5×5 voxels it would be 5 HU.
     assert row["tissue"] == "soft tissue" and abs(row[LDCT]) < 2
 
 
-def test_where_the_scan_is_clipped_nothing_is_measured(pair, untouched):
+def test_where_the_scan_is_clipped_nothing_is_measured(pair):
     low = pair.ldct.copy()
     low[:, ::10, 100::10] = -1024
-    rows = measure_tissues(CtPair("one", low, pair.ndct, 0.8), untouched)
+    rows = measure_tissues(CtPair("one", low, pair.ndct, 0.8), {LDCT: low})
     assert [row["tissue"] for row in rows] == ["soft tissue"]
