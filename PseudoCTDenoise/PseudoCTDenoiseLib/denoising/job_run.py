@@ -85,8 +85,7 @@ class JobRun:
                 *job.warnings,
                 *self._reporter.warnings,
                 *self._doubts(tunings),
-                *filter(None, [little_removed]),
-                *filter(None, [divergence_warning(tunings)]),
+                *filter(None, [little_removed, divergence_warning(tunings)]),
             ],
             structures=[self._structures.get(index) for index in range(self._count)],
             **self._noise,
@@ -168,7 +167,10 @@ class JobRun:
             self._check_failed = f"The removed noise could not be checked ({error!r})."
 
     def _little_removed(self) -> str | None:
-        """Return a warning if little noise was removed at full strength, otherwise None."""
+        """Return a warning if little noise was removed at full strength, otherwise None.
+
+        A model that does not state the range of its training gets no warning about the scan.
+        """
         if not self._job.domain:
             return None
         few = self._job.domain_slices

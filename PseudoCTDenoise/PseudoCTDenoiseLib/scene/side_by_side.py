@@ -80,7 +80,7 @@ class SideBySide:
         layout = layouts.PLOT_AND_TABLE if plotAndTable else layout
         moved = manager.layout != layout
         fresh = original is not self.original or moved
-        # A layout that appears while there are no volumes is taken for one that Slicer restores.
+        # A layout that appears before the volumes are set is taken for one that Slicer restores.
         self.original, self.denoised, self.noise = original, denoised, noise
         if moved:
             manager.setLayout(layout)
